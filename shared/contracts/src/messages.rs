@@ -1,0 +1,31 @@
+//! What each owner says, past tense or imperative; one file an owner.
+
+mod booking;
+mod payments;
+mod rewards;
+mod suppliers;
+
+pub use booking::{
+    BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, ConfirmedLeg,
+};
+pub use payments::{
+    Closing, PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared, PaymentRefund,
+    PaymentRefundChanged, PaymentSeen, PaymentSettled, RefundState,
+};
+pub use rewards::{PointsChanged, PointsState, PointsWanted, WantedPoints};
+pub use suppliers::{
+    CallbackReceived, GoneWhy, LegChanged, LegState, LegWanted, RefusedWhy, WantedLeg,
+};
+
+macro_rules! message {
+    ($type:ident, $kind:ident, $name:literal, $subject:ident) => {
+        impl crate::message::Message for $type {
+            const TYPE: &'static str = $name;
+            const KIND: crate::message::Kind = crate::message::Kind::$kind;
+            fn subject(&self) -> uuid::Uuid {
+                self.$subject.0
+            }
+        }
+    };
+}
+use message;

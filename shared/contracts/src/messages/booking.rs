@@ -1,0 +1,95 @@
+//! What booking tells everyone about a booking.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::message;
+use crate::{
+    ids::{AccountId, BookingId, LegId},
+    money::Money,
+    supplier::Supplier,
+};
+
+/// A leg of a confirmed booking, without names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmedLeg {
+    /// Which leg.
+    pub leg_id: LegId,
+    /// Who sold it.
+    pub supplier: Supplier,
+    /// The supplier's reference.
+    pub reference: String,
+    /// Local date of arrival.
+    pub check_in: NaiveDate,
+    /// Local date of departure.
+    pub check_out: NaiveDate,
+    /// What it cost.
+    pub price: Money,
+}
+
+/// Event of booking: everything is bought and paid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BookingConfirmed {
+    /// Which booking.
+    pub booking_id: BookingId,
+    /// Whose.
+    pub account_id: AccountId,
+    /// The version of the booking.
+    pub version: u64,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The legs.
+    pub legs: Vec<ConfirmedLeg>,
+    /// What was paid in money; points are earned on it.
+    pub paid: Money,
+    /// The instant the last leg is over (end of the last check-out day, UTC).
+    pub over_at: DateTime<Utc>,
+}
+message!(BookingConfirmed, Event, "holdfast.booking.confirmed.v1", booking_id);
+
+/// Event of booking: it ended without being confirmed, against the customer's wish.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BookingFailed {
+    /// Which booking.
+    pub booking_id: BookingId,
+    /// Whose.
+    pub account_id: AccountId,
+    /// The version of the booking.
+    pub version: u64,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+message!(BookingFailed, Event, "holdfast.booking.failed.v1", booking_id);
+
+/// Event of booking: it was cancelled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BookingCancelled {
+    /// Which booking.
+    pub booking_id: BookingId,
+    /// Whose.
+    pub account_id: AccountId,
+    /// The version of the booking.
+    pub version: u64,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+message!(BookingCancelled, Event, "holdfast.booking.cancelled.v1", booking_id);
+
+/// Event of booking: the stay is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BookingCompleted {
+    /// Which booking.
+    pub booking_id: BookingId,
+    /// Whose.
+    pub account_id: AccountId,
+    /// The version of the booking.
+    pub version: u64,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+message!(BookingCompleted, Event, "holdfast.booking.completed.v1", booking_id);

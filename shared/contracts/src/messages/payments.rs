@@ -1,0 +1,171 @@
+//! Payments: what booking asks of payment-verification, and what that says.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::message;
+use crate::{
+    asset::{AssetAmount, Units},
+    ids::{BookingId, PaymentId},
+    instruction::SignedInstruction,
+    money::Money,
+};
+
+/// Command to payment-verification: make a payment request ready to be shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentPrepare {
+    /// For which booking.
+    pub booking_id: BookingId,
+    /// The request.
+    pub payment_id: PaymentId,
+    /// What is to be paid, to the last unit.
+    pub amount: AssetAmount,
+    /// The price that it pays.
+    pub price: Money,
+    /// Until when money must be seen.
+    pub pay_by: DateTime<Utc>,
+}
+message!(PaymentPrepare, Command, "holdfast.payment.prepare.v1", booking_id);
+
+/// Event of payment-verification: the request is ready; what to pay is signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentPrepared {
+    /// For which booking.
+    pub booking_id: BookingId,
+    /// The request.
+    pub payment_id: PaymentId,
+    /// The version of the payment; a higher one is newer, whatever came first.
+    pub seq: u64,
+    /// What to pay and where.
+    pub instruction: SignedInstruction,
+}
+message!(PaymentPrepared, Event, "holdfast.payment.prepared.v1", booking_id);
+
+/// Event of payment-verification: the money seen on canonical blocks changed, up or down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentSeen {
+    /// For which booking.
+    pub booking_id: BookingId,
+    /// The request.
+    pub payment_id: PaymentId,
+    /// The version of the payment.
+    pub seq: u64,
+    /// All that is seen now.
+    pub received: Units,
+    /// Whether that is the amount or more.
+    pub complete: bool,
+    /// When it was first seen, by our database's clock.
+    pub seen_at: DateTime<Utc>,
+}
+message!(PaymentSeen, Event, "holdfast.payment.seen.v1", booking_id);
+
+/// Event of payment-verification: the amount is as deep as the policy wants; money is final.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentSettled {
+    /// For which booking.
+    pub booking_id: BookingId,
+    /// The request.
+    pub payment_id: PaymentId,
+    /// The version of the payment.
+    pub seq: u64,
+    /// All that settled.
+    pub received: Units,
+}
+message!(PaymentSettled, Event, "holdfast.payment.settled.v1", booking_id);
+
+/// Command to payment-verification: decide now whether money came; nothing that comes later counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentClose {
+    /// For which booking.
+    pub booking_id: BookingId,
+    /// The request; closing one that was never prepared is remembered.
+    pub payment_id: PaymentId,
+}
+message!(PaymentClose, Command, "holdfast.payment.close.v1", booking_id);
+
+/// How a payment was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Closing {
+    /// It is closed; this much was seen, this much of it is final.
+    Closed {
+        /// Seen on canonical blocks.
+        received: Units,
+        /// Final.
+        settled: Units,
+    },
+    /// It had settled already and stays settled.
+    AlreadySettled {
+        /// Final.
+        settled: Units,
+    },
+}
+
+/// Event of payment-verification: the answer to `PaymentClose`, the same each time it is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentClosed {
+    /// For which booking.
+    pub booking_id: BookingId,
+    /// The request.
+    pub payment_id: PaymentId,
+    /// The version of the payment.
+    pub seq: u64,
+    /// How.
+    pub closing: Closing,
+}
+message!(PaymentClosed, Event, "holdfast.payment.closed.v1", booking_id);
+
+/// Command to payment-verification: give back settled money, once per `refund_id`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentRefund {
+    /// For which booking.
+    pub booking_id: BookingId,
+    /// From which request.
+    pub payment_id: PaymentId,
+    /// The refund; asking again is the same refund.
+    pub refund_id: Uuid,
+    /// How much.
+    pub units: Units,
+    /// Where the customer wants it, if that was said.
+    pub to: Option<String>,
+}
+message!(PaymentRefund, Command, "holdfast.payment.refund.v1", booking_id);
+
+/// How far a refund is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundState {
+    /// Granted here; the treasury has to send it.
+    Granted,
+    /// Seen on chain.
+    Sent,
+    /// Final on chain.
+    Confirmed,
+}
+
+/// Event of payment-verification: a refund went on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentRefundChanged {
+    /// For which booking.
+    pub booking_id: BookingId,
+    /// From which request.
+    pub payment_id: PaymentId,
+    /// The version of the payment.
+    pub seq: u64,
+    /// The refund.
+    pub refund_id: Uuid,
+    /// How much.
+    pub units: Units,
+    /// How far.
+    pub state: RefundState,
+}
+message!(PaymentRefundChanged, Event, "holdfast.payment.refund_changed.v1", booking_id);

@@ -1,0 +1,138 @@
+//! Legs and callbacks: what is wanted of supplier-sync, and what it and supplier-callback say.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::message;
+use crate::{
+    ids::{BookingId, CallbackId, LegId},
+    offer::LegOrder,
+    supplier::Supplier,
+};
+
+/// The state a leg is wanted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WantedLeg {
+    /// The space held, nothing bought.
+    Held,
+    /// Bought.
+    Confirmed,
+    /// Nothing of it left at the supplier, however it got there.
+    Released,
+}
+
+/// Command to supplier-sync: the wanted state of a leg, with a version that only grows.
+///
+/// A lower version than one already taken has no effect; `Released` for a leg that was never sent is
+/// remembered, so that a `Held` that comes later does nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LegWanted {
+    /// Whose leg.
+    pub booking_id: BookingId,
+    /// Which leg.
+    pub leg_id: LegId,
+    /// Grows with every wish for this leg.
+    pub version: u32,
+    /// The wish.
+    pub wanted: WantedLeg,
+    /// What it is to be.
+    pub order: LegOrder,
+}
+message!(LegWanted, Command, "holdfast.leg.wanted.v1", booking_id);
+
+/// Why a supplier refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusedWhy {
+    /// Nothing left.
+    SoldOut,
+    /// Only at another price.
+    PriceChanged,
+    /// The key to book with is too old.
+    RateExpired,
+    /// The supplier found fault with the request.
+    Rejected,
+}
+
+/// Why a reservation is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GoneWhy {
+    /// We released it.
+    Released,
+    /// Its hold ran out.
+    Lapsed,
+    /// The supplier cancelled it.
+    CancelledBySupplier,
+    /// Nothing was ever made.
+    NeverMade,
+}
+
+/// What became of a leg, as supplier-sync knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
+pub enum LegState {
+    /// The space is held.
+    Held {
+        /// The supplier's reference.
+        reference: String,
+        /// Until when; nothing where the supplier does not say.
+        until: Option<DateTime<Utc>>,
+    },
+    /// Bought.
+    Confirmed {
+        /// The supplier's reference.
+        reference: String,
+    },
+    /// It was there, or might have been, and is not any more.
+    Gone {
+        /// Why.
+        why: GoneWhy,
+    },
+    /// The supplier said no, surely.
+    Refused {
+        /// Why.
+        why: RefusedWhy,
+    },
+    /// An answer is outstanding; look-ups go on.
+    InDoubt {
+        /// Since when.
+        since: DateTime<Utc>,
+    },
+}
+
+/// Event of supplier-sync: a leg changed. A higher `seq` of the same leg is newer, whatever came first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LegChanged {
+    /// Whose leg.
+    pub booking_id: BookingId,
+    /// Which leg.
+    pub leg_id: LegId,
+    /// The version of the leg at supplier-sync.
+    pub seq: u64,
+    /// The highest wish it had taken by then.
+    pub wanted_version: u32,
+    /// What became of it.
+    pub state: LegState,
+}
+message!(LegChanged, Event, "holdfast.leg.changed.v1", booking_id);
+
+/// Event of supplier-callback: a supplier pushed something whose signature held; a hint to look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallbackReceived {
+    /// The stored callback.
+    pub callback_id: CallbackId,
+    /// Who pushed.
+    pub supplier: Supplier,
+    /// Our client reference, where the callback names it.
+    pub client_reference: Option<String>,
+    /// The supplier's reference, where the callback names it.
+    pub reference: Option<String>,
+    /// When it was stored.
+    pub received_at: DateTime<Utc>,
+}
+message!(CallbackReceived, Event, "holdfast.callback.received.v1", callback_id);

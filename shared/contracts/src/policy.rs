@@ -1,0 +1,273 @@
+//! `deploy/policy.toml`, typed: what a traveller, a supplier or an operator would notice.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::supplier::Supplier;
+
+/// The file that ships, with every default.
+pub const DEFAULT: &str = include_str!("../../../deploy/policy.toml");
+
+/// Every duration, ratio and limit.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// The profile's name, shown by `up`.
+    pub profile: String,
+    /// Price locks.
+    pub lock: Lock,
+    /// Searches and price checks.
+    pub search: Search,
+    /// Bookings.
+    pub booking: Booking,
+    /// Suppliers, each with its own.
+    pub supplier: Suppliers,
+    /// Payments.
+    pub payment: Payment,
+    /// Points.
+    pub rewards: Rewards,
+    /// Messages.
+    pub messaging: Messaging,
+}
+
+/// Price locks.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lock {
+    /// How long a price is promised.
+    #[serde(rename = "for", deserialize_with = "duration")]
+    pub lasts_for: Duration,
+    /// Open locks per account.
+    pub open_per_account_max: u32,
+    /// How old a crypto rate may be.
+    #[serde(deserialize_with = "duration")]
+    pub rate_age_max: Duration,
+}
+
+/// Searches and price checks.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    /// How long an answer is fresh.
+    #[serde(deserialize_with = "duration")]
+    pub soft_for: Duration,
+    /// How long it is kept at all.
+    #[serde(deserialize_with = "duration")]
+    pub hard_for: Duration,
+    /// How long suppliers get to answer a search.
+    #[serde(deserialize_with = "duration")]
+    pub deadline: Duration,
+    /// How long they get for a price check.
+    #[serde(deserialize_with = "duration")]
+    pub price_check_deadline: Duration,
+}
+
+/// Bookings.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Booking {
+    /// From acceptance to payable.
+    #[serde(deserialize_with = "duration")]
+    pub pending_for_max: Duration,
+    /// From acceptance to money seen.
+    #[serde(deserialize_with = "duration")]
+    pub payment_window: Duration,
+    /// From money seen to money final.
+    #[serde(deserialize_with = "duration")]
+    pub settle_for_max: Duration,
+    /// From money final to everything bought.
+    #[serde(deserialize_with = "duration")]
+    pub commit_for_max: Duration,
+    /// From the first undo to the last.
+    #[serde(deserialize_with = "duration")]
+    pub unwind_for_max: Duration,
+    /// How long a person has for a review.
+    #[serde(deserialize_with = "duration")]
+    pub review_for_max: Duration,
+    /// How long an idempotency key is remembered.
+    #[serde(deserialize_with = "duration")]
+    pub idempotency_for: Duration,
+    /// Travellers of one booking.
+    pub travellers_max: u32,
+}
+
+/// Suppliers, each with its own.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Suppliers {
+    /// Expedia Rapid.
+    pub rapid: SupplierPolicy,
+}
+
+/// One supplier's times and limits.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SupplierPolicy {
+    /// After this long no answer comes any more.
+    #[serde(deserialize_with = "duration")]
+    pub answer_within_max: Duration,
+    /// After this long a reservation shows in look-ups, if there is one.
+    #[serde(deserialize_with = "duration")]
+    pub visible_after_max: Duration,
+    /// Waits between look-ups of an unknown outcome; the last one repeats.
+    #[serde(deserialize_with = "durations")]
+    pub ladder: Vec<Duration>,
+    /// Waits between look-ups of what is not proven gone; the last one repeats.
+    #[serde(deserialize_with = "durations")]
+    pub sweep: Vec<Duration>,
+    /// Booking calls in flight, per instance.
+    pub calls_at_once_max: u32,
+    /// How old or how far ahead a callback's time stamp may be.
+    #[serde(deserialize_with = "duration")]
+    pub callback_age_max: Duration,
+    /// How long a call that surely was not sent is tried again.
+    #[serde(deserialize_with = "duration")]
+    pub retry_not_sent_for: Duration,
+}
+
+/// Payments.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Payment {
+    /// How often a node is asked for its head.
+    #[serde(deserialize_with = "duration")]
+    pub watch_every: Duration,
+    /// How long money once seen in time stays in time.
+    #[serde(deserialize_with = "duration")]
+    pub grace: Duration,
+    /// How old a node's newest block may be for its silence to count.
+    #[serde(deserialize_with = "duration")]
+    pub head_age_max: Duration,
+}
+
+/// Points.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rewards {
+    /// Points per hundred minor units paid.
+    pub earn_percent: u32,
+    /// What one redeemed point pays, in minor units.
+    pub point_worth_minor: u32,
+    /// From check-out to available.
+    #[serde(deserialize_with = "duration")]
+    pub vest_after: Duration,
+    /// From available to expired.
+    #[serde(deserialize_with = "duration")]
+    pub lot_for: Duration,
+}
+
+/// Messages.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Messaging {
+    /// Deliveries in one transaction.
+    pub batch_max: u16,
+    /// How long a batch waits to fill.
+    #[serde(deserialize_with = "duration")]
+    pub batch_wait: Duration,
+    /// The longest wait before the first retry.
+    #[serde(deserialize_with = "duration")]
+    pub retry_first: Duration,
+    /// The longest wait before any retry.
+    #[serde(deserialize_with = "duration")]
+    pub retry_max: Duration,
+    /// Tries in all.
+    pub attempts_max: u32,
+    /// Deliveries that killed their consumer.
+    pub crash_marks_max: u32,
+    /// Outbox rows older than this are read from the table.
+    #[serde(deserialize_with = "duration")]
+    pub sweep_after: Duration,
+    /// How long a consumer waits for its database.
+    #[serde(deserialize_with = "duration")]
+    pub database_down_for_max: Duration,
+}
+
+impl Policy {
+    /// Reads a policy file; unknown and missing keys are errors.
+    ///
+    /// # Errors
+    /// When the text is not TOML of exactly these keys.
+    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    /// One supplier's part.
+    #[must_use]
+    pub const fn of(&self, supplier: Supplier) -> &SupplierPolicy {
+        match supplier {
+            Supplier::Rapid => &self.supplier.rapid,
+        }
+    }
+}
+
+fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    use serde::de::Error as _;
+    let text = String::deserialize(from)?;
+    parse_duration(&text).ok_or_else(|| D::Error::custom(format!("`{text}` is not a duration")))
+}
+
+fn durations<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Duration>, D::Error> {
+    use serde::de::Error as _;
+    let texts = Vec::<String>::deserialize(from)?;
+    if texts.is_empty() {
+        return Err(D::Error::custom("at least one duration"));
+    }
+    texts
+        .iter()
+        .map(|t| {
+            parse_duration(t).ok_or_else(|| D::Error::custom(format!("`{t}` is not a duration")))
+        })
+        .collect()
+}
+
+/// Reads `200ms`, `30s`, `10m`, `4h`, `7d`.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let end = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(end);
+    let number: u64 = number.parse().ok()?;
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    number.checked_mul(millis).map(Duration::from_millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_policy_has_the_promised_defaults() {
+        let policy = Policy::parse(DEFAULT).unwrap();
+        assert_eq!(policy.lock.lasts_for, Duration::from_secs(600));
+        assert_eq!(policy.lock.rate_age_max, Duration::from_secs(60));
+        assert_eq!(policy.supplier.rapid.answer_within_max, Duration::from_secs(120));
+        assert_eq!(policy.supplier.rapid.visible_after_max, Duration::from_secs(300));
+        assert_eq!(policy.supplier.rapid.callback_age_max, Duration::from_secs(300));
+        assert_eq!(policy.messaging.batch_max, 64);
+        assert_eq!(policy.messaging.crash_marks_max, 3);
+        assert_eq!(policy.messaging.sweep_after, Duration::from_secs(2));
+    }
+
+    #[test]
+    fn a_wrong_or_unknown_key_is_an_error() {
+        assert!(Policy::parse(&DEFAULT.replace("\"10m\"", "\"10 minutes\"")).is_err());
+        assert!(Policy::parse(&format!("{DEFAULT}\n[extra]\nkey = 1\n")).is_err());
+    }
+
+    #[test]
+    fn durations_have_a_unit() {
+        assert_eq!(parse_duration("200ms"), Some(Duration::from_millis(200)));
+        assert_eq!(parse_duration("2d"), Some(Duration::from_secs(172_800)));
+        for bad in ["", "5", "s", "5 s", "-1s", "99999999999999999999s"] {
+            assert_eq!(parse_duration(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What owners put into Redis for the gateway, each with an `as_of`; lost at any time without harm.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    asset::{AssetId, Rate},
+    offer::Offer,
+    supplier::Supplier,
+};
+
+/// Key of `ShownAssets`.
+pub const ASSETS_KEY: &str = "shown:assets";
+/// Key of `ShownHead` of a chain.
+#[must_use]
+pub fn head_key(chain: &str) -> String {
+    format!("shown:head:{chain}")
+}
+/// Key of `ShownPoints` of an account.
+#[must_use]
+pub fn points_key(account: &str) -> String {
+    format!("shown:points:{account}")
+}
+/// Key of `ShownOffers` of a search, by its digest.
+#[must_use]
+pub fn offers_key(digest: &str) -> String {
+    format!("shown:offers:{digest}")
+}
+/// Key of what a payment has received, `ShownPayment`.
+#[must_use]
+pub fn payment_key(payment: &str) -> String {
+    format!("shown:payment:{payment}")
+}
+
+/// The assets one can pay with and their rates now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShownAssets {
+    /// When the rates were read.
+    pub as_of: DateTime<Utc>,
+    /// The assets.
+    pub assets: Vec<ShownAsset>,
+}
+
+/// One asset of the registry, as a payer sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShownAsset {
+    /// The asset.
+    pub asset: AssetId,
+    /// Its name for people.
+    pub name: String,
+    /// The chain, as CAIP-2 writes it.
+    pub chain: String,
+    /// The token's contract; nothing for the chain's own coin.
+    pub contract: Option<String>,
+    /// How many decimals one whole coin has.
+    pub decimals: u8,
+    /// How long a payment usually takes to be final, in seconds.
+    pub settles_in_s: u32,
+    /// What one whole coin costs, by currency; empty when the feed has nothing younger than the policy allows.
+    pub rates: Vec<Rate>,
+}
+
+/// The head of a chain, for "n of m" confirmations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShownHead {
+    /// When it was read.
+    pub as_of: DateTime<Utc>,
+    /// The height.
+    pub height: u64,
+}
+
+/// What a payment has received and in which block, for "n of m" confirmations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShownPayment {
+    /// When it was written.
+    pub as_of: DateTime<Utc>,
+    /// The height of the newest block that has money of it.
+    pub height: Option<u64>,
+}
+
+/// The points of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShownPoints {
+    /// When it was read.
+    pub as_of: DateTime<Utc>,
+    /// Can be redeemed.
+    pub available: i64,
+    /// Earned, not to be redeemed yet.
+    pub pending: i64,
+    /// Set aside for bookings under way.
+    pub held: i64,
+    /// Owed because spent points had to be taken back.
+    pub debt: i64,
+}
+
+/// How fresh a supplier's part of an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Freshness {
+    /// Within its soft life.
+    Fresh,
+    /// Past its soft life; being refreshed.
+    Stale,
+    /// The supplier did not answer.
+    Unavailable,
+}
+
+/// One supplier's part of an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SupplierPart {
+    /// Who.
+    pub supplier: Supplier,
+    /// How fresh.
+    pub state: Freshness,
+}
+
+/// The cached answer to a search.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShownOffers {
+    /// When the suppliers were asked.
+    pub as_of: DateTime<Utc>,
+    /// Until when it is fresh; after that it is shown as stale while it is refreshed.
+    pub soft_until: DateTime<Utc>,
+    /// Each supplier's part.
+    pub suppliers: Vec<SupplierPart>,
+    /// The offers.
+    pub offers: Vec<Offer>,
+}

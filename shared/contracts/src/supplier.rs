@@ -1,0 +1,44 @@
+//! The closed list of suppliers.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// A supplier the platform books at; the word is the same in URLs, file names, keys and metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Supplier {
+    /// Expedia Rapid: stays.
+    Rapid,
+}
+
+impl Supplier {
+    /// Every supplier.
+    pub const ALL: [Self; 1] = [Self::Rapid];
+
+    /// The supplier's word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Rapid => "rapid",
+        }
+    }
+}
+
+impl fmt::Display for Supplier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// The word names no supplier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("unknown supplier")]
+pub struct UnknownSupplier;
+
+impl FromStr for Supplier {
+    type Err = UnknownSupplier;
+    fn from_str(word: &str) -> Result<Self, UnknownSupplier> {
+        Self::ALL.into_iter().find(|s| s.word() == word).ok_or(UnknownSupplier)
+    }
+}
