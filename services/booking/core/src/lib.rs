@@ -1,1 +1,54 @@
-//! Stub.
+//! The saga of a booking: what is asked, what is learnt, what follows. Pure.
+#![doc = include_str!("../README.md")]
+#![warn(clippy::as_conversions, clippy::float_arithmetic, clippy::wildcard_enum_match_arm)]
+
+mod command;
+mod decide;
+mod effects;
+mod event;
+mod evolve;
+mod fact;
+mod learn;
+mod next;
+mod policy;
+mod state;
+mod translate;
+mod view;
+
+pub use command::{Accept, Command, LegPlan, Refusal};
+pub use decide::decide;
+pub use effects::{Effect, effects};
+pub use event::{Event, Recorded};
+pub use evolve::evolve;
+pub use fact::{Deadline, Fact};
+pub use learn::learn;
+pub use policy::Policy;
+pub use state::{
+    Booking, Deadlines, End, EndWhy, Known, Leg, Payment, Phase, Points, Refund, Review, ReviewWhy,
+    State,
+};
+pub use translate::Inbound;
+pub use view::{Action, MoneyAxis, Status, money, next_actions, status};
+
+/// Gives `events` their versions and their time, and folds them in.
+///
+/// Returns the booking after the last of them and each event as it goes into the journal.
+#[must_use]
+pub fn record(
+    state: State,
+    events: Vec<Event>,
+    at: chrono::DateTime<chrono::Utc>,
+) -> (State, Vec<Recorded>) {
+    let mut state = state;
+    let mut recorded = Vec::with_capacity(events.len());
+    for event in events {
+        let version = state.as_ref().map_or(0, |b| b.version).saturating_add(1);
+        let entry = Recorded { version, at, event };
+        state = evolve(state, &entry);
+        recorded.push(entry);
+    }
+    (state, recorded)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+//! Everything that can be asked of a booking.
+
+use contracts::{
+    asset::{AssetAmount, Rate},
+    ids::{AccountId, BookingId, LegId, PaymentId, QuoteId},
+    money::Money,
+    offer::LegOrder,
+};
+
+use crate::view::Action;
+
+/// What is asked of us; it may be refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Take a booking on from a claimed quote.
+    Accept(Box<Accept>),
+    /// Undo it, as the customer wishes.
+    Cancel,
+}
+
+/// A quote that became a booking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accept {
+    pub booking_id: BookingId,
+    pub account_id: AccountId,
+    pub quote_id: QuoteId,
+    pub payment_id: PaymentId,
+    pub legs: Vec<LegPlan>,
+    pub price: Money,
+    pub rate: Rate,
+    pub quoted: AssetAmount,
+    /// Points to redeem; 0 for none.
+    pub points: u64,
+    pub refund_to: Option<String>,
+}
+
+/// A leg as the quote has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LegPlan {
+    pub leg_id: LegId,
+    pub order: LegOrder,
+}
+
+/// A business "no".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The booking's state does not allow it; these it does.
+    #[error("not allowed now")]
+    NotAllowed {
+        /// The next actions allowed.
+        allowed: Vec<Action>,
+    },
+    /// There is no such booking.
+    #[error("no such booking")]
+    Unknown,
+    /// More points than the price is worth.
+    #[error("more points than the price is worth")]
+    TooManyPoints,
+    /// The legs do not add up to the price, or the amount does not fit the rate.
+    #[error("the quote contradicts itself")]
+    QuoteBroken,
+    /// A rate that cannot be held before it is paid is not sold.
+    #[error("a leg cannot be held before it is paid")]
+    NotHoldable,
+}

@@ -1,0 +1,107 @@
+//! Answers what is asked: events, or a refusal. Changes nothing.
+
+use chrono::{DateTime, Utc};
+use contracts::{
+    messages::{WantedLeg, WantedPoints},
+    money::Money,
+};
+
+use crate::{
+    command::{Accept, Command, Refusal},
+    event::{AcceptedLeg, Event},
+    next,
+    policy::Policy,
+    state::{Booking, EndWhy, Phase, State},
+    view::{Action, next_actions},
+};
+
+/// Decides about `command`.
+///
+/// # Errors
+/// When the booking's state, or the command itself, does not allow it.
+pub fn decide(
+    state: &State,
+    command: &Command,
+    policy: &Policy,
+    now: DateTime<Utc>,
+) -> Result<Vec<Event>, Refusal> {
+    match command {
+        Command::Accept(accept) => match state {
+            // The same booking again is a repeat; its id is minted once per request.
+            Some(_) => Ok(Vec::new()),
+            None => accepted(accept, policy, now),
+        },
+        Command::Cancel => cancel(state.as_deref().ok_or(Refusal::Unknown)?),
+    }
+}
+
+fn accepted(accept: &Accept, policy: &Policy, now: DateTime<Utc>) -> Result<Vec<Event>, Refusal> {
+    let points_worth = check(accept, policy)?;
+    let legs = accept.legs.iter();
+    let mut events = vec![Event::Accepted {
+        booking_id: accept.booking_id,
+        account_id: accept.account_id.clone(),
+        quote_id: accept.quote_id,
+        payment_id: accept.payment_id,
+        legs: legs
+            .map(|leg| AcceptedLeg { leg_id: leg.leg_id, order: leg.order.clone() })
+            .collect(),
+        price: accept.price,
+        rate: accept.rate.clone(),
+        quoted: accept.quoted.clone(),
+        points: accept.points,
+        points_worth,
+        refund_to: accept.refund_to.clone(),
+        payable_by: now + policy.pending_for_max,
+        pay_by: now + policy.payment_window,
+        settle_by: now + policy.payment_window + policy.settle_for_max,
+        commit_for_s: policy.commit_for_max.num_seconds(),
+        unwind_for_s: policy.unwind_for_max.num_seconds(),
+        review_for_s: policy.review_for_max.num_seconds(),
+    }];
+    events.extend(accept.legs.iter().map(|leg| Event::LegWished {
+        leg_id: leg.leg_id,
+        version: 1,
+        wanted: WantedLeg::Held,
+    }));
+    if accept.points == 0 {
+        events.push(Event::PaymentAsked { amount: accept.quoted.clone() });
+    } else {
+        events.push(Event::PointsWished { version: 1, wanted: WantedPoints::Held });
+    }
+    Ok(events)
+}
+
+/// Checks that the quote adds up; returns what the points are worth.
+fn check(accept: &Accept, policy: &Policy) -> Result<Money, Refusal> {
+    let broken = |_| Refusal::QuoteBroken;
+    let zero = Money::zero(accept.price.currency);
+    let sum = accept.legs.iter().try_fold(zero, |sum, leg| sum.plus(leg.order.price));
+    let units = accept.rate.units_for(accept.price).map_err(broken)?;
+    if sum.map_err(broken)? != accept.price
+        || accept.legs.is_empty()
+        || accept.price.minor <= 0
+        || units != accept.quoted.units
+        || accept.rate.asset != accept.quoted.asset
+    {
+        return Err(Refusal::QuoteBroken);
+    }
+    if accept.legs.iter().any(|leg| !leg.order.terms.holdable) {
+        return Err(Refusal::NotHoldable);
+    }
+    let worth = accept.points.checked_mul(u64::from(policy.point_worth_minor));
+    let worth = worth.and_then(|w| i64::try_from(w).ok()).ok_or(Refusal::TooManyPoints)?;
+    if worth > accept.price.minor {
+        return Err(Refusal::TooManyPoints);
+    }
+    Ok(Money::new(worth, accept.price.currency))
+}
+
+fn cancel(booking: &Booking) -> Result<Vec<Event>, Refusal> {
+    let allowed = next_actions(booking);
+    if allowed.contains(&Action::Cancel) {
+        Ok(next::unwind(booking, Phase::Cancelled, EndWhy::CancelledByCustomer))
+    } else {
+        Err(Refusal::NotAllowed { allowed })
+    }
+}

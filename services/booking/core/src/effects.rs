@@ -1,0 +1,188 @@
+//! What must follow from an event: messages and timers, as values.
+
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use contracts::{
+    messages::{
+        BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, ConfirmedLeg,
+        LegState, LegWanted, PaymentClose, PaymentPrepare, PaymentRefund, PointsWanted,
+    },
+    money::Money,
+};
+
+use crate::{
+    event::{Event, Recorded},
+    fact::Deadline,
+    state::{Booking, Leg},
+};
+
+/// Something to say or to be woken for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    Leg(LegWanted),
+    Points(PointsWanted),
+    Prepare(PaymentPrepare),
+    Close(PaymentClose),
+    Refund(PaymentRefund),
+    Confirmed(BookingConfirmed),
+    Failed(BookingFailed),
+    Cancelled(BookingCancelled),
+    Completed(BookingCompleted),
+    WakeAt { deadline: Deadline, at: DateTime<Utc> },
+}
+
+/// What follows from `recorded`, seen from the booking just after it.
+#[must_use]
+pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
+    let wake = |deadline, at| vec![Effect::WakeAt { deadline, at }];
+    let in_s = |seconds| recorded.at + TimeDelta::seconds(seconds);
+    match &recorded.event {
+        Event::Accepted { payable_by, pay_by, settle_by, .. } => vec![
+            Effect::WakeAt { deadline: Deadline::Payable, at: *payable_by },
+            Effect::WakeAt { deadline: Deadline::Pay, at: *pay_by },
+            Effect::WakeAt { deadline: Deadline::Settle, at: *settle_by },
+        ],
+        Event::CommitStarted => wake(Deadline::Commit, in_s(booking.deadlines.commit_for_s)),
+        Event::UnwindStarted { .. } => wake(Deadline::Unwind, in_s(booking.deadlines.unwind_for_s)),
+        Event::Confirmed => vec![
+            Effect::Confirmed(confirmed(booking, recorded)),
+            Effect::WakeAt { deadline: Deadline::Over, at: over_at(booking) },
+        ],
+        Event::Failed => vec![Effect::Failed(BookingFailed {
+            booking_id: booking.booking_id,
+            account_id: booking.account_id.clone(),
+            version: recorded.version,
+            at: recorded.at,
+        })],
+        Event::Cancelled => vec![Effect::Cancelled(BookingCancelled {
+            booking_id: booking.booking_id,
+            account_id: booking.account_id.clone(),
+            version: recorded.version,
+            at: recorded.at,
+        })],
+        Event::Completed => vec![Effect::Completed(BookingCompleted {
+            booking_id: booking.booking_id,
+            account_id: booking.account_id.clone(),
+            version: recorded.version,
+            at: recorded.at,
+        })],
+        Event::LegWished { .. }
+        | Event::PointsWished { .. }
+        | Event::PaymentAsked { .. }
+        | Event::CloseAsked
+        | Event::RefundAsked { .. } => wish(booking, &recorded.event).into_iter().collect(),
+        Event::LegNews { .. }
+        | Event::PointsNews { .. }
+        | Event::PaymentReady { .. }
+        | Event::MoneySeen { .. }
+        | Event::MoneySettled { .. }
+        | Event::PaymentClosed { .. }
+        | Event::RefundNews { .. }
+        | Event::DeadlinePassed { .. }
+        | Event::HoldingStarted
+        | Event::Payable
+        | Event::ReviewOpened { .. }
+        | Event::ReviewClosed
+        | Event::InvariantBroken { .. } => Vec::new(),
+    }
+}
+
+/// The command to another service that an event of ours asks for.
+fn wish(booking: &Booking, event: &Event) -> Option<Effect> {
+    let booking_id = booking.booking_id;
+    let payment_id = booking.payment.payment_id;
+    match event {
+        Event::LegWished { leg_id, version, wanted } => {
+            let leg = booking.legs.iter().find(|leg| leg.leg_id == *leg_id)?;
+            let order = leg.order.clone();
+            let (leg_id, version, wanted) = (*leg_id, *version, *wanted);
+            Some(Effect::Leg(LegWanted { booking_id, leg_id, version, wanted, order }))
+        }
+        Event::PointsWished { version, wanted } => Some(Effect::Points(PointsWanted {
+            booking_id,
+            account_id: booking.account_id.clone(),
+            version: *version,
+            wanted: *wanted,
+            points: booking.points?.points,
+        })),
+        // An amount of nothing needs no payment.
+        Event::PaymentAsked { amount } if amount.units.is_zero() => None,
+        Event::PaymentAsked { amount } => Some(Effect::Prepare(PaymentPrepare {
+            booking_id,
+            payment_id,
+            amount: amount.clone(),
+            price: paid_in_money(booking),
+            pay_by: booking.deadlines.pay_by,
+        })),
+        Event::CloseAsked => Some(Effect::Close(PaymentClose { booking_id, payment_id })),
+        Event::RefundAsked { refund_id, units } => Some(Effect::Refund(PaymentRefund {
+            booking_id,
+            payment_id,
+            refund_id: *refund_id,
+            units: *units,
+            to: booking.payment.refund_to.clone(),
+        })),
+        Event::Accepted { .. }
+        | Event::LegNews { .. }
+        | Event::PointsNews { .. }
+        | Event::PaymentReady { .. }
+        | Event::MoneySeen { .. }
+        | Event::MoneySettled { .. }
+        | Event::PaymentClosed { .. }
+        | Event::RefundNews { .. }
+        | Event::DeadlinePassed { .. }
+        | Event::HoldingStarted
+        | Event::Payable
+        | Event::CommitStarted
+        | Event::Confirmed
+        | Event::Completed
+        | Event::UnwindStarted { .. }
+        | Event::Failed
+        | Event::Cancelled
+        | Event::ReviewOpened { .. }
+        | Event::ReviewClosed
+        | Event::InvariantBroken { .. } => None,
+    }
+}
+
+fn confirmed(booking: &Booking, recorded: &Recorded) -> BookingConfirmed {
+    BookingConfirmed {
+        booking_id: booking.booking_id,
+        account_id: booking.account_id.clone(),
+        version: recorded.version,
+        at: recorded.at,
+        legs: booking.legs.iter().map(confirmed_leg).collect(),
+        paid: paid_in_money(booking),
+        over_at: over_at(booking),
+    }
+}
+
+fn confirmed_leg(leg: &Leg) -> ConfirmedLeg {
+    let reference = match &leg.known.state {
+        Some(LegState::Confirmed { reference } | LegState::Held { reference, .. }) => {
+            reference.clone()
+        }
+        Some(LegState::Gone { .. } | LegState::Refused { .. } | LegState::InDoubt { .. })
+        | None => String::new(),
+    };
+    ConfirmedLeg {
+        leg_id: leg.leg_id,
+        supplier: leg.order.supplier,
+        reference,
+        check_in: leg.order.check_in,
+        check_out: leg.order.check_out,
+        price: leg.order.price,
+    }
+}
+
+/// The price less what points pay.
+fn paid_in_money(booking: &Booking) -> Money {
+    let less = booking.points.map(|p| booking.price.minus(p.worth));
+    less.and_then(Result::ok).unwrap_or(booking.price)
+}
+
+/// The end of the last check-out day anywhere on earth: 12 hours after it ends in UTC.
+fn over_at(booking: &Booking) -> DateTime<Utc> {
+    let last = booking.legs.iter().map(|leg| leg.order.check_out).max();
+    let midnight = last.map(|day| day.and_time(NaiveTime::MIN).and_utc());
+    midnight.map_or(booking.changed_at, |m| m + TimeDelta::hours(36))
+}

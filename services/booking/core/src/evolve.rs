@@ -1,0 +1,218 @@
+//! Applies an event. Asks no questions: it already happened.
+
+use contracts::{
+    asset::Units,
+    messages::{Closing, WantedLeg, WantedPoints},
+};
+
+use crate::{
+    event::{Event, Recorded},
+    state::{
+        Booking, Deadlines, End, Known, Leg, Payment, Phase, Points, Refund, Review, ReviewWhy,
+        State,
+    },
+};
+
+/// The booking after `recorded`.
+#[must_use]
+pub fn evolve(state: State, recorded: &Recorded) -> State {
+    let Some(mut booking) = state else { return born(recorded) };
+    booking.version = recorded.version;
+    booking.changed_at = recorded.at;
+    apply(&mut booking, recorded);
+    Some(booking)
+}
+
+fn born(recorded: &Recorded) -> State {
+    let Event::Accepted {
+        booking_id,
+        account_id,
+        quote_id,
+        payment_id,
+        legs,
+        price,
+        rate,
+        quoted,
+        points,
+        points_worth,
+        refund_to,
+        payable_by,
+        pay_by,
+        settle_by,
+        commit_for_s,
+        unwind_for_s,
+        review_for_s,
+    } = &recorded.event
+    else {
+        return None;
+    };
+    let leg = |leg: &crate::event::AcceptedLeg| Leg {
+        leg_id: leg.leg_id,
+        order: leg.order.clone(),
+        wanted: WantedLeg::Held,
+        wanted_version: 0,
+        known: Known { seq: 0, wanted_version: 0, state: None },
+    };
+    Some(Box::new(Booking {
+        booking_id: *booking_id,
+        account_id: account_id.clone(),
+        quote_id: *quote_id,
+        version: recorded.version,
+        created_at: recorded.at,
+        changed_at: recorded.at,
+        phase: Phase::Pending,
+        end: None,
+        legs: legs.iter().map(leg).collect(),
+        price: *price,
+        payment: Payment {
+            payment_id: *payment_id,
+            rate: rate.clone(),
+            quoted: quoted.clone(),
+            asked: None,
+            instruction: None,
+            seen_seq: 0,
+            received: Units::ZERO,
+            complete: false,
+            seen_at: None,
+            settled_seq: 0,
+            settled: Units::ZERO,
+            close_asked: false,
+            closing: None,
+            refunds: Vec::new(),
+            refund_to: refund_to.clone(),
+        },
+        points: (*points > 0).then_some(Points {
+            points: *points,
+            worth: *points_worth,
+            wanted: WantedPoints::Held,
+            wanted_version: 0,
+            known_version: 0,
+            known: None,
+        }),
+        deadlines: Deadlines {
+            payable_by: *payable_by,
+            pay_by: *pay_by,
+            settle_by: *settle_by,
+            commit_for_s: *commit_for_s,
+            unwind_for_s: *unwind_for_s,
+            review_for_s: *review_for_s,
+            passed: Vec::new(),
+        },
+        review: None,
+    }))
+}
+
+fn apply(booking: &mut Booking, recorded: &Recorded) {
+    match &recorded.event {
+        Event::Accepted { .. } => {}
+        Event::LegWished { leg_id, version, wanted } => {
+            for leg in booking.legs.iter_mut().filter(|leg| leg.leg_id == *leg_id) {
+                leg.wanted = *wanted;
+                leg.wanted_version = *version;
+            }
+        }
+        Event::LegNews { leg_id, seq, wanted_version, state } => {
+            for leg in booking.legs.iter_mut().filter(|leg| leg.leg_id == *leg_id) {
+                let state = Some(state.clone());
+                leg.known = Known { seq: *seq, wanted_version: *wanted_version, state };
+            }
+        }
+        Event::PointsWished { version, wanted } => {
+            if let Some(points) = &mut booking.points {
+                points.wanted = *wanted;
+                points.wanted_version = *version;
+            }
+        }
+        Event::PointsNews { version, state } => {
+            if let Some(points) = &mut booking.points {
+                points.known = Some(*state);
+                points.known_version = *version;
+            }
+        }
+        Event::DeadlinePassed { deadline } => booking.deadlines.passed.push(*deadline),
+        Event::HoldingStarted => booking.phase = Phase::Holding,
+        Event::Payable => booking.phase = Phase::AwaitingPayment,
+        Event::CommitStarted => booking.phase = Phase::Committing,
+        Event::Confirmed => booking.phase = Phase::Confirmed,
+        Event::Completed => booking.phase = Phase::Completed,
+        Event::UnwindStarted { end, why } => {
+            booking.phase = Phase::Unwinding;
+            booking.end = Some(End { phase: *end, why: *why });
+        }
+        Event::Failed => booking.phase = Phase::Failed,
+        Event::Cancelled => booking.phase = Phase::Cancelled,
+        Event::ReviewOpened { why } => open_review(booking, *why, recorded),
+        Event::InvariantBroken { .. } => open_review(booking, ReviewWhy::InvariantBroken, recorded),
+        Event::ReviewClosed => booking.review = None,
+        Event::PaymentAsked { .. }
+        | Event::PaymentReady { .. }
+        | Event::MoneySeen { .. }
+        | Event::MoneySettled { .. }
+        | Event::CloseAsked
+        | Event::PaymentClosed { .. }
+        | Event::RefundAsked { .. }
+        | Event::RefundNews { .. } => apply_money(&mut booking.payment, &recorded.event),
+    }
+}
+
+fn apply_money(payment: &mut Payment, event: &Event) {
+    match event {
+        Event::PaymentAsked { amount } => payment.asked = Some(amount.clone()),
+        Event::PaymentReady { instruction } => {
+            payment.instruction = Some(instruction.as_ref().clone());
+        }
+        Event::MoneySeen { seq, received, complete, seen_at } => {
+            payment.seen_seq = *seq;
+            payment.received = *received;
+            payment.complete = *complete;
+            payment.seen_at = payment.seen_at.or(Some(*seen_at));
+        }
+        Event::MoneySettled { seq, received } => {
+            payment.settled_seq = *seq;
+            payment.settled = payment.settled.max(*received);
+            payment.received = payment.received.max(*received);
+        }
+        Event::CloseAsked => payment.close_asked = true,
+        Event::PaymentClosed { closing } => {
+            payment.closing = Some(*closing);
+            let (Closing::Closed { settled, .. } | Closing::AlreadySettled { settled }) = closing;
+            payment.settled = payment.settled.max(*settled);
+        }
+        Event::RefundAsked { refund_id, units } => {
+            payment.refunds.push(Refund { refund_id: *refund_id, units: *units, state: None })
+        }
+        Event::RefundNews { refund_id, units, state } => {
+            let mut known = payment.refunds.iter_mut();
+            match known.find(|refund| refund.refund_id == *refund_id) {
+                Some(refund) => refund.state = Some(*state),
+                None => payment.refunds.push(Refund {
+                    refund_id: *refund_id,
+                    units: *units,
+                    state: Some(*state),
+                }),
+            }
+        }
+        Event::Accepted { .. }
+        | Event::LegWished { .. }
+        | Event::LegNews { .. }
+        | Event::PointsWished { .. }
+        | Event::PointsNews { .. }
+        | Event::DeadlinePassed { .. }
+        | Event::HoldingStarted
+        | Event::Payable
+        | Event::CommitStarted
+        | Event::Confirmed
+        | Event::Completed
+        | Event::UnwindStarted { .. }
+        | Event::Failed
+        | Event::Cancelled
+        | Event::ReviewOpened { .. }
+        | Event::ReviewClosed
+        | Event::InvariantBroken { .. } => {}
+    }
+}
+
+fn open_review(booking: &mut Booking, why: ReviewWhy, recorded: &Recorded) {
+    let by = recorded.at + chrono::TimeDelta::seconds(booking.deadlines.review_for_s);
+    booking.review = Some(Review { why, since: recorded.at, by });
+}

@@ -1,0 +1,63 @@
+//! Everything that can happen to a booking. A fact cannot be refused.
+
+use contracts::messages::{
+    LegChanged, PaymentClosed, PaymentPrepared, PaymentRefundChanged, PaymentSeen, PaymentSettled,
+    PointsChanged,
+};
+use serde::{Deserialize, Serialize};
+
+/// What happened out there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    Leg(LegChanged),
+    PaymentPrepared(Box<PaymentPrepared>),
+    PaymentSeen(PaymentSeen),
+    PaymentSettled(PaymentSettled),
+    PaymentClosed(PaymentClosed),
+    Refund(PaymentRefundChanged),
+    Points(PointsChanged),
+    /// A deadline passed, by the database's clock.
+    Passed(Deadline),
+}
+
+/// A deadline of a booking; a timer row each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deadline {
+    /// Everything held and payable.
+    Payable,
+    /// Money seen.
+    Pay,
+    /// Money final.
+    Settle,
+    /// Everything bought.
+    Commit,
+    /// Everything undone.
+    Unwind,
+    /// The stay is over.
+    Over,
+}
+
+impl Deadline {
+    pub const ALL: [Self; 6] =
+        [Self::Payable, Self::Pay, Self::Settle, Self::Commit, Self::Unwind, Self::Over];
+
+    /// The deadline's word in the timer table.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Payable => "payable",
+            Self::Pay => "pay",
+            Self::Settle => "settle",
+            Self::Commit => "commit",
+            Self::Unwind => "unwind",
+            Self::Over => "over",
+        }
+    }
+
+    /// The deadline of that word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|d| d.word() == word)
+    }
+}

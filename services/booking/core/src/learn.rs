@@ -1,0 +1,94 @@
+//! Joins what happened, whatever the phase, and lets the phase say what follows from the whole picture.
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    event::Event,
+    fact::{Deadline, Fact},
+    next, record,
+    state::{Booking, Phase, State},
+};
+
+/// Follow-ups of follow-ups end long before this; more is a loop in the rules.
+const ROUNDS_MAX: usize = 12;
+
+/// Learns `fact`. A repeat gives nothing; a fact about no booking gives nothing.
+#[must_use]
+pub fn learn(state: &State, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
+    let Some(booking) = state else { return Vec::new() };
+    let mut events = join(booking, fact);
+    if events.is_empty() {
+        return events;
+    }
+    if booking.phase == Phase::Pending {
+        events.push(Event::HoldingStarted);
+    }
+    settle_down(booking, events, now)
+}
+
+/// Adds what follows from `events`, until nothing follows any more.
+fn settle_down(booking: &Booking, mut events: Vec<Event>, now: DateTime<Utc>) -> Vec<Event> {
+    let (mut after, _) = record(Some(Box::new(booking.clone())), events.clone(), now);
+    for _ in 0..ROUNDS_MAX {
+        let more = after.as_deref().map_or_else(Vec::new, |b| next::next(b, now));
+        if more.is_empty() {
+            return events;
+        }
+        events.extend(more.iter().cloned());
+        (after, _) = record(after, more, now);
+    }
+    events.push(Event::InvariantBroken { what: "the rules do not settle down".to_owned() });
+    events
+}
+
+/// The news in `fact`: existing evidence is never overwritten by older, and no phase is asked.
+fn join(booking: &Booking, fact: &Fact) -> Vec<Event> {
+    let payment = &booking.payment;
+    let news = match fact {
+        Fact::Leg(changed) => {
+            let leg = booking.legs.iter().find(|leg| leg.leg_id == changed.leg_id);
+            leg.filter(|leg| changed.seq > leg.known.seq).map(|_| Event::LegNews {
+                leg_id: changed.leg_id,
+                seq: changed.seq,
+                wanted_version: changed.wanted_version,
+                state: changed.state.clone(),
+            })
+        }
+        Fact::PaymentPrepared(prepared) => payment
+            .instruction
+            .is_none()
+            .then(|| Event::PaymentReady { instruction: Box::new(prepared.instruction.clone()) }),
+        Fact::PaymentSeen(seen) => (seen.seq > payment.seen_seq).then_some(Event::MoneySeen {
+            seq: seen.seq,
+            received: seen.received,
+            complete: seen.complete,
+            seen_at: seen.seen_at,
+        }),
+        Fact::PaymentSettled(settled) => (settled.seq > payment.settled_seq)
+            .then_some(Event::MoneySettled { seq: settled.seq, received: settled.received }),
+        Fact::PaymentClosed(closed) => {
+            payment.closing.is_none().then_some(Event::PaymentClosed { closing: closed.closing })
+        }
+        Fact::Refund(changed) => {
+            let known = payment.refunds.iter().find(|r| r.refund_id == changed.refund_id);
+            known.is_none_or(|refund| refund.state < Some(changed.state)).then_some(
+                Event::RefundNews {
+                    refund_id: changed.refund_id,
+                    units: changed.units,
+                    state: changed.state,
+                },
+            )
+        }
+        Fact::Points(changed) => booking
+            .points
+            .filter(|p| changed.version > p.known_version)
+            .map(|_| Event::PointsNews { version: changed.version, state: changed.state }),
+        Fact::Passed(deadline) => passed(booking, *deadline),
+    };
+    news.into_iter().collect()
+}
+
+fn passed(booking: &Booking, deadline: Deadline) -> Option<Event> {
+    let known = booking.deadlines.passed.contains(&deadline);
+    (!known).then_some(Event::DeadlinePassed { deadline })
+}

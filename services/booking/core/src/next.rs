@@ -1,0 +1,74 @@
+//! What follows from a booking as it is: one function per phase, each looking at the whole picture.
+//!
+//! Facts come repeated, late and in any order, so no rule hangs on which fact came last.
+
+mod awaiting_payment;
+mod closed;
+mod committing;
+mod confirmed;
+mod holding;
+mod unwinding;
+
+use chrono::{DateTime, Utc};
+use contracts::messages::{GoneWhy, LegState, RefusedWhy, WantedLeg, WantedPoints};
+
+use crate::{
+    event::Event,
+    state::{Booking, EndWhy, Leg, Phase},
+};
+
+/// What has to happen now; nothing when the booking only waits.
+pub(crate) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
+    match booking.phase {
+        Phase::Pending => Vec::new(),
+        Phase::Holding => holding::next(booking),
+        Phase::AwaitingPayment => awaiting_payment::next(booking, now),
+        Phase::Committing => committing::next(booking, now),
+        Phase::Confirmed => confirmed::next(booking),
+        Phase::Unwinding => unwinding::next(booking),
+        Phase::Completed | Phase::Failed | Phase::Cancelled => closed::next(booking),
+    }
+}
+
+/// Starts the undo: every obligation is registered at once, legs in reverse order.
+pub(crate) fn unwind(booking: &Booking, end: Phase, why: EndWhy) -> Vec<Event> {
+    let mut events = vec![Event::UnwindStarted { end, why }];
+    events.extend(booking.legs.iter().rev().filter_map(release));
+    if let Some(points) = booking.points.filter(|p| p.wanted != WantedPoints::Released) {
+        let version = points.wanted_version.saturating_add(1);
+        events.push(Event::PointsWished { version, wanted: WantedPoints::Released });
+    }
+    if booking.payment.asked.is_some() && !booking.payment.is_free() && !booking.payment.close_asked
+    {
+        events.push(Event::CloseAsked);
+    }
+    events
+}
+
+/// Wishes a leg away, unless that was wished already.
+fn release(leg: &Leg) -> Option<Event> {
+    (leg.wanted != WantedLeg::Released).then_some(Event::LegWished {
+        leg_id: leg.leg_id,
+        version: leg.wanted_version.saturating_add(1),
+        wanted: WantedLeg::Released,
+    })
+}
+
+/// Why the booking cannot go on, if a leg is lost.
+fn lost_leg(booking: &Booking) -> Option<EndWhy> {
+    booking.legs.iter().find_map(|leg| match &leg.known.state {
+        Some(LegState::Refused { why }) => Some(match why {
+            RefusedWhy::SoldOut => EndWhy::SoldOut,
+            RefusedWhy::PriceChanged => EndWhy::PriceChanged,
+            RefusedWhy::RateExpired => EndWhy::RateExpired,
+            RefusedWhy::Rejected => EndWhy::RefusedBySupplier,
+        }),
+        Some(LegState::Gone { why }) => Some(match why {
+            GoneWhy::Lapsed => EndWhy::HoldLapsed,
+            GoneWhy::CancelledBySupplier => EndWhy::CancelledBySupplier,
+            GoneWhy::Released | GoneWhy::NeverMade => EndWhy::RefusedBySupplier,
+        }),
+        Some(LegState::Held { .. } | LegState::Confirmed { .. } | LegState::InDoubt { .. })
+        | None => None,
+    })
+}

@@ -1,0 +1,65 @@
+//! Money is final: legs are bought in the order that keeps the undo cheap.
+
+use chrono::{DateTime, Utc};
+use contracts::messages::{WantedLeg, WantedPoints};
+
+use super::{lost_leg, unwind};
+use crate::{
+    event::Event,
+    fact::Deadline,
+    state::{Booking, Leg, Phase, ReviewWhy},
+};
+
+/// Starts the commitment and buys the first legs.
+pub(super) fn start(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
+    let mut events = vec![Event::CommitStarted];
+    events.extend(wave(booking, now));
+    events
+}
+
+pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
+    if let Some(why) = lost_leg(booking) {
+        return unwind(booking, Phase::Failed, why);
+    }
+    if booking.legs.iter().all(Leg::is_confirmed) {
+        let mut events = vec![Event::Confirmed];
+        if let Some(points) = booking.points {
+            let version = points.wanted_version.saturating_add(1);
+            events.push(Event::PointsWished { version, wanted: WantedPoints::Captured });
+        }
+        if booking.review.is_some() {
+            events.push(Event::ReviewClosed);
+        }
+        return events;
+    }
+    let wave = wave(booking, now);
+    if wave.is_empty()
+        && booking.deadlines.passed.contains(&Deadline::Commit)
+        && booking.review.is_none()
+    {
+        return vec![Event::ReviewOpened { why: ReviewWhy::CommitStuck }];
+    }
+    wave
+}
+
+/// The legs to buy now: first those that can still be cancelled free, side by side; then the others
+/// one at a time, the cheapest to undo first.
+fn wave(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
+    let asked = |leg: &&Leg| leg.wanted == WantedLeg::Confirmed;
+    if booking.legs.iter().filter(asked).any(|leg| !leg.is_confirmed()) {
+        return Vec::new();
+    }
+    let mut left: Vec<&Leg> = booking.legs.iter().filter(|leg| !asked(leg)).collect();
+    if left.iter().any(|leg| leg.cancels_free(now)) {
+        left.retain(|leg| leg.cancels_free(now));
+    } else {
+        left.sort_by_key(|leg| leg.cancel_fee(now).minor);
+        left.truncate(1);
+    }
+    let buy = |leg: &&Leg| Event::LegWished {
+        leg_id: leg.leg_id,
+        version: leg.wanted_version.saturating_add(1),
+        wanted: WantedLeg::Confirmed,
+    };
+    left.iter().map(buy).collect()
+}

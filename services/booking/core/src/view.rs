@@ -1,0 +1,126 @@
+//! What a customer is shown of a booking: a status, how the money stands, what can be done.
+
+use contracts::messages::RefundState;
+use serde::{Deserialize, Serialize};
+
+use crate::state::{Booking, Payment, Phase};
+
+/// The public status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Pending,
+    Holding,
+    AwaitingPayment,
+    /// The amount was seen and is not final.
+    ConfirmingPayment,
+    Committing,
+    Confirmed,
+    Completed,
+    /// Being undone, against the customer's wish.
+    Failing,
+    /// Being undone, as the customer wished.
+    Cancelling,
+    Failed,
+    Cancelled,
+}
+
+/// What the customer can do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Send the amount to the address shown.
+    Pay,
+    /// Undo the booking.
+    Cancel,
+}
+
+/// How the money stands; it may move after the booking is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MoneyAxis {
+    /// Nothing is to be paid.
+    None,
+    Due,
+    /// Less than the amount was seen.
+    Part,
+    /// The amount was seen and is not final.
+    Confirming,
+    Settled,
+    /// Money is on its way that will go back once it is final.
+    RefundWaiting,
+    RefundDue,
+    Refunded,
+}
+
+/// The public status of a booking.
+#[must_use]
+pub fn status(booking: &Booking) -> Status {
+    match booking.phase {
+        Phase::Pending => Status::Pending,
+        Phase::Holding => Status::Holding,
+        Phase::AwaitingPayment if booking.payment.complete => Status::ConfirmingPayment,
+        Phase::AwaitingPayment => Status::AwaitingPayment,
+        Phase::Committing => Status::Committing,
+        Phase::Confirmed => Status::Confirmed,
+        Phase::Completed => Status::Completed,
+        Phase::Unwinding if booking.end.is_some_and(|e| e.phase == Phase::Cancelled) => {
+            Status::Cancelling
+        }
+        Phase::Unwinding => Status::Failing,
+        Phase::Failed => Status::Failed,
+        Phase::Cancelled => Status::Cancelled,
+    }
+}
+
+/// What the customer can do now; anything else is refused and changes nothing.
+#[must_use]
+pub fn next_actions(booking: &Booking) -> Vec<Action> {
+    match booking.phase {
+        Phase::Pending | Phase::Holding => vec![Action::Cancel],
+        Phase::AwaitingPayment if booking.payment.close_asked => Vec::new(),
+        Phase::AwaitingPayment if booking.payment.complete => vec![Action::Cancel],
+        Phase::AwaitingPayment => vec![Action::Pay, Action::Cancel],
+        Phase::Committing
+        | Phase::Confirmed
+        | Phase::Completed
+        | Phase::Unwinding
+        | Phase::Failed
+        | Phase::Cancelled => Vec::new(),
+    }
+}
+
+/// How the money stands.
+#[must_use]
+pub fn money(booking: &Booking) -> MoneyAxis {
+    let payment = &booking.payment;
+    let going_back = matches!(booking.phase, Phase::Unwinding | Phase::Failed | Phase::Cancelled);
+    if going_back {
+        return money_back(payment);
+    }
+    if payment.is_free() {
+        MoneyAxis::None
+    } else if payment.is_settled() {
+        MoneyAxis::Settled
+    } else if payment.complete {
+        MoneyAxis::Confirming
+    } else if payment.received.is_zero() {
+        MoneyAxis::Due
+    } else {
+        MoneyAxis::Part
+    }
+}
+
+fn money_back(payment: &Payment) -> MoneyAxis {
+    if payment.received > payment.settled {
+        MoneyAxis::RefundWaiting
+    } else if payment.settled.is_zero() {
+        MoneyAxis::None
+    } else if payment.not_given_back().is_zero()
+        && payment.refunds.iter().all(|r| r.state == Some(RefundState::Confirmed))
+    {
+        MoneyAxis::Refunded
+    } else {
+        MoneyAxis::RefundDue
+    }
+}
