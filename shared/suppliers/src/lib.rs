@@ -1,1 +1,182 @@
-//! Stub.
+//! What is known of each supplier, without I/O: requests go out as values, replies and callbacks come in.
+#![doc = include_str!("../README.md")]
+#![warn(missing_docs)]
+#![warn(clippy::as_conversions, clippy::float_arithmetic, clippy::wildcard_enum_match_arm)]
+
+use chrono::{DateTime, Utc};
+use contracts::{
+    ids::LegId,
+    internal::TravellersReply,
+    money::Currency,
+    offer::{LegOrder, Offer, PriceCheck, StaySearch},
+    supplier::Supplier,
+};
+use secrecy::SecretString;
+
+mod answer;
+pub mod callback;
+mod http;
+pub mod outcomes;
+pub mod rapid;
+mod registry;
+
+pub use answer::{
+    Answer, BadKey, Broken, NoHandle, Operation, SeenReservation, SeenState, Unclear,
+};
+pub use callback::{Callback, Covers, Forged};
+pub use http::{HttpReply, HttpRequest, Method, Sent};
+pub use registry::{ALL, dialect};
+
+/// What a supplier wants to know of us with every call.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// The key the supplier gave us.
+    pub key: String,
+    /// The secret that goes with it.
+    pub secret: SecretString,
+    /// Our own e-mail address, given to the supplier with every booking instead of the customer's, so
+    /// that a look-up by it never needs personal data.
+    pub email: String,
+    /// The address the call is made for, where the supplier insists on one.
+    pub customer_ip: String,
+    /// ISO 3166-1 alpha-2 code of the country we sell in.
+    pub country_code: String,
+    /// Language of names and texts, BCP 47 (`en-US`).
+    pub language: String,
+}
+
+/// One reservation to be made: a hold where the rate can be held, else a purchase.
+#[derive(Debug, Clone, Copy)]
+pub struct Reserve<'a> {
+    /// Our reference, from [`Dialect::client_reference`]; committed before this is sent.
+    pub client_reference: &'a str,
+    /// What is wanted.
+    pub order: &'a LegOrder,
+    /// Who travels. Personal data.
+    pub travellers: &'a TravellersReply,
+    /// Whether to hold (confirmed by a call of its own) or to buy at once.
+    pub hold: bool,
+}
+
+/// What we know of a reservation that exists, or may exist.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// Our reference; empty only where a reservation is known by the supplier's reference alone.
+    pub client_reference: &'a str,
+    /// The supplier's reference.
+    pub reference: Option<&'a str>,
+    /// The dialect's own handle to it, as the newest [`SeenReservation`] gave it; opaque.
+    pub handle: Option<&'a str>,
+}
+
+/// What a reply answers.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Reserve, confirm, cancel or look-up.
+    pub operation: Operation,
+    /// Our reference, as it was sent; an answer about another is no answer.
+    pub client_reference: &'a str,
+    /// Of a reserve: whether a hold was asked for.
+    pub hold: bool,
+}
+
+/// One supplier: how to ask it, and what its answers mean.
+///
+/// Every function is pure. An answer that does not keep the supplier's published contract is never
+/// patched with a default: it is [`Broken`], or [`Answer::Unknown`].
+pub trait Dialect: Send + Sync {
+    /// Which supplier.
+    fn supplier(&self) -> Supplier;
+
+    /// Asks which rooms are to be had.
+    fn search(&self, access: &Access, now: DateTime<Utc>, search: &StaySearch) -> HttpRequest;
+
+    /// Reads the answer to a search.
+    ///
+    /// # Errors
+    /// When the supplier did not answer the question, or not as it says it does.
+    fn read_search(&self, search: &StaySearch, reply: &HttpReply) -> Result<Vec<Offer>, Broken>;
+
+    /// Asks whether an offer still stands.
+    ///
+    /// # Errors
+    /// When the key is not one of ours.
+    fn price_check(
+        &self,
+        access: &Access,
+        now: DateTime<Utc>,
+        rate_key: &str,
+    ) -> Result<HttpRequest, BadKey>;
+
+    /// Reads the answer to the price check of `rate_key`.
+    ///
+    /// # Errors
+    /// When the supplier did not answer the question, or not as it says it does, or the offer is too
+    /// old to be asked about.
+    fn read_price_check(
+        &self,
+        rate_key: &str,
+        currency: Currency,
+        reply: &HttpReply,
+    ) -> Result<PriceCheck, Broken>;
+
+    /// Holds or buys.
+    ///
+    /// # Errors
+    /// When the order's key is not one of ours.
+    fn reserve(
+        &self,
+        access: &Access,
+        now: DateTime<Utc>,
+        reserve: &Reserve<'_>,
+    ) -> Result<HttpRequest, BadKey>;
+
+    /// Buys what is held.
+    ///
+    /// # Errors
+    /// When the handle does not say how: look it up first.
+    fn confirm(
+        &self,
+        access: &Access,
+        now: DateTime<Utc>,
+        known: &Known<'_>,
+    ) -> Result<HttpRequest, NoHandle>;
+
+    /// Cancels what is held or bought.
+    ///
+    /// # Errors
+    /// When the handle does not say how: look it up first.
+    fn cancel(
+        &self,
+        access: &Access,
+        now: DateTime<Utc>,
+        known: &Known<'_>,
+    ) -> Result<HttpRequest, NoHandle>;
+
+    /// Asks what exists under our reference; by the supplier's only where ours is empty.
+    ///
+    /// Ours comes first because it also shows a second reservation made under it.
+    fn lookup(&self, access: &Access, now: DateTime<Utc>, known: &Known<'_>) -> HttpRequest;
+
+    /// Says what came of a reserve, confirm, cancel or look-up.
+    fn read(&self, asked: &Asked<'_>, sent: &Sent) -> Answer;
+
+    /// Our reference for an attempt at a leg: the same pair gives the same one, another pair another.
+    fn client_reference(&self, leg: LegId, attempt: u32) -> String;
+
+    /// Says whether a callback is the supplier's, and what it is about.
+    ///
+    /// `age_max` bounds how old, and how far ahead, its time stamp may be. Any of `secrets` may have
+    /// signed it: during a rotation there are two.
+    ///
+    /// # Errors
+    /// When it is not proven to be the supplier's. Whoever answers it says no more than that.
+    fn verify_callback(
+        &self,
+        secrets: &[SecretString],
+        now: DateTime<Utc>,
+        age_max: std::time::Duration,
+        headers: &[(String, String)],
+        body: &[u8],
+    ) -> Result<Callback, Forged>;
+}

@@ -1,0 +1,29 @@
+//! Every supplier's dialect, found by an exhaustive match.
+
+use contracts::supplier::Supplier;
+
+use crate::{Dialect, rapid::Rapid};
+
+/// Every dialect.
+pub static ALL: [&'static dyn Dialect; Supplier::ALL.len()] = [&Rapid];
+
+/// The dialect of a supplier.
+#[must_use]
+pub fn dialect(supplier: Supplier) -> &'static dyn Dialect {
+    match supplier {
+        Supplier::Rapid => &Rapid,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_supplier_has_its_own_dialect() {
+        assert_eq!(ALL.map(Dialect::supplier), Supplier::ALL);
+        for supplier in Supplier::ALL {
+            assert_eq!(dialect(supplier).supplier(), supplier);
+        }
+    }
+}
