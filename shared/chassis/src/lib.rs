@@ -1,1 +1,28 @@
-//! Stub.
+//! How a process lives: configuration, telemetry, tasks and shutdown, the HTTP edge in and out,
+//! tokens, seals, signatures and ids. It knows nothing of bookings, messages or databases.
+#![warn(missing_docs)]
+
+pub mod api_error;
+pub mod auth;
+pub mod backoff;
+pub mod chain;
+pub mod config;
+pub mod fields;
+pub mod http;
+pub mod http_client;
+pub mod metrics;
+pub mod mint;
+pub mod process;
+pub mod seal;
+pub mod sign;
+pub mod telemetry;
+pub mod trace;
+
+pub use api_error::{ApiError, FieldError};
+pub use chain::chain;
+pub use config::{Config, Problems, Vars};
+pub use http_client::{HttpClient, HttpClientConfig, HttpError, HttpReply, HttpRequest};
+pub use process::{Command, Process, Tasks, main};
+pub use secrecy::{ExposeSecret, SecretString};
+pub use telemetry::{LogFormat, TelemetryConfig};
+pub use tokio_util::sync::CancellationToken;

@@ -1,0 +1,170 @@
+//! Bodies, path and query, read strictly; what is wrong becomes a problem the caller can act on.
+
+use std::borrow::Cow;
+
+use axum::{
+    extract::{FromRequest, FromRequestParts, Request, rejection::BytesRejection},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header, request::Parts};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_path_to_error::{Path as ErrorPath, Segment};
+
+use crate::api_error::{ApiError, FieldError};
+
+/// A JSON body, in or out.
+///
+/// In: 415 when it is not called JSON, 413 when it is too large, 400 with line and column when it
+/// is not JSON, 422 with a JSON pointer when a field is unknown, missing or of the wrong type.
+/// Whether unknown fields are refused is the type's to say (`#[serde(deny_unknown_fields)]`).
+#[derive(Debug, Clone, Copy)]
+pub struct Json<T>(pub T);
+
+/// The parameters of the path; what does not parse is not found.
+#[derive(Debug, Clone, Copy)]
+pub struct Path<T>(pub T);
+
+/// The parameters of the query; 422 with `?name` when one is unknown, missing or wrong.
+#[derive(Debug, Clone, Copy)]
+pub struct Query<T>(pub T);
+
+impl<T, S> FromRequest<S> for Json<T>
+where
+    T: DeserializeOwned,
+    S: Send + Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        if !is_json(request.headers()) {
+            let detail = "the body must be application/json";
+            return Err(ApiError::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                detail,
+            ));
+        }
+        let body = Bytes::from_request(request, state).await.map_err(|error| unreadable(&error))?;
+        parse(&body).map(Self)
+    }
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+impl<T, S> FromRequestParts<S> for Path<T>
+where
+    T: DeserializeOwned + Send,
+    S: Send + Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        // An id that is none names nothing, like one that was never given out.
+        path.map(|path| Self(path.0)).map_err(|_rejection| ApiError::not_found())
+    }
+}
+
+impl<T, S> FromRequestParts<S> for Query<T>
+where
+    T: DeserializeOwned,
+    S: Send + Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        let query = parts.uri.query().unwrap_or_default();
+        let deserializer =
+            serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
+        serde_path_to_error::deserialize(deserializer).map(Self).map_err(|error| {
+            let message = error.inner().to_string();
+            let field = field_error(&message, pointer(error.path()));
+            let name = field.pointer.trim_start_matches('/').to_owned();
+            ApiError::invalid(vec![FieldError { pointer: format!("?{name}"), ..field }])
+        })
+    }
+}
+
+/// Parses a JSON body as the extractor does.
+///
+/// # Errors
+///
+/// 400 or 422.
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let parsed = serde_path_to_error::deserialize(&mut deserializer);
+    let value = parsed.map_err(|error| {
+        let pointer = pointer(error.path());
+        refused(error.inner(), pointer)
+    })?;
+    deserializer.end().map_err(|error| refused(&error, String::new()))?;
+    Ok(value)
+}
+
+fn refused(error: &serde_json::Error, pointer: String) -> ApiError {
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let message = error.to_string();
+    let message = message.strip_suffix(&place).unwrap_or(&message);
+    if error.is_data() {
+        return ApiError::invalid(vec![field_error(message, pointer)]);
+    }
+    ApiError::bad_request("malformed_json", format!("the body is not JSON: {message}{place}"))
+}
+
+/// Reads serde's sentence: which field, and which kind of wrong.
+fn field_error(message: &str, parent: String) -> FieldError {
+    let named = |prefix: &str| {
+        let rest = message.strip_prefix(prefix)?;
+        rest.split_once('`').map(|(name, _)| name)
+    };
+    let (code, name) = if let Some(name) = named("missing field `") {
+        ("missing", Some(name))
+    } else if let Some(name) = named("unknown field `") {
+        ("unknown", Some(name))
+    } else if message.starts_with("invalid type") {
+        ("wrong_type", None)
+    } else {
+        ("invalid", None)
+    };
+    let pointer = match name.map(escaped) {
+        // Some paths lead to the field, some to what holds it.
+        Some(name) if !parent.ends_with(&format!("/{name}")) => format!("{parent}/{name}"),
+        Some(_) | None => parent,
+    };
+    FieldError { pointer, code: Cow::Borrowed(code), detail: message.to_owned() }
+}
+
+/// Writes a path as a JSON pointer (RFC 6901).
+fn pointer(path: &ErrorPath) -> String {
+    let part = |segment: &Segment| match segment {
+        Segment::Seq { index } => Some(index.to_string()),
+        Segment::Map { key } => Some(escaped(key)),
+        // The name of a variant is no part of the document, and of the unknown nothing is known.
+        Segment::Enum { .. } | Segment::Unknown => None,
+    };
+    path.iter().filter_map(part).fold(String::new(), |pointer, part| pointer + "/" + &part)
+}
+
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = value.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    media_type.eq_ignore_ascii_case("application/json")
+        || media_type.to_ascii_lowercase().ends_with("+json")
+}
+
+fn unreadable(error: &BytesRejection) -> ApiError {
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        let detail = "the body is larger than this address takes";
+        return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail);
+    }
+    ApiError::bad_request("body_unreadable", "the body ended before it was complete")
+}
