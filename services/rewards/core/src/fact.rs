@@ -1,0 +1,35 @@
+//! Everything that can happen to an account without anybody asking it.
+
+use chrono::{DateTime, Utc};
+use contracts::{ids::BookingId, money::Money};
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// A booking is bought and paid.
+    Confirmed {
+        /// Which booking.
+        booking_id: BookingId,
+        /// What was paid in money; points are earned on it.
+        paid: Money,
+        /// When the last of it is over.
+        over_at: DateTime<Utc>,
+    },
+    /// A booking was cancelled.
+    Cancelled {
+        /// Which booking.
+        booking_id: BookingId,
+    },
+    /// A booking ended without being confirmed.
+    Failed {
+        /// Which booking.
+        booking_id: BookingId,
+    },
+    /// A stay is over. When its points become available was known from its confirmation.
+    Completed {
+        /// Which booking.
+        booking_id: BookingId,
+    },
+    /// Time went by.
+    Due,
+}

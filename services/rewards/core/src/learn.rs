@@ -1,0 +1,77 @@
+//! What happened out there, and what it means for an account. Facts are never refused.
+
+use chrono::{DateTime, Utc};
+use contracts::{ids::BookingId, money::Money};
+
+use crate::{
+    draft::Draft,
+    event::Event,
+    fact::Fact,
+    policy::Policy,
+    rules::{self, Rule, Tier},
+    state::{Account, Lot, LotId, Stage},
+};
+
+/// Learns a fact; nothing for a repeat, beyond what was due anyway.
+#[must_use]
+pub fn learn(account: &Account, fact: &Fact, policy: &Policy, now: DateTime<Utc>) -> Vec<Event> {
+    let mut draft = Draft::at(account, now);
+    let event = match *fact {
+        Fact::Confirmed { booking_id, paid, over_at } => {
+            earn(&draft.account, booking_id, paid, policy.available_at(over_at), policy)
+        }
+        Fact::Cancelled { booking_id } | Fact::Failed { booking_id } => {
+            take_back(&draft.account, booking_id)
+        }
+        Fact::Completed { .. } | Fact::Due => None,
+    };
+    if let Some(event) = event {
+        draft.happen(event);
+    }
+    draft.finish(now)
+}
+
+fn earn(
+    account: &Account,
+    booking_id: BookingId,
+    paid: Money,
+    available_at: DateTime<Utc>,
+    policy: &Policy,
+) -> Option<Event> {
+    let rule = Rule::Stay;
+    let known = account.lots.contains_key(&LotId::Earned(rule, booking_id))
+        || account.barred.contains(&booking_id);
+    let percent = policy.earn_percent;
+    (!known).then(|| Event::Earned {
+        booking_id,
+        rule,
+        tier: Tier::Member,
+        percent,
+        paid,
+        points: rules::points_for(paid, percent),
+        available_at,
+        expires_at: policy.expires_at(available_at),
+    })
+}
+
+fn take_back(account: &Account, booking_id: BookingId) -> Option<Event> {
+    let id = LotId::Earned(Rule::Stay, booking_id);
+    match account.lots.get(&id) {
+        Some(lot) => take_back_lot(id, lot),
+        None if account.barred.contains(&booking_id) => None,
+        None => Some(Event::EarnBarred { booking_id }),
+    }
+}
+
+fn take_back_lot(id: LotId, lot: &Lot) -> Option<Event> {
+    match lot.stage {
+        Stage::Pending => Some(Event::Voided { lot: id, points: lot.free }),
+        // What expired is gone already; whatever else is not there any more is owed.
+        Stage::Available => Some(Event::Reversed {
+            lot: id,
+            taken: lot.free,
+            owed: lot.points.saturating_sub(lot.free).saturating_sub(lot.expired),
+        }),
+        Stage::Voided | Stage::Reversed => None,
+    }
+}

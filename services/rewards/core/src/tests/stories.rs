@@ -1,0 +1,419 @@
+//! What happens to an account, told line by line.
+
+use contracts::messages::WantedPoints::{Captured, Held, Released};
+use expect_test::{Expect, expect};
+
+use super::*;
+
+fn check(inputs: &[(DateTime<Utc>, Input)], story: &Expect) {
+    story.assert_eq(&tell(inputs));
+}
+
+#[test]
+fn points_are_pending_at_confirmation_and_available_after_the_stay_and_the_wait() {
+    check(
+        &[
+            (day(0), confirmed(1, 12_345, day(10))),
+            (day(0), confirmed(1, 12_345, day(10))),
+            (day(11), due()),
+            (day(12), due()),
+            (day(742), due()),
+        ],
+        &expect![[r#"
+            day 0: booking 1 confirmed, paid 123.45 EUR
+                earned issued -370, pending +370
+                = available 0, pending 370, held 0, debt 0
+            day 0: booking 1 confirmed, paid 123.45 EUR
+                = available 0, pending 370, held 0, debt 0
+            day 11: time
+                = available 0, pending 370, held 0, debt 0
+            day 12: time
+                matured pending -370, available +370
+                = available 370, pending 0, held 0, debt 0
+            day 742: time
+                expired available -370, expired +370
+                = available 0, pending 0, held 0, debt 0
+        "#]],
+    );
+}
+
+#[test]
+fn a_hold_is_spent_or_goes_back_to_its_lots() {
+    check(
+        &[
+            (day(0), grant(1, 100)),
+            (day(1), grant(2, 100)),
+            (day(2), want(7, 1, Held, 150)),
+            (day(2), want(7, 1, Held, 150)),
+            (day(2), want(7, 2, Released, 150)),
+            (day(3), want(8, 1, Held, 150)),
+            (day(3), want(8, 2, Captured, 150)),
+            (day(3), want(9, 1, Held, 51)),
+            (day(4), want(8, 3, Released, 150)),
+            (day(4), want(8, 4, Held, 150)),
+        ],
+        &expect![[r#"
+            day 0: grant 1 of 100
+                granted issued -100, available +100
+                = available 100, pending 0, held 0, debt 0
+            day 1: grant 2 of 100
+                granted issued -100, available +100
+                = available 200, pending 0, held 0, debt 0
+            day 2: booking 7 wants 150 Held v1
+                held available -100, held +100, available -50, held +50
+                  says v1 Held 150
+                = available 50, pending 0, held 150, debt 0
+            day 2: booking 7 wants 150 Held v1
+                = available 50, pending 0, held 150, debt 0
+            day 2: booking 7 wants 150 Released v2
+                released held -100, available +100, held -50, available +50
+                  says v2 Released 150
+                = available 200, pending 0, held 0, debt 0
+            day 3: booking 8 wants 150 Held v1
+                held available -100, held +100, available -50, held +50
+                  says v1 Held 150
+                = available 50, pending 0, held 150, debt 0
+            day 3: booking 8 wants 150 Captured v2
+                captured held -100, spent +100, held -50, spent +50
+                  says v2 Captured 150
+                = available 50, pending 0, held 0, debt 0
+            day 3: booking 9 wants 51 Held v1
+                refused 
+                  says v1 Refused 51
+                = available 50, pending 0, held 0, debt 0
+            day 4: booking 8 wants 150 Released v3
+                released spent -100, available +100, spent -50, available +50
+                  says v3 Released 150
+                = available 200, pending 0, held 0, debt 0
+            day 4: booking 8 wants 150 Held v4
+                wish_noted 
+                  says v4 Released 0
+                = available 200, pending 0, held 0, debt 0
+        "#]],
+    );
+}
+
+/// Row: F2
+#[test]
+fn a_release_that_overtakes_its_hold_is_remembered() {
+    check(
+        &[
+            (day(0), grant(1, 100)),
+            (day(0), want(7, 2, Released, 60)),
+            (day(0), want(7, 1, Held, 60)),
+        ],
+        &expect![[r#"
+            day 0: grant 1 of 100
+                granted issued -100, available +100
+                = available 100, pending 0, held 0, debt 0
+            day 0: booking 7 wants 60 Released v2
+                released 
+                  says v2 Released 0
+                = available 100, pending 0, held 0, debt 0
+            day 0: booking 7 wants 60 Held v1
+                = available 100, pending 0, held 0, debt 0
+        "#]],
+    );
+}
+
+#[test]
+fn a_capture_that_overtakes_its_hold_takes_the_points_once() {
+    check(
+        &[
+            (day(0), grant(1, 100)),
+            (day(0), want(7, 2, Captured, 60)),
+            (day(0), want(7, 1, Held, 60)),
+            (day(0), want(7, 3, Held, 60)),
+            (day(0), want(8, 1, Captured, 60)),
+        ],
+        &expect![[r#"
+            day 0: grant 1 of 100
+                granted issued -100, available +100
+                = available 100, pending 0, held 0, debt 0
+            day 0: booking 7 wants 60 Captured v2
+                captured available -60, spent +60
+                  says v2 Captured 60
+                = available 40, pending 0, held 0, debt 0
+            day 0: booking 7 wants 60 Held v1
+                = available 40, pending 0, held 0, debt 0
+            day 0: booking 7 wants 60 Held v3
+                wish_noted 
+                  says v3 Captured 60
+                = available 40, pending 0, held 0, debt 0
+            day 0: booking 8 wants 60 Captured v1
+                refused 
+                  says v1 Refused 60
+                = available 40, pending 0, held 0, debt 0
+        "#]],
+    );
+}
+
+/// Row: E2
+#[test]
+fn a_cancelled_booking_leaves_no_points_before_or_after_they_were_available() {
+    check(
+        &[
+            (day(0), confirmed(1, 10_000, day(1))),
+            (day(1), cancelled(1)),
+            (day(1), cancelled(1)),
+            (day(1), confirmed(1, 10_000, day(1))),
+            (day(2), confirmed(2, 10_000, day(1))),
+            (day(5), cancelled(2)),
+            (day(5), cancelled(2)),
+            (day(6), cancelled(3)),
+            (day(6), confirmed(3, 10_000, day(1))),
+        ],
+        &expect![[r#"
+            day 0: booking 1 confirmed, paid 100.00 EUR
+                earned issued -300, pending +300
+                = available 0, pending 300, held 0, debt 0
+            day 1: booking 1 cancelled
+                voided pending -300, issued +300
+                = available 0, pending 0, held 0, debt 0
+            day 1: booking 1 cancelled
+                = available 0, pending 0, held 0, debt 0
+            day 1: booking 1 confirmed, paid 100.00 EUR
+                = available 0, pending 0, held 0, debt 0
+            day 2: booking 2 confirmed, paid 100.00 EUR
+                earned issued -300, pending +300
+                = available 0, pending 300, held 0, debt 0
+            day 5: booking 2 cancelled
+                matured pending -300, available +300
+                reversed available -300, issued +300
+                = available 0, pending 0, held 0, debt 0
+            day 5: booking 2 cancelled
+                = available 0, pending 0, held 0, debt 0
+            day 6: booking 3 cancelled
+                earn_barred 
+                = available 0, pending 0, held 0, debt 0
+            day 6: booking 3 confirmed, paid 100.00 EUR
+                = available 0, pending 0, held 0, debt 0
+        "#]],
+    );
+}
+
+/// Row: E3
+#[test]
+fn points_spent_before_their_booking_is_cancelled_are_owed_and_paid_by_the_next() {
+    check(
+        &[
+            (day(0), confirmed(1, 10_000, day(0))),
+            (day(2), want(7, 1, Held, 250)),
+            (day(2), want(7, 2, Captured, 250)),
+            (day(3), cancelled(1)),
+            (day(3), want(8, 1, Held, 1)),
+            (day(4), confirmed(2, 10_000, day(4))),
+            (day(6), due()),
+            (day(7), want(7, 3, Released, 250)),
+        ],
+        &expect![[r#"
+            day 0: booking 1 confirmed, paid 100.00 EUR
+                earned issued -300, pending +300
+                = available 0, pending 300, held 0, debt 0
+            day 2: booking 7 wants 250 Held v1
+                matured pending -300, available +300
+                held available -250, held +250
+                  says v1 Held 250
+                = available 50, pending 0, held 250, debt 0
+            day 2: booking 7 wants 250 Captured v2
+                captured held -250, spent +250
+                  says v2 Captured 250
+                = available 50, pending 0, held 0, debt 0
+            day 3: booking 1 cancelled
+                reversed available -50, issued +50, debt -250, issued +250
+                = available 0, pending 0, held 0, debt 250
+            day 3: booking 8 wants 1 Held v1
+                refused 
+                  says v1 Refused 1
+                = available 0, pending 0, held 0, debt 250
+            day 4: booking 2 confirmed, paid 100.00 EUR
+                earned issued -300, pending +300
+                = available 0, pending 300, held 0, debt 250
+            day 6: time
+                matured pending -300, available +300
+                debt_paid available -250, debt +250
+                = available 50, pending 0, held 0, debt 0
+            day 7: booking 7 wants 250 Released v3
+                released spent -250, available +250
+                  says v3 Released 250
+                = available 300, pending 0, held 0, debt 0
+        "#]],
+    );
+}
+
+/// Row: E4
+#[test]
+fn released_points_keep_the_expiry_they_had() {
+    check(
+        &[
+            (day(0), grant(1, 100)),
+            (day(100), grant(2, 100)),
+            (day(700), want(7, 1, Held, 130)),
+            (day(740), want(7, 2, Released, 130)),
+            (day(830), due()),
+        ],
+        &expect![[r#"
+            day 0: grant 1 of 100
+                granted issued -100, available +100
+                = available 100, pending 0, held 0, debt 0
+            day 100: grant 2 of 100
+                granted issued -100, available +100
+                = available 200, pending 0, held 0, debt 0
+            day 700: booking 7 wants 130 Held v1
+                held available -100, held +100, available -30, held +30
+                  says v1 Held 130
+                = available 70, pending 0, held 130, debt 0
+            day 740: booking 7 wants 130 Released v2
+                released held -100, available +100, held -30, available +30
+                  says v2 Released 130
+                expired available -100, expired +100
+                = available 100, pending 0, held 0, debt 0
+            day 830: time
+                expired available -100, expired +100
+                = available 0, pending 0, held 0, debt 0
+        "#]],
+    );
+}
+
+#[test]
+fn a_grant_is_given_once_and_not_changed() {
+    check(
+        &[
+            (day(0), grant(1, 100)),
+            (day(1), grant(1, 100)),
+            (day(2), grant(1, 200)),
+            (day(2), grant(2, 0)),
+            (day(2), grant(3, u64::MAX)),
+        ],
+        &expect![[r#"
+            day 0: grant 1 of 100
+                granted issued -100, available +100
+                = available 100, pending 0, held 0, debt 0
+            day 1: grant 1 of 100
+                = available 100, pending 0, held 0, debt 0
+            day 2: grant 1 of 200
+                no: this grant was given with 100 points
+                = available 100, pending 0, held 0, debt 0
+            day 2: grant 2 of 0
+                no: a grant has 1 to 1000000000000 points
+                = available 100, pending 0, held 0, debt 0
+            day 2: grant 3 of 18446744073709551615
+                no: a grant has 1 to 1000000000000 points
+                = available 100, pending 0, held 0, debt 0
+        "#]],
+    );
+}
+
+#[test]
+fn absurd_numbers_are_answered_and_do_not_overflow() {
+    check(
+        &[
+            (day(0), grant(1, 100)),
+            (day(0), want(7, 1, Held, u64::MAX)),
+            (day(0), want(8, 1, Held, 0)),
+            (day(0), want(8, 2, Captured, 0)),
+            (day(0), confirmed(1, i64::MAX, DateTime::<Utc>::MAX_UTC)),
+            (day(0), confirmed(2, i64::MIN, DateTime::<Utc>::MIN_UTC)),
+        ],
+        &expect![[r#"
+            day 0: grant 1 of 100
+                granted issued -100, available +100
+                = available 100, pending 0, held 0, debt 0
+            day 0: booking 7 wants 18446744073709551615 Held v1
+                refused 
+                  says v1 Refused 18446744073709551615
+                = available 100, pending 0, held 0, debt 0
+            day 0: booking 8 wants 0 Held v1
+                held 
+                  says v1 Held 0
+                = available 100, pending 0, held 0, debt 0
+            day 0: booking 8 wants 0 Captured v2
+                captured 
+                  says v2 Captured 0
+                = available 100, pending 0, held 0, debt 0
+            day 0: booking 1 confirmed, paid 92233720368547758.07 EUR
+                earned issued -1000000000000, pending +1000000000000
+                = available 100, pending 1000000000000, held 0, debt 0
+            day 0: booking 2 confirmed, paid -92233720368547758.08 EUR
+                earned 
+                matured 
+                = available 100, pending 1000000000000, held 0, debt 0
+        "#]],
+    );
+}
+
+#[test]
+fn tier_and_percent_stay_with_the_entry_they_made() {
+    let earned = apply(&Account::default(), &confirmed(1, 10_000, day(1)), day(0)).1;
+    let json = serde_json::to_string_pretty(&earned).unwrap();
+    expect![[r#"
+        [
+          {
+            "is": "earned",
+            "booking_id": "00000000-0000-0000-0000-000000000001",
+            "rule": "stay",
+            "tier": "member",
+            "percent": 3,
+            "paid": {
+              "minor": "10000",
+              "scale": 2,
+              "currency": "EUR"
+            },
+            "points": 300,
+            "available_at": "2027-01-18T08:00:00Z",
+            "expires_at": "2029-01-17T08:00:00Z"
+          }
+        ]"#]]
+    .assert_eq(&json);
+}
+
+#[test]
+fn an_account_is_read_back_as_it_was_written() {
+    let inputs = [
+        (day(0), grant(1, 100)),
+        (day(0), confirmed(1, 10_000, day(1))),
+        (day(2), want(7, 1, Held, 60)),
+        (day(2), cancelled(3)),
+    ];
+    let account = inputs
+        .iter()
+        .fold(Account::default(), |account, (now, input)| apply(&account, input, *now).0);
+    let json = serde_json::to_string_pretty(&account).unwrap();
+    assert_eq!(serde_json::from_str::<Account>(&json).unwrap(), account);
+    expect![[r#"
+        {
+          "version": 4,
+          "lots": {
+            "stay:00000000-0000-0000-0000-000000000001": {
+              "points": 300,
+              "free": 300,
+              "expired": 0,
+              "available_at": "2027-01-18T08:00:00Z",
+              "expires_at": "2029-01-17T08:00:00Z",
+              "stage": "pending"
+            },
+            "grant:00000000-0000-0000-0000-000000000001": {
+              "points": 100,
+              "free": 40,
+              "expired": 0,
+              "available_at": "2027-01-15T08:00:00Z",
+              "expires_at": "2029-01-14T08:00:00Z",
+              "stage": "available"
+            }
+          },
+          "redemptions": {
+            "00000000-0000-0000-0000-000000000007": {
+              "version": 1,
+              "state": "held",
+              "parts": {
+                "grant:00000000-0000-0000-0000-000000000001": 60
+              }
+            }
+          },
+          "barred": [
+            "00000000-0000-0000-0000-000000000003"
+          ],
+          "debt": 0
+        }"#]]
+    .assert_eq(&json);
+}
