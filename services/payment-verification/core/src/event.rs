@@ -1,0 +1,144 @@
+//! Everything that has happened to a payment, as its journal keeps it.
+
+use chrono::{DateTime, Utc};
+use contracts::{asset::Units, messages::Closing};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    chain::{Hash32, TransferKey},
+    decide::Refusal,
+    fact::Sighted,
+    state::Request,
+};
+
+/// What happened to one payment; event number n makes the payment's `seq` n.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Event {
+    /// The request is ready: it has an address and a depth.
+    Prepared(Request),
+    /// Something was asked that cannot be; kept, because a refusal is an answer.
+    Refused {
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A transfer stands in a block.
+    TransferSeen(Sighted),
+    /// A block left, with what stood in it.
+    BlockLeft {
+        /// The block.
+        block: Hash32,
+        /// Which look saw it gone.
+        look: u64,
+    },
+    /// What stands on canonical blocks changed, up or down.
+    SeenChanged {
+        /// All of it.
+        received: Units,
+        /// Whether that pays the amount.
+        complete: bool,
+        /// When money was first seen, by the database's clock.
+        first_seen_at: DateTime<Utc>,
+    },
+    /// Transfers are as deep as the policy wants.
+    Finalised {
+        /// Which.
+        transfers: Vec<TransferKey>,
+        /// How much together.
+        units: Units,
+    },
+    /// The amount is final: the price is paid.
+    Settled {
+        /// What is asked for.
+        price: Units,
+        /// What is missing within the tolerance; borne by us.
+        dust: Units,
+        /// What is too much; the customer's.
+        excess: Units,
+        /// All that is final.
+        received: Units,
+    },
+    /// More became final after the price was paid; the customer's.
+    Exceeded {
+        /// How much more.
+        units: Units,
+    },
+    /// The payment is closed; what is final without paying the price is due back.
+    Closed {
+        /// The answer, the same each time it is asked.
+        closing: Closing,
+        /// What is due back.
+        due: Units,
+    },
+    /// Money became final after the closing; it is due back.
+    CameLate {
+        /// How much.
+        units: Units,
+        /// All that is final.
+        received: Units,
+    },
+    /// Final money left the chain while nobody had a claim on it: it is the payer's to send again.
+    Withdrawn {
+        /// Which transfers.
+        transfers: Vec<TransferKey>,
+        /// How much together.
+        units: Units,
+    },
+    /// Final money left the chain after it had paid or was due back: the reorg was deeper than the policy.
+    Reversed {
+        /// Which transfers.
+        transfers: Vec<TransferKey>,
+        /// How much together.
+        units: Units,
+    },
+    /// Money that had been final and left is final again.
+    Restored {
+        /// Which transfers.
+        transfers: Vec<TransferKey>,
+        /// How much together.
+        units: Units,
+    },
+    /// A refund is granted; the treasury has to send it.
+    RefundGranted(Grant),
+}
+
+/// A granted refund and out of which accounts it is paid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// The refund.
+    pub refund_id: Uuid,
+    /// How much.
+    pub units: Units,
+    /// Where to, if the customer said so.
+    pub to: Option<String>,
+    /// Out of what was due back anyway.
+    pub of_due: Units,
+    /// Out of what was too much.
+    pub of_excess: Units,
+    /// Out of the price that was paid.
+    pub of_price: Units,
+}
+
+impl Event {
+    /// The event's name in the journal.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Prepared(_) => "prepared",
+            Self::Refused { .. } => "refused",
+            Self::TransferSeen(_) => "transfer_seen",
+            Self::BlockLeft { .. } => "block_left",
+            Self::SeenChanged { .. } => "seen_changed",
+            Self::Finalised { .. } => "finalised",
+            Self::Settled { .. } => "settled",
+            Self::Exceeded { .. } => "exceeded",
+            Self::Closed { .. } => "closed",
+            Self::CameLate { .. } => "came_late",
+            Self::Withdrawn { .. } => "withdrawn",
+            Self::Reversed { .. } => "reversed",
+            Self::Restored { .. } => "restored",
+            Self::RefundGranted(_) => "refund_granted",
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Applies an event, no questions asked.
+
+use contracts::messages::RefundState;
+
+use crate::{
+    chain::TransferKey,
+    event::Event,
+    ledger,
+    state::{Payment, Posted, Refund, Seen, Sighting},
+};
+
+/// The payment after all the events.
+#[must_use]
+pub fn evolve_all(payment: Payment, events: &[Event]) -> Payment {
+    events.iter().fold(payment, evolve)
+}
+
+/// The payment after the event.
+#[must_use]
+pub fn evolve(mut payment: Payment, event: &Event) -> Payment {
+    payment.seq = payment.seq.saturating_add(1);
+    for posting in ledger::postings(event) {
+        payment.book.post(posting);
+    }
+    match event {
+        Event::Prepared(request) => payment.request = Some(request.clone()),
+        Event::TransferSeen(sighted) => {
+            let transfer = payment.transfers.entry(sighted.key.clone()).or_default();
+            let sighting =
+                Sighting { height: sighted.block.height, units: sighted.units, look: sighted.look };
+            transfer.sightings.insert(sighted.block.hash, sighting);
+        }
+        Event::BlockLeft { block, look } => {
+            payment.left.insert(*block, *look);
+        }
+        Event::SeenChanged { received, complete, first_seen_at } => {
+            payment.seen = Seen { received: *received, complete: *complete };
+            payment.first_seen_at = Some(*first_seen_at);
+        }
+        Event::Finalised { transfers, .. } | Event::Restored { transfers, .. } => {
+            finalise(&mut payment, transfers);
+        }
+        Event::Withdrawn { transfers, .. } => {
+            repost(&mut payment, transfers, |_| Posted::Nothing);
+        }
+        Event::Reversed { transfers, .. } => {
+            repost(&mut payment, transfers, |posted| match posted {
+                Posted::Final(units) => Posted::Reversed(units),
+                Posted::Nothing | Posted::Reversed(_) => posted,
+            })
+        }
+        Event::Settled { .. } => payment.settled = true,
+        Event::Closed { closing, .. } => payment.closing = Some(*closing),
+        Event::RefundGranted(grant) => {
+            let refund =
+                Refund { units: grant.units, to: grant.to.clone(), state: RefundState::Granted };
+            payment.refunds.insert(grant.refund_id, refund);
+        }
+        Event::Refused { .. } | Event::Exceeded { .. } | Event::CameLate { .. } => {}
+    }
+    payment
+}
+
+fn finalise(payment: &mut Payment, transfers: &[TransferKey]) {
+    for key in transfers {
+        let standing = payment.transfers.get(key).and_then(|transfer| payment.stands(transfer));
+        repost(payment, std::slice::from_ref(key), |posted| match (posted, standing) {
+            (Posted::Reversed(units) | Posted::Final(units), _) => Posted::Final(units),
+            (Posted::Nothing, Some(sighting)) => Posted::Final(sighting.units),
+            (Posted::Nothing, None) => Posted::Nothing,
+        });
+    }
+}
+
+fn repost(payment: &mut Payment, transfers: &[TransferKey], to: impl Fn(Posted) -> Posted) {
+    for key in transfers {
+        if let Some(transfer) = payment.transfers.get_mut(key) {
+            transfer.posted = to(transfer.posted);
+        }
+    }
+}

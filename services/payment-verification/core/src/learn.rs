@@ -1,0 +1,130 @@
+//! What happened on the chain: always taken in, never refused, whatever the payment's phase.
+
+use chrono::{DateTime, Utc};
+use contracts::asset::Units;
+
+use crate::{
+    chain::TransferKey,
+    event::Event,
+    evolve::{evolve, evolve_all},
+    fact::{Fact, Sighted},
+    ledger::Account,
+    matching,
+    state::{Payment, Posted, total},
+};
+
+/// Learns what happened; nothing for a repeat.
+#[must_use]
+pub fn learn(payment: &Payment, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
+    match fact {
+        Fact::TransferSeen(sighted) => seen(payment, sighted, now),
+        Fact::BlockLeft { block, look } => {
+            if payment.left.get(block).is_some_and(|known| known >= look) {
+                return vec![];
+            }
+            with_changes(payment, Event::BlockLeft { block: *block, look: *look }, now)
+        }
+        Fact::HeadMoved { head, look } => deep(payment, *head, *look),
+    }
+}
+
+fn seen(payment: &Payment, sighted: &Sighted, now: DateTime<Utc>) -> Vec<Event> {
+    let known = payment
+        .transfers
+        .get(&sighted.key)
+        .and_then(|transfer| transfer.sightings.get(&sighted.block.hash));
+    if known.is_some_and(|known| known.look >= sighted.look) {
+        return vec![];
+    }
+    with_changes(payment, Event::TransferSeen(sighted.clone()), now)
+}
+
+/// The event, and what it changes in the money that stands.
+fn with_changes(payment: &Payment, event: Event, now: DateTime<Utc>) -> Vec<Event> {
+    let after = evolve(payment.clone(), &event);
+    let mut events = vec![event];
+    let gone = |key: &TransferKey| {
+        after.transfers.get(key).is_none_or(|transfer| after.stands(transfer).is_none())
+    };
+    let lost: Vec<_> = after
+        .transfers
+        .iter()
+        .filter_map(|(key, transfer)| match transfer.posted {
+            Posted::Final(units) if gone(key) => Some((key.clone(), units)),
+            Posted::Final(_) | Posted::Nothing | Posted::Reversed(_) => None,
+        })
+        .collect();
+    if !lost.is_empty() {
+        let (transfers, units) = split(lost);
+        let claimed = payment.settled || payment.closing.is_some();
+        events.push(match claimed {
+            true => Event::Reversed { transfers, units },
+            false => Event::Withdrawn { transfers, units },
+        });
+    }
+    let received = after.received();
+    let complete = after.request.as_ref().is_some_and(|r| matching::pays(r, received));
+    if received != payment.seen.received || complete != payment.seen.complete {
+        let first_seen_at = payment.first_seen_at.unwrap_or(now);
+        events.push(Event::SeenChanged { received, complete, first_seen_at });
+    }
+    events
+}
+
+/// What is deep enough becomes final; then the price is paid, or what came is due back.
+fn deep(payment: &Payment, head: u64, look: u64) -> Vec<Event> {
+    let Some(request) = &payment.request else { return vec![] };
+    let is_deep = |height: u64| {
+        let depth = head.saturating_add(1).saturating_sub(height);
+        depth >= u64::from(request.confirmations)
+    };
+    let mut new = vec![];
+    let mut again = vec![];
+    for (key, transfer, sighting) in payment.standing() {
+        if sighting.look > look || !is_deep(sighting.height) {
+            continue;
+        }
+        match transfer.posted {
+            Posted::Final(_) => {}
+            Posted::Nothing => new.push((key.clone(), sighting.units)),
+            Posted::Reversed(units) => again.push((key.clone(), units)),
+        }
+    }
+    let mut events = vec![];
+    if !again.is_empty() {
+        let (transfers, units) = split(again);
+        events.push(Event::Restored { transfers, units });
+    }
+    if !new.is_empty() {
+        let (transfers, units) = split(new);
+        events.push(Event::Finalised { transfers, units });
+    }
+    let after = evolve_all(payment.clone(), &events);
+    events.extend(what_final_money_means(&after));
+    events
+}
+
+fn what_final_money_means(payment: &Payment) -> Option<Event> {
+    let request = payment.request.as_ref()?;
+    let received = payment.final_units();
+    let unclaimed = payment.book.credit_of(Account::Customer);
+    if payment.closing.is_some() {
+        let due = !unclaimed.is_zero();
+        return due.then_some(Event::CameLate { units: unclaimed, received });
+    }
+    if payment.settled {
+        return (!unclaimed.is_zero()).then_some(Event::Exceeded { units: unclaimed });
+    }
+    let price = request.terms.amount.units;
+    matching::pays(request, received).then(|| Event::Settled {
+        price,
+        dust: price.saturating_sub(received),
+        excess: received.saturating_sub(price),
+        received,
+    })
+}
+
+fn split(transfers: Vec<(TransferKey, Units)>) -> (Vec<TransferKey>, Units) {
+    let units = total(transfers.iter().map(|(_, units)| *units));
+    (transfers.into_iter().map(|(key, _)| key).collect(), units)
+}

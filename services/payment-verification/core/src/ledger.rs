@@ -1,0 +1,133 @@
+//! Double entry in units of one asset: what each event moves between which accounts.
+//!
+//! Every transaction moves as much out as in. The customer's account is empty once the payment is
+//! settled or closed; whatever stays lies in an account whose name is the reason.
+
+use std::collections::BTreeMap;
+
+use contracts::{asset::Units, messages::Closing};
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Event, Grant};
+
+/// An account of one payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Account {
+    /// What lies at our address.
+    Received,
+    /// What the customer gave and nobody has a claim on yet.
+    Customer,
+    /// What pays the booking.
+    Price,
+    /// What was missing within the tolerance, borne by us.
+    Dust,
+    /// What was paid too much.
+    Excess,
+    /// What is due back because the payment was closed.
+    RefundDue,
+    /// What was granted to go back.
+    RefundGranted,
+    /// What was final and left the chain.
+    Reversed,
+}
+
+impl Account {
+    /// The account's name in the ledger.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Customer => "customer",
+            Self::Price => "price",
+            Self::Dust => "dust",
+            Self::Excess => "excess",
+            Self::RefundDue => "refund_due",
+            Self::RefundGranted => "refund_granted",
+            Self::Reversed => "reversed",
+        }
+    }
+}
+
+/// One line of a transaction: `units` out of one account and into another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Posting {
+    /// Which account is debited.
+    pub debit: Account,
+    /// Which account is credited.
+    pub credit: Account,
+    /// How much.
+    pub units: Units,
+}
+
+/// Both sides of one account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Sides {
+    /// All that was debited.
+    pub debit: Units,
+    /// All that was credited.
+    pub credit: Units,
+}
+
+/// The accounts of one payment.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Book(pub BTreeMap<Account, Sides>);
+
+impl Book {
+    /// What was credited more than debited; nothing when it is the other way round.
+    #[must_use]
+    pub fn credit_of(&self, account: Account) -> Units {
+        let sides = self.0.get(&account).copied().unwrap_or_default();
+        sides.credit.saturating_sub(sides.debit)
+    }
+
+    /// Writes one posting on both its accounts.
+    pub(crate) fn post(&mut self, posting: Posting) {
+        let debited = self.0.entry(posting.debit).or_default();
+        debited.debit = Units(debited.debit.0.saturating_add(posting.units.0));
+        let credited = self.0.entry(posting.credit).or_default();
+        credited.credit = Units(credited.credit.0.saturating_add(posting.units.0));
+    }
+}
+
+/// The transaction an event makes; empty when it moves nothing.
+///
+/// A posting names both its accounts, so a transaction cannot be out of balance.
+#[must_use]
+pub fn postings(event: &Event) -> Vec<Posting> {
+    use Account::{Customer, Dust, Excess, Price, Received, RefundDue, Reversed};
+    let lines = match event {
+        Event::Finalised { units, .. } => vec![(Received, Customer, *units)],
+        Event::Settled { price, dust, excess, .. } => {
+            let paid = price.saturating_sub(*dust);
+            vec![(Customer, Price, paid), (Dust, Price, *dust), (Customer, Excess, *excess)]
+        }
+        Event::Exceeded { units } => vec![(Customer, Excess, *units)],
+        Event::Closed { closing: Closing::Closed { .. } | Closing::AlreadySettled { .. }, due } => {
+            vec![(Customer, RefundDue, *due)]
+        }
+        Event::CameLate { units, .. } => vec![(Customer, RefundDue, *units)],
+        Event::Withdrawn { units, .. } => vec![(Customer, Received, *units)],
+        Event::Reversed { units, .. } => vec![(Reversed, Received, *units)],
+        Event::Restored { units, .. } => vec![(Received, Reversed, *units)],
+        Event::RefundGranted(grant) => granted(grant),
+        Event::Prepared(_)
+        | Event::Refused { .. }
+        | Event::TransferSeen(_)
+        | Event::BlockLeft { .. }
+        | Event::SeenChanged { .. } => vec![],
+    };
+    let moved = lines.into_iter().filter(|(_, _, units)| !units.is_zero());
+    moved.map(|(debit, credit, units)| Posting { debit, credit, units }).collect()
+}
+
+/// A refund goes through the customer's account, so that its history reads: came, was the price, went back.
+fn granted(grant: &Grant) -> Vec<(Account, Account, Units)> {
+    use Account::{Customer, Excess, Price, RefundDue, RefundGranted};
+    vec![
+        (RefundDue, Customer, grant.of_due),
+        (Excess, Customer, grant.of_excess),
+        (Price, Customer, grant.of_price),
+        (Customer, RefundGranted, grant.units),
+    ]
+}

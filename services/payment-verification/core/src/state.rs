@@ -1,0 +1,196 @@
+//! What a payment is right now: the fold of its events.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use contracts::{
+    asset::Units,
+    ids::{BookingId, PaymentId},
+    messages::{Closing, RefundState},
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    chain::{Hash32, TransferKey},
+    command::Terms,
+    ledger::Book,
+};
+
+/// One payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payment {
+    /// The request.
+    pub payment_id: PaymentId,
+    /// For which booking.
+    pub booking_id: BookingId,
+    /// How many events made it what it is; the version that messages carry.
+    pub seq: u64,
+    /// What was asked for; nothing when the closing came before the request.
+    pub request: Option<Request>,
+    /// Every transfer ever seen.
+    pub transfers: BTreeMap<TransferKey, Transfer>,
+    /// Every block that left with a transfer of this payment, by the newest look that saw it gone.
+    pub left: BTreeMap<Hash32, u64>,
+    /// When money was first seen; stays when the money leaves.
+    pub first_seen_at: Option<DateTime<Utc>>,
+    /// What was last said of the money seen.
+    pub seen: Seen,
+    /// Whether the price is paid; stays when the money leaves.
+    pub settled: bool,
+    /// How it was closed, once it is.
+    pub closing: Option<Closing>,
+    /// Every refund granted.
+    pub refunds: BTreeMap<Uuid, Refund>,
+    /// The balances of this payment's accounts.
+    pub book: Book,
+}
+
+/// What is to be paid, where, and how deep it must be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// What booking asked for.
+    pub terms: Terms,
+    /// The chain, as CAIP-2 writes it.
+    pub chain: String,
+    /// The token's contract; nothing for the chain's own coin.
+    pub contract: Option<String>,
+    /// Where to pay.
+    pub deposit: Deposit,
+    /// How deep money must be to be final.
+    pub confirmations: u32,
+    /// By how much a payment may fall short and still pay.
+    pub dust: Units,
+}
+
+/// One address derived from the public key, given to one payment for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deposit {
+    /// The address as it is shown.
+    pub address: String,
+    /// Its place under the public key.
+    pub index: u32,
+}
+
+/// One transfer to the payment's address.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Transfer {
+    /// In which blocks it was seen, now or once.
+    pub sightings: BTreeMap<Hash32, Sighting>,
+    /// What the ledger says of it.
+    pub posted: Posted,
+}
+
+/// A transfer in one block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sighting {
+    /// The block's height.
+    pub height: u64,
+    /// How much it moves there; a token's contract may move another amount in another block.
+    pub units: Units,
+    /// The newest look that saw it.
+    pub look: u64,
+}
+
+/// What the ledger says of a transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(tag = "is", content = "units", rename_all = "snake_case")]
+pub enum Posted {
+    /// Nothing: it is not final.
+    #[default]
+    Nothing,
+    /// It is final.
+    Final(Units),
+    /// It was final and left the chain.
+    Reversed(Units),
+}
+
+/// What was last said of the money seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Seen {
+    /// All that stands on canonical blocks.
+    pub received: Units,
+    /// Whether that pays the amount.
+    pub complete: bool,
+}
+
+/// One granted refund.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    /// How much.
+    pub units: Units,
+    /// Where to, if the customer said so.
+    pub to: Option<String>,
+    /// How far.
+    pub state: RefundState,
+}
+
+impl Payment {
+    /// A payment of which nothing is known but its names.
+    #[must_use]
+    pub fn new(payment_id: PaymentId, booking_id: BookingId) -> Self {
+        Self {
+            payment_id,
+            booking_id,
+            seq: 0,
+            request: None,
+            transfers: BTreeMap::new(),
+            left: BTreeMap::new(),
+            first_seen_at: None,
+            seen: Seen::default(),
+            settled: false,
+            closing: None,
+            refunds: BTreeMap::new(),
+            book: Book::default(),
+        }
+    }
+
+    /// The transfers that stand on canonical blocks, each once, with where it stands.
+    pub fn standing(&self) -> impl Iterator<Item = (&TransferKey, &Transfer, Sighting)> {
+        self.transfers.iter().filter_map(|(key, transfer)| {
+            self.stands(transfer).map(|sighting| (key, transfer, sighting))
+        })
+    }
+
+    /// Where a transfer stands: in the block of the newest look whose leaving was not seen since.
+    #[must_use]
+    pub fn stands(&self, transfer: &Transfer) -> Option<Sighting> {
+        let here = |(block, seen): &(&Hash32, &Sighting)| {
+            self.left.get(block).is_none_or(|gone_at| *gone_at < seen.look)
+        };
+        let standing = transfer.sightings.iter().filter(here).map(|(_, sighting)| *sighting);
+        standing.max_by_key(|sighting| sighting.look)
+    }
+
+    /// All that stands on canonical blocks.
+    #[must_use]
+    pub fn received(&self) -> Units {
+        total(self.standing().map(|(_, _, sighting)| sighting.units))
+    }
+
+    /// All that is final.
+    #[must_use]
+    pub fn final_units(&self) -> Units {
+        total(self.transfers.values().map(|transfer| match transfer.posted {
+            Posted::Final(units) => units,
+            Posted::Nothing | Posted::Reversed(_) => Units::ZERO,
+        }))
+    }
+
+    /// All that is granted to go back.
+    #[must_use]
+    pub fn refunded(&self) -> Units {
+        total(self.refunds.values().map(|refund| refund.units))
+    }
+
+    /// The height of the newest block that holds money of this payment.
+    #[must_use]
+    pub fn newest_height(&self) -> Option<u64> {
+        self.standing().map(|(_, _, sighting)| sighting.height).max()
+    }
+}
+
+/// Sums units; a sum past 256 bits stays at the largest number, which pays anything.
+pub(crate) fn total(units: impl Iterator<Item = Units>) -> Units {
+    units.fold(Units::ZERO, |sum, more| Units(sum.0.saturating_add(more.0)))
+}

@@ -1,0 +1,219 @@
+//! One payment and everything that happens to it, printed line by line.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::{
+    asset::{AssetAmount, AssetId, Units},
+    ids::{BookingId, PaymentId},
+    messages::Closing,
+    money::{Currency, Money},
+};
+use uuid::Uuid;
+
+use crate::{
+    Command, Effect, Event, Fact, Payment,
+    assets::Registry,
+    chain::{BlockRef, Hash32, TransferKey},
+    command::{RefundAsked, Terms},
+    decide::{Means, decide, needs_deposit},
+    effects, evolve,
+    fact::Sighted,
+    learn,
+    state::Deposit,
+};
+
+const REGISTRY: &str = r#"
+    chain = [{ id = "eip155:31337", name = "Test", block_time = "1s" }]
+    [[asset]]
+    id = "eth"
+    name = "Ether"
+    chain = "eip155:31337"
+    decimals = 18
+    dust = "0.000000000000000002"
+    tiers = [{ up_to = "0.000000000000001", confirmations = 3 }, { confirmations = 6 }]
+"#;
+
+pub(crate) fn start() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+}
+
+pub(crate) fn hash(n: u8) -> Hash32 {
+    Hash32([n; 32])
+}
+
+pub(crate) fn units(n: u64) -> Units {
+    Units::parse(&n.to_string()).unwrap()
+}
+
+pub(crate) fn prepare(amount: u64) -> Command {
+    let asset = AssetId::parse("eth").unwrap();
+    Command::Prepare(Terms {
+        amount: AssetAmount { units: units(amount), decimals: 18, asset },
+        price: Money::new(25_000, Currency::Eur),
+        pay_by: start() + TimeDelta::minutes(20),
+    })
+}
+
+pub(crate) fn refund(n: u128, amount: u64) -> Command {
+    let refund_id = Uuid::from_u128(n);
+    Command::Refund(RefundAsked { refund_id, units: units(amount), to: None })
+}
+
+/// Transfer `n` of `amount` in the block `block` of height `block`, seen by `look`.
+pub(crate) fn seen(n: u8, amount: u64, block: u8, look: u64) -> Fact {
+    Fact::TransferSeen(Sighted {
+        key: TransferKey { transaction: hash(n), position: String::new() },
+        units: units(amount),
+        block: BlockRef { height: u64::from(block), hash: hash(block) },
+        look,
+    })
+}
+
+pub(crate) fn left(block: u8, look: u64) -> Fact {
+    Fact::BlockLeft { block: hash(block), look }
+}
+
+pub(crate) fn head(head: u64, look: u64) -> Fact {
+    Fact::HeadMoved { head, look }
+}
+
+/// One payment, from nothing.
+pub(crate) struct World {
+    pub(crate) payment: Payment,
+    pub(crate) journal: Vec<Event>,
+    pub(crate) said: Vec<Effect>,
+    registry: Registry,
+    now: DateTime<Utc>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let ids = (PaymentId(Uuid::from_u128(1)), BookingId(Uuid::from_u128(2)));
+        Self {
+            payment: Payment::new(ids.0, ids.1),
+            journal: vec![],
+            said: vec![],
+            registry: Registry::parse(REGISTRY).unwrap(),
+            now: start(),
+        }
+    }
+
+    pub(crate) fn ask(&mut self, command: &Command) -> Vec<Event> {
+        let asset = AssetId::parse("eth").unwrap();
+        let deposit = needs_deposit(&self.payment, command)
+            .then(|| Deposit { address: "0xADD7".to_owned(), index: 7 });
+        let means = Means { asset: self.registry.asset(&asset), deposit };
+        let events = match decide(&self.payment, command, &means) {
+            Ok(events) => events,
+            Err(refusal) => vec![Event::Refused { refusal }],
+        };
+        self.apply(events)
+    }
+
+    pub(crate) fn tell(&mut self, fact: &Fact) -> Vec<Event> {
+        self.now += TimeDelta::seconds(1);
+        let events = learn(&self.payment, fact, self.now);
+        self.apply(events)
+    }
+
+    fn apply(&mut self, events: Vec<Event>) -> Vec<Event> {
+        for event in &events {
+            self.payment = evolve(self.payment.clone(), event);
+            self.said.extend(effects(&self.payment, event));
+            self.journal.push(event.clone());
+        }
+        events
+    }
+}
+
+/// What is asked and what happens, in order.
+pub(crate) enum Step {
+    Ask(Command),
+    Tell(Fact),
+}
+
+/// Runs a story and prints what each step did.
+pub(crate) fn story(steps: Vec<(&str, Step)>) -> String {
+    let mut world = World::new();
+    let mut text = String::new();
+    for (title, step) in steps {
+        let before = world.said.len();
+        let events = match step {
+            Step::Ask(command) => world.ask(&command),
+            Step::Tell(fact) => world.tell(&fact),
+        };
+        writeln!(text, "{title}").unwrap();
+        for event in &events {
+            writeln!(text, "  {}", print(event)).unwrap();
+        }
+        for effect in &world.said[before..] {
+            writeln!(text, "    -> {}", print_effect(effect)).unwrap();
+        }
+    }
+    let accounts: Vec<_> = world
+        .payment
+        .book
+        .0
+        .iter()
+        .map(|(account, sides)| format!("{} {}-{}", account.name(), sides.credit, sides.debit))
+        .collect();
+    writeln!(text, "accounts: {}", accounts.join(", ")).unwrap();
+    text
+}
+
+fn print(event: &Event) -> String {
+    match event {
+        Event::Prepared(request) => format!("prepared: {} deep", request.confirmations),
+        Event::Refused { refusal } => format!("refused: {refusal}"),
+        Event::TransferSeen(s) => format!("transfer of {} in block {}", s.units, s.block.height),
+        Event::BlockLeft { .. } => "block left".to_owned(),
+        Event::SeenChanged { received, complete, .. } => {
+            format!("seen: {received}, complete: {complete}")
+        }
+        Event::Finalised { units, .. } => format!("final: {units}"),
+        Event::Settled { price, dust, excess, .. } => {
+            format!("settled: price {price}, dust {dust}, excess {excess}")
+        }
+        Event::Exceeded { units } => format!("exceeded by {units}"),
+        Event::Closed { closing, due } => format!("{}, due {due}", print_closing(closing)),
+        Event::CameLate { units, .. } => format!("came late: {units}"),
+        Event::Withdrawn { units, .. } => format!("withdrawn: {units}"),
+        Event::Reversed { units, .. } => format!("reversed: {units}"),
+        Event::Restored { units, .. } => format!("restored: {units}"),
+        Event::RefundGranted(g) => {
+            format!(
+                "refund of {}: due {}, excess {}, price {}",
+                g.units, g.of_due, g.of_excess, g.of_price
+            )
+        }
+    }
+}
+
+fn print_closing(closing: &Closing) -> String {
+    match closing {
+        Closing::Closed { received, settled } => {
+            format!("closed({received} seen, {settled} final)")
+        }
+        Closing::AlreadySettled { settled } => format!("already settled({settled})"),
+    }
+}
+
+fn print_effect(effect: &Effect) -> String {
+    match effect {
+        Effect::SayPrepared(i) => format!("prepared: pay {} to {}", i.amount.units, i.address),
+        Effect::SaySeen(m) => {
+            let after = m.seen_at.signed_duration_since(start()).num_seconds();
+            format!("seen #{}: {}, complete: {}, at +{after}s", m.seq, m.received, m.complete)
+        }
+        Effect::SaySettled(m) => format!("settled #{}: {}", m.seq, m.received),
+        Effect::SayClosed(m) => format!("{} #{}", print_closing(&m.closing), m.seq),
+        Effect::SayRefund(m) => format!("refund #{}: {:?} {}", m.seq, m.state, m.units),
+        Effect::Post(postings) => {
+            let lines = postings
+                .iter()
+                .map(|p| format!("{} {}>{}", p.units, p.debit.name(), p.credit.name()));
+            format!("post {}", lines.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
