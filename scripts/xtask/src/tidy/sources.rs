@@ -59,7 +59,9 @@ fn check_name(file: &File, found: &mut Vec<Finding>) {
 }
 
 fn check_head(file: &File, found: &mut Vec<Finding>) {
-    if !file.text.starts_with("//! ") {
+    // A crate may have its README for a head.
+    let readme = "#![doc = include_str!(\"";
+    if !file.text.starts_with("//! ") && !file.text.starts_with(readme) {
         problem(found, file, "does not begin with //!, one sentence for what it is for");
     }
     let pure = PURE.iter().any(|package| file.path == format!("{}/src/lib.rs", folder(package)));
