@@ -1,7 +1,8 @@
 //! The rows: statements that must hold, each with the tests that decide it.
 //!
-//! `rows.toml` has the statements and what was taken out of the code to see their tests fail. A test names its
-//! rows in doc lines (`/// Row: A1`). Both sides are held against each other, so that neither drifts.
+//! `rows.toml` has the statements and what was taken out of the code to see their tests fail. A
+//! test names its rows in doc lines (`/// Row: A1`). Both sides are held against each other, so
+//! that neither drifts.
 
 mod scan;
 

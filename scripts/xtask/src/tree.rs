@@ -16,8 +16,8 @@ pub(crate) fn root() -> PathBuf {
 
 /// Reads every text file of the tree, sorted by path.
 ///
-/// What git ignores (`target`, `.run`) and what is no UTF-8 is left out. Git itself is not asked, so that an
-/// unpacked archive is checked as well.
+/// What git ignores (`target`, `.run`) and what is no UTF-8 is left out. Git itself is not asked,
+/// so that an unpacked archive is checked as well.
 pub(crate) fn read(root: &Path) -> Vec<File> {
     let mut files = Vec::new();
     walk(root, root, &mut files);

@@ -69,7 +69,8 @@ fn function(line: &str) -> Option<&str> {
     rest.split(['(', '<']).next()
 }
 
-/// `services/booking/tests/it/http.rs` is `booking::it::http`; `services/booking/core/src/tests.rs` is
+/// `services/booking/tests/it/http.rs` is `booking::it::http`; `services/booking/core/src/tests.rs`
+/// is
 /// `booking-core::tests`.
 fn module(path: &str) -> String {
     let (package, inside) = ["/src/", "/tests/"]

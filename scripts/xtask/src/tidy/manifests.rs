@@ -1,4 +1,5 @@
-//! The form of a manifest: lints of the workspace, versions of the workspace, own crates first, sorted.
+//! The form of a manifest: lints of the workspace, versions of the workspace, own crates first,
+//! sorted.
 
 use super::Finding;
 use crate::tree::File;

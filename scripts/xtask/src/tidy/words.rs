@@ -33,8 +33,8 @@ pub(crate) fn check(file: &File) -> Vec<Finding> {
     found
 }
 
-/// Whether a line says a word, and not another that contains it: `../../shared` is inside the tree, a
-/// currency code between quotes is no marker.
+/// Whether a line says a word, and not another that contains it: `../../shared` is inside the tree,
+/// a currency code between quotes is no marker.
 fn says(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let before = line.get(..at).and_then(|s| s.chars().next_back());
