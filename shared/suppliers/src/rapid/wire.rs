@@ -1,0 +1,210 @@
+//! Rapid's JSON, as far as we read it. What is required here is what the answer means nothing without.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::Broken;
+
+/// A map of names to links.
+pub(super) type Links = BTreeMap<String, Link>;
+
+/// Spec 21553, `Link`.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Link {
+    pub(super) method: String,
+    pub(super) href: String,
+    pub(super) expires: Option<String>,
+}
+
+/// Spec 21755, `Property` and `PropertyAvailability`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Property {
+    pub(super) property_id: String,
+    pub(super) status: String,
+    pub(super) rooms: Option<Vec<Room>>,
+}
+
+/// Spec `RoomAvailability`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Room {
+    pub(super) room_name: String,
+    pub(super) rates: Vec<Rate>,
+}
+
+/// Spec `Rate`; `holdable` is of the page on hold and resume.
+#[derive(Debug, Deserialize)]
+pub(super) struct Rate {
+    pub(super) status: String,
+    pub(super) refundable: bool,
+    pub(super) current_refundability: Option<String>,
+    pub(super) merchant_of_record: String,
+    pub(super) holdable: Option<bool>,
+    pub(super) bed_groups: BTreeMap<String, BedGroup>,
+    #[serde(default)]
+    pub(super) cancel_penalties: Vec<CancelPenalty>,
+    #[serde(default)]
+    pub(super) nonrefundable_date_ranges: Vec<DateRange>,
+    pub(super) occupancy_pricing: BTreeMap<String, Pricing>,
+}
+
+/// Spec `BedGroupAvailability`.
+#[derive(Debug, Deserialize)]
+pub(super) struct BedGroup {
+    pub(super) description: String,
+    pub(super) links: BedGroupLinks,
+}
+
+/// Spec `BedGroupAvailabilityLinks`.
+#[derive(Debug, Deserialize)]
+pub(super) struct BedGroupLinks {
+    pub(super) price_check: Link,
+}
+
+/// Spec 23481, `CancelPenalty`. Its examples write `nights` as a number, its schema as a string.
+#[derive(Debug, Deserialize)]
+pub(super) struct CancelPenalty {
+    pub(super) currency: String,
+    pub(super) start: String,
+    pub(super) end: String,
+    pub(super) amount: Option<String>,
+    pub(super) nights: Option<Nights>,
+    pub(super) percent: Option<String>,
+}
+
+/// A number of nights, in either of its published forms.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Nights {
+    Number(u32),
+    Text(String),
+}
+
+/// Spec 23505, `NonrefundableDateRange`; both ends belong to it.
+#[derive(Debug, Deserialize)]
+pub(super) struct DateRange {
+    pub(super) start: NaiveDate,
+    pub(super) end: NaiveDate,
+}
+
+/// Spec 23514, `PricingInformation`. The nights stay unread until a penalty counts them.
+#[derive(Debug, Deserialize)]
+pub(super) struct Pricing {
+    pub(super) nightly: Option<Value>,
+    pub(super) totals: Totals,
+}
+
+/// Spec `Totals`: `inclusive` is with taxes and fees, but for what the property collects itself.
+#[derive(Debug, Deserialize)]
+pub(super) struct Totals {
+    pub(super) inclusive: Charge,
+}
+
+/// Spec `Charge`: what is billed, and the same in the currency that was asked for.
+#[derive(Debug, Deserialize)]
+pub(super) struct Charge {
+    pub(super) billable_currency: Amount,
+    pub(super) request_currency: Option<Amount>,
+}
+
+/// Spec `Amount` and `NightCharge`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Amount {
+    pub(super) value: String,
+    pub(super) currency: String,
+}
+
+/// Spec `RoomPriceCheck`.
+#[derive(Debug, Deserialize)]
+pub(super) struct PriceCheck {
+    pub(super) status: String,
+    #[serde(default)]
+    pub(super) occupancy_pricing: BTreeMap<String, Pricing>,
+    #[serde(default)]
+    pub(super) links: Links,
+}
+
+/// The part of an itinerary that proves that it exists: spec `Itinerary`, `ItineraryCreation`.
+#[derive(Debug, Deserialize)]
+pub(super) struct ItineraryHead {
+    pub(super) itinerary_id: String,
+    pub(super) affiliate_reference_id: Option<String>,
+}
+
+/// The part of an itinerary that says what it is.
+#[derive(Debug, Deserialize)]
+pub(super) struct ItineraryDetail {
+    #[serde(default)]
+    pub(super) links: Links,
+    #[serde(default)]
+    pub(super) rooms: Vec<RoomDetail>,
+}
+
+/// Spec `RoomItinerary`.
+#[derive(Debug, Deserialize)]
+pub(super) struct RoomDetail {
+    pub(super) status: String,
+    pub(super) checkin: Option<NaiveDate>,
+    pub(super) checkout: Option<NaiveDate>,
+    pub(super) rate: Option<RateDetail>,
+    #[serde(default)]
+    pub(super) links: Links,
+}
+
+/// Spec `RateItinerary`.
+#[derive(Debug, Deserialize)]
+pub(super) struct RateDetail {
+    pub(super) pricing: Option<Pricing>,
+}
+
+/// Spec 23401, `Notification`, as far as a hint needs it.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Notification {
+    pub(super) event_type: Option<String>,
+    pub(super) itinerary_id: Option<String>,
+    pub(super) affiliate_reference_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Error {
+    r#type: String,
+    #[serde(default)]
+    errors: Vec<NestedError>,
+}
+
+#[derive(Deserialize)]
+struct NestedError {
+    r#type: String,
+}
+
+/// The error codes of a reply: the nested ones first, for they say more, then the class.
+///
+/// Codes are words. Text that is none is left out: it may be anything, and codes go into logs.
+pub(super) fn codes(body: &[u8]) -> Vec<String> {
+    let Ok(error) = serde_json::from_slice::<Error>(body) else { return Vec::new() };
+    let word = |code: &String| {
+        (1..=64).contains(&code.len())
+            && code
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._".contains(&b))
+    };
+    let nested = error.errors.into_iter().map(|e| e.r#type);
+    nested.chain([error.r#type]).filter(word).collect()
+}
+
+/// Reads JSON, and says where it is not what the supplier documents, never what stood there.
+pub(super) fn read<T: DeserializeOwned>(what: &str, body: &[u8]) -> Result<T, Broken> {
+    let mut from = serde_json::Deserializer::from_slice(body);
+    let read = serde_path_to_error::deserialize(&mut from)
+        .map_err(|e| Broken::contract(format!("{what} at `{}`", e.path())))?;
+    from.end().map_err(|_| Broken::contract(format!("{what} with something after it")))?;
+    Ok(read)
+}
+
+/// Reads a part of JSON already read.
+pub(super) fn part<T: DeserializeOwned>(what: &str, value: &Value) -> Result<T, Broken> {
+    serde_path_to_error::deserialize(value)
+        .map_err(|e| Broken::contract(format!("{what} at `{}`", e.path())))
+}
