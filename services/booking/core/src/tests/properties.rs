@@ -1,0 +1,114 @@
+//! Properties of any course of facts: order, repetition and lateness change nothing that matters.
+
+use chrono::TimeDelta;
+use proptest::{collection::vec, prelude::*};
+
+use super::*;
+use crate::{Event, Phase, evolve};
+
+/// Facts that may come in any order; numbers make later news of the same thing newer.
+fn fact() -> impl Strategy<Value = Fact> {
+    let state = prop_oneof![
+        Just(held()),
+        Just(confirmed()),
+        Just(refused()),
+        Just(gone(GoneWhy::Released)),
+        Just(gone(GoneWhy::Lapsed)),
+        Just(LegState::InDoubt { since: noon() }),
+    ];
+    prop_oneof![
+        4 => (0..2_u128, 1..9_u64, 1..4_u32, state).prop_map(|(n, seq, v, s)| leg_news(n, seq, v, s)),
+        2 => Just(prepared(AMOUNT)),
+        2 => (1..9_u64, any::<bool>()).prop_map(|(s, c)| seen(s, if c { AMOUNT } else { 1 }, c)),
+        2 => (1..9_u64).prop_map(|s| settled(s, AMOUNT)),
+        1 => Just(closed(nothing_came())),
+        1 => Just(closed(Closing::AlreadySettled { settled: units(AMOUNT) })),
+        1 => (0..Deadline::ALL.len()).prop_map(|n| passed(Deadline::ALL[n])),
+    ]
+}
+
+fn two_legs() -> World {
+    let free = Some(TimeDelta::days(10));
+    World::accepted(0, vec![order(10_000, free), order(10_000, None)])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn replaying_the_journal_gives_the_row_byte_for_byte(facts in vec(fact(), 0..40)) {
+        let mut world = two_legs();
+        for fact in &facts {
+            world.tell(fact);
+        }
+        let mut state: State = None;
+        for entry in &world.journal {
+            let text = serde_json::to_string(entry).unwrap();
+            let read: Recorded = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(&read, entry);
+            state = evolve(state, &read);
+        }
+        let row = serde_json::to_string(world.booking()).unwrap();
+        prop_assert_eq!(serde_json::to_string(&state.unwrap()).unwrap(), row.clone());
+        let read: crate::Booking = serde_json::from_str(&row).unwrap();
+        prop_assert_eq!(serde_json::to_string(&read).unwrap(), row);
+    }
+
+    #[test]
+    fn a_repeated_fact_changes_nothing(facts in vec(fact(), 0..30)) {
+        let mut world = two_legs();
+        for fact in &facts {
+            world.tell(fact);
+            let version = world.booking().version;
+            prop_assert_eq!(world.tell(fact), 0);
+            prop_assert_eq!(world.booking().version, version);
+        }
+    }
+
+    #[test]
+    fn phases_only_move_forward_and_closed_ones_never(facts in vec(fact(), 0..40)) {
+        let mut world = two_legs();
+        for fact in &facts {
+            let before = world.booking().phase;
+            world.tell(fact);
+            let after = world.booking().phase;
+            prop_assert!(after >= before, "{:?} -> {:?}", before, after);
+            prop_assert!(!before.is_closed() || after == before);
+        }
+    }
+
+    #[test]
+    fn nothing_is_bought_before_money_is_final_and_nothing_closes_while_something_is_owed(
+        facts in vec(fact(), 0..40),
+    ) {
+        let mut world = two_legs();
+        for fact in &facts {
+            world.tell(fact);
+            let booking = world.booking();
+            let bought = world.journal.iter().any(|e| matches!(e.event, Event::CommitStarted));
+            prop_assert!(!bought || booking.payment.settled >= units(AMOUNT));
+            let broken = |e: &Recorded| matches!(e.event, Event::InvariantBroken { .. });
+            let any_broken = world.journal.iter().any(broken);
+            prop_assert!(!any_broken);
+            if booking.phase == Phase::Confirmed {
+                prop_assert!(booking.payment.is_settled());
+            }
+            if matches!(booking.phase, Phase::Failed | Phase::Cancelled) {
+                let at_end = world.journal.iter().position(|e| matches!(e.event, Event::Failed | Event::Cancelled));
+                prop_assert!(at_end.is_some());
+                prop_assert!(booking.payment.not_given_back().is_zero());
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_has_an_id_of_its_own(facts in vec(fact(), 0..40)) {
+        let mut world = two_legs();
+        for fact in &facts {
+            world.tell(fact);
+        }
+        let versions: Vec<u64> = world.journal.iter().map(|e| e.version).collect();
+        let expected: Vec<u64> = (1..=u64::try_from(versions.len()).unwrap()).collect();
+        prop_assert_eq!(versions, expected);
+    }
+}
