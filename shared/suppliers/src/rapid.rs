@@ -110,7 +110,7 @@ impl Dialect for Rapid {
 
     /// 28 characters of Crockford's base32: 26 of the leg's id, two of the attempt.
     ///
-    /// The supplier takes 3 to 28 characters without `< > ( ) &` (spec 22977); one case only, so that no
+    /// The supplier takes 3 to 28 characters without `< > ( ) &` (spec 22982); one case only, so that no
     /// comparison of theirs can confuse two. An attempt past 1,023 is hashed together with its leg.
     fn client_reference(&self, leg: LegId, attempt: u32) -> String {
         let mut reference = base32(leg.0.as_bytes());

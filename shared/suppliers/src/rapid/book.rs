@@ -47,7 +47,7 @@ impl Handle {
     }
 }
 
-/// The body of a booking: spec 22970, `CreateItineraryRequest`.
+/// The body of a booking: spec 22975, `CreateItineraryRequest`.
 ///
 /// The e-mail address is ours, so that the itinerary can be retrieved without the customer's. One room:
 /// a leg is one reservation. The platform collects the money (`affiliate_collect`), so no card goes along.
@@ -81,7 +81,7 @@ pub(super) fn body(access: &Access, reserve: &Reserve<'_>) -> Vec<u8> {
     body.to_string().into_bytes()
 }
 
-/// `GET /v3/itineraries` by our reference (spec 8644), or the one itinerary by theirs (spec 11138).
+/// `GET /v3/itineraries` by our reference (spec 8644), or the one itinerary by theirs (spec 11139).
 pub(super) fn lookup_path(access: &Access, known: &Known<'_>) -> String {
     let email = encode(&access.email);
     match known.reference {
@@ -133,7 +133,8 @@ fn believed(asked: &Asked<'_>, reply: &HttpReply) -> Answer {
             Answer::Unknown { why: Unclear::Status { status: 206, code: None } }
         }
         Ok(_) => Answer::NotFound,
-        Err(broken) => Answer::Unknown { why: Unclear::Malformed { what: broken.to_string() } },
+        Err(Broken::Contract { what }) => Answer::Unknown { why: Unclear::Malformed { what } },
+        Err(other) => Answer::Unknown { why: Unclear::Malformed { what: other.to_string() } },
     }
 }
 

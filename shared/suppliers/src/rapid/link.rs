@@ -2,7 +2,7 @@
 
 /// Where a kind of link may lead.
 ///
-/// The specification allows absolute links too (spec 21563, `Link.href`). We take relative ones under
+/// The specification allows absolute links too (spec 21256, `Link.href`). We take relative ones under
 /// `/v3/` only: a reply must not be able to choose whom we send our signature to.
 pub(super) struct Way {
     method: &'static str,

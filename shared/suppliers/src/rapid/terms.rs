@@ -168,7 +168,7 @@ fn hundredths(text: &str) -> Option<u32> {
     whole.parse::<u32>().ok()?.checked_mul(100)?.checked_add(fraction)
 }
 
-/// Whether a night of the stay is in a range of which nothing is given back (spec 21990: the range
+/// Whether a night of the stay is in a range of which nothing is given back (spec 21571: the range
 /// counts nights by their check-in date, both ends included).
 fn takes_a_night(ranges: &[DateRange], (check_in, check_out): (NaiveDate, NaiveDate)) -> bool {
     ranges.iter().any(|r| r.start < check_out && r.end >= check_in)

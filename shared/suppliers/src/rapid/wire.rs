@@ -11,7 +11,7 @@ use crate::Broken;
 /// A map of names to links.
 pub(super) type Links = BTreeMap<String, Link>;
 
-/// Spec 21553, `Link`.
+/// Spec 21250, `Link`.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Link {
     pub(super) method: String,
@@ -19,7 +19,7 @@ pub(super) struct Link {
     pub(super) expires: Option<String>,
 }
 
-/// Spec 21755, `Property` and `PropertyAvailability`.
+/// Spec 21463, `Property` and `PropertyAvailability`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Property {
     pub(super) property_id: String,
@@ -27,14 +27,14 @@ pub(super) struct Property {
     pub(super) rooms: Option<Vec<Room>>,
 }
 
-/// Spec `RoomAvailability`.
+/// Spec 21499, `RoomAvailability`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Room {
     pub(super) room_name: String,
     pub(super) rates: Vec<Rate>,
 }
 
-/// Spec `Rate`; `holdable` is of the page on hold and resume.
+/// Spec 21514, `Rate`; `holdable` is of the page on hold and resume.
 #[derive(Debug, Deserialize)]
 pub(super) struct Rate {
     pub(super) status: String,
@@ -50,14 +50,14 @@ pub(super) struct Rate {
     pub(super) occupancy_pricing: BTreeMap<String, Pricing>,
 }
 
-/// Spec `BedGroupAvailability`.
+/// Spec 21707, `BedGroupAvailability`.
 #[derive(Debug, Deserialize)]
 pub(super) struct BedGroup {
     pub(super) description: String,
     pub(super) links: BedGroupLinks,
 }
 
-/// Spec `BedGroupAvailabilityLinks`.
+/// Spec 21725, `BedGroupAvailabilityLinks`.
 #[derive(Debug, Deserialize)]
 pub(super) struct BedGroupLinks {
     pub(super) price_check: Link,
@@ -96,27 +96,27 @@ pub(super) struct Pricing {
     pub(super) totals: Totals,
 }
 
-/// Spec `Totals`: `inclusive` is with taxes and fees, but for what the property collects itself.
+/// Spec 23601, `Totals`: `inclusive` is with taxes and fees, but for what the property collects itself.
 #[derive(Debug, Deserialize)]
 pub(super) struct Totals {
     pub(super) inclusive: Charge,
 }
 
-/// Spec `Charge`: what is billed, and the same in the currency that was asked for.
+/// Spec 23659, `Charge`: what is billed, and the same in the currency that was asked for.
 #[derive(Debug, Deserialize)]
 pub(super) struct Charge {
     pub(super) billable_currency: Amount,
     pub(super) request_currency: Option<Amount>,
 }
 
-/// Spec `Amount` and `NightCharge`.
+/// Spec 23668 and 23537, `Amount` and `NightCharge`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Amount {
     pub(super) value: String,
     pub(super) currency: String,
 }
 
-/// Spec `RoomPriceCheck`.
+/// Spec 21894, `RoomPriceCheck`.
 #[derive(Debug, Deserialize)]
 pub(super) struct PriceCheck {
     pub(super) status: String,
@@ -126,7 +126,7 @@ pub(super) struct PriceCheck {
     pub(super) links: Links,
 }
 
-/// The part of an itinerary that proves that it exists: spec `Itinerary`, `ItineraryCreation`.
+/// The part of an itinerary that proves that it exists: spec 22420 and 23152, `Itinerary`, `ItineraryCreation`.
 #[derive(Debug, Deserialize)]
 pub(super) struct ItineraryHead {
     pub(super) itinerary_id: String,
@@ -142,7 +142,7 @@ pub(super) struct ItineraryDetail {
     pub(super) rooms: Vec<RoomDetail>,
 }
 
-/// Spec `RoomItinerary`.
+/// Spec 22522, `RoomItinerary`.
 #[derive(Debug, Deserialize)]
 pub(super) struct RoomDetail {
     pub(super) status: String,
@@ -153,7 +153,7 @@ pub(super) struct RoomDetail {
     pub(super) links: Links,
 }
 
-/// Spec `RateItinerary`.
+/// Spec 22601, `RateItinerary`.
 #[derive(Debug, Deserialize)]
 pub(super) struct RateDetail {
     pub(super) pricing: Option<Pricing>,
@@ -197,14 +197,18 @@ pub(super) fn codes(body: &[u8]) -> Vec<String> {
 /// Reads JSON, and says where it is not what the supplier documents, never what stood there.
 pub(super) fn read<T: DeserializeOwned>(what: &str, body: &[u8]) -> Result<T, Broken> {
     let mut from = serde_json::Deserializer::from_slice(body);
-    let read = serde_path_to_error::deserialize(&mut from)
-        .map_err(|e| Broken::contract(format!("{what} at `{}`", e.path())))?;
+    let read = serde_path_to_error::deserialize(&mut from).map_err(|e| broken(what, e.path()))?;
     from.end().map_err(|_| Broken::contract(format!("{what} with something after it")))?;
     Ok(read)
 }
 
 /// Reads a part of JSON already read.
 pub(super) fn part<T: DeserializeOwned>(what: &str, value: &Value) -> Result<T, Broken> {
-    serde_path_to_error::deserialize(value)
-        .map_err(|e| Broken::contract(format!("{what} at `{}`", e.path())))
+    serde_path_to_error::deserialize(value).map_err(|e| broken(what, e.path()))
+}
+
+/// Names the place; a path can be as long as the reply is deep, and is cut.
+fn broken(what: &str, path: &serde_path_to_error::Path) -> Broken {
+    let path: String = path.to_string().chars().take(120).collect();
+    Broken::contract(format!("{what} at `{path}`"))
 }
