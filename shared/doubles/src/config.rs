@@ -1,0 +1,116 @@
+//! What a run of the doubles can be told: keys, durations, where to push, which node pays.
+
+use std::time::Duration;
+
+/// The configuration of all doubles; `Config::default()` suits a test that embeds them.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// Expedia Rapid.
+    pub rapid: RapidConfig,
+    /// The crypto rate feed.
+    pub rates: RatesConfig,
+    /// The treasury that sends refunds.
+    pub treasury: TreasuryConfig,
+}
+
+/// How the Rapid double behaves when no fault is armed.
+#[derive(Clone, Debug)]
+pub struct RapidConfig {
+    /// The API key that a caller must show.
+    pub key: String,
+    /// The shared secret that a caller must sign with.
+    pub secret: String,
+    /// How long a hold stands before it is rolled back. Rapid publishes that it ends, not when: assumed.
+    pub hold_for: Duration,
+    /// How long a new itinerary may be missing from look-ups (published: up to 90 s).
+    pub visibility_lag: Duration,
+    /// How long a price check link lives. The length is not published: assumed.
+    pub price_check_link_for: Duration,
+    /// How long a book link lives. The length is not published: assumed.
+    pub book_link_for: Duration,
+    /// How many requests a minute are served before 429, search weighing properties x rooms x nights; none: no limit.
+    pub capacity_per_minute: Option<u64>,
+    /// Where notifications are pushed; none: nowhere.
+    pub callback: Option<CallbackConfig>,
+}
+
+impl Default for RapidConfig {
+    fn default() -> Self {
+        Self {
+            key: "dev-rapid-key".to_owned(),
+            secret: "dev-rapid-secret".to_owned(),
+            hold_for: Duration::from_secs(60 * 60),
+            visibility_lag: Duration::ZERO,
+            price_check_link_for: Duration::from_secs(60 * 60),
+            book_link_for: Duration::from_secs(30 * 60),
+            capacity_per_minute: None,
+            callback: None,
+        }
+    }
+}
+
+/// Where and how notifications are pushed.
+#[derive(Clone, Debug)]
+pub struct CallbackConfig {
+    /// An `http://` address that takes the POST.
+    pub url: String,
+    /// The Standard Webhooks secret, base64, with or without `whsec_`.
+    pub secret: String,
+    /// The pause before the first repetition of a push that was not answered 2xx; doubled each time.
+    pub retry_after: Duration,
+    /// How often a push is tried before it counts as undelivered.
+    pub attempts: u32,
+}
+
+impl CallbackConfig {
+    /// Pushes to `url`, signed with `secret`, tried 8 times from 500 ms on.
+    pub fn new(url: impl Into<String>, secret: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            secret: secret.into(),
+            retry_after: Duration::from_millis(500),
+            attempts: 8,
+        }
+    }
+}
+
+/// The prices that the rate feed starts with.
+#[derive(Clone, Debug)]
+pub struct RatesConfig {
+    /// (asset, currency, price as a decimal string), all lower case but the price.
+    pub prices: Vec<(String, String, String)>,
+}
+
+impl Default for RatesConfig {
+    fn default() -> Self {
+        let prices = [
+            ("eth", "2500.00", "2700.00", "400000"),
+            ("btc", "60000.00", "64800.00", "9600000"),
+            ("ltc", "80.00", "86.40", "12800"),
+            ("usdc", "0.925926", "1.00", "148.15"),
+            ("usdt", "0.925926", "1.00", "148.15"),
+        ];
+        let row = |(asset, eur, usd, jpy): (&str, &str, &str, &str)| {
+            [("eur", eur), ("usd", usd), ("jpy", jpy)]
+                .map(|(vs, price)| (asset.to_owned(), vs.to_owned(), price.to_owned()))
+        };
+        Self { prices: prices.into_iter().flat_map(row).collect() }
+    }
+}
+
+/// The node and the account that the treasury pays from.
+#[derive(Clone, Debug)]
+pub struct TreasuryConfig {
+    /// The node's JSON-RPC (`http://`); none: payouts are accepted and wait.
+    pub evm_rpc: Option<String>,
+    /// An account that the node signs for; none: the last of `eth_accounts`, since tests pay from the first ones.
+    pub from: Option<String>,
+    /// The pause before a payout that the node refused or did not take is tried again.
+    pub retry_after: Duration,
+}
+
+impl Default for TreasuryConfig {
+    fn default() -> Self {
+        Self { evm_rpc: None, from: None, retry_after: Duration::from_secs(1) }
+    }
+}

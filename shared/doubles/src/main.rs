@@ -1,0 +1,118 @@
+//! The doubles as a process: flags in, one line when it listens, until it is told to stop.
+#![allow(
+    clippy::print_stdout,
+    reason = "the one line that says where it listens is for whoever started it"
+)]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Parser;
+use doubles::{CallbackConfig, Config, Doubles, RapidConfig, RatesConfig, TreasuryConfig};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Stand-ins for Expedia Rapid (/rapid), a crypto rate feed (/rates) and a treasury (/treasury).
+///
+/// For development and tests only. Faults are armed over HTTP; see the README of this crate.
+#[derive(Parser)]
+#[command(name = "doubles", version)]
+struct Flags {
+    /// Address to listen on; port 0 picks a free one
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// API key that callers of Rapid must show
+    #[arg(long, default_value = "dev-rapid-key")]
+    rapid_key: String,
+    /// Shared secret that callers of Rapid must sign with
+    #[arg(long, default_value = "dev-rapid-secret")]
+    rapid_secret: String,
+    /// How long a hold at Rapid stands, in milliseconds
+    #[arg(long, default_value_t = 3_600_000)]
+    rapid_hold_ms: u64,
+    /// How long a new itinerary may be missing from look-ups, in milliseconds
+    #[arg(long, default_value_t = 0)]
+    rapid_visibility_lag_ms: u64,
+    /// How long a price check link lives, in milliseconds
+    #[arg(long, default_value_t = 3_600_000)]
+    rapid_price_check_link_ms: u64,
+    /// How long a book link lives, in milliseconds
+    #[arg(long, default_value_t = 1_800_000)]
+    rapid_book_link_ms: u64,
+    /// Requests a minute before Rapid answers 429; no limit when left out
+    #[arg(long)]
+    rapid_capacity_per_minute: Option<u64>,
+    /// Where Rapid pushes its notifications (http only); nowhere when left out
+    #[arg(long, requires = "callback_secret")]
+    callback_url: Option<String>,
+    /// Standard Webhooks secret of the notifications (base64, `whsec_` allowed)
+    #[arg(long)]
+    callback_secret: Option<String>,
+    /// Pause before the first repetition of a push, in milliseconds; doubles each time
+    #[arg(long, default_value_t = 500)]
+    callback_retry_ms: u64,
+    /// How often a push is tried before it is undelivered
+    #[arg(long, default_value_t = 8)]
+    callback_attempts: u32,
+    /// A price of the rate feed, such as eth/eur=2500.00; may be given several times
+    #[arg(long = "rate", value_parser = rate)]
+    rates: Vec<(String, String, String)>,
+    /// JSON-RPC of the EVM node that the treasury pays through (http only)
+    #[arg(long)]
+    evm_rpc: Option<String>,
+    /// Unlocked account of the node that the treasury pays from; the node's last when left out
+    #[arg(long)]
+    treasury_from: Option<String>,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let flags = Flags::parse();
+    let listen = flags.listen;
+    let running = Doubles::start(listen, flags.into_config()).await?;
+    println!("doubles listen on {}", running.base_url());
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminated.recv() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    running.shutdown().await;
+    Ok(())
+}
+
+impl Flags {
+    fn into_config(self) -> Config {
+        let callback =
+            self.callback_url.zip(self.callback_secret).map(|(url, secret)| CallbackConfig {
+                retry_after: Duration::from_millis(self.callback_retry_ms),
+                attempts: self.callback_attempts,
+                ..CallbackConfig::new(url, secret)
+            });
+        let mut rates = RatesConfig::default();
+        rates.prices.extend(self.rates);
+        Config {
+            rapid: RapidConfig {
+                key: self.rapid_key,
+                secret: self.rapid_secret,
+                hold_for: Duration::from_millis(self.rapid_hold_ms),
+                visibility_lag: Duration::from_millis(self.rapid_visibility_lag_ms),
+                price_check_link_for: Duration::from_millis(self.rapid_price_check_link_ms),
+                book_link_for: Duration::from_millis(self.rapid_book_link_ms),
+                capacity_per_minute: self.rapid_capacity_per_minute,
+                callback,
+            },
+            rates,
+            treasury: TreasuryConfig {
+                evm_rpc: self.evm_rpc,
+                from: self.treasury_from,
+                ..TreasuryConfig::default()
+            },
+        }
+    }
+}
+
+/// Reads `asset/currency=price`.
+fn rate(given: &str) -> Result<(String, String, String), String> {
+    let (pair, price) = given.split_once('=').ok_or("expected asset/currency=price")?;
+    let (asset, vs) = pair.split_once('/').ok_or("expected asset/currency=price")?;
+    Ok((asset.to_lowercase(), vs.to_lowercase(), price.to_owned()))
+}

@@ -1,0 +1,337 @@
+//! One request and its answer: authentication, the armed fault, the deed, the log, and how the answer travels.
+//!
+//! The deed is done at once and without an await between, so a caller that hangs up cannot stop it halfway; only the
+//! answer is slow, spoilt or missing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::{StreamExt, stream};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde_json::Value;
+
+use super::world::{Answered, Received};
+use super::{Rapid, auth, errors};
+use crate::faults::{Fault, Offer};
+use crate::server::Cut;
+
+/// Published: after 120 s no answer will ever come.
+const SILENCE: Duration = Duration::from_secs(120);
+/// How late the answer of `slow` is when nothing else is asked for.
+const SLOW: Duration = Duration::from_secs(5);
+/// How late `commit_late` commits: after the last moment at which a new itinerary may be missing has begun, before 120 s.
+const COMMIT_LATE: Duration = Duration::from_secs(60);
+/// How long a truncated body takes to break.
+const TRUNCATE_AFTER: Duration = Duration::from_millis(50);
+const HUGE_CHUNK: usize = 64 * 1024;
+const HUGE_CHUNKS: usize = 512;
+
+const ALL: &[&str] = &["reserve", "confirm", "cancel", "lookup", "search", "price_check"];
+const DEEDS: &[&str] = &["reserve", "confirm", "cancel"];
+const ANSWERS_WITH_PRICE: &[&str] = &["reserve", "lookup", "search", "price_check"];
+
+/// Every fault of Rapid and where it can strike.
+pub(super) const OFFERS: &[Offer] = &[
+    Offer { fault: "timeout_before_commit", operations: ALL },
+    Offer { fault: "timeout_after_commit", operations: ALL },
+    Offer { fault: "reset_after_commit", operations: ALL },
+    Offer { fault: "http_500_before", operations: ALL },
+    Offer { fault: "http_500_after", operations: ALL },
+    Offer { fault: "http_503", operations: ALL },
+    Offer { fault: "http_504_after", operations: ALL },
+    Offer { fault: "http_429", operations: ALL },
+    Offer { fault: "accepted_202", operations: DEEDS },
+    Offer { fault: "malformed_body", operations: ALL },
+    Offer { fault: "truncated_body", operations: ALL },
+    Offer { fault: "html_200", operations: ALL },
+    Offer { fault: "huge_body", operations: ALL },
+    Offer { fault: "slow", operations: ALL },
+    Offer { fault: "redirect", operations: ALL },
+    Offer { fault: "commit_late", operations: DEEDS },
+    Offer { fault: "wrong_dates", operations: &["reserve", "lookup"] },
+    Offer { fault: "wrong_guest", operations: &["reserve", "lookup"] },
+    Offer { fault: "wrong_price", operations: ANSWERS_WITH_PRICE },
+    Offer { fault: "wrong_currency", operations: ANSWERS_WITH_PRICE },
+    Offer { fault: "wrong_reference", operations: &["reserve", "lookup"] },
+    Offer { fault: "sold_out", operations: &["search", "price_check", "reserve"] },
+    Offer { fault: "price_changed", operations: &["price_check", "reserve"] },
+    Offer { fault: "created_twice", operations: &["reserve"] },
+    Offer { fault: "duplicate_reference_400", operations: &["reserve"] },
+    Offer { fault: "hold_lapses", operations: &["reserve", "confirm"] },
+    Offer { fault: "confirm_refused", operations: &["confirm"] },
+    Offer { fault: "cancel_refused", operations: &["cancel"] },
+    Offer { fault: "lookup_lag", operations: &["reserve", "lookup"] },
+    Offer { fault: "lookup_empty", operations: &["lookup"] },
+    Offer { fault: "lookup_stale", operations: &["lookup"] },
+    Offer { fault: "callback_duplicate", operations: &["callback"] },
+    Offer { fault: "callback_late", operations: &["callback"] },
+    Offer { fault: "callback_reordered", operations: &["callback"] },
+    Offer { fault: "callback_contradicting", operations: &["callback"] },
+    Offer { fault: "callback_forged", operations: &["callback"] },
+    Offer { fault: "callback_missing", operations: &["callback"] },
+];
+
+/// What a deed answers before anything spoils it.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Option<Value>,
+    /// The itinerary that the deed was about, where the request did not say.
+    pub(crate) reference: Option<u64>,
+    /// Whether the header is added that shows how to authenticate.
+    pub(crate) authenticate: bool,
+}
+
+impl Answer {
+    pub(crate) fn of(status: StatusCode, body: Value) -> Self {
+        Self { status, body: Some(body), reference: None, authenticate: false }
+    }
+
+    pub(crate) fn empty(status: StatusCode) -> Self {
+        Self { status, body: None, reference: None, authenticate: false }
+    }
+}
+
+/// What a request is about, as far as it says so itself.
+#[derive(Default)]
+pub(crate) struct Subject {
+    pub(crate) client_reference: Option<Arc<str>>,
+    pub(crate) reference: Option<u64>,
+    /// How much of the minute's capacity it takes.
+    pub(crate) weight: u64,
+}
+
+/// How the answer travels.
+enum Delivery {
+    Now(Response),
+    After(Duration, Response),
+    Silence(Duration),
+    Reset,
+}
+
+/// Answers one request of `operation`: `deed` does it and says what an untroubled supplier would answer.
+pub(crate) async fn exchange<D>(
+    rapid: Arc<Rapid>,
+    operation: &'static str,
+    headers: &HeaderMap,
+    subject: Subject,
+    deed: D,
+) -> Response
+where
+    D: FnOnce(&Rapid, Option<&Fault>, DateTime<Utc>) -> Answer + Send + 'static,
+{
+    let now = Utc::now();
+    let delivery = settle(&rapid, operation, headers, subject, deed, now);
+    match delivery {
+        Delivery::Now(response) => response,
+        Delivery::After(pause, response) => {
+            tokio::time::sleep(pause).await;
+            response
+        }
+        Delivery::Silence(pause) => {
+            tokio::time::sleep(pause).await;
+            Cut::Close.into_response()
+        }
+        Delivery::Reset => Cut::Reset.into_response(),
+    }
+}
+
+/// Does everything but wait.
+fn settle<D>(
+    rapid: &Arc<Rapid>,
+    operation: &'static str,
+    headers: &HeaderMap,
+    subject: Subject,
+    deed: D,
+    now: DateTime<Utc>,
+) -> Delivery
+where
+    D: FnOnce(&Rapid, Option<&Fault>, DateTime<Utc>) -> Answer + Send + 'static,
+{
+    let left = rapid.with_world(|world| {
+        world.spend(subject.weight.max(1), rapid.config.capacity_per_minute, now)
+    });
+    let refused = auth::check(headers, &rapid.config.key, &rapid.config.secret, now).err();
+    let (fault, answer, committed) = match (refused, left) {
+        (Some(refusal), _) => (None, *refusal, true),
+        (None, None) => (None, errors::too_many_requests(), true),
+        (None, Some(_)) => {
+            let fault = rapid.faults.take(operation);
+            let before = fault.as_ref().and_then(|fault| instead(fault, now));
+            match before {
+                Some(answer) => (fault, answer, false),
+                None => {
+                    let answer = perform(rapid, fault, deed, now);
+                    (fault, answer, true)
+                }
+            }
+        }
+    };
+    let reference = answer.reference.or(subject.reference);
+    let delivery = deliver(fault.as_ref(), answer, committed, left.unwrap_or(0), now);
+    let answered = match &delivery {
+        Delivery::Now(response) | Delivery::After(_, response) => {
+            Answered::Status(response.status().as_u16())
+        }
+        Delivery::Silence(_) | Delivery::Reset => Answered::Nothing,
+    };
+    rapid.with_world(|world| {
+        let client_reference = subject
+            .client_reference
+            .or_else(|| reference.and_then(|reference| world.client_reference_of(reference)));
+        world.remember(Received { at: now, operation, client_reference, reference, answered });
+    });
+    delivery
+}
+
+/// The answer of a fault that keeps the deed from being done.
+fn instead(fault: &Fault, now: DateTime<Utc>) -> Option<Answer> {
+    match fault.name {
+        "timeout_before_commit" => Some(Answer::empty(StatusCode::GATEWAY_TIMEOUT)),
+        "http_500_before" => Some(errors::internal()),
+        "http_503" => Some(errors::unavailable()),
+        "http_429" => Some(errors::too_many_requests()),
+        "redirect" => {
+            tracing::debug!(at = %now, "a redirect is answered; nobody should follow it");
+            Some(Answer::empty(StatusCode::TEMPORARY_REDIRECT))
+        }
+        _ => None,
+    }
+}
+
+/// Does the deed at once, or later where the fault says so.
+fn perform<D>(rapid: &Arc<Rapid>, fault: Option<Fault>, deed: D, now: DateTime<Utc>) -> Answer
+where
+    D: FnOnce(&Rapid, Option<&Fault>, DateTime<Utc>) -> Answer + Send + 'static,
+{
+    let (pause, answer) = match fault {
+        Some(fault) if fault.name == "commit_late" => {
+            (fault.after(COMMIT_LATE), Answer::empty(StatusCode::GATEWAY_TIMEOUT))
+        }
+        Some(fault) if fault.name == "accepted_202" && fault.after_asked().is_some() => {
+            (fault.after(COMMIT_LATE), Answer::empty(StatusCode::ACCEPTED))
+        }
+        _ => return deed(rapid, fault.as_ref(), now),
+    };
+    let later = rapid.clone();
+    rapid.life.spawn(async move {
+        tokio::time::sleep(pause).await;
+        deed(&later, None, Utc::now());
+    });
+    answer
+}
+
+/// Turns the answer of the deed into what the caller gets.
+fn deliver(
+    fault: Option<&Fault>,
+    answer: Answer,
+    committed: bool,
+    left: u64,
+    now: DateTime<Utc>,
+) -> Delivery {
+    let name = fault.map_or("", |fault| fault.name);
+    let after = |default: Duration| fault.map_or(default, |fault| fault.after(default));
+    let write = |answer: Answer| respond(answer, left, now);
+    match name {
+        "timeout_before_commit" | "timeout_after_commit" => Delivery::Silence(after(SILENCE)),
+        "reset_after_commit" => Delivery::Reset,
+        "http_500_after" => Delivery::Now(write(errors::internal())),
+        "http_504_after" | "commit_late" => Delivery::Now(html(
+            StatusCode::GATEWAY_TIMEOUT,
+            "<html><body><h1>504 Gateway Time-out</h1></body></html>",
+        )),
+        "accepted_202" => Delivery::Now(write(Answer::empty(StatusCode::ACCEPTED))),
+        "html_200" => Delivery::Now(html(
+            StatusCode::OK,
+            "<html><body><h1>We will be right back</h1></body></html>",
+        )),
+        "malformed_body" => Delivery::Now(malformed(answer)),
+        "truncated_body" => Delivery::Now(truncated(answer)),
+        "huge_body" => Delivery::Now(huge(answer)),
+        "slow" => Delivery::After(after(SLOW), write(answer)),
+        "redirect" if !committed => {
+            let mut response = write(answer);
+            let elsewhere = HeaderValue::from_static("/rapid/redirected");
+            response.headers_mut().insert(header::LOCATION, elsewhere);
+            Delivery::Now(response)
+        }
+        "http_429" => Delivery::Now(respond(answer, 0, now)),
+        _ => Delivery::Now(write(answer)),
+    }
+}
+
+/// Writes an answer with Rapid's headers.
+fn respond(answer: Answer, left: u64, now: DateTime<Utc>) -> Response {
+    let mut response = match answer.body {
+        Some(body) => (answer.status, axum::Json(body)).into_response(),
+        None => answer.status.into_response(),
+    };
+    let next_minute = (now.timestamp() / 60 + 1) * 60_000;
+    let headers = response.headers_mut();
+    headers.insert("rate-limit-minute-remaining", HeaderValue::from(left));
+    headers.insert("rate-limit-minute-reset", HeaderValue::from(next_minute));
+    headers.insert("region", HeaderValue::from_static("double-1"));
+    if answer.authenticate {
+        let example = "EAN apikey=<yourAPIkey>,signature=<yourSignature>,timestamp=<timestamp>";
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(example));
+    }
+    response
+}
+
+fn html(status: StatusCode, page: &'static str) -> Response {
+    (status, axum::response::Html(page)).into_response()
+}
+
+/// The bytes that would have been answered; a deed without a body still says something.
+fn bytes_of(answer: &Answer) -> (StatusCode, Vec<u8>) {
+    match &answer.body {
+        Some(body) => (answer.status, body.to_string().into_bytes()),
+        None => (StatusCode::OK, br#"{"status":"done"}"#.to_vec()),
+    }
+}
+
+/// A whole body that is not JSON: its last third is gone.
+fn malformed(answer: Answer) -> Response {
+    let (status, mut bytes) = bytes_of(&answer);
+    bytes.truncate(bytes.len() * 2 / 3);
+    (status, [(header::CONTENT_TYPE, "application/json")], bytes).into_response()
+}
+
+/// A body that ends before its announced length, with the connection.
+fn truncated(answer: Answer) -> Response {
+    let (status, bytes) = bytes_of(&answer);
+    let announced = bytes.len();
+    let half = Bytes::copy_from_slice(&bytes[..announced / 2]);
+    // The pause lets what is there leave before the connection breaks.
+    let broken = stream::once(async {
+        tokio::time::sleep(TRUNCATE_AFTER).await;
+        Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted))
+    });
+    let body = Body::from_stream(stream::iter([Ok(half)]).chain(broken));
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CONTENT_LENGTH, HeaderValue::from(announced)),
+    ];
+    (status, headers, body).into_response()
+}
+
+/// Valid JSON of 32 MiB.
+fn huge(answer: Answer) -> Response {
+    let (status, mut bytes) = bytes_of(&answer);
+    let object = bytes.last() == Some(&b'}');
+    bytes.pop();
+    let separator: &[u8] = if bytes.len() > 1 { b"," } else { b"" };
+    bytes.extend_from_slice(separator);
+    bytes.extend_from_slice(if object { br#""padding":""# } else { b"\"" });
+    let filler = Bytes::from(vec![b'x'; HUGE_CHUNK]);
+    let tail: &'static [u8] = if object { b"\"}" } else { b"\"]" };
+    let body = stream::iter([Bytes::from(bytes)])
+        .chain(stream::repeat(filler).take(HUGE_CHUNKS))
+        .chain(stream::iter([Bytes::from_static(tail)]))
+        .map(Ok::<_, std::io::Error>);
+    let headers = [(header::CONTENT_TYPE, "application/json")];
+    (status, headers, Body::from_stream(body)).into_response()
+}
