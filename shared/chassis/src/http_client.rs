@@ -14,14 +14,17 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span, field::Empty, info_span};
 
+use self::reach::PublicResolver;
 use crate::{
     metrics::{self, Histogram},
     trace,
 };
 
 mod error;
+mod reach;
 
 pub use error::{CallError, HttpError, Reason};
+pub use reach::Reach;
 
 /// How a client behaves.
 #[derive(Debug, Clone)]
@@ -41,6 +44,8 @@ pub struct HttpClientConfig {
     pub user_agent: String,
     /// A proxy everything goes through; the environment's proxies are not looked at.
     pub proxy: Option<String>,
+    /// Which addresses may be called.
+    pub reach: Reach,
 }
 
 /// One request.
@@ -77,6 +82,7 @@ pub struct HttpClient {
     client: reqwest::Client,
     timeout: Duration,
     max_body: usize,
+    reach: Reach,
 }
 
 /// A client could not be made.
@@ -106,8 +112,13 @@ impl HttpClient {
             Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy).map_err(CannotMakeClient)?),
             None => builder,
         };
+        let builder = match config.reach {
+            Reach::PublicOnly => builder.dns_resolver(PublicResolver),
+            Reach::Anywhere => builder,
+        };
         let client = builder.build().map_err(CannotMakeClient)?;
-        Ok(Self { client, timeout: config.timeout, max_body: config.max_body })
+        let HttpClientConfig { timeout, max_body, reach, .. } = config;
+        Ok(Self { client, timeout, max_body, reach })
     }
 
     /// Sends a request and reads the whole answer, of whatever status.
@@ -119,6 +130,9 @@ impl HttpClient {
         let begun = Instant::now();
         let url = reqwest::Url::parse(&request.url)
             .map_err(|_none| HttpError::NotSent { reason: Reason::NotARequest, source: None })?;
+        if self.reach == Reach::PublicOnly && reach::check_literal(&url).is_err() {
+            return Err(HttpError::NotSent { reason: Reason::NotPublic, source: None });
+        }
         let host = url.host_str().unwrap_or_default().to_owned();
         let span = client_span(&request.method, &url, &host);
         let exchange = self.exchange(request, url, begun).instrument(span.clone());
@@ -260,6 +274,7 @@ impl Default for HttpClientConfig {
             max_idle_per_host: 32,
             user_agent: concat!("holdfast/", env!("CARGO_PKG_VERSION")).to_owned(),
             proxy: None,
+            reach: Reach::Anywhere,
         }
     }
 }

@@ -1,5 +1,4 @@
-//! How a process lives: configuration, telemetry, tasks and shutdown, the HTTP edge in and out,
-//! tokens, seals, signatures and ids. It knows nothing of bookings, messages or databases.
+#![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
 pub mod api_error;

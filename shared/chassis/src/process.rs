@@ -53,8 +53,10 @@ pub struct Process {
 pub struct Command<C> {
     name: &'static str,
     about: &'static str,
-    run: Box<dyn Fn(C, Process, Vec<String>) -> BoxFuture<'static, anyhow::Result<()>>>,
+    run: RunCommand<C>,
 }
+
+type RunCommand<C> = Box<dyn Fn(C, Process, Vec<String>) -> BoxFuture<'static, anyhow::Result<()>>>;
 
 /// Runs a service: `serve` by default, one of `extra`, or `--help`.
 ///
@@ -183,7 +185,7 @@ impl Process {
         let mut upkeep = tokio::time::interval(UPKEEP_EVERY);
         let mut work = pin!(work);
         let mut outcome = Ok(());
-        let (mut working, mut stop_at) = (true, None);
+        let (mut working, mut signalled, mut stop_at) = (true, false, None);
         loop {
             let deadline = stop_at.unwrap_or_else(Instant::now);
             tokio::select! {
@@ -199,7 +201,7 @@ impl Process {
                     self.shutdown.cancel();
                 }
                 Some(signal) = stop_signals.recv() => {
-                    if stop_at.is_some() {
+                    if std::mem::replace(&mut signalled, true) {
                         return outcome.and(Err(anyhow!("a second {signal} came: {}", self.tasks)));
                     }
                     tracing::info!("{} stops after {signal}", self.name);

@@ -60,6 +60,9 @@ pub enum TelemetryError {
     /// The exporter refuses its address.
     #[error("cannot send spans to the configured collector")]
     Exporter(#[source] opentelemetry_otlp::ExporterBuildError),
+    /// The client that would send the spans cannot be made.
+    #[error("cannot make the client of the collector")]
+    Client(#[source] Option<reqwest::Error>),
     /// Somebody was first.
     #[error("telemetry is up already")]
     UpAlready(#[source] tracing::subscriber::SetGlobalDefaultError),
@@ -105,7 +108,7 @@ pub fn provider(
     };
     let exporter = opentelemetry_otlp::SpanExporter::builder()
         .with_http()
-        .with_http_client(reqwest_client()?)
+        .with_http_client(collector_client()?)
         .with_endpoint(format!("{}/v1/traces", url.trim_end_matches('/')))
         .with_timeout(FLUSH_FOR)
         .build()
@@ -219,8 +222,13 @@ fn parse_filter(filter: &str) -> Result<Targets, TelemetryError> {
         .map_err(|_parse| TelemetryError::Filter(filter.to_owned()))
 }
 
-fn reqwest_client() -> Result<reqwest::blocking::Client, TelemetryError> {
-    Ok(reqwest::blocking::Client::builder().no_proxy().build().unwrap_or_default())
+/// Makes the exporter's client: without the environment's proxies, and on a thread of its own,
+/// because a blocking client may not be made inside a runtime.
+fn collector_client() -> Result<reqwest::blocking::Client, TelemetryError> {
+    let builder = reqwest::blocking::Client::builder().no_proxy();
+    let made = std::thread::spawn(|| builder.build()).join();
+    let made = made.map_err(|_panic| TelemetryError::Client(None))?;
+    made.map_err(|error| TelemetryError::Client(Some(error)))
 }
 
 fn log_panic(info: &PanicHookInfo<'_>) {

@@ -3,6 +3,8 @@
 use http::StatusCode;
 use serde_json::Value;
 
+use super::reach::is_not_public;
+
 /// There is no whole answer.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
@@ -31,6 +33,8 @@ pub enum HttpError {
 pub enum Reason {
     /// The address, a header or the body is none.
     NotARequest,
+    /// The address is one this client may not call.
+    NotPublic,
     /// No connection: the name, the port, the route or TLS.
     Connect,
     /// No connection in time.
@@ -92,7 +96,11 @@ impl HttpError {
             return Self::NotSent { reason: Reason::NotARequest, source: Some(error) };
         }
         if error.is_connect() {
-            let reason = if error.is_timeout() { Reason::ConnectTimeout } else { Reason::Connect };
+            let reason = match &error {
+                error if is_not_public(error) => Reason::NotPublic,
+                error if error.is_timeout() => Reason::ConnectTimeout,
+                _ => Reason::Connect,
+            };
             return Self::NotSent { reason, source: Some(error) };
         }
         Self::of_reading(error)
@@ -130,6 +138,7 @@ impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::NotARequest => "not_a_request",
+            Self::NotPublic => "not_public",
             Self::Connect => "connect",
             Self::ConnectTimeout => "connect_timeout",
             Self::Timeout => "timeout",

@@ -80,6 +80,21 @@ impl Tasks {
         self.tracker.spawn(work.in_current_span());
     }
 
+    /// Runs work of a request to its end even when whoever asked hangs up, and waits for it.
+    ///
+    /// `None` when it panicked, which is logged and counted.
+    pub async fn to_the_end<Fut>(&self, name: &'static str, work: Fut) -> Option<Fut::Output>
+    where
+        Fut: Future<Output: Send + 'static> + Send + 'static,
+    {
+        let (give, take) = tokio::sync::oneshot::channel();
+        self.spawn_short(name, async move {
+            // Nobody takes it when the caller is gone; the work is done all the same.
+            drop(give.send(work.await));
+        });
+        take.await.ok()
+    }
+
     /// Says whether nothing is running.
     #[must_use]
     pub fn is_empty(&self) -> bool {
