@@ -1,1 +1,97 @@
-//! Stub.
+//! Support console: owns parked dead letters; takes them from every dead-letter queue and shows them to staff; never
+//! handles a message and never writes what another service owns.
+#![doc = include_str!("../README.md")]
+
+pub mod config;
+mod http;
+pub mod parked;
+mod store;
+
+use anyhow::Context as _;
+use chassis::{Command, Process, auth::Verifier};
+use contracts::routing::{CONSUMERS, Routing};
+use messaging::{DatabaseConfig, Messaging, MessagingConfig};
+use sqlx::{PgPool, migrate::Migrator};
+
+pub use config::Config;
+pub use http::router;
+pub use parked::Parker;
+
+/// The service's own schema.
+pub static MIGRATOR: Migrator = sqlx::migrate!();
+
+/// The service's name.
+pub const SERVICE: &str = "support-console";
+/// The role its process has in its database.
+pub const DATABASE_ROLE: &str = "support_console";
+
+/// The handles of a running process.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) pool: PgPool,
+    pub(crate) messaging: Messaging,
+    pub(crate) routing: Routing,
+    /// Checks the tokens of staff.
+    pub(crate) staff: Verifier,
+}
+
+/// What the console offers besides serving.
+#[must_use]
+pub fn commands() -> Vec<Command<Config>> {
+    vec![Command::new("migrate", "brings the schema up to date, as its owner", migrate)]
+}
+
+async fn migrate(config: Config, _process: Process, _args: Vec<String>) -> anyhow::Result<()> {
+    let url =
+        config.migrate_database_url.context("SUPPORT_CONSOLE_MIGRATE_DATABASE_URL is not set")?;
+    messaging::migrate(&url, &MIGRATOR, DATABASE_ROLE).await.context("migrating the schema")
+}
+
+/// Connects, starts the parker and the edge.
+///
+/// # Errors
+/// When something it needs cannot be had.
+pub async fn serve(config: Config, process: Process) -> anyhow::Result<()> {
+    let app = App::connect(&config, &process).await?;
+    app.park();
+    http::serve(app, &process, config.http_addr).await
+}
+
+impl App {
+    /// Connects to everything the console needs.
+    ///
+    /// # Errors
+    /// When something cannot be had, or the schema is behind.
+    pub async fn connect(config: &Config, process: &Process) -> anyhow::Result<Self> {
+        let database =
+            DatabaseConfig::new(config.database_url.clone(), config.database_connections, SERVICE);
+        let pool = messaging::connect(&database).await.context("connecting to the database")?;
+        let missing = messaging::migrations_missing(&pool, &MIGRATOR).await?;
+        anyhow::ensure!(
+            missing.is_empty(),
+            "run `support-console migrate` first; missing: {missing:?}"
+        );
+        let messaging_config = MessagingConfig {
+            service: SERVICE,
+            amqp_url: config.amqp_url.clone(),
+            prefix: config.amqp_prefix.clone(),
+            prefetch: config.prefetch,
+            policy: config.policy.messaging.clone(),
+        };
+        let messaging = Messaging::start(messaging_config, pool.clone(), process)
+            .await
+            .context("connecting to the broker")?;
+        let staff =
+            Verifier::from_keys(&config.token_public_keys, &config.token_issuer, "holdfast")
+                .context("reading SUPPORT_CONSOLE_TOKEN_PUBLIC_KEYS")?;
+        let routing = Routing::with_prefix(&config.amqp_prefix);
+        Ok(Self { pool, messaging, routing, staff })
+    }
+
+    /// Starts moving dead letters of every consumer, and commands that no queue took, into the table.
+    pub fn park(&self) {
+        let dead = CONSUMERS.iter().map(|consumer| self.routing.dead_queue(consumer));
+        let queues = dead.chain([self.routing.unroutable_queue()]).collect();
+        self.messaging.park(queues, Parker::new(self.pool.clone(), self.routing.clone()));
+    }
+}

@@ -1,0 +1,25 @@
+//! Everything rewards hears.
+
+use contracts::messages::{
+    BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, PointsWanted,
+};
+use messaging::Consumers;
+use rewards_core::translate::Inbound;
+
+/// The subscription list.
+pub(crate) fn consumers() -> Consumers<Inbound> {
+    Consumers::new(crate::ROLE)
+        .on::<PointsWanted>(Inbound::from)
+        .on::<BookingConfirmed>(Inbound::from)
+        .on::<BookingCancelled>(Inbound::from)
+        .on::<BookingFailed>(Inbound::from)
+        .on::<BookingCompleted>(Inbound::from)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_message_is_heard_twice() {
+        assert!(super::consumers().twice().is_empty());
+    }
+}

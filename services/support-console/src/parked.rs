@@ -1,0 +1,197 @@
+//! The parker: dead letters are moved here byte for byte, and only then acknowledged.
+
+use chassis::trace::TraceContext;
+use chrono::{DateTime, Utc};
+use contracts::{
+    envelope::header, ids::derive, message::Message as _, messages::CallbackReceived,
+    routing::Routing,
+};
+use messaging::{Parked, Parks, StoreError, database};
+use serde_json::{Map, Value};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::store;
+
+/// Keeps dead letters in the table.
+#[derive(Debug, Clone)]
+pub struct Parker {
+    pool: PgPool,
+    routing: Routing,
+}
+
+/// A dead letter, read from what came.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeadLetter {
+    /// The same for the same delivery, however often it comes.
+    pub dead_letter_id: Uuid,
+    /// The queue it waited in.
+    pub queue: String,
+    /// The message, the same over retries and replays.
+    pub message_id: Uuid,
+    /// Which delivery of it.
+    pub attempt: i32,
+    /// How often a handler tried.
+    pub attempts: i32,
+    /// The type with its version.
+    pub message_type: Option<String>,
+    /// Who gave it up.
+    pub consumer: Option<String>,
+    /// Why, in a word.
+    pub cause: String,
+    /// Why, in a line.
+    pub detail: Option<String>,
+    /// Where it was sent to at first.
+    pub exchange: String,
+    /// With which key.
+    pub routing_key: String,
+    /// All headers as they came.
+    pub headers: Map<String, Value>,
+    /// The body as it came.
+    pub body: Vec<u8>,
+    /// What it is about.
+    pub subject: Option<Uuid>,
+    /// The booking, where that is what it is about.
+    pub booking_id: Option<Uuid>,
+    /// The trace it was sent in.
+    pub trace_id: Option<String>,
+    /// When it was first seen.
+    pub first_at: Option<DateTime<Utc>>,
+    /// When it was given up.
+    pub last_at: Option<DateTime<Utc>>,
+}
+
+impl Parker {
+    /// A parker that writes to this database.
+    #[must_use]
+    pub const fn new(pool: PgPool, routing: Routing) -> Self {
+        Self { pool, routing }
+    }
+}
+
+impl Parks for Parker {
+    async fn park(&self, batch: Vec<Parked>) -> Result<(), StoreError> {
+        let letters: Vec<_> =
+            batch.into_iter().map(|parked| DeadLetter::of(parked, &self.routing)).collect();
+        // One statement is one transaction.
+        let mut conn = self.pool.acquire().await.map_err(database("taking a connection"))?;
+        store::insert(&mut conn, &letters).await?;
+        for letter in &letters {
+            tracing::warn!(
+                message.id = %letter.message_id,
+                message.r#type = letter.message_type.as_deref(),
+                attempt = letter.attempt,
+                queue = letter.queue,
+                booking.id = letter.booking_id.map(tracing::field::display),
+                "a dead letter is parked, cause {}",
+                letter.cause
+            );
+        }
+        Ok(())
+    }
+}
+
+impl DeadLetter {
+    /// Reads what the consumer, or else the broker, wrote on the letter.
+    #[must_use]
+    pub fn of(parked: Parked, routing: &Routing) -> Self {
+        let unroutable = parked.queue == routing.unroutable_queue();
+        let headers = Headers(&parked.headers);
+        let death = headers.first_death();
+        let subject = headers.text(header::SUBJECT).and_then(|text| text.parse().ok());
+        let message_type = headers.text(header::TYPE);
+        let is_callback = message_type.as_deref() == Some(CallbackReceived::TYPE);
+        let attempt = i32::try_from(parked.attempt).unwrap_or(i32::MAX);
+        let consumer =
+            headers.text(header::CONSUMER).or_else(|| consumer_of(&parked.queue, routing));
+        Self {
+            dead_letter_id: id_of(&parked),
+            message_id: parked.message_id.0,
+            attempt,
+            attempts: if unroutable { attempt } else { attempt.saturating_add(1) },
+            consumer: consumer.filter(|_| !unroutable),
+            cause: headers.text(header::CAUSE).unwrap_or_else(|| match &death {
+                Some(death) => death.reason.clone(),
+                None if unroutable => "unroutable".to_owned(),
+                None => "unknown".to_owned(),
+            }),
+            detail: headers.text(header::DETAIL),
+            exchange: headers
+                .text(header::EXCHANGE)
+                .or_else(|| death.as_ref().map(|death| death.exchange.clone()))
+                .unwrap_or_else(|| plain(&parked.exchange)),
+            routing_key: headers
+                .text(header::ROUTING_KEY)
+                .or_else(|| death.as_ref().map(|death| death.routing_key.clone()))
+                .unwrap_or_else(|| plain(&parked.routing_key)),
+            trace_id: headers.trace_id(),
+            first_at: headers.instant(header::FIRST_AT).or_else(|| headers.instant(header::TIME)),
+            last_at: headers.instant(header::LAST_AT),
+            booking_id: subject.filter(|_| !is_callback),
+            subject,
+            message_type,
+            queue: parked.queue,
+            headers: parked.headers,
+            body: parked.body,
+        }
+    }
+}
+
+/// What the broker writes when it is the one that gives a message up.
+struct Death {
+    reason: String,
+    exchange: String,
+    routing_key: String,
+}
+
+struct Headers<'a>(&'a Map<String, Value>);
+
+impl Headers<'_> {
+    fn text(&self, name: &str) -> Option<String> {
+        self.0.get(name).and_then(Value::as_str).map(plain)
+    }
+
+    fn instant(&self, name: &str) -> Option<DateTime<Utc>> {
+        let at = DateTime::parse_from_rfc3339(&self.text(name)?).ok()?;
+        Some(at.with_timezone(&Utc))
+    }
+
+    fn trace_id(&self) -> Option<String> {
+        let traceparent = self.text(header::TRACEPARENT)?;
+        TraceContext { traceparent, tracestate: None }.trace_id()
+    }
+
+    /// The last entry of `x-death` is the oldest: the broker puts the newest first.
+    fn first_death(&self) -> Option<Death> {
+        let death = self.0.get("x-death")?.as_array()?.last()?;
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(plain);
+        Some(Death {
+            reason: text(death.get("reason"))?,
+            exchange: text(death.get("exchange"))?,
+            routing_key: text(death.get("routing-keys").and_then(|keys| keys.get(0)))?,
+        })
+    }
+}
+
+/// A text that a column takes; the headers keep what it was.
+fn plain(text: impl AsRef<str>) -> String {
+    text.as_ref().replace('\0', "\u{fffd}")
+}
+
+fn consumer_of(queue: &str, routing: &Routing) -> Option<String> {
+    let known = contracts::routing::CONSUMERS.iter();
+    let mut of_queue = known.filter(|consumer| routing.dead_queue(consumer) == queue);
+    of_queue.next().map(|consumer| (*consumer).to_owned())
+}
+
+/// Sorts by the message's own time, as message ids do.
+fn id_of(parked: &Parked) -> Uuid {
+    let millis = parked.message_id.0.as_u128() >> 80;
+    let at = i64::try_from(millis).ok().and_then(DateTime::from_timestamp_millis);
+    let parts: [&[u8]; 3] =
+        [parked.queue.as_bytes(), parked.message_id.0.as_bytes(), &parked.attempt.to_be_bytes()];
+    derive(at.unwrap_or_default(), &parts)
+}
+
+#[cfg(test)]
+mod tests;
