@@ -1,0 +1,142 @@
+//! Where suppliers push: one route, one order. Known supplier, signature, stored, answered.
+
+use std::net::SocketAddr;
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State, rejection::BytesRejection},
+    routing::post,
+};
+use chassis::{
+    ApiError, Process, fields,
+    http::{Path, Ready},
+    metrics::{self, Counter},
+};
+use contracts::supplier::Supplier;
+use http::{HeaderMap, StatusCode};
+use messaging::StoreError;
+use serde_json::Value;
+use suppliers::{Forged, dialect};
+
+use crate::{
+    App,
+    store::{self, Raw, Stored},
+};
+
+/// A notification of a supplier is some 500 bytes.
+const BODY_MAX: usize = 256 * 1024;
+
+/// Serves until the process stops.
+pub(crate) async fn serve(app: App, process: &Process, addr: SocketAddr) -> anyhow::Result<()> {
+    let ready = ready(&app);
+    chassis::http::serve(process, addr, router(app), ready).await?;
+    Ok(())
+}
+
+/// Every route of the service.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/v1/callbacks/{supplier}", post(take))
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .with_state(app)
+}
+
+/// Takes one callback.
+///
+/// 200 means that it is stored, now or before, and for every repeat; whether it is about anything we know is
+/// not asked here. 401 does not say why: whoever forges would learn from it.
+async fn take(
+    State(app): State<App>,
+    Path(supplier): Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<StatusCode, ApiError> {
+    let supplier: Supplier = supplier.parse().map_err(|_unknown| ApiError::not_found())?;
+    let body = body.map_err(|error| unreadable(supplier, &error))?;
+    let headers = plain(&headers);
+    let now = store::now(app.messaging.pool()).await.map_err(|error| unstored(supplier, &error))?;
+    let secrets = app.secrets.get(&supplier).map(Vec::as_slice).unwrap_or_default();
+    let age_max = app.policy.of(supplier).callback_age_max;
+    let callback = dialect(supplier)
+        .verify_callback(secrets, now, age_max, &headers, &body)
+        .map_err(|forged| refused(supplier, forged))?;
+    let raw = Raw { headers, body: body.to_vec() };
+    let stored = store::keep(&app, supplier, now, &callback, &raw)
+        .await
+        .map_err(|error| unstored(supplier, &error))?;
+    let verdict = match stored {
+        Stored::First => "first",
+        Stored::Again => "again",
+    };
+    count(supplier, verdict);
+    tracing::info!({ fields::SUPPLIER } = %supplier, verdict, event = callback.event, "a callback was taken");
+    Ok(StatusCode::OK)
+}
+
+/// Header names and values as text; a byte that is no text becomes a mark, and no signature has one.
+fn plain(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+}
+
+fn refused(supplier: Supplier, forged: Forged) -> ApiError {
+    count(supplier, forged.word());
+    tracing::warn!({ fields::SUPPLIER } = %supplier, why = forged.word(), "a callback was not believed");
+    ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", "")
+}
+
+/// 503, so that the supplier sends it again: it is not stored, or we do not know that it is.
+fn unstored(supplier: Supplier, error: &StoreError) -> ApiError {
+    count(supplier, "unstored");
+    tracing::warn!(
+        { fields::SUPPLIER } = %supplier,
+        { fields::ERROR } = %chassis::chain(error),
+        "a callback could not be stored"
+    );
+    ApiError::unavailable("not_stored", "")
+}
+
+fn unreadable(supplier: Supplier, error: &BytesRejection) -> ApiError {
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        count(supplier, "too_large");
+        return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "");
+    }
+    ApiError::bad_request("body_unreadable", "the body ended before it was complete")
+}
+
+fn count(supplier: Supplier, verdict: &'static str) {
+    let labels = [("supplier", supplier.word()), ("verdict", verdict)];
+    metrics::add(Counter::CallbacksReceived, &labels, 1);
+}
+
+fn ready(app: &App) -> Ready {
+    let (database, broker) = (app.messaging.pool().clone(), app.messaging.clone());
+    let clock = database.clone();
+    Ready::new()
+        .check("database", move || {
+            let pool = database.clone();
+            async move {
+                let answer = sqlx::query("select 1").execute(&pool).await;
+                answer.map(drop).map_err(|error| chassis::chain(&error).to_string())
+            }
+        })
+        .check("messaging", move || {
+            let messaging = broker.clone();
+            async move {
+                let parts = messaging.ready().await.into_iter();
+                let wrong =
+                    parts.filter_map(|(part, well)| Some(format!("{part}: {}", well.err()?)));
+                let wrong = wrong.collect::<Vec<_>>().join("; ");
+                if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+            }
+        })
+        .detail("clock_offset_ms", move || {
+            let pool = clock.clone();
+            async move {
+                let Ok(mut conn) = pool.acquire().await else { return Value::Null };
+                let offset = messaging::clock_offset(&mut conn).await;
+                offset.map_or(Value::Null, |offset| offset.num_milliseconds().into())
+            }
+        })
+}
