@@ -92,14 +92,14 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn new(
         url: &SecretString,
-        service: &str,
+        name: &str,
         direction: Direction,
     ) -> Result<Self, BrokerError> {
         let mut uri = AMQPUri::from_str(url.expose_secret()).map_err(BrokerError::Address)?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
         let millis = u64::try_from(ANSWERS_WITHIN.as_millis()).unwrap_or(u64::MAX);
         uri.query.connection_timeout.get_or_insert(millis);
-        let name = format!("{service} {}", direction.as_str());
+        let name = format!("{name} {}", direction.as_str());
         Ok(Self {
             direction,
             uri,

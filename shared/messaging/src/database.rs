@@ -19,6 +19,12 @@ static MESSAGING: std::sync::LazyLock<Migrator> = std::sync::LazyLock::new(|| {
     set
 });
 
+/// Messaging's own migrations, for whoever must know whether they changed.
+#[must_use]
+pub fn migrations() -> &'static Migrator {
+    &MESSAGING
+}
+
 /// How a service reaches its database.
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {

@@ -25,7 +25,7 @@ mod tx;
 
 pub use connection::BrokerError;
 pub use database::{
-    DatabaseConfig, MigrationError, clock_offset, connect, migrate, migrations_missing,
+    DatabaseConfig, MigrationError, clock_offset, connect, migrate, migrations, migrations_missing,
 };
 pub use failure::{Failure, Outcome, StoreError, database, reject, retry};
 pub use handles::{Handled, Handles, Parked, Parks, Received};

@@ -86,9 +86,9 @@ impl Messaging {
         pool: PgPool,
         process: &Process,
     ) -> anyhow::Result<Self> {
+        let name = format!("{}{}", config.prefix, config.service);
         let link = |direction| {
-            Link::new(&config.amqp_url, config.service, direction)
-                .context("reading the broker's address")
+            Link::new(&config.amqp_url, &name, direction).context("reading the broker's address")
         };
         let routing = Routing::with_prefix(&config.prefix);
         let publisher = Publisher::new(link(Direction::Speak)?, routing.clone());

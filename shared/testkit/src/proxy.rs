@@ -1,0 +1,180 @@
+//! A TCP way to a server that can be cut, refused, held, or made to swallow answers.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::watch,
+    task::JoinHandle,
+};
+
+const PASS: u8 = 0;
+const REFUSE: u8 = 1;
+const SWALLOW: u8 = 2;
+
+type Watch = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
+
+/// A way to one server.
+pub struct Proxy {
+    address: String,
+    state: Arc<State>,
+    accepting: JoinHandle<()>,
+}
+
+struct State {
+    mode: AtomicU8,
+    cuts: watch::Sender<u64>,
+    /// When what a client sends makes this say yes, the answers to that client are swallowed, and its connection cut.
+    lose_answer_to: std::sync::Mutex<Option<Watch>>,
+    lost: watch::Sender<u64>,
+}
+
+impl Proxy {
+    /// A way to `server`, a host and a port.
+    ///
+    /// # Panics
+    /// When no port can be opened.
+    pub async fn to(server: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let state = Arc::new(State {
+            mode: AtomicU8::new(PASS),
+            cuts: watch::Sender::new(0),
+            lose_answer_to: std::sync::Mutex::default(),
+            lost: watch::Sender::new(0),
+        });
+        let (server, shared) = (server.to_owned(), Arc::clone(&state));
+        let accepting = tokio::spawn(async move {
+            loop {
+                let Ok((client, _from)) = listener.accept().await else { return };
+                if shared.mode.load(Ordering::SeqCst) == REFUSE {
+                    continue;
+                }
+                tokio::spawn(carry(client, server.clone(), Arc::clone(&shared)));
+            }
+        });
+        Self { address, state, accepting }
+    }
+
+    /// Host and port to connect to.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Cuts every connection that is open; new ones are let through unless they are refused.
+    pub fn cut(&self) {
+        self.state.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// Cuts every connection and lets no new one through.
+    pub fn down(&self) {
+        self.state.mode.store(REFUSE, Ordering::SeqCst);
+        self.cut();
+    }
+
+    /// Lets everything through again.
+    pub fn up(&self) {
+        self.state.mode.store(PASS, Ordering::SeqCst);
+    }
+
+    /// Takes what clients and server send and passes none of it on, until [`Self::up`] and [`Self::cut`].
+    pub fn swallow(&self) {
+        self.state.mode.store(SWALLOW, Ordering::SeqCst);
+    }
+
+    /// The next time a client sends something that `marks` says yes to, the server gets it, the answer is swallowed,
+    /// and the connection is cut. Once.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn lose_answer_to(&self, marks: impl Fn(&[u8]) -> bool + Send + Sync + 'static) {
+        *self.state.lose_answer_to.lock().unwrap() = Some(Arc::new(marks));
+    }
+
+    /// How many answers were lost that way.
+    #[must_use]
+    pub fn answers_lost(&self) -> u64 {
+        *self.state.lost.borrow()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        self.cut();
+    }
+}
+
+async fn carry(client: TcpStream, server: String, state: Arc<State>) {
+    let Ok(server) = TcpStream::connect(server).await else { return };
+    drop((client.set_nodelay(true), server.set_nodelay(true)));
+    let mut cuts = state.cuts.subscribe();
+    cuts.borrow_and_update();
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    let losing = watch::Sender::new(false);
+    let lost = losing.subscribe();
+    tokio::select! {
+        _end = up_way(from_client, to_server, &state, &losing) => {}
+        _end = down_way(from_server, to_client, &state, lost) => {}
+        _cut = cuts.changed() => {}
+    }
+}
+
+async fn up_way(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    state: &State,
+    losing: &watch::Sender<bool>,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let count = from.read(&mut buffer).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        if state.mode.load(Ordering::SeqCst) == SWALLOW {
+            continue;
+        }
+        let watching = state.lose_answer_to.lock().unwrap().clone();
+        if watching.is_some_and(|marks| marks(&buffer[..count])) {
+            *state.lose_answer_to.lock().unwrap() = None;
+            losing.send_replace(true);
+        }
+        to.write_all(&buffer[..count]).await?;
+    }
+}
+
+async fn down_way(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    state: &State,
+    lost: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let count = from.read(&mut buffer).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        if *lost.borrow() {
+            // The server has answered, so it has done what it was asked.
+            state.lost.send_modify(|lost| *lost += 1);
+            return Ok(());
+        }
+        if state.mode.load(Ordering::SeqCst) != SWALLOW {
+            to.write_all(&buffer[..count]).await?;
+        }
+    }
+}
