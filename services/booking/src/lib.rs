@@ -1,1 +1,119 @@
-//! Stub.
+//! Booking: the gateway and the saga. Owns bookings, their journal, quotes, travellers and timers;
+//! hears what became of legs, payments and points; never calls a supplier or a chain.
+#![doc = include_str!("../README.md")]
+
+mod cache;
+mod clock;
+pub mod config;
+mod consumers;
+mod handle;
+pub mod http;
+mod jobs;
+mod owners;
+mod quote;
+pub mod store;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use chassis::{Command, Process, seal::Sealer, sign::VerifyingKey};
+use contracts::policy::Policy;
+use messaging::{DatabaseConfig, Messaging, MessagingConfig};
+use sqlx::{PgPool, migrate::Migrator};
+
+pub use config::Config;
+pub use jobs::fire_timers;
+
+/// Booking's own schema.
+pub static MIGRATOR: Migrator = sqlx::migrate!();
+
+/// The consumer role, which names the queue.
+pub const ROLE: &str = "booking";
+
+/// The handles of a running process.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) pool: PgPool,
+    pub(crate) messaging: Messaging,
+    pub(crate) cache: cache::Cache,
+    pub(crate) owners: owners::Owners,
+    pub(crate) sealer: Arc<Sealer>,
+    pub(crate) instruction_key: Arc<VerifyingKey>,
+    pub(crate) clock: clock::Clock,
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) process: Process,
+}
+
+/// What booking offers besides serving.
+#[must_use]
+pub fn commands() -> Vec<Command<Config>> {
+    vec![Command::new("migrate", "brings the schema up to date, as its owner", migrate)]
+}
+
+async fn migrate(config: Config, _process: Process, _args: Vec<String>) -> anyhow::Result<()> {
+    let url = config.migrate_database_url.context("BOOKING_MIGRATE_DATABASE_URL is not set")?;
+    messaging::migrate(&url, &MIGRATOR, "booking").await.context("migrating booking's schema")?;
+    Ok(())
+}
+
+/// Connects, starts the consumer, the jobs and the gateway.
+///
+/// # Errors
+/// When something it needs cannot be had.
+pub async fn serve(config: Config, process: Process) -> anyhow::Result<()> {
+    let app = App::connect(&config, &process).await?;
+    if config.role.works() {
+        app.messaging.consume(consumers::consumers(), handle::Handler::new(app.clone()));
+        jobs::start(&app);
+    }
+    http::serve(&config, app).await
+}
+
+impl App {
+    /// Connects to everything booking needs.
+    ///
+    /// # Errors
+    /// When something cannot be had, or the schema is behind.
+    pub async fn connect(config: &Config, process: &Process) -> anyhow::Result<Self> {
+        let url = config.database_url.clone();
+        let pool = messaging::connect(&DatabaseConfig {
+            // A request that loses a race for a quote waits this long for the winner.
+            lock_timeout: Duration::from_secs(2),
+            ..DatabaseConfig::new(url, config.database_connections, ROLE)
+        })
+        .await
+        .context("connecting to booking's database")?;
+        let missing = messaging::migrations_missing(&pool, &MIGRATOR).await?;
+        anyhow::ensure!(missing.is_empty(), "run `booking migrate` first; missing: {missing:?}");
+        let messaging_config = MessagingConfig {
+            service: "booking",
+            amqp_url: config.amqp_url.clone(),
+            prefix: config.amqp_prefix.clone(),
+            prefetch: 256,
+            policy: config.policy.messaging.clone(),
+        };
+        let messaging = Messaging::start(messaging_config, pool.clone(), process)
+            .await
+            .context("connecting to the broker")?;
+        let cache = cache::Cache::new(&config.locks_redis_url, &config.cache_redis_url)
+            .context("reading the addresses of Redis")?;
+        let sealer = Sealer::from_config(&config.seal_keys).context("reading BOOKING_SEAL_KEYS")?;
+        let instruction_key = VerifyingKey::from_base64(&config.instruction_public_key)
+            .context("reading BOOKING_INSTRUCTION_PUBLIC_KEY")?;
+        let clock = clock::Clock::start(pool.clone(), process).await?;
+        Ok(Self {
+            owners: owners::Owners::new(config)?,
+            pool,
+            messaging,
+            cache,
+            sealer: Arc::new(sealer),
+            instruction_key: Arc::new(instruction_key),
+            clock,
+            policy: config.policy.clone(),
+            process: process.clone(),
+        })
+    }
+}
+
+/// How long a look at a neighbour may take before the field is shown as unknown.
+pub(crate) const NEIGHBOUR_DEADLINE: Duration = Duration::from_millis(300);

@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     asset::{AssetId, Rate},
-    offer::Offer,
+    offer::{Offer, StaySearch},
     supplier::Supplier,
 };
 
@@ -25,6 +26,22 @@ pub fn points_key(account: &str) -> String {
 #[must_use]
 pub fn offers_key(digest: &str) -> String {
     format!("shown:offers:{digest}")
+}
+/// Digest of a search: the same for whoever asks the same.
+#[must_use]
+pub fn search_digest(search: &StaySearch) -> String {
+    // The separator is no character of any part.
+    let ages: Vec<String> = search.occupancy.children.iter().map(u8::to_string).collect();
+    let text = format!(
+        "{}\u{1f}{}\u{1f}{}\u{1f}{}\u{1f}{}\u{1f}{}",
+        search.property_id,
+        search.check_in,
+        search.check_out,
+        search.occupancy.adults,
+        ages.join(","),
+        search.currency
+    );
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 /// Key of what a payment has received, `ShownPayment`.
 #[must_use]

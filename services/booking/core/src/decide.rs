@@ -8,7 +8,7 @@ use contracts::{
 
 use crate::{
     command::{Accept, Command, Refusal},
-    event::{AcceptedLeg, Event},
+    event::{Accepted, AcceptedLeg, Event},
     next,
     policy::Policy,
     state::{Booking, EndWhy, Phase, State},
@@ -38,7 +38,7 @@ pub fn decide(
 fn accepted(accept: &Accept, policy: &Policy, now: DateTime<Utc>) -> Result<Vec<Event>, Refusal> {
     let points_worth = check(accept, policy)?;
     let legs = accept.legs.iter();
-    let mut events = vec![Event::Accepted {
+    let mut events = vec![Event::Accepted(Box::new(Accepted {
         booking_id: accept.booking_id,
         account_id: accept.account_id.clone(),
         quote_id: accept.quote_id,
@@ -58,7 +58,7 @@ fn accepted(accept: &Accept, policy: &Policy, now: DateTime<Utc>) -> Result<Vec<
         commit_for_s: policy.commit_for_max.num_seconds(),
         unwind_for_s: policy.unwind_for_max.num_seconds(),
         review_for_s: policy.review_for_max.num_seconds(),
-    }];
+    }))];
     events.extend(accept.legs.iter().map(|leg| Event::LegWished {
         leg_id: leg.leg_id,
         version: 1,

@@ -36,10 +36,10 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
     let wake = |deadline, at| vec![Effect::WakeAt { deadline, at }];
     let in_s = |seconds| recorded.at + TimeDelta::seconds(seconds);
     match &recorded.event {
-        Event::Accepted { payable_by, pay_by, settle_by, .. } => vec![
-            Effect::WakeAt { deadline: Deadline::Payable, at: *payable_by },
-            Effect::WakeAt { deadline: Deadline::Pay, at: *pay_by },
-            Effect::WakeAt { deadline: Deadline::Settle, at: *settle_by },
+        Event::Accepted(accepted) => vec![
+            Effect::WakeAt { deadline: Deadline::Payable, at: accepted.payable_by },
+            Effect::WakeAt { deadline: Deadline::Pay, at: accepted.pay_by },
+            Effect::WakeAt { deadline: Deadline::Settle, at: accepted.settle_by },
         ],
         Event::CommitStarted => wake(Deadline::Commit, in_s(booking.deadlines.commit_for_s)),
         Event::UnwindStarted { .. } => wake(Deadline::Unwind, in_s(booking.deadlines.unwind_for_s)),
@@ -121,7 +121,7 @@ fn wish(booking: &Booking, event: &Event) -> Option<Effect> {
             units: *units,
             to: booking.payment.refund_to.clone(),
         })),
-        Event::Accepted { .. }
+        Event::Accepted(_)
         | Event::LegNews { .. }
         | Event::PointsNews { .. }
         | Event::PaymentReady { .. }

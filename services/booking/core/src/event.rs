@@ -31,25 +31,7 @@ pub struct Recorded {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
-    Accepted {
-        booking_id: BookingId,
-        account_id: AccountId,
-        quote_id: QuoteId,
-        payment_id: PaymentId,
-        legs: Vec<AcceptedLeg>,
-        price: Money,
-        rate: Rate,
-        quoted: AssetAmount,
-        points: u64,
-        points_worth: Money,
-        refund_to: Option<String>,
-        payable_by: DateTime<Utc>,
-        pay_by: DateTime<Utc>,
-        settle_by: DateTime<Utc>,
-        commit_for_s: i64,
-        unwind_for_s: i64,
-        review_for_s: i64,
-    },
+    Accepted(Box<Accepted>),
     /// We want a leg in another state.
     LegWished {
         leg_id: LegId,
@@ -122,6 +104,29 @@ pub enum Event {
     InvariantBroken {
         what: String,
     },
+}
+
+/// All that a booking starts from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accepted {
+    pub booking_id: BookingId,
+    pub account_id: AccountId,
+    pub quote_id: QuoteId,
+    pub payment_id: PaymentId,
+    pub legs: Vec<AcceptedLeg>,
+    pub price: Money,
+    pub rate: Rate,
+    pub quoted: AssetAmount,
+    pub points: u64,
+    pub points_worth: Money,
+    pub refund_to: Option<String>,
+    pub payable_by: DateTime<Utc>,
+    pub pay_by: DateTime<Utc>,
+    pub settle_by: DateTime<Utc>,
+    pub commit_for_s: i64,
+    pub unwind_for_s: i64,
+    pub review_for_s: i64,
 }
 
 /// A leg as it was accepted.

@@ -6,7 +6,7 @@ use contracts::{
 };
 
 use crate::{
-    event::{Event, Recorded},
+    event::{Accepted, AcceptedLeg, Event, Recorded},
     state::{
         Booking, Deadlines, End, Known, Leg, Payment, Phase, Points, Refund, Review, ReviewWhy,
         State,
@@ -24,87 +24,73 @@ pub fn evolve(state: State, recorded: &Recorded) -> State {
 }
 
 fn born(recorded: &Recorded) -> State {
-    let Event::Accepted {
-        booking_id,
-        account_id,
-        quote_id,
-        payment_id,
-        legs,
-        price,
-        rate,
-        quoted,
-        points,
-        points_worth,
-        refund_to,
-        payable_by,
-        pay_by,
-        settle_by,
-        commit_for_s,
-        unwind_for_s,
-        review_for_s,
-    } = &recorded.event
-    else {
-        return None;
-    };
-    let leg = |leg: &crate::event::AcceptedLeg| Leg {
-        leg_id: leg.leg_id,
-        order: leg.order.clone(),
-        wanted: WantedLeg::Held,
-        wanted_version: 0,
-        known: Known { seq: 0, wanted_version: 0, state: None },
-    };
+    let Event::Accepted(accepted) = &recorded.event else { return None };
     Some(Box::new(Booking {
-        booking_id: *booking_id,
-        account_id: account_id.clone(),
-        quote_id: *quote_id,
+        booking_id: accepted.booking_id,
+        account_id: accepted.account_id.clone(),
+        quote_id: accepted.quote_id,
         version: recorded.version,
         created_at: recorded.at,
         changed_at: recorded.at,
         phase: Phase::Pending,
         end: None,
-        legs: legs.iter().map(leg).collect(),
-        price: *price,
-        payment: Payment {
-            payment_id: *payment_id,
-            rate: rate.clone(),
-            quoted: quoted.clone(),
-            asked: None,
-            instruction: None,
-            seen_seq: 0,
-            received: Units::ZERO,
-            complete: false,
-            seen_at: None,
-            settled_seq: 0,
-            settled: Units::ZERO,
-            close_asked: false,
-            closing: None,
-            refunds: Vec::new(),
-            refund_to: refund_to.clone(),
-        },
-        points: (*points > 0).then_some(Points {
-            points: *points,
-            worth: *points_worth,
+        legs: accepted.legs.iter().map(born_leg).collect(),
+        price: accepted.price,
+        payment: born_payment(accepted),
+        points: (accepted.points > 0).then_some(Points {
+            points: accepted.points,
+            worth: accepted.points_worth,
             wanted: WantedPoints::Held,
             wanted_version: 0,
             known_version: 0,
             known: None,
         }),
         deadlines: Deadlines {
-            payable_by: *payable_by,
-            pay_by: *pay_by,
-            settle_by: *settle_by,
-            commit_for_s: *commit_for_s,
-            unwind_for_s: *unwind_for_s,
-            review_for_s: *review_for_s,
+            payable_by: accepted.payable_by,
+            pay_by: accepted.pay_by,
+            settle_by: accepted.settle_by,
+            commit_for_s: accepted.commit_for_s,
+            unwind_for_s: accepted.unwind_for_s,
+            review_for_s: accepted.review_for_s,
             passed: Vec::new(),
         },
         review: None,
     }))
 }
 
+fn born_leg(leg: &AcceptedLeg) -> Leg {
+    Leg {
+        leg_id: leg.leg_id,
+        order: leg.order.clone(),
+        wanted: WantedLeg::Held,
+        wanted_version: 0,
+        known: Known { seq: 0, wanted_version: 0, state: None },
+    }
+}
+
+fn born_payment(accepted: &Accepted) -> Payment {
+    Payment {
+        payment_id: accepted.payment_id,
+        rate: accepted.rate.clone(),
+        quoted: accepted.quoted.clone(),
+        asked: None,
+        instruction: None,
+        seen_seq: 0,
+        received: Units::ZERO,
+        complete: false,
+        seen_at: None,
+        settled_seq: 0,
+        settled: Units::ZERO,
+        close_asked: false,
+        closing: None,
+        refunds: Vec::new(),
+        refund_to: accepted.refund_to.clone(),
+    }
+}
+
 fn apply(booking: &mut Booking, recorded: &Recorded) {
     match &recorded.event {
-        Event::Accepted { .. } => {}
+        Event::Accepted(_) => {}
         Event::LegWished { leg_id, version, wanted } => {
             for leg in booking.legs.iter_mut().filter(|leg| leg.leg_id == *leg_id) {
                 leg.wanted = *wanted;
@@ -179,7 +165,7 @@ fn apply_money(payment: &mut Payment, event: &Event) {
             payment.settled = payment.settled.max(*settled);
         }
         Event::RefundAsked { refund_id, units } => {
-            payment.refunds.push(Refund { refund_id: *refund_id, units: *units, state: None })
+            payment.refunds.push(Refund { refund_id: *refund_id, units: *units, state: None });
         }
         Event::RefundNews { refund_id, units, state } => {
             let mut known = payment.refunds.iter_mut();
@@ -192,7 +178,7 @@ fn apply_money(payment: &mut Payment, event: &Event) {
                 }),
             }
         }
-        Event::Accepted { .. }
+        Event::Accepted(_)
         | Event::LegWished { .. }
         | Event::LegNews { .. }
         | Event::PointsWished { .. }

@@ -18,7 +18,7 @@ mod view;
 pub use command::{Accept, Command, LegPlan, Refusal};
 pub use decide::decide;
 pub use effects::{Effect, effects};
-pub use event::{Event, Recorded};
+pub use event::{Accepted, AcceptedLeg, Event, Recorded};
 pub use evolve::evolve;
 pub use fact::{Deadline, Fact};
 pub use learn::learn;

@@ -49,7 +49,7 @@ proptest! {
             state = evolve(state, &read);
         }
         let row = serde_json::to_string(world.booking()).unwrap();
-        prop_assert_eq!(serde_json::to_string(&state.unwrap()).unwrap(), row.clone());
+        prop_assert_eq!(serde_json::to_string(&state.unwrap()).unwrap(), row.as_str());
         let read: crate::Booking = serde_json::from_str(&row).unwrap();
         prop_assert_eq!(serde_json::to_string(&read).unwrap(), row);
     }

@@ -23,9 +23,7 @@ fn story(world: &World) -> String {
 
 fn brief(event: &Event) -> String {
     match event {
-        Event::Accepted { legs, points, .. } => {
-            format!("accepted: {} legs, {points} points", legs.len())
-        }
+        Event::Accepted(a) => format!("accepted: {} legs, {} points", a.legs.len(), a.points),
         Event::LegWished { version, wanted, .. } => format!("leg wished {wanted:?} v{version}"),
         Event::LegNews { seq, state, .. } => format!("leg news #{seq}: {state:?}"),
         Event::PaymentAsked { amount } => format!("payment asked: {}", amount.units),

@@ -1,0 +1,20 @@
+//! Everything booking hears.
+
+use booking_core::Inbound;
+use contracts::messages::{
+    LegChanged, PaymentClosed, PaymentPrepared, PaymentRefundChanged, PaymentSeen, PaymentSettled,
+    PointsChanged,
+};
+use messaging::Consumers;
+
+/// The subscription list.
+pub(crate) fn consumers() -> Consumers<Inbound> {
+    Consumers::new(crate::ROLE)
+        .on::<LegChanged>(Inbound::from)
+        .on::<PaymentPrepared>(Inbound::from)
+        .on::<PaymentSeen>(Inbound::from)
+        .on::<PaymentSettled>(Inbound::from)
+        .on::<PaymentClosed>(Inbound::from)
+        .on::<PaymentRefundChanged>(Inbound::from)
+        .on::<PointsChanged>(Inbound::from)
+}

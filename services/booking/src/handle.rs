@@ -1,0 +1,206 @@
+//! The one door: messages, timers and requests all become facts or commands and go through here.
+
+use std::collections::BTreeMap;
+
+use booking_core::{
+    Booking, Command, Effect, Fact, Inbound, Policy, Recorded, Refusal, decide, effects, learn,
+    record,
+};
+use chrono::{DateTime, Utc};
+use contracts::ids::MessageId;
+use messaging::{Handled, Handles, Outcome, Outgoing, Received, StoreError, Tx, retry};
+use tracing::Span;
+use uuid::Uuid;
+
+use crate::{
+    App,
+    store::{self, Saved},
+};
+
+/// What is fed to a booking.
+pub(crate) enum Input {
+    Fact(Fact),
+    Command(Command),
+}
+
+/// Where an input came from, for the journal.
+#[derive(Clone)]
+pub(crate) struct Cause {
+    pub(crate) source: &'static str,
+    pub(crate) actor: String,
+    pub(crate) id: Option<Uuid>,
+    pub(crate) span: Span,
+}
+
+/// Handles what messages bring.
+pub(crate) struct Handler {
+    app: App,
+}
+
+impl Handler {
+    pub(crate) const fn new(app: App) -> Self {
+        Self { app }
+    }
+}
+
+impl Handles for Handler {
+    type Inbound = Inbound;
+    type After = ();
+
+    async fn handle(
+        &self,
+        tx: &mut Tx,
+        batch: Vec<Received<Inbound>>,
+    ) -> Result<Handled<()>, StoreError> {
+        let now = batch.iter().map(|r| r.now).max();
+        let Some(now) = now else { return Ok(Handled { outcomes: Vec::new(), after: Vec::new() }) };
+        let inputs = batch.into_iter().map(|received| {
+            let cause = Cause {
+                source: "message",
+                actor: received.envelope.source.clone(),
+                id: Some(received.envelope.id.0),
+                span: received.span.clone(),
+            };
+            (received.inbound.booking_id.0, Input::Fact(received.inbound.fact), cause)
+        });
+        let outcomes = handle(&self.app, tx, inputs.collect(), now).await?;
+        let outcomes = outcomes.into_iter().map(|outcome| match outcome {
+            Ok(_) | Err(Refusal::NotAllowed { .. }) => Outcome::Done,
+            // Its accept is committed before anything is said of it, so this one is early or lost.
+            Err(Refusal::Unknown) => Outcome::Failed(retry("finding the booking")),
+            Err(refusal) => Outcome::Failed(messaging::reject(refusal)),
+        });
+        Ok(Handled { outcomes: outcomes.collect(), after: Vec::new() })
+    }
+}
+
+/// A booking while a batch goes over it.
+struct Touched {
+    booking: Box<Booking>,
+    /// Events with the input that brought them, in order.
+    changes: Vec<(Vec<Recorded>, Cause, Box<Booking>)>,
+}
+
+/// Feeds `inputs` to their bookings and writes what follows; one answer each, in order.
+///
+/// # Errors
+/// When the database fails or a version moved; then nothing of the batch may be committed.
+pub(crate) async fn handle(
+    app: &App,
+    tx: &mut Tx,
+    inputs: Vec<(Uuid, Input, Cause)>,
+    now: DateTime<Utc>,
+) -> Result<Vec<Result<(), Refusal>>, StoreError> {
+    let mut ids: Vec<Uuid> = inputs.iter().map(|(id, _, _)| *id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let loaded = store::load_for_update(tx.conn(), &ids).await?;
+    let mut touched: BTreeMap<Uuid, Touched> = loaded
+        .into_iter()
+        .map(|b| (b.booking_id.0, Touched { booking: Box::new(b), changes: Vec::new() }))
+        .collect();
+    let policy = Policy::of(&app.policy);
+    let mut answers = Vec::with_capacity(inputs.len());
+    let mut said = Vec::new();
+    let mut timers = Vec::new();
+    for (id, input, cause) in inputs {
+        let Some(touched) = touched.get_mut(&id) else {
+            answers.push(Err(Refusal::Unknown));
+            continue;
+        };
+        let answer = cause.span.in_scope(|| step(touched, &input, &policy, now, &cause));
+        if answer.is_ok()
+            && let Some((events, cause, after)) = touched.changes.last()
+        {
+            cause.span.in_scope(|| follow(events, after, &mut said, &mut timers));
+        }
+        answers.push(answer.map(|_| ()));
+    }
+    write(tx, &touched, &timers).await?;
+    tx.say_all(said);
+    Ok(answers)
+}
+
+/// One input: what happened, folded in. Whether anything did.
+fn step(
+    touched: &mut Touched,
+    input: &Input,
+    policy: &Policy,
+    now: DateTime<Utc>,
+    cause: &Cause,
+) -> Result<bool, Refusal> {
+    let state = Some(touched.booking.clone());
+    let events = match input {
+        Input::Fact(fact) => learn(&state, fact, now),
+        Input::Command(command) => decide(&state, command, policy, now)?,
+    };
+    let changed = !events.is_empty();
+    let (state, recorded) = record(state, events, now);
+    if let Some(booking) = state {
+        if booking.phase != touched.booking.phase {
+            tracing::info!(
+                booking.id = %booking.booking_id,
+                "the booking went from {:?} to {:?}", touched.booking.phase, booking.phase
+            );
+        }
+        touched.booking = booking.clone();
+        touched.changes.push((recorded, cause.clone(), booking));
+    }
+    Ok(changed)
+}
+
+/// What follows from the events of one input: messages and timers.
+pub(crate) fn follow(
+    events: &[Recorded],
+    after: &Booking,
+    said: &mut Vec<Outgoing>,
+    timers: &mut Vec<(Uuid, &'static str, DateTime<Utc>)>,
+) {
+    for entry in events {
+        for (n, effect) in (0_u64..).zip(effects(after, entry)) {
+            let id = MessageId::caused_by(entry.at, after.booking_id.0, entry.version, n);
+            match effect {
+                Effect::WakeAt { deadline, at } => {
+                    timers.push((after.booking_id.0, deadline.word(), at));
+                }
+                Effect::Leg(m) => said.push(Outgoing::new(id, entry.at, &m)),
+                Effect::Points(m) => said.push(Outgoing::new(id, entry.at, &m)),
+                Effect::Prepare(m) => said.push(Outgoing::new(id, entry.at, &m)),
+                Effect::Close(m) => said.push(Outgoing::new(id, entry.at, &m)),
+                Effect::Refund(m) => said.push(Outgoing::new(id, entry.at, &m)),
+                Effect::Confirmed(m) => said.push(Outgoing::new(id, entry.at, &m)),
+                Effect::Failed(m) => said.push(Outgoing::new(id, entry.at, &m)),
+                Effect::Cancelled(m) => said.push(Outgoing::new(id, entry.at, &m)),
+                Effect::Completed(m) => said.push(Outgoing::new(id, entry.at, &m)),
+            }
+        }
+    }
+}
+
+async fn write(
+    tx: &mut Tx,
+    touched: &BTreeMap<Uuid, Touched>,
+    timers: &[(Uuid, &'static str, DateTime<Utc>)],
+) -> Result<(), StoreError> {
+    let mut rows = Vec::new();
+    let mut journal = Vec::new();
+    for Touched { booking, changes } in touched.values() {
+        let events = changes.iter().map(|(events, _, _)| events.len()).sum::<usize>();
+        if events == 0 {
+            continue;
+        }
+        rows.push((booking.as_ref(), events));
+        for (events, cause, _) in changes {
+            journal.push(Saved {
+                booking,
+                events,
+                source: cause.source,
+                actor: cause.actor.clone(),
+                cause_id: cause.id,
+                trace_id: chassis::trace::trace_id(&cause.span),
+            });
+        }
+    }
+    store::save(tx.conn(), &rows, &journal).await?;
+    store::set_timers(tx.conn(), timers).await
+}

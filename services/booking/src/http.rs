@@ -1,0 +1,161 @@
+//! The gateway: its router, its readiness, and what an error of a booking looks like over HTTP.
+
+mod bookings;
+mod form;
+mod people;
+mod quotes;
+mod search;
+mod views;
+
+use anyhow::Context as _;
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    routing::{get, post},
+};
+use booking_core::Refusal;
+use chassis::{
+    ApiError,
+    auth::{Bearer, Verifier, guarded},
+    http::Ready,
+};
+use contracts::ids::AccountId;
+use http::{HeaderName, HeaderValue, Method, header};
+use messaging::StoreError;
+use serde_json::{Value, json};
+use tower_http::cors::CorsLayer;
+
+use crate::{App, Config};
+
+/// A booking with its travellers is some kilobytes.
+const BODY_MAX: usize = 64 * 1024;
+
+/// Serves the gateway until the process stops.
+pub(crate) async fn serve(config: &Config, app: App) -> anyhow::Result<()> {
+    let process = app.process.clone();
+    let ready = ready(&app);
+    let router = router(config, app)?;
+    chassis::http::serve(&process, config.http_addr, router, ready).await?;
+    Ok(())
+}
+
+/// The gateway's routes, without a socket.
+///
+/// # Errors
+/// When a key or an origin of the configuration cannot be read.
+pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
+    let verifier = |audience| {
+        Verifier::from_keys(&config.token_public_keys, &config.token_issuer, audience)
+            .context("reading BOOKING_TOKEN_PUBLIC_KEYS")
+    };
+    let customers = Router::new()
+        .route("/v1/stays", get(search::stays))
+        .route("/v1/assets", get(views::assets))
+        .route("/v1/rewards", get(views::rewards))
+        .route("/v1/quotes", post(quotes::create))
+        .route("/v1/quotes/{id}", get(quotes::show))
+        .route("/v1/bookings", post(bookings::create))
+        .route("/v1/bookings/{id}", get(bookings::show))
+        .route("/v1/bookings/{id}/history", get(bookings::history))
+        .route("/v1/bookings/{id}/cancellation", post(bookings::cancel));
+    let internal =
+        Router::new().route("/internal/bookings/{id}/travellers", get(people::travellers));
+    Ok(guarded(customers, verifier("holdfast")?)
+        .merge(guarded(internal, verifier("internal")?))
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(cors(&config.cors_origins)?)
+        .with_state(app))
+}
+
+fn cors(origins: &[String]) -> anyhow::Result<CorsLayer> {
+    let origins: Result<Vec<_>, _> = origins.iter().map(|o| HeaderValue::from_str(o)).collect();
+    Ok(CorsLayer::new()
+        .allow_origin(origins.context("reading BOOKING_CORS_ORIGINS")?)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            HeaderName::from_static("idempotency-key"),
+        ])
+        .expose_headers([header::LOCATION, header::RETRY_AFTER]))
+}
+
+fn ready(app: &App) -> Ready {
+    let (database, broker, clock) = (app.pool.clone(), app.messaging.clone(), app.pool.clone());
+    Ready::new()
+        .check("database", move || {
+            let pool = database.clone();
+            async move {
+                let answer = sqlx::query("select 1").execute(&pool).await;
+                answer.map(|_| ()).map_err(|error| chassis::chain(&error).to_string())
+            }
+        })
+        .check("messages", move || {
+            let messaging = broker.clone();
+            async move {
+                let parts = messaging.ready().await;
+                let wrong = parts
+                    .into_iter()
+                    .filter_map(|(part, state)| state.err().map(|why| format!("{part}: {why}")));
+                let wrong: Vec<_> = wrong.collect();
+                if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
+            }
+        })
+        .detail("clock_offset_ms", move || {
+            let pool = clock.clone();
+            async move {
+                let Ok(mut conn) = pool.acquire().await else { return Value::Null };
+                let offset = messaging::clock_offset(&mut conn).await;
+                offset.map_or(Value::Null, |offset| json!(offset.num_milliseconds()))
+            }
+        })
+}
+
+/// The account that asks.
+pub(crate) fn account(bearer: &Bearer) -> Result<AccountId, ApiError> {
+    AccountId::parse(&bearer.0.sub).map_err(|_| ApiError::unauthorized())
+}
+
+/// What the customer is told when the store fails: nothing but that it is our fault.
+pub(crate) fn store_failed(error: StoreError) -> ApiError {
+    let away = matches!(
+        &error,
+        StoreError::Database { source: sqlx::Error::PoolTimedOut | sqlx::Error::Io(_), .. }
+    );
+    if away {
+        tracing::warn!(error = %chassis::chain(&error), "the database does not answer");
+        let detail = "we cannot look this up now; nothing was changed by this request";
+        return ApiError::unavailable("store_unavailable", detail)
+            .retry_in(std::time::Duration::from_secs(2));
+    }
+    ApiError::internal(&error)
+}
+
+/// A business "no" as an answer.
+pub(crate) fn refused(refusal: &Refusal) -> ApiError {
+    match refusal {
+        Refusal::NotAllowed { allowed } => {
+            ApiError::conflict("not_allowed_now", "the booking does not allow this any more")
+                .with("next_actions", json!(allowed))
+        }
+        Refusal::Unknown => ApiError::not_found(),
+        Refusal::TooManyPoints => {
+            let detail = "more points than the price is worth";
+            ApiError::invalid(vec![form::error("/redeem_points", "too_many", detail)])
+        }
+        Refusal::QuoteBroken => {
+            ApiError::conflict("quote_broken", "the quote cannot be booked; ask for a new one")
+        }
+        Refusal::NotHoldable => ApiError::conflict(
+            "not_holdable",
+            "this rate cannot be held before it is paid, and such rates are not sold yet",
+        ),
+    }
+}
+
+/// Connects to the database for a read.
+pub(crate) async fn reader(
+    app: &App,
+) -> Result<sqlx::pool::PoolConnection<sqlx::Postgres>, ApiError> {
+    app.pool.acquire().await.map_err(messaging::database("connecting")).map_err(store_failed)
+}

@@ -1,0 +1,383 @@
+//! `POST /v1/bookings` and what one can ask of a booking afterwards.
+
+use axum::{
+    body::Body,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
+use booking_core::{Accept, Command, LegPlan, Policy, Recorded, decide, record};
+use chassis::{
+    ApiError,
+    auth::Bearer,
+    http::{Json, Path},
+};
+use contracts::ids::{AccountId, BookingId, PaymentId, QuoteId};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use messaging::StoreError;
+use serde::Serialize;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    account,
+    form::{Faults, Form},
+    people, reader, refused, store_failed, views,
+};
+use crate::{
+    App,
+    handle::{self, Cause, Input},
+    quote::Quote,
+    store::{self, Accepted, ClaimState, FirstAnswer, NewBooking},
+};
+
+const KEY_BYTES_MAX: usize = 255;
+const CONFLICTS_MAX: usize = 5;
+
+/// A booking request, read and checked. Its digest is what makes two requests the same.
+#[derive(Serialize)]
+struct Request {
+    quote_id: QuoteId,
+    terms: Option<String>,
+    people: contracts::internal::TravellersReply,
+    redeem_points: u64,
+    refund_to: Option<String>,
+}
+
+pub(super) async fn create(
+    State(app): State<App>,
+    bearer: Bearer,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Result<Response, ApiError> {
+    let account = account(&bearer)?;
+    let key = idempotency_key(&headers)?;
+    let request = read(&app, &body)?;
+    let people = serde_json::to_vec(&request.people).map_err(|e| ApiError::internal(&e))?;
+    let whole = serde_json::to_vec(&request).map_err(|e| ApiError::internal(&e))?;
+    let fingerprint = Sha256::digest(&whole).to_vec();
+    let quote = match app.cache.lock(&account, request.quote_id).await {
+        Some(quote) => quote,
+        // Redis has nothing; the row may still, or an earlier request with this key.
+        None => match quote_of_row(&app, &account, &key, &fingerprint, request.quote_id).await? {
+            Found::Quote(quote) => *quote,
+            Found::Answer(response) => return Ok(response),
+        },
+    };
+    check_against(&quote, &request)?;
+    // Runs to its end even when the customer hangs up: what is begun is committed or not.
+    let tasks = app.process.tasks.clone();
+    let asked = Asked { account, quote, request, people, key, fingerprint };
+    let accepted = tasks.to_the_end("accept", async move { accept(&app, &asked).await });
+    accepted.await.unwrap_or_else(|| Err(ApiError::internal_logged()))
+}
+
+/// The `Idempotency-Key` header: a structured-field string, or bare.
+fn idempotency_key(headers: &HeaderMap) -> Result<String, ApiError> {
+    let missing = || {
+        let detail = "a booking needs an Idempotency-Key header, so that one click is one booking";
+        ApiError::bad_request("idempotency_key_missing", detail)
+    };
+    let text = headers.get("idempotency-key").ok_or_else(missing)?;
+    let text = text.to_str().map_err(|_| missing())?.trim();
+    let inner = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
+    let plain = inner.bytes().all(|b| b.is_ascii_graphic() || b == b' ') && !inner.contains('"');
+    if inner.is_empty() || inner.len() > KEY_BYTES_MAX || !plain {
+        let detail = format!("the key must have 1 to {KEY_BYTES_MAX} visible characters");
+        return Err(ApiError::bad_request("idempotency_key_invalid", detail));
+    }
+    Ok(inner.to_owned())
+}
+
+fn read(app: &App, body: &Value) -> Result<Request, ApiError> {
+    let faults = Faults::default();
+    let form = Form::new(body, "", &faults);
+    let most = usize::try_from(app.policy.booking.travellers_max).unwrap_or(usize::MAX);
+    let quote_id = form.text("quote_id", |text| {
+        text.parse::<QuoteId>().map_err(|_| "must be the id of a quote".to_owned())
+    });
+    let people = people::read(&form, &faults, most);
+    let redeem_points = form.optional_count("redeem_points").unwrap_or(0);
+    let refund_to = form.optional_text("refund_to", |text| {
+        let plain =
+            (20..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        if plain {
+            Ok(text.to_owned())
+        } else {
+            Err("must be an address of the chain you pay on".to_owned())
+        }
+    });
+    let terms = form.optional_text("terms", |text| Ok(text.to_owned()));
+    form.end();
+    faults.answer()?;
+    let (Some(quote_id), Some(people)) = (quote_id, people) else {
+        return Err(ApiError::internal_logged());
+    };
+    Ok(Request { quote_id, terms, people, redeem_points, refund_to })
+}
+
+enum Found {
+    Quote(Box<Quote>),
+    Answer(Response),
+}
+
+async fn quote_of_row(
+    app: &App,
+    account: &AccountId,
+    key: &str,
+    fingerprint: &[u8],
+    quote_id: QuoteId,
+) -> Result<Found, ApiError> {
+    let mut conn = reader(app).await?;
+    if let Some(first) = store::first_answer(&mut conn, account, key).await.map_err(store_failed)? {
+        return replay(&first, fingerprint).map(Found::Answer);
+    }
+    let found = store::load_quote(&mut conn, account, quote_id).await.map_err(store_failed)?;
+    let (quote, state, _) = found.ok_or_else(ApiError::not_found)?;
+    match state {
+        ClaimState::Open => Ok(Found::Quote(Box::new(quote))),
+        ClaimState::Expired => Err(expired()),
+        ClaimState::Claimed(_) => Err(taken()),
+    }
+}
+
+fn check_against(quote: &Quote, request: &Request) -> Result<(), ApiError> {
+    let terms = quote.terms().map_err(|error| ApiError::internal(&error))?;
+    if request.terms.as_ref().is_some_and(|named| *named != terms) {
+        return Err(ApiError::conflict("terms_differ", "the quote promises other terms")
+            .with("terms", terms));
+    }
+    if request.people.travellers.len() > quote.guests_max() {
+        let detail = format!("the quote is for {} guests", quote.guests_max());
+        return Err(ApiError::conflict("guests_differ", detail));
+    }
+    Ok(())
+}
+
+fn expired() -> ApiError {
+    ApiError::conflict("quote_expired", "the price is not promised any more; ask for a new quote")
+}
+
+fn taken() -> ApiError {
+    ApiError::conflict("quote_taken", "the quote became a booking already")
+}
+
+/// A request with all that was found out about it.
+struct Asked {
+    account: AccountId,
+    quote: Quote,
+    request: Request,
+    people: Vec<u8>,
+    key: String,
+    fingerprint: Vec<u8>,
+}
+
+async fn accept(app: &App, asked: &Asked) -> Result<Response, ApiError> {
+    let Asked { account, quote, request, people, key, fingerprint } = asked;
+    let booking_id = BookingId(chassis::mint::uuid7());
+    tracing::Span::current().record(chassis::fields::BOOKING_ID, booking_id.to_string());
+    let now = app.clock.now();
+    let command = Command::Accept(Box::new(plan(booking_id, account, quote, request)));
+    let events = decide(&None, &command, &Policy::of(&app.policy), now);
+    let events = events.map_err(|refusal| refused(&refusal))?;
+    let (state, recorded) = record(None, events, now);
+    let booking = state.ok_or_else(ApiError::internal_logged)?;
+    let (mut said, mut timers) = (Vec::new(), Vec::new());
+    handle::follow(&recorded, &booking, &mut said, &mut timers);
+    let rows: Vec<_> = said.into_iter().map(|m| app.messaging.row(m)).collect();
+    let sealed = app.sealer.seal(people, booking_id.0.as_bytes());
+    let sealed = sealed.map_err(|error| ApiError::internal(&error))?;
+    let terms = quote.terms().map_err(|error| ApiError::internal(&error))?;
+    let body = json!({"booking_id": booking_id, "status": "pending"}).to_string();
+    let state = store::json(booking.as_ref()).map_err(store_failed)?;
+    let phase = store::word(&booking.phase).map_err(store_failed)?;
+    let new = NewBooking {
+        booking_id: booking_id.0,
+        account,
+        quote_id: quote.quote_id.0,
+        terms: &terms,
+        version: i64::try_from(booking.version).unwrap_or(i64::MAX),
+        phase: &phase,
+        state: &state,
+        at: now,
+        event_versions: versions(&recorded),
+        event_kinds: kinds(&recorded)?,
+        event_bodies: bodies(&recorded)?,
+        trace_id: chassis::trace::trace_id(&tracing::Span::current()),
+        sealed: &sealed,
+        timer_deadlines: timers.iter().map(|t| t.1.to_owned()).collect(),
+        timer_dues: timers.iter().map(|t| t.2).collect(),
+        key,
+        fingerprint,
+        body: &body,
+        outbox: &rows,
+        outbox_owned_s: app.policy.messaging.sweep_after.as_secs_f64(),
+    };
+    let mut conn = reader(app).await?;
+    match store::accept(&mut conn, &new).await.map_err(store_failed)? {
+        Accepted::Booked => {
+            drop(conn);
+            app.messaging.committed(rows);
+            let (cache, account, quote_id) = (app.cache.clone(), account.clone(), quote.quote_id);
+            app.process.tasks.spawn_short("drop a lock", async move {
+                cache.drop_lock(&account, quote_id).await;
+            });
+            Ok(answer(booking_id, body))
+        }
+        Accepted::NotClaimed | Accepted::KeyTaken => {
+            lost(&mut conn, account, key, fingerprint, quote.quote_id).await
+        }
+        Accepted::Busy => Err(busy()),
+    }
+}
+
+fn busy() -> ApiError {
+    ApiError::conflict("in_progress", "the same request is being answered; ask again")
+        .retry_in(std::time::Duration::from_secs(1))
+}
+
+/// Nothing was written: somebody else's request with this key won, or the quote is not open.
+async fn lost(
+    conn: &mut sqlx::PgConnection,
+    account: &AccountId,
+    key: &str,
+    fingerprint: &[u8],
+    quote_id: QuoteId,
+) -> Result<Response, ApiError> {
+    if let Some(first) = store::first_answer(conn, account, key).await.map_err(store_failed)? {
+        return replay(&first, fingerprint);
+    }
+    let found = store::load_quote(conn, account, quote_id).await.map_err(store_failed)?;
+    match found.map(|(_, state, _)| state) {
+        None => Err(ApiError::not_found()),
+        Some(ClaimState::Expired) => Err(expired()),
+        Some(ClaimState::Claimed(_)) => Err(taken()),
+        Some(ClaimState::Open) => Err(busy()),
+    }
+}
+
+/// The first answer again, byte for byte, to the same request.
+fn replay(first: &FirstAnswer, fingerprint: &[u8]) -> Result<Response, ApiError> {
+    if first.fingerprint != fingerprint {
+        let detail = "the key was used for another request";
+        return Err(ApiError::unprocessable("idempotency_key_reused", detail));
+    }
+    Ok(answer(BookingId(first.booking_id), first.body.clone()))
+}
+
+fn answer(booking_id: BookingId, body: String) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::ACCEPTED;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Ok(location) = HeaderValue::from_str(&format!("/v1/bookings/{booking_id}")) {
+        headers.insert(header::LOCATION, location);
+    }
+    response
+}
+
+fn plan(booking_id: BookingId, account: &AccountId, quote: &Quote, request: &Request) -> Accept {
+    let leg =
+        |leg: &crate::quote::QuotedLeg| LegPlan { leg_id: leg.leg_id, order: leg.order.clone() };
+    Accept {
+        booking_id,
+        account_id: account.clone(),
+        quote_id: quote.quote_id,
+        payment_id: PaymentId(chassis::mint::uuid7()),
+        legs: quote.legs.iter().map(leg).collect(),
+        price: quote.price,
+        rate: quote.rate.clone(),
+        quoted: quote.amount.clone(),
+        points: request.redeem_points,
+        refund_to: request.refund_to.clone(),
+    }
+}
+
+fn versions(recorded: &[Recorded]) -> Vec<i64> {
+    recorded.iter().map(|e| i64::try_from(e.version).unwrap_or(i64::MAX)).collect()
+}
+
+fn kinds(recorded: &[Recorded]) -> Result<Vec<String>, ApiError> {
+    recorded.iter().map(|e| store::word(&e.event).map_err(store_failed)).collect()
+}
+
+fn bodies(recorded: &[Recorded]) -> Result<Vec<String>, ApiError> {
+    recorded.iter().map(|e| store::json(e).map_err(store_failed)).collect()
+}
+
+pub(super) async fn show(
+    State(app): State<App>,
+    bearer: Bearer,
+    Path(booking_id): Path<BookingId>,
+) -> Result<Response, ApiError> {
+    let account = account(&bearer)?;
+    let mut conn = reader(&app).await?;
+    let found = store::load_for_account(&mut conn, &account, booking_id).await;
+    let booking = found.map_err(store_failed)?.ok_or_else(ApiError::not_found)?;
+    drop(conn);
+    Ok(Json(views::booking(&app, &booking).await).into_response())
+}
+
+pub(super) async fn history(
+    State(app): State<App>,
+    bearer: Bearer,
+    Path(booking_id): Path<BookingId>,
+) -> Result<Response, ApiError> {
+    let account = account(&bearer)?;
+    let mut conn = reader(&app).await?;
+    let rows = store::history(&mut conn, &account, booking_id).await.map_err(store_failed)?;
+    if rows.is_empty() {
+        return Err(ApiError::not_found());
+    }
+    Ok(Json(views::history(rows)).into_response())
+}
+
+/// Asks the booking to be undone; the answer is the booking as it is then.
+pub(super) async fn cancel(
+    State(app): State<App>,
+    bearer: Bearer,
+    Path(booking_id): Path<BookingId>,
+) -> Result<Response, ApiError> {
+    let account = account(&bearer)?;
+    let mut conn = reader(&app).await?;
+    let found = store::load_for_account(&mut conn, &account, booking_id).await;
+    found.map_err(store_failed)?.ok_or_else(ApiError::not_found)?;
+    drop(conn);
+    let (task, customer) = (app.clone(), account.clone());
+    let cancelled = app
+        .process
+        .tasks
+        .to_the_end("cancel", async move { cancel_now(&task, booking_id, &customer).await });
+    cancelled.await.unwrap_or_else(|| Err(ApiError::internal_logged()))?;
+    let mut conn = reader(&app).await?;
+    let found = store::load_for_account(&mut conn, &account, booking_id).await;
+    let booking = found.map_err(store_failed)?.ok_or_else(ApiError::not_found)?;
+    drop(conn);
+    let shown = Json(views::booking(&app, &booking).await);
+    Ok((StatusCode::ACCEPTED, shown).into_response())
+}
+
+async fn cancel_now(app: &App, booking_id: BookingId, account: &AccountId) -> Result<(), ApiError> {
+    let cause = Cause {
+        source: "request",
+        actor: account.to_string(),
+        id: None,
+        span: tracing::Span::current(),
+    };
+    for _ in 0..CONFLICTS_MAX {
+        let mut tx = app.messaging.begin().await.map_err(store_failed)?;
+        let now = app.clock.now();
+        let inputs = vec![(booking_id.0, Input::Command(Command::Cancel), cause.clone())];
+        match handle::handle(app, &mut tx, inputs, now).await {
+            Ok(answers) => {
+                let refusal = answers.into_iter().find_map(Result::err);
+                if let Some(refusal) = refusal {
+                    return Err(refused(&refusal));
+                }
+                return tx.commit().await.map_err(store_failed);
+            }
+            Err(StoreError::Conflict) => {}
+            Err(error) => return Err(store_failed(error)),
+        }
+    }
+    Err(busy())
+}

@@ -1,0 +1,177 @@
+//! Reads a JSON body field by field and notes everything that is wrong, so that it is said at once.
+
+use std::{cell::RefCell, collections::BTreeSet};
+
+use chassis::{ApiError, FieldError};
+use serde_json::{Map, Value};
+
+/// One thing wrong with one field.
+pub(crate) fn error(
+    pointer: impl Into<String>,
+    code: &'static str,
+    detail: impl Into<String>,
+) -> FieldError {
+    FieldError::new(pointer.into(), code, detail.into())
+}
+
+/// Everything found wrong so far.
+#[derive(Default)]
+pub(crate) struct Faults(RefCell<Vec<FieldError>>);
+
+impl Faults {
+    pub(crate) fn add(&self, pointer: &str, code: &'static str, detail: impl Into<String>) {
+        self.0.borrow_mut().push(error(pointer, code, detail));
+    }
+
+    /// All of it as one answer, or nothing.
+    pub(crate) fn answer(self) -> Result<(), ApiError> {
+        let faults = self.0.into_inner();
+        if faults.is_empty() { Ok(()) } else { Err(ApiError::invalid(faults)) }
+    }
+}
+
+/// One object of a body. What it is not asked for is unknown, and said so by `end`.
+pub(crate) struct Form<'a> {
+    fields: Option<&'a Map<String, Value>>,
+    pointer: String,
+    faults: &'a Faults,
+    asked: RefCell<BTreeSet<&'static str>>,
+}
+
+impl<'a> Form<'a> {
+    /// Reads the object at `pointer`; anything else is noted.
+    pub(crate) fn new(value: &'a Value, pointer: &str, faults: &'a Faults) -> Self {
+        let fields = value.as_object();
+        if fields.is_none() {
+            faults.add(pointer, "wrong_type", "must be an object");
+        }
+        Self { fields, pointer: pointer.to_owned(), faults, asked: RefCell::default() }
+    }
+
+    /// The field's value; null counts as absent.
+    pub(crate) fn optional(&self, field: &'static str) -> Option<&'a Value> {
+        self.asked.borrow_mut().insert(field);
+        self.fields?.get(field).filter(|value| !value.is_null())
+    }
+
+    /// The field's value, noted when it is absent.
+    pub(crate) fn required(&self, field: &'static str) -> Option<&'a Value> {
+        let value = self.optional(field);
+        if value.is_none() && self.fields.is_some() {
+            self.fault(field, "missing", "must be given");
+        }
+        value
+    }
+
+    /// A text that must be there and that `read` takes.
+    pub(crate) fn text<T>(
+        &self,
+        field: &'static str,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        self.read_text(field, self.required(field)?, read)
+    }
+
+    /// A text that may be absent.
+    pub(crate) fn optional_text<T>(
+        &self,
+        field: &'static str,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        self.read_text(field, self.optional(field)?, read)
+    }
+
+    /// A whole number from 0 on that may be absent.
+    pub(crate) fn optional_count(&self, field: &'static str) -> Option<u64> {
+        let value = self.optional(field)?;
+        let count = value.as_u64();
+        if count.is_none() {
+            self.fault(field, "wrong_type", "must be a whole number, 0 or more");
+        }
+        count
+    }
+
+    /// A list that must be there, with at least one and at most `most` entries.
+    pub(crate) fn list(&self, field: &'static str, most: usize) -> Option<&'a Vec<Value>> {
+        let value = self.required(field)?;
+        let Some(list) = value.as_array() else {
+            self.fault(field, "wrong_type", "must be a list");
+            return None;
+        };
+        if list.is_empty() || list.len() > most {
+            self.fault(field, "invalid", format!("must have 1 to {most} entries"));
+            return None;
+        }
+        Some(list)
+    }
+
+    /// Where a field is, as a JSON pointer.
+    pub(crate) fn at(&self, field: &str) -> String {
+        format!("{}/{field}", self.pointer)
+    }
+
+    /// Notes every field that nobody asked for.
+    pub(crate) fn end(&self) {
+        let asked = self.asked.borrow();
+        for field in self.fields.into_iter().flat_map(Map::keys) {
+            if !asked.contains(field.as_str()) {
+                let pointer = self.at(&field.replace('~', "~0").replace('/', "~1"));
+                self.faults.add(&pointer, "unknown", "is not a field of this request");
+            }
+        }
+    }
+
+    fn read_text<T>(
+        &self,
+        field: &'static str,
+        value: &Value,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let Some(text) = value.as_str() else {
+            self.fault(field, "wrong_type", "must be a text");
+            return None;
+        };
+        match read(text) {
+            Ok(value) => Some(value),
+            Err(detail) => {
+                self.fault(field, "invalid", detail);
+                None
+            }
+        }
+    }
+
+    fn fault(&self, field: &'static str, code: &'static str, detail: impl Into<String>) {
+        self.faults.add(&self.at(field), code, detail);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn everything_wrong_is_said_at_once_with_its_place() {
+        let body = json!({"a": 1, "list": [], "odd/one": true, "n": -1});
+        let faults = Faults::default();
+        let form = Form::new(&body, "", &faults);
+        assert_eq!(form.text("a", |t| Ok(t.to_owned())), None);
+        assert_eq!(form.text("b", |t| Ok(t.to_owned())), None);
+        assert_eq!(form.list("list", 3), None);
+        assert_eq!(form.optional_count("n"), None);
+        form.end();
+        let problem = faults.answer().unwrap_err();
+        let said: Vec<_> = problem.errors.iter().map(|e| (e.pointer.as_str(), &*e.code)).collect();
+        assert_eq!(
+            said,
+            [
+                ("/a", "wrong_type"),
+                ("/b", "missing"),
+                ("/list", "invalid"),
+                ("/n", "wrong_type"),
+                ("/odd~1one", "unknown"),
+            ]
+        );
+    }
+}

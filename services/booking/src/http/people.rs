@@ -1,0 +1,162 @@
+//! Travellers: read and checked at the edge, kept sealed, given to supplier-sync when it books.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
+use chassis::{
+    ApiError,
+    auth::Bearer,
+    http::{Json, Path},
+};
+use contracts::{
+    ids::BookingId,
+    internal::{Traveller, TravellersReply},
+};
+use http::{HeaderValue, header};
+
+use super::{
+    form::{Faults, Form},
+    reader, store_failed,
+};
+use crate::{App, store};
+
+const NAME_CHARS_MAX: usize = 50;
+const REQUESTS_CHARS_MAX: usize = 500;
+
+/// Reads travellers, contact and special requests of a booking request.
+pub(crate) fn read(form: &Form<'_>, faults: &Faults, most: usize) -> Option<TravellersReply> {
+    let list = form.list("travellers", most);
+    let travellers: Option<Vec<Traveller>> = list.map_or_else(
+        || None,
+        |list| {
+            let read = list.iter().enumerate().map(|(n, value)| {
+                traveller(&Form::new(value, &form.at(&format!("travellers/{n}")), faults))
+            });
+            // All of them are read before any is missed, so that every fault is noted.
+            let read: Vec<_> = read.collect();
+            read.into_iter().collect()
+        },
+    );
+    let contact = form.required("contact").map(|value| {
+        let contact = Form::new(value, &form.at("contact"), faults);
+        let email = contact.text("email", email);
+        let phone = contact.text("phone", phone);
+        contact.end();
+        (email, phone)
+    });
+    let special_requests = form.optional_text("special_requests", special_requests);
+    let (email, phone) = contact?;
+    Some(TravellersReply {
+        travellers: travellers?,
+        email: email?,
+        phone: phone?,
+        special_requests,
+    })
+}
+
+fn traveller(form: &Form<'_>) -> Option<Traveller> {
+    let given_name = form.text("given_name", name);
+    let family_name = form.text("family_name", name);
+    form.end();
+    Some(Traveller { given_name: given_name?, family_name: family_name? })
+}
+
+/// A name in any script: 1 to 50 characters, no control characters, not only white space.
+fn name(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let chars = text.chars().count();
+    if chars == 0 || chars > NAME_CHARS_MAX || text.chars().any(char::is_control) {
+        return Err(format!("must have 1 to {NAME_CHARS_MAX} characters"));
+    }
+    if !text.chars().any(char::is_alphabetic) {
+        return Err("must have a letter".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// An e-mail address as far as a form can know: one `@`, a local part, a domain with a dot.
+fn email(text: &str) -> Result<String, String> {
+    let wrong = || "must be an e-mail address".to_owned();
+    let (local, domain) = text.rsplit_once('@').ok_or_else(wrong)?;
+    let plain = text.len() <= 254 && text.chars().all(|c| !c.is_whitespace() && !c.is_control());
+    let labels: Vec<&str> = domain.split('.').collect();
+    let good_label = |label: &&str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+    };
+    let good_local = !local.is_empty() && local.len() <= 64 && !local.contains('@');
+    let domain_fits = labels.len() >= 2 && labels.iter().all(good_label);
+    if plain && good_local && domain_fits { Ok(text.to_owned()) } else { Err(wrong()) }
+}
+
+/// A phone number in international form, returned as E.164.
+fn phone(text: &str) -> Result<String, String> {
+    let wrong = || "must be a phone number with its country code, like +49 30 901820".to_owned();
+    if !text.starts_with('+') {
+        return Err(wrong());
+    }
+    let number = phonenumber::parse(None, text).map_err(|_| wrong())?;
+    if !phonenumber::is_valid(&number) {
+        return Err(wrong());
+    }
+    Ok(number.format().mode(phonenumber::Mode::E164).to_string())
+}
+
+fn special_requests(text: &str) -> Result<String, String> {
+    let odd = |c: char| c.is_control() && c != '\n';
+    if text.chars().count() > REQUESTS_CHARS_MAX || text.chars().any(odd) {
+        return Err(format!("must have at most {REQUESTS_CHARS_MAX} characters"));
+    }
+    Ok(text.to_owned())
+}
+
+/// `GET /internal/bookings/{id}/travellers`: for supplier-sync, just before it books.
+pub(crate) async fn travellers(
+    State(app): State<App>,
+    Bearer(claims): Bearer,
+    Path(booking_id): Path<BookingId>,
+) -> Result<Response, ApiError> {
+    let mut conn = reader(&app).await?;
+    let sealed = store::travellers(&mut conn, booking_id).await.map_err(store_failed)?;
+    let sealed = sealed.ok_or_else(ApiError::not_found)?;
+    let open = app.sealer.open(&sealed, booking_id.0.as_bytes());
+    let open = open.map_err(|error| ApiError::internal(&error))?;
+    let reply: TravellersReply =
+        serde_json::from_slice(&open).map_err(|error| ApiError::internal(&error))?;
+    tracing::info!(booking.id = %booking_id, by = %claims.sub, "travellers were read");
+    let mut response = Json(reply).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_any_script_are_taken_and_empty_or_long_ones_are_not() {
+        for good in ["Ana", "李", "Ó Súilleabháin", "محمد", &"x".repeat(50)] {
+            assert!(name(good).is_ok(), "{good}");
+        }
+        for bad in ["", "  ", "a\u{7}", "123", &"x".repeat(51)] {
+            assert!(name(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn contacts_are_checked() {
+        assert_eq!(phone("+49 30 901820"), Ok("+4930901820".to_owned()));
+        for bad in ["030 901820", "+1", "phone", "+49abc"] {
+            assert!(phone(bad).is_err(), "{bad}");
+        }
+        for good in ["a@b.example", "first.last+tag@sub.example.org", "ü@bücher.example"] {
+            assert!(email(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a", "a@b", "@b.c", "a b@c.d", "a@@b.c", "a@-b.c", "a@b..c"] {
+            assert!(email(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! `POST /v1/quotes`, `GET /v1/quotes/{id}`: the price now, promised for some minutes.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
+use chassis::{
+    ApiError,
+    auth::Bearer,
+    http::{Json, Path},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::{
+    asset::{AssetAmount, AssetId, Rate},
+    ids::{AccountId, LegId, QuoteId},
+    internal::PriceCheckRequest,
+    money::{Currency, Money},
+    offer::{LegOrder, Offer, PriceCheck},
+    shown::{ASSETS_KEY, ShownAssets},
+};
+use futures::future::join_all;
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{
+    account,
+    form::{Faults, Form},
+    reader, search, store_failed,
+};
+use crate::{
+    App,
+    cache::Lock,
+    quote::{Quote, QuotedLeg},
+    store::{self, ClaimState},
+};
+
+const LEGS_MAX: usize = 8;
+
+/// A quote as a customer sees it.
+#[derive(Serialize)]
+struct ShownQuote<'a> {
+    quote_id: QuoteId,
+    /// `open`, `expired` or `booked`.
+    state: &'static str,
+    legs: Vec<ShownLeg<'a>>,
+    total: Money,
+    pay_with: &'a AssetId,
+    amount: &'a AssetAmount,
+    /// The amount in whole coins, for people.
+    amount_decimal: String,
+    /// Digest of all that is promised; a booking may name it and is refused if it is another.
+    terms: String,
+    expires_at: DateTime<Utc>,
+    seconds_left: i64,
+}
+
+#[derive(Serialize)]
+struct ShownLeg<'a> {
+    leg_id: LegId,
+    property_id: &'a str,
+    property_name: &'a str,
+    room_name: &'a str,
+    check_in: chrono::NaiveDate,
+    check_out: chrono::NaiveDate,
+    price: Money,
+    terms: &'a contracts::offer::Terms,
+}
+
+pub(super) async fn create(
+    State(app): State<App>,
+    bearer: Bearer,
+    Json(body): Json<Value>,
+) -> Result<Response, ApiError> {
+    let account = account(&bearer)?;
+    let (offers, asset) = read(&app, &body)?;
+    let rate = rate(&app, &asset, &offers)?.await?;
+    let legs = price_all(&app, offers).await?;
+    let quote = promise(&app, account, legs, rate)?;
+    let terms = quote.terms().map_err(|error| ApiError::internal(&error))?;
+    let body = serde_json::to_string(&quote).map_err(|error| ApiError::internal(&error))?;
+    lock(&app, &quote, &terms, &body).await?;
+    let left = quote.expires_at - app.clock.now();
+    let shown = Json(show_quote(&quote, "open", terms, left));
+    let location = HeaderValue::from_str(&format!("/v1/quotes/{}", quote.quote_id));
+    let mut response = (StatusCode::CREATED, shown).into_response();
+    if let Ok(location) = location {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+pub(super) async fn show(
+    State(app): State<App>,
+    bearer: Bearer,
+    Path(quote_id): Path<QuoteId>,
+) -> Result<Response, ApiError> {
+    let account = account(&bearer)?;
+    let mut conn = reader(&app).await?;
+    let found = store::load_quote(&mut conn, &account, quote_id).await.map_err(store_failed)?;
+    let (quote, state, now) = found.ok_or_else(ApiError::not_found)?;
+    let terms = quote.terms().map_err(|error| ApiError::internal(&error))?;
+    let (state, left) = match state {
+        ClaimState::Open => ("open", quote.expires_at - now),
+        ClaimState::Expired => ("expired", TimeDelta::zero()),
+        ClaimState::Claimed(_) => ("booked", TimeDelta::zero()),
+    };
+    Ok(Json(show_quote(&quote, state, terms, left)).into_response())
+}
+
+fn show_quote<'a>(
+    quote: &'a Quote,
+    state: &'static str,
+    terms: String,
+    left: TimeDelta,
+) -> ShownQuote<'a> {
+    let leg = |leg: &'a QuotedLeg| ShownLeg {
+        leg_id: leg.leg_id,
+        property_id: &leg.order.property_id,
+        property_name: &leg.property_name,
+        room_name: &leg.room_name,
+        check_in: leg.order.check_in,
+        check_out: leg.order.check_out,
+        price: leg.order.price,
+        terms: &leg.order.terms,
+    };
+    ShownQuote {
+        quote_id: quote.quote_id,
+        state,
+        legs: quote.legs.iter().map(leg).collect(),
+        total: quote.price,
+        pay_with: &quote.amount.asset,
+        amount: &quote.amount,
+        amount_decimal: quote.amount.decimal(),
+        terms,
+        expires_at: quote.expires_at,
+        seconds_left: left.num_seconds().max(0),
+    }
+}
+
+fn read(app: &App, body: &Value) -> Result<(Vec<Offer>, AssetId), ApiError> {
+    let faults = Faults::default();
+    let form = Form::new(body, "", &faults);
+    let mut offers = Vec::new();
+    for (n, value) in form.list("offers", LEGS_MAX).into_iter().flatten().enumerate() {
+        match value.as_str().and_then(|id| search::open(app, id)) {
+            Some(offer) => offers.push(offer),
+            None => faults.add(&format!("/offers/{n}"), "invalid", "is not an offer of ours"),
+        }
+    }
+    let asset = form.text("pay_with", |text| {
+        AssetId::parse(text).map_err(|_| "must be the name of an asset, like eth".to_owned())
+    });
+    form.end();
+    let today = app.clock.now().date_naive();
+    for (n, offer) in offers.iter().enumerate() {
+        if offer.check_in.succ_opt().is_some_and(|next| next < today) {
+            faults.add(&format!("/offers/{n}"), "invalid", "is in the past");
+        }
+    }
+    if offers
+        .windows(2)
+        .any(|pair| pair.first().map(|o| o.price.currency) != pair.last().map(|o| o.price.currency))
+    {
+        faults.add("/offers", "invalid", "must all be in one currency");
+    }
+    faults.answer()?;
+    asset.map(|asset| (offers, asset)).ok_or_else(ApiError::internal_logged)
+}
+
+/// The rate of the asset now, refused when it is older than the policy allows.
+fn rate(
+    app: &App,
+    asset: &AssetId,
+    offers: &[Offer],
+) -> Result<impl Future<Output = Result<(Rate, DateTime<Utc>), ApiError>>, ApiError> {
+    let currency =
+        offers.first().map(|o| o.price.currency).ok_or_else(ApiError::internal_logged)?;
+    Ok(rate_now(app.clone(), asset.clone(), currency))
+}
+
+async fn rate_now(
+    app: App,
+    asset: AssetId,
+    currency: Currency,
+) -> Result<(Rate, DateTime<Utc>), ApiError> {
+    let shown = assets(&app).await?;
+    let Some(known) = shown.assets.into_iter().find(|a| a.asset == asset) else {
+        let detail = "is not an asset one can pay with";
+        return Err(ApiError::invalid(vec![super::form::error("/pay_with", "unknown", detail)]));
+    };
+    let age = app.clock.now() - shown.as_of;
+    let age_max = TimeDelta::from_std(app.policy.lock.rate_age_max).unwrap_or(TimeDelta::MAX);
+    let rate = known.rates.into_iter().find(|rate| rate.currency == currency);
+    match rate {
+        Some(rate) if age <= age_max => Ok((rate, shown.as_of)),
+        _ => Err(no_rate()),
+    }
+}
+
+fn no_rate() -> ApiError {
+    ApiError::unavailable("rate_unavailable", "there is no rate young enough to promise a price")
+        .retry_in(std::time::Duration::from_secs(5))
+}
+
+/// Assets and rates from Redis, or from their owner on a miss.
+pub(super) async fn assets(app: &App) -> Result<ShownAssets, ApiError> {
+    if let Some(shown) = app.cache.shown::<ShownAssets>(ASSETS_KEY).await {
+        return Ok(shown);
+    }
+    app.owners.assets().await.map_err(|error| {
+        tracing::warn!(error = %chassis::chain(&error), "payment-verification did not answer");
+        no_rate()
+    })
+}
+
+/// Asks every supplier for the price now, side by side.
+async fn price_all(app: &App, offers: Vec<Offer>) -> Result<Vec<QuotedLeg>, ApiError> {
+    let checks = offers.into_iter().map(|offer| async move {
+        let request = PriceCheckRequest {
+            supplier: offer.supplier,
+            rate_key: offer.rate_key.clone(),
+            occupancy: offer.occupancy.clone(),
+            currency: offer.price.currency,
+        };
+        let answer = app.owners.price_check(&request).await;
+        (offer, answer)
+    });
+    let mut legs = Vec::new();
+    let mut moved = Vec::new();
+    for (n, (offer, answer)) in join_all(checks).await.into_iter().enumerate() {
+        let answer = answer.map_err(|error| {
+            tracing::warn!(error = %chassis::chain(&error), "a price check got no answer");
+            ApiError::unavailable("price_check_unavailable", "the supplier does not answer now")
+                .retry_in(std::time::Duration::from_secs(2))
+        })?;
+        match answer {
+            PriceCheck::Available { book_key, price, terms } if price == offer.price => {
+                legs.push(leg(
+                    &offer,
+                    LegOrder {
+                        supplier: offer.supplier,
+                        book_key,
+                        property_id: offer.property_id.clone(),
+                        check_in: offer.check_in,
+                        check_out: offer.check_out,
+                        occupancy: offer.occupancy.clone(),
+                        price,
+                        terms,
+                    },
+                ));
+            }
+            PriceCheck::Available { price, terms, .. }
+            | PriceCheck::PriceChanged { price, terms, .. } => {
+                let now = Offer { price, terms, ..offer };
+                let offer_id = search::seal(app, &now)?;
+                moved.push(json!({"pointer": format!("/offers/{n}"), "price": price, "offer_id": offer_id}));
+            }
+            PriceCheck::SoldOut => {
+                return Err(ApiError::conflict("sold_out", "nothing is left of this offer")
+                    .with("pointer", format!("/offers/{n}")));
+            }
+        }
+    }
+    if moved.is_empty() {
+        return Ok(legs);
+    }
+    Err(ApiError::conflict("price_changed", "the price moved; quote the new offer if it suits")
+        .with("offers", Value::Array(moved)))
+}
+
+fn leg(offer: &Offer, order: LegOrder) -> QuotedLeg {
+    QuotedLeg {
+        leg_id: LegId(chassis::mint::uuid7()),
+        property_name: offer.property_name.clone(),
+        room_name: offer.room_name.clone(),
+        order,
+    }
+}
+
+/// Fixes price, rate and amount for the life of the lock.
+fn promise(
+    app: &App,
+    account_id: AccountId,
+    legs: Vec<QuotedLeg>,
+    (rate, rate_as_of): (Rate, DateTime<Utc>),
+) -> Result<Quote, ApiError> {
+    if legs.iter().any(|leg| !leg.order.terms.holdable) {
+        return Err(super::refused(&booking_core::Refusal::NotHoldable));
+    }
+    let first = legs.first().map(|leg| leg.order.price.currency);
+    let zero = Money::zero(first.ok_or_else(ApiError::internal_logged)?);
+    let price = legs.iter().try_fold(zero, |sum, leg| sum.plus(leg.order.price));
+    let price = price.map_err(|error| ApiError::internal(&error))?;
+    let units = rate.units_for(price).map_err(|error| ApiError::internal(&error))?;
+    let amount = AssetAmount { units, decimals: rate.decimals, asset: rate.asset.clone() };
+    let lasts_for = TimeDelta::from_std(app.policy.lock.lasts_for).unwrap_or(TimeDelta::MAX);
+    // To the microsecond, as the database keeps it: the digest must come out the same.
+    let ends = app.clock.now() + lasts_for;
+    let expires_at = DateTime::from_timestamp_micros(ends.timestamp_micros()).unwrap_or(ends);
+    let quote_id = QuoteId(chassis::mint::uuid7());
+    Ok(Quote { quote_id, account_id, legs, price, rate, amount, rate_as_of, expires_at })
+}
+
+/// Takes the lock in Redis and records it in Postgres, which decides.
+async fn lock(app: &App, quote: &Quote, terms: &str, body: &str) -> Result<(), ApiError> {
+    let open_max = app.policy.lock.open_per_account_max;
+    let now_ms = app.clock.now().timestamp_millis();
+    let taken = app.cache.take(quote, body, now_ms, open_max).await;
+    let mut conn = reader(app).await?;
+    let too_many = match taken {
+        Lock::Taken => false,
+        Lock::TooMany => true,
+        Lock::Away => {
+            let open = store::open_locks(&mut conn, &quote.account_id).await;
+            open.map_err(store_failed)? >= i64::from(open_max)
+        }
+    };
+    if too_many {
+        return Err(ApiError::too_many_requests(std::time::Duration::from_secs(60)));
+    }
+    let written = store::insert_quote(&mut conn, quote, terms, body).await;
+    if written.is_err() {
+        app.cache.drop_lock(&quote.account_id, quote.quote_id).await;
+    }
+    written.map_err(store_failed)
+}
