@@ -50,14 +50,13 @@ impl Draft {
         (missing == 0).then_some(parts)
     }
 
-    /// Points mature in the order of their times and pay debt as they do; then what is old expires.
+    /// Points mature, then pay what is owed, the first to expire first; then what is old expires.
     ///
     /// So a timer that ran late leaves the same account as one that ran on time, and points that
     /// come back serve a debt before they expire.
     fn settle(&mut self, now: DateTime<Utc>) {
         for (lot, points) in self.matured_by(now) {
             self.happen(Event::Matured { lot, points });
-            self.pay_debt();
         }
         self.pay_debt();
         for (lot, points) in self.expired_by(now) {

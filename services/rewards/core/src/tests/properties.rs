@@ -158,12 +158,13 @@ proptest! {
     fn a_cancelled_booking_is_as_if_it_had_never_earned(
         paid in 0..50_000_i64,
         spend in 0..400_u64,
+        over in -5..10_i64,
         days in 0..10_i64,
         spent_before in any::<bool>(),
     ) {
         let start = apply(&Account::default(), &grant(GRANT, 400), day(0)).0;
         let spends = [want(7, 1, Held, spend), want(7, 2, Captured, spend)];
-        let earns = [confirmed(1, paid, day(0)), Input::Fact(Fact::Due), cancelled(1)];
+        let earns = [confirmed(1, paid, day(over)), Input::Fact(Fact::Due), cancelled(1)];
         let never = run(start.clone(), &spends, day(days));
         let all = if spent_before {
             run(run(start, &spends, day(days)), &earns, day(days))
@@ -193,5 +194,19 @@ proptest! {
         }
         account = run(account, &[want(7, 3, Released, points)], day(42));
         prop_assert_eq!(account.lots, before);
+    }
+
+    #[test]
+    fn a_timer_that_runs_late_leaves_the_same_sums_as_one_that_runs_on_time(
+        inputs in vec(any_input(), 1..30),
+        later in 0..1_500_i64,
+    ) {
+        let account = run(Account::default(), &inputs, day(0));
+        let late = run(account.clone(), &[due()], day(later));
+        let mut on_time = account;
+        while let Some(at) = on_time.wake_at().filter(|at| *at <= day(later)) {
+            on_time = run(on_time, &[due()], at);
+        }
+        prop_assert_eq!(on_time.balances(), late.balances());
     }
 }
