@@ -1,0 +1,44 @@
+//! Answers what is asked: events, or a refusal. Changes nothing.
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    command::{Command, Refusal},
+    event::Event,
+    next::settle_down,
+    policy::Policy,
+    state::{Leg, State},
+};
+
+/// Decides about `command`. A wish that is not newer than the one taken gives nothing.
+///
+/// # Errors
+/// When the leg is another booking's, or at another supplier.
+pub fn decide(
+    state: &State,
+    command: &Command,
+    policy: &Policy,
+    now: DateTime<Utc>,
+) -> Result<Vec<Event>, Refusal> {
+    let Command::Want { booking_id, leg_id, version, wanted, order } = command;
+    let known = state.as_deref();
+    if known.is_some_and(|leg| leg.booking_id != *booking_id) {
+        return Err(Refusal::OtherBooking);
+    }
+    if known.is_some_and(|leg| leg.order.supplier != order.supplier) {
+        return Err(Refusal::OtherSupplier);
+    }
+    if known.is_some_and(|leg| leg.wanted_version >= *version) {
+        return Ok(Vec::new());
+    }
+    // What an attempt was made for stays what its answers are compared with.
+    let settled = |leg: &Leg| !leg.attempts.is_empty() || leg.order == *order;
+    let event = Event::Wanted {
+        booking_id: *booking_id,
+        leg_id: *leg_id,
+        wanted_version: *version,
+        wanted: *wanted,
+        order: (!known.is_some_and(settled)).then(|| order.clone()),
+    };
+    Ok(settle_down(state, vec![event], policy, now))
+}

@@ -1,0 +1,144 @@
+//! Everything that has happened to a leg, as its journal keeps it.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use contracts::{
+    ids::{BookingId, LegId},
+    messages::{LegState, RefusedWhy, WantedLeg},
+    money::Money,
+    offer::LegOrder,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::state::Doing;
+
+/// An event with its place in the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recorded {
+    /// 1 for the first.
+    pub version: u64,
+    pub at: DateTime<Utc>,
+    pub event: Event,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Event {
+    /// A wish with a higher version than any before.
+    Wanted {
+        booking_id: BookingId,
+        leg_id: LegId,
+        wanted_version: u32,
+        wanted: WantedLeg,
+        /// Nothing where it is the one already known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        order: Option<Box<LegOrder>>,
+    },
+    /// A numbered attempt with a client reference of its own, before anything of it is sent.
+    AttemptMade { attempt: u32, client_reference: String },
+    /// An exchange was given its number and its lease; it is sent right after the commit.
+    Began {
+        exchange: u32,
+        doing: Doing,
+        attempt: u32,
+        /// The reservation it is about; nothing for a reserve and a look-up, which are about an attempt.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<String>,
+        lease_until: DateTime<Utc>,
+    },
+    /// An exchange ended; `outcome` is what the supplier's answer proves.
+    Answered { exchange: u32, outcome: Outcome },
+    /// Nobody said how an exchange ended before its lease ran out: it may have been sent until then.
+    LeaseRanOut { exchange: u32 },
+    /// A callback said that there is something to see.
+    Hinted { attempt: u32 },
+    /// Proof that nothing of an attempt exists: not found twice, the later time after everything that
+    /// was sent could have ended and shown.
+    AttemptProvenDead {
+        attempt: u32,
+        first_asked_at: DateTime<Utc>,
+        last_asked_at: DateTime<Utc>,
+        sent_until: DateTime<Utc>,
+    },
+    /// An attempt that could not be sent for too long is not tried any more; nothing of it exists.
+    GaveUp { attempt: u32 },
+    /// A reservation has other dates or another price than was ordered: a case for a person.
+    Mismatch {
+        reference: String,
+        check_in: Option<NaiveDate>,
+        check_out: Option<NaiveDate>,
+        price: Option<Money>,
+    },
+    /// A later read of a mismatched reservation agrees with the order.
+    Agreed { reference: String },
+    /// The booking is told what became of the leg.
+    Told { state: LegState },
+    /// A rule of the core was found broken; a person has to look.
+    InvariantBroken { what: String },
+}
+
+/// What an answer proves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Outcome {
+    /// Nothing left this machine.
+    NotSent,
+    /// Anything may have happened.
+    Unknown,
+    /// These reservations exist or existed.
+    Seen { reservations: Vec<Seen> },
+    /// The supplier knew of nothing.
+    NotFound,
+    /// Surely not done.
+    Refused { why: RefusedWhy },
+    /// Done, and final.
+    Accepted,
+    /// Not sent: the dialect has to look the reservation up first.
+    NoHandle,
+}
+
+impl Outcome {
+    /// Whether the supplier may have got the request.
+    #[must_use]
+    pub const fn may_have_been_sent(&self) -> bool {
+        match self {
+            Self::NotSent | Self::NoHandle => false,
+            Self::Unknown
+            | Self::Seen { .. }
+            | Self::NotFound
+            | Self::Refused { .. }
+            | Self::Accepted => true,
+        }
+    }
+}
+
+/// One reservation as one answer showed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seen {
+    pub reference: String,
+    /// The dialect's own way to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<String>,
+    pub stage: SeenStage,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_in: Option<NaiveDate>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_out: Option<NaiveDate>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Money>,
+}
+
+/// The state one answer showed a reservation in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
+pub enum SeenStage {
+    /// It is there; how it stands was not said.
+    Listed,
+    Held {
+        until: Option<DateTime<Utc>>,
+    },
+    Confirmed,
+    Gone,
+}

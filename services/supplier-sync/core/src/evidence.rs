@@ -1,0 +1,380 @@
+//! What a supplier's answers prove about an attempt: joined, never dropped, in any order the same.
+//!
+//! Existence only grows. Content (dates, price, until when) is taken from the newest read alone.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use contracts::{
+    messages::{GoneWhy, RefusedWhy},
+    money::Money,
+    offer::LegOrder,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    event::{Seen, SeenStage},
+    policy::Policy,
+};
+
+/// What is known of an attempt of which the supplier has named no reservation yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Blind {
+    /// Nothing of it has left this machine.
+    NotSent,
+    /// It was sent, or may have been.
+    Unknown,
+    /// Look-ups found nothing; these are the first and the last of them, by when they were asked.
+    NotFound { first_asked_at: DateTime<Utc>, last_asked_at: DateTime<Utc> },
+    /// The supplier said no, surely.
+    Refused { why: RefusedWhy },
+}
+
+impl Blind {
+    const fn rank(self) -> u8 {
+        match self {
+            Self::NotSent => 0,
+            Self::Unknown => 1,
+            Self::NotFound { .. } => 2,
+            Self::Refused { .. } => 3,
+        }
+    }
+
+    /// Both pieces of evidence together.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        match (self, other) {
+            (
+                Self::NotFound { first_asked_at: a, last_asked_at: b },
+                Self::NotFound { first_asked_at: c, last_asked_at: d },
+            ) => Self::NotFound { first_asked_at: a.min(c), last_asked_at: b.max(d) },
+            (Self::Refused { why: a }, Self::Refused { why: b }) => Self::Refused { why: a.min(b) },
+            (a, b) if b.rank() > a.rank() => b,
+            (a, _) => a,
+        }
+    }
+}
+
+/// How far a reservation has come; the larger wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Stage {
+    /// It is there; how it stands was not said.
+    Listed,
+    Held,
+    Confirmed,
+    Gone {
+        why: GoneWhy,
+    },
+}
+
+impl Stage {
+    /// Both pieces of evidence together; of two reasons to be gone the one nearer to us wins.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Gone { why: a }, Self::Gone { why: b }) => Self::Gone { why: a.min(b) },
+            (a, b) => a.max(b),
+        }
+    }
+}
+
+/// What the newest read said of a reservation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Content {
+    /// The exchange that read it.
+    pub exchange: u32,
+    pub check_in: Option<NaiveDate>,
+    pub check_out: Option<NaiveDate>,
+    pub price: Option<Money>,
+}
+
+/// An exchange about a reservation that ended without saying how the reservation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Open {
+    pub exchange: u32,
+    pub why: OpenWhy,
+    /// Whether it was to buy; otherwise it was to cancel.
+    pub buying: bool,
+    pub since: DateTime<Utc>,
+}
+
+/// Why an exchange about a reservation left it open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
+pub enum OpenWhy {
+    /// It may have been done, and may still be done until `until` and the longest answer time.
+    Unknown { until: DateTime<Utc> },
+    /// The supplier said no. What is true, a read has to say.
+    Refused { why: RefusedWhy },
+    /// It was not sent, because the dialect needs a read first.
+    NoHandle,
+}
+
+/// Look-ups of the whole attempt that did not show a reservation it had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Missing {
+    pub first_asked_at: DateTime<Utc>,
+    pub last_asked_at: DateTime<Utc>,
+}
+
+/// What is known of one reservation that the supplier named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reservation {
+    pub stage: Stage,
+    pub first_seen_at: DateTime<Utc>,
+    /// Until when it is held, as the newest answer said.
+    pub until: Option<DateTime<Utc>>,
+    /// The dialect's own way to it, from the newest answer that had one.
+    pub handle: Option<String>,
+    pub content: Option<Content>,
+    /// Reads in a row that differ from the order.
+    pub odd_reads: u32,
+    /// Whether a mismatch stands recorded.
+    pub mismatch_recorded: bool,
+    /// Whether a cancellation of it was ever sent by us.
+    pub cancel_sent: bool,
+    pub open: Option<Open>,
+    /// The newest exchange that showed it, and when that was asked.
+    pub read_exchange: u32,
+    pub read_asked_at: Option<DateTime<Utc>>,
+    pub missing: Option<Missing>,
+    /// Since when and how often an exchange about it could not be sent.
+    pub not_sent: Option<NotSent>,
+}
+
+/// Tries that surely did not leave this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotSent {
+    pub first_at: DateTime<Utc>,
+    pub last_at: DateTime<Utc>,
+    pub times: u32,
+}
+
+impl NotSent {
+    /// One more at `at`.
+    pub(crate) fn again(before: Option<Self>, at: DateTime<Utc>) -> Self {
+        before.map_or(Self { first_at: at, last_at: at, times: 1 }, |n| Self {
+            last_at: at,
+            times: n.times.saturating_add(1),
+            ..n
+        })
+    }
+}
+
+/// An answer about a reservation: which exchange, when asked, when learnt.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading {
+    pub(crate) exchange: u32,
+    pub(crate) asked_at: DateTime<Utc>,
+    pub(crate) learnt_at: DateTime<Utc>,
+}
+
+impl Reservation {
+    /// A reservation the supplier has just named for the first time.
+    pub(crate) fn named(at: DateTime<Utc>) -> Self {
+        Self {
+            stage: Stage::Listed,
+            first_seen_at: at,
+            until: None,
+            handle: None,
+            content: None,
+            odd_reads: 0,
+            mismatch_recorded: false,
+            cancel_sent: false,
+            open: None,
+            read_exchange: 0,
+            read_asked_at: None,
+            missing: None,
+            not_sent: None,
+        }
+    }
+
+    /// Joins what an answer showed.
+    pub(crate) fn join(&mut self, seen: &Seen, reading: Reading, order: &LegOrder) {
+        self.stage = self.stage.join(self.stage_of(seen, reading));
+        if reading.exchange >= self.read_exchange {
+            self.read_exchange = reading.exchange;
+            self.read_asked_at = self.read_asked_at.max(Some(reading.asked_at));
+            self.missing = None;
+            self.take_content(seen, reading.exchange, order);
+        }
+        self.settle();
+    }
+
+    /// Takes what only the newest answer may say.
+    fn take_content(&mut self, seen: &Seen, exchange: u32, order: &LegOrder) {
+        if let SeenStage::Held { until } = seen.stage {
+            self.until = until.or(self.until);
+        }
+        if seen.handle.is_some() {
+            self.handle.clone_from(&seen.handle);
+        }
+        let (check_in, check_out, price) = (seen.check_in, seen.check_out, seen.price);
+        let says_something = check_in.is_some() || check_out.is_some() || price.is_some();
+        let newer = self.content.is_none_or(|content| exchange > content.exchange);
+        if says_something && newer {
+            let content = Content { exchange, check_in, check_out, price };
+            let odd = content.differs_from(order);
+            self.odd_reads = if odd { self.odd_reads.saturating_add(1) } else { 0 };
+            self.content = Some(content);
+        }
+    }
+
+    /// The stage an answer proves. Why something is gone, the supplier does not say; we can tell.
+    fn stage_of(&self, seen: &Seen, reading: Reading) -> Stage {
+        match seen.stage {
+            SeenStage::Listed => Stage::Listed,
+            SeenStage::Held { .. } => Stage::Held,
+            SeenStage::Confirmed => Stage::Confirmed,
+            SeenStage::Gone => Stage::Gone { why: self.gone_why(reading.learnt_at) },
+        }
+    }
+
+    fn gone_why(&self, at: DateTime<Utc>) -> GoneWhy {
+        if self.cancel_sent {
+            GoneWhy::Released
+        } else if self.stage < Stage::Confirmed && self.until.is_some_and(|until| until <= at) {
+            GoneWhy::Lapsed
+        } else {
+            GoneWhy::CancelledBySupplier
+        }
+    }
+
+    /// Takes the supplier's word that what was asked is done.
+    pub(crate) fn done(&mut self, stage: Stage) {
+        self.stage = self.stage.join(stage);
+        self.settle();
+    }
+
+    /// Leaves an exchange open, unless the reservation is already where it was to go.
+    pub(crate) fn leave_open(&mut self, open: Open) {
+        self.open = Some(open);
+        self.settle();
+    }
+
+    /// Closes what is open when the reservation is where the exchange was to bring it.
+    fn settle(&mut self) {
+        let there = match self.open {
+            Some(Open { buying: true, .. }) => self.stage >= Stage::Confirmed,
+            Some(Open { buying: false, .. }) => self.is_said_gone(),
+            None => false,
+        };
+        if there {
+            self.open = None;
+        }
+    }
+
+    /// Notes a look-up that did not show it.
+    pub(crate) fn not_there(&mut self, asked_at: DateTime<Utc>) {
+        let missing = self.missing.map_or(
+            Missing { first_asked_at: asked_at, last_asked_at: asked_at },
+            |m| Missing {
+                first_asked_at: m.first_asked_at.min(asked_at),
+                last_asked_at: m.last_asked_at.max(asked_at),
+            },
+        );
+        self.missing = Some(missing);
+    }
+
+    /// Whether the supplier said itself that it is gone.
+    #[must_use]
+    pub fn is_said_gone(&self) -> bool {
+        matches!(self.stage, Stage::Gone { .. })
+    }
+
+    /// Whether it counts as there: not said gone, and not missing for so long that it lapsed.
+    #[must_use]
+    pub fn is_live(&self, policy: &Policy) -> bool {
+        !self.is_said_gone() && !self.is_missing_for_good(policy)
+    }
+
+    /// Not shown twice, the later time well after whatever was sent could have ended and shown. Only for what we asked to be cancelled and for holds: what was bought and is
+    /// missing is a case, not a cancellation.
+    fn is_missing_for_good(&self, policy: &Policy) -> bool {
+        let Some(missing) = self.missing else { return false };
+        let ended = self.open.map_or(self.first_seen_at, |open| open.ended_at());
+        let twice = missing.first_asked_at < missing.last_asked_at;
+        let lapsable = self.cancel_sent || self.stage < Stage::Confirmed;
+        twice && lapsable && missing.last_asked_at >= ended + policy.window()
+    }
+
+    /// Why it is gone, if it is.
+    #[must_use]
+    pub fn why_gone(&self, policy: &Policy) -> Option<GoneWhy> {
+        match self.stage {
+            Stage::Gone { why } => Some(why),
+            Stage::Listed | Stage::Held | Stage::Confirmed if self.is_missing_for_good(policy) => {
+                Some(if self.cancel_sent { GoneWhy::Released } else { GoneWhy::Lapsed })
+            }
+            Stage::Listed | Stage::Held | Stage::Confirmed => None,
+        }
+    }
+
+    /// Since when an exchange about it is in doubt: until a read settles it, nothing else is sent.
+    ///
+    /// Buying or cancelling a named reservation again can make no second one, so a read that was asked
+    /// after the longest answer time and shows it unmoved is enough to try again.
+    #[must_use]
+    pub fn in_doubt_since(&self, policy: &Policy) -> Option<DateTime<Utc>> {
+        let open = self.open?;
+        let settled = match open.why {
+            OpenWhy::Unknown { until } => {
+                self.read_asked_at.is_some_and(|at| at >= until + policy.answer_within_max)
+            }
+            OpenWhy::Refused { .. } if open.buying => self.read_exchange > open.exchange,
+            OpenWhy::Refused { .. } => {
+                self.read_asked_at.is_some_and(|at| at >= open.since + policy.answer_within_max)
+            }
+            OpenWhy::NoHandle => self.read_exchange > open.exchange && self.handle.is_some(),
+        };
+        (!settled && self.is_live(policy)).then_some(open.since)
+    }
+
+    /// Whether what is open is looked up at once, because nothing can still be on its way.
+    #[must_use]
+    pub fn is_looked_into_at_once(&self) -> bool {
+        match self.open.map(|open| open.why) {
+            Some(OpenWhy::Refused { .. } | OpenWhy::NoHandle) => true,
+            Some(OpenWhy::Unknown { .. }) | None => false,
+        }
+    }
+
+    /// Why it cannot be bought, once a read after the refusal has shown that it indeed is not.
+    #[must_use]
+    pub fn refused_to_sell(&self) -> Option<RefusedWhy> {
+        let open = self.open.filter(|open| open.buying && self.read_exchange > open.exchange)?;
+        match open.why {
+            OpenWhy::Refused { why } => Some(why),
+            OpenWhy::Unknown { .. } | OpenWhy::NoHandle => None,
+        }
+    }
+}
+
+impl Open {
+    /// When the last byte of it can have been sent.
+    fn ended_at(&self) -> DateTime<Utc> {
+        match self.why {
+            OpenWhy::Unknown { until } => until,
+            OpenWhy::Refused { .. } | OpenWhy::NoHandle => self.since,
+        }
+    }
+}
+
+impl Content {
+    /// Whether it is another stay than was ordered, or a dearer one.
+    #[must_use]
+    pub fn differs_from(&self, order: &LegOrder) -> bool {
+        let other_day = |read: Option<NaiveDate>, ordered| read.is_some_and(|day| day != ordered);
+        let dearer = |price: Money| {
+            price.currency != order.price.currency || price.minor > order.price.minor
+        };
+        other_day(self.check_in, order.check_in)
+            || other_day(self.check_out, order.check_out)
+            || self.price.is_some_and(dearer)
+    }
+}

@@ -1,0 +1,281 @@
+//! Applies an event, no questions asked: it already happened.
+
+use chrono::{DateTime, Utc};
+use contracts::messages::GoneWhy;
+
+use crate::{
+    event::{Event, Outcome, Recorded, Seen},
+    evidence::{Blind, NotSent, Open, OpenWhy, Reading, Reservation, Stage},
+    state::{Attempt, Doing, Exchange, Hint, Leg, LookUpWhy, State, Told},
+};
+
+/// Exchanges without an answer that are remembered; an answer that is later than so many others
+/// brings nothing that a look-up does not.
+const OVERDUE_MAX: usize = 8;
+
+/// Folds an event into the leg.
+#[must_use]
+pub fn evolve(state: State, recorded: &Recorded) -> State {
+    let mut leg = match (state, &recorded.event) {
+        (Some(leg), _) => leg,
+        (None, first) => wished(first)?,
+    };
+    leg.version = recorded.version;
+    apply(&mut leg, &recorded.event, recorded.at);
+    Some(leg)
+}
+
+/// A leg begins with the first wish for it.
+fn wished(event: &Event) -> State {
+    let Event::Wanted { booking_id, leg_id, wanted_version, wanted, order } = event else {
+        return None;
+    };
+    Some(Box::new(Leg {
+        leg_id: *leg_id,
+        booking_id: *booking_id,
+        version: 0,
+        order: order.clone()?,
+        wanted: *wanted,
+        wanted_version: *wanted_version,
+        attempts: Vec::new(),
+        exchanges: 0,
+        in_flight: None,
+        overdue: Vec::new(),
+        told: None,
+    }))
+}
+
+fn apply(leg: &mut Leg, event: &Event, at: DateTime<Utc>) {
+    match event {
+        Event::Wanted { wanted_version, wanted, order, .. } => {
+            leg.wanted = *wanted;
+            leg.wanted_version = *wanted_version;
+            if let Some(order) = order {
+                leg.order.clone_from(order);
+            }
+        }
+        Event::AttemptMade { attempt, client_reference } => {
+            leg.attempts.push(Attempt::new(*attempt, client_reference.clone()));
+        }
+        Event::Began { exchange, doing, attempt, reference, lease_until } => begin(
+            leg,
+            Exchange {
+                number: *exchange,
+                doing: *doing,
+                attempt: *attempt,
+                reference: reference.clone(),
+                began_at: at,
+                lease_until: *lease_until,
+            },
+        ),
+        Event::Answered { exchange, outcome } => answered(leg, *exchange, outcome, at),
+        Event::LeaseRanOut { exchange } => lease_ran_out(leg, *exchange, at),
+        Event::Hinted { attempt } => hinted(leg, *attempt, at),
+        Event::AttemptProvenDead { attempt, .. } => {
+            change(leg, *attempt, |attempt| attempt.proven_dead = true);
+        }
+        Event::GaveUp { attempt } => change(leg, *attempt, |attempt| attempt.gave_up = true),
+        Event::Mismatch { reference, .. } => mismatch(leg, reference, true),
+        Event::Agreed { reference } => mismatch(leg, reference, false),
+        Event::Told { state } => {
+            leg.told = Some(Told { wanted_version: leg.wanted_version, state: state.clone() });
+        }
+        Event::InvariantBroken { .. } => {}
+    }
+}
+
+fn change(leg: &mut Leg, number: u32, with: impl FnOnce(&mut Attempt)) {
+    if let Some(attempt) = leg.attempts.iter_mut().find(|attempt| attempt.number == number) {
+        with(attempt);
+    }
+}
+
+fn mismatch(leg: &mut Leg, reference: &str, recorded: bool) {
+    for attempt in &mut leg.attempts {
+        if let Some(reservation) = attempt.reservations.get_mut(reference) {
+            reservation.mismatch_recorded = recorded;
+        }
+    }
+}
+
+fn hinted(leg: &mut Leg, number: u32, at: DateTime<Utc>) {
+    let after_exchange = leg.exchanges;
+    change(leg, number, |attempt| {
+        let first_at = attempt.hint.map_or(at, |hint| hint.first_at);
+        attempt.hint = Some(Hint { first_at, last_at: at, after_exchange });
+    });
+}
+
+/// An exchange about a reservation takes the place of the one that was left open.
+fn begin(leg: &mut Leg, exchange: Exchange) {
+    leg.exchanges = exchange.number;
+    change(leg, exchange.attempt, |attempt| {
+        let about = exchange.reference.as_deref();
+        if let Some(reservation) = about.and_then(|r| attempt.reservations.get_mut(r)) {
+            reservation.open = None;
+        }
+    });
+    leg.in_flight = Some(exchange);
+}
+
+fn answered(leg: &mut Leg, number: u32, outcome: &Outcome, at: DateTime<Utc>) {
+    let Some(exchange) = take(leg, number) else { return };
+    let reading = Reading { exchange: number, asked_at: exchange.began_at, learnt_at: at };
+    let order = &leg.order;
+    let Some(attempt) = leg.attempts.iter_mut().find(|a| a.number == exchange.attempt) else {
+        return;
+    };
+    let show = |attempt: &mut Attempt, seen: &[Seen]| {
+        for one in seen {
+            let reservation = attempt.reservations.entry(one.reference.clone());
+            reservation.or_insert_with(|| Reservation::named(at)).join(one, reading, order);
+        }
+    };
+    if exchange.doing == Doing::Cancel && outcome.may_have_been_sent() {
+        let about = exchange.reference.as_deref().unwrap_or_default();
+        attempt.reservations.entry(about.to_owned()).and_modify(|r| r.cancel_sent = true);
+    }
+    if let Outcome::Seen { reservations } = outcome {
+        show(attempt, reservations);
+    }
+    match exchange.doing {
+        Doing::Reserve { .. } => attempt.reserved(outcome, at),
+        Doing::Confirm => attempt.moved(&exchange, Going::Buying, outcome, at),
+        Doing::Cancel => attempt.moved(&exchange, Going::Cancelling, outcome, at),
+        Doing::LookUp { why } => attempt.looked(why, outcome, reading),
+    }
+}
+
+/// The exchange with that number, which is over; nothing when its answer was learnt before.
+fn take(leg: &mut Leg, number: u32) -> Option<Exchange> {
+    if leg.in_flight.as_ref().is_some_and(|exchange| exchange.number == number) {
+        return leg.in_flight.take();
+    }
+    let at = leg.overdue.iter().position(|exchange| exchange.number == number)?;
+    Some(leg.overdue.remove(at))
+}
+
+fn lease_ran_out(leg: &mut Leg, number: u32, at: DateTime<Utc>) {
+    let Some(exchange) = take(leg, number) else { return };
+    let until = exchange.lease_until;
+    change(leg, exchange.attempt, |attempt| match exchange.doing {
+        Doing::Reserve { .. } => attempt.reserved(&Outcome::Unknown, until),
+        Doing::Confirm => attempt.moved(&exchange, Going::Buying, &Outcome::Unknown, until),
+        Doing::Cancel => attempt.moved(&exchange, Going::Cancelling, &Outcome::Unknown, until),
+        Doing::LookUp { .. } => attempt.look_failed(at),
+    });
+    leg.overdue.push(exchange);
+    let surplus = leg.overdue.len().saturating_sub(OVERDUE_MAX);
+    leg.overdue.drain(..surplus);
+}
+
+/// Where an exchange about a reservation was to bring it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Going {
+    Buying,
+    Cancelling,
+}
+
+impl Attempt {
+    /// A reserve ended; the last byte of it left before `at`.
+    fn reserved(&mut self, outcome: &Outcome, at: DateTime<Utc>) {
+        match outcome {
+            Outcome::NotSent | Outcome::NoHandle => {
+                self.not_sent = Some(NotSent::again(self.not_sent, at));
+                return;
+            }
+            // A reserve is answered by what was made or by a refusal; anything else says nothing.
+            Outcome::Unknown | Outcome::NotFound | Outcome::Accepted => {
+                self.blind = self.blind.join(Blind::Unknown);
+                self.unknown_since = self.unknown_since.or(Some(at));
+                self.looks.in_doubt = 0;
+            }
+            Outcome::Refused { why } => self.blind = self.blind.join(Blind::Refused { why: *why }),
+            Outcome::Seen { .. } => self.blind = self.blind.join(Blind::Unknown),
+        }
+        self.sent_until = self.sent_until.max(Some(at));
+        self.not_sent = None;
+    }
+
+    /// A confirm or a cancel of one reservation ended.
+    fn moved(&mut self, exchange: &Exchange, going: Going, outcome: &Outcome, at: DateTime<Utc>) {
+        let about = exchange.reference.as_deref().unwrap_or_default();
+        let Some(reservation) = self.reservations.get_mut(about) else { return };
+        let buying = going == Going::Buying;
+        let open = |why| Open { exchange: exchange.number, why, buying, since: at };
+        match outcome {
+            Outcome::NotSent => {
+                reservation.not_sent = Some(NotSent::again(reservation.not_sent, at));
+                return;
+            }
+            Outcome::NoHandle => reservation.leave_open(open(OpenWhy::NoHandle)),
+            Outcome::Unknown | Outcome::NotFound | Outcome::Seen { .. } => {
+                // A lease that ran out comes without an answer.
+                reservation.cancel_sent |= !buying;
+                reservation.leave_open(open(OpenWhy::Unknown { until: at }));
+            }
+            Outcome::Refused { why } => {
+                reservation.leave_open(open(OpenWhy::Refused { why: *why }));
+            }
+            Outcome::Accepted if buying => {
+                // The handle named the ways of a hold, which are spent.
+                reservation.handle = None;
+                reservation.done(Stage::Confirmed);
+            }
+            Outcome::Accepted => {
+                reservation.done(Stage::Gone { why: GoneWhy::Released });
+            }
+        }
+        reservation.not_sent = None;
+        self.looks.in_doubt = 0;
+    }
+
+    /// A look-up ended. What it showed is joined already.
+    fn looked(&mut self, why: LookUpWhy, outcome: &Outcome, reading: Reading) {
+        match outcome {
+            Outcome::Seen { reservations } => {
+                for (reference, reservation) in &mut self.reservations {
+                    if reservations.iter().all(|seen| seen.reference != *reference) {
+                        reservation.not_there(reading.asked_at);
+                    }
+                }
+            }
+            Outcome::NotFound => self.found_nothing(reading.asked_at),
+            Outcome::NotSent
+            | Outcome::Unknown
+            | Outcome::Refused { .. }
+            | Outcome::Accepted
+            | Outcome::NoHandle => return self.look_failed(reading.learnt_at),
+        }
+        self.looks.failed = 0;
+        self.looks.last_at = Some(reading.learnt_at);
+        self.looks.whole_asked_at = self.looks.whole_asked_at.max(Some(reading.asked_at));
+        match why {
+            LookUpWhy::Doubt => self.looks.in_doubt = self.looks.in_doubt.saturating_add(1),
+            LookUpWhy::Sweep => {
+                self.looks.swept = self.looks.swept.saturating_add(1);
+                self.looks.last_swept_at = Some(reading.learnt_at);
+            }
+            LookUpWhy::Hint => {}
+        }
+        if self.hint.is_some_and(|hint| reading.exchange > hint.after_exchange) {
+            self.hint = None;
+        }
+    }
+
+    fn found_nothing(&mut self, asked_at: DateTime<Utc>) {
+        // Of what was never sent there is nothing to find; it may still be sent.
+        if self.blind != Blind::NotSent {
+            let nothing = Blind::NotFound { first_asked_at: asked_at, last_asked_at: asked_at };
+            self.blind = self.blind.join(nothing);
+        }
+        for reservation in self.reservations.values_mut() {
+            reservation.not_there(asked_at);
+        }
+    }
+
+    fn look_failed(&mut self, at: DateTime<Utc>) {
+        self.looks.failed = self.looks.failed.saturating_add(1);
+        self.looks.last_at = Some(at);
+    }
+}

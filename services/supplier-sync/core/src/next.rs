@@ -1,0 +1,184 @@
+//! Closes the gap between what is wanted and what is there, one step after the other.
+//!
+//! While anything that was sent is in doubt, only look-ups go out.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::messages::WantedLeg;
+use suppliers::dialect;
+
+use crate::{
+    event::Event,
+    evidence::{Blind, NotSent, Reservation, Stage},
+    ladder,
+    policy::Policy,
+    record,
+    state::{Attempt, Doing, Leg, State},
+    truth,
+};
+
+/// Steps of one leg end long before this; more is a loop in the rules.
+const ROUNDS_MAX: usize = 24;
+/// The longest wait between tries of what could not be sent.
+const NOT_SENT_WAIT_MAX: TimeDelta = TimeDelta::seconds(30);
+
+/// Adds to `events` what follows from them, until nothing follows any more.
+pub(crate) fn settle_down(
+    state: &State,
+    mut events: Vec<Event>,
+    policy: &Policy,
+    now: DateTime<Utc>,
+) -> Vec<Event> {
+    let (mut after, _) = record(state.clone(), events.clone(), now);
+    for _ in 0..ROUNDS_MAX {
+        let Some(more) = after.as_deref().and_then(|leg| next(leg, policy, now)) else {
+            return events;
+        };
+        events.push(more.clone());
+        (after, _) = record(after, vec![more], now);
+    }
+    events.push(Event::InvariantBroken { what: "the rules do not settle down".to_owned() });
+    events
+}
+
+/// The one thing that has to happen now; nothing when the leg only waits.
+fn next(leg: &Leg, policy: &Policy, now: DateTime<Utc>) -> Option<Event> {
+    run_out(leg, now)
+        .or_else(|| proof(leg, policy))
+        .or_else(|| give_up(leg, policy, now))
+        .or_else(|| case(leg, policy))
+        .or_else(|| truth::told(leg, policy))
+        .or_else(|| begin(leg, policy, now))
+}
+
+fn run_out(leg: &Leg, now: DateTime<Utc>) -> Option<Event> {
+    let exchange = leg.in_flight.as_ref().filter(|exchange| exchange.lease_until <= now)?;
+    Some(Event::LeaseRanOut { exchange: exchange.number })
+}
+
+fn proof(leg: &Leg, policy: &Policy) -> Option<Event> {
+    leg.attempts.iter().filter(|attempt| !attempt.proven_dead).find_map(|attempt| {
+        let (first_asked_at, last_asked_at) = attempt.death(policy)?;
+        Some(Event::AttemptProvenDead {
+            attempt: attempt.number,
+            first_asked_at,
+            last_asked_at,
+            sent_until: attempt.sent_until?,
+        })
+    })
+}
+
+fn give_up(leg: &Leg, policy: &Policy, now: DateTime<Utc>) -> Option<Event> {
+    let attempt = leg.attempts.last()?;
+    let first_at = attempt.not_sent?.first_at;
+    let late = first_at + policy.retry_not_sent_for <= now;
+    let idle = attempt.blind == Blind::NotSent && !attempt.gave_up && !leg.is_mutating();
+    (late && idle).then_some(Event::GaveUp { attempt: attempt.number })
+}
+
+fn case(leg: &Leg, policy: &Policy) -> Option<Event> {
+    leg.live(policy).find_map(|(_, reference, reservation)| {
+        let content = reservation.content?;
+        let reference = reference.to_owned();
+        if reservation.mismatch_recorded {
+            return (reservation.odd_reads == 0).then_some(Event::Agreed { reference });
+        }
+        leg.is_mismatched(&reference, reservation).then_some(Event::Mismatch {
+            reference,
+            check_in: content.check_in,
+            check_out: content.check_out,
+            price: content.price,
+        })
+    })
+}
+
+fn begin(leg: &Leg, policy: &Policy, now: DateTime<Utc>) -> Option<Event> {
+    if leg.in_flight.is_some() {
+        return None;
+    }
+    if needs_attempt(leg, policy) {
+        let attempt = leg.attempts.last().map_or(0, |attempt| attempt.number).saturating_add(1);
+        let client_reference = dialect(leg.order.supplier).client_reference(leg.leg_id, attempt);
+        return Some(Event::AttemptMade { attempt, client_reference });
+    }
+    let exchange = leg.exchanges.saturating_add(1);
+    let began = |doing, attempt, reference| Event::Began {
+        exchange,
+        doing,
+        attempt,
+        reference,
+        lease_until: now + policy.lease_for(doing),
+    };
+    if let Some(sending) = sending(leg, policy).filter(|sending| sending.at <= now) {
+        let reference = sending.reference.map(str::to_owned);
+        return Some(began(sending.doing, sending.attempt, reference));
+    }
+    let look = ladder::next_look(leg, policy).filter(|look| look.at <= now)?;
+    Some(began(Doing::LookUp { why: look.why }, look.attempt, None))
+}
+
+/// Whether a new numbered attempt is allowed and needed: nothing is there, and nothing can come of any
+/// earlier one any more.
+fn needs_attempt(leg: &Leg, policy: &Policy) -> bool {
+    let wanted = match leg.wanted {
+        WantedLeg::Held => leg.order.terms.holdable,
+        WantedLeg::Confirmed => true,
+        WantedLeg::Released => false,
+    };
+    let dead = |attempt: &Attempt| attempt.proven_dead && attempt.reservations.is_empty();
+    wanted && leg.attempts.len() < policy.attempts_max && leg.attempts.iter().all(dead)
+}
+
+/// A mutating exchange that is to be made, and not before when.
+pub(crate) struct Sending<'a> {
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) doing: Doing,
+    pub(crate) attempt: u32,
+    pub(crate) reference: Option<&'a str>,
+}
+
+/// The next mutating exchange, if one is needed and none is in doubt.
+pub(crate) fn sending<'a>(leg: &'a Leg, policy: &Policy) -> Option<Sending<'a>> {
+    if leg.in_doubt_since(policy).is_some() {
+        return None;
+    }
+    if leg.wanted == WantedLeg::Released {
+        return leg.live(policy).next().map(|one| about(Doing::Cancel, one));
+    }
+    let Some(chosen) = leg.chosen(policy) else { return reserve(leg) };
+    let (_, reference, reservation) = chosen;
+    let buyable = reservation.stage == Stage::Held
+        && reservation.refused_to_sell().is_none()
+        && !leg.is_mismatched(reference, reservation);
+    if leg.wanted == WantedLeg::Confirmed && buyable {
+        return Some(about(Doing::Confirm, chosen));
+    }
+    let surplus = leg.live(policy).find(|(_, other, _)| *other != reference);
+    surplus.map(|one| about(Doing::Cancel, one))
+}
+
+/// The reserve of the newest attempt, if it was surely never sent.
+fn reserve(leg: &Leg) -> Option<Sending<'_>> {
+    let attempt = leg.attempts.last()?;
+    let fresh = attempt.blind == Blind::NotSent && !attempt.gave_up;
+    (fresh && attempt.reservations.is_empty()).then(|| Sending {
+        at: after(attempt.not_sent),
+        doing: Doing::Reserve { hold: leg.wanted == WantedLeg::Held },
+        attempt: attempt.number,
+        reference: None,
+    })
+}
+
+fn about<'a>(doing: Doing, one: (u32, &'a str, &Reservation)) -> Sending<'a> {
+    let (attempt, reference, reservation) = one;
+    Sending { at: after(reservation.not_sent), doing, attempt, reference: Some(reference) }
+}
+
+/// What could not be sent goes out again at once, and then ever more slowly.
+fn after(not_sent: Option<NotSent>) -> DateTime<Utc> {
+    let Some(tries) = not_sent else { return DateTime::<Utc>::MIN_UTC };
+    let wait = match tries.times {
+        0 | 1 => TimeDelta::zero(),
+        more => TimeDelta::seconds(1_i64 << more.saturating_sub(2).min(5)),
+    };
+    tries.last_at + wait.min(NOT_SENT_WAIT_MAX)
+}

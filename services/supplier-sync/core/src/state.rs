@@ -1,0 +1,299 @@
+//! What a leg is right now.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use contracts::{
+    ids::{BookingId, LegId},
+    messages::{LegState, WantedLeg},
+    offer::LegOrder,
+};
+use serde::{Deserialize, Serialize};
+use suppliers::Operation;
+
+use crate::{
+    evidence::{Blind, NotSent, Reservation, Stage},
+    policy::Policy,
+};
+
+/// A leg, or nothing when none was ever wished for.
+pub type State = Option<Box<Leg>>;
+
+/// One leg of a booking at one supplier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Leg {
+    pub leg_id: LegId,
+    pub booking_id: BookingId,
+    /// How many events it has.
+    pub version: u64,
+    pub order: Box<LegOrder>,
+    pub wanted: WantedLeg,
+    pub wanted_version: u32,
+    /// In the order of their numbers, which start at 1.
+    pub attempts: Vec<Attempt>,
+    /// The highest number an exchange was given.
+    pub exchanges: u32,
+    /// The exchange under way; there is never a second one.
+    pub in_flight: Option<Exchange>,
+    /// Exchanges whose lease ran out; their answers may still come.
+    pub overdue: Vec<Exchange>,
+    /// What the booking was told last.
+    pub told: Option<Told>,
+}
+
+/// One try to get a reservation, under one client reference.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attempt {
+    pub number: u32,
+    pub client_reference: String,
+    /// What is known as long as the supplier has named no reservation.
+    pub blind: Blind,
+    /// When the last byte of it can have been sent; nothing when it surely never was.
+    pub sent_until: Option<DateTime<Utc>>,
+    /// Since when the supplier's answer to it is outstanding.
+    pub unknown_since: Option<DateTime<Utc>>,
+    pub not_sent: Option<NotSent>,
+    pub gave_up: bool,
+    pub proven_dead: bool,
+    /// What the supplier named under its client reference, by the supplier's reference.
+    pub reservations: BTreeMap<String, Reservation>,
+    pub looks: Looks,
+    pub hint: Option<Hint>,
+}
+
+/// The look-ups of an attempt so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Looks {
+    /// Answered ones since something last came into doubt.
+    pub in_doubt: u32,
+    /// Answered ones of the standing sweep.
+    pub swept: u32,
+    /// Ones in a row that brought no answer.
+    pub failed: u32,
+    pub last_at: Option<DateTime<Utc>>,
+    pub last_swept_at: Option<DateTime<Utc>>,
+    /// When the newest answered one by client reference was asked.
+    pub whole_asked_at: Option<DateTime<Utc>>,
+}
+
+/// Callbacks that wait for a look-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hint {
+    pub first_at: DateTime<Utc>,
+    pub last_at: DateTime<Utc>,
+    /// Only a look-up with a higher number was asked after them.
+    pub after_exchange: u32,
+}
+
+/// One exchange with the supplier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exchange {
+    pub number: u32,
+    pub doing: Doing,
+    pub attempt: u32,
+    pub reference: Option<String>,
+    pub began_at: DateTime<Utc>,
+    pub lease_until: DateTime<Utc>,
+}
+
+/// What an exchange is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Doing {
+    /// Makes a reservation: held, or bought outright.
+    Reserve {
+        hold: bool,
+    },
+    /// Buys what is held.
+    Confirm,
+    Cancel,
+    /// Asks what there is; the only one that changes nothing.
+    LookUp {
+        why: LookUpWhy,
+    },
+}
+
+/// Why a look-up is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LookUpWhy {
+    Doubt,
+    Hint,
+    Sweep,
+}
+
+/// What the booking was told, and for which wish.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Told {
+    pub wanted_version: u32,
+    pub state: LegState,
+}
+
+impl Doing {
+    /// Whether it can change what is at the supplier.
+    #[must_use]
+    pub const fn mutates(self) -> bool {
+        match self {
+            Self::Reserve { .. } | Self::Confirm | Self::Cancel => true,
+            Self::LookUp { .. } => false,
+        }
+    }
+
+    /// The supplier operation.
+    #[must_use]
+    pub const fn operation(self) -> Operation {
+        match self {
+            Self::Reserve { .. } => Operation::Reserve,
+            Self::Confirm => Operation::Confirm,
+            Self::Cancel => Operation::Cancel,
+            Self::LookUp { .. } => Operation::Lookup,
+        }
+    }
+}
+
+impl Leg {
+    /// The reservation that is wanted, if one is there, with its attempt's number.
+    ///
+    /// What the booking was told of stays; else one that agrees with the order, the newest attempt, the
+    /// furthest stage, and the smallest reference, so that the choice never hangs on an order of news.
+    #[must_use]
+    pub fn chosen(&self, policy: &Policy) -> Option<(u32, &str, &Reservation)> {
+        let told = self.told_reference();
+        self.live(policy).max_by(|a, b| {
+            let key = |(number, reference, reservation): &(u32, &str, &Reservation)| {
+                let agrees = !self.is_mismatched(reference, reservation);
+                (agrees, told == Some(*reference), *number, reservation.stage)
+            };
+            key(a).cmp(&key(b)).then_with(|| b.1.cmp(a.1))
+        })
+    }
+
+    /// Every reservation that counts as there.
+    pub fn live(&self, policy: &Policy) -> impl Iterator<Item = (u32, &str, &Reservation)> {
+        self.reservations().filter(|(_, _, reservation)| reservation.is_live(policy))
+    }
+
+    /// Every reservation the supplier ever named.
+    pub fn reservations(&self) -> impl Iterator<Item = (u32, &str, &Reservation)> {
+        self.attempts.iter().flat_map(|attempt| {
+            let each = attempt.reservations.iter();
+            each.map(|(reference, reservation)| (attempt.number, reference.as_str(), reservation))
+        })
+    }
+
+    /// Whether its dates or its price are not the order's. Where the booking believes it bought, one
+    /// odd read is not enough to say so.
+    #[must_use]
+    pub fn is_mismatched(&self, reference: &str, reservation: &Reservation) -> bool {
+        let needed = if self.is_told_confirmed(reference) { 2 } else { 1 };
+        reservation.odd_reads >= needed
+    }
+
+    /// Since when something that was sent is unresolved; while it is, only look-ups go out.
+    #[must_use]
+    pub fn in_doubt_since(&self, policy: &Policy) -> Option<DateTime<Utc>> {
+        let attempts = self.attempts.iter().filter_map(Attempt::in_doubt_since);
+        let opened = self.reservations().filter_map(|(_, _, r)| r.in_doubt_since(policy));
+        attempts.chain(opened).min()
+    }
+
+    /// Whether an exchange that can change something is under way.
+    #[must_use]
+    pub fn is_mutating(&self) -> bool {
+        self.in_flight.as_ref().is_some_and(|exchange| exchange.doing.mutates())
+    }
+
+    /// The attempt with that number.
+    #[must_use]
+    pub fn attempt(&self, number: u32) -> Option<&Attempt> {
+        self.attempts.iter().find(|attempt| attempt.number == number)
+    }
+
+    /// The reservation the booking was told of last.
+    fn told_reference(&self) -> Option<&str> {
+        match &self.told.as_ref()?.state {
+            LegState::Held { reference, .. } | LegState::Confirmed { reference } => Some(reference),
+            LegState::Gone { .. } | LegState::Refused { .. } | LegState::InDoubt { .. } => None,
+        }
+    }
+
+    fn is_told_confirmed(&self, reference: &str) -> bool {
+        matches!(&self.told, Some(Told { state: LegState::Confirmed { reference: r }, .. }) if r == reference)
+    }
+}
+
+impl Attempt {
+    /// An attempt nothing of which was sent.
+    #[must_use]
+    pub(crate) fn new(number: u32, client_reference: String) -> Self {
+        Self {
+            number,
+            client_reference,
+            blind: Blind::NotSent,
+            sent_until: None,
+            unknown_since: None,
+            not_sent: None,
+            gave_up: false,
+            proven_dead: false,
+            reservations: BTreeMap::new(),
+            looks: Looks::default(),
+            hint: None,
+        }
+    }
+
+    /// Since when it may have made a reservation of which nothing was seen.
+    #[must_use]
+    pub fn in_doubt_since(&self) -> Option<DateTime<Utc>> {
+        let doubtful = match self.blind {
+            Blind::Unknown | Blind::NotFound { .. } => {
+                self.reservations.is_empty() && !self.proven_dead
+            }
+            Blind::NotSent | Blind::Refused { .. } => false,
+        };
+        self.unknown_since.filter(|_| doubtful)
+    }
+
+    /// When "not found" begins to prove something.
+    #[must_use]
+    pub fn window_ends_at(&self, policy: &Policy) -> Option<DateTime<Utc>> {
+        self.sent_until.map(|until| until + policy.window())
+    }
+
+    /// The two look-ups that prove it dead, if there are two, the later one late enough.
+    #[must_use]
+    pub fn death(&self, policy: &Policy) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        let Blind::NotFound { first_asked_at, last_asked_at } = self.blind else { return None };
+        let late_enough = self.window_ends_at(policy).is_some_and(|end| last_asked_at >= end);
+        let twice = first_asked_at < last_asked_at;
+        (self.reservations.is_empty() && twice && late_enough)
+            .then_some((first_asked_at, last_asked_at))
+    }
+
+    /// Whether nothing of it can be at the supplier any more: never sent; or the supplier itself said
+    /// no, or gone, of everything it named, and a look-up for the whole attempt, asked when everything
+    /// had to show, brought nothing else. Two "not found" are never enough: suppliers are late.
+    #[must_use]
+    pub fn is_proven_gone(&self, policy: &Policy) -> bool {
+        let Some(window_end) = self.window_ends_at(policy) else { return true };
+        let looked = self.looks.whole_asked_at.is_some_and(|at| at >= window_end);
+        let said = match self.blind {
+            Blind::Refused { .. } => true,
+            Blind::NotSent | Blind::Unknown | Blind::NotFound { .. } => {
+                !self.reservations.is_empty()
+            }
+        };
+        looked && said && self.reservations.values().all(Reservation::is_said_gone)
+    }
+
+    /// Whether the supplier named something of it that reached `stage`.
+    #[must_use]
+    pub fn reached(&self, stage: Stage) -> bool {
+        self.reservations.values().any(|reservation| reservation.stage >= stage)
+    }
+}

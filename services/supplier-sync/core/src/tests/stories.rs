@@ -1,0 +1,772 @@
+//! What happens to a leg, told from the first wish to the end.
+
+use std::fmt::Write as _;
+
+use chrono::TimeDelta;
+use contracts::messages::{GoneWhy, LegState, RefusedWhy, WantedLeg};
+use expect_test::{Expect, expect};
+use suppliers::{Answer, SeenState};
+
+use super::{UNKNOWN, World, bought, gone, held, seen, start};
+use crate::{Doing, Event, Fact, LookUpWhy, Refusal, SeenStage};
+
+fn check(world: &World, story: &Expect) {
+    let mut text = String::new();
+    for recorded in &world.journal {
+        let at = (recorded.at - start()).num_seconds();
+        writeln!(text, "{at:>6} s  {}", line(&recorded.event)).unwrap();
+    }
+    story.assert_eq(&text);
+}
+
+fn line(event: &Event) -> String {
+    match event {
+        Event::Wanted { wanted_version, wanted, .. } => {
+            format!("wanted {wanted:?} ({wanted_version})")
+        }
+        Event::AttemptMade { attempt, .. } => format!("attempt {attempt}"),
+        Event::Began { exchange, doing, attempt, reference, .. } => {
+            let about = reference.as_deref().map_or(format!("attempt {attempt}"), str::to_owned);
+            format!("  {exchange} → {} {about}", doing_words(*doing))
+        }
+        Event::Answered { exchange, outcome } => {
+            format!("  {exchange} ← {}", outcome_words(outcome))
+        }
+        Event::LeaseRanOut { exchange } => {
+            format!("  {exchange} ← (nobody said; its lease ran out)")
+        }
+        Event::Hinted { attempt } => format!("callback for attempt {attempt}"),
+        Event::AttemptProvenDead { attempt, .. } => format!("attempt {attempt} proven dead"),
+        Event::GaveUp { attempt } => format!("attempt {attempt} given up"),
+        Event::Mismatch { reference, .. } => format!("MISMATCH of {reference}"),
+        Event::Agreed { reference } => format!("{reference} agrees again"),
+        Event::Told { state } => format!("told {}", told_words(state)),
+        Event::InvariantBroken { what } => format!("BROKEN {what}"),
+    }
+}
+
+fn doing_words(doing: Doing) -> String {
+    match doing {
+        Doing::Reserve { hold: true } => "hold".to_owned(),
+        Doing::Reserve { hold: false } => "buy".to_owned(),
+        Doing::Confirm => "confirm".to_owned(),
+        Doing::Cancel => "cancel".to_owned(),
+        Doing::LookUp { why } => format!("look up ({why:?})"),
+    }
+}
+
+fn outcome_words(outcome: &crate::Outcome) -> String {
+    match outcome {
+        crate::Outcome::Seen { reservations } => {
+            let each = reservations.iter().map(|one| {
+                let stage = match one.stage {
+                    SeenStage::Listed => "listed",
+                    SeenStage::Held { .. } => "held",
+                    SeenStage::Confirmed => "confirmed",
+                    SeenStage::Gone => "gone",
+                };
+                format!("{} {stage}", one.reference)
+            });
+            each.collect::<Vec<_>>().join(", ")
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+fn told_words(state: &LegState) -> String {
+    match state {
+        LegState::Held { reference, .. } => format!("held {reference}"),
+        LegState::Confirmed { reference } => format!("confirmed {reference}"),
+        LegState::Gone { why } => format!("gone {why:?}"),
+        LegState::Refused { why } => format!("refused {why:?}"),
+        LegState::InDoubt { since } => {
+            format!("in doubt since {} s", (*since - start()).num_seconds())
+        }
+    }
+}
+
+#[test]
+fn held_then_bought_takes_two_calls_and_two_messages() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.wait(1);
+    world.answer(held("R1"));
+    world.wait(60);
+    world.want(WantedLeg::Confirmed);
+    world.wait(1);
+    world.answer(Answer::Accepted);
+    check(
+        &world,
+        &expect![[r#"
+                 0 s  wanted Held (1)
+                 0 s  attempt 1
+                 0 s    1 → hold attempt 1
+                 1 s    1 ← R1 held
+                 1 s  told held R1
+                61 s  wanted Confirmed (2)
+                61 s    2 → confirm R1
+                62 s    2 ← Accepted
+                62 s  told confirmed R1
+        "#]],
+    );
+    assert_eq!((world.calls.len(), world.told.len()), (2, 2));
+}
+
+/// Row: B1
+#[test]
+fn a_reservation_that_was_made_without_an_answer_is_found_and_not_made_again() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.wait(90);
+    world.answer(UNKNOWN);
+    world.wake();
+    world.wait(1);
+    world.answer(Answer::NotFound);
+    world.wake();
+    world.wait(1);
+    world.answer(held("R1"));
+    check(
+        &world,
+        &expect![[r#"
+                 0 s  wanted Held (1)
+                 0 s  attempt 1
+                 0 s    1 → hold attempt 1
+                90 s    1 ← Unknown
+                90 s  told in doubt since 90 s
+               120 s    2 → look up (Doubt) attempt 1
+               121 s    2 ← NotFound
+               181 s    3 → look up (Doubt) attempt 1
+               182 s    3 ← R1 held
+               182 s  told held R1
+        "#]],
+    );
+    assert_eq!(world.reserves(), 1);
+}
+
+/// Row: B2
+#[test]
+fn a_new_attempt_needs_two_misses_the_later_one_after_the_window() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.wait(90);
+    world.answer(UNKNOWN);
+    for _ in 0..4 {
+        assert_eq!(world.reserves(), 1);
+        world.wake_until_it_looks();
+        world.wait(1);
+        world.answer(Answer::NotFound);
+    }
+    world.wait(1);
+    world.answer(held("R2"));
+    check(
+        &world,
+        &expect![[r#"
+                 0 s  wanted Held (1)
+                 0 s  attempt 1
+                 0 s    1 → hold attempt 1
+                90 s    1 ← Unknown
+                90 s  told in doubt since 90 s
+               120 s    2 → look up (Doubt) attempt 1
+               121 s    2 ← NotFound
+               181 s    3 → look up (Doubt) attempt 1
+               182 s    3 ← NotFound
+               302 s    4 → look up (Doubt) attempt 1
+               303 s    4 ← NotFound
+               510 s    5 → look up (Doubt) attempt 1
+               511 s    5 ← NotFound
+               511 s  attempt 1 proven dead
+               511 s  attempt 2
+               511 s    6 → hold attempt 2
+               512 s    6 ← R2 held
+               512 s  told held R2
+        "#]],
+    );
+    let references: Vec<_> = world.leg().attempts.iter().map(|a| &a.client_reference).collect();
+    assert_eq!(references.len(), 2);
+    assert_ne!(references[0], references[1]);
+}
+
+/// Row: A7
+#[test]
+fn a_late_success_of_the_first_attempt_is_released_and_the_second_is_not_touched() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.wait(90);
+    world.answer(UNKNOWN);
+    while world.reserves() < 2 {
+        world.wake_until_it_looks();
+        world.answer(Answer::NotFound);
+    }
+    world.answer(held("R2"));
+    world.want(WantedLeg::Confirmed);
+    world.answer(Answer::Accepted);
+    // The standing sweep looks at both attempts; the first has come to life.
+    world.wake_until_it_looks();
+    let first = world.leg().in_flight.as_ref().unwrap().attempt;
+    world.answer(if first == 1 { held("R1") } else { bought("R2") });
+    while world.doing() != Some(Doing::Cancel) {
+        world.wake_until_it_looks();
+        let attempt = world.leg().in_flight.as_ref().unwrap().attempt;
+        world.answer(if attempt == 1 { held("R1") } else { bought("R2") });
+    }
+    assert_eq!(world.calls.last().unwrap().reference.as_deref(), Some("R1"));
+    world.answer(Answer::Accepted);
+    assert_eq!(world.last_told(), Some(&LegState::Confirmed { reference: "R2".to_owned() }));
+    assert_eq!(world.count(|doing| *doing == Doing::Cancel), 1);
+}
+
+/// Row: A7
+#[test]
+fn a_late_failure_of_the_first_attempt_cannot_undo_the_second() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.wait(120);
+    world.fact(&Fact::Due);
+    while world.reserves() < 2 {
+        world.wake_until_it_looks();
+        world.answer(Answer::NotFound);
+    }
+    world.answer(held("R2"));
+    let told = world.told.len();
+    world.answer_to(1, Answer::Refused(RefusedWhy::SoldOut));
+    assert_eq!(world.told.len(), told);
+    assert!(!world.leg().is_mutating());
+    assert_eq!(world.leg().chosen(&world.policy).unwrap().1, "R2");
+}
+
+/// Row: A8
+#[test]
+fn what_turns_up_after_the_release_is_told_and_released() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.answer(Answer::Refused(RefusedWhy::SoldOut));
+    world.want(WantedLeg::Released);
+    assert_eq!(world.last_told(), Some(&LegState::Gone { why: GoneWhy::NeverMade }));
+    world.wait(30);
+    let hint = Fact::Hinted { client_reference: None, reference: Some("R9".to_owned()) };
+    world.fact(&hint);
+    world.wake();
+    world.answer(bought("R9"));
+    world.answer(Answer::Accepted);
+    check(
+        &world,
+        &expect![[r#"
+                 0 s  wanted Held (1)
+                 0 s  attempt 1
+                 0 s    1 → hold attempt 1
+                 0 s    1 ← Refused { why: SoldOut }
+                 0 s  told refused SoldOut
+                 0 s  wanted Released (2)
+                 0 s  told gone NeverMade
+                30 s  callback for attempt 1
+                31 s    2 → look up (Hint) attempt 1
+                31 s    2 ← R9 confirmed
+                31 s  told confirmed R9
+                31 s    3 → cancel R9
+                31 s    3 ← Accepted
+                31 s  told gone Released
+        "#]],
+    );
+}
+
+/// Row: B11
+#[test]
+fn a_dead_attempt_of_a_released_leg_is_swept_until_the_day_after_check_out() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.wait(90);
+    world.answer(UNKNOWN);
+    world.want(WantedLeg::Released);
+    while world.last_told() != Some(&LegState::Gone { why: GoneWhy::NeverMade }) {
+        world.wake_until_it_looks();
+        world.answer(Answer::NotFound);
+    }
+    let before = world.look_ups();
+    while world.wake() {
+        if world.doing().is_some() {
+            world.answer(Answer::NotFound);
+        }
+    }
+    assert_eq!(world.look_ups() - before, 10, "at once, 1 h, 6 h, then daily");
+    let end = world.order.check_out.and_hms_opt(0, 0, 0).unwrap().and_utc() + TimeDelta::days(2);
+    assert!(world.now < end && world.now > end - TimeDelta::days(1), "{}", world.now);
+
+    // The same once more, and this time the supplier makes it after all.
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.wait(90);
+    world.answer(UNKNOWN);
+    world.want(WantedLeg::Released);
+    while world.last_told() != Some(&LegState::Gone { why: GoneWhy::NeverMade }) {
+        world.wake_until_it_looks();
+        world.answer(Answer::NotFound);
+    }
+    world.wake_until_it_looks();
+    world.answer(bought("R1"));
+    assert_eq!(world.doing(), Some(Doing::Cancel));
+    world.answer(Answer::Accepted);
+    check(
+        &world,
+        &expect![[r#"
+                 0 s  wanted Held (1)
+                 0 s  attempt 1
+                 0 s    1 → hold attempt 1
+                90 s    1 ← Unknown
+                90 s  told in doubt since 90 s
+                90 s  wanted Released (2)
+                90 s  told in doubt since 90 s
+               120 s    2 → look up (Doubt) attempt 1
+               120 s    2 ← NotFound
+               180 s    3 → look up (Doubt) attempt 1
+               180 s    3 ← NotFound
+               300 s    4 → look up (Doubt) attempt 1
+               300 s    4 ← NotFound
+               510 s    5 → look up (Doubt) attempt 1
+               510 s    5 ← NotFound
+               510 s  attempt 1 proven dead
+               510 s  told gone NeverMade
+              4110 s    6 → look up (Sweep) attempt 1
+              4110 s    6 ← R1 confirmed
+              4110 s  told confirmed R1
+              4110 s    7 → cancel R1
+              4110 s    7 ← Accepted
+              4110 s  told gone Released
+        "#]],
+    );
+}
+
+/// Row: F2
+#[test]
+fn a_release_that_overtakes_its_reserve_leaves_nothing_to_send() {
+    let mut world = World::new();
+    world.want_version(2, WantedLeg::Released);
+    world.want_version(1, WantedLeg::Held);
+    check(
+        &world,
+        &expect![[r#"
+                 0 s  wanted Released (2)
+                 0 s  told gone NeverMade
+        "#]],
+    );
+    assert!(world.calls.is_empty());
+    assert_eq!(world.wake(), false);
+}
+
+#[test]
+fn a_release_while_the_reserve_is_under_way_cancels_what_came_of_it() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.want(WantedLeg::Released);
+    world.wait(2);
+    world.answer(held("R1"));
+    world.wait(1);
+    world.answer(Answer::Accepted);
+    check(
+        &world,
+        &expect![[r#"
+                 0 s  wanted Held (1)
+                 0 s  attempt 1
+                 0 s    1 → hold attempt 1
+                 0 s  wanted Released (2)
+                 2 s    1 ← R1 held
+                 2 s    2 → cancel R1
+                 3 s    2 ← Accepted
+                 3 s  told gone Released
+        "#]],
+    );
+}
+
+#[test]
+fn what_was_not_sent_goes_out_again_under_the_same_reference_until_it_is_given_up() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    while world.last_told().is_none() {
+        world.answer(Answer::NotSent);
+        if world.doing().is_none() && world.last_told().is_none() {
+            world.wake();
+        }
+    }
+    assert_eq!(world.last_told(), Some(&LegState::Gone { why: GoneWhy::NeverMade }));
+    let references: std::collections::BTreeSet<_> =
+        world.calls.iter().map(|call| &call.client_reference).collect();
+    assert_eq!(references.len(), 1);
+    assert!((20..=26).contains(&world.reserves()), "{} tries in ten minutes", world.reserves());
+    assert_eq!(world.look_ups(), 0);
+    assert_eq!(world.wake(), false, "nothing was ever sent, so nothing is swept");
+}
+
+#[test]
+fn a_confirm_without_an_answer_is_looked_up_and_never_sent_twice_in_the_dark() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.answer(held("R1"));
+    world.want(WantedLeg::Confirmed);
+    world.wait(90);
+    world.answer(UNKNOWN);
+    world.wake();
+    world.answer(held("R1"));
+    world.wake();
+    world.answer(bought("R1"));
+    check(
+        &world,
+        &expect![[r#"
+                 0 s  wanted Held (1)
+                 0 s  attempt 1
+                 0 s    1 → hold attempt 1
+                 0 s    1 ← R1 held
+                 0 s  told held R1
+                 0 s  wanted Confirmed (2)
+                 0 s    2 → confirm R1
+                90 s    2 ← Unknown
+                90 s  told in doubt since 90 s
+               120 s    3 → look up (Doubt) attempt 1
+               120 s    3 ← R1 held
+               180 s    4 → look up (Doubt) attempt 1
+               180 s    4 ← R1 confirmed
+               180 s  told confirmed R1
+        "#]],
+    );
+    assert_eq!(world.count(|doing| *doing == Doing::Confirm), 1);
+}
+
+#[test]
+fn a_confirm_that_surely_did_nothing_is_sent_again_after_the_longest_answer_time() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.answer(held("R1"));
+    world.want(WantedLeg::Confirmed);
+    world.wait(90);
+    world.answer(UNKNOWN);
+    while world.count(|doing| *doing == Doing::Confirm) < 2 {
+        world.wake_until_it_looks();
+        world.answer(held("R1"));
+    }
+    assert!(world.now >= start() + TimeDelta::seconds(210));
+    world.answer(Answer::Accepted);
+    check(
+        &world,
+        &expect![[r#"
+                 0 s  wanted Held (1)
+                 0 s  attempt 1
+                 0 s    1 → hold attempt 1
+                 0 s    1 ← R1 held
+                 0 s  told held R1
+                 0 s  wanted Confirmed (2)
+                 0 s    2 → confirm R1
+                90 s    2 ← Unknown
+                90 s  told in doubt since 90 s
+               120 s    3 → look up (Doubt) attempt 1
+               120 s    3 ← R1 held
+               180 s    4 → look up (Doubt) attempt 1
+               180 s    4 ← R1 held
+               210 s    5 → look up (Doubt) attempt 1
+               210 s    5 ← R1 held
+               210 s    6 → confirm R1
+               210 s    6 ← Accepted
+               210 s  told confirmed R1
+        "#]],
+    );
+}
+
+#[test]
+fn a_refused_confirm_is_looked_up_at_once_and_then_told_as_it_is() {
+    for (read, told) in [
+        (held("R1"), LegState::Refused { why: RefusedWhy::SoldOut }),
+        (gone("R1"), LegState::Gone { why: GoneWhy::CancelledBySupplier }),
+        (bought("R1"), LegState::Confirmed { reference: "R1".to_owned() }),
+    ] {
+        let mut world = World::new();
+        world.want(WantedLeg::Held);
+        world.answer(held("R1"));
+        world.want(WantedLeg::Confirmed);
+        world.answer(Answer::Refused(RefusedWhy::SoldOut));
+        assert_eq!(world.doing(), Some(Doing::LookUp { why: LookUpWhy::Doubt }));
+        world.answer(read);
+        assert_eq!(world.last_told(), Some(&told));
+        assert_eq!(world.doing(), None);
+        // Whatever is left of it goes when it is wanted gone.
+        world.want(WantedLeg::Released);
+        if !matches!(told, LegState::Gone { .. }) {
+            assert_eq!(world.doing(), Some(Doing::Cancel));
+            world.answer(Answer::Accepted);
+        }
+        assert!(matches!(world.last_told(), Some(LegState::Gone { .. })));
+    }
+}
+
+#[test]
+fn a_cancel_that_needs_a_look_first_looks_and_then_cancels() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.answer(held("R1"));
+    world.want(WantedLeg::Confirmed);
+    world.answer(Answer::Accepted);
+    world.want(WantedLeg::Released);
+    assert_eq!(world.calls.last().unwrap().handle, None, "the ways of the hold are spent");
+    let exchange = world.leg().exchanges;
+    world.fact(&Fact::NoHandle { exchange });
+    world.answer(bought("R1"));
+    world.answer(Answer::Accepted);
+    check(
+        &world,
+        &expect![[r#"
+                 0 s  wanted Held (1)
+                 0 s  attempt 1
+                 0 s    1 → hold attempt 1
+                 0 s    1 ← R1 held
+                 0 s  told held R1
+                 0 s  wanted Confirmed (2)
+                 0 s    2 → confirm R1
+                 0 s    2 ← Accepted
+                 0 s  told confirmed R1
+                 0 s  wanted Released (3)
+                 0 s    3 → cancel R1
+                 0 s    3 ← NoHandle
+                 0 s    4 → look up (Doubt) attempt 1
+                 0 s    4 ← R1 confirmed
+                 0 s    5 → cancel R1
+                 0 s    5 ← Accepted
+                 0 s  told gone Released
+        "#]],
+    );
+}
+
+/// Row: A6
+#[test]
+fn a_refused_cancel_is_never_told_as_gone_and_is_tried_again() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.answer(held("R1"));
+    world.want(WantedLeg::Released);
+    for _ in 0..3 {
+        assert_eq!(world.doing(), Some(Doing::Cancel));
+        world.answer(Answer::Refused(RefusedWhy::Rejected));
+        while world.doing() != Some(Doing::Cancel) {
+            world.wake_until_it_looks();
+            world.answer(held("R1"));
+        }
+        assert!(!matches!(world.last_told(), Some(LegState::Gone { .. })));
+    }
+    world.answer(Answer::Accepted);
+    assert_eq!(world.last_told(), Some(&LegState::Gone { why: GoneWhy::Released }));
+}
+
+#[test]
+fn what_was_made_twice_is_kept_once() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.answer(held("R1"));
+    world.want(WantedLeg::Confirmed);
+    world.answer(Answer::Accepted);
+    world.wake_until_it_looks();
+    world.answer(Answer::Seen(vec![
+        seen("R0", SeenState::Confirmed),
+        seen("R1", SeenState::Confirmed),
+    ]));
+    assert_eq!(world.doing(), Some(Doing::Cancel));
+    assert_eq!(world.calls.last().unwrap().reference.as_deref(), Some("R0"));
+    world.answer(Answer::Accepted);
+    assert_eq!(world.last_told(), Some(&LegState::Confirmed { reference: "R1".to_owned() }));
+}
+
+#[test]
+fn wrong_dates_are_never_confirmed_and_open_a_case() {
+    let mut world = World::new();
+    world.want(WantedLeg::Confirmed);
+    world.wait(90);
+    world.answer(UNKNOWN);
+    world.wake();
+    let mut odd = seen("R1", SeenState::Confirmed);
+    odd.check_in = odd.check_in.and_then(|day| day.pred_opt());
+    world.answer(Answer::Seen(vec![odd]));
+    assert!(matches!(world.last_told(), Some(LegState::InDoubt { .. })));
+    world.wake_until_it_looks();
+    world.answer(bought("R1"));
+    check(
+        &world,
+        &expect![[r#"
+                 0 s  wanted Confirmed (1)
+                 0 s  attempt 1
+                 0 s    1 → buy attempt 1
+                90 s    1 ← Unknown
+                90 s  told in doubt since 90 s
+               120 s    2 → look up (Doubt) attempt 1
+               120 s    2 ← R1 confirmed
+               120 s  MISMATCH of R1
+               180 s    3 → look up (Doubt) attempt 1
+               180 s    3 ← R1 confirmed
+               180 s  R1 agrees again
+               180 s  told confirmed R1
+        "#]],
+    );
+}
+
+#[test]
+fn once_bought_one_odd_read_is_looked_at_again_before_it_is_a_case() {
+    let mut world = World::new();
+    world.want(WantedLeg::Confirmed);
+    world.answer(bought("R1"));
+    world.wake_until_it_looks();
+    let mut dear = seen("R1", SeenState::Confirmed);
+    dear.price = dear.price.map(|p| contracts::money::Money { minor: p.minor + 1, ..p });
+    world.answer(Answer::Seen(vec![dear.clone()]));
+    assert!(matches!(world.last_told(), Some(LegState::Confirmed { .. })));
+    world.wake_until_it_looks();
+    world.answer(Answer::Seen(vec![dear]));
+    assert!(matches!(world.last_told(), Some(LegState::InDoubt { .. })));
+    assert!(world.journal.iter().any(|r| matches!(r.event, Event::Mismatch { .. })));
+}
+
+#[test]
+fn a_supplier_that_cancels_is_told() {
+    let mut world = World::new();
+    world.want(WantedLeg::Confirmed);
+    world.answer(bought("R1"));
+    world.fact(&Fact::Hinted { client_reference: None, reference: Some("R1".to_owned()) });
+    world.wake();
+    world.answer(gone("R1"));
+    assert_eq!(world.last_told(), Some(&LegState::Gone { why: GoneWhy::CancelledBySupplier }));
+    assert_eq!(world.reserves(), 1);
+}
+
+#[test]
+fn a_hold_that_ran_out_is_looked_up_and_told_as_lapsed() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    let until = world.now + TimeDelta::minutes(30);
+    world.answer(Answer::Seen(vec![seen("R1", SeenState::Held { until: Some(until) })]));
+    while world.now < until {
+        assert!(world.wake());
+        if world.doing().is_some() {
+            let state = if world.now < until {
+                SeenState::Held { until: Some(until) }
+            } else {
+                SeenState::Gone
+            };
+            world.answer(Answer::Seen(vec![seen("R1", state)]));
+        }
+    }
+    assert_eq!(world.now, until + TimeDelta::minutes(5));
+    assert_eq!(world.last_told(), Some(&LegState::Gone { why: GoneWhy::Lapsed }));
+}
+
+/// Row: B5
+#[test]
+fn callbacks_that_come_together_cause_one_look_up_after_the_last() {
+    let mut world = World::new();
+    world.want(WantedLeg::Confirmed);
+    world.answer(bought("R1"));
+    for _ in 0..5 {
+        world.fact(&Fact::Hinted { client_reference: None, reference: Some("R1".to_owned()) });
+        world.now += TimeDelta::milliseconds(300);
+    }
+    assert_eq!(world.look_ups(), 0);
+    world.wake();
+    world.answer(bought("R1"));
+    check(
+        &world,
+        &expect![[r#"
+                 0 s  wanted Confirmed (1)
+                 0 s  attempt 1
+                 0 s    1 → buy attempt 1
+                 0 s    1 ← R1 confirmed
+                 0 s  told confirmed R1
+                 0 s  callback for attempt 1
+                 0 s  callback for attempt 1
+                 0 s  callback for attempt 1
+                 0 s  callback for attempt 1
+                 1 s  callback for attempt 1
+                 2 s    2 → look up (Hint) attempt 1
+                 2 s    2 ← R1 confirmed
+        "#]],
+    );
+    assert_eq!(world.look_ups(), 1);
+}
+
+#[test]
+fn a_callback_during_a_look_up_causes_another() {
+    let mut world = World::new();
+    world.want(WantedLeg::Confirmed);
+    world.answer(bought("R1"));
+    let hint = Fact::Hinted { client_reference: None, reference: Some("R1".to_owned()) };
+    world.fact(&hint);
+    world.wake();
+    world.fact(&hint);
+    world.answer(bought("R1"));
+    world.wake();
+    assert_eq!(world.look_ups(), 2);
+    world.answer(bought("R1"));
+    assert!(world.leg().attempts[0].hint.is_none());
+}
+
+#[test]
+fn a_rate_that_cannot_be_held_is_refused_as_a_hold_and_bought_outright() {
+    let mut world = World::new();
+    world.order.terms.holdable = false;
+    world.want(WantedLeg::Held);
+    assert_eq!(world.last_told(), Some(&LegState::Refused { why: RefusedWhy::Rejected }));
+    assert!(world.calls.is_empty());
+    world.want(WantedLeg::Confirmed);
+    assert_eq!(world.doing(), Some(Doing::Reserve { hold: false }));
+}
+
+#[test]
+fn a_process_that_dies_with_its_call_leaves_a_look_up_and_not_a_second_call() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.wake();
+    assert_eq!(world.now, start() + TimeDelta::seconds(120));
+    assert!(matches!(world.last_told(), Some(LegState::InDoubt { .. })));
+    world.wake();
+    world.answer(held("R1"));
+    // The answer comes after all, and brings nothing new.
+    world.answer_to(1, held("R1"));
+    check(
+        &world,
+        &expect![[r#"
+                 0 s  wanted Held (1)
+                 0 s  attempt 1
+                 0 s    1 → hold attempt 1
+               120 s    1 ← (nobody said; its lease ran out)
+               120 s  told in doubt since 120 s
+               150 s    2 → look up (Doubt) attempt 1
+               150 s    2 ← R1 held
+               150 s  told held R1
+               150 s    1 ← R1 held
+        "#]],
+    );
+    assert_eq!(world.reserves(), 1);
+}
+
+#[test]
+fn look_ups_that_fail_back_off_and_never_stop() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.answer(UNKNOWN);
+    let mut asked = Vec::new();
+    for _ in 0..7 {
+        world.wake_until_it_looks();
+        asked.push((world.now - start()).num_seconds());
+        world.answer(Answer::NotSent);
+    }
+    assert_eq!(asked, [30, 60, 120, 240, 480, 1080, 1680]);
+}
+
+#[test]
+fn older_and_repeated_wishes_change_nothing_and_strangers_are_refused() {
+    let mut world = World::new();
+    world.want_version(2, WantedLeg::Held);
+    let before = world.journal.len();
+    world.want_version(2, WantedLeg::Released);
+    world.want_version(1, WantedLeg::Released);
+    assert_eq!(world.journal.len(), before);
+    let other = crate::Command::Want {
+        booking_id: contracts::ids::BookingId(uuid::Uuid::from_u128(99)),
+        leg_id: world.leg().leg_id,
+        version: 3,
+        wanted: WantedLeg::Released,
+        order: Box::new(world.order.clone()),
+    };
+    let refused = crate::decide(&world.state, &other, &world.policy, world.now);
+    assert_eq!(refused, Err(Refusal::OtherBooking));
+}

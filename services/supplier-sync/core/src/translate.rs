@@ -1,0 +1,54 @@
+//! Contract messages to commands, answers of a dialect to what they prove.
+
+use contracts::{ids::LegId, messages::LegWanted};
+use suppliers::{Answer, SeenReservation, SeenState};
+
+use crate::{
+    command::Command,
+    event::{Outcome, Seen, SeenStage},
+};
+
+/// A command and the leg it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inbound {
+    pub leg_id: LegId,
+    pub command: Command,
+}
+
+impl From<LegWanted> for Inbound {
+    fn from(message: LegWanted) -> Self {
+        let LegWanted { booking_id, leg_id, version, wanted, order } = message;
+        let order = Box::new(order);
+        Self { leg_id, command: Command::Want { booking_id, leg_id, version, wanted, order } }
+    }
+}
+
+/// What an answer proves. Why something is unknown stays in the journal of exchanges.
+pub(crate) fn outcome(answer: &Answer) -> Outcome {
+    match answer {
+        Answer::NotSent => Outcome::NotSent,
+        Answer::Unknown { .. } => Outcome::Unknown,
+        Answer::Seen(reservations) => {
+            Outcome::Seen { reservations: reservations.iter().map(seen).collect() }
+        }
+        Answer::NotFound => Outcome::NotFound,
+        Answer::Refused(why) => Outcome::Refused { why: *why },
+        Answer::Accepted => Outcome::Accepted,
+    }
+}
+
+fn seen(reservation: &SeenReservation) -> Seen {
+    Seen {
+        reference: reservation.reference.clone(),
+        handle: reservation.handle.clone(),
+        stage: match reservation.state {
+            SeenState::Held { until } => SeenStage::Held { until },
+            SeenState::Confirmed => SeenStage::Confirmed,
+            SeenState::Gone => SeenStage::Gone,
+            SeenState::Unclear => SeenStage::Listed,
+        },
+        check_in: reservation.check_in,
+        check_out: reservation.check_out,
+        price: reservation.price,
+    }
+}

@@ -1,0 +1,172 @@
+//! What the booking is told: what is true of the leg, in the words of the contract.
+
+use contracts::messages::{GoneWhy, LegState, RefusedWhy, WantedLeg};
+
+use crate::{
+    event::Event,
+    evidence::{Blind, Reservation, Stage},
+    policy::Policy,
+    state::{Attempt, Doing, Leg, Told},
+};
+
+/// The news, if what is true was not told for this wish yet.
+pub(crate) fn told(leg: &Leg, policy: &Policy) -> Option<Event> {
+    let state = truth(leg, policy)?;
+    let known = leg
+        .told
+        .as_ref()
+        .is_some_and(|told| told.wanted_version == leg.wanted_version && same(&told.state, &state));
+    (!known).then_some(Event::Told { state })
+}
+
+/// A doubt that goes on is told once.
+fn same(told: &LegState, state: &LegState) -> bool {
+    match (told, state) {
+        (LegState::InDoubt { .. }, LegState::InDoubt { .. }) => true,
+        (told, state) => told == state,
+    }
+}
+
+/// What is true; nothing while it is just being made so.
+fn truth(leg: &Leg, policy: &Policy) -> Option<LegState> {
+    match leg.wanted {
+        WantedLeg::Held | WantedLeg::Confirmed => kept(leg, policy),
+        WantedLeg::Released => released(leg, policy),
+    }
+}
+
+fn kept(leg: &Leg, policy: &Policy) -> Option<LegState> {
+    let Some((number, reference, reservation)) = leg.chosen(policy) else {
+        return none_there(leg, policy);
+    };
+    if is_overtaken(leg, number, reference) {
+        return None;
+    }
+    if leg.is_mismatched(reference, reservation) {
+        return Some(LegState::InDoubt { since: reservation.first_seen_at });
+    }
+    if let Some(why) = reservation.refused_to_sell() {
+        return Some(LegState::Refused { why });
+    }
+    there(leg, policy, reference, reservation)
+}
+
+fn there(
+    leg: &Leg,
+    policy: &Policy,
+    reference: &str,
+    reservation: &Reservation,
+) -> Option<LegState> {
+    let cancelling = leg.in_flight.as_ref().is_some_and(|exchange| {
+        exchange.doing == Doing::Cancel && exchange.reference.as_deref() == Some(reference)
+    });
+    if cancelling {
+        return None;
+    }
+    match reservation.in_doubt_since(policy) {
+        // A refusal, or a missing handle, is looked into at once: no doubt worth a message yet.
+        Some(_) if reservation.is_looked_into_at_once() => return None,
+        Some(since) => return Some(LegState::InDoubt { since }),
+        None => {}
+    }
+    let (reference, until) = (reference.to_owned(), reservation.until);
+    match reservation.stage {
+        Stage::Confirmed => Some(LegState::Confirmed { reference }),
+        Stage::Listed => Some(LegState::InDoubt { since: reservation.first_seen_at }),
+        Stage::Held if leg.wanted == WantedLeg::Held => Some(LegState::Held { reference, until }),
+        // It is being bought; that it is held was told, or will be told as bought.
+        Stage::Held => None,
+        Stage::Gone { why } => Some(LegState::Gone { why }),
+    }
+}
+
+/// Whether a newer attempt, still unresolved, may yet take the place of a reservation not told of.
+fn is_overtaken(leg: &Leg, number: u32, reference: &str) -> bool {
+    let told = leg.told.as_ref().is_some_and(|told| names(&told.state, reference));
+    let unresolved = |attempt: &&Attempt| {
+        let sending = leg
+            .in_flight
+            .as_ref()
+            .is_some_and(|exchange| exchange.attempt == attempt.number && exchange.doing.mutates());
+        attempt.number > number && (sending || attempt.in_doubt_since().is_some())
+    };
+    !told && leg.attempts.iter().any(|attempt| unresolved(&attempt))
+}
+
+fn names(state: &LegState, wanted: &str) -> bool {
+    match state {
+        LegState::Held { reference, .. } | LegState::Confirmed { reference } => reference == wanted,
+        LegState::Gone { .. } | LegState::Refused { .. } | LegState::InDoubt { .. } => false,
+    }
+}
+
+fn none_there(leg: &Leg, policy: &Policy) -> Option<LegState> {
+    if leg.is_mutating() {
+        return None;
+    }
+    if let Some(since) = leg.in_doubt_since(policy) {
+        return Some(LegState::InDoubt { since });
+    }
+    if leg.wanted == WantedLeg::Held && !leg.order.terms.holdable && leg.attempts.is_empty() {
+        return Some(LegState::Refused { why: RefusedWhy::Rejected });
+    }
+    let attempt = leg.attempts.last()?;
+    if let Some(why) = gone_why(attempt, policy) {
+        return Some(LegState::Gone { why });
+    }
+    let spent = leg.attempts.len() >= policy.attempts_max;
+    match attempt.blind {
+        Blind::Refused { why } => Some(LegState::Refused { why }),
+        Blind::NotSent => attempt.gave_up.then_some(LegState::Gone { why: GoneWhy::NeverMade }),
+        Blind::NotFound { .. } if attempt.proven_dead && spent => {
+            Some(LegState::Gone { why: GoneWhy::NeverMade })
+        }
+        Blind::Unknown | Blind::NotFound { .. } => None,
+    }
+}
+
+fn released(leg: &Leg, policy: &Policy) -> Option<LegState> {
+    if leg.is_mutating() {
+        return None;
+    }
+    if let Some((_, reference, reservation)) = leg.live(policy).next() {
+        return being_released(leg, policy, reference, reservation);
+    }
+    if let Some(since) = leg.in_doubt_since(policy) {
+        return Some(LegState::InDoubt { since });
+    }
+    let why = leg.attempts.iter().filter_map(|attempt| gone_why(attempt, policy)).min();
+    Some(LegState::Gone { why: why.unwrap_or(GoneWhy::NeverMade) })
+}
+
+/// What is there and is not wanted is told only where it is news: in doubt, or thought gone.
+fn being_released(
+    leg: &Leg,
+    policy: &Policy,
+    reference: &str,
+    reservation: &Reservation,
+) -> Option<LegState> {
+    let doubt = leg.in_doubt_since(policy);
+    if let Some(since) = doubt.filter(|_| !reservation.is_looked_into_at_once()) {
+        return Some(LegState::InDoubt { since });
+    }
+    let thought_gone = match leg.told.as_ref().map(|told: &Told| &told.state) {
+        Some(LegState::Gone { .. } | LegState::Refused { .. }) => true,
+        Some(LegState::Held { .. } | LegState::Confirmed { .. } | LegState::InDoubt { .. })
+        | None => false,
+    };
+    let reference = reference.to_owned();
+    let until = reservation.until;
+    thought_gone.then_some(match reservation.stage {
+        Stage::Confirmed => LegState::Confirmed { reference },
+        Stage::Held => LegState::Held { reference, until },
+        Stage::Listed | Stage::Gone { .. } => {
+            LegState::InDoubt { since: reservation.first_seen_at }
+        }
+    })
+}
+
+/// Why what the supplier named under an attempt is gone.
+fn gone_why(attempt: &Attempt, policy: &Policy) -> Option<GoneWhy> {
+    attempt.reservations.values().filter_map(|reservation| reservation.why_gone(policy)).min()
+}
