@@ -152,8 +152,8 @@ impl Dialect for Rapid {
     }
 }
 
-/// A signed request: `EAN apikey=…,signature=…,timestamp=…`, SHA-512 of key, secret and seconds (spec
-/// 24058; the SDK's `RapidAuthenticationStrategy`).
+/// A signed request: `EAN APIKey=…,Signature=…,timestamp=…`, SHA-512 of key, secret and seconds (spec
+/// 24059 and the page on signature authentication that it refers to).
 fn request(access: &Access, now: DateTime<Utc>, method: Method, path: String) -> HttpRequest {
     let stamp = now.timestamp();
     let mut hash = Sha512::new();
@@ -164,7 +164,7 @@ fn request(access: &Access, now: DateTime<Utc>, method: Method, path: String) ->
     let key = &access.key;
     let headers = [
         ("accept", "application/json".to_owned()),
-        ("authorization", format!("EAN apikey={key},signature={signature},timestamp={stamp}")),
+        ("authorization", format!("EAN APIKey={key},Signature={signature},timestamp={stamp}")),
         ("customer-ip", access.customer_ip.clone()),
         ("user-agent", "holdfast/1".to_owned()),
     ];

@@ -18,7 +18,7 @@ fn requests_are_signed_with_key_secret_and_seconds() {
     let asked = Rapid.search(&access(), now(), &search());
     let header = |name| asked.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
     let hash = hex::encode(Sha512::digest(b"the-keythe-secret1800000000"));
-    let expected = format!("EAN apikey=the-key,signature={hash},timestamp=1800000000");
+    let expected = format!("EAN APIKey=the-key,Signature={hash},timestamp=1800000000");
     assert_eq!(header("authorization"), Some(expected.as_str()));
     assert_eq!(header("customer-ip"), Some("192.0.2.1"));
     assert!(!format!("{asked:?} {:?}", access()).contains("the-secret"));
