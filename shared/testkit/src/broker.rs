@@ -1,14 +1,20 @@
 //! Names at the broker that belong to one test, and a look at what is there.
 
-use contracts::routing::Routing;
+use chrono::Utc;
+use contracts::{
+    envelope::{SPEC_VERSION, header},
+    ids::MessageId,
+    message::Message,
+    routing::Routing,
+};
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties,
     message::BasicGetMessage,
     options::{
         BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
-        QueueDeclareOptions, QueueDeleteOptions,
+        QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
     },
-    types::FieldTable,
+    types::{AMQPValue, FieldTable},
 };
 use secrecy::SecretString;
 use serde_json::Value;
@@ -102,6 +108,53 @@ impl Broker {
         assert!(confirm.await.unwrap().is_ack(), "the broker took the message");
     }
 
+    /// Says a message as a service would, and waits for the confirmation.
+    ///
+    /// # Panics
+    /// When the broker does not take it.
+    pub async fn say<M: Message>(
+        &self,
+        routing: &Routing,
+        id: MessageId,
+        attempt: u32,
+        message: &M,
+    ) {
+        let mut headers = FieldTable::default();
+        let mut put = |name: &str, text: String| {
+            headers.insert(name.into(), AMQPValue::LongString(text.into()));
+        };
+        put(header::SPEC, SPEC_VERSION.to_owned());
+        put(header::ID, id.to_string());
+        put(header::TYPE, M::TYPE.to_owned());
+        put(header::SOURCE, "test".to_owned());
+        put(header::SUBJECT, message.subject().to_string());
+        put(header::TIME, Utc::now().to_rfc3339());
+        headers.insert(header::ATTEMPT.into(), AMQPValue::LongLongInt(attempt.into()));
+        let body = serde_json::to_vec(message).unwrap();
+        self.publish(&routing.exchange(M::KIND), M::TYPE, headers, &body).await;
+    }
+
+    /// Hears every message of a type from now on, in a queue of the test's own whose name it gives.
+    ///
+    /// # Panics
+    /// When the broker refuses.
+    pub async fn overhear<M: Message>(&self, prefix: &Prefix) -> String {
+        let queue = format!("{}overheard.{}", prefix.0, M::TYPE);
+        let declared = QueueDeclareOptions::default();
+        self.channel
+            .queue_declare(queue.as_str().into(), declared, FieldTable::default())
+            .await
+            .unwrap();
+        let exchange = prefix.routing().exchange(M::KIND);
+        let bound = QueueBindOptions::default();
+        let (queue_name, key) = (queue.as_str().into(), M::TYPE.into());
+        self.channel
+            .queue_bind(queue_name, exchange.into(), key, bound, FieldTable::default())
+            .await
+            .unwrap();
+        queue
+    }
+
     /// Takes one message out of a queue.
     ///
     /// # Panics
@@ -189,4 +242,24 @@ fn escaped(name: &str) -> String {
             other => format!("%{other:02X}"),
         })
         .collect()
+}
+
+/// Host and port of the broker.
+#[must_use]
+pub fn server() -> String {
+    split(&Infra::get().amqp).1.to_owned()
+}
+
+/// The broker's address, by way of a proxy.
+#[must_use]
+pub fn url_by(host_and_port: &str) -> SecretString {
+    let (before, _host, after) = split(&Infra::get().amqp);
+    format!("{before}{host_and_port}{after}").into()
+}
+
+/// An address around its host and port.
+fn split(url: &str) -> (&str, &str, &str) {
+    let begin = url.rfind('@').map_or_else(|| url.find("://").expect("a URL") + 3, |at| at + 1);
+    let end = url[begin..].find('/').map_or(url.len(), |slash| begin + slash);
+    (&url[..begin], &url[begin..end], &url[end..])
 }
