@@ -48,7 +48,7 @@ impl Tasks {
         self.tracker.spawn(async move {
             let ended = AssertUnwindSafe(task).catch_unwind().await;
             let ended = match ended {
-                Ok(Ok(())) => Ok(()),
+                Ok(Ok(())) if shutdown.is_cancelled() => Ok(()),
                 Ok(Ok(())) => Err(anyhow!("it ended although nobody asked it to")),
                 Ok(Err(error)) => Err(error),
                 Err(panic) => Err(anyhow!("it panicked: {}", panic_text(panic.as_ref()))),
