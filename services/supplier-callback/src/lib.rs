@@ -44,9 +44,8 @@ pub fn commands() -> Vec<Command<Config>> {
 }
 
 async fn migrate(config: Config, _process: Process, _args: Vec<String>) -> anyhow::Result<()> {
-    let url = config
-        .migrate_database_url
-        .context("SUPPLIER_CALLBACK_MIGRATE_DATABASE_URL is not set")?;
+    let url =
+        config.migrate_database_url.context("SUPPLIER_CALLBACK_MIGRATE_DATABASE_URL is not set")?;
     messaging::migrate(&url, &MIGRATOR, DATABASE_ROLE)
         .await
         .context("migrating the schema of supplier-callback")
@@ -88,8 +87,8 @@ impl App {
         let messaging = Messaging::start(messaging_config, pool, process)
             .await
             .context("connecting to the broker")?;
-        let sealer = Sealer::from_config(&config.seal_keys)
-            .context("reading SUPPLIER_CALLBACK_SEAL_KEY")?;
+        let sealer =
+            Sealer::from_config(&config.seal_keys).context("reading SUPPLIER_CALLBACK_SEAL_KEY")?;
         Ok(Self {
             messaging,
             sealer: Arc::new(sealer),

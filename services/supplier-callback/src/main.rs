@@ -3,9 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    chassis::main(
-        "supplier-callback",
-        &supplier_callback::commands(),
-        supplier_callback::serve,
-    )
+    chassis::main("supplier-callback", &supplier_callback::commands(), supplier_callback::serve)
 }

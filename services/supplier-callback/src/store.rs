@@ -1,9 +1,9 @@
 //! All SQL of supplier-callback: the raw callbacks, sealed, each once.
 
-use chassis::seal::Sealer;
+use chassis::{mint, seal::Sealer};
 use chrono::{DateTime, Utc};
 use contracts::{
-    ids::{CallbackId, MessageId, derive},
+    ids::{CallbackId, MessageId},
     messages::CallbackReceived,
     supplier::Supplier,
 };
@@ -54,7 +54,7 @@ pub(crate) async fn keep(
     callback: &Callback,
     raw: &Raw,
 ) -> Result<Stored, StoreError> {
-    let id = CallbackId(derive(now, &[supplier.word().as_bytes(), callback.id.as_bytes()]));
+    let id = CallbackId(mint::uuid7());
     let sealed = seal(&app.sealer, id, raw)?;
     let mut tx = app.messaging.begin().await?;
     let stored = insert(tx.conn(), id, supplier, now, callback, &sealed).await?;

@@ -1,1 +1,16 @@
-//! Stub.
+//! Supplier-callback against real PostgreSQL and RabbitMQ, and the Rapid dialect against its double.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::too_many_lines,
+    clippy::disallowed_methods,
+    reason = "a panic is a failed test"
+)]
+
+mod callbacks;
+mod rapid;
+mod service;
