@@ -10,7 +10,7 @@ mod handle;
 pub mod http;
 mod jobs;
 mod owners;
-mod quote;
+pub mod quote;
 pub mod store;
 
 use std::{sync::Arc, time::Duration};
@@ -63,13 +63,29 @@ async fn migrate(config: Config, _process: Process, _args: Vec<String>) -> anyho
 pub async fn serve(config: Config, process: Process) -> anyhow::Result<()> {
     let app = App::connect(&config, &process).await?;
     if config.role.works() {
-        app.messaging.consume(consumers::consumers(), handle::Handler::new(app.clone()));
+        app.hear();
         jobs::start(&app);
     }
     http::serve(&config, app).await
 }
 
 impl App {
+    /// Starts the consumer.
+    pub fn hear(&self) {
+        self.messaging.consume(consumers::consumers(), handle::Handler::new(self.clone()));
+    }
+
+    /// How this process speaks.
+    #[must_use]
+    pub const fn messaging(&self) -> &Messaging {
+        &self.messaging
+    }
+
+    /// Waits until the consumer can get deliveries.
+    pub async fn listening(&self) {
+        self.messaging.listening().await;
+    }
+
     /// Connects to everything booking needs.
     ///
     /// # Errors

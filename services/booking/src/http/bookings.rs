@@ -128,15 +128,18 @@ async fn quote_of_row(
     quote_id: QuoteId,
 ) -> Result<Found, ApiError> {
     let mut conn = reader(app).await?;
-    if let Some(first) = store::first_answer(&mut conn, account, key).await.map_err(store_failed)? {
-        return replay(&first, fingerprint).map(Found::Answer);
-    }
+    // The quote first, the key after it: a claim and its key are committed together, so whoever sees
+    // the claim also sees the key.
     let found = store::load_quote(&mut conn, account, quote_id).await.map_err(store_failed)?;
-    let (quote, state, _) = found.ok_or_else(ApiError::not_found)?;
-    match state {
-        ClaimState::Open => Ok(Found::Quote(Box::new(quote))),
-        ClaimState::Expired => Err(expired()),
-        ClaimState::Claimed(_) => Err(taken()),
+    if let Some((quote, ClaimState::Open, _)) = found {
+        return Ok(Found::Quote(Box::new(quote)));
+    }
+    let first = store::first_answer(&mut conn, account, key).await.map_err(store_failed)?;
+    match (first, found.map(|(_, state, _)| state)) {
+        (Some(first), _) => replay(&first, fingerprint).map(Found::Answer),
+        (None, None) => Err(ApiError::not_found()),
+        (None, Some(ClaimState::Claimed(_))) => Err(taken()),
+        (None, Some(ClaimState::Open | ClaimState::Expired)) => Err(expired()),
     }
 }
 

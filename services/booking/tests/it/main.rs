@@ -1,1 +1,17 @@
-//! Stub.
+//! Booking against real PostgreSQL, RabbitMQ and Redis: the gateway, messages, timers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::too_many_lines,
+    clippy::disallowed_methods,
+    reason = "a panic is a failed test"
+)]
+
+mod accepting;
+mod gateway;
+mod messages;
+mod world;

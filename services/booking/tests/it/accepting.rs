@@ -1,0 +1,166 @@
+//! Accepting: one click is one booking, a lock is bound to who and what, and ends by the database's clock.
+
+use axum::http::StatusCode;
+use chrono::TimeDelta;
+use futures::future::join_all;
+use serde_json::json;
+
+use crate::world::{World, body, send};
+
+/// Row: A2
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_clicks_at_once_and_one_after_a_restart_get_the_first_answer_byte_for_byte() {
+    let mut world = World::new().await;
+    let quote = world.quote("acct_1", TimeDelta::minutes(10)).await;
+    let clicks = (0..50).map(|_| {
+        let request = world.booking_request("acct_1", "click-1", &body(&quote));
+        tokio::spawn(send(world.router.clone(), request))
+    });
+    let answers: Vec<_> = join_all(clicks).await.into_iter().map(Result::unwrap).collect();
+    let first = answers[0].clone();
+    assert_eq!(first.status, StatusCode::ACCEPTED);
+    assert!(answers.iter().all(|answer| *answer == first));
+    let location = format!("/v1/bookings/{}", first.json()["booking_id"].as_str().unwrap());
+    assert_eq!(first.location, Some(location));
+
+    world.restart().await;
+    assert_eq!(world.book("acct_1", "click-1", &body(&quote)).await, first);
+    assert_eq!(world.book("acct_1", "\"click-1\"", &body(&quote)).await, first);
+    assert_eq!(world.count("booking").await, 1);
+    let wishes = sqlx::query_scalar::<_, i64>(
+        "select count(*) from booking_event where kind = 'leg_wished'",
+    );
+    assert_eq!(wishes.fetch_one(&world.pool).await.unwrap(), 1);
+}
+
+/// Row: A2
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_required_belongs_to_the_account_and_to_one_request() {
+    let world = World::new().await;
+    let quote = world.quote("acct_1", TimeDelta::minutes(10)).await;
+    let without = world.post("acct_1", "/v1/bookings", &body(&quote)).await;
+    assert_eq!(
+        (without.status, without.code()),
+        (StatusCode::BAD_REQUEST, "idempotency_key_missing".to_owned())
+    );
+    let first = world.book("acct_1", "k", &body(&quote)).await;
+    assert_eq!(first.status, StatusCode::ACCEPTED);
+
+    let mut other = body(&quote);
+    other["travellers"][0]["given_name"] = json!("Bea");
+    let reused = world.book("acct_1", "k", &other).await;
+    assert_eq!(
+        (reused.status, reused.code()),
+        (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused".to_owned())
+    );
+
+    // The same request in another order and spelling is the same request.
+    let again = format!(
+        r#"{{ "contact": {{"phone":"+4930901820","email":"ana@example.org"}},
+             "travellers": [{{"family_name":"Silva", "given_name":"Ana"}}], "quote_id": "{}" }}"#,
+        quote.quote_id
+    );
+    let again = serde_json::from_str(&again).unwrap();
+    assert_eq!(world.book("acct_1", "k", &again).await, first);
+
+    let theirs = world.quote("acct_2", TimeDelta::minutes(10)).await;
+    let answer = world.book("acct_2", "k", &body(&theirs)).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED);
+    assert_ne!(answer.bytes, first.bytes);
+    assert_eq!(world.count("booking").await, 2);
+}
+
+/// Row: A2
+/// Row: D4
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_quote_makes_no_booking_and_spends_no_key() {
+    let world = World::new().await;
+    let old = world.quote("acct_1", TimeDelta::minutes(10)).await;
+    world.service.database.offset_clock(TimeDelta::minutes(11)).await;
+    let answer = world.book("acct_1", "k", &body(&old)).await;
+    assert_eq!((answer.status, answer.code()), (StatusCode::CONFLICT, "quote_expired".to_owned()));
+    assert_eq!((world.count("booking").await, world.count("outbox").await), (0, 0));
+
+    let fresh = world.quote("acct_1", TimeDelta::minutes(10)).await;
+    let answer = world.book("acct_1", "k", &body(&fresh)).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED);
+}
+
+/// Row: D4
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_redis_forgot_or_kept_too_long_is_decided_by_its_row() {
+    let mut world = World::new().await;
+    let quote = world.quote("acct_1", TimeDelta::minutes(10)).await;
+    world.locks.kill();
+    let answer = world.book("acct_1", "k1", &body(&quote)).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+
+    // A Redis that still has a lock whose time is over changes nothing either.
+    world.locks = testkit::redis();
+    let old = world.quote("acct_1", TimeDelta::minutes(10)).await;
+    let client = redis::Client::open(world.locks.url()).unwrap();
+    let mut conn = client.get_multiplexed_async_connection().await.unwrap();
+    let key = format!("lock:{{acct_1}}:{}", old.quote_id);
+    let text = serde_json::to_string(&old).unwrap();
+    redis::cmd("SET").arg(key).arg(text).exec_async(&mut conn).await.unwrap();
+    world.restart_with_locks().await;
+    world.service.database.offset_clock(TimeDelta::minutes(11)).await;
+    let answer = world.book("acct_1", "k2", &body(&old)).await;
+    assert_eq!((answer.status, answer.code()), (StatusCode::CONFLICT, "quote_expired".to_owned()));
+    assert_eq!(world.count("booking").await, 1);
+}
+
+/// Row: D1
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_belongs_to_its_account_and_to_what_was_quoted() {
+    let world = World::new().await;
+    let quote = world.quote("acct_1", TimeDelta::minutes(10)).await;
+    let path = format!("/v1/quotes/{}", quote.quote_id);
+    assert_eq!(world.get("acct_1", &path).await.status, StatusCode::OK);
+    assert_eq!(world.get("acct_2", &path).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(world.book("acct_2", "k", &body(&quote)).await.status, StatusCode::NOT_FOUND);
+
+    let shown = world.get("acct_1", &path).await.json();
+    let mut other_terms = body(&quote);
+    other_terms["terms"] = json!("0".repeat(64));
+    let answer = world.book("acct_1", "k", &other_terms).await;
+    assert_eq!((answer.status, answer.code()), (StatusCode::CONFLICT, "terms_differ".to_owned()));
+    let mut more_guests = body(&quote);
+    more_guests["travellers"] = json!(vec![json!({"given_name": "A", "family_name": "B"}); 3]);
+    let answer = world.book("acct_1", "k", &more_guests).await;
+    assert_eq!((answer.status, answer.code()), (StatusCode::CONFLICT, "guests_differ".to_owned()));
+    assert_eq!(world.count("booking").await, 0);
+
+    let mut same = body(&quote);
+    same["terms"] = shown["terms"].clone();
+    assert_eq!(world.book("acct_1", "k", &same).await.status, StatusCode::ACCEPTED);
+    let answer = world.book("acct_1", "k2", &body(&quote)).await;
+    assert_eq!((answer.status, answer.code()), (StatusCode::CONFLICT, "quote_taken".to_owned()));
+    assert_eq!(world.get("acct_1", &path).await.json()["state"], "booked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn personal_data_is_nowhere_but_sealed() {
+    let world = World::new().await;
+    let (booking_id, _) = world.booked("acct_1").await;
+    let everything: Vec<String> = sqlx::query_scalar(
+        "select state::text from booking union all select body::text from booking_event
+         union all select encode(body, 'escape') || headers::text from outbox
+         union all select encode(sealed, 'escape') from traveller
+         union all select body from idempotency_key",
+    )
+    .fetch_all(&world.pool)
+    .await
+    .unwrap();
+    assert!(everything.len() >= 6, "{}", everything.len());
+    for text in everything {
+        for canary in ["Ana", "Silva", "ana@example.org", "901820"] {
+            assert!(!text.contains(canary), "{canary} in {text}");
+        }
+    }
+    let path = format!("/internal/bookings/{booking_id}/travellers");
+    assert_eq!(world.get("acct_1", &path).await.status, StatusCode::UNAUTHORIZED);
+    let answer = world.internal(&path).await.json();
+    assert_eq!(answer["travellers"][0]["given_name"], "Ana");
+    assert_eq!(answer["phone"], "+4930901820");
+}

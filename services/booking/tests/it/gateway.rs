@@ -1,0 +1,128 @@
+//! The edge: everything wrong is said at once, and nothing wrong gets in.
+
+use axum::{
+    body::Body,
+    http::{Request, StatusCode},
+};
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use crate::world::{World, body};
+
+fn faults(problem: &Value) -> Vec<(String, String)> {
+    let text = |v: &Value| v.as_str().unwrap().to_owned();
+    let errors = problem["errors"].as_array().unwrap();
+    errors.iter().map(|e| (text(&e["pointer"]), text(&e["code"]))).collect()
+}
+
+/// Row: L7
+#[tokio::test(flavor = "multi_thread")]
+async fn a_booking_request_is_told_every_fault_at_once() {
+    let world = World::new().await;
+    let bad = json!({
+        "quote_id": "not-a-uuid",
+        "travellers": [
+            {"given_name": "", "family_name": "x".repeat(51)},
+            {"given_name": 5, "middle": "M", "family_name": "李"},
+        ],
+        "contact": {"email": "nobody", "phone": "030 901820"},
+        "special_requests": "r".repeat(501),
+        "redeem_points": -1,
+        "refund_to": "x",
+        "status": "confirmed",
+    });
+    let answer = world.book("acct_1", "k", &bad).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let pair = |(p, c): (&str, &str)| (p.to_owned(), c.to_owned());
+    let expected = [
+        ("/quote_id", "invalid"),
+        ("/travellers/0/given_name", "invalid"),
+        ("/travellers/0/family_name", "invalid"),
+        ("/travellers/1/given_name", "wrong_type"),
+        ("/travellers/1/middle", "unknown"),
+        ("/contact/email", "invalid"),
+        ("/contact/phone", "invalid"),
+        ("/special_requests", "invalid"),
+        ("/redeem_points", "wrong_type"),
+        ("/refund_to", "invalid"),
+        ("/status", "unknown"),
+    ];
+    assert_eq!(faults(&answer.json()), expected.map(pair));
+    for table in ["booking", "booking_event", "outbox", "idempotency_key", "traveller"] {
+        assert_eq!(world.count(table).await, 0, "{table}");
+    }
+}
+
+/// Row: L7
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_is_told_every_fault_at_once() {
+    let world = World::new().await;
+    let path = "/v1/stays?check_in=2020-01-02&check_out=2020-01-01&adults=0&children=3,99\
+                &currency=XXX&sort=price";
+    let answer = world.get("acct_1", path).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let said: Vec<String> = faults(&answer.json()).into_iter().map(|(p, _)| p).collect();
+    let expected =
+        ["?adults", "?children", "?currency", "?sort", "?property_id", "?check_in", "?check_out"];
+    assert_eq!(said, expected);
+}
+
+/// Row: L7
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_are_too_large_or_no_json_and_strangers_get_a_clear_answer() {
+    let world = World::new().await;
+    let quote = world.quote("acct_1", TimeDelta::minutes(10)).await;
+    let mut huge = body(&quote);
+    huge["special_requests"] = json!("x".repeat(1 << 20));
+    let answer = world.book("acct_1", "k", &huge).await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+
+    let post = |token: &str, content_type: &str, body: &'static str| {
+        let request = Request::post("/v1/bookings")
+            .header("authorization", format!("Bearer {token}"))
+            .header("idempotency-key", "k")
+            .header("content-type", content_type);
+        request.body(Body::from(body)).unwrap()
+    };
+    let token = world.token("acct_1");
+    let answers = [
+        (post(&token, "application/json", "{\"quote_id\": "), StatusCode::BAD_REQUEST),
+        (post(&token, "application/json", "[]"), StatusCode::UNPROCESSABLE_ENTITY),
+        (post(&token, "text/plain", "{}"), StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        (post("", "application/json", "{}"), StatusCode::UNAUTHORIZED),
+        (post("a.b.c", "application/json", "{}"), StatusCode::UNAUTHORIZED),
+    ];
+    for (request, expected) in answers {
+        let answer = world.send(request).await;
+        assert_eq!(answer.status, expected);
+        assert!(answer.json()["type"].as_str().unwrap().starts_with("https://"), "{answer:?}");
+    }
+    let (booking_id, _) = world.booked("acct_1").await;
+    for path in ["", "/history"] {
+        let path = format!("/v1/bookings/{booking_id}{path}");
+        assert_eq!(world.get("acct_2", &path).await.status, StatusCode::NOT_FOUND);
+    }
+    let path = format!("/v1/bookings/{booking_id}/cancellation");
+    assert_eq!(world.post("acct_2", &path, &json!({})).await.status, StatusCode::NOT_FOUND);
+}
+
+/// Row: A3
+#[tokio::test(flavor = "multi_thread")]
+async fn a_booking_lists_what_can_be_done_and_refuses_everything_else_without_a_trace() {
+    let world = World::new().await;
+    let (booking_id, _) = world.booked("acct_1").await;
+    let path = format!("/v1/bookings/{booking_id}");
+    assert_eq!(world.get("acct_1", &path).await.json()["next_actions"], json!(["cancel"]));
+    let cancel = format!("{path}/cancellation");
+    let answer = world.post("acct_1", &cancel, &json!({})).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED);
+    assert_eq!(answer.json()["status"], "cancelling");
+    assert_eq!(answer.json()["next_actions"], json!([]));
+
+    let history = format!("{path}/history");
+    let before = (world.get("acct_1", &history).await, world.count("outbox").await);
+    let again = world.post("acct_1", &cancel, &json!({})).await;
+    assert_eq!((again.status, again.code()), (StatusCode::CONFLICT, "not_allowed_now".to_owned()));
+    assert_eq!(again.json()["next_actions"], json!([]));
+    assert_eq!((world.get("acct_1", &history).await, world.count("outbox").await), before);
+}

@@ -1,0 +1,229 @@
+//! What booking makes of what it hears, through the real broker: once, in any order, however often.
+
+use chrono::{TimeDelta, Utc};
+use contracts::{
+    asset::{AssetAmount, AssetId, Units},
+    ids::{BookingId, MessageId, PaymentId},
+    instruction::Instruction,
+    message::Message,
+    messages::{
+        Closing, GoneWhy, LegChanged, LegState, PaymentClosed, PaymentPrepared, PaymentSeen,
+        PaymentSettled,
+    },
+};
+use messaging::{Outgoing, Step};
+use serde_json::{Value, json};
+use testkit::until;
+use uuid::Uuid;
+
+use crate::world::World;
+
+const AMOUNT: &str = "80000000000000000";
+
+/// What a neighbour would say; said through booking's own outbox, since it is only the way in.
+struct Neighbour<'a> {
+    world: &'a World,
+    booking_id: BookingId,
+    payment_id: PaymentId,
+    n: u64,
+    said: Vec<Outgoing>,
+}
+
+impl<'a> Neighbour<'a> {
+    async fn of(world: &'a World, booking_id: Uuid) -> Self {
+        let state: String =
+            sqlx::query_scalar("select state::text from booking where booking_id = $1")
+                .bind(booking_id)
+                .fetch_one(&world.pool)
+                .await
+                .unwrap();
+        let state: Value = serde_json::from_str(&state).unwrap();
+        let payment_id = state["payment"]["payment_id"].as_str().unwrap().parse().unwrap();
+        Self { world, booking_id: BookingId(booking_id), payment_id, n: 0, said: Vec::new() }
+    }
+
+    async fn say<M: Message>(&mut self, message: &M) {
+        self.n += 1;
+        let id = MessageId::caused_by(Utc::now(), self.booking_id.0, self.n, 0);
+        let outgoing = Outgoing::new(id, Utc::now(), message);
+        self.said.push(outgoing.clone());
+        self.send(vec![outgoing]).await;
+    }
+
+    async fn send(&self, said: Vec<Outgoing>) {
+        let mut tx = self.world.app.messaging().begin().await.unwrap();
+        tx.say_all(said);
+        tx.commit().await.unwrap();
+    }
+
+    async fn leg(&mut self, quote: &booking::quote::Quote, seq: u64, state: LegState) {
+        let (booking_id, leg_id) = (self.booking_id, quote.legs[0].leg_id);
+        let wanted_version = 9;
+        self.say(&LegChanged { booking_id, leg_id, seq, wanted_version, state }).await;
+    }
+
+    async fn prepared(&mut self) {
+        let (booking_id, payment_id) = (self.booking_id, self.payment_id);
+        let instruction = self.world.sign(Instruction {
+            booking_id,
+            payment_id,
+            chain: "eip155:31337".to_owned(),
+            contract: None,
+            address: "0x00000000000000000000000000000000000000aa".to_owned(),
+            amount: AssetAmount {
+                units: units(),
+                decimals: 18,
+                asset: AssetId::parse("eth").unwrap(),
+            },
+            pay_by: Utc::now() + TimeDelta::minutes(20),
+            confirmations: 3,
+        });
+        self.say(&PaymentPrepared { booking_id, payment_id, seq: 1, instruction }).await;
+    }
+
+    async fn settled(&mut self) {
+        let (booking_id, payment_id) = (self.booking_id, self.payment_id);
+        let (received, seen_at) = (units(), Utc::now());
+        self.say(&PaymentSeen {
+            booking_id,
+            payment_id,
+            seq: 2,
+            received,
+            complete: true,
+            seen_at,
+        })
+        .await;
+        self.say(&PaymentSettled { booking_id, payment_id, seq: 3, received }).await;
+    }
+}
+
+fn units() -> Units {
+    Units::parse(AMOUNT).unwrap()
+}
+
+async fn reaches(world: &World, booking_id: Uuid, status: &str) -> Value {
+    let path = format!("/v1/bookings/{booking_id}");
+    until(&format!("the booking is {status}"), || async {
+        let shown = world.get("acct_1", &path).await.json();
+        (shown["status"] == status).then_some(shown)
+    })
+    .await
+}
+
+async fn dump(world: &World) -> Vec<String> {
+    sqlx::query_scalar(
+        "select b.state::text from booking b union all select e.body::text from booking_event e
+         union all select deadline || due_at from timer order by 1",
+    )
+    .fetch_all(&world.pool)
+    .await
+    .unwrap()
+}
+
+/// Row: F2
+#[tokio::test(flavor = "multi_thread")]
+async fn a_booking_is_carried_to_its_end_once_although_everything_is_said_twice_and_backwards() {
+    let world = World::new().await;
+    world.app.hear();
+    world.app.listening().await;
+    let (booking_id, quote) = world.booked("acct_1").await;
+    let mut neighbour = Neighbour::of(&world, booking_id).await;
+
+    // Backwards: the money and its instruction are known before the hold.
+    neighbour.settled().await;
+    neighbour.prepared().await;
+    let held = LegState::Held { reference: "R1".to_owned(), until: None };
+    neighbour.leg(&quote, 1, held).await;
+    reaches(&world, booking_id, "committing").await;
+    neighbour.leg(&quote, 2, LegState::Confirmed { reference: "R1".to_owned() }).await;
+    let shown = reaches(&world, booking_id, "confirmed").await;
+    assert_eq!(shown["payment"]["state"], "settled");
+    assert_eq!(shown["legs"][0]["reference"], "R1");
+
+    let before = dump(&world).await;
+    let mut again = neighbour.said.clone();
+    again.reverse();
+    neighbour.send(again.clone()).await;
+    neighbour.send(again).await;
+    // A last message is behind the repeats in the queue: when it is handled, so are they.
+    neighbour.leg(&quote, 1, LegState::InDoubt { since: Utc::now() }).await;
+    let last = neighbour.said.last().unwrap().id().0;
+    until("the last message is handled", || async {
+        let seen: i64 = sqlx::query_scalar("select count(*) from inbox where message_id = $1")
+            .bind(last)
+            .fetch_one(&world.pool)
+            .await
+            .unwrap();
+        (seen == 1).then_some(())
+    })
+    .await;
+    assert_eq!(dump(&world).await, before);
+    let mut conn = world.pool.acquire().await.unwrap();
+    assert!(booking::store::rebuild(&mut conn, booking_id).await.unwrap());
+}
+
+/// Row: D3
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_payable_is_shown_before_everything_is_held_and_then_to_the_last_unit() {
+    let world = World::new().await;
+    world.app.hear();
+    world.app.listening().await;
+    let (booking_id, quote) = world.booked("acct_1").await;
+    let mut neighbour = Neighbour::of(&world, booking_id).await;
+    neighbour.prepared().await;
+    let shown = reaches(&world, booking_id, "holding").await;
+    assert_eq!(shown["payment"]["address"], Value::Null);
+    assert_eq!(shown["next_actions"], json!(["cancel"]));
+
+    neighbour.leg(&quote, 1, LegState::Held { reference: "R1".to_owned(), until: None }).await;
+    let shown = reaches(&world, booking_id, "awaiting_payment").await;
+    assert_eq!(shown["payment"]["amount"]["units"], AMOUNT);
+    assert_eq!(shown["payment"]["amount"], serde_json::to_value(&quote.amount).unwrap());
+    assert_eq!(shown["next_actions"], json!(["pay", "cancel"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instruction_that_was_tampered_with_is_not_shown() {
+    let world = World::new().await;
+    world.service.logs.expect("does not carry payment-verification's signature");
+    world.app.hear();
+    world.app.listening().await;
+    let (booking_id, quote) = world.booked("acct_1").await;
+    let mut neighbour = Neighbour::of(&world, booking_id).await;
+    neighbour.prepared().await;
+    neighbour.leg(&quote, 1, LegState::Held { reference: "R1".to_owned(), until: None }).await;
+    reaches(&world, booking_id, "awaiting_payment").await;
+    sqlx::query("update booking set state = replace(state::text, '00aa', '00bb')::json")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    let shown = reaches(&world, booking_id, "awaiting_payment").await;
+    assert_eq!(shown["payment"]["address"], Value::Null);
+    assert_eq!(shown["next_actions"], json!(["cancel"]));
+}
+
+/// Row: D4
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_never_comes_ends_the_booking_by_the_databases_clock() {
+    let world = World::new().await;
+    world.app.hear();
+    world.app.listening().await;
+    let (booking_id, quote) = world.booked("acct_1").await;
+    let mut neighbour = Neighbour::of(&world, booking_id).await;
+    neighbour.prepared().await;
+    neighbour.leg(&quote, 1, LegState::Held { reference: "R1".to_owned(), until: None }).await;
+    reaches(&world, booking_id, "awaiting_payment").await;
+    assert_eq!(booking::fire_timers(&world.app).await.unwrap(), Step::Idle);
+
+    world.service.database.offset_clock(TimeDelta::minutes(21)).await;
+    while booking::fire_timers(&world.app).await.unwrap() != Step::Idle {}
+    let (booking_id_, payment_id) = (neighbour.booking_id, neighbour.payment_id);
+    let closing = Closing::Closed { received: Units::ZERO, settled: Units::ZERO };
+    let closed = PaymentClosed { booking_id: booking_id_, payment_id, seq: 2, closing };
+    neighbour.say(&closed).await;
+    reaches(&world, booking_id, "failing").await;
+    neighbour.leg(&quote, 2, LegState::Gone { why: GoneWhy::Released }).await;
+    let shown = reaches(&world, booking_id, "failed").await;
+    assert_eq!(shown["ended_because"], "not_paid_in_time");
+    assert_eq!(shown["payment"]["state"], "none");
+}
