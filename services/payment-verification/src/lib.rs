@@ -1,1 +1,157 @@
-//! Stub.
+//! Payment-verification: owns payment requests, addresses, what was seen on chains, refunds and the ledger of money.
+//! Hears what booking asks; says what is seen and final. Holds no key that could spend.
+#![doc = include_str!("../README.md")]
+
+mod address;
+mod cache;
+pub mod chains;
+pub mod config;
+mod consumers;
+mod feed;
+mod handle;
+pub mod http;
+mod jobs;
+mod store;
+pub mod watcher;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use chassis::{Command, Process, sign::SigningKey};
+use messaging::{DatabaseConfig, Messaging, MessagingConfig};
+use payment_verification_core::assets::Registry;
+use sqlx::migrate::Migrator;
+
+pub use address::{AccountKey, NotAnAccountKey};
+pub use config::Config;
+pub use feed::FeedError;
+pub use jobs::read_rates;
+use watcher::Watcher;
+
+/// The service's own schema.
+pub static MIGRATOR: Migrator = sqlx::migrate!();
+
+/// The consumer role, which names the queue.
+pub const ROLE: &str = "payment-verification";
+
+/// The database role that the service runs as.
+pub const DATABASE_ROLE: &str = "payment_verification";
+
+/// The handles of a running process.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) messaging: Messaging,
+    pub(crate) cache: cache::Cache,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) addresses: address::Addresses,
+    pub(crate) instruction_key: Arc<SigningKey>,
+    pub(crate) feed: feed::Feed,
+    pub(crate) watch_every: Duration,
+    pub(crate) process: Process,
+}
+
+/// What payment-verification offers besides serving.
+#[must_use]
+pub fn commands() -> Vec<Command<Config>> {
+    vec![Command::new("migrate", "brings the schema up to date, as its owner", migrate)]
+}
+
+async fn migrate(config: Config, _process: Process, _args: Vec<String>) -> anyhow::Result<()> {
+    let url = config.migrate_database_url;
+    let url = url.context("PAYMENT_VERIFICATION_MIGRATE_DATABASE_URL is not set")?;
+    messaging::migrate(&url, &MIGRATOR, DATABASE_ROLE).await.context("migrating the schema")?;
+    Ok(())
+}
+
+/// Connects, begins to watch, starts the consumer, the jobs and internal HTTP.
+///
+/// # Errors
+/// When something it needs cannot be had.
+pub async fn serve(config: Config, process: Process) -> anyhow::Result<()> {
+    let app = App::connect(&config, &process).await?;
+    let watchers = app.watchers(&config)?;
+    // Before the first address is given out, so that no payment lies before the beginning.
+    for watcher in &watchers {
+        watcher.begin().await.context("reading the head of a chain for the first time")?;
+    }
+    app.consume();
+    jobs::start(&app, watchers);
+    http::serve(&config, app).await
+}
+
+impl App {
+    /// Connects to everything the service needs.
+    ///
+    /// # Errors
+    /// When something cannot be had, or the schema is behind.
+    pub async fn connect(config: &Config, process: &Process) -> anyhow::Result<Self> {
+        let (url, connections) = (config.database_url.clone(), config.database_connections);
+        let pool = messaging::connect(&DatabaseConfig::new(url, connections, ROLE))
+            .await
+            .context("connecting to the database")?;
+        let missing = messaging::migrations_missing(&pool, &MIGRATOR).await?;
+        anyhow::ensure!(missing.is_empty(), "run `migrate` first; missing: {missing:?}");
+        let messaging_config = MessagingConfig {
+            service: ROLE,
+            amqp_url: config.amqp_url.clone(),
+            prefix: config.amqp_prefix.clone(),
+            prefetch: 256,
+            policy: config.policy.messaging.clone(),
+        };
+        let messaging = Messaging::start(messaging_config, pool, process)
+            .await
+            .context("connecting to the broker")?;
+        let feed = feed::Feed::new(
+            config.rate_feed_url.clone(),
+            config.registry.clone(),
+            config.policy.lock.rate_age_max,
+        )
+        .context("making the client for the rate feed")?;
+        Ok(Self {
+            messaging,
+            cache: cache::Cache::new(&config.cache_redis_url)
+                .context("reading PAYMENT_VERIFICATION_CACHE_REDIS_URL")?,
+            registry: config.registry.clone(),
+            addresses: address::Addresses::new(config.account_key.clone()),
+            instruction_key: config.instruction_key.clone(),
+            feed,
+            watch_every: config.policy.payment.watch_every,
+            process: process.clone(),
+        })
+    }
+
+    /// How this process speaks and hears.
+    #[must_use]
+    pub fn messaging(&self) -> &Messaging {
+        &self.messaging
+    }
+
+    /// Starts to hear.
+    pub fn consume(&self) {
+        self.messaging.consume(consumers::consumers(), handle::Handler::new(self.clone()));
+    }
+
+    /// A watcher for each chain that has a node.
+    ///
+    /// # Errors
+    /// When no client can be made, or a chain is of no family that is known here.
+    pub fn watchers(&self, config: &Config) -> anyhow::Result<Vec<Watcher>> {
+        let mut watchers = vec![];
+        for (chain, url) in &config.nodes {
+            let number = chain.strip_prefix("eip155:").and_then(|number| number.parse().ok());
+            let number = number.with_context(|| format!("{chain} is of no known family"))?;
+            let of_chain = self.registry.assets().filter(|asset| asset.chain == *chain);
+            let contracts = of_chain.filter_map(|asset| asset.contract.clone());
+            let node = chains::evm::Node::new(number, url.clone(), contracts)
+                .context("making the client for a node")?;
+            watchers.push(Watcher::new(self.clone(), chain.clone(), node));
+        }
+        Ok(watchers)
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "App({ROLE})")
+    }
+}

@@ -102,6 +102,14 @@ impl Registry {
         Ok(registry)
     }
 
+    /// The part of the registry that is on these chains.
+    #[must_use]
+    pub fn on_chains(mut self, is_there: impl Fn(&str) -> bool) -> Self {
+        self.chains.retain(|id, _| is_there(id));
+        self.assets.retain(|_, asset| is_there(&asset.chain));
+        self
+    }
+
     /// One asset.
     #[must_use]
     pub fn asset(&self, id: &AssetId) -> Option<&Asset> {

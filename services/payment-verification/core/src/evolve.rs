@@ -47,7 +47,7 @@ pub fn evolve(mut payment: Payment, event: &Event) -> Payment {
             repost(&mut payment, transfers, |posted| match posted {
                 Posted::Final(units) => Posted::Reversed(units),
                 Posted::Nothing | Posted::Reversed(_) => posted,
-            })
+            });
         }
         Event::Settled { .. } => payment.settled = true,
         Event::Closed { closing, .. } => payment.closing = Some(*closing),

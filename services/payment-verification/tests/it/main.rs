@@ -1,1 +1,19 @@
-//! Stub.
+//! Payment-verification against a real database, broker, Redis and node.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::too_many_lines,
+    clippy::disallowed_methods,
+    reason = "a panic is a failed test"
+)]
+
+mod asked;
+mod ledger;
+mod paid;
+mod reorg;
+mod rig;
+mod shown;

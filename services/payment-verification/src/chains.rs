@@ -1,0 +1,86 @@
+//! Nodes of chains: what a block holds, as plain transfers, whatever the family.
+
+pub mod evm;
+
+use chassis::HttpError;
+use chrono::{DateTime, Utc};
+use contracts::asset::Units;
+use payment_verification_core::chain::{BlockRef, Hash32, TransferKey};
+
+/// One block, with everything in it that moved money.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// Which block.
+    pub head: BlockHead,
+    /// What moved in it and did not fail.
+    pub transfers: Vec<Transfer>,
+}
+
+/// Which block it is and what it stands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlockHead {
+    /// Which block.
+    pub at: BlockRef,
+    /// The block under it.
+    pub parent: Hash32,
+    /// When its maker says it was made.
+    pub stamped_at: DateTime<Utc>,
+}
+
+/// One movement of one asset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transfer {
+    /// Where it stands in its transaction.
+    pub key: TransferKey,
+    /// To whom, as the chain compares addresses.
+    pub to: Vec<u8>,
+    /// The token's contract; nothing for the chain's own coin.
+    pub contract: Option<String>,
+    /// How much.
+    pub units: Units,
+}
+
+/// Why a node is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum ChainError {
+    /// It gave no whole answer.
+    #[error("the node gave no answer to {asked}")]
+    NoAnswer {
+        /// What it was asked.
+        asked: &'static str,
+        /// Why.
+        #[source]
+        source: HttpError,
+    },
+    /// Its answer is not what nodes answer.
+    #[error("the node's answer to {asked} cannot be read")]
+    NotReadable {
+        /// What it was asked.
+        asked: &'static str,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// It refuses.
+    #[error("the node refused {asked} with {code}")]
+    Refused {
+        /// What it was asked.
+        asked: &'static str,
+        /// An HTTP status or a JSON-RPC code.
+        code: i64,
+    },
+    /// It serves another chain than it is configured for.
+    #[error("the node serves chain {told} and not {wanted}")]
+    OtherChain {
+        /// What it says.
+        told: u64,
+        /// What it should say.
+        wanted: u64,
+    },
+    /// It answers about different blocks in one go: the chain changed while it was asked.
+    #[error("the node's answers about block {height} do not fit together")]
+    Changed {
+        /// The block's height.
+        height: u64,
+    },
+}

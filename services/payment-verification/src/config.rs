@@ -1,0 +1,245 @@
+//! Every key payment-verification reads.
+
+use std::{collections::BTreeMap, net::SocketAddr, str::FromStr as _, sync::Arc};
+
+use chassis::{
+    config::{Config as ReadConfig, Problems, Vars},
+    sign::SigningKey,
+    telemetry::TelemetryConfig,
+};
+use contracts::policy::{self, Policy};
+use payment_verification_core::assets::{self, Registry};
+use secrecy::SecretString;
+
+use crate::address::AccountKey;
+
+const XPUB: &str = "PAYMENT_VERIFICATION_XPUB";
+const INSTRUCTION_KEY: &str = "PAYMENT_VERIFICATION_INSTRUCTION_KEY";
+const NODES: &str = "PAYMENT_VERIFICATION_EVM_RPC_URLS";
+const ASSETS: &str = "PAYMENT_VERIFICATION_ASSETS";
+const POLICY: &str = "HOLDFAST_POLICY";
+
+/// What a payment-verification process is told by its environment.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where internal HTTP listens.
+    pub http_addr: SocketAddr,
+    pub database_url: SecretString,
+    /// Connections of the pool.
+    pub database_connections: u32,
+    /// As the owner of the schema; only `migrate` needs it.
+    pub migrate_database_url: Option<SecretString>,
+    pub amqp_url: SecretString,
+    /// Before every exchange and queue name; empty in production.
+    pub amqp_prefix: String,
+    /// Redis for what is shown to the gateway; may evict.
+    pub cache_redis_url: SecretString,
+    /// Who may sign tokens, base64 Ed25519 public keys.
+    pub token_public_keys: Vec<String>,
+    /// `iss` of every token.
+    pub token_issuer: String,
+    /// Where deposit addresses come from; public.
+    pub account_key: AccountKey,
+    /// Signs what must be paid; cannot spend.
+    pub instruction_key: Arc<SigningKey>,
+    /// A node for each chain that is watched.
+    pub nodes: BTreeMap<String, SecretString>,
+    /// Base of the rate feed.
+    pub rate_feed_url: String,
+    /// What one can pay with, on chains that have a node.
+    pub registry: Arc<Registry>,
+    pub policy: Arc<Policy>,
+    pub telemetry: TelemetryConfig,
+}
+
+impl ReadConfig for Config {
+    fn from_vars(vars: &Vars<'_>) -> Result<Self, Problems> {
+        let nodes = nodes(vars);
+        let (policy, registry) = (policy(vars), registry(vars, &nodes));
+        let (account_key, instruction_key) = (account_key(vars), instruction_key(vars));
+        let rest = Rest::read(vars);
+        let (Some(policy), Some(registry), Some(account_key), Some(instruction_key)) =
+            (policy, registry, account_key, instruction_key)
+        else {
+            return Err(vars.finish(()).err().unwrap_or(Problems(vec![])));
+        };
+        vars.finish(Self {
+            http_addr: rest.http_addr,
+            database_url: rest.database_url,
+            database_connections: rest.database_connections,
+            migrate_database_url: rest.migrate_database_url,
+            amqp_url: rest.amqp_url,
+            amqp_prefix: rest.amqp_prefix,
+            cache_redis_url: rest.cache_redis_url,
+            token_public_keys: rest.token_public_keys,
+            token_issuer: rest.token_issuer,
+            account_key,
+            instruction_key: Arc::new(instruction_key),
+            nodes,
+            rate_feed_url: rest.rate_feed_url,
+            registry: Arc::new(registry),
+            policy: Arc::new(policy),
+            telemetry: rest.telemetry,
+        })
+    }
+
+    fn telemetry(&self) -> &TelemetryConfig {
+        &self.telemetry
+    }
+}
+
+/// The keys that are taken as they are; read before anything is given up, so that all problems are found together.
+struct Rest {
+    http_addr: SocketAddr,
+    database_url: SecretString,
+    database_connections: u32,
+    migrate_database_url: Option<SecretString>,
+    amqp_url: SecretString,
+    amqp_prefix: String,
+    cache_redis_url: SecretString,
+    token_public_keys: Vec<String>,
+    token_issuer: String,
+    rate_feed_url: String,
+    telemetry: TelemetryConfig,
+}
+
+impl Rest {
+    fn read(vars: &Vars<'_>) -> Self {
+        Self {
+            http_addr: vars.addr("PAYMENT_VERIFICATION_HTTP_ADDR"),
+            database_url: vars.secret("PAYMENT_VERIFICATION_DATABASE_URL"),
+            database_connections: vars.parse("PAYMENT_VERIFICATION_DATABASE_CONNECTIONS", 12),
+            migrate_database_url: vars.optional_secret("PAYMENT_VERIFICATION_MIGRATE_DATABASE_URL"),
+            amqp_url: vars.secret("PAYMENT_VERIFICATION_AMQP_URL"),
+            amqp_prefix: vars.optional("PAYMENT_VERIFICATION_AMQP_PREFIX").unwrap_or_default(),
+            cache_redis_url: vars.secret("PAYMENT_VERIFICATION_CACHE_REDIS_URL"),
+            token_public_keys: vars.list("PAYMENT_VERIFICATION_TOKEN_PUBLIC_KEYS"),
+            token_issuer: vars.required("PAYMENT_VERIFICATION_TOKEN_ISSUER"),
+            rate_feed_url: vars.url("PAYMENT_VERIFICATION_RATE_FEED_URL"),
+            telemetry: vars.telemetry("PAYMENT_VERIFICATION"),
+        }
+    }
+}
+
+fn policy(vars: &Vars<'_>) -> Option<Policy> {
+    let text = vars.file(POLICY);
+    let policy = Policy::parse(text.as_deref().unwrap_or(policy::DEFAULT));
+    policy.or_else(|error| vars.problem(POLICY, error.message()).ok_or(())).ok()
+}
+
+/// The registry without what is on chains that have no node.
+fn registry(vars: &Vars<'_>, nodes: &BTreeMap<String, SecretString>) -> Option<Registry> {
+    let text = vars.file(ASSETS);
+    let registry = match Registry::parse(text.as_deref().unwrap_or(assets::DEFAULT)) {
+        Ok(registry) => registry,
+        Err(error) => return vars.problem(ASSETS, chassis::chain(&error).to_string()),
+    };
+    if let Some(chain) = nodes.keys().find(|chain| registry.chain(chain).is_none()) {
+        return vars
+            .problem(NODES, format!("names {chain}, which the registry of assets does not have"));
+    }
+    Some(registry.on_chains(|chain| nodes.contains_key(chain)))
+}
+
+fn account_key(vars: &Vars<'_>) -> Option<AccountKey> {
+    let text = vars.required(XPUB);
+    if text.is_empty() {
+        return None;
+    }
+    AccountKey::from_str(&text)
+        .or_else(|error| vars.problem(XPUB, error.to_string()).ok_or(()))
+        .ok()
+}
+
+fn instruction_key(vars: &Vars<'_>) -> Option<SigningKey> {
+    let seed = vars.secret(INSTRUCTION_KEY);
+    let key = SigningKey::from_base64(&seed);
+    key.or_else(|error| vars.problem(INSTRUCTION_KEY, error.to_string()).ok_or(())).ok()
+}
+
+/// `chain=url`, separated by commas; an address may hold a key of its own, so it is not printed.
+fn nodes(vars: &Vars<'_>) -> BTreeMap<String, SecretString> {
+    let mut nodes = BTreeMap::new();
+    for entry in vars.list(NODES) {
+        match entry.split_once('=') {
+            Some((chain, url)) if url.starts_with("http://") || url.starts_with("https://") => {
+                if nodes.insert(chain.to_owned(), SecretString::from(url)).is_some() {
+                    vars.problem::<()>(NODES, format!("names {chain} twice"));
+                }
+            }
+            _ => drop(vars.problem::<()>(NODES, "is not a list of chain=http://…")),
+        }
+    }
+    if nodes.is_empty() {
+        vars.problem::<()>(NODES, "names no node");
+    }
+    nodes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = include_str!("../../../deploy/env/payment-verification.env");
+
+    fn read(change: (&str, &str)) -> Result<Config, Problems> {
+        let lookup = |key: &str| {
+            if key == change.0 {
+                return Some(change.1.to_owned());
+            }
+            let mut lines = SAMPLE.lines().filter_map(|line| line.split_once('='));
+            lines.find(|(name, _)| *name == key).map(|(_, value)| value.to_owned())
+        };
+        Config::from_vars(&Vars::new(&lookup))
+    }
+
+    #[test]
+    fn the_sample_names_every_key_and_no_other() {
+        if let Err(differences) = chassis::config::check_sample::<Config>(SAMPLE) {
+            panic!("{differences:#?}");
+        }
+    }
+
+    /// Row: J5
+    #[test]
+    fn no_key_of_the_configuration_could_spend() {
+        // The first private extended key of BIP-32's test vectors: refused, and not printed.
+        let private = "xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3TGtRBeJgk33yuGBxrMPHi";
+        let problems = read((XPUB, private)).unwrap_err();
+        assert_eq!(problems.0.len(), 1);
+        let told = problems.to_string();
+        assert!(told.contains("private key") && !told.contains(private), "{told}");
+
+        for key in SAMPLE.lines().filter_map(|line| line.split_once('=')).map(|(key, _)| key) {
+            for word in ["XPRV", "MNEMONIC", "SPEND", "WALLET", "PRIVATE"] {
+                assert!(!key.contains(word), "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn all_problems_are_said_together() {
+        let lookup = |_: &str| None;
+        let problems = Config::from_vars(&Vars::new(&lookup)).unwrap_err().to_string();
+        for key in [
+            "HTTP_ADDR",
+            "DATABASE_URL",
+            "AMQP_URL",
+            "XPUB",
+            "INSTRUCTION_KEY",
+            "EVM_RPC_URLS",
+            "RATE_FEED_URL",
+        ] {
+            assert!(problems.contains(key), "{key} in\n{problems}");
+        }
+    }
+
+    #[test]
+    fn a_node_needs_its_chain_in_the_registry() {
+        let problem = |value| read((NODES, value)).unwrap_err().to_string();
+        assert!(problem("eip155:1=http://node").contains("eip155:1"));
+        assert!(problem("eip155:31337").contains("chain=http"));
+        assert!(problem("").contains("names no node"));
+        assert!(read((NODES, "eip155:31337=https://node/key")).is_ok());
+    }
+}

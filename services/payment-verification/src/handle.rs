@@ -1,0 +1,328 @@
+//! The one door: payments are loaded, asked or told something, and saved with all that follows, in one transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chassis::trace;
+use chrono::{DateTime, Utc};
+use contracts::ids::{BookingId, MessageId, PaymentId};
+use messaging::{Handled, Handles, Outcome, Outgoing, Received, StoreError, Tx, reject};
+use payment_verification_core::{
+    Command, Effect, Event, Fact, Payment,
+    chain::TransferKey,
+    decide,
+    decide::{Means, needs_deposit},
+    effects,
+    event::Grant,
+    evolve, learn,
+    state::Deposit,
+    translate::{Asked, Said, said},
+};
+use sqlx::PgConnection;
+
+use crate::{
+    App,
+    store::{
+        chain::{Touched, save_transfers},
+        corrupt,
+        payment::{self, Changed, Entry, Loaded, Transaction},
+    },
+};
+
+/// Handles what payment-verification hears.
+pub(crate) struct Handler {
+    app: App,
+}
+
+impl Handler {
+    pub(crate) fn new(app: App) -> Self {
+        Self { app }
+    }
+}
+
+impl Handles for Handler {
+    type Inbound = Asked;
+    type After = ();
+
+    async fn handle(
+        &self,
+        tx: &mut Tx,
+        batch: Vec<Received<Asked>>,
+    ) -> Result<Handled<()>, StoreError> {
+        let ids: Vec<_> = batch.iter().map(|received| received.inbound.payment_id).collect();
+        let mut desk = Desk::open(&self.app, tx.conn(), &ids).await?;
+        let wanted = batch.iter().filter(|received| desk.will_need_deposit(&received.inbound));
+        let wanted = wanted.count();
+        desk.deposits = self.app.addresses.take(tx.conn(), wanted).await?;
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for received in batch {
+            let Received { inbound, now, span, .. } = received;
+            outcomes.push(span.in_scope(|| desk.ask(&inbound, now))?);
+        }
+        self.app.addresses.put_back(std::mem::take(&mut desk.deposits));
+        desk.save(tx).await?;
+        Ok(Handled { outcomes, after: vec![] })
+    }
+}
+
+/// Payments that are being worked on, and all that follows from it.
+pub(crate) struct Desk<'a> {
+    app: &'a App,
+    open: BTreeMap<PaymentId, Open>,
+    deposits: Vec<Deposit>,
+    given: Vec<(PaymentId, Deposit)>,
+    granted: Vec<(PaymentId, Grant)>,
+    journal: Vec<Entry>,
+    transactions: Vec<Transaction>,
+    messages: Vec<Outgoing>,
+    at: Option<DateTime<Utc>>,
+}
+
+struct Open {
+    loaded: Loaded,
+    seq_before: u64,
+    touched: BTreeSet<TransferKey>,
+}
+
+impl<'a> Desk<'a> {
+    /// Loads payments and locks them until the transaction ends.
+    pub(crate) async fn open(
+        app: &'a App,
+        conn: &mut PgConnection,
+        payments: &[PaymentId],
+    ) -> Result<Self, StoreError> {
+        let loaded = payment::load(conn, payments).await?;
+        let open = loaded.into_iter().map(|(id, loaded)| {
+            let seq_before = loaded.payment.seq;
+            (id, Open { loaded, seq_before, touched: BTreeSet::new() })
+        });
+        Ok(Self {
+            app,
+            open: open.collect(),
+            deposits: vec![],
+            given: vec![],
+            granted: vec![],
+            journal: vec![],
+            transactions: vec![],
+            messages: vec![],
+            at: None,
+        })
+    }
+
+    /// One of the loaded payments.
+    pub(crate) fn payment(&self, id: PaymentId) -> Option<&Payment> {
+        self.open.get(&id).map(|open| &open.loaded.payment)
+    }
+
+    /// The payments that changed.
+    pub(crate) fn changed(&self) -> impl Iterator<Item = &Payment> {
+        let changed = |open: &&Open| open.loaded.payment.seq != open.seq_before;
+        self.open.values().filter(changed).map(|open| &open.loaded.payment)
+    }
+
+    fn will_need_deposit(&self, asked: &Asked) -> bool {
+        match self.payment(asked.payment_id) {
+            Some(payment) => needs_deposit(payment, &asked.command),
+            None => matches!(asked.command, Command::Prepare(_)),
+        }
+    }
+
+    /// Asks something of a payment. A refusal is an answer, and is kept in the journal like one.
+    fn ask(&mut self, asked: &Asked, now: DateTime<Utc>) -> Result<Outcome, StoreError> {
+        let Asked { booking_id, payment_id, command } = asked;
+        let open =
+            self.open.entry(*payment_id).or_insert_with(|| Open::new(*payment_id, *booking_id));
+        if open.loaded.payment.booking_id != *booking_id {
+            return Ok(Outcome::Failed(reject("asking for a payment of another booking")));
+        }
+        if open.loaded.trace.is_none() {
+            open.loaded.trace = trace::current();
+        }
+        let deposit = needs_deposit(&open.loaded.payment, command).then(|| self.deposits.pop());
+        let asset = match command {
+            Command::Prepare(terms) => self.app.registry.asset(&terms.amount.asset),
+            Command::Close | Command::Refund(_) => None,
+        };
+        let means = Means { asset, deposit: deposit.flatten() };
+        let events = match decide(&open.loaded.payment, command, &means) {
+            Ok(events) => events,
+            Err(refusal) => {
+                tracing::warn!(booking.id = %booking_id, payment.id = %payment_id, "refused: {refusal}");
+                vec![Event::Refused { refusal }]
+            }
+        };
+        let used = matches!(events.as_slice(), [Event::Prepared(_)]);
+        if !used {
+            self.deposits.extend(means.deposit);
+        }
+        self.apply(*payment_id, events, now)?;
+        Ok(Outcome::Done)
+    }
+
+    /// Tells a payment what happened on its chain, as part of its booking's trace.
+    pub(crate) fn tell(
+        &mut self,
+        id: PaymentId,
+        fact: &Fact,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let Some(open) = self.open.get(&id) else { return Ok(()) };
+        let events = learn(&open.loaded.payment, fact, now);
+        if events.is_empty() {
+            return Ok(());
+        }
+        let span = observation(&open.loaded, fact);
+        span.in_scope(|| self.apply(id, events, now))
+    }
+
+    fn apply(
+        &mut self,
+        id: PaymentId,
+        events: Vec<Event>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        self.at = Some(now);
+        for event in events {
+            let Some(open) = self.open.get_mut(&id) else { return Ok(()) };
+            open.touch(&event);
+            let before =
+                std::mem::replace(&mut open.loaded.payment, Payment::new(id, BookingId(id.0)));
+            open.loaded.payment = evolve(before, &event);
+            let payment = &open.loaded.payment;
+            let seq = payment.seq;
+            for (n, effect) in (0..).zip(effects(payment, &event)) {
+                let message_id = MessageId::caused_by(now, id.0, seq, n);
+                match &effect {
+                    Effect::Post(postings) => self.transactions.push(Transaction {
+                        payment_id: id,
+                        seq,
+                        reason: event.kind(),
+                        asset: asset_of(payment),
+                        postings: postings.clone(),
+                    }),
+                    Effect::SayPrepared(_)
+                    | Effect::SaySeen(_)
+                    | Effect::SaySettled(_)
+                    | Effect::SayClosed(_)
+                    | Effect::SayRefund(_) => {
+                        self.messages.extend(message(self.app, payment, &effect, message_id, now)?);
+                    }
+                }
+            }
+            match &event {
+                Event::Prepared(request) => self.given.push((id, request.deposit.clone())),
+                Event::RefundGranted(grant) => self.granted.push((id, grant.clone())),
+                Event::Reversed { units, .. } => {
+                    tracing::error!(payment.id = %id, %units, "settled money left its chain");
+                }
+                _ => {}
+            }
+            self.journal.push(Entry { payment_id: id, seq, event });
+        }
+        Ok(())
+    }
+
+    /// Writes everything, one statement a table, and says what is to be said when the transaction commits.
+    pub(crate) async fn save(self, tx: &mut Tx) -> Result<(), StoreError> {
+        let Some(at) = self.at else { return Ok(()) };
+        let conn = tx.conn();
+        let changed: Vec<_> = self
+            .open
+            .values()
+            .filter(|open| open.loaded.payment.seq != open.seq_before)
+            .map(|open| Changed { loaded: &open.loaded, seq_before: open.seq_before })
+            .collect();
+        payment::save(conn, &changed, at).await?;
+        payment::add_events(conn, &self.journal, at).await?;
+        payment::add_addresses(conn, &self.given, at).await?;
+        let touched: Vec<_> = self
+            .open
+            .values()
+            .flat_map(|open| {
+                let payment = &open.loaded.payment;
+                open.touched.iter().map(move |key| Touched { payment, key: key.clone() })
+            })
+            .collect();
+        save_transfers(conn, &touched).await?;
+        payment::post(conn, &self.transactions, at).await?;
+        let granted: Vec<_> = self
+            .granted
+            .iter()
+            .filter_map(|(id, grant)| Some((self.payment(*id)?, grant)))
+            .collect();
+        payment::add_refunds(conn, &granted, at).await?;
+        tx.say_all(self.messages);
+        Ok(())
+    }
+}
+
+impl Open {
+    fn new(payment_id: PaymentId, booking_id: BookingId) -> Self {
+        let payment = Payment::new(payment_id, booking_id);
+        Self { loaded: Loaded { payment, trace: None }, seq_before: 0, touched: BTreeSet::new() }
+    }
+
+    /// Remembers which rows of transfers an event changes.
+    fn touch(&mut self, event: &Event) {
+        match event {
+            Event::TransferSeen(sighted) => drop(self.touched.insert(sighted.key.clone())),
+            Event::BlockLeft { block, .. } => {
+                let transfers = self.loaded.payment.transfers.iter();
+                let in_it =
+                    transfers.filter(|(_, transfer)| transfer.sightings.contains_key(block));
+                self.touched.extend(in_it.map(|(key, _)| key.clone()));
+            }
+            Event::Finalised { transfers, .. }
+            | Event::Withdrawn { transfers, .. }
+            | Event::Reversed { transfers, .. }
+            | Event::Restored { transfers, .. } => self.touched.extend(transfers.iter().cloned()),
+            _ => {}
+        }
+    }
+}
+
+fn asset_of(payment: &Payment) -> String {
+    let asset = payment.request.as_ref().map(|request| request.terms.amount.asset.to_string());
+    asset.unwrap_or_default()
+}
+
+/// What an effect says, in the trace of the current span.
+fn message(
+    app: &App,
+    payment: &Payment,
+    effect: &Effect,
+    id: MessageId,
+    now: DateTime<Utc>,
+) -> Result<Option<Outgoing>, StoreError> {
+    let sign = |instruction: &contracts::instruction::Instruction| {
+        let bytes = instruction.signed_bytes();
+        bytes.map(|bytes| app.instruction_key.sign_text(&bytes))
+    };
+    let said = said(payment, effect, sign)
+        .map_err(|source| corrupt("payment", payment.payment_id, source))?;
+    Ok(said.map(|said| match said {
+        Said::Prepared(message) => Outgoing::new(id, now, &message),
+        Said::Seen(message) => Outgoing::new(id, now, &message),
+        Said::Settled(message) => Outgoing::new(id, now, &message),
+        Said::Closed(message) => Outgoing::new(id, now, &message),
+        Said::Refund(message) => Outgoing::new(id, now, &message),
+    }))
+}
+
+/// The span of something seen on the chain: a child of what asked for the payment, so that a booking is one trace.
+fn observation(loaded: &Loaded, fact: &Fact) -> tracing::Span {
+    let what = match fact {
+        Fact::TransferSeen(_) => "see transfer",
+        Fact::BlockLeft { .. } => "see block leave",
+        Fact::HeadMoved { .. } => "see depth",
+    };
+    let span = tracing::info_span!(
+        "observe",
+        otel.name = what,
+        booking.id = %loaded.payment.booking_id,
+        payment.id = %loaded.payment.payment_id,
+    );
+    if let Some(parent) = &loaded.trace {
+        trace::set_parent(&span, parent);
+    }
+    span
+}

@@ -1,0 +1,310 @@
+//! Payments, their journal, their ledger, their addresses and refunds.
+
+use std::collections::BTreeMap;
+
+use chassis::trace::TraceContext;
+use chrono::{DateTime, Utc};
+use contracts::ids::PaymentId;
+use messaging::{StoreError, database};
+use payment_verification_core::{Event, Payment, event::Grant, ledger::Posting, state::Deposit};
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+use super::{corrupt, signed};
+use crate::address::address_key;
+
+/// A payment as its row has it.
+#[derive(Debug, Clone)]
+pub(crate) struct Loaded {
+    pub(crate) payment: Payment,
+    /// Where the booking's trace stood when it was asked for.
+    pub(crate) trace: Option<TraceContext>,
+}
+
+#[derive(FromRow)]
+struct Row {
+    payment_id: Uuid,
+    state: String,
+    traceparent: Option<String>,
+    tracestate: Option<String>,
+}
+
+/// Loads payments and locks them until the transaction ends, in the order of their ids, so that two batches that
+/// share payments wait for each other and never in a circle.
+pub(crate) async fn load(
+    conn: &mut PgConnection,
+    payments: &[PaymentId],
+) -> Result<BTreeMap<PaymentId, Loaded>, StoreError> {
+    let ids: Vec<Uuid> = payments.iter().map(|id| id.0).collect();
+    let rows: Vec<Row> = sqlx::query_as(
+        "select payment_id, state::text as state, traceparent, tracestate
+         from payment where payment_id = any($1) order by payment_id for update",
+    )
+    .bind(ids)
+    .fetch_all(conn)
+    .await
+    .map_err(database("loading payments"))?;
+    rows.into_iter()
+        .map(|row| {
+            let payment = serde_json::from_str(&row.state)
+                .map_err(|source| corrupt("payment", row.payment_id, source))?;
+            let trace = row
+                .traceparent
+                .map(|traceparent| TraceContext { traceparent, tracestate: row.tracestate });
+            Ok((PaymentId(row.payment_id), Loaded { payment, trace }))
+        })
+        .collect()
+}
+
+/// A payment to be written, and the version its row has.
+pub(crate) struct Changed<'a> {
+    pub(crate) loaded: &'a Loaded,
+    /// 0 when there is no row.
+    pub(crate) seq_before: u64,
+}
+
+/// Writes payments: new ones and changed ones, each with one statement. Somebody else's change in between is a conflict.
+pub(crate) async fn save(
+    conn: &mut PgConnection,
+    changed: &[Changed<'_>],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let (new, old): (Vec<_>, Vec<_>) = changed.iter().partition(|changed| changed.seq_before == 0);
+    if !new.is_empty() {
+        let columns = Columns::of(&new)?;
+        let written = sqlx::query(
+            "insert into payment (payment_id, booking_id, seq, state, traceparent, tracestate, created_at, changed_at)
+             select p.payment_id, p.booking_id, p.seq, p.state::json, p.traceparent, p.tracestate, $7, $7
+             from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[])
+                 as p (payment_id, booking_id, seq, state, traceparent, tracestate)
+             on conflict (payment_id) do nothing",
+        )
+        .bind(columns.payment_ids)
+        .bind(columns.booking_ids)
+        .bind(columns.seqs)
+        .bind(columns.states)
+        .bind(columns.traceparents)
+        .bind(columns.tracestates)
+        .bind(now)
+        .execute(&mut *conn)
+        .await
+        .map_err(database("adding payments"))?;
+        all_or_conflict(written.rows_affected(), new.len())?;
+    }
+    if !old.is_empty() {
+        let columns = Columns::of(&old)?;
+        let written = sqlx::query(
+            "update payment set seq = p.seq, state = p.state::json, changed_at = $7,
+                 traceparent = p.traceparent, tracestate = p.tracestate
+             from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[])
+                 as p (payment_id, seq_before, seq, state, traceparent, tracestate)
+             where payment.payment_id = p.payment_id and payment.seq = p.seq_before",
+        )
+        .bind(columns.payment_ids)
+        .bind(old.iter().map(|changed| signed(changed.seq_before)).collect::<Vec<_>>())
+        .bind(columns.seqs)
+        .bind(columns.states)
+        .bind(columns.traceparents)
+        .bind(columns.tracestates)
+        .bind(now)
+        .execute(&mut *conn)
+        .await
+        .map_err(database("changing payments"))?;
+        all_or_conflict(written.rows_affected(), old.len())?;
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Columns {
+    payment_ids: Vec<Uuid>,
+    booking_ids: Vec<Uuid>,
+    seqs: Vec<i64>,
+    states: Vec<String>,
+    traceparents: Vec<Option<String>>,
+    tracestates: Vec<Option<String>>,
+}
+
+impl Columns {
+    fn of(changed: &[&Changed<'_>]) -> Result<Self, StoreError> {
+        let mut columns = Self::default();
+        for Changed { loaded: Loaded { payment, trace }, .. } in changed {
+            let state = serde_json::to_string(payment)
+                .map_err(|source| corrupt("payment", payment.payment_id, source))?;
+            columns.payment_ids.push(payment.payment_id.0);
+            columns.booking_ids.push(payment.booking_id.0);
+            columns.seqs.push(signed(payment.seq));
+            columns.states.push(state);
+            columns.traceparents.push(trace.as_ref().map(|trace| trace.traceparent.clone()));
+            columns.tracestates.push(trace.as_ref().and_then(|trace| trace.tracestate.clone()));
+        }
+        Ok(columns)
+    }
+}
+
+fn all_or_conflict(written: u64, wanted: usize) -> Result<(), StoreError> {
+    if usize::try_from(written) == Ok(wanted) { Ok(()) } else { Err(StoreError::Conflict) }
+}
+
+/// One event and its place in its payment's journal.
+pub(crate) struct Entry {
+    pub(crate) payment_id: PaymentId,
+    pub(crate) seq: u64,
+    pub(crate) event: Event,
+}
+
+/// Adds events to the journal.
+pub(crate) async fn add_events(
+    conn: &mut PgConnection,
+    entries: &[Entry],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let bodies: Result<Vec<_>, _> = entries
+        .iter()
+        .map(|entry| {
+            serde_json::to_string(&entry.event)
+                .map_err(|source| corrupt("payment_event", entry.payment_id, source))
+        })
+        .collect();
+    sqlx::query(
+        "insert into payment_event (payment_id, seq, at, kind, body)
+         select e.payment_id, e.seq, $5, e.kind, e.body::json
+         from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[]) as e (payment_id, seq, kind, body)",
+    )
+    .bind(entries.iter().map(|entry| entry.payment_id.0).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| signed(entry.seq)).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.event.kind()).collect::<Vec<_>>())
+    .bind(bodies?)
+    .bind(now)
+    .execute(conn)
+    .await
+    .map_err(database("adding to the journal"))
+    .map(drop)
+}
+
+/// Remembers for good which address belongs to which payment.
+pub(crate) async fn add_addresses(
+    conn: &mut PgConnection,
+    given: &[(PaymentId, Deposit)],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    if given.is_empty() {
+        return Ok(());
+    }
+    let keys: Option<Vec<_>> =
+        given.iter().map(|(_, deposit)| address_key(&deposit.address)).collect();
+    let keys = keys.ok_or_else(|| corrupt("address", "new", "a derived address is none"))?;
+    sqlx::query(
+        "insert into address (address_key, address, derivation_index, payment_id, given_at)
+         select a.address_key, a.address, a.derivation_index, a.payment_id, $5
+         from unnest($1::bytea[], $2::text[], $3::bigint[], $4::uuid[])
+             as a (address_key, address, derivation_index, payment_id)",
+    )
+    .bind(keys)
+    .bind(given.iter().map(|(_, deposit)| deposit.address.as_str()).collect::<Vec<_>>())
+    .bind(given.iter().map(|(_, deposit)| i64::from(deposit.index)).collect::<Vec<_>>())
+    .bind(given.iter().map(|(payment, _)| payment.0).collect::<Vec<_>>())
+    .bind(now)
+    .execute(conn)
+    .await
+    .map_err(database("giving out addresses"))
+    .map(drop)
+}
+
+/// One transaction of the ledger: what an event of a payment moved.
+pub(crate) struct Transaction {
+    pub(crate) payment_id: PaymentId,
+    pub(crate) seq: u64,
+    pub(crate) reason: &'static str,
+    pub(crate) asset: String,
+    pub(crate) postings: Vec<Posting>,
+}
+
+/// Writes transactions: two lines a posting, out of one account and into the other.
+pub(crate) async fn post(
+    conn: &mut PgConnection,
+    transactions: &[Transaction],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let mut lines = Lines::default();
+    for transaction in transactions {
+        let mut line = 0;
+        for posting in &transaction.postings {
+            for (account, units) in [
+                (posting.debit, format!("-{}", posting.units)),
+                (posting.credit, posting.units.to_string()),
+            ] {
+                lines.payment_ids.push(transaction.payment_id.0);
+                lines.seqs.push(signed(transaction.seq));
+                lines.lines.push(line);
+                lines.reasons.push(transaction.reason);
+                lines.accounts.push(account.name());
+                lines.assets.push(transaction.asset.clone());
+                lines.units.push(units);
+                line += 1;
+            }
+        }
+    }
+    if lines.lines.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into ledger_entry (payment_id, seq, line, at, reason, account, asset, units)
+         select l.payment_id, l.seq, l.line, $8, l.reason, l.account, l.asset, l.units::numeric
+         from unnest($1::uuid[], $2::bigint[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[])
+             as l (payment_id, seq, line, reason, account, asset, units)",
+    )
+    .bind(lines.payment_ids)
+    .bind(lines.seqs)
+    .bind(lines.lines)
+    .bind(lines.reasons)
+    .bind(lines.accounts)
+    .bind(lines.assets)
+    .bind(lines.units)
+    .bind(now)
+    .execute(conn)
+    .await
+    .map_err(database("writing the ledger"))
+    .map(drop)
+}
+
+#[derive(Default)]
+struct Lines {
+    payment_ids: Vec<Uuid>,
+    seqs: Vec<i64>,
+    lines: Vec<i32>,
+    reasons: Vec<&'static str>,
+    accounts: Vec<&'static str>,
+    assets: Vec<String>,
+    units: Vec<String>,
+}
+
+/// Adds granted refunds for the treasury to find.
+pub(crate) async fn add_refunds(
+    conn: &mut PgConnection,
+    granted: &[(&Payment, &Grant)],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    if granted.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into refund (refund_id, payment_id, booking_id, units, address, state, granted_at)
+         select r.refund_id, r.payment_id, r.booking_id, r.units::numeric, r.address, 'granted', $6
+         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[])
+             as r (refund_id, payment_id, booking_id, units, address)",
+    )
+    .bind(granted.iter().map(|(_, grant)| grant.refund_id).collect::<Vec<_>>())
+    .bind(granted.iter().map(|(payment, _)| payment.payment_id.0).collect::<Vec<_>>())
+    .bind(granted.iter().map(|(payment, _)| payment.booking_id.0).collect::<Vec<_>>())
+    .bind(granted.iter().map(|(_, grant)| grant.units.to_string()).collect::<Vec<_>>())
+    .bind(granted.iter().map(|(_, grant)| grant.to.as_deref()).collect::<Vec<_>>())
+    .bind(now)
+    .execute(conn)
+    .await
+    .map_err(database("granting refunds"))
+    .map(drop)
+}

@@ -1,0 +1,250 @@
+//! Follows one chain block by block: what came, what left, what became final.
+//!
+//! A step takes in some blocks in one transaction that holds the chain's cursor. Two watchers of the same chain do no
+//! harm: the one that finds the cursor moved drops what it read.
+
+use std::{collections::BTreeSet, ops::RangeInclusive};
+
+use contracts::ids::PaymentId;
+use messaging::{Step, StoreError};
+use payment_verification_core::{
+    Fact,
+    chain::BlockRef,
+    fact::Sighted,
+    matching::{Match, Moved, judge},
+};
+
+use crate::{
+    App,
+    chains::{Block, BlockHead, ChainError, evm::Node},
+    handle::Desk,
+    store::chain::{self as store, Cursor, Stray},
+};
+
+/// How many blocks one transaction takes in, when the watcher is behind.
+const BLOCKS_AT_ONCE: u64 = 16;
+/// How many heads are compared at a time, when blocks left.
+const HEADS_AT_ONCE: u64 = 32;
+/// How many of the newest blocks are remembered: a chain that changes deeper needs a person.
+const BLOCKS_KEPT: u64 = 2048;
+
+/// Watches one chain through one node.
+#[derive(Debug, Clone)]
+pub struct Watcher {
+    app: App,
+    chain: String,
+    node: Node,
+}
+
+/// Why a step did not come to its end; the next one begins where this one did.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// The node is of no use.
+    #[error("the chain could not be read")]
+    Chain(#[from] ChainError),
+    /// The database is of no use.
+    #[error("the chain could not be written down")]
+    Store(#[from] StoreError),
+    /// The chain that the node shows has nothing in common with the blocks that are remembered.
+    #[error(
+        "the node's chain has no block in common with the last {BLOCKS_KEPT} that were taken in"
+    )]
+    NothingInCommon,
+}
+
+impl Watcher {
+    /// A watcher of a chain.
+    #[must_use]
+    pub fn new(app: App, chain: String, node: Node) -> Self {
+        Self { app, chain, node }
+    }
+
+    /// Begins at the chain's head, if the chain was never watched. Addresses are given out only after that, so no
+    /// payment lies before the beginning.
+    ///
+    /// # Errors
+    /// When the node or the database is of no use.
+    pub async fn begin(&self) -> Result<(), WatchError> {
+        if store::cursor(self.app.messaging.pool(), &self.chain).await?.is_some() {
+            return Ok(());
+        }
+        let height = self.node.height().await?;
+        let heads = self.node.heads(height.saturating_sub(HEADS_AT_ONCE)..=height).await?;
+        let Some(head) = heads.last() else { return Err(ChainError::Changed { height }.into()) };
+        let mut tx = self.app.messaging.begin().await?;
+        store::begin(tx.conn(), &self.chain, head.at).await?;
+        store::add_blocks(tx.conn(), &self.chain, &heads, 0).await?;
+        tx.commit().await?;
+        tracing::info!(chain = self.chain, height, "watching begins");
+        Ok(())
+    }
+
+    /// Takes in the next blocks, or finds out which left.
+    ///
+    /// # Errors
+    /// When the node or the database is of no use.
+    pub async fn step(&self) -> Result<Step, WatchError> {
+        let pool = self.app.messaging.pool();
+        let Some(cursor) = store::cursor(pool, &self.chain).await? else {
+            self.begin().await?;
+            return Ok(Step::Did(1));
+        };
+        let height = self.node.height().await?;
+        let next = cursor.at.height.saturating_add(1);
+        if height < next {
+            return self.stay_or_walk_back(&cursor, height).await;
+        }
+        let last = height.min(cursor.at.height.saturating_add(BLOCKS_AT_ONCE));
+        let blocks = self.node.blocks(next..=last).await?;
+        let blocks = linked(&cursor, blocks);
+        if blocks.is_empty() {
+            return self.stay_or_walk_back(&cursor, cursor.at.height).await;
+        }
+        self.take_in(&cursor, &blocks).await
+    }
+
+    /// Nothing new: either nothing happened, or the newest blocks were replaced by as many or fewer.
+    async fn stay_or_walk_back(&self, cursor: &Cursor, height: u64) -> Result<Step, WatchError> {
+        let top = height.min(cursor.at.height);
+        let Some(common) = self.common_block(top).await? else {
+            return Err(WatchError::NothingInCommon);
+        };
+        // The node's own newest block is known here: it is at rest, or behind another node that was asked before.
+        if common.height == top {
+            self.app.cache.show_head(&self.chain, cursor.at.height, cursor.now).await;
+            return Ok(Step::Idle);
+        }
+        self.take_back(cursor, common).await
+    }
+
+    /// The highest block up to `top` that the node and we both hold canonical.
+    async fn common_block(&self, top: u64) -> Result<Option<BlockRef>, WatchError> {
+        let mut top = top;
+        loop {
+            let heights: RangeInclusive<u64> = top.saturating_sub(HEADS_AT_ONCE - 1)..=top;
+            let ours =
+                store::hashes(self.app.messaging.pool(), &self.chain, heights.clone()).await?;
+            let theirs =
+                if ours.is_empty() { vec![] } else { self.node.heads(heights.clone()).await? };
+            let same = |head: &&BlockHead| ours.get(&head.at.height) == Some(&head.at.hash);
+            if let Some(head) = theirs.iter().rev().find(same) {
+                return Ok(Some(head.at));
+            }
+            if ours.is_empty() || *heights.start() == 0 {
+                return Ok(None);
+            }
+            top = heights.start().saturating_sub(1);
+        }
+    }
+
+    /// Blocks above `common` left, with what stood in them.
+    async fn take_back(&self, seen: &Cursor, common: BlockRef) -> Result<Step, WatchError> {
+        let mut tx = self.app.messaging.begin().await?;
+        let Some(cursor) = self.lock(tx.conn(), seen).await? else { return Ok(Step::Did(1)) };
+        let left = store::drop_blocks_above(tx.conn(), &self.chain, common.height).await?;
+        let affected = store::payments_in(tx.conn(), &self.chain, &left).await?;
+        let ids: BTreeSet<PaymentId> = affected.iter().map(|(id, _)| *id).collect();
+        let mut desk = Desk::open(&self.app, tx.conn(), &Vec::from_iter(ids)).await?;
+        let look = cursor.look.saturating_add(1);
+        for (id, block) in affected {
+            desk.tell(id, &Fact::BlockLeft { block, look }, cursor.now)?;
+        }
+        store::move_cursor(tx.conn(), &self.chain, common, look).await?;
+        tracing::info!(
+            chain = self.chain,
+            height = common.height,
+            count = left.len(),
+            "blocks left"
+        );
+        let shown = shown_of(&desk);
+        desk.save(&mut tx).await?;
+        tx.commit().await?;
+        self.app.cache.show_payments(&shown, cursor.now).await;
+        Ok(Step::Did(left.len().max(1)))
+    }
+
+    async fn take_in(&self, seen: &Cursor, blocks: &[Block]) -> Result<Step, WatchError> {
+        let Some(newest) = blocks.last() else { return Ok(Step::Idle) };
+        let height = newest.head.at.height;
+        let mut tx = self.app.messaging.begin().await?;
+        let Some(cursor) = self.lock(tx.conn(), seen).await? else { return Ok(Step::Did(1)) };
+        let keys: BTreeSet<_> =
+            blocks.iter().flat_map(|block| &block.transfers).map(|t| t.to.clone()).collect();
+        let owners = store::payments_at(tx.conn(), Vec::from_iter(keys)).await?;
+        let due = store::payments_final_at(tx.conn(), &self.chain, height).await?;
+        let ids: BTreeSet<_> = owners.values().copied().chain(due).collect();
+        let mut desk =
+            Desk::open(&self.app, tx.conn(), &Vec::from_iter(ids.iter().copied())).await?;
+        let mut strays = vec![];
+        let mut look = cursor.look;
+        for block in blocks {
+            look = look.saturating_add(1);
+            for transfer in &block.transfers {
+                let Some(&payment_id) = owners.get(&transfer.to) else { continue };
+                let request = desk.payment(payment_id).and_then(|payment| payment.request.as_ref());
+                let Some(request) = request else { continue };
+                let contract = transfer.contract.as_deref();
+                let moved = Moved { chain: &self.chain, contract, units: transfer.units };
+                match judge(request, moved) {
+                    Match::Pays => {
+                        let (key, units) = (transfer.key.clone(), transfer.units);
+                        let sighted = Sighted { key, units, block: block.head.at, look };
+                        desk.tell(payment_id, &Fact::TransferSeen(sighted), cursor.now)?;
+                    }
+                    Match::Stray(reason) => {
+                        tracing::warn!(payment.id = %payment_id, chain = self.chain, reason, "a transfer does not pay");
+                        strays.push(Stray {
+                            transfer,
+                            block: block.head.at.hash,
+                            payment_id,
+                            reason,
+                        });
+                    }
+                }
+            }
+        }
+        for id in ids {
+            desk.tell(id, &Fact::HeadMoved { head: height, look }, cursor.now)?;
+        }
+        let heads: Vec<_> = blocks.iter().map(|block| block.head).collect();
+        store::add_blocks(tx.conn(), &self.chain, &heads, height.saturating_sub(BLOCKS_KEPT))
+            .await?;
+        store::add_strays(tx.conn(), &self.chain, &strays).await?;
+        store::move_cursor(tx.conn(), &self.chain, newest.head.at, look).await?;
+        let shown = shown_of(&desk);
+        desk.save(&mut tx).await?;
+        tx.commit().await?;
+        self.app.cache.show_head(&self.chain, height, cursor.now).await;
+        self.app.cache.show_payments(&shown, cursor.now).await;
+        Ok(Step::Did(blocks.len()))
+    }
+
+    /// The locked cursor, if it still stands where it stood when the chain was read.
+    async fn lock(
+        &self,
+        conn: &mut sqlx::PgConnection,
+        seen: &Cursor,
+    ) -> Result<Option<Cursor>, StoreError> {
+        let cursor = store::lock_cursor(conn, &self.chain).await?;
+        Ok(cursor.filter(|cursor| (cursor.at, cursor.look) == (seen.at, seen.look)))
+    }
+}
+
+/// The blocks that stand on the cursor's, one on the other.
+fn linked(cursor: &Cursor, blocks: Vec<Block>) -> Vec<Block> {
+    let mut under = cursor.at;
+    let mut linked = vec![];
+    for block in blocks {
+        let head = block.head;
+        if head.parent != under.hash || head.at.height != under.height.saturating_add(1) {
+            break;
+        }
+        under = head.at;
+        linked.push(block);
+    }
+    linked
+}
+
+fn shown_of(desk: &Desk<'_>) -> Vec<(PaymentId, Option<u64>)> {
+    desk.changed().map(|payment| (payment.payment_id, payment.newest_height())).collect()
+}

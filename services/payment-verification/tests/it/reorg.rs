@@ -1,0 +1,135 @@
+//! Blocks that leave take their money along; mined again, it comes back, once.
+
+use contracts::ids::PaymentId;
+use serde_json::json;
+
+use crate::rig::{Asked, Heard, Rig, milli_ether, text, units};
+
+/// The received sums that were said, in the order of their versions.
+fn seen_sums(rig: &Rig, payment: PaymentId) -> Vec<(String, bool)> {
+    let mut seen: Vec<_> = rig
+        .said(payment)
+        .into_iter()
+        .filter_map(|heard| match heard {
+            Heard::Seen(seen) => Some(seen),
+            _ => None,
+        })
+        .collect();
+    seen.sort_by_key(|seen| seen.seq);
+    seen.into_iter().map(|seen| (seen.received.to_string(), seen.complete)).collect()
+}
+
+async fn raw(rig: &Rig, transaction: &str) -> String {
+    text(&rig.anvil.rpc("eth_getRawTransactionByHash", json!([transaction])).await)
+}
+
+async fn place(rig: &Rig, transaction: &str) -> (String, String) {
+    let receipt = rig.anvil.rpc("eth_getTransactionReceipt", json!([transaction])).await;
+    (text(&receipt["blockHash"]), text(&receipt["transactionIndex"]))
+}
+
+/// Says nothing is owed to the payment at this moment: nothing final, nothing settled.
+async fn is_not_final(rig: &Rig, asked: &Asked) -> bool {
+    let journal = rig.journal(asked.payment_id).await;
+    !journal.iter().any(|kind| kind == "finalised" || kind == "settled")
+}
+
+/// Row: C7
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_whose_block_left_counts_again_once_it_is_mined_again() {
+    let rig = Rig::new().await;
+    let amount = milli_ether(70);
+    let asked = rig.prepare(amount).await;
+    let transaction = rig.pay(&asked.address, amount).await;
+    let bytes = raw(&rig, &transaction).await;
+    let before = place(&rig, &transaction).await;
+    rig.anvil.mine(1).await;
+    rig.watch().await;
+
+    rig.anvil.reorg(2).await;
+    rig.watch().await;
+    assert_eq!(rig.ask_database("select stands from transfer").await, "false");
+    rig.anvil.mine(8).await;
+    rig.watch().await;
+    assert!(is_not_final(&rig, &asked).await, "money that left does not become final");
+
+    // Behind another transaction, in another block.
+    rig.anvil.set_automine(false).await;
+    rig.pay_from(3, &rig.accounts[4], 1).await;
+    rig.anvil.mine(1).await;
+    rig.pay_from(3, &rig.accounts[4], 2).await;
+    rig.anvil.rpc("eth_sendRawTransaction", json!([bytes])).await;
+    rig.anvil.mine(1).await;
+    assert_ne!(place(&rig, &transaction).await, before, "it is mined somewhere else");
+    rig.watch().await;
+    assert!(is_not_final(&rig, &asked).await, "the depth begins anew");
+    rig.anvil.mine(2).await;
+    rig.watch().await;
+
+    assert_eq!(rig.settled(asked.payment_id).await.received, units(amount));
+    let sums = seen_sums(&rig, asked.payment_id);
+    let amount = amount.to_string();
+    assert_eq!(sums, [(amount.clone(), true), ("0".to_owned(), false), (amount, true)]);
+    assert_eq!(rig.ask_database("select count(*) from transfer").await, "1");
+    rig.end().await;
+}
+
+/// Row: C7
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reorg_that_puts_another_log_before_the_payment_changes_nothing() {
+    let rig = Rig::new().await;
+    let asked = rig.prepare_in("usdc", 6, 9_000_000).await;
+    let other = rig.prepare_in("usdc", 6, 1_000_000).await;
+    let transaction = rig.pay_token(0, &asked.address, 9_000_000).await;
+    let bytes = raw(&rig, &transaction).await;
+    rig.watch().await;
+    let log_index = |transaction: String| {
+        let rig = &rig;
+        async move {
+            let receipt = rig.anvil.rpc("eth_getTransactionReceipt", json!([transaction])).await;
+            text(&receipt["logs"][0]["logIndex"])
+        }
+    };
+    assert_eq!(log_index(transaction.clone()).await, "0x0");
+
+    rig.anvil.reorg(1).await;
+    rig.anvil.set_automine(false).await;
+    // A higher fee puts the other payer's log first.
+    let data =
+        format!("0xa9059cbb{:0>64}{:064x}", other.address.trim_start_matches("0x"), 1_000_000);
+    let first = json!([{
+        "from": rig.accounts[5], "to": crate::rig::TOKEN, "data": data, "gas": "0x20000",
+        "maxFeePerGas": "0x174876e800", "maxPriorityFeePerGas": "0xba43b7400",
+    }]);
+    rig.anvil.rpc("eth_sendTransaction", first).await;
+    rig.anvil.rpc("eth_sendRawTransaction", json!([bytes])).await;
+    rig.anvil.mine(2).await;
+    assert_eq!(log_index(transaction.clone()).await, "0x1", "the block's log index moved");
+    rig.watch().await;
+
+    assert_eq!(rig.settled(asked.payment_id).await.received, units(9_000_000));
+    assert_eq!(rig.settled(other.payment_id).await.received, units(1_000_000));
+    let keys = "select string_agg(position || ' ' || units, ', ' order by units) from transfer where stands";
+    assert_eq!(rig.ask_database(keys).await, "0 1000000, 0 9000000");
+    assert_eq!(rig.ask_database("select count(*) from transfer").await, "2");
+    rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_shrank_and_a_node_that_is_behind_are_told_apart() {
+    let rig = Rig::new().await;
+    let asked = rig.prepare(milli_ether(10)).await;
+    rig.pay(&asked.address, milli_ether(10)).await;
+    rig.anvil.mine(1).await;
+    rig.watch().await;
+    let head = rig.anvil.head().await;
+    rig.anvil.rpc("anvil_rollback", json!([1])).await;
+    assert_eq!(rig.anvil.head().await, head - 1);
+    rig.watch().await;
+    assert_eq!(rig.ask_database("select height from watch").await, head.to_string(), "only behind");
+    rig.anvil.reorg(1).await;
+    rig.watch().await;
+    assert_eq!(rig.ask_database("select height from watch").await, (head - 1).to_string());
+    assert_eq!(rig.ask_database("select stands from transfer").await, "false");
+    rig.end().await;
+}

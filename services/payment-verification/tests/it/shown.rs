@@ -1,0 +1,85 @@
+//! What the gateway is shown: rates that can be believed, heads, and in which block money stands.
+
+use std::time::Duration;
+
+use chassis::{HttpClient, HttpClientConfig, HttpRequest};
+use contracts::shown::{ASSETS_KEY, ShownAssets, head_key, payment_key};
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use crate::rig::{CHAIN, Rig, milli_ether};
+
+async fn rates(rig: &Rig, path: &str, body: Value) {
+    let http = HttpClient::new(HttpClientConfig::default()).unwrap();
+    let url = format!("{}/rates{path}", rig.doubles.base_url());
+    let request = HttpRequest::new(http::Method::POST, url).json(body.to_string());
+    assert!(http.send(request).await.unwrap().status.is_success());
+}
+
+async fn eur_of_eth(rig: &Rig) -> Option<u64> {
+    let shown: ShownAssets = serde_json::from_value(rig.redis_get(ASSETS_KEY).await).unwrap();
+    let eth = shown.assets.into_iter().find(|asset| asset.asset.as_str() == "eth").unwrap();
+    let mut rates = eth.rates.into_iter();
+    rates.find(|rate| rate.currency.code() == "EUR").map(|rate| rate.micro_minor_per_coin)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_is_shown_and_a_strange_one_is_not_believed() {
+    let rig = Rig::new().await;
+    payment_verification::read_rates(&rig.app).await.unwrap();
+    assert_eq!(eur_of_eth(&rig).await, Some(250_000_000_000));
+    for fault in ["zero", "times_1000", "stale", "html_200"] {
+        rates(&rig, "/faults", json!({ "operation": "prices", "fault": fault, "times": 1 })).await;
+        let read = payment_verification::read_rates(&rig.app).await;
+        assert_eq!(read.is_err(), fault == "html_200", "{fault}: {read:?}");
+        assert_eq!(eur_of_eth(&rig).await, Some(250_000_000_000), "{fault}");
+    }
+    rates(&rig, "/set", json!({ "id": "eth", "vs": "eur", "price": "2600.5" })).await;
+    payment_verification::read_rates(&rig.app).await.unwrap();
+    assert_eq!(eur_of_eth(&rig).await, Some(260_050_000_000));
+    rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_is_answered_to_services_only() {
+    let rig = Rig::new().await;
+    payment_verification::read_rates(&rig.app).await.unwrap();
+    let router = payment_verification::http::router(&rig.config, rig.app.clone()).unwrap();
+    let token =
+        |audience| rig.signer.token("booking", &[], audience, Duration::from_secs(60)).unwrap();
+    let ask = |token: Option<String>| {
+        let mut request = http::Request::get("/internal/shown");
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        router.clone().oneshot(request.body(axum::body::Body::empty()).unwrap())
+    };
+    assert_eq!(ask(None).await.unwrap().status(), 401);
+    let customer = token("holdfast").expose_secret().to_owned();
+    assert_eq!(ask(Some(customer)).await.unwrap().status(), 401);
+    let service = token("internal").expose_secret().to_owned();
+    let answer = ask(Some(service)).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+    let shown: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(shown, rig.redis_get(ASSETS_KEY).await);
+    rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_and_heights_are_shown_as_far_as_they_are_taken_in() {
+    let rig = Rig::new().await;
+    let asked = rig.prepare(milli_ether(10)).await;
+    rig.pay(&asked.address, milli_ether(10)).await;
+    let height = rig.anvil.head().await;
+    rig.anvil.mine(1).await;
+    rig.watch().await;
+    assert_eq!(rig.redis_get(&head_key(CHAIN)).await["height"], height + 1);
+    let key = payment_key(&asked.payment_id.to_string());
+    assert_eq!(rig.redis_get(&key).await["height"], height);
+    rig.anvil.reorg(2).await;
+    rig.watch().await;
+    assert_eq!(rig.redis_get(&key).await["height"], Value::Null);
+    rig.end().await;
+}
