@@ -57,7 +57,7 @@ async fn migrate(config: Config, _process: Process, _args: Vec<String>) -> anyho
 /// When something it needs cannot be had.
 pub async fn serve(config: Config, process: Process) -> anyhow::Result<()> {
     let app = App::connect(&config, &process).await?;
-    app.messaging.consume(consumers::consumers(), Handler::new(app.clone()));
+    app.hear();
     jobs::start(&app, &process);
     http::serve(app, &process, config.http_addr).await
 }
@@ -98,7 +98,12 @@ impl App {
         })
     }
 
-    /// What messages and the outbox go through; a test steps its relay.
+    /// Starts to hear what is in the subscription list.
+    pub fn hear(&self) {
+        self.messaging.consume(consumers::consumers(), Handler::new(self.clone()));
+    }
+
+    /// What messages and the outbox go through.
     #[must_use]
     pub const fn messaging(&self) -> &Messaging {
         &self.messaging

@@ -94,4 +94,10 @@ impl App {
         let queues = dead.chain([self.routing.unroutable_queue()]).collect();
         self.messaging.park(queues, Parker::new(self.pool.clone(), self.routing.clone()));
     }
+
+    /// What dead letters come through.
+    #[must_use]
+    pub const fn messaging(&self) -> &Messaging {
+        &self.messaging
+    }
 }

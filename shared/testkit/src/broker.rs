@@ -112,7 +112,7 @@ impl Broker {
     ///
     /// # Panics
     /// When the broker does not take it.
-    pub async fn say<M: Message>(
+    pub async fn say<M: Message + Sync>(
         &self,
         routing: &Routing,
         id: MessageId,
@@ -217,6 +217,16 @@ impl Drop for Prefix {
             }
         });
     }
+}
+
+/// Headers of text, for a message that no service of ours would say.
+#[must_use]
+pub fn headers(texts: &[(&str, &str)]) -> FieldTable {
+    let mut headers = FieldTable::default();
+    for (name, text) in texts {
+        headers.insert((*name).into(), AMQPValue::LongString((*text).into()));
+    }
+    headers
 }
 
 /// One call of the management interface; null when there is none or it has no answer.

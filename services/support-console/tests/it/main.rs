@@ -1,1 +1,16 @@
-//! Stub.
+//! The support console against the real things: PostgreSQL and RabbitMQ.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::too_many_lines,
+    clippy::disallowed_methods,
+    reason = "a panic is a failed test"
+)]
+
+mod console;
+mod parking;
+mod showing;
