@@ -170,6 +170,7 @@ impl Rate {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "a test may overflow; it fails then")]
 mod tests {
     use super::*;
 

@@ -1,0 +1,304 @@
+//! The JSON of every message as it goes over the wire. A change here is a new version of the message.
+#![allow(
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    clippy::string_slice,
+    reason = "a panic is a failed test"
+)]
+
+use chrono::{DateTime, NaiveDate, Utc};
+use contracts::{
+    asset::{AssetAmount, AssetId, Units},
+    ids::{AccountId, BookingId, CallbackId, LegId, PaymentId},
+    instruction::{Instruction, SignedInstruction},
+    message::{Kind, Message},
+    messages::*,
+    money::{Currency, Money},
+    offer::{CancelStep, LegOrder, Occupancy, Terms},
+    supplier::Supplier,
+};
+use expect_test::{Expect, expect};
+use uuid::Uuid;
+
+fn check<M: Message + PartialEq + std::fmt::Debug>(message: &M, expected: &Expect) {
+    let json = serde_json::to_string(message).unwrap();
+    let kind = match M::KIND {
+        Kind::Command => "command",
+        Kind::Event => "event",
+    };
+    expected.assert_eq(&format!("{kind} {}\n{json}\n", M::TYPE));
+    assert_eq!(&serde_json::from_str::<M>(&json).unwrap(), message);
+    let unknown = format!("{},\"extra\":1}}", &json[..json.len() - 1]);
+    assert!(serde_json::from_str::<M>(&unknown).is_err(), "unknown fields are refused");
+}
+
+fn at() -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(1_800_000_000_123_456).unwrap()
+}
+fn booking_id() -> BookingId {
+    BookingId(Uuid::from_u128(1))
+}
+fn leg_id() -> LegId {
+    LegId(Uuid::from_u128(2))
+}
+fn payment_id() -> PaymentId {
+    PaymentId(Uuid::from_u128(3))
+}
+fn account_id() -> AccountId {
+    AccountId::parse("acct_1").unwrap()
+}
+fn units() -> Units {
+    Units::parse("80000000000000000").unwrap()
+}
+fn amount() -> AssetAmount {
+    AssetAmount { units: units(), decimals: 18, asset: AssetId::parse("eth").unwrap() }
+}
+fn price() -> Money {
+    Money::new(20_000, Currency::Eur)
+}
+fn day(d: u32) -> NaiveDate {
+    NaiveDate::from_ymd_opt(2027, 3, d).unwrap()
+}
+
+fn order() -> LegOrder {
+    LegOrder {
+        supplier: Supplier::Rapid,
+        book_key: "/v3/itineraries?token=t".to_owned(),
+        property_id: "1100001".to_owned(),
+        check_in: day(14),
+        check_out: day(16),
+        occupancy: Occupancy { adults: 2, children: vec![9] },
+        price: price(),
+        terms: Terms {
+            refundable: true,
+            cancel_steps: vec![CancelStep { from: at(), fee: price() }],
+            holdable: true,
+        },
+    }
+}
+
+#[test]
+fn legs() {
+    let (booking_id, leg_id) = (booking_id(), leg_id());
+    let wanted = WantedLeg::Held;
+    check(
+        &LegWanted { booking_id, leg_id, version: 1, wanted, order: order() },
+        &expect![[r#"
+            command holdfast.leg.wanted.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","leg_id":"00000000-0000-0000-0000-000000000002","version":1,"wanted":"held","order":{"supplier":"rapid","book_key":"/v3/itineraries?token=t","property_id":"1100001","check_in":"2027-03-14","check_out":"2027-03-16","occupancy":{"adults":2,"children":[9]},"price":{"minor":"20000","scale":2,"currency":"EUR"},"terms":{"refundable":true,"cancel_steps":[{"from":"2027-01-15T08:00:00.123456Z","fee":{"minor":"20000","scale":2,"currency":"EUR"}}],"holdable":true}}}
+        "#]],
+    );
+    let reference = "R1".to_owned();
+    for (state, expected) in [
+        (
+            LegState::Held { reference: reference.clone(), until: Some(at()) },
+            expect![[r#"
+            event holdfast.leg.changed.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","leg_id":"00000000-0000-0000-0000-000000000002","seq":4,"wanted_version":1,"state":{"is":"held","reference":"R1","until":"2027-01-15T08:00:00.123456Z"}}
+        "#]],
+        ),
+        (
+            LegState::Confirmed { reference },
+            expect![[r#"
+            event holdfast.leg.changed.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","leg_id":"00000000-0000-0000-0000-000000000002","seq":4,"wanted_version":1,"state":{"is":"confirmed","reference":"R1"}}
+        "#]],
+        ),
+        (
+            LegState::Gone { why: GoneWhy::Lapsed },
+            expect![[r#"
+            event holdfast.leg.changed.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","leg_id":"00000000-0000-0000-0000-000000000002","seq":4,"wanted_version":1,"state":{"is":"gone","why":"lapsed"}}
+        "#]],
+        ),
+        (
+            LegState::Refused { why: RefusedWhy::SoldOut },
+            expect![[r#"
+            event holdfast.leg.changed.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","leg_id":"00000000-0000-0000-0000-000000000002","seq":4,"wanted_version":1,"state":{"is":"refused","why":"sold_out"}}
+        "#]],
+        ),
+        (
+            LegState::InDoubt { since: at() },
+            expect![[r#"
+            event holdfast.leg.changed.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","leg_id":"00000000-0000-0000-0000-000000000002","seq":4,"wanted_version":1,"state":{"is":"in_doubt","since":"2027-01-15T08:00:00.123456Z"}}
+        "#]],
+        ),
+    ] {
+        let wanted_version = 1;
+        check(&LegChanged { booking_id, leg_id, seq: 4, wanted_version, state }, &expected);
+    }
+    check(
+        &CallbackReceived {
+            callback_id: CallbackId(Uuid::from_u128(4)),
+            supplier: Supplier::Rapid,
+            client_reference: Some("c".to_owned()),
+            reference: None,
+            received_at: at(),
+        },
+        &expect![[r#"
+            event holdfast.callback.received.v1
+            {"callback_id":"00000000-0000-0000-0000-000000000004","supplier":"rapid","client_reference":"c","reference":null,"received_at":"2027-01-15T08:00:00.123456Z"}
+        "#]],
+    );
+}
+
+#[test]
+fn payments() {
+    let (booking_id, payment_id) = (booking_id(), payment_id());
+    let (amount, price, pay_by) = (amount(), price(), at());
+    let received = units();
+    check(
+        &PaymentPrepare { booking_id, payment_id, amount: amount.clone(), price, pay_by },
+        &expect![[r#"
+            command holdfast.payment.prepare.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","amount":{"units":"80000000000000000","decimals":18,"asset":"eth"},"price":{"minor":"20000","scale":2,"currency":"EUR"},"pay_by":"2027-01-15T08:00:00.123456Z"}
+        "#]],
+    );
+    let instruction = Instruction {
+        booking_id,
+        payment_id,
+        chain: "eip155:31337".to_owned(),
+        contract: None,
+        address: "0xaa".to_owned(),
+        amount,
+        pay_by,
+        confirmations: 3,
+    };
+    let instruction = SignedInstruction { instruction, signature: "c2lnbmVk".to_owned() };
+    check(
+        &PaymentPrepared { booking_id, payment_id, seq: 1, instruction },
+        &expect![[r#"
+        event holdfast.payment.prepared.v1
+        {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","seq":1,"instruction":{"instruction":{"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","chain":"eip155:31337","contract":null,"address":"0xaa","amount":{"units":"80000000000000000","decimals":18,"asset":"eth"},"pay_by":"2027-01-15T08:00:00.123456Z","confirmations":3},"signature":"c2lnbmVk"}}
+    "#]],
+    );
+    let (complete, seen_at) = (true, at());
+    check(
+        &PaymentSeen { booking_id, payment_id, seq: 2, received, complete, seen_at },
+        &expect![[r#"
+            event holdfast.payment.seen.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","seq":2,"received":"80000000000000000","complete":true,"seen_at":"2027-01-15T08:00:00.123456Z"}
+        "#]],
+    );
+    check(
+        &PaymentSettled { booking_id, payment_id, seq: 3, received },
+        &expect![[r#"
+        event holdfast.payment.settled.v1
+        {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","seq":3,"received":"80000000000000000"}
+    "#]],
+    );
+    check(
+        &PaymentClose { booking_id, payment_id },
+        &expect![[r#"
+        command holdfast.payment.close.v1
+        {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003"}
+    "#]],
+    );
+    for (closing, expected) in [
+        (
+            Closing::Closed { received, settled: Units::ZERO },
+            expect![[r#"
+            event holdfast.payment.closed.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","seq":4,"closing":{"is":"closed","received":"80000000000000000","settled":"0"}}
+        "#]],
+        ),
+        (
+            Closing::AlreadySettled { settled: received },
+            expect![[r#"
+            event holdfast.payment.closed.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","seq":4,"closing":{"is":"already_settled","settled":"80000000000000000"}}
+        "#]],
+        ),
+    ] {
+        check(&PaymentClosed { booking_id, payment_id, seq: 4, closing }, &expected);
+    }
+    let refund_id = Uuid::from_u128(5);
+    let to = Some("0xbb".to_owned());
+    check(
+        &PaymentRefund { booking_id, payment_id, refund_id, units: received, to },
+        &expect![[r#"
+            command holdfast.payment.refund.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","refund_id":"00000000-0000-0000-0000-000000000005","units":"80000000000000000","to":"0xbb"}
+        "#]],
+    );
+    let state = RefundState::Granted;
+    check(
+        &PaymentRefundChanged { booking_id, payment_id, seq: 5, refund_id, units: received, state },
+        &expect![[r#"
+            event holdfast.payment.refund_changed.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","seq":5,"refund_id":"00000000-0000-0000-0000-000000000005","units":"80000000000000000","state":"granted"}
+        "#]],
+    );
+}
+
+#[test]
+fn points() {
+    let (booking_id, account_id) = (booking_id(), account_id());
+    let wanted = WantedPoints::Held;
+    check(
+        &PointsWanted { booking_id, account_id, version: 1, wanted, points: 500 },
+        &expect![[r#"
+            command holdfast.points.wanted.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","account_id":"acct_1","version":1,"wanted":"held","points":500}
+        "#]],
+    );
+    let state = PointsState::Refused;
+    check(
+        &PointsChanged { booking_id, version: 1, state, points: 500 },
+        &expect![[r#"
+        event holdfast.points.changed.v1
+        {"booking_id":"00000000-0000-0000-0000-000000000001","version":1,"state":"refused","points":500}
+    "#]],
+    );
+}
+
+#[test]
+fn bookings() {
+    let (booking_id, account_id, version, at) = (booking_id(), account_id(), 13, at());
+    check(
+        &BookingConfirmed {
+            booking_id,
+            account_id: account_id.clone(),
+            version,
+            at,
+            legs: vec![ConfirmedLeg {
+                leg_id: leg_id(),
+                supplier: Supplier::Rapid,
+                reference: "R1".to_owned(),
+                check_in: day(14),
+                check_out: day(16),
+                price: price(),
+            }],
+            paid: price(),
+            over_at: at,
+        },
+        &expect![[r#"
+            event holdfast.booking.confirmed.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","account_id":"acct_1","version":13,"at":"2027-01-15T08:00:00.123456Z","legs":[{"leg_id":"00000000-0000-0000-0000-000000000002","supplier":"rapid","reference":"R1","check_in":"2027-03-14","check_out":"2027-03-16","price":{"minor":"20000","scale":2,"currency":"EUR"}}],"paid":{"minor":"20000","scale":2,"currency":"EUR"},"over_at":"2027-01-15T08:00:00.123456Z"}
+        "#]],
+    );
+    let account = || account_id.clone();
+    check(
+        &BookingFailed { booking_id, account_id: account(), version, at },
+        &expect![[r#"
+            event holdfast.booking.failed.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","account_id":"acct_1","version":13,"at":"2027-01-15T08:00:00.123456Z"}
+        "#]],
+    );
+    check(
+        &BookingCancelled { booking_id, account_id: account(), version, at },
+        &expect![[r#"
+            event holdfast.booking.cancelled.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","account_id":"acct_1","version":13,"at":"2027-01-15T08:00:00.123456Z"}
+        "#]],
+    );
+    check(
+        &BookingCompleted { booking_id, account_id: account(), version, at },
+        &expect![[r#"
+            event holdfast.booking.completed.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","account_id":"acct_1","version":13,"at":"2027-01-15T08:00:00.123456Z"}
+        "#]],
+    );
+}
