@@ -1,1 +1,33 @@
-//! Stub.
+#![doc = include_str!("../README.md")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::too_many_lines,
+    clippy::disallowed_methods,
+    reason = "a panic is a failed test"
+)]
+
+pub mod checkout;
+pub mod double;
+pub mod endpoints;
+mod environment;
+pub mod gateway;
+mod keys;
+pub mod node;
+mod ports;
+pub mod processes;
+mod profile;
+mod program;
+mod servers;
+pub mod stack;
+pub mod traces;
+pub mod traveller;
+pub mod truth;
+
+pub use endpoints::Endpoints;
+pub use profile::Profile;
+pub use stack::{Options, SERVICES, Stack};

@@ -1,0 +1,276 @@
+//! A customer's HTTP: what a web app would send to the gateway, and the answers as they come.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use bytes::Bytes;
+use contracts::asset::{AssetAmount, Units};
+use http::{HeaderMap, Method, StatusCode};
+use serde_json::{Value, json};
+
+/// The gateway as one account.
+#[derive(Debug, Clone)]
+pub struct Gateway {
+    base: String,
+    token: String,
+    http: reqwest::Client,
+}
+
+/// An answer, byte for byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// Which stay is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stay {
+    pub property_id: String,
+    pub check_in: String,
+    pub check_out: String,
+}
+
+/// A price that is promised.
+#[derive(Debug, Clone)]
+pub struct Quote {
+    pub quote_id: String,
+    /// Everything the gateway said of it.
+    pub shown: Value,
+}
+
+/// A booking as its customer sees it.
+#[derive(Debug, Clone)]
+pub struct Shown(pub Value);
+
+impl Answer {
+    /// # Panics
+    /// When the body is no JSON.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let text = || String::from_utf8_lossy(&self.body).into_owned();
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", text()))
+    }
+
+    /// A header's text, empty when it is absent.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
+    }
+
+    /// The last word of the problem's type.
+    #[must_use]
+    pub fn problem(&self) -> String {
+        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let kind = body["type"].as_str().unwrap_or("");
+        kind.rsplit(['/', ':', '#']).next().unwrap_or(kind).to_owned()
+    }
+
+    /// The JSON pointers of all fields that are wrong.
+    #[must_use]
+    pub fn pointers(&self) -> Vec<String> {
+        let body = self.json();
+        let errors = body["errors"].as_array().cloned().unwrap_or_default();
+        errors.iter().filter_map(|e| e["pointer"].as_str().map(str::to_owned)).collect()
+    }
+}
+
+impl Shown {
+    #[must_use]
+    pub fn status(&self) -> &str {
+        self.0["status"].as_str().unwrap_or("")
+    }
+
+    #[must_use]
+    pub fn next_actions(&self) -> Vec<&str> {
+        self.0["next_actions"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
+    /// Whether nothing will change it any more.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        matches!(self.status(), "confirmed" | "completed" | "failed" | "cancelled")
+    }
+
+    #[must_use]
+    pub fn in_review(&self) -> bool {
+        !self.0["review"].is_null()
+    }
+
+    /// Where to pay, once that is shown.
+    #[must_use]
+    pub fn address(&self) -> Option<&str> {
+        self.0["payment"]["address"].as_str()
+    }
+
+    /// What to pay, once that is shown.
+    #[must_use]
+    pub fn amount(&self) -> Option<AssetAmount> {
+        serde_json::from_value(self.0["payment"]["amount"].clone()).ok()
+    }
+
+    /// What was given back or is on its way.
+    #[must_use]
+    pub fn refunds(&self) -> Units {
+        let refunds = self.0["payment"]["refunds"].as_array().cloned().unwrap_or_default();
+        refunds
+            .iter()
+            .filter_map(|refund| serde_json::from_value::<Units>(refund["units"].clone()).ok())
+            .fold(Units::ZERO, |sum, units| sum.checked_add(units).unwrap_or(sum))
+    }
+
+    /// The suppliers' references of the legs that stand.
+    #[must_use]
+    pub fn references(&self) -> Vec<String> {
+        let legs = self.0["legs"].as_array().into_iter().flatten();
+        legs.filter_map(|leg| leg["reference"].as_str().map(str::to_owned)).collect()
+    }
+}
+
+impl Gateway {
+    /// # Panics
+    /// When no HTTP client can be made.
+    #[must_use]
+    pub fn new(base: &str, token: &str) -> Self {
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(40)).build();
+        Self { base: base.to_owned(), token: token.to_owned(), http: http.unwrap() }
+    }
+
+    /// The same gateway as somebody else, over the same connections.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { token: token.to_owned(), ..self.clone() }
+    }
+
+    /// Sends a request as it is.
+    ///
+    /// # Errors
+    /// When the gateway does not answer.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Bytes>,
+    ) -> anyhow::Result<Answer> {
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        if !self.token.is_empty() {
+            request = request.bearer_auth(&self.token);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body);
+        }
+        let reply = request.send().await.with_context(|| format!("{path} got no answer"))?;
+        let (status, headers) = (reply.status(), reply.headers().clone());
+        Ok(Answer { status, headers, body: reply.bytes().await? })
+    }
+
+    /// # Errors
+    /// When the gateway does not answer.
+    pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {
+        self.send(Method::GET, path, &[], None).await
+    }
+
+    /// # Errors
+    /// When the gateway does not answer.
+    pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+        self.send(Method::POST, path, &[], Some(body.to_string().into())).await
+    }
+
+    /// The offers of a stay for two.
+    ///
+    /// # Errors
+    /// When there is no answer or it is no list.
+    pub async fn offers(&self, stay: &Stay) -> anyhow::Result<Vec<Value>> {
+        let Stay { property_id, check_in, check_out } = stay;
+        let path = format!(
+            "/v1/stays?property_id={property_id}&check_in={check_in}&check_out={check_out}&adults=2&currency=EUR"
+        );
+        let answer = self.get(&path).await?;
+        ensure!(answer.status == StatusCode::OK, "{path}: {}", describe(&answer));
+        serde_json::from_value(answer.json()["offers"].take()).context("offers are a list")
+    }
+
+    /// Quotes the first offer of a stay that can be held and cancelled free, in ether.
+    ///
+    /// # Errors
+    /// When there is none or it is refused.
+    pub async fn quote(&self, stay: &Stay) -> anyhow::Result<Quote> {
+        let offers = self.offers(stay).await?;
+        let suits = |offer: &&Value| {
+            offer["terms"]["holdable"] == json!(true) && offer["terms"]["refundable"] == json!(true)
+        };
+        let offer = offers.iter().find(suits).context("no offer that can be held")?;
+        self.quote_offer(&offer["offer_id"]).await
+    }
+
+    /// Quotes an offer in ether.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn quote_offer(&self, offer_id: &Value) -> anyhow::Result<Quote> {
+        let body = json!({"offers": [offer_id], "pay_with": "eth"});
+        let answer = self.post("/v1/quotes", &body).await?;
+        ensure!(answer.status == StatusCode::CREATED, "a quote was refused: {}", describe(&answer));
+        let shown = answer.json();
+        let quote_id = shown["quote_id"].as_str().context("a quote has an id")?.to_owned();
+        Ok(Quote { quote_id, shown })
+    }
+
+    /// Sends a booking request under a key, whatever the answer is.
+    ///
+    /// # Errors
+    /// When the gateway does not answer.
+    pub async fn book(&self, key: &str, body: &Value) -> anyhow::Result<Answer> {
+        let body = Some(body.to_string().into());
+        self.send(Method::POST, "/v1/bookings", &[("idempotency-key", key)], body).await
+    }
+
+    /// A booking of ours.
+    ///
+    /// # Errors
+    /// When it is not to be had.
+    pub async fn booking(&self, booking_id: &str) -> anyhow::Result<Shown> {
+        let answer = self.get(&format!("/v1/bookings/{booking_id}")).await?;
+        ensure!(answer.status == StatusCode::OK, "booking {booking_id}: {}", describe(&answer));
+        Ok(Shown(answer.json()))
+    }
+
+    /// Its changes.
+    ///
+    /// # Errors
+    /// When it is not to be had.
+    pub async fn history(&self, booking_id: &str) -> anyhow::Result<Vec<Value>> {
+        let answer = self.get(&format!("/v1/bookings/{booking_id}/history")).await?;
+        ensure!(answer.status == StatusCode::OK, "history of {booking_id}: {}", describe(&answer));
+        serde_json::from_value(answer.json()["changes"].take()).context("changes are a list")
+    }
+
+    /// Asks for the booking to be cancelled, whatever the answer is.
+    ///
+    /// # Errors
+    /// When the gateway does not answer.
+    pub async fn cancel(&self, booking_id: &str) -> anyhow::Result<Answer> {
+        self.send(Method::POST, &format!("/v1/bookings/{booking_id}/cancellation"), &[], None).await
+    }
+
+    /// The account's points and entries.
+    ///
+    /// # Errors
+    /// When they are not to be had.
+    pub async fn points(&self) -> anyhow::Result<Value> {
+        let answer = self.get("/v1/rewards").await?;
+        ensure!(answer.status == StatusCode::OK, "rewards: {}", describe(&answer));
+        Ok(answer.json())
+    }
+}
+
+/// An answer for a message of failure.
+#[must_use]
+pub fn describe(answer: &Answer) -> String {
+    format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body))
+}

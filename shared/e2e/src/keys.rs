@@ -1,0 +1,108 @@
+//! The keys of one stack: made once, kept in its folder, handed out only to whom they belong.
+
+use std::{os::unix::fs::OpenOptionsExt as _, path::Path, time::Duration};
+
+use anyhow::Context as _;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bitcoin::{
+    Network,
+    bip32::{DerivationPath, Xpriv, Xpub},
+    secp256k1::Secp256k1,
+};
+use chassis::{auth::Signer, sign::SigningKey};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+
+/// `iss` of every token of a development stack.
+pub(crate) const ISSUER: &str = "holdfast-dev";
+const TOKEN_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Where an Ethereum wallet keeps its first account.
+const ACCOUNT: &str = "m/44'/60'/0'";
+
+/// Every secret of a stack, and what is public of what has no secret here at all.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Keys {
+    /// Seed of the key that signs tokens; no service is given it.
+    token_seed: String,
+    /// Seed of the key that signs payment instructions; for payment-verification alone.
+    pub(crate) instruction_seed: String,
+    /// One key for each service that seals.
+    pub(crate) booking_seal: String,
+    pub(crate) supplier_sync_seal: String,
+    pub(crate) supplier_callback_seal: String,
+    /// Deposit addresses come from it. Its private half was dropped as soon as it was made.
+    pub(crate) xpub: String,
+    /// Shared with the Rapid double.
+    pub(crate) rapid_key: String,
+    pub(crate) rapid_secret: String,
+    /// Signs the double's notifications.
+    pub(crate) webhook_secret: String,
+}
+
+impl Keys {
+    pub(crate) fn generate() -> anyhow::Result<Self> {
+        let random = || STANDARD.encode(rand::random::<[u8; 32]>());
+        Ok(Self {
+            token_seed: random(),
+            instruction_seed: random(),
+            booking_seal: random(),
+            supplier_sync_seal: random(),
+            supplier_callback_seal: random(),
+            xpub: xpub()?,
+            rapid_key: hex::encode(rand::random::<[u8; 12]>()),
+            rapid_secret: hex::encode(rand::random::<[u8; 20]>()),
+            webhook_secret: format!("whsec_{}", random()),
+        })
+    }
+
+    pub(crate) fn save(&self, path: &Path) -> anyhow::Result<()> {
+        let file = std::fs::File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)
+            .with_context(|| format!("writing {}", path.display()))?;
+        Ok(serde_json::to_writer_pretty(file, self)?)
+    }
+
+    pub(crate) fn load(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path);
+        let text = text.with_context(|| format!("reading {}", path.display()))?;
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    fn signer(&self) -> anyhow::Result<Signer> {
+        let key = SigningKey::from_base64(&SecretString::from(self.token_seed.clone()))?;
+        Ok(Signer::new(&key, ISSUER)?)
+    }
+
+    /// The public half of the token key, as services read it.
+    pub(crate) fn token_public(&self) -> anyhow::Result<String> {
+        Ok(self.signer()?.public_key())
+    }
+
+    /// The public half of the instruction key.
+    pub(crate) fn instruction_public(&self) -> anyhow::Result<String> {
+        let key = SigningKey::from_base64(&SecretString::from(self.instruction_seed.clone()))?;
+        Ok(key.verifying_key().to_base64())
+    }
+
+    /// A token of a customer, of staff or of a service.
+    pub(crate) fn token(
+        &self,
+        who: &str,
+        roles: &[&str],
+        audience: &str,
+    ) -> anyhow::Result<String> {
+        let token = self.signer()?.token(who, roles, audience, TOKEN_FOR)?;
+        Ok(token.expose_secret().to_owned())
+    }
+}
+
+fn xpub() -> anyhow::Result<String> {
+    let curve = Secp256k1::new();
+    let master = Xpriv::new_master(Network::Bitcoin, &rand::random::<[u8; 32]>())?;
+    let account = master.derive_priv(&curve, &ACCOUNT.parse::<DerivationPath>()?)?;
+    Ok(Xpub::from_priv(&curve, &account).to_string())
+}

@@ -1,0 +1,135 @@
+//! A client of the EVM test node: heads, balances, payments from its unlocked accounts, reorgs.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use contracts::asset::Units;
+use ruint::aliases::U256;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// A node's JSON-RPC.
+#[derive(Debug, Clone)]
+pub struct Node {
+    url: String,
+    http: reqwest::Client,
+}
+
+/// One payment of a batch.
+#[derive(Debug, Clone)]
+pub struct Transfer {
+    pub to: String,
+    pub units: Units,
+}
+
+impl Node {
+    /// # Panics
+    /// When no HTTP client can be made.
+    #[must_use]
+    pub fn at(url: &str) -> Self {
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build();
+        Self { url: url.to_owned(), http: http.unwrap() }
+    }
+
+    /// # Errors
+    /// When the node is away or refuses.
+    pub async fn call<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: Value,
+    ) -> anyhow::Result<T> {
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let reply = self.http.post(&self.url).json(&body).send().await?;
+        let mut reply: Value = reply.json().await.with_context(|| format!("{method}: no JSON"))?;
+        ensure!(reply.get("error").is_none(), "the node refuses {method}: {}", reply["error"]);
+        Ok(serde_json::from_value(reply["result"].take())?)
+    }
+
+    /// # Errors
+    /// When the node is away.
+    pub async fn accounts(&self) -> anyhow::Result<Vec<String>> {
+        self.call("eth_accounts", json!([])).await
+    }
+
+    /// # Errors
+    /// When the node is away.
+    pub async fn height(&self) -> anyhow::Result<u64> {
+        let height: U256 = self.call("eth_blockNumber", json!([])).await?;
+        Ok(height.to::<u64>())
+    }
+
+    /// What an address holds in the newest block.
+    ///
+    /// # Errors
+    /// When the node is away.
+    pub async fn balance(&self, address: &str) -> anyhow::Result<Units> {
+        Ok(Units(self.call("eth_getBalance", json!([address, "latest"])).await?))
+    }
+
+    /// Sends the chain's own coin from an unlocked account; the hash of the transaction.
+    ///
+    /// # Errors
+    /// When the node is away or refuses.
+    pub async fn pay(&self, from: &str, to: &str, units: Units) -> anyhow::Result<String> {
+        self.call("eth_sendTransaction", json!([transfer(from, to, units)])).await
+    }
+
+    /// Sends many payments in one request.
+    ///
+    /// # Errors
+    /// When the node is away or refuses one.
+    pub async fn pay_all(&self, from: &str, transfers: &[Transfer]) -> anyhow::Result<()> {
+        let calls: Vec<Value> = transfers
+            .iter()
+            .enumerate()
+            .map(|(id, Transfer { to, units })| {
+                let params = json!([transfer(from, to, *units)]);
+                json!({"jsonrpc": "2.0", "id": id, "method": "eth_sendTransaction", "params": params})
+            })
+            .collect();
+        let replies: Vec<Value> =
+            self.http.post(&self.url).json(&calls).send().await?.json().await?;
+        ensure!(
+            replies.len() == transfers.len(),
+            "{} of {} answers",
+            replies.len(),
+            transfers.len()
+        );
+        for reply in &replies {
+            ensure!(reply.get("error").is_none(), "the node refuses: {}", reply["error"]);
+        }
+        Ok(())
+    }
+
+    /// Mines blocks now.
+    ///
+    /// # Errors
+    /// When the node is away.
+    pub async fn mine(&self, blocks: u64) -> anyhow::Result<()> {
+        let _done: Value = self.call("anvil_mine", json!([format!("{blocks:#x}")])).await?;
+        Ok(())
+    }
+
+    /// Mines no block by itself until [`Node::mine_every`].
+    ///
+    /// # Errors
+    /// When the node is away.
+    pub async fn stand_still(&self) -> anyhow::Result<()> {
+        let _done: Value = self.call("evm_setIntervalMining", json!([0])).await?;
+        let _done: Value = self.call("evm_setAutomine", json!([false])).await?;
+        Ok(())
+    }
+
+    /// Mines a block every so many seconds.
+    ///
+    /// # Errors
+    /// When the node is away.
+    pub async fn mine_every(&self, seconds: u64) -> anyhow::Result<()> {
+        let _done: Value = self.call("evm_setIntervalMining", json!([seconds])).await?;
+        Ok(())
+    }
+}
+
+fn transfer(from: &str, to: &str, units: Units) -> Value {
+    json!({"from": from, "to": to, "value": format!("{:#x}", units.0), "gas": "0x5208"})
+}

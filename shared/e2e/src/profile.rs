@@ -1,0 +1,123 @@
+//! The durations a stack runs with: as shipped, or short enough that somebody outside can wait for them.
+
+use std::str::FromStr;
+
+use contracts::policy::Policy;
+use serde::{Deserialize, Serialize};
+
+/// A set of durations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    /// As shipped.
+    Default,
+    /// Seconds instead of minutes, hours and days.
+    Fast,
+    /// Short, but a booking gets the time that people need to watch it.
+    Demo,
+}
+
+/// (table, key, value as TOML)
+type Change = (&'static str, &'static str, &'static str);
+
+const FAST: &[Change] = &[
+    ("lock", "for", r#""6s""#),
+    ("lock", "open_per_account_max", "500"),
+    ("search", "soft_for", r#""3s""#),
+    ("search", "hard_for", r#""9s""#),
+    ("search", "deadline", r#""4s""#),
+    ("search", "price_check_deadline", r#""4s""#),
+    ("booking", "pending_for_max", r#""8s""#),
+    ("booking", "payment_window", r#""8s""#),
+    ("booking", "settle_for_max", r#""20s""#),
+    ("booking", "commit_for_max", r#""20s""#),
+    ("booking", "unwind_for_max", r#""20s""#),
+    ("booking", "review_for_max", r#""60s""#),
+    ("supplier.rapid", "answer_within_max", r#""2s""#),
+    ("supplier.rapid", "visible_after_max", r#""1s""#),
+    ("supplier.rapid", "ladder", r#"["200ms", "400ms", "800ms", "1s", "2s"]"#),
+    ("supplier.rapid", "sweep", r#"["4s", "10s", "30s"]"#),
+    ("supplier.rapid", "retry_not_sent_for", r#""6s""#),
+    ("payment", "watch_every", r#""200ms""#),
+    ("payment", "grace", r#""2s""#),
+    ("payment", "head_age_max", r#""30s""#),
+    ("rewards", "vest_after", r#""3s""#),
+    ("messaging", "retry_first", r#""100ms""#),
+    ("messaging", "retry_max", r#""2s""#),
+];
+
+const DEMO: &[Change] = &[
+    ("lock", "for", r#""60s""#),
+    ("booking", "pending_for_max", r#""30s""#),
+    ("booking", "payment_window", r#""60s""#),
+    ("booking", "settle_for_max", r#""60s""#),
+];
+
+impl Profile {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Fast => "fast",
+            Self::Demo => "demo",
+        }
+    }
+
+    /// The whole policy file of this profile, made of the one that ships.
+    ///
+    /// # Panics
+    /// When the shipped file has no such key: a profile names only what exists.
+    #[must_use]
+    pub fn policy(self) -> String {
+        let mut policy: toml::Table = toml::from_str(contracts::policy::DEFAULT).unwrap();
+        let changes: Vec<Change> = match self {
+            Self::Default => Vec::new(),
+            Self::Fast => FAST.to_vec(),
+            Self::Demo => [FAST, DEMO].concat(),
+        };
+        policy.insert("profile".to_owned(), self.name().into());
+        for (table, key, value) in changes {
+            let mut at = &mut policy;
+            for part in table.split('.') {
+                at = at.get_mut(part).and_then(toml::Value::as_table_mut).expect(table);
+            }
+            let old = at.get_mut(key).unwrap_or_else(|| panic!("no {table}.{key}"));
+            let line: toml::Table = toml::from_str(&format!("value = {value}")).unwrap();
+            *old = line["value"].clone();
+        }
+        let text = toml::to_string(&policy).unwrap();
+        Policy::parse(&text).expect("the profile is a policy");
+        text
+    }
+}
+
+impl FromStr for Profile {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Default, Self::Fast, Self::Demo]
+            .into_iter()
+            .find(|profile| profile.name() == text)
+            .ok_or_else(|| "must be default, fast or demo".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_profile_changes_what_it_names_and_keeps_the_rest() {
+        let shipped = Policy::parse(contracts::policy::DEFAULT).unwrap();
+        let fast = Policy::parse(&Profile::Fast.policy()).unwrap();
+        assert_eq!(fast.lock.lasts_for, Duration::from_secs(6));
+        assert_eq!(fast.booking.payment_window, Duration::from_secs(8));
+        assert_eq!(fast.supplier.rapid.visible_after_max, Duration::from_secs(1));
+        assert_eq!(fast.rewards.vest_after, Duration::from_secs(3));
+        assert_eq!(fast.booking.idempotency_for, shipped.booking.idempotency_for);
+        assert_eq!(fast.messaging.attempts_max, shipped.messaging.attempts_max);
+        assert_eq!(Policy::parse(&Profile::Default.policy()).unwrap(), shipped);
+    }
+}

@@ -1,0 +1,438 @@
+//! A whole system as processes, with databases, a vhost, Redis, a node and doubles of its own.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use futures::future::try_join_all;
+
+use crate::{
+    checkout::{Checkout, Infra},
+    double::Double,
+    endpoints::{Endpoints, Tokens},
+    keys::Keys,
+    node::Node,
+    processes::{BESIDES, CACHE, DOUBLES, LOCKS, Layout, NODE, TRACES},
+    profile::Profile,
+    program::{Noted, Program, Recipe},
+    servers::{self, Database, Place},
+};
+
+/// Every service.
+pub const SERVICES: [&str; 6] = [
+    "booking",
+    "supplier-sync",
+    "supplier-callback",
+    "payment-verification",
+    "rewards",
+    "support-console",
+];
+
+/// A service that is not ready by then is looked at.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+/// The chassis gives running work 25 s.
+const STOP_WITHIN: Duration = Duration::from_secs(28);
+/// Lines of a log that are shown when its process fails.
+const LAST_LINES: usize = 25;
+
+/// What kind of stack is wanted.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Names its folder, its databases and its vhost: lower-case letters, digits, `_`.
+    pub name: String,
+    pub profile: Profile,
+    /// Whether the processes outlive whoever starts them.
+    pub lasting: bool,
+    /// The share of traces that services send.
+    pub share_of_traces: f64,
+    /// Seconds between blocks; `None` mines each transaction at once.
+    pub block_time_s: Option<u64>,
+    /// Besides what a stack tells the doubles.
+    pub doubles_args: Vec<String>,
+    /// Keys of services with values of the caller's, such as `BOOKING_ROLE`.
+    pub changes: BTreeMap<String, String>,
+    /// Whether progress is told on stderr.
+    pub talks: bool,
+}
+
+impl Options {
+    /// A stack for one test: fast, gone with its handle, silent.
+    #[must_use]
+    pub fn test(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            profile: Profile::Fast,
+            lasting: false,
+            share_of_traces: 1.0,
+            block_time_s: Some(1),
+            doubles_args: Vec::new(),
+            changes: BTreeMap::new(),
+            talks: false,
+        }
+    }
+}
+
+/// A running system. Dropping the handle kills its processes, unless they are lasting.
+pub struct Stack {
+    checkout: Checkout,
+    infra: Infra,
+    layout: Layout,
+    keys: Keys,
+    programs: Mutex<BTreeMap<String, Program>>,
+    talks: bool,
+}
+
+impl Stack {
+    /// Starts everything anew: what an earlier stack of this name left is removed.
+    ///
+    /// # Errors
+    /// When something cannot be had or does not get ready; the end of its log is part of the error.
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        let checkout = Checkout::find();
+        let infra = checkout.infra()?;
+        let layout = Layout::new(&options, checkout.bin())?;
+        let dir = layout.dir(&checkout);
+        if let Some(earlier) = Self::open(&options.name)? {
+            earlier.end_all(Duration::from_secs(5));
+        }
+        std::fs::remove_dir_all(&dir).ok();
+        std::fs::create_dir_all(dir.join("pids"))
+            .with_context(|| format!("making {}", dir.display()))?;
+        std::fs::write(dir.join("policy.toml"), options.profile.policy())?;
+        let keys = Keys::generate()?;
+        keys.save(&dir.join("keys.json"))?;
+        std::fs::write(dir.join("stack.json"), serde_json::to_string_pretty(&layout)?)?;
+        let talks = options.talks;
+        let stack = Self { checkout, infra, layout, keys, programs: Mutex::default(), talks };
+        stack.bring_up().await?;
+        Ok(stack)
+    }
+
+    /// The stack of this name that an earlier command started, whatever of it still runs.
+    ///
+    /// # Errors
+    /// When its files cannot be read.
+    pub fn open(name: &str) -> anyhow::Result<Option<Self>> {
+        let checkout = Checkout::find();
+        let dir = checkout.run().join(name);
+        let Ok(layout) = std::fs::read_to_string(dir.join("stack.json")) else { return Ok(None) };
+        // Files of another version describe nothing that can be found again.
+        let Ok(layout) = serde_json::from_str::<Layout>(&layout) else { return Ok(None) };
+        let keys = Keys::load(&dir.join("keys.json"))?;
+        let mut programs = BTreeMap::new();
+        for name in BESIDES.into_iter().chain(SERVICES) {
+            let noted = std::fs::read_to_string(dir.join("pids").join(name)).ok();
+            let noted = noted.and_then(|text| serde_json::from_str::<Noted>(&text).ok());
+            if let Some(program) = noted.and_then(Program::found) {
+                programs.insert(name.to_owned(), program);
+            }
+        }
+        let infra = checkout.infra()?;
+        let programs = Mutex::new(programs);
+        Ok(Some(Self { checkout, infra, layout, keys, programs, talks: false }))
+    }
+
+    async fn bring_up(&self) -> anyhow::Result<()> {
+        let databases = self.databases();
+        self.tell("making databases and a vhost");
+        tokio::try_join!(
+            servers::make_databases(&self.infra, &databases),
+            servers::make_vhost(&self.infra, &self.layout.name),
+        )?;
+        self.tell("starting redis, the node, the trace receiver and the doubles");
+        for name in BESIDES {
+            self.start_one(
+                name,
+                &self.layout.beside(&self.checkout, &self.infra, &self.keys, name),
+            )?;
+        }
+        try_join_all(BESIDES.map(|name| self.until_ready(name))).await?;
+        self.tell("migrating");
+        try_join_all(SERVICES.map(|service| self.migrate(service))).await?;
+        self.tell("starting the services");
+        for service in SERVICES {
+            self.start_one(service, &self.recipe(service)?)?;
+        }
+        try_join_all(SERVICES.map(|service| self.until_ready(service))).await?;
+        Ok(())
+    }
+
+    fn databases(&self) -> Vec<Database> {
+        SERVICES.map(|service| Database::of(&self.infra, &self.layout.name, service)).to_vec()
+    }
+
+    fn recipe(&self, service: &str) -> anyhow::Result<Recipe> {
+        self.layout.service(&self.checkout, &self.infra, &self.keys, service, false)
+    }
+
+    async fn migrate(&self, service: &str) -> anyhow::Result<()> {
+        let recipe = self.layout.service(&self.checkout, &self.infra, &self.keys, service, true)?;
+        let exe = &recipe.exe;
+        let mut command = tokio::process::Command::new(exe);
+        command.args(&recipe.args).env_clear().envs(recipe.env).kill_on_drop(true);
+        let done = command.output().await.with_context(|| format!("starting {}", exe.display()))?;
+        if !done.status.success() {
+            let said = [done.stdout, done.stderr].concat();
+            bail!("{service} migrate failed:\n{}", String::from_utf8_lossy(&said));
+        }
+        Ok(())
+    }
+
+    fn start_one(&self, name: &str, recipe: &Recipe) -> anyhow::Result<()> {
+        let program = recipe.start()?;
+        let noted = self.dir().join("pids").join(name);
+        std::fs::write(noted, serde_json::to_string(&program.noted)?)?;
+        self.programs.lock().unwrap().insert(name.to_owned(), program);
+        Ok(())
+    }
+
+    async fn until_ready(&self, name: &str) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        loop {
+            let lacks = match self.layout.ask(name).await {
+                Ok(()) if self.lives(name) => break,
+                Ok(()) => "somebody else listens on its port".to_owned(),
+                Err(error) => format!("{error:#}"),
+            };
+            if !self.lives(name) {
+                bail!("{name} ended; its log ends with\n{}", self.last_lines(name));
+            }
+            if begun.elapsed() > READY_WITHIN {
+                bail!(
+                    "{name} is not ready after {READY_WITHIN:?} ({lacks}); its log ends with\n{}",
+                    self.last_lines(name)
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        self.tell(&format!("  {name} is ready after {:.1} s", begun.elapsed().as_secs_f32()));
+        Ok(())
+    }
+
+    /// Whether the process runs.
+    #[must_use]
+    pub fn lives(&self, name: &str) -> bool {
+        self.programs.lock().unwrap().get(name).is_some_and(Program::lives)
+    }
+
+    /// The process's number, while it runs.
+    #[must_use]
+    pub fn pid(&self, name: &str) -> Option<u32> {
+        let programs = self.programs.lock().unwrap();
+        programs.get(name).filter(|program| program.lives()).map(|program| program.noted.pid)
+    }
+
+    /// SIGKILL to a service, as a crash would be.
+    ///
+    /// # Panics
+    /// When there is no such process.
+    pub fn kill(&self, name: &str) {
+        let mut programs = self.programs.lock().unwrap();
+        programs.get_mut(name).unwrap_or_else(|| panic!("no {name}")).kill();
+    }
+
+    /// Starts a service again, ending it before if it still runs, and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not get ready.
+    pub async fn restart(&self, name: &str) -> anyhow::Result<()> {
+        if let Some(program) = self.programs.lock().unwrap().get_mut(name) {
+            program.stop(STOP_WITHIN);
+        }
+        let recipe = if BESIDES.contains(&name) {
+            self.layout.beside(&self.checkout, &self.infra, &self.keys, name)
+        } else {
+            self.recipe(name)?
+        };
+        self.start_one(name, &recipe)?;
+        self.until_ready(name).await
+    }
+
+    /// What each process lacks; nothing when all are well.
+    pub async fn ailing(&self) -> Vec<(&'static str, String)> {
+        let mut ailing = Vec::new();
+        for name in BESIDES.into_iter().chain(SERVICES) {
+            if !self.lives(name) {
+                ailing.push((name, "does not run".to_owned()));
+            } else if let Err(error) = self.layout.ask(name).await {
+                ailing.push((name, format!("{error:#}")));
+            }
+        }
+        ailing
+    }
+
+    /// Ends every process, and removes databases and vhost. The folder with the logs stays.
+    ///
+    /// # Errors
+    /// When a server does not answer.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        // What a test leaves behind needs no goodbye; a lasting stack flushes its last spans.
+        self.end_all(if self.layout.lasting { STOP_WITHIN } else { Duration::ZERO });
+        servers::drop_vhost(&self.infra, &self.layout.name).await?;
+        servers::drop_databases(&self.infra, &self.databases()).await
+    }
+
+    fn end_all(&self, within: Duration) {
+        let mut programs = self.programs.lock().unwrap();
+        let services = || SERVICES.into_iter().rev();
+        if !within.is_zero() {
+            for name in services() {
+                programs.get(name).inspect(|program| program.ask_to_stop());
+            }
+        }
+        // The trace receiver goes last: the services send it their last spans.
+        for name in services().chain([DOUBLES, NODE, LOCKS, CACHE, TRACES]) {
+            if let Some(program) = programs.get_mut(name) {
+                if within.is_zero() { program.kill() } else { program.stop(within) }
+            }
+            std::fs::remove_file(self.dir().join("pids").join(name)).ok();
+        }
+    }
+
+    fn tell(&self, what: &str) {
+        if self.talks {
+            eprintln!("{what}");
+        }
+    }
+
+    /// The end of a process's log.
+    #[must_use]
+    pub fn last_lines(&self, name: &str) -> String {
+        let text = std::fs::read(self.log(name)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
+    }
+
+    /// A process's log.
+    #[must_use]
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.dir().join(format!("{name}.log"))
+    }
+
+    /// The stack's folder.
+    #[must_use]
+    pub fn dir(&self) -> PathBuf {
+        self.layout.dir(&self.checkout)
+    }
+
+    #[must_use]
+    pub fn profile(&self) -> Profile {
+        self.layout.profile
+    }
+
+    /// The folder the binaries were started from.
+    #[must_use]
+    pub fn bin(&self) -> &Path {
+        &self.layout.bin
+    }
+
+    /// The base URL of a service or of a process beside them.
+    #[must_use]
+    pub fn url(&self, name: &str) -> String {
+        self.layout.url(name)
+    }
+
+    /// A superuser's way into a service's database, for tests that look behind the curtain.
+    #[must_use]
+    pub fn database_url(&self, service: &str) -> String {
+        Database::of(&self.infra, &self.layout.name, service).superuser_url()
+    }
+
+    /// The broker's management API and the stack's vhost, where there is one.
+    #[must_use]
+    pub fn broker(&self) -> Option<(String, String)> {
+        Some((self.infra.rabbitmq_api.clone()?, self.layout.name.clone()))
+    }
+
+    #[must_use]
+    pub fn double(&self) -> Double {
+        Double::at(&self.url(DOUBLES))
+    }
+
+    #[must_use]
+    pub fn node(&self) -> Node {
+        Node::at(&self.url(NODE))
+    }
+
+    /// A token for anyone: a customer by account, staff by roles.
+    ///
+    /// # Panics
+    /// When the key cannot sign.
+    #[must_use]
+    pub fn token(&self, who: &str, roles: &[&str]) -> String {
+        self.keys.token(who, roles, "holdfast").unwrap()
+    }
+
+    /// A service's token.
+    ///
+    /// # Panics
+    /// When the key cannot sign.
+    #[must_use]
+    pub fn internal_token(&self, who: &str) -> String {
+        self.keys.token(who, &[], "internal").unwrap()
+    }
+
+    /// Everything an HTTP client needs.
+    ///
+    /// # Errors
+    /// When the node left no list of its accounts.
+    pub fn endpoints(&self) -> anyhow::Result<Endpoints> {
+        let staff = ["support_viewer", "support_operator", "support_approver", "support_admin"];
+        // Whoever may do more may do less, too.
+        let staff_token = |rank: usize| self.token(staff[rank], &staff[..=rank]);
+        let policy: toml::Table = toml::from_str(&self.layout.profile.policy())?;
+        Ok(Endpoints {
+            gateway: self.url("booking"),
+            callback: self.url("supplier-callback"),
+            console: self.url("support-console"),
+            doubles: self.url(DOUBLES),
+            postgres: self.infra.postgres.clone(),
+            redis: self.url(LOCKS),
+            redis_cache: self.url(CACHE),
+            amqp: Place::of(&self.infra, &self.layout.name).amqp_url,
+            rabbitmq_api: self.infra.rabbitmq_api.clone(),
+            evm_rpc: self.url(NODE),
+            evm_payers: self.payers()?,
+            evm_tokens: BTreeMap::new(),
+            rate_feed: format!("{}/rates", self.url(DOUBLES)),
+            treasury: format!("{}/treasury", self.url(DOUBLES)),
+            otlp: self.url(TRACES),
+            services: SERVICES.map(|s| (s.to_owned(), self.url(s))).into(),
+            profile: self.layout.profile.name().to_owned(),
+            policy: serde_json::to_value(policy)?,
+            policy_file: self.dir().join("policy.toml").display().to_string(),
+            tokens: Tokens {
+                customer: self.token("customer-1", &["customer"]),
+                other_customer: self.token("customer-2", &["customer"]),
+                support_viewer: staff_token(0),
+                support_operator: staff_token(1),
+                support_approver: staff_token(2),
+                support_admin: staff_token(3),
+            },
+        })
+    }
+
+    /// The node's funded keys, all but the last, which is the treasury's.
+    fn payers(&self) -> anyhow::Result<Vec<String>> {
+        let path = self.dir().join("node.json");
+        let text = std::fs::read_to_string(&path);
+        let text = text.with_context(|| format!("reading {}", path.display()))?;
+        let told: serde_json::Value = serde_json::from_str(&text)?;
+        let mut keys: Vec<String> = serde_json::from_value(told["private_keys"].clone())?;
+        keys.pop();
+        Ok(keys)
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if !self.layout.lasting {
+            self.end_all(Duration::ZERO);
+        }
+    }
+}
