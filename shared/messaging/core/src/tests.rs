@@ -140,7 +140,7 @@ fn run(steps: &[Step], first: u32) -> World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_message_takes_effect_at_most_once(steps in steps(), first in 0_u32..3) {

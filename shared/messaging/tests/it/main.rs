@@ -12,4 +12,6 @@
 )]
 
 mod counter;
+mod crash;
 mod delivery;
+mod recovery;
