@@ -99,6 +99,20 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The supplier's references it names.
+    pub fn references(&self) -> impl Iterator<Item = &str> {
+        let seen = match self {
+            Self::Seen { reservations } => reservations.as_slice(),
+            Self::NotSent
+            | Self::Unknown
+            | Self::NotFound
+            | Self::Refused { .. }
+            | Self::Accepted
+            | Self::NoHandle => &[],
+        };
+        seen.iter().map(|reservation| reservation.reference.as_str())
+    }
+
     /// Whether the supplier may have got the request.
     #[must_use]
     pub const fn may_have_been_sent(&self) -> bool {

@@ -1,0 +1,225 @@
+//! One exchange with a supplier: made if its lease allows, read by the dialect, sealed for the journal.
+
+use std::time::{Duration, Instant};
+
+use chassis::{
+    metrics::{self, Counter, Histogram},
+    trace,
+};
+use contracts::{internal::TravellersReply, messages::RefusedWhy};
+use supplier_sync_core::{Call, Doing, Fact};
+use suppliers::{Answer, Asked, HttpRequest, Known, Reserve, Sent, Unclear, dialect};
+use tracing::{Span, field::Empty};
+
+use super::record::Answered;
+use crate::{App, accounts, handle::Started, store};
+
+/// How long booking gets to say who travels.
+const TRAVELLERS_WITHIN: Duration = Duration::from_secs(5);
+/// When the process stops, calls in flight get this long; it is given 25 s in all.
+const STOP_GRACE: Duration = Duration::from_secs(15);
+
+/// The span of a call; part of the trace of what asked for it.
+pub(super) fn span(started: &Started) -> Span {
+    let call = &started.call;
+    let operation = call.doing.operation().word();
+    let span = tracing::info_span!(
+        parent: None,
+        "supplier call",
+        otel.name = %format_args!("{operation} {}", call.supplier),
+        supplier = call.supplier.word(),
+        operation,
+        booking.id = %call.booking_id,
+        leg.id = %call.leg_id,
+        attempt.id = call.attempt,
+        exchange = call.exchange,
+        outcome = Empty,
+    );
+    if let Some(parent) = &started.trace {
+        trace::set_parent(&span, parent);
+    }
+    span
+}
+
+/// What came of a call that was never begun.
+pub(super) fn not_begun(started: &Started) -> Answered {
+    Draft::of(started)
+        .end(Fact::Answered { exchange: started.call.exchange, answer: Answer::NotSent })
+}
+
+/// Makes the exchange and says what came of it.
+pub(super) async fn make(app: &App, started: Started) -> Answered {
+    let mut draft = Draft::of(&started);
+    let call = started.call;
+    let exchange = call.exchange;
+    let answered = |answer| Fact::Answered { exchange, answer };
+    let Some(within) = time_left(&call, started.began) else {
+        return draft.end(answered(Answer::NotSent));
+    };
+    let request = match request(app, &call).await {
+        Ok(request) => request,
+        Err(NotMade::NotYet) => return draft.end(answered(Answer::NotSent)),
+        Err(NotMade::LookFirst) => return draft.end(Fact::NoHandle { exchange }),
+        Err(NotMade::Never) => return draft.end(answered(Answer::Refused(RefusedWhy::Rejected))),
+    };
+    let Some(account) = app.accounts.of(call.supplier) else {
+        return draft.end(answered(Answer::NotSent));
+    };
+    draft.seal_request(app, &request);
+    let begun = Instant::now();
+    let sent = tokio::select! {
+        sent = account.send(request, within) => sent,
+        // Whatever was sent is then as good as unanswered.
+        () = grace_is_over(app) => Sent::NoAnswer,
+    };
+    let took = begun.elapsed();
+    let asked = Asked {
+        operation: call.doing.operation(),
+        client_reference: &call.client_reference,
+        hold: matches!(call.doing, Doing::Reserve { hold: true }),
+    };
+    let answer = dialect(call.supplier).read(&asked, &sent);
+    draft.note(app, &sent, &answer, took);
+    if matches!(answer, Answer::Refused(RefusedWhy::SoldOut | RefusedWhy::PriceChanged)) {
+        let order = &call.order;
+        app.cache.forget_stay(&order.property_id, order.check_in, order.check_out).await;
+    }
+    draft.end(answered(answer))
+}
+
+/// How long an exchange may take. Nothing when it waited for so long that it could outlive its lease: then it
+/// must not be sent at all.
+fn time_left(call: &Call, began: Instant) -> Option<Duration> {
+    let lease = (call.lease_until - call.began_at).to_std().unwrap_or_default();
+    let within = lease * 3 / 4;
+    (began.elapsed() + within < lease).then_some(within)
+}
+
+async fn grace_is_over(app: &App) {
+    app.process.shutdown.cancelled().await;
+    tokio::time::sleep(STOP_GRACE).await;
+}
+
+/// Why there is no request to send.
+enum NotMade {
+    /// Something else did not answer; the same may be sent later.
+    NotYet,
+    /// The dialect needs a look-up first.
+    LookFirst,
+    /// It can never be made.
+    Never,
+}
+
+async fn request(app: &App, call: &Call) -> Result<HttpRequest, NotMade> {
+    let account = app.accounts.of(call.supplier).ok_or(NotMade::NotYet)?;
+    let (access, now) = (&account.access, accounts::signed_at());
+    let dialect = dialect(call.supplier);
+    let client_reference = call.client_reference.as_str();
+    let (reference, handle) = (call.reference.as_deref(), call.handle.as_deref());
+    let known = Known { client_reference, reference, handle };
+    match call.doing {
+        Doing::Reserve { hold } => {
+            let travellers = travellers(app, call).await?;
+            let order = &call.order;
+            let reserve = Reserve { client_reference, order, travellers: &travellers, hold };
+            dialect.reserve(access, now, &reserve).map_err(|_bad_key| NotMade::Never)
+        }
+        Doing::Confirm => dialect.confirm(access, now, &known).map_err(|_none| NotMade::LookFirst),
+        Doing::Cancel => dialect.cancel(access, now, &known).map_err(|_none| NotMade::LookFirst),
+        Doing::LookUp { .. } => Ok(dialect.lookup(access, now, &known)),
+    }
+}
+
+/// Asks booking who travels. They are asked for when they are needed and never kept but sealed in the journal.
+async fn travellers(app: &App, call: &Call) -> Result<TravellersReply, NotMade> {
+    let url = format!("{}/internal/bookings/{}/travellers", app.booking_url, call.booking_id);
+    let asked = app.http.get_json(&url, Some(&app.internal_token), TRAVELLERS_WITHIN).await;
+    asked.map_err(|error| {
+        tracing::warn!(
+            error = %chassis::chain(&error), booking.id = %call.booking_id,
+            "booking did not say who travels"
+        );
+        NotMade::NotYet
+    })
+}
+
+/// The journal's row of an exchange, while it is made.
+struct Draft {
+    leg_id: contracts::ids::LegId,
+    row: store::Exchange,
+    trace: Option<trace::TraceContext>,
+}
+
+impl Draft {
+    fn of(started: &Started) -> Self {
+        let call = &started.call;
+        let row = store::Exchange {
+            leg_id: call.leg_id.0,
+            number: call.exchange,
+            supplier: call.supplier.word(),
+            operation: call.doing.operation().word(),
+            client_reference: call.client_reference.clone(),
+            status: None,
+            outcome: "not_sent",
+            detail: None,
+            request_sealed: None,
+            reply_sealed: None,
+            began_at: call.began_at,
+            took_ms: 0,
+        };
+        Self { leg_id: call.leg_id, row, trace: trace::current().or_else(|| started.trace.clone()) }
+    }
+
+    /// Seals method, path and body. The headers are our signature and nothing else.
+    fn seal_request(&mut self, app: &App, request: &HttpRequest) {
+        let line = format!("{} {}\n\n", request.method.word(), request.path_and_query);
+        let mut plain = line.into_bytes();
+        plain.extend_from_slice(request.body.as_deref().unwrap_or_default());
+        self.row.request_sealed = self.seal(app, "request", &plain);
+    }
+
+    fn note(&mut self, app: &App, sent: &Sent, answer: &Answer, took: Duration) {
+        if let Sent::Reply(reply) = sent {
+            self.row.status = Some(reply.status);
+            self.row.reply_sealed = self.seal(app, "reply", &reply.body);
+        }
+        self.row.outcome = answer.word();
+        self.row.detail = detail(answer);
+        self.row.took_ms = i32::try_from(took.as_millis()).unwrap_or(i32::MAX);
+        Span::current().record("outcome", answer.word());
+        let (supplier, operation) = (self.row.supplier, self.row.operation);
+        let labels = [("supplier", supplier), ("operation", operation), ("outcome", answer.word())];
+        metrics::add(Counter::SupplierCalls, &labels, 1);
+        let labels = [("supplier", supplier), ("operation", operation)];
+        metrics::observe(Histogram::SupplierSeconds, &labels, took);
+        if let Answer::Unknown { why } = answer {
+            metrics::add(Counter::SupplierUnknowns, &labels, 1);
+            report(why, &self.row);
+        }
+    }
+
+    fn seal(&self, app: &App, column: &str, plain: &[u8]) -> Option<Vec<u8>> {
+        let place = store::exchange_place(self.leg_id.0, self.row.number, column);
+        // Without its text an exchange is still worth its row.
+        app.sealer.seal(plain, place.as_bytes()).ok()
+    }
+
+    fn end(self, fact: Fact) -> Answered {
+        Answered { leg_id: self.leg_id, fact, row: self.row, trace: self.trace }
+    }
+}
+
+fn detail(answer: &Answer) -> Option<String> {
+    match answer {
+        Answer::Unknown { why } => Some(why.to_string()),
+        Answer::Refused(why) => Some(format!("{why:?}")),
+        Answer::NotSent | Answer::Seen(_) | Answer::NotFound | Answer::Accepted => None,
+    }
+}
+
+fn report(why: &Unclear, row: &store::Exchange) {
+    tracing::warn!(
+        supplier = row.supplier, operation = row.operation, why = %why,
+        "the outcome of a call is not known; it is looked up"
+    );
+}

@@ -1,0 +1,27 @@
+//! Everything supplier-sync hears.
+
+use contracts::messages::{CallbackReceived, LegWanted};
+use messaging::Consumers;
+use supplier_sync_core as core;
+
+/// What a message becomes.
+#[derive(Debug, Clone)]
+pub(crate) enum Inbound {
+    Leg(core::Inbound),
+    Callback(CallbackReceived),
+}
+
+/// The subscription list.
+pub(crate) fn consumers() -> Consumers<Inbound> {
+    Consumers::new(crate::ROLE)
+        .on(|message: LegWanted| Inbound::Leg(message.into()))
+        .on(Inbound::Callback)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_message_is_heard_twice() {
+        assert!(super::consumers().twice().is_empty());
+    }
+}

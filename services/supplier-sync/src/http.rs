@@ -1,0 +1,93 @@
+//! What other services ask while they work: searches and price checks.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{Router, extract::State, routing::post};
+use chassis::{
+    ApiError, Process,
+    auth::guarded,
+    http::{Json, Ready},
+};
+use contracts::{
+    internal::{PriceCheckReply, PriceCheckRequest, SearchRequest},
+    shown::ShownOffers,
+};
+use serde_json::Value;
+
+use crate::{
+    App,
+    shop::{self, Checked},
+};
+
+/// Serves the edge until the process stops.
+pub(crate) async fn serve(app: App, process: &Process, addr: SocketAddr) -> anyhow::Result<()> {
+    let ready = ready(&app);
+    chassis::http::serve(process, addr, router(app), ready).await?;
+    Ok(())
+}
+
+/// Every route of the service.
+pub fn router(app: App) -> Router {
+    let internal = Router::new()
+        .route("/internal/search", post(search))
+        .route("/internal/price-check", post(price_check));
+    guarded(internal, app.services.clone()).with_state(app)
+}
+
+async fn search(
+    State(app): State<App>,
+    Json(search): Json<SearchRequest>,
+) -> Result<axum::Json<Arc<ShownOffers>>, ApiError> {
+    let found = shop::search(&app, search).await;
+    found
+        .map(axum::Json)
+        .ok_or_else(|| ApiError::unavailable("search_unavailable", "no supplier can be asked now"))
+}
+
+async fn price_check(
+    State(app): State<App>,
+    Json(request): Json<PriceCheckRequest>,
+) -> Result<Json<PriceCheckReply>, ApiError> {
+    match shop::price_check(&app, &request).await {
+        Checked::Answer(answer) => Ok(Json(answer)),
+        Checked::Expired => Err(ApiError::gone("offer_expired", "search again")),
+        Checked::BadKey => {
+            Err(ApiError::unprocessable("bad_rate_key", "it is no key of this supplier"))
+        }
+        Checked::Unavailable => Err(ApiError::unavailable(
+            "supplier_unavailable",
+            "the supplier did not answer in time",
+        )),
+    }
+}
+
+fn ready(app: &App) -> Ready {
+    let pool = app.messaging.pool();
+    let (database, broker, clock) = (pool.clone(), app.messaging.clone(), pool.clone());
+    Ready::new()
+        .check("database", move || {
+            let pool = database.clone();
+            async move {
+                let answer = sqlx::query("select 1").execute(&pool).await;
+                answer.map(drop).map_err(|error| chassis::chain(&error).to_string())
+            }
+        })
+        .check("messaging", move || {
+            let messaging = broker.clone();
+            async move {
+                let parts = messaging.ready().await.into_iter();
+                let wrong =
+                    parts.filter_map(|(part, well)| Some(format!("{part}: {}", well.err()?)));
+                let wrong = wrong.collect::<Vec<_>>().join("; ");
+                if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+            }
+        })
+        .detail("clock_offset_ms", move || {
+            let pool = clock.clone();
+            async move {
+                let Ok(mut conn) = pool.acquire().await else { return Value::Null };
+                let offset = messaging::clock_offset(&mut conn).await;
+                offset.map_or(Value::Null, |offset| offset.num_milliseconds().into())
+            }
+        })
+}

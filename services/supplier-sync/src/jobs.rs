@@ -1,0 +1,107 @@
+//! Periodic work: wakes legs that are due, joins callbacks that waited, and says which wait for too long.
+
+use std::time::Duration;
+
+use chassis::trace;
+use messaging::{Step, StoreError};
+use supplier_sync_core::Fact;
+
+use crate::{
+    App,
+    handle::{Cause, Input, Work, feed},
+    store,
+};
+
+/// Leases and ladders are a matter of seconds; tries of what could not be sent begin with one.
+const WAKE_EVERY: Duration = Duration::from_millis(250);
+/// A callback that was early has a leg within moments.
+const JOIN_EVERY: Duration = Duration::from_secs(1);
+const SURFACE_EVERY: Duration = Duration::from_secs(60);
+/// After this long nobody can expect any more that a leg turns up by itself.
+const SURFACE_AFTER: Duration = Duration::from_secs(15 * 60);
+/// As many as one transaction takes in some ten milliseconds.
+const AT_ONCE: i64 = 64;
+
+/// Starts every job.
+pub(crate) fn start(app: &App) {
+    let ours = app.clone();
+    messaging::job(&app.process, "wake legs", WAKE_EVERY, move || {
+        let app = ours.clone();
+        async move { wake(&app).await }
+    });
+    let ours = app.clone();
+    messaging::job(&app.process, "join callbacks", JOIN_EVERY, move || {
+        let app = ours.clone();
+        async move { join_callbacks(&app).await }
+    });
+    let ours = app.clone();
+    messaging::job(&app.process, "surface callbacks", SURFACE_EVERY, move || {
+        let app = ours.clone();
+        async move { surface_callbacks(&app).await }
+    });
+}
+
+/// Wakes one batch of legs that are due: leases that ran out, look-ups, tries.
+///
+/// # Errors
+/// When the database fails; the legs stay due.
+pub async fn wake(app: &App) -> Result<Step, StoreError> {
+    let mut tx = app.messaging.begin().await?;
+    let due = store::claim_due(tx.conn(), AT_ONCE).await?;
+    let Some(now) = due.iter().map(|(_, _, now)| *now).max() else { return Ok(Step::Idle) };
+    let count = due.len();
+    let works = due.into_iter().map(|(leg_id, wished, _)| {
+        // A trace of its own: what time starts, nobody waits for. Linked to the wish it serves.
+        let span = tracing::info_span!(parent: None, "wake leg", leg.id = %leg_id);
+        if let Some(wished) = wished {
+            trace::link(&span, &wished);
+        }
+        let cause = Cause { source: "timer", id: None, span };
+        Work { leg_id, input: Input::Fact(Fact::Due), cause }
+    });
+    let fed = feed(app, &mut tx, works.collect(), now).await?;
+    tx.commit().await?;
+    app.calls.begin(fed.started);
+    Ok(Step::Did(count))
+}
+
+/// Feeds one batch of callbacks that waited to the legs there are for them by now.
+///
+/// # Errors
+/// When the database fails; the callbacks wait on.
+pub async fn join_callbacks(app: &App) -> Result<Step, StoreError> {
+    let mut tx = app.messaging.begin().await?;
+    let waiting = store::waiting(tx.conn(), AT_ONCE).await?;
+    let Some(now) = waiting.iter().map(|one| one.now).max() else { return Ok(Step::Idle) };
+    let ids: Vec<_> = waiting.iter().map(|one| one.callback_id).collect();
+    let works = waiting.into_iter().map(|one| {
+        let span = tracing::Span::current();
+        let cause = Cause { source: "parked", id: Some(one.callback_id), span };
+        let (client_reference, reference) = (one.client_reference, one.reference);
+        let input = Input::Fact(Fact::Hinted { client_reference, reference });
+        Work { leg_id: one.leg_id, input, cause }
+    });
+    let fed = feed(app, &mut tx, works.collect(), now).await?;
+    store::join(tx.conn(), &ids).await?;
+    tx.commit().await?;
+    app.calls.begin(fed.started);
+    Ok(Step::Did(ids.len()))
+}
+
+/// Says, once for each, which callbacks nobody knows a leg for.
+///
+/// # Errors
+/// When the database fails; they are said later.
+pub async fn surface_callbacks(app: &App) -> Result<Step, StoreError> {
+    let mut tx = app.messaging.begin().await?;
+    let surfaced = store::surface(tx.conn(), SURFACE_AFTER.as_secs_f64()).await?;
+    tx.commit().await?;
+    for (callback_id, supplier) in &surfaced {
+        tracing::warn!(
+            %callback_id, %supplier,
+            "a callback is about a reservation that nobody here knows"
+        );
+    }
+    // All of them at once: there is never more to do in the same minute.
+    Ok(Step::Idle)
+}

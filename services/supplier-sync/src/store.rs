@@ -1,0 +1,17 @@
+//! All SQL of supplier-sync.
+
+mod exchange;
+mod hint;
+mod leg;
+
+pub(crate) use exchange::{Exchange, exchange_place, journal};
+pub(crate) use hint::{join, legs_of, park, surface, waiting};
+pub(crate) use leg::{Changed, Entry, claim_due, load_for_update, now, save};
+
+fn corrupt(
+    table: &'static str,
+    id: &impl ToString,
+    source: impl std::error::Error + Send + Sync + 'static,
+) -> messaging::StoreError {
+    messaging::StoreError::Corrupt { table, id: id.to_string(), source: Box::new(source) }
+}

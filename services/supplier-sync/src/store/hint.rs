@@ -1,0 +1,121 @@
+//! Callbacks: which leg one is about, and those that wait for a leg.
+
+use chrono::{DateTime, Utc};
+use contracts::{ids::LegId, messages::CallbackReceived};
+use messaging::{StoreError, database};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// A callback that waited, and the leg there is for it by now.
+pub(crate) struct Waiting {
+    pub(crate) callback_id: Uuid,
+    pub(crate) leg_id: LegId,
+    pub(crate) client_reference: Option<String>,
+    pub(crate) reference: Option<String>,
+    pub(crate) now: DateTime<Utc>,
+}
+
+/// The leg each callback is about, in order: by our reference, else by the supplier's.
+pub(crate) async fn legs_of(
+    conn: &mut PgConnection,
+    callbacks: &[&CallbackReceived],
+) -> Result<Vec<Option<LegId>>, StoreError> {
+    let suppliers: Vec<&str> = callbacks.iter().map(|c| c.supplier.word()).collect();
+    let ours: Vec<Option<&str>> = callbacks.iter().map(|c| c.client_reference.as_deref()).collect();
+    let theirs: Vec<Option<&str>> = callbacks.iter().map(|c| c.reference.as_deref()).collect();
+    let rows: Vec<Option<Uuid>> = sqlx::query_scalar(
+        "select coalesce(a.leg_id, r.leg_id)
+           from unnest($1::text[], $2::text[], $3::text[]) with ordinality
+                as c (supplier, client_reference, reference, n)
+           left join attempt a on a.supplier = c.supplier and a.client_reference = c.client_reference
+           left join reservation r on r.supplier = c.supplier and r.reference = c.reference
+          order by c.n",
+    )
+    .bind(&suppliers)
+    .bind(&ours)
+    .bind(&theirs)
+    .fetch_all(conn)
+    .await
+    .map_err(database("finding the legs of callbacks"))?;
+    Ok(rows.into_iter().map(|id| id.map(LegId)).collect())
+}
+
+/// Keeps callbacks about nothing that is known.
+pub(crate) async fn park(
+    conn: &mut PgConnection,
+    callbacks: &[CallbackReceived],
+) -> Result<(), StoreError> {
+    if callbacks.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into callback_hint (callback_id, supplier, client_reference, reference, received_at)
+         select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+         on conflict do nothing",
+    )
+    .bind(callbacks.iter().map(|c| c.callback_id.0).collect::<Vec<_>>())
+    .bind(callbacks.iter().map(|c| c.supplier.word()).collect::<Vec<_>>())
+    .bind(callbacks.iter().map(|c| c.client_reference.as_deref()).collect::<Vec<_>>())
+    .bind(callbacks.iter().map(|c| c.reference.as_deref()).collect::<Vec<_>>())
+    .bind(callbacks.iter().map(|c| c.received_at).collect::<Vec<_>>())
+    .execute(conn)
+    .await
+    .map_err(database("keeping callbacks"))
+    .map(drop)
+}
+
+/// Takes callbacks that waited and for which there is a leg by now.
+pub(crate) async fn waiting(
+    conn: &mut PgConnection,
+    at_most: i64,
+) -> Result<Vec<Waiting>, StoreError> {
+    type Row = (Uuid, Uuid, Option<String>, Option<String>, DateTime<Utc>);
+    let rows: Vec<Row> = sqlx::query_as(
+        "select h.callback_id, coalesce(a.leg_id, r.leg_id), h.client_reference, h.reference,
+                holdfast_now()
+           from callback_hint h
+           left join attempt a on a.supplier = h.supplier and a.client_reference = h.client_reference
+           left join reservation r on r.supplier = h.supplier and r.reference = h.reference
+          where h.joined_at is null and coalesce(a.leg_id, r.leg_id) is not null
+          order by h.received_at limit $1 for update of h skip locked",
+    )
+    .bind(at_most)
+    .fetch_all(conn)
+    .await
+    .map_err(database("taking callbacks that waited"))?;
+    let row = |(callback_id, leg_id, client_reference, reference, now): Row| Waiting {
+        callback_id,
+        leg_id: LegId(leg_id),
+        client_reference,
+        reference,
+        now,
+    };
+    Ok(rows.into_iter().map(row).collect())
+}
+
+/// Notes that a leg was found for callbacks.
+pub(crate) async fn join(conn: &mut PgConnection, ids: &[Uuid]) -> Result<(), StoreError> {
+    sqlx::query("update callback_hint set joined_at = holdfast_now() where callback_id = any($1)")
+        .bind(ids)
+        .execute(conn)
+        .await
+        .map_err(database("joining callbacks"))
+        .map(drop)
+}
+
+/// Notes that people are told of callbacks that have waited for so many seconds; gives each once.
+pub(crate) async fn surface(
+    conn: &mut PgConnection,
+    waited_for_s: f64,
+) -> Result<Vec<(Uuid, String)>, StoreError> {
+    sqlx::query_as(
+        "update callback_hint set surfaced_at = holdfast_now()
+          where joined_at is null and surfaced_at is null
+            and received_at < holdfast_now() - make_interval(secs => $1)
+      returning callback_id, supplier",
+    )
+    .bind(waited_for_s)
+    .fetch_all(conn)
+    .await
+    .map_err(database("surfacing callbacks"))
+}
