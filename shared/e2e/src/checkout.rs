@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The folders of one checkout.
 #[derive(Debug, Clone)]
@@ -12,7 +12,7 @@ pub struct Checkout {
 }
 
 /// The servers of this checkout, as `scripts/lib/infra up` wrote them down.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Infra {
     /// A superuser's URL without a database.
     pub postgres: String,

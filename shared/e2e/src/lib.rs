@@ -16,6 +16,7 @@ pub mod double;
 pub mod endpoints;
 mod environment;
 pub mod gateway;
+pub mod journeys;
 mod keys;
 pub mod node;
 mod ports;
@@ -27,6 +28,7 @@ pub mod stack;
 pub mod traces;
 pub mod traveller;
 pub mod truth;
+pub mod up;
 
 pub use endpoints::Endpoints;
 pub use profile::Profile;

@@ -37,6 +37,8 @@ pub(crate) struct Layout {
     pub(crate) profile: Profile,
     pub(crate) bin: PathBuf,
     pub(crate) lasting: bool,
+    /// The servers it was started on.
+    pub(crate) infra: Infra,
     share: f64,
     block_time: Option<u64>,
     doubles_args: Vec<String>,
@@ -48,7 +50,7 @@ pub(crate) struct Layout {
 impl Layout {
     /// # Errors
     /// When no port is free.
-    pub(crate) fn new(options: &Options, bin: PathBuf) -> anyhow::Result<Self> {
+    pub(crate) fn new(options: &Options, bin: PathBuf, infra: &Infra) -> anyhow::Result<Self> {
         let mut ports = crate::ports::Ports::default();
         let names = BESIDES.into_iter().chain(SERVICES);
         let ports = names.map(|name| Ok((name.to_owned(), ports.free()?)));
@@ -57,6 +59,7 @@ impl Layout {
             profile: options.profile,
             bin,
             lasting: options.lasting,
+            infra: infra.clone(),
             share: options.share_of_traces,
             block_time: options.block_time_s,
             doubles_args: options.doubles_args.clone(),
@@ -204,7 +207,7 @@ impl Layout {
     }
 
     fn doubles(&self, keys: &Keys) -> Vec<String> {
-        let callback = format!("{}/callbacks/rapid", self.url("supplier-callback"));
+        let callback = format!("{}/v1/callbacks/rapid", self.url("supplier-callback"));
         let mut args = words(&[
             "--listen",
             &self.address(DOUBLES),

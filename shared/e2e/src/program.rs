@@ -42,6 +42,7 @@ pub(crate) struct Noted {
 impl Recipe {
     /// Starts it; its output goes to the end of its log.
     pub(crate) fn start(&self) -> anyhow::Result<Program> {
+        // As the kernel will name it. It is started by its own name: some programs are several, by name.
         let exe = self.exe.canonicalize();
         let exe = exe.with_context(|| format!("no program {}", self.exe.display()))?;
         let log = File::options().create(true).append(true).open(&self.log);
@@ -49,10 +50,10 @@ impl Recipe {
         let mut command = if self.lasting {
             // A session of its own: no terminal's end reaches it. `setsid` becomes the program and keeps its number.
             let mut command = Command::new("/usr/bin/setsid");
-            command.arg(&exe);
+            command.arg(&self.exe);
             command
         } else {
-            Command::new(&exe)
+            Command::new(&self.exe)
         };
         command.args(&self.args).env_clear().envs(self.env.iter().cloned()).current_dir(&self.dir);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);

@@ -94,7 +94,7 @@ impl Stack {
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         let checkout = Checkout::find();
         let infra = checkout.infra()?;
-        let layout = Layout::new(&options, checkout.bin())?;
+        let layout = Layout::new(&options, checkout.bin(), &infra)?;
         let dir = layout.dir(&checkout);
         if let Some(earlier) = Self::open(&options.name)? {
             earlier.end_all(Duration::from_secs(5));
@@ -131,7 +131,7 @@ impl Stack {
                 programs.insert(name.to_owned(), program);
             }
         }
-        let infra = checkout.infra()?;
+        let infra = layout.infra.clone();
         let programs = Mutex::new(programs);
         Ok(Some(Self { checkout, infra, layout, keys, programs, talks: false }))
     }
@@ -274,6 +274,11 @@ impl Stack {
         self.end_all(if self.layout.lasting { STOP_WITHIN } else { Duration::ZERO });
         servers::drop_vhost(&self.infra, &self.layout.name).await?;
         servers::drop_databases(&self.infra, &self.databases()).await
+    }
+
+    /// Ends every process, and waits for what they are doing.
+    pub fn end(&self) {
+        self.end_all(STOP_WITHIN);
     }
 
     fn end_all(&self, within: Duration) {

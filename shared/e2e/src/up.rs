@@ -1,0 +1,76 @@
+//! The long-lived stack that `./scripts/up` starts and `./scripts/demo` uses.
+
+use crate::{
+    Options, Profile, SERVICES, Stack,
+    checkout::Checkout,
+    endpoints::Endpoints,
+};
+
+/// Its name.
+pub const MAIN: &str = "main";
+
+/// The stack, and whether it was started just now.
+pub struct Up {
+    pub stack: Stack,
+    pub endpoints: Endpoints,
+    pub started: bool,
+}
+
+/// Finds the stack, starts again services of it that died, or starts it anew; writes `.run/endpoints.json`.
+///
+/// # Errors
+/// When it runs with another profile, or is not well, or cannot be started.
+pub async fn up(profile: Option<Profile>, otherwise: Profile) -> anyhow::Result<Up> {
+    let (stack, started) = match running(profile).await? {
+        Some(stack) => (stack, false),
+        None => {
+            let options = Options {
+                lasting: true,
+                talks: true,
+                profile: profile.unwrap_or(otherwise),
+                ..Options::test(MAIN)
+            };
+            (Stack::start(options).await?, true)
+        }
+    };
+    let endpoints = stack.endpoints()?;
+    endpoints.save(&Checkout::find().run().join("endpoints.json"))?;
+    Ok(Up { stack, endpoints, started })
+}
+
+/// The stack that runs already; none when it must be started anew.
+async fn running(profile: Option<Profile>) -> anyhow::Result<Option<Stack>> {
+    let Some(stack) = Stack::open(MAIN)? else { return Ok(None) };
+    let ailing = stack.ailing().await;
+    let dead: Vec<_> = ailing.iter().filter(|(name, _)| !stack.lives(name)).collect();
+    // Without the node or the doubles, what the services remember is about a world that is gone.
+    if dead.iter().any(|(name, _)| !SERVICES.contains(name)) {
+        return Ok(None);
+    }
+    let wanted = profile.unwrap_or(stack.profile());
+    anyhow::ensure!(
+        wanted == stack.profile(),
+        "it runs with profile {}; ./scripts/down first",
+        stack.profile().name()
+    );
+    for (name, _) in &dead {
+        eprintln!("{name} had ended; starting it again");
+        stack.restart(name).await?;
+    }
+    let ailing = stack.ailing().await;
+    let lacks: Vec<String> = ailing.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+    anyhow::ensure!(lacks.is_empty(), "it runs but is not well: {}", lacks.join("; "));
+    Ok(Some(stack))
+}
+
+/// Ends the stack's processes. Its databases stay until the next one is started.
+///
+/// # Errors
+/// When its files cannot be read.
+pub fn down() -> anyhow::Result<bool> {
+    let Some(stack) = Stack::open(MAIN)? else { return Ok(false) };
+    stack.end();
+    std::fs::remove_file(stack.dir().join("stack.json")).ok();
+    std::fs::remove_file(Checkout::find().run().join("endpoints.json")).ok();
+    Ok(true)
+}
