@@ -67,7 +67,8 @@ impl ReadConfig for Config {
     }
 }
 
-/// Reads `SUPPLIER_CALLBACK_<SUPPLIER>_SECRETS`; one that cannot be a secret would be a 401 for ever.
+/// Reads `SUPPLIER_CALLBACK_<SUPPLIER>_SECRETS`; one that cannot be a secret would be a 401 for
+/// ever.
 fn secrets(vars: &Vars<'_>, supplier: Supplier) -> Vec<SecretString> {
     let key = format!("SUPPLIER_CALLBACK_{}_SECRETS", supplier.word().to_ascii_uppercase());
     let list = vars.secret(&key);

@@ -44,8 +44,8 @@ pub fn router(app: App) -> Router {
 
 /// Takes one callback.
 ///
-/// 200 means that it is stored, now or before, and for every repeat; whether it is about anything we know is
-/// not asked here. 401 does not say why: whoever forges would learn from it.
+/// 200 means that it is stored, now or before, and for every repeat; whether it is about anything
+/// we know is not asked here. 401 does not say why: whoever forges would learn from it.
 async fn take(
     State(app): State<App>,
     Path(supplier): Path<String>,
@@ -70,11 +70,13 @@ async fn take(
         Stored::Again => "again",
     };
     count(supplier, verdict);
-    tracing::info!({ fields::SUPPLIER } = %supplier, verdict, event = callback.event, "a callback was taken");
+    let event = callback.event;
+    tracing::info!({ fields::SUPPLIER } = %supplier, verdict, event, "a callback was taken");
     Ok(StatusCode::OK)
 }
 
-/// Header names and values as text; a byte that is no text becomes a mark, and no signature has one.
+/// Header names and values as text; a byte that is no text becomes a mark, and no signature has
+/// one.
 fn plain(headers: &HeaderMap) -> Vec<(String, String)> {
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
@@ -82,7 +84,8 @@ fn plain(headers: &HeaderMap) -> Vec<(String, String)> {
 
 fn refused(supplier: Supplier, forged: Forged) -> ApiError {
     count(supplier, forged.word());
-    tracing::warn!({ fields::SUPPLIER } = %supplier, why = forged.word(), "a callback was not believed");
+    let why = forged.word();
+    tracing::warn!({ fields::SUPPLIER } = %supplier, why, "a callback was not believed");
     ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", "")
 }
 

@@ -1,5 +1,5 @@
-//! Supplier-callback: owns the raw callbacks of suppliers; hears no messages; says that one was received; never
-//! decides what it means.
+//! Supplier-callback: owns the raw callbacks of suppliers; hears no messages; says that one was
+//! received; never decides what it means.
 #![doc = include_str!("../README.md")]
 
 pub mod config;

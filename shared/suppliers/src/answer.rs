@@ -51,14 +51,15 @@ pub enum Answer {
     },
     /// What exists, or existed, under the client reference; never empty.
     Seen(Vec<SeenReservation>),
-    /// A look-up that found nothing; proves nothing before the supplier's visibility window is over.
+    /// A look-up that found nothing; proves nothing before the supplier's visibility window is
+    /// over.
     NotFound,
     /// Surely not done, for a reason of the supplier's business.
     Refused(RefusedWhy),
     /// The supplier says it is done, where it documents that as final.
     ///
-    /// After a confirm the handle is spent: what it names are the links of a hold. Forget it, and look
-    /// up before a cancel.
+    /// After a confirm the handle is spent: what it names are the links of a hold. Forget it, and
+    /// look up before a cancel.
     Accepted,
 }
 
@@ -90,7 +91,8 @@ pub enum Unclear {
     /// look-up says what. Never a refusal.
     #[error("the client reference is taken at the supplier")]
     Duplicate,
-    /// A status, or an error of the supplier's, that the outcome table calls unknown or does not list.
+    /// A status, or an error of the supplier's, that the outcome table calls unknown or does not
+    /// list.
     #[error("status {status} {}", code.as_deref().unwrap_or("without a code"))]
     Status {
         /// The status.
@@ -180,7 +182,8 @@ pub enum Broken {
     /// The offer is too old to be asked about: search again.
     #[error("the offer's key has expired")]
     Expired,
-    /// The reply is not what the supplier documents: something is missing, renamed, of another kind.
+    /// The reply is not what the supplier documents: something is missing, renamed, of another
+    /// kind.
     #[error("not as documented: {what}")]
     Contract {
         /// What is wrong, without a value of the reply.

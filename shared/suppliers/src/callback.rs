@@ -69,12 +69,12 @@ impl Forged {
 /// Verifies a callback signed as Standard Webhooks says, and gives its id.
 ///
 /// The signature is over `id.timestamp.body`, so an id with a dot could pass for another id with
-/// another time: it is refused. Nothing of the body is parsed before its signature holds. Time comes
-/// in, so the crate of that name, which asks its own clock, is used by tests only.
+/// another time: it is refused. Nothing of the body is parsed before its signature holds. Time
+/// comes in, so the crate of that name, which asks its own clock, is used by tests only.
 ///
 /// # Errors
-/// When a header is missing, doubled or odd, the time stamp is further than `age_max` from `now`, or no
-/// secret of ours made any of the signatures.
+/// When a header is missing, doubled or odd, the time stamp is further than `age_max` from `now`,
+/// or no secret of ours made any of the signatures.
 pub fn verify_standard<'h>(
     secrets: &[SecretString],
     now: DateTime<Utc>,
@@ -120,8 +120,8 @@ pub fn verify_standard<'h>(
     if bool::from(holds) { Ok(id) } else { Err(Forged::Signature) }
 }
 
-/// Whether a secret is of the form that Standard Webhooks gives it: base64 of 24 to 64 bytes, with or
-/// without `whsec_` before it. For the start of a process, so that a typing error is not a 401.
+/// Whether a secret is of the form that Standard Webhooks gives it: base64 of 24 to 64 bytes, with
+/// or without `whsec_` before it. For the start of a process, so that a typing error is not a 401.
 #[must_use]
 pub fn is_secret(secret: &SecretString) -> bool {
     key_of(secret).is_some()

@@ -1,4 +1,5 @@
-//! Requests and replies as plain values; whoever performs them knows the network, this crate does not.
+//! Requests and replies as plain values; whoever performs them knows the network, this crate does
+//! not.
 
 /// The verb of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! What is known of each supplier, without I/O: requests go out as values, replies and callbacks come in.
+//! What is known of each supplier, without I/O: requests go out as values, replies and callbacks
+//! come in.
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 #![warn(clippy::as_conversions, clippy::float_arithmetic, clippy::wildcard_enum_match_arm)]
@@ -34,8 +35,8 @@ pub struct Access {
     pub key: String,
     /// The secret that goes with it.
     pub secret: SecretString,
-    /// Our own e-mail address, given to the supplier with every booking instead of the customer's, so
-    /// that a look-up by it never needs personal data.
+    /// Our own e-mail address, given to the supplier with every booking instead of the customer's,
+    /// so that a look-up by it never needs personal data.
     pub email: String,
     /// The address the call is made for, where the supplier insists on one.
     pub customer_ip: String,
@@ -111,8 +112,8 @@ pub trait Dialect: Send + Sync {
     /// Reads the answer to the price check of `rate_key`.
     ///
     /// # Errors
-    /// When the supplier did not answer the question, or not as it says it does, or the offer is too
-    /// old to be asked about.
+    /// When the supplier did not answer the question, or not as it says it does, or the offer is
+    /// too old to be asked about.
     fn read_price_check(
         &self,
         rate_key: &str,
@@ -161,13 +162,14 @@ pub trait Dialect: Send + Sync {
     /// Says what came of a reserve, confirm, cancel or look-up.
     fn read(&self, asked: &Asked<'_>, sent: &Sent) -> Answer;
 
-    /// Our reference for an attempt at a leg: the same pair gives the same one, another pair another.
+    /// Our reference for an attempt at a leg: the same pair gives the same one, another pair
+    /// another.
     fn client_reference(&self, leg: LegId, attempt: u32) -> String;
 
     /// Says whether a callback is the supplier's, and what it is about.
     ///
-    /// `age_max` bounds how old, and how far ahead, its time stamp may be. Any of `secrets` may have
-    /// signed it: during a rotation there are two.
+    /// `age_max` bounds how old, and how far ahead, its time stamp may be. Any of `secrets` may
+    /// have signed it: during a rotation there are two.
     ///
     /// # Errors
     /// When it is not proven to be the supplier's. Whoever answers it says no more than that.

@@ -65,8 +65,8 @@ pub struct Table {
 impl Table {
     /// What a reply with this status and these error codes proves.
     ///
-    /// One error among several that proves existence outweighs all others; then the first code that is
-    /// listed counts, then a rule for the status alone. Anything else is unknown.
+    /// One error among several that proves existence outweighs all others; then the first code that
+    /// is listed counts, then a rule for the status alone. Anything else is unknown.
     #[must_use]
     pub fn verdict(&self, operation: Operation, status: u16, codes: &[String]) -> Verdict {
         let listed = |code: Option<&str>| {

@@ -1,8 +1,9 @@
 //! Expedia Rapid, stays.
 //!
 //! Written from the specification that ships with the supplier's own Java SDK
-//! (`ExpediaGroup/rapid-java-sdk`, `code/transformedSpecs.yaml`; "spec" with a line number below) and its
-//! published pages on holds, booking requests and errors. What they leave open is marked "assumed".
+//! (`ExpediaGroup/rapid-java-sdk`, `code/transformedSpecs.yaml`; "spec" with a line number below)
+//! and its published pages on holds, booking requests and errors. What they leave open is marked
+//! "assumed".
 
 mod book;
 mod key;
@@ -110,8 +111,9 @@ impl Dialect for Rapid {
 
     /// 28 characters of Crockford's base32: 26 of the leg's id, two of the attempt.
     ///
-    /// The supplier takes 3 to 28 characters without `< > ( ) &` (spec 22982); one case only, so that no
-    /// comparison of theirs can confuse two. An attempt past 1,023 is hashed together with its leg.
+    /// The supplier takes 3 to 28 characters without `< > ( ) &` (spec 22982); one case only, so
+    /// that no comparison of theirs can confuse two. An attempt past 1,023 is hashed together with
+    /// its leg.
     fn client_reference(&self, leg: LegId, attempt: u32) -> String {
         let mut reference = base32(leg.0.as_bytes());
         match u8::try_from(attempt >> 5) {
@@ -152,8 +154,8 @@ impl Dialect for Rapid {
     }
 }
 
-/// A signed request: `EAN APIKey=…,Signature=…,timestamp=…`, SHA-512 of key, secret and seconds (spec
-/// 24059 and the page on signature authentication that it refers to).
+/// A signed request: `EAN APIKey=…,Signature=…,timestamp=…`, SHA-512 of key, secret and seconds
+/// (spec 24059 and the page on signature authentication that it refers to).
 fn request(access: &Access, now: DateTime<Utc>, method: Method, path: String) -> HttpRequest {
     let stamp = now.timestamp();
     let mut hash = Sha512::new();

@@ -1,4 +1,5 @@
-//! What every supplier must pass: each dialect over all its fixtures, and each fixture's kinds complete.
+//! What every supplier must pass: each dialect over all its fixtures, and each fixture's kinds
+//! complete.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,5 @@
-//! Supplier-callback against real PostgreSQL and RabbitMQ, and the Rapid dialect against its double.
+//! Supplier-callback against real PostgreSQL and RabbitMQ, and the Rapid dialect against its
+//! double.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,5 @@
-//! The dialect of Rapid and the stand-in for Rapid, each written from the published rules alone: they must agree.
+//! The dialect of Rapid and the stand-in for Rapid, each written from the published rules alone:
+//! they must agree.
 
 use chassis::http_client::{HttpClient, HttpClientConfig, HttpError, HttpRequest, Reach};
 use chrono::{Days, Utc};

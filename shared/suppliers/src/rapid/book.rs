@@ -49,8 +49,9 @@ impl Handle {
 
 /// The body of a booking: spec 22975, `CreateItineraryRequest`.
 ///
-/// The e-mail address is ours, so that the itinerary can be retrieved without the customer's. One room:
-/// a leg is one reservation. The platform collects the money (`affiliate_collect`), so no card goes along.
+/// The e-mail address is ours, so that the itinerary can be retrieved without the customer's. One
+/// room: a leg is one reservation. The platform collects the money (`affiliate_collect`), so no
+/// card goes along.
 pub(super) fn body(access: &Access, reserve: &Reserve<'_>) -> Vec<u8> {
     let nobody = Traveller { given_name: String::new(), family_name: String::new() };
     let lead = reserve.travellers.travellers.first().unwrap_or(&nobody);
@@ -157,7 +158,8 @@ fn created(asked: &Asked<'_>, body: &[u8]) -> Result<SeenReservation, Broken> {
     Ok(found.unwrap_or_else(|_| bare(&reference, SeenState::Unclear)))
 }
 
-/// Every itinerary of a retrieve; by the supplier's reference there is one, and it is not in a list.
+/// Every itinerary of a retrieve; by the supplier's reference there is one, and it is not in a
+/// list.
 fn retrieved(asked: &Asked<'_>, reply: &HttpReply) -> Result<Vec<SeenReservation>, Broken> {
     let values: Vec<Value> = if asked.client_reference.is_empty() {
         vec![wire::read("itinerary", &reply.body)?]
@@ -194,8 +196,8 @@ fn head(asked: &Asked<'_>, value: &Value) -> Result<String, Broken> {
 
 /// What an itinerary is.
 ///
-/// New ones may show with nothing but their id and time for a while (handling booking requests): they
-/// exist, and that is all. A status that is not published is no status.
+/// New ones may show with nothing but their id and time for a while (handling booking requests):
+/// they exist, and that is all. A status that is not published is no status.
 fn shown(
     reference: &str,
     detail: &ItineraryDetail,

@@ -2,8 +2,8 @@
 
 /// Where a kind of link may lead.
 ///
-/// The specification allows absolute links too (spec 21256, `Link.href`). We take relative ones under
-/// `/v3/` only: a reply must not be able to choose whom we send our signature to.
+/// The specification allows absolute links too (spec 21256, `Link.href`). We take relative ones
+/// under `/v3/` only: a reply must not be able to choose whom we send our signature to.
 pub(super) struct Way {
     method: &'static str,
     prefix: &'static str,

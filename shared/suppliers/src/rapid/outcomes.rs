@@ -1,7 +1,8 @@
 //! What Rapid's replies prove. `book.rs` reads the bodies; this table says when to believe them.
 //!
 //! `spec` is `code/transformedSpecs.yaml` of `github.com/ExpediaGroup/rapid-java-sdk` at commit
-//! `7fcc20a670`, with the line. The other sources are pages of `developers.expediagroup.com`, Rapid.
+//! `7fcc20a670`, with the line. The other sources are pages of `developers.expediagroup.com`,
+//! Rapid.
 
 use contracts::messages::RefusedWhy::{RateExpired, Rejected, SoldOut};
 
@@ -16,8 +17,8 @@ use crate::{
 const HANDLING: &str = "handling booking requests: 500, 502, 503, 504 and bodies that are not as \
                         documented are no failed booking: retrieve it";
 
-/// A confirm or a cancel answered with `link.invalid` or 404 is left out on purpose: after an earlier
-/// try that was never answered, a spent link is what success looks like.
+/// A confirm or a cancel answered with `link.invalid` or 404 is left out on purpose: after an
+/// earlier try that was never answered, a spent link is what success looks like.
 pub(crate) static OUTCOMES: Table = Table {
     supplier: "rapid",
     rules: &[

@@ -17,8 +17,8 @@ use crate::{Access, Broken, HttpReply};
 /// Rates asked for per property; the specification allows 250.
 const RATES_MAX: u32 = 50;
 
-/// `GET /v3/properties/availability` with its required parameters (spec 4990 ff.), only rates that the
-/// supplier collects itself, and the flags that are told on request alone.
+/// `GET /v3/properties/availability` with its required parameters (spec 4990 ff.), only rates that
+/// the supplier collects itself, and the flags that are told on request alone.
 pub(super) fn path(access: &Access, search: &StaySearch) -> String {
     let rates = RATES_MAX.to_string();
     let query = [
@@ -77,7 +77,8 @@ pub(super) fn read_search(search: &StaySearch, reply: &HttpReply) -> Result<Vec<
 /// The offers of one rate.
 ///
 /// A rate is left out when we could not keep what we would say of it: nothing is left of it, the
-/// property would collect the money, or it is billed in another currency than the one it is shown in.
+/// property would collect the money, or it is billed in another currency than the one it is shown
+/// in.
 fn of_rate(
     search: &StaySearch,
     room: &Room,
@@ -117,7 +118,8 @@ fn of_rate(
             supplier: Supplier::Rapid,
             rate_key: key.text(),
             property_id: search.property_id.clone(),
-            // Names are content, which this call does not give; whoever keeps a catalogue puts it in.
+            // Names are content, which this call does not give; whoever keeps a catalogue puts it
+            // in.
             property_name: search.property_id.clone(),
             room_name: format!("{}, {}", room.room_name, beds.description),
             check_in: search.check_in,

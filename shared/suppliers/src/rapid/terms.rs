@@ -81,8 +81,8 @@ impl Policy {
 
     /// What the customer agrees to at this price.
     ///
-    /// Where windows overlap the dearer counts. After the last one nothing is given back: the supplier
-    /// publishes no end of a penalty but the end of its window, which is the stay.
+    /// Where windows overlap the dearer counts. After the last one nothing is given back: the
+    /// supplier publishes no end of a penalty but the end of its window, which is the stay.
     pub(super) fn terms(&self, priced: &Priced<'_>) -> Result<Terms, Broken> {
         let total = priced.total;
         let priced: Vec<(DateTime<Utc>, DateTime<Utc>, Money)> = self

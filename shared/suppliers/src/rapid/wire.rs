@@ -1,4 +1,5 @@
-//! Rapid's JSON, as far as we read it. What is required here is what the answer means nothing without.
+//! Rapid's JSON, as far as we read it. What is required here is what the answer means nothing
+//! without.
 
 use std::collections::BTreeMap;
 
@@ -96,7 +97,8 @@ pub(super) struct Pricing {
     pub(super) totals: Totals,
 }
 
-/// Spec 23601, `Totals`: `inclusive` is with taxes and fees, but for what the property collects itself.
+/// Spec 23601, `Totals`: `inclusive` is with taxes and fees, but for what the property collects
+/// itself.
 #[derive(Debug, Deserialize)]
 pub(super) struct Totals {
     pub(super) inclusive: Charge,
@@ -126,7 +128,8 @@ pub(super) struct PriceCheck {
     pub(super) links: Links,
 }
 
-/// The part of an itinerary that proves that it exists: spec 22420 and 23152, `Itinerary`, `ItineraryCreation`.
+/// The part of an itinerary that proves that it exists: spec 22420 and 23152, `Itinerary`,
+/// `ItineraryCreation`.
 #[derive(Debug, Deserialize)]
 pub(super) struct ItineraryHead {
     pub(super) itinerary_id: String,
