@@ -133,7 +133,7 @@ impl Link {
             match answer("opening a channel", connection.create_channel()).await {
                 Ok(channel) => return Ok(channel),
                 Err(error) => {
-                    tracing::debug!(error = %chassis::chain(&error), "the connection is given up")
+                    tracing::debug!(error = %chassis::chain(&error), "the connection is given up");
                 }
             }
         }

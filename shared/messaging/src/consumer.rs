@@ -117,17 +117,20 @@ impl Listener {
         let mut deliveries = Deliveries(Some(answer("beginning to consume", consuming).await?));
         self.listening.store(true, Ordering::Relaxed);
         let mut acks = Acks::default();
+        let mut batch = Vec::with_capacity(self.batch_max);
         let ended = loop {
-            let batch = tokio::select! {
+            let gathered = tokio::select! {
                 biased;
-                () = self.stop.cancelled() => break self.drain(&channel, &mut deliveries, &mut acks, settles).await,
-                batch = self.gather(&mut deliveries) => match batch {
-                    Ok(batch) => batch,
-                    Err(ended) => break Err(ended),
-                },
+                () = self.stop.cancelled() => None,
+                gathered = self.gather(&mut deliveries, &mut batch) => Some(gathered),
             };
-            if let Err(ended) = self.work(batch, &mut acks, settles).await {
-                break Err(ended);
+            let settled = self.work(std::mem::take(&mut batch), &mut acks, settles).await;
+            match (gathered, settled) {
+                (Some(Ok(())), Ok(())) => {}
+                (None, Ok(())) => {
+                    break self.drain(&channel, &mut deliveries, &mut acks, settles).await;
+                }
+                (_, Err(ended)) | (Some(Err(ended)), Ok(())) => break Err(ended),
             }
         };
         // What is not acknowledged goes back to the queue with the channel.
@@ -140,21 +143,21 @@ impl Listener {
         ended
     }
 
-    /// Waits for a delivery, then a moment for more.
-    async fn gather(&self, deliveries: &mut Deliveries) -> Result<Vec<Delivery>, Ended> {
-        let first = deliveries.next().await?;
-        let mut batch = Vec::with_capacity(self.batch_max);
-        batch.push(first);
+    /// Waits for a delivery, then a moment for more. What came is in `batch`, also when it ends or is cancelled.
+    async fn gather(
+        &self,
+        deliveries: &mut Deliveries,
+        batch: &mut Vec<Delivery>,
+    ) -> Result<(), Ended> {
+        batch.push(deliveries.next().await?);
         let until = tokio::time::Instant::now() + self.batch_wait;
         while batch.len() < self.batch_max {
             match timeout_at(until, deliveries.next()).await {
-                Ok(Ok(delivery)) => batch.push(delivery),
-                // The end is told when somebody asks again; these came before it.
-                Ok(Err(Ended::Cancelled)) | Err(_) => break,
-                Ok(Err(ended)) => return Err(ended),
+                Ok(delivery) => batch.push(delivery?),
+                Err(_elapsed) => break,
             }
         }
-        Ok(batch)
+        Ok(())
     }
 
     async fn work(
@@ -200,13 +203,15 @@ impl Listener {
         let cancelling = channel.basic_cancel(deliveries.tag(), BasicCancelOptions::default());
         answer("cancelling the consumer", cancelling).await?;
         loop {
-            let batch = tokio::select! {
+            let mut batch = Vec::new();
+            let gathered = tokio::select! {
                 biased;
-                batch = self.gather(deliveries) => batch,
+                gathered = self.gather(deliveries, &mut batch) => gathered,
                 () = sleep_until(until) => return Ok(()),
             };
-            match batch {
-                Ok(batch) => self.work(batch, acks, settles).await?,
+            self.work(batch, acks, settles).await?;
+            match gathered {
+                Ok(()) => {}
                 Err(Ended::Cancelled) => return Ok(()),
                 Err(ended) => return Err(ended),
             }

@@ -12,14 +12,11 @@ use chassis::{
     CancellationToken,
     backoff::Backoff,
     metrics::{self, Counter, Histogram},
-    trace,
 };
-use chrono::{DateTime, TimeDelta, Utc};
 use contracts::policy;
 use futures::FutureExt as _;
 use lapin::{Channel, message::Delivery};
-use messaging_core::{self as core, Cause, Marks, Next, Seen, State, Trouble, Verdict};
-use rand::Rng as _;
+use messaging_core::{Cause, Marks, State, Trouble};
 use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
@@ -27,18 +24,22 @@ use crate::{
     connection::BrokerError,
     consumer::{Settled, Settles},
     failure::{Failure, Kind, Outcome, StoreError},
-    handles::{Handled, Handles, Received},
+    handles::{Handled, Handles},
     inbox::{self, Entry},
-    incoming::{Incoming, Post},
+    incoming::Incoming,
     relay::Relay,
     speaker::Speaker,
-    subscription::{Consumers, NotHeard},
+    subscription::Consumers,
     topology::{self, Role},
     tx::Tx,
 };
 
 mod database_away;
+mod failing;
+mod sorting;
 mod spans;
+
+use failing::Case;
 
 pub(crate) use database_away::wait_for_database;
 
@@ -85,13 +86,6 @@ enum Broke {
     Panicked,
     /// The store failed.
     Store(StoreError),
-}
-
-/// What a batch is made of, once the inbox was read.
-struct Sorted<I> {
-    handle: Vec<(usize, Received<I>)>,
-    failed: Vec<(usize, Failed)>,
-    repeats: u64,
 }
 
 impl<H: Handles> Settles for Desk<H> {
@@ -269,9 +263,10 @@ impl<H: Handles> Desk<H> {
         let done = u64::try_from(entries.len()).unwrap_or(u64::MAX);
         for (place, failed) in sorted.failed {
             if let (Some(item), Some(span)) = (batch.get(place), spans.get(place)) {
-                let marks = seen.get(&item.id).map_or(0, |row: &Seen| row.marks);
-                let marks = Marks { count: marks, paid: progress.marked };
-                entries.push(self.give_up_or_retry(&mut tx, item, &failed, marks, now, span));
+                let count = seen.get(&item.id).map_or(0, |row| row.marks);
+                let marks = Marks { count, paid: progress.marked };
+                let case = Case { item, failed: &failed, marks, now };
+                entries.push(self.give_up_or_retry(&mut tx, &case, span));
             }
         }
         if !entries.is_empty() {
@@ -281,75 +276,6 @@ impl<H: Handles> Desk<H> {
         self.count("handled", done);
         self.count("repeat", sorted.repeats);
         Ok(after)
-    }
-
-    /// Says for each delivery what it is: to be handled, failed already, or a repeat.
-    fn sort(
-        &self,
-        batch: &[Incoming],
-        progress: &Progress,
-        now: DateTime<Utc>,
-        seen: &BTreeMap<contracts::ids::MessageId, Seen>,
-        spans: &[Span],
-    ) -> Result<Sorted<H::Inbound>, Broke> {
-        let mut sorted =
-            Sorted { handle: Vec::with_capacity(batch.len()), failed: Vec::new(), repeats: 0 };
-        for (place, (item, span)) in batch.iter().zip(spans).enumerate() {
-            let delivery = core::Delivery { attempt: item.attempt, redelivered: item.redelivered };
-            let row = seen.get(&item.id).copied();
-            match core::verdict(delivery, row, self.policy.crash_marks_max) {
-                Verdict::Repeat => {
-                    sorted.repeats += 1;
-                    continue;
-                }
-                Verdict::Alone if !progress.marked => return Err(Broke::Unmarked),
-                Verdict::Quarantine if !progress.marked => {
-                    let detail = "its consumer ended each time before it was handled".to_owned();
-                    sorted.failed.push((
-                        place,
-                        Failed { trouble: Trouble::Permanent(Cause::Crash), detail },
-                    ));
-                    continue;
-                }
-                Verdict::Handle | Verdict::Alone | Verdict::Quarantine => {}
-            }
-            if let Some(failed) = progress.failed.get(&place) {
-                sorted.failed.push((place, failed.clone()));
-                continue;
-            }
-            match self.decode(item, now, span) {
-                Ok(received) => sorted.handle.push((place, received)),
-                Err(failed) => sorted.failed.push((place, failed)),
-            }
-        }
-        Ok(sorted)
-    }
-
-    fn decode(
-        &self,
-        item: &Incoming,
-        now: DateTime<Utc>,
-        span: &Span,
-    ) -> Result<Received<H::Inbound>, Failed> {
-        let failed = |cause, detail| Failed { trouble: Trouble::Permanent(cause), detail };
-        let envelope =
-            item.envelope.clone().map_err(|detail| failed(Cause::Undecodable, detail))?;
-        // A conversion of a service's own may panic as well as its handler.
-        let decoding = AssertUnwindSafe(|| self.heard.decode(&envelope.r#type, &item.body));
-        let inbound = match std::panic::catch_unwind(decoding) {
-            Ok(Ok(inbound)) => inbound,
-            Ok(Err(error @ NotHeard::UnknownType { .. })) => {
-                return Err(failed(Cause::UnknownType, error.to_string()));
-            }
-            Ok(Err(error @ NotHeard::Undecodable { .. })) => {
-                return Err(failed(Cause::Undecodable, error.to_string()));
-            }
-            Err(_panic) => {
-                let detail = "decoding panicked".to_owned();
-                return Err(Failed { trouble: Trouble::Panic, detail });
-            }
-        };
-        Ok(Received { envelope, inbound, now, span: span.clone() })
     }
 
     /// What follows a commit, if every delivery took effect.
@@ -383,44 +309,6 @@ impl<H: Handles> Desk<H> {
             failed.insert(*place, Failed { trouble, detail });
         }
         if failed.is_empty() { Ok(handled.after) } else { Err(Broke::Failed(failed)) }
-    }
-
-    /// Puts the retry or the dead letter into the transaction, and says what is remembered.
-    fn give_up_or_retry(
-        &self,
-        tx: &mut Tx,
-        item: &Incoming,
-        failed: &Failed,
-        marks: Marks,
-        now: DateTime<Utc>,
-        span: &Span,
-    ) -> Entry {
-        let post = Post { routing: &self.speaker.routing, role: self.heard.role() };
-        let role = ("consumer", self.heard.role());
-        let random = rand::rng().random();
-        let next = core::after_failure(item.attempt, marks, failed.trouble, &self.policy, random);
-        let (state, marks) = match next {
-            Next::Retry { after, marks } => {
-                let due_at = now + TimeDelta::from_std(after).unwrap_or(TimeDelta::zero());
-                tx.send(item.retry(&post, now, due_at, trace::of(span)));
-                metrics::add(Counter::MessagesRetried, &[role], 1);
-                span.in_scope(|| {
-                    tracing::info!(message.id = %item.id, attempt = item.attempt, detail = failed.detail, "a message is tried again later");
-                });
-                (State::Waiting, marks)
-            }
-            Next::Dead(cause) => {
-                tx.send(item.dead(&post, now, cause, &failed.detail));
-                metrics::add(Counter::MessagesDead, &[role, ("cause", cause.as_str())], 1);
-                span.in_scope(|| {
-                    tracing::warn!(message.id = %item.id, attempt = item.attempt, %cause, detail = failed.detail, "a message is given up as a dead letter");
-                });
-                (State::Dead, 0)
-            }
-        };
-        span.record("otel.status_code", "ERROR");
-        span.record("otel.status_description", failed.detail.as_str());
-        Entry { id: item.id, attempt: item.attempt, state, marks }
     }
 
     fn count(&self, verdict: &str, count: u64) {

@@ -9,8 +9,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use chassis::{CancellationToken, Process};
-use chrono::TimeDelta;
+use chassis::{
+    CancellationToken, Process,
+    metrics::{self, Gauge},
+};
 use contracts::{policy, routing::Routing};
 use secrecy::SecretString;
 use sqlx::PgPool;
@@ -19,8 +21,9 @@ use tokio_util::task::TaskTracker;
 use crate::{
     connection::{Direction, Link},
     consumer::Listener,
+    database::clock_offset,
     desk::Desk,
-    failure::StoreError,
+    failure::{StoreError, database},
     handles::{Handles, Parks},
     inbox,
     job::{Step, job},
@@ -52,9 +55,10 @@ pub struct MessagingConfig {
 /// How long the topology is taken for what it was when it was last looked at.
 const TOPOLOGY_IS_FRESH_FOR: Duration = Duration::from_secs(5);
 /// A relay that is this far behind is not ready.
-const LAG_MAX: TimeDelta = TimeDelta::seconds(60);
+const LAG_MAX: Duration = Duration::from_secs(60);
 /// Redeliveries and replays may come this late, and no later.
 const REMEMBERED_FOR_DAYS: i32 = 90;
+const MEASURE_EVERY: Duration = Duration::from_secs(5);
 const FORGET_EVERY: Duration = Duration::from_secs(600);
 
 /// The way to hear and to speak. Cheap to clone.
@@ -121,6 +125,11 @@ impl Messaging {
             topology: tokio::sync::Mutex::default(),
         };
         let messaging = Self { inner: Arc::new(inner) };
+        let measured = messaging.clone();
+        job(process, "measure messaging", MEASURE_EVERY, move || {
+            let messaging = measured.clone();
+            async move { messaging.inner.measure().await }
+        });
         let pool = messaging.pool().clone();
         job(process, "forget messages", FORGET_EVERY, move || {
             let pool = pool.clone();
@@ -224,11 +233,9 @@ impl Messaging {
     pub async fn ready(&self) -> Vec<(&'static str, Result<(), String>)> {
         let relay = match self.inner.relay.lag().await {
             Ok(lag) if lag.overdue <= LAG_MAX => Ok(()),
-            Ok(lag) => Err(format!(
-                "{} messages wait, the first for {} s",
-                lag.waiting,
-                lag.overdue.num_seconds()
-            )),
+            Ok(lag) => {
+                Err(format!("{} messages wait, the first for {} s", lag.due, lag.overdue.as_secs()))
+            }
             Err(error) => Err(error.to_string()),
         };
         vec![
@@ -278,6 +285,24 @@ impl Messaging {
 }
 
 impl Inner {
+    /// Shows what an operator watches, and makes again what is missing at the broker.
+    async fn measure(&self) -> Result<Step, StoreError> {
+        // Both say themselves what is wrong, and show it.
+        drop((self.hearing(), self.relay.link().health(), self.topology().await));
+        self.relay.lag().await?;
+        let pool = self.relay.pool();
+        let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+        let used = pool.size().saturating_sub(idle);
+        metrics::set(Gauge::PoolConnections, &[("state", "idle")], f64::from(idle));
+        metrics::set(Gauge::PoolConnections, &[("state", "used")], f64::from(used));
+        let mut connection =
+            pool.acquire().await.map_err(database("reading the clock's offset"))?;
+        let offset =
+            clock_offset(&mut connection).await.map_err(database("reading the clock's offset"))?;
+        metrics::set(Gauge::ClockOffset, &[], offset.as_seconds_f64());
+        Ok(Step::Idle)
+    }
+
     fn hearing(&self) -> Result<(), String> {
         let listening = lock(&self.listening);
         if listening.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use messaging_core::LEASE_FOR;
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
@@ -92,23 +92,30 @@ pub(crate) async fn delete(pool: &PgPool, ids: &[Uuid]) -> Result<u64, sqlx::Err
 }
 
 /// How much waits in the outbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Lag {
-    /// Rows, counted up to a limit that no healthy outbox reaches.
-    pub(crate) waiting: i64,
-    /// How long the row waits that should have gone first.
-    pub(crate) overdue: TimeDelta,
+    /// Rows that should have gone already.
+    pub(crate) due: f64,
+    /// How long the first of them waits.
+    pub(crate) overdue: Duration,
+    /// Rows that wait for their next attempt, by the queue they will go to.
+    pub(crate) retries: Vec<(String, f64)>,
 }
 
 /// Measures how far behind the relay is. Rows that wait for a later attempt are not behind.
 pub(crate) async fn lag(pool: &PgPool) -> Result<Lag, sqlx::Error> {
-    let (waiting, overdue): (i64, f64) = sqlx::query_as(
-        "select (select count(*) from (select 1 from outbox limit 100000) as counted),
+    let (due, overdue): (f64, f64) = sqlx::query_as(
+        "select count(*)::float8,
                 coalesce(extract(epoch from holdfast_now() - min(available_at)), 0)::float8
          from outbox where available_at <= holdfast_now()",
     )
     .fetch_one(pool)
     .await?;
-    let overdue = Duration::try_from_secs_f64(overdue).unwrap_or_default();
-    Ok(Lag { waiting, overdue: TimeDelta::from_std(overdue).unwrap_or(TimeDelta::MAX) })
+    let retries = sqlx::query_as(
+        "select routing_key, count(*)::float8 from outbox
+         where available_at > holdfast_now() and attempt > 0 group by routing_key",
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(Lag { due, overdue: Duration::try_from_secs_f64(overdue).unwrap_or_default(), retries })
 }

@@ -162,7 +162,7 @@ impl Relay {
                     while let Ok(more) = confirmed.try_recv() {
                         ids.extend(more);
                     }
-                    self.delete(&ids).await;
+                    self.delete(&mut ids).await;
                     return;
                 }
             }
@@ -170,7 +170,7 @@ impl Relay {
             while let Ok(more) = confirmed.try_recv() {
                 ids.extend(more);
             }
-            if self.delete(&ids).await {
+            if self.delete(&mut ids).await {
                 ids.clear();
                 failures = 0;
             } else {
@@ -181,10 +181,12 @@ impl Relay {
         }
     }
 
-    async fn delete(&self, ids: &[Uuid]) -> bool {
+    async fn delete(&self, ids: &mut [Uuid]) -> bool {
         if ids.is_empty() {
             return true;
         }
+        // In one order everywhere, so that two instances that delete the same rows do not lock up.
+        ids.sort_unstable();
         match outbox::delete(&self.pool, ids).await {
             Ok(_count) => true,
             Err(error) => {
@@ -243,12 +245,14 @@ impl Relay {
         Ok(Step::of(confirmed.len()))
     }
 
-    /// Shows how far behind the relay is.
+    /// Says how far behind the relay is, and shows it.
     pub(crate) async fn lag(&self) -> Result<outbox::Lag, StoreError> {
         let lag = outbox::lag(&self.pool).await.map_err(database("measuring the outbox"))?;
-        #[expect(clippy::cast_precision_loss, reason = "a gauge of a few thousand")]
-        metrics::set(Gauge::OutboxWaiting, &[], lag.waiting as f64);
-        metrics::set(Gauge::OutboxOldest, &[], lag.overdue.as_seconds_f64());
+        metrics::set(Gauge::OutboxWaiting, &[], lag.due);
+        metrics::set(Gauge::OutboxOldest, &[], lag.overdue.as_secs_f64());
+        for (consumer, waiting) in &lag.retries {
+            metrics::set(Gauge::RetriesWaiting, &[("consumer", consumer)], *waiting);
+        }
         Ok(lag)
     }
 

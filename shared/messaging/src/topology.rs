@@ -2,6 +2,7 @@
 //!
 //! Only what RabbitMQ 3.10 to 4.x have in common. Queues are durable quorum queues.
 
+use chassis::metrics::{self, Gauge};
 use contracts::{message::Kind, routing::Routing};
 use lapin::{
     Channel, ExchangeKind,
@@ -65,8 +66,8 @@ pub(crate) async fn declare_role(
     Ok(())
 }
 
-/// Checks that everything is there, without making anything. A missing part closes the channel, so it is one that
-/// nobody else uses.
+/// Checks that everything is there, without making anything, and shows how full the queues are. A missing part closes
+/// the channel, so it is one that nobody else uses.
 pub(crate) async fn check(
     channel: &Channel,
     routing: &Routing,
@@ -87,8 +88,9 @@ pub(crate) async fn check(
         roles.iter().flat_map(|role| [routing.queue(&role.name), routing.dead_queue(&role.name)]);
     for name in std::iter::once(routing.unroutable_queue()).chain(roles) {
         let options = QueueDeclareOptions { passive: true, ..Default::default() };
-        let declared = channel.queue_declare(name.into(), options, FieldTable::default());
-        answer("looking for a queue", declared).await?;
+        let declared = channel.queue_declare(name.as_str().into(), options, FieldTable::default());
+        let depth = answer("looking for a queue", declared).await?.message_count();
+        metrics::set(Gauge::QueueDepth, &[("queue", &name)], f64::from(depth));
     }
     Ok(())
 }

@@ -270,6 +270,7 @@ pub fn url_by(host_and_port: &str) -> SecretString {
 /// An address around its host and port.
 fn split(url: &str) -> (&str, &str, &str) {
     let begin = url.rfind('@').map_or_else(|| url.find("://").expect("a URL") + 3, |at| at + 1);
-    let end = url[begin..].find('/').map_or(url.len(), |slash| begin + slash);
-    (&url[..begin], &url[begin..end], &url[end..])
+    let (before, rest) = url.split_at(begin);
+    let (host, after) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    (before, host, after)
 }

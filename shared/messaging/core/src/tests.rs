@@ -56,7 +56,7 @@ impl World {
         let trouble = match verdict(delivery, self.row, policy.crash_marks_max) {
             Verdict::Repeat => return,
             Verdict::Quarantine => Some(Trouble::Permanent(Cause::Crash)),
-            decided => {
+            decided @ (Verdict::Handle | Verdict::Alone) => {
                 if decided == Verdict::Alone {
                     paid = true;
                     let row = self.row.get_or_insert(Seen {

@@ -10,8 +10,8 @@ use testkit::{Database, Proxy, TestService};
 use uuid::Uuid;
 
 use crate::counter::{
-    Act, ROLE, Script, all_took_effect_once, booking, hear, message, outbox, outbox_is_empty, say,
-    service,
+    Act, ROLE, Script, all_took_effect_once, booking, effects, hear, message, outbox,
+    outbox_is_empty, say, service,
 };
 
 /// Messaging whose way to the broker is a proxy.
@@ -394,38 +394,34 @@ async fn what_is_said_before_the_broker_is_there_goes_out_when_it_is() {
     other.stop(Duration::from_secs(10)).await.unwrap();
 }
 
-/// What was taken is finished, what was said is sent, nothing comes again as redelivered.
+/// What was taken is finished, what was said is sent, and the next process has the rest.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_process_that_stops_leaves_nothing_half_done() {
+async fn a_process_that_stops_finishes_what_it_took() {
     let service = service().await;
     let messaging = service.messaging().await;
     let script = Script::default();
     hear(&messaging, &script).await;
     let bookings: Vec<Uuid> = (0..2000).map(booking).collect();
-    let saying = messaging.clone();
-    let all = bookings.clone();
-    let said = tokio::spawn(async move { say(&saying, &all).await });
+    say(&messaging, &bookings).await;
     testkit::until("the first effects", || async {
         (!script.seen.lock().unwrap().is_empty()).then_some(())
     })
     .await;
     service.stop().await;
-    said.await.unwrap();
-    let observer = service.prefix.connect().await;
-    let queue = service.prefix.routing().queue(ROLE);
-    let channel = observer.channel().await;
-    while let Some(message) = channel
-        .basic_get(queue.as_str().into(), lapin::options::BasicGetOptions { no_ack: true })
-        .await
-        .unwrap()
-    {
-        assert!(!message.redelivered, "what was taken was finished");
-    }
-    let open: i64 = sqlx::query_scalar("select count(*) from inbox where state <> 'done'")
-        .fetch_one(&mut service.database.admin().await)
-        .await
-        .unwrap();
-    assert_eq!(open, 0);
+    let pool = service.pool().await;
+    let taken: std::collections::BTreeSet<Uuid> =
+        script.seen.lock().unwrap().iter().map(|(booking, _)| *booking).collect();
+    let done = effects(&pool).await;
+    assert!(
+        taken.iter().all(|booking| done.get(booking) == Some(&1)),
+        "what was taken is finished"
+    );
+    assert!(taken.len() < bookings.len(), "it stopped in the middle");
+    let process = testkit::process();
+    let next = Messaging::start(service.messaging_config(), pool.clone(), &process).await.unwrap();
+    hear(&next, &Script::default()).await;
+    all_took_effect_once(&pool, &bookings).await;
+    process.stop(Duration::from_secs(20)).await.unwrap();
 }
 
 /// A retry goes to the one who failed, not to everybody who hears the event.
