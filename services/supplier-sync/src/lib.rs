@@ -74,7 +74,8 @@ async fn migrate(config: Config, _process: Process, _args: Vec<String>) -> anyho
 /// When something it needs cannot be had.
 pub async fn serve(config: Config, process: Process) -> anyhow::Result<()> {
     let app = App::connect(&config, &process).await?;
-    app.listen();
+    app.make_calls();
+    app.hear();
     jobs::start(&app);
     http::serve(app, &process, config.http_addr).await
 }
@@ -129,9 +130,8 @@ impl App {
         })
     }
 
-    /// Makes the calls that the handled messages ask for, and handles messages.
-    pub fn listen(&self) {
-        self.make_calls();
+    /// Handles messages. The calls they ask for wait in memory until somebody makes them.
+    pub fn hear(&self) {
         self.messaging.consume(consumers::consumers(), handle::Handler::new(self.clone()));
     }
 

@@ -1,1 +1,18 @@
-//! Stub.
+//! Supplier-sync against real PostgreSQL, RabbitMQ and Redis, and the Rapid double over real HTTP.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::too_many_lines,
+    clippy::disallowed_methods,
+    reason = "a panic is a failed test"
+)]
+
+mod callbacks;
+mod crashes;
+mod legs;
+mod shop;
+mod world;

@@ -1,0 +1,307 @@
+//! Legs from the wish to what becomes of them.
+
+use contracts::messages::{GoneWhy, LegState, RefusedWhy, WantedLeg};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::world::{FAMILY_NAME, World};
+
+#[tokio::test]
+async fn a_leg_is_held_and_bought_in_four_transactions_two_calls_and_two_messages() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    let held = world.told().await;
+    let LegState::Held { reference, until } = &held.state else { panic!("{held:?}") };
+    assert!(until.is_some(), "the double says how long it holds");
+    assert_eq!((held.leg_id, held.wanted_version), (leg.leg_id, 1));
+    assert_eq!(world.live().await[0]["state"], "held");
+
+    world.want(&leg, 2, WantedLeg::Confirmed).await;
+    let bought = world.told().await;
+    assert_eq!(bought.state, LegState::Confirmed { reference: reference.clone() });
+    assert!(bought.seq > held.seq);
+    assert_eq!(bought.wanted_version, 2);
+
+    let live = world.live().await;
+    assert_eq!(live.len(), 1);
+    assert_eq!(live[0]["state"], "confirmed");
+    assert_eq!(live[0]["client_reference"], leg.client_reference(1));
+    assert!(world.is_silent().await);
+    let counts: (i64, i64, i64) = sqlx::query_as(
+        "select (select count(distinct xmin::text) from leg_event),
+                (select count(*) from exchange where status between 200 and 299),
+                (select count(*) from inbox where consumer = 'supplier-sync')",
+    )
+    .fetch_one(&mut world.admin().await)
+    .await
+    .unwrap();
+    assert_eq!(counts, (4, 2, 2), "transactions, exchanges, deliveries");
+}
+
+/// Row: B1
+#[tokio::test]
+async fn a_reservation_that_was_made_but_never_answered_is_found_and_not_made_again() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.fault("reserve", "timeout_after_commit", 1, 60_000).await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    assert!(matches!(world.told().await.state, LegState::InDoubt { .. }));
+    assert_eq!(world.live().await.len(), 1, "it is there, and nobody said so");
+
+    world.wait(30).await;
+    world.settle(&app).await;
+    let reference = world.told_held().await;
+    let live = world.live().await;
+    assert_eq!(live.len(), 1);
+    assert_eq!(live[0]["reference"], reference.as_str());
+    assert_eq!(live[0]["client_reference"], leg.client_reference(1));
+    assert_eq!((world.asked("reserve").await, world.asked("lookup").await), (1, 1));
+}
+
+/// Row: B2
+#[tokio::test]
+async fn what_was_lost_is_tried_again_under_a_new_reference_once_it_is_proven_dead() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.fault("reserve", "timeout_before_commit", 1, 60_000).await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    assert!(matches!(world.told().await.state, LegState::InDoubt { .. }));
+    // Two misses within the window prove nothing.
+    for seconds in [30, 60] {
+        world.wait(seconds).await;
+        world.settle(&app).await;
+    }
+    assert_eq!((world.asked("lookup").await, world.asked("reserve").await), (2, 1));
+    world.wait(300).await;
+    world.settle(&app).await;
+    world.told_held().await;
+    let live = world.live().await;
+    assert_eq!(live.len(), 1);
+    assert_eq!(live[0]["client_reference"], leg.client_reference(2));
+    let proofs: i64 = sqlx::query_scalar(
+        "select count(*) from leg_event where event ->> 'is' = 'attempt_proven_dead'",
+    )
+    .fetch_one(&mut world.admin().await)
+    .await
+    .unwrap();
+    assert_eq!(proofs, 1);
+}
+
+/// Row: F2
+#[tokio::test]
+async fn a_release_that_overtakes_its_reserve_leaves_the_reserve_without_effect() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.want(&leg, 2, WantedLeg::Released).await;
+    assert_eq!(world.told().await.state, LegState::Gone { why: GoneWhy::NeverMade });
+    let before = world.dump().await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    // A second leg shows when the first one's message has been handled: the queue is in order.
+    let other = world.leg(&app).await;
+    world.want(&other, 1, WantedLeg::Held).await;
+    world.told_held().await;
+    let overtaken = |line: &String| line.contains(&leg.leg_id.to_string());
+    let after = world.dump().await;
+    assert_eq!(
+        after.iter().filter(|line| overtaken(line)).collect::<Vec<_>>(),
+        before.iter().filter(|line| overtaken(line)).collect::<Vec<_>>(),
+    );
+    assert_eq!(world.asked("reserve").await, 1, "only the other leg's");
+    assert!(world.live().await.iter().all(|r| r["client_reference"] == other.client_reference(1)));
+}
+
+/// Row: F2
+#[tokio::test]
+async fn every_message_again_in_any_order_leaves_the_same_tables() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    let wishes = [
+        (world.want(&leg, 1, WantedLeg::Held).await, 1, WantedLeg::Held),
+        (world.want(&leg, 2, WantedLeg::Confirmed).await, 2, WantedLeg::Confirmed),
+        (world.want(&leg, 3, WantedLeg::Released).await, 3, WantedLeg::Released),
+    ];
+    while world.told().await.state != (LegState::Gone { why: GoneWhy::Released }) {}
+    world.settle(&app).await;
+    let before = world.dump().await;
+    for _ in 0..2 {
+        for (id, version, wanted) in wishes.iter().rev() {
+            world.say_wanted(*id, 0, &leg, *version, *wanted).await;
+            // The same wish in another message: its version is not newer.
+            world.want(&leg, *version, *wanted).await;
+        }
+    }
+    let other = world.leg(&app).await;
+    world.want(&other, 1, WantedLeg::Released).await;
+    world.told().await;
+    let ours = |line: &&String| !line.contains(&other.leg_id.to_string());
+    let after = world.dump().await;
+    assert_eq!(after.iter().filter(ours).collect::<Vec<_>>(), before.iter().collect::<Vec<_>>());
+    assert!(world.live().await.is_empty());
+    assert_eq!(world.asked("reserve").await, 1);
+}
+
+#[tokio::test]
+async fn a_released_leg_is_cancelled_at_the_supplier_even_when_it_was_bought() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.want(&leg, 1, WantedLeg::Confirmed).await;
+    assert!(matches!(world.told().await.state, LegState::Confirmed { .. }));
+    world.want(&leg, 2, WantedLeg::Released).await;
+    assert_eq!(world.told().await.state, LegState::Gone { why: GoneWhy::Released });
+    assert!(world.live().await.is_empty());
+    assert_eq!(world.asked("cancel").await, 1);
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_and_the_offers_are_forgotten() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    assert_eq!(world.asked("search").await, 1);
+    world.offers(&app).await;
+    assert_eq!(world.asked("search").await, 1, "the second answer is the cache's");
+    world.fault("reserve", "sold_out", 1, 0).await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    assert_eq!(world.told().await.state, LegState::Refused { why: RefusedWhy::SoldOut });
+    world.offers(&app).await;
+    assert_eq!(world.asked("search").await, 2);
+}
+
+/// Row: B11
+#[tokio::test]
+async fn what_the_supplier_makes_after_the_end_is_found_by_the_sweep_and_released() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.fault("reserve", "timeout_before_commit", 1, 60_000).await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    assert!(matches!(world.told().await.state, LegState::InDoubt { .. }));
+    world.want(&leg, 2, WantedLeg::Released).await;
+    assert!(matches!(world.told().await.state, LegState::InDoubt { .. }));
+    for seconds in [30, 60, 300] {
+        world.wait(seconds).await;
+        world.settle(&app).await;
+    }
+    assert_eq!(world.told().await.state, LegState::Gone { why: GoneWhy::NeverMade });
+
+    let order = &leg.order;
+    world
+        .control(
+            "POST",
+            "/rapid/plant",
+            Some(json!({
+                "client_reference": leg.client_reference(1),
+                "property_id": order.property_id,
+                "check_in": order.check_in,
+                "check_out": order.check_out,
+                "email": "bookings@holdfast.example",
+            })),
+        )
+        .await;
+    assert_eq!(world.live().await.len(), 1);
+    world.wait(3_600).await;
+    world.settle(&app).await;
+    assert!(matches!(world.told().await.state, LegState::Confirmed { .. }), "it is news");
+    assert_eq!(world.told().await.state, LegState::Gone { why: GoneWhy::Released });
+    assert!(world.live().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_supplier_that_cannot_be_reached_is_tried_again_under_the_same_reference() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.stop_double().await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    // Once at once, then ever more slowly: nothing of it has left this machine.
+    testkit::until("two tries", || async { (exchanges(&world).await == 2).then_some(()) }).await;
+    world.restart_double().await;
+    world.wait(2).await;
+    world.settle(&app).await;
+    world.told_held().await;
+    assert_eq!(world.live().await[0]["client_reference"], leg.client_reference(1));
+    assert_eq!(world.asked("lookup").await, 0, "nothing was in doubt");
+}
+
+async fn exchanges(world: &World) -> i64 {
+    sqlx::query_scalar("select count(*) from exchange where outcome = 'not_sent'")
+        .fetch_one(&mut world.admin().await)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn other_dates_than_ordered_are_never_told_as_bought() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.fault("reserve", "timeout_after_commit", 1, 60_000).await;
+    world.fault("lookup", "wrong_dates", 1, 0).await;
+    world.want(&leg, 1, WantedLeg::Confirmed).await;
+    assert!(matches!(world.told().await.state, LegState::InDoubt { .. }));
+    world.wait(30).await;
+    world.settle(&app).await;
+    assert!(world.is_silent().await, "still in doubt");
+    let cases: i64 =
+        sqlx::query_scalar("select count(*) from leg_event where event ->> 'is' = 'mismatch'")
+            .fetch_one(&mut world.admin().await)
+            .await
+            .unwrap();
+    assert_eq!(cases, 1);
+    // The next read shows the true dates.
+    world.wait(60).await;
+    world.settle(&app).await;
+    assert!(matches!(world.told().await.state, LegState::Confirmed { .. }));
+}
+
+#[tokio::test]
+async fn exchanges_are_journalled_sealed_and_names_are_nowhere_in_the_clear() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    world.told_held().await;
+    let (sealed, reply): (Vec<u8>, Vec<u8>) =
+        sqlx::query_as("select request_sealed, reply_sealed from exchange")
+            .fetch_one(&mut world.admin().await)
+            .await
+            .unwrap();
+    let place = |column: &str| format!("exchange/{}/1/{column}", leg.leg_id);
+    let open = app.sealer().open(&sealed, place("request").as_bytes()).unwrap();
+    let request = String::from_utf8(open).unwrap();
+    assert!(request.starts_with("POST /v3/itineraries"), "{request}");
+    assert!(request.contains(FAMILY_NAME), "{request}");
+    assert!(app.sealer().open(&reply, place("reply").as_bytes()).is_ok());
+    assert!(app.sealer().open(&reply, place("request").as_bytes()).is_err(), "another place");
+    let clear = world.dump().await.join("\n");
+    assert!(!clear.contains(FAMILY_NAME), "{clear}");
+}
+
+#[tokio::test]
+async fn the_service_can_neither_change_nor_remove_its_journals() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    world.told_held().await;
+    let pool = world.database.pool().await;
+    for table in ["leg_event", "exchange", "attempt", "reservation"] {
+        for statement in [
+            format!("delete from {table}"),
+            format!("truncate {table}"),
+            format!("update {table} set leg_id = '{}'", Uuid::nil()),
+        ] {
+            let refused = sqlx::query(sqlx::AssertSqlSafe(statement.clone())).execute(&pool).await;
+            let code = refused.unwrap_err().into_database_error().unwrap().code().map(String::from);
+            assert_eq!(code.as_deref(), Some("42501"), "{statement}");
+        }
+    }
+    assert!(world.event_count(&leg).await > 0);
+}

@@ -1,0 +1,104 @@
+//! Searches and price checks: asked once, kept for a while, forgotten when they turn out wrong.
+
+use axum::http::StatusCode;
+use contracts::{offer::PriceCheck, shown::Freshness};
+use futures::future::join_all;
+
+use crate::world::World;
+
+/// Row: D6
+#[tokio::test]
+async fn however_many_ask_at_once_the_supplier_is_asked_once_by_all_instances() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let other = world.start().await;
+    world.fault("search", "slow", 1, 300).await;
+    let asked = (0..200).map(|n| world.offers(if n % 2 == 0 { &app } else { &other }));
+    let answers = join_all(asked).await;
+    assert!(answers.iter().all(|answer| *answer == answers[0]));
+    assert!(!answers[0].offers.is_empty());
+    assert_eq!(world.asked("search").await, 1);
+    // Past its soft life, and 10 % of it.
+    world.wait(331).await;
+    let refreshed = world.offers(&app).await;
+    assert!(refreshed.as_of > answers[0].as_of);
+    assert_eq!(world.asked("search").await, 2);
+}
+
+#[tokio::test]
+async fn a_supplier_that_does_not_answer_leaves_the_old_offers_marked_stale() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let fresh = world.offers(&app).await;
+    world.wait(331).await;
+    world.fault("search", "http_503", 1, 0).await;
+    let stale = world.offers(&app).await;
+    assert_eq!(stale.offers, fresh.offers);
+    assert_eq!(stale.suppliers[0].state, Freshness::Stale);
+    world.redis_forgets().await;
+    world.fault("search", "html_200", 1, 0).await;
+    let none = world.offers(&app).await;
+    assert!(none.offers.is_empty());
+    assert_eq!(none.suppliers[0].state, Freshness::Unavailable);
+}
+
+/// Row: D7
+#[tokio::test]
+async fn sold_out_at_a_price_check_forgets_the_stay_at_once() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let offers = world.offers(&app).await.offers;
+    for (fault, searches) in [("sold_out", 2), ("price_changed", 3)] {
+        world.fault("price_check", fault, 1, 0).await;
+        let (status, body) = world.price_check(&app, &offers[0]).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        let answer: PriceCheck = serde_json::from_value(body).unwrap();
+        assert!(!matches!(answer, PriceCheck::Available { .. }), "{answer:?}");
+        world.offers(&app).await;
+        assert_eq!(world.asked("search").await, searches);
+    }
+}
+
+/// Row: D7
+#[tokio::test]
+async fn without_redis_searches_and_legs_are_slower_and_never_wrong() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    world.redis.kill();
+    let offers = world.offers(&app).await;
+    assert!(!offers.offers.is_empty());
+    assert_eq!(offers.suppliers[0].state, Freshness::Fresh);
+    let leg = world.leg(&app).await;
+    world.fault("reserve", "sold_out", 1, 0).await;
+    world.want(&leg, 1, contracts::messages::WantedLeg::Held).await;
+    let told = world.told().await.state;
+    assert!(matches!(told, contracts::messages::LegState::Refused { .. }), "{told:?}");
+}
+
+#[tokio::test]
+async fn price_checks_that_get_no_answer_and_keys_of_others_are_told_apart() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let mut offer = world.offers(&app).await.offers.remove(0);
+    world.fault("price_check", "http_503", 1, 0).await;
+    let (status, _) = world.price_check(&app, &offer).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    offer.rate_key = "https://elsewhere.example/".to_owned();
+    let (status, _) = world.price_check(&app, &offer).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn only_services_may_ask() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let customer = world.token("holdfast");
+    for path in ["/internal/search", "/internal/price-check"] {
+        let (status, _) = world.post(&app, path, &customer, &World::search()).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
+    }
+    let odd = serde_json::json!({ "property_id": 7, "extra": true });
+    let (status, body) = world.post(&app, "/internal/search", &world.token("internal"), &odd).await;
+    assert!(status.is_client_error(), "{body}");
+    assert_eq!(world.asked("search").await, 0);
+}

@@ -1,0 +1,426 @@
+//! One supplier-sync with everything around it: servers, the double, booking's side of internal HTTP.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::Path,
+    http::{HeaderMap, Request, StatusCode, header},
+    routing::get,
+};
+use chassis::{ExposeSecret as _, Process, SecretString, auth::Signer};
+use chrono::{Days, TimeDelta, Utc};
+use contracts::{
+    ids::{BookingId, CallbackId, LegId, MessageId},
+    internal::{PriceCheckReply, PriceCheckRequest, SearchReply, Traveller, TravellersReply},
+    messages::{CallbackReceived, LegChanged, LegState, LegWanted, WantedLeg},
+    money::Currency,
+    offer::{LegOrder, Occupancy, Offer, PriceCheck, StaySearch},
+    policy::Policy,
+    supplier::Supplier,
+};
+use doubles::Doubles;
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+use supplier_sync::{App, Config};
+use testkit::{Database, Logs, Prefix, Redis, broker::Broker, until};
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+/// Whoever travels has this name, and it must turn up in no clear text.
+pub(crate) const FAMILY_NAME: &str = "Lovelace";
+/// Every property of the double has rates that can be held.
+pub(crate) const PROPERTY: &str = "1100001";
+
+/// Everything but the process under test, which a test may have several of.
+pub(crate) struct World {
+    _logs: Logs,
+    pub(crate) database: Database,
+    pub(crate) prefix: Prefix,
+    pub(crate) broker: Broker,
+    pub(crate) redis: Redis,
+    pub(crate) double: Option<Doubles>,
+    pub(crate) double_at: SocketAddr,
+    pub(crate) process: Process,
+    pub(crate) policy: Policy,
+    heard: String,
+    told: Mutex<BTreeSet<(LegId, u64)>>,
+    booking: SocketAddr,
+    signer: Arc<Signer>,
+    ahead_by: TimeDelta,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let logs = Logs::watch();
+        let database = Database::new("supplier_sync", &supplier_sync::MIGRATOR).await;
+        let prefix = Prefix::new();
+        let broker = prefix.connect().await;
+        let double = start_double("127.0.0.1:0".parse().unwrap()).await;
+        let signer = Arc::new(Signer::generate("test").unwrap());
+        let mut policy = Policy::parse(contracts::policy::DEFAULT).unwrap();
+        // An exchange is given up after three quarters of this; the windows are passed by moving the clock.
+        policy.supplier.rapid.answer_within_max = Duration::from_secs(4);
+        Self {
+            _logs: logs,
+            database,
+            broker,
+            redis: Redis::start(),
+            double_at: double.local_addr(),
+            double: Some(double),
+            process: testkit::process(),
+            policy,
+            heard: String::new(),
+            told: Mutex::default(),
+            booking: booking(signer.clone()).await,
+            signer,
+            ahead_by: TimeDelta::zero(),
+            prefix,
+        }
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        let account = supplier_sync::config::Account {
+            url: format!("http://{}/rapid", self.double_at),
+            key: doubles::RapidConfig::default().key,
+            secret: doubles::RapidConfig::default().secret.into(),
+            email: "bookings@holdfast.example".to_owned(),
+            customer_ip: "127.0.0.1".to_owned(),
+            country_code: "DE".to_owned(),
+            language: "en-US".to_owned(),
+        };
+        Config {
+            http_addr: "127.0.0.1:0".parse().unwrap(),
+            database_url: self.database.service_url(),
+            database_connections: 6,
+            migrate_database_url: None,
+            amqp_url: self.prefix.amqp_url(),
+            amqp_prefix: self.prefix.as_str().to_owned(),
+            prefetch: 200,
+            cache_redis_url: self.redis.url().into(),
+            booking_url: format!("http://{}", self.booking),
+            internal_token: self.token("internal"),
+            token_public_keys: vec![self.signer.public_key()],
+            token_issuer: "test".to_owned(),
+            seal_keys: "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned().into(),
+            accounts: BTreeMap::from([(Supplier::Rapid, account)]),
+            policy: Arc::new(self.policy.clone()),
+            telemetry: chassis::TelemetryConfig::default(),
+        }
+    }
+
+    /// A process that hears, calls and records; its jobs are stepped by the test.
+    pub(crate) async fn start(&mut self) -> App {
+        let app = App::connect(&self.config(), &self.process).await.unwrap();
+        app.make_calls();
+        app.hear();
+        self.listen_along(&app).await;
+        app
+    }
+
+    /// Hears what the service says from now on.
+    pub(crate) async fn listen_along(&mut self, app: &App) {
+        app.messaging().listening().await;
+        self.heard = self.broker.overhear::<LegChanged>(&self.prefix).await;
+    }
+
+    pub(crate) fn token(&self, audience: &str) -> SecretString {
+        self.signer.token("tests", &[], audience, Duration::from_secs(3600)).unwrap()
+    }
+
+    /// Puts the service's clock further ahead.
+    pub(crate) async fn wait(&mut self, seconds: i64) {
+        self.ahead_by += TimeDelta::seconds(seconds);
+        self.database.offset_clock(self.ahead_by).await;
+    }
+
+    /// Wakes what is due until nothing is due any more, and waits until every call has ended.
+    pub(crate) async fn settle(&self, app: &App) {
+        until("every call to end", || async {
+            while supplier_sync::wake(app).await.unwrap() != messaging::Step::Idle {}
+            self.calls_under_way().await.is_empty().then_some(())
+        })
+        .await;
+    }
+
+    /// Wakes what is due, which is nothing.
+    pub(crate) async fn settle_nothing(&self, app: &App) {
+        assert_eq!(supplier_sync::wake(app).await.unwrap(), messaging::Step::Idle);
+    }
+
+    /// Empties the cache, as a restart of Redis does.
+    pub(crate) async fn redis_forgets(&self) {
+        let client = redis::Client::open(self.redis.url()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let _: () = redis::cmd("FLUSHALL").query_async(&mut connection).await.unwrap();
+    }
+
+    /// Legs with an exchange under way.
+    pub(crate) async fn calls_under_way(&self) -> Vec<Uuid> {
+        let sql = "select leg_id from leg where state #>> '{in_flight}' is not null";
+        sqlx::query_scalar(sql).fetch_all(&mut self.admin().await).await.unwrap()
+    }
+
+    pub(crate) async fn admin(&self) -> PgConnection {
+        self.database.admin().await
+    }
+
+    /// Wants a leg, as booking does.
+    pub(crate) async fn want(&self, leg: &Leg, version: u32, wanted: WantedLeg) -> MessageId {
+        let id = MessageId(Uuid::new_v4());
+        self.say_wanted(id, 0, leg, version, wanted).await;
+        id
+    }
+
+    pub(crate) async fn say_wanted(
+        &self,
+        id: MessageId,
+        attempt: u32,
+        leg: &Leg,
+        version: u32,
+        wanted: WantedLeg,
+    ) {
+        let message = LegWanted {
+            booking_id: leg.booking_id,
+            leg_id: leg.leg_id,
+            version,
+            wanted,
+            order: leg.order.clone(),
+        };
+        self.broker.say(&self.prefix.routing(), id, attempt, &message).await;
+    }
+
+    /// Pushes a callback, as supplier-callback says it.
+    pub(crate) async fn callback(&self, ours: Option<&str>, theirs: Option<&str>) {
+        let message = CallbackReceived {
+            callback_id: CallbackId(Uuid::new_v4()),
+            supplier: Supplier::Rapid,
+            client_reference: ours.map(str::to_owned),
+            reference: theirs.map(str::to_owned),
+            received_at: Utc::now() + self.ahead_by,
+        };
+        let id = MessageId(Uuid::new_v4());
+        self.broker.say(&self.prefix.routing(), id, 0, &message).await;
+    }
+
+    /// The next thing the service says of any leg; a message that came before is no news.
+    pub(crate) async fn told(&self) -> LegChanged {
+        loop {
+            let message = self.broker.wait_for(&self.heard).await;
+            if let Some(news) = self.news(&message.data) {
+                return news;
+            }
+        }
+    }
+
+    fn news(&self, body: &[u8]) -> Option<LegChanged> {
+        let changed: LegChanged = serde_json::from_slice(body).unwrap();
+        let new = self.told.lock().unwrap().insert((changed.leg_id, changed.seq));
+        new.then_some(changed)
+    }
+
+    pub(crate) async fn told_held(&self) -> String {
+        match self.told().await.state {
+            LegState::Held { reference, .. } => reference,
+            other => panic!("not held: {other:?}"),
+        }
+    }
+
+    /// Whether nothing more was said.
+    pub(crate) async fn is_silent(&self) -> bool {
+        while let Some(message) = self.broker.take(&self.heard).await {
+            if self.news(&message.data).is_some() {
+                return false;
+            }
+        }
+        true
+    }
+
+    pub(crate) async fn event_count(&self, leg: &Leg) -> i64 {
+        sqlx::query_scalar("select count(*) from leg_event where leg_id = $1")
+            .bind(leg.leg_id.0)
+            .fetch_one(&mut self.admin().await)
+            .await
+            .unwrap()
+    }
+
+    /// Everything the service's tables say, but what is only about deliveries.
+    pub(crate) async fn dump(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for table in ["leg", "leg_event", "attempt", "reservation", "exchange", "callback_hint"] {
+            let sql = format!("select t::text from {table} t order by 1");
+            let rows: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+                .fetch_all(&mut self.admin().await)
+                .await
+                .unwrap();
+            lines.extend(rows.into_iter().map(|row| format!("{table} {row}")));
+        }
+        lines
+    }
+
+    pub(crate) async fn restart_double(&mut self) {
+        self.double = Some(start_double(self.double_at).await);
+    }
+
+    pub(crate) async fn stop_double(&mut self) {
+        self.double.take().unwrap().shutdown().await;
+    }
+
+    /// Arms a fault once.
+    pub(crate) async fn fault(&self, operation: &str, fault: &str, times: u32, after_ms: u64) {
+        let body = json!({
+            "operation": operation, "fault": fault, "times": times, "after_ms": after_ms
+        });
+        self.control("POST", "/rapid/faults", Some(body)).await;
+    }
+
+    pub(crate) async fn control(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+        let url = format!("http://{}{path}", self.double_at);
+        let client = chassis::HttpClient::new(chassis::HttpClientConfig::default()).unwrap();
+        let method = axum::http::Method::from_bytes(method.as_bytes()).unwrap();
+        let mut request = chassis::HttpRequest::new(method, url);
+        if let Some(body) = body {
+            request = request.json(body.to_string());
+        }
+        client.call(request).await.unwrap()
+    }
+
+    pub(crate) async fn truth(&self) -> Value {
+        self.control("GET", "/rapid/truth", None).await
+    }
+
+    /// What is held or bought at the double.
+    pub(crate) async fn live(&self) -> Vec<Value> {
+        let truth = self.truth().await;
+        let all = truth["reservations"].as_array().unwrap().iter();
+        all.filter(|r| r["state"] != "cancelled").cloned().collect()
+    }
+
+    /// How often the double was asked for an operation.
+    pub(crate) async fn asked(&self, operation: &str) -> usize {
+        let truth = self.truth().await;
+        let all = truth["requests"].as_array().unwrap().iter();
+        all.filter(|request| request["operation"] == operation).count()
+    }
+
+    pub(crate) fn search() -> StaySearch {
+        let arrival = Utc::now().date_naive() + Days::new(30);
+        StaySearch {
+            property_id: PROPERTY.to_owned(),
+            check_in: arrival,
+            check_out: arrival + Days::new(2),
+            occupancy: Occupancy { adults: 2, children: Vec::new() },
+            currency: Currency::Eur,
+        }
+    }
+
+    pub(crate) async fn post(
+        &self,
+        app: &App,
+        path: &str,
+        token: &SecretString,
+        body: &(impl serde::Serialize + Sync),
+    ) -> (StatusCode, Value) {
+        let request = Request::post(path)
+            .header(header::AUTHORIZATION, format!("Bearer {}", token.expose_secret()))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(serde_json::to_vec(body).unwrap()))
+            .unwrap();
+        let reply = supplier_sync::router(app.clone()).oneshot(request).await.unwrap();
+        let status = reply.status();
+        let bytes = axum::body::to_bytes(reply.into_body(), usize::MAX).await.unwrap();
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    pub(crate) async fn offers(&self, app: &App) -> SearchReply {
+        let token = self.token("internal");
+        let (status, body) = self.post(app, "/internal/search", &token, &Self::search()).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        serde_json::from_value(body).unwrap()
+    }
+
+    pub(crate) async fn price_check(&self, app: &App, offer: &Offer) -> (StatusCode, Value) {
+        let request = PriceCheckRequest {
+            supplier: offer.supplier,
+            rate_key: offer.rate_key.clone(),
+            occupancy: offer.occupancy.clone(),
+            currency: offer.price.currency,
+        };
+        self.post(app, "/internal/price-check", &self.token("internal"), &request).await
+    }
+
+    /// A leg of a booking of its own, for an offer that can be held, found and checked as booking does.
+    pub(crate) async fn leg(&self, app: &App) -> Leg {
+        let offers = self.offers(app).await.offers;
+        let offer = offers.into_iter().find(|offer| offer.terms.holdable).unwrap();
+        let (status, body) = self.price_check(app, &offer).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        let PriceCheck::Available { book_key, price, terms } =
+            serde_json::from_value::<PriceCheckReply>(body).unwrap()
+        else {
+            panic!("not available")
+        };
+        let order = LegOrder {
+            supplier: offer.supplier,
+            book_key,
+            property_id: offer.property_id,
+            check_in: offer.check_in,
+            check_out: offer.check_out,
+            occupancy: offer.occupancy,
+            price,
+            terms,
+        };
+        Leg { booking_id: BookingId(Uuid::now_v7()), leg_id: LegId(Uuid::now_v7()), order }
+    }
+}
+
+/// A leg as booking knows it.
+#[derive(Clone)]
+pub(crate) struct Leg {
+    pub(crate) booking_id: BookingId,
+    pub(crate) leg_id: LegId,
+    pub(crate) order: LegOrder,
+}
+
+impl Leg {
+    pub(crate) fn client_reference(&self, attempt: u32) -> String {
+        suppliers::dialect(self.order.supplier).client_reference(self.leg_id, attempt)
+    }
+}
+
+async fn start_double(at: SocketAddr) -> Doubles {
+    Doubles::start(at, doubles::Config::default()).await.unwrap()
+}
+
+/// Booking's side of the one question it is asked: who travels.
+async fn booking(signer: Arc<Signer>) -> SocketAddr {
+    let verifier =
+        chassis::auth::Verifier::from_keys(&[signer.public_key()], "test", "internal").unwrap();
+    let travellers = get(move |headers: HeaderMap, Path(id): Path<Uuid>| {
+        let good = verifier.authenticate(&headers).is_ok() && !id.is_nil();
+        async move { if good { Ok(Json(travellers())) } else { Err(StatusCode::UNAUTHORIZED) } }
+    });
+    let router = Router::new().route("/internal/bookings/{id}/travellers", travellers);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    address
+}
+
+fn travellers() -> TravellersReply {
+    TravellersReply {
+        travellers: vec![Traveller {
+            given_name: "Ada".to_owned(),
+            family_name: FAMILY_NAME.to_owned(),
+        }],
+        email: "ada@example.com".to_owned(),
+        phone: "+4930123456".to_owned(),
+        special_requests: None,
+    }
+}
