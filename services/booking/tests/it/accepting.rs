@@ -12,6 +12,7 @@ use crate::world::{World, body, send};
 async fn fifty_clicks_at_once_and_one_after_a_restart_get_the_first_answer_byte_for_byte() {
     let mut world = World::new().await;
     let quote = world.quote("acct_1", TimeDelta::minutes(10)).await;
+    world.lock(&quote).await;
     let clicks = (0..50).map(|_| {
         let request = world.booking_request("acct_1", "click-1", &body(&quote));
         tokio::spawn(send(world.router.clone(), request))
@@ -98,11 +99,7 @@ async fn a_lock_that_redis_forgot_or_kept_too_long_is_decided_by_its_row() {
     // A Redis that still has a lock whose time is over changes nothing either.
     world.locks = testkit::redis();
     let old = world.quote("acct_1", TimeDelta::minutes(10)).await;
-    let client = redis::Client::open(world.locks.url()).unwrap();
-    let mut conn = client.get_multiplexed_async_connection().await.unwrap();
-    let key = format!("lock:{{acct_1}}:{}", old.quote_id);
-    let text = serde_json::to_string(&old).unwrap();
-    redis::cmd("SET").arg(key).arg(text).exec_async(&mut conn).await.unwrap();
+    world.lock(&old).await;
     world.restart_with_locks().await;
     world.service.database.offset_clock(TimeDelta::minutes(11)).await;
     let answer = world.book("acct_1", "k2", &body(&old)).await;

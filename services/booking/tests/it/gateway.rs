@@ -120,9 +120,9 @@ async fn a_booking_lists_what_can_be_done_and_refuses_everything_else_without_a_
     assert_eq!(answer.json()["next_actions"], json!([]));
 
     let history = format!("{path}/history");
-    let before = (world.get("acct_1", &history).await, world.count("outbox").await);
+    let before = (world.get("acct_1", &history).await, world.count("timer").await);
     let again = world.post("acct_1", &cancel, &json!({})).await;
     assert_eq!((again.status, again.code()), (StatusCode::CONFLICT, "not_allowed_now".to_owned()));
     assert_eq!(again.json()["next_actions"], json!([]));
-    assert_eq!((world.get("acct_1", &history).await, world.count("outbox").await), before);
+    assert_eq!((world.get("acct_1", &history).await, world.count("timer").await), before);
 }

@@ -168,6 +168,15 @@ impl World {
         quote
     }
 
+    /// Puts a quote's lock into Redis, where the gateway looks first.
+    pub(crate) async fn lock(&self, quote: &Quote) {
+        let client = redis::Client::open(self.locks.url()).unwrap();
+        let mut conn = client.get_multiplexed_async_connection().await.unwrap();
+        let key = format!("lock:{{{}}}:{}", quote.account_id, quote.quote_id);
+        let text = serde_json::to_string(quote).unwrap();
+        redis::cmd("SET").arg(key).arg(text).exec_async(&mut conn).await.unwrap();
+    }
+
     /// Books a fresh quote and returns the booking's id and its leg's.
     pub(crate) async fn booked(&self, account: &str) -> (Uuid, Quote) {
         let quote = self.quote(account, TimeDelta::minutes(10)).await;
