@@ -1,0 +1,122 @@
+//! What must hold after every step, of the aggregate that the step changed.
+
+use booking_core::{Booking, Event, Phase, Recorded, evolve};
+use payment_verification_core::{
+    Payment,
+    ledger::Account as Book,
+    state::Posted,
+};
+use rewards_core::{Account, postings};
+
+/// The most events of one booking; more is a circle.
+const EVENTS_MAX: usize = 500;
+
+/// What is wrong with a booking's newest step, each with the predicate it breaks.
+pub(crate) fn booking(
+    before: Option<&Booking>,
+    after: &Booking,
+    recorded: &[Recorded],
+) -> Vec<(&'static str, String)> {
+    let mut wrong = Vec::new();
+    let mut state = before.cloned().map(Box::new);
+    for entry in recorded {
+        let version = state.as_ref().map_or(0, |booking| booking.version);
+        if entry.version != version + 1 {
+            wrong.push(("S1", format!("version {} after {version}", entry.version)));
+        }
+        let from = state.as_ref().map(|booking| booking.phase);
+        state = evolve(state, entry);
+        let to = state.as_ref().map(|booking| booking.phase);
+        if let (Some(from), Some(to)) = (from, to)
+            && from != to
+            && !may_move(from, to)
+        {
+            wrong.push(("S1", format!("{from:?} became {to:?}")));
+        }
+        if let Event::InvariantBroken { what } = &entry.event {
+            wrong.push(("S1", what.clone()));
+        }
+    }
+    if state.as_deref() != Some(after) {
+        wrong.push(("S12", "the row is not the fold of its events".to_owned()));
+    }
+    if after.version > u64::try_from(EVENTS_MAX).unwrap() {
+        wrong.push(("S18", format!("{} events", after.version)));
+    }
+    wrong.extend(money(before, after));
+    wrong
+}
+
+/// An amount that was shown never changes, and is not more than was quoted.
+fn money(before: Option<&Booking>, after: &Booking) -> Option<(&'static str, String)> {
+    let shown = before.and_then(|booking| booking.payment.instruction.as_ref());
+    if shown.is_some() && shown != after.payment.instruction.as_ref() {
+        return Some(("S6", "what to pay changed after it was shown".to_owned()));
+    }
+    let asked = after.payment.asked.as_ref()?;
+    let instruction = after.payment.instruction.as_ref().map(|signed| &signed.instruction);
+    let differs = instruction.is_some_and(|instruction| instruction.amount != *asked);
+    (differs || asked.units > after.payment.quoted.units)
+        .then(|| ("S6", "another amount than was quoted".to_owned()))
+}
+
+/// Every move of a phase there is.
+fn may_move(from: Phase, to: Phase) -> bool {
+    match from {
+        Phase::Pending => matches!(to, Phase::Holding | Phase::Unwinding),
+        Phase::Holding => {
+            matches!(to, Phase::AwaitingPayment | Phase::Committing | Phase::Unwinding)
+        }
+        Phase::AwaitingPayment => matches!(to, Phase::Committing | Phase::Unwinding),
+        Phase::Committing => matches!(to, Phase::Confirmed | Phase::Unwinding),
+        Phase::Confirmed => to == Phase::Completed,
+        Phase::Unwinding => matches!(to, Phase::Failed | Phase::Cancelled),
+        Phase::Completed | Phase::Failed | Phase::Cancelled => false,
+    }
+}
+
+/// What is wrong with a payment.
+pub(crate) fn payment(payment: &Payment) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let reversed = payment.transfers.values().any(|t| matches!(t.posted, Posted::Reversed(_)));
+    if payment.refunded() > payment.final_units() && !reversed {
+        wrong.push("more goes back than came".to_owned());
+    }
+    let customer = payment.book.0.get(&Book::Customer).copied().unwrap_or_default();
+    let decided = payment.settled || payment.closing.is_some();
+    if decided && customer.debit != customer.credit {
+        wrong.push("money lies about that nobody has a claim on".to_owned());
+    }
+    let (mut debit, mut credit) = (contracts::asset::Units::ZERO, contracts::asset::Units::ZERO);
+    for sides in payment.book.0.values() {
+        debit = debit.checked_add(sides.debit).unwrap();
+        credit = credit.checked_add(sides.credit).unwrap();
+    }
+    if debit != credit {
+        wrong.push(format!("the ledger is out of balance: {debit}, {credit}"));
+    }
+    wrong
+}
+
+/// What is wrong with an account of points after `events`.
+pub(crate) fn account(account: &Account, events: &[rewards_core::Event]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let sum: i64 = events.iter().flat_map(postings).map(|posting| posting.points).sum();
+    if sum != 0 {
+        wrong.push(format!("points out of balance by {sum}"));
+    }
+    if account.debt > 0 && account.balances().available > 0 {
+        wrong.push("a debt while points are available".to_owned());
+    }
+    wrong
+}
+
+/// Whether events are such that the whole journal of their leg has to be looked at.
+pub(crate) fn needs_whole_journal(recorded: &[supplier_sync_core::Recorded]) -> bool {
+    use supplier_sync_core::Event::{AttemptMade, InvariantBroken};
+    recorded.iter().any(|entry| match &entry.event {
+        AttemptMade { attempt, .. } => *attempt > 1,
+        InvariantBroken { .. } => true,
+        _ => false,
+    })
+}

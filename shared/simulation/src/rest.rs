@@ -1,0 +1,222 @@
+//! What must hold when the faults are over and nothing is left to happen.
+
+use booking_core::{Booking, Leg, Phase, ReviewWhy, Status, status};
+use contracts::{
+    ids::{AccountId, BookingId},
+    messages::{LegState, RefundState},
+};
+use payment_verification_core::Payment;
+use rewards_core::{LotId, RedemptionState, rules::Rule};
+
+use crate::{parcel::Role, rapid::Standing, world::World};
+
+impl World {
+    /// Checks everything; each finding is a violation.
+    pub(crate) fn check_at_rest(&mut self) {
+        let ids: Vec<BookingId> = self.travellers.keys().copied().collect();
+        for id in ids {
+            let found = match self.bookings.rows.get(&id) {
+                None => vec![("Q1", "a click without a booking".to_owned())],
+                Some(booking) => self.booking_at_rest(booking),
+            };
+            for (predicate, what) in found {
+                self.broken(predicate, Some(id), what);
+            }
+        }
+        for (predicate, what) in self.messages_at_rest() {
+            self.broken(predicate, None, what);
+        }
+        for (about, what) in self.folds() {
+            self.broken("S12", about, what);
+        }
+    }
+
+    fn booking_at_rest(&self, booking: &Booking) -> Vec<(&'static str, String)> {
+        let mut found = Vec::new();
+        if let Some(why) = self.is_not_at_rest(booking) {
+            found.push(("Q1", format!("{:?}, {:?}: {why}", booking.phase, booking.review)));
+        }
+        for leg in &booking.legs {
+            found.extend(self.leg_at_rest(booking, leg).map(|what| ("Q2", what)));
+        }
+        found.extend(self.money_at_rest(booking).map(|what| ("Q3", what)));
+        found.extend(self.points_at_rest(booking).map(|what| ("S8", what)));
+        found
+    }
+
+    /// Closed, or waiting for a person with a reason that only a person can deal with.
+    fn is_not_at_rest(&self, booking: &Booking) -> Option<String> {
+        if booking.phase.is_closed() {
+            return None;
+        }
+        let Some(review) = booking.review else { return Some("waits for nothing".to_owned()) };
+        let refund_under_way = || {
+            let payment = &booking.payment;
+            !payment.refunds.is_empty()
+                && payment.refunds.iter().all(|refund| refund.state == Some(RefundState::Granted))
+        };
+        let not_as_ordered = || booking.legs.iter().any(|leg| self.is_not_as_ordered(leg));
+        let taken_back = || booking.legs.iter().any(|leg| self.was_taken_back(leg.leg_id));
+        let allowed = match review.why {
+            // The money is granted; sending it is the treasury's, outside.
+            ReviewWhy::Stuck => booking.phase == Phase::Unwinding && refund_under_way(),
+            ReviewWhy::CommitStuck => not_as_ordered(),
+            ReviewWhy::CancelledBySupplier => taken_back(),
+            ReviewWhy::MoneyNotFinal => {
+                // It was opened while money was late; what holds the booking up now is another thing.
+                (booking.phase == Phase::Unwinding && refund_under_way())
+                    || (booking.phase == Phase::Committing && not_as_ordered())
+            }
+            ReviewWhy::InvariantBroken => false,
+        };
+        (!allowed).then(|| format!("{:?} is no reason to wait", review.why))
+    }
+
+    fn is_not_as_ordered(&self, leg: &Leg) -> bool {
+        let order = &leg.order;
+        let other = |one: &crate::rapid::Itinerary| {
+            (one.check_in, one.check_out) != (order.check_in, order.check_out)
+        };
+        self.rapid.of(leg.leg_id).any(other)
+    }
+
+    /// Exactly what was promised is there, or nothing is.
+    fn leg_at_rest(&self, booking: &Booking, leg: &Leg) -> Option<String> {
+        let there = self.rapid.live(leg.leg_id, self.now);
+        let promised = matches!(status(booking), Status::Confirmed | Status::Completed);
+        let waits = booking.phase == Phase::Committing;
+        if !promised && !waits {
+            return (!there.is_empty()).then(|| format!("{} of {} left over", there.len(), leg.leg_id));
+        }
+        if there.len() > 1 {
+            return Some(format!("{} of {}", there.len(), leg.leg_id));
+        }
+        if waits || self.was_taken_back(leg.leg_id) {
+            return None;
+        }
+        let [(reference, one)] = there.as_slice() else {
+            return Some(format!("{} is promised and not there", leg.leg_id));
+        };
+        let told = matches!(&leg.known.state, Some(LegState::Confirmed { reference: r }) if r == *reference);
+        let ordered = (one.check_in, one.check_out) == (leg.order.check_in, leg.order.check_out);
+        let bought = one.standing(self.now) == Standing::Booked;
+        (!told || !ordered || !bought)
+            .then(|| format!("{} is {told} {ordered} {bought}", leg.leg_id))
+    }
+
+    /// What came is the price, or has a name in the ledger, or goes back.
+    fn money_at_rest(&self, booking: &Booking) -> Option<String> {
+        let promised = matches!(booking.phase, Phase::Confirmed | Phase::Completed);
+        let Some(payment) = self.payments.rows.get(&booking.payment.payment_id) else {
+            return (promised && !booking.payment.is_free()).then(|| "never paid".to_owned());
+        };
+        if let Some(what) = self.money_is_known(payment) {
+            return Some(what);
+        }
+        let received = payment.final_units();
+        match booking.phase {
+            Phase::Confirmed | Phase::Completed | Phase::Committing => {
+                let due = booking.payment.asked.as_ref().map_or(received, |asked| asked.units);
+                let paid = payment.settled && received >= due && payment.refunds.is_empty();
+                (!paid && !booking.payment.is_free()).then(|| format!("{received} for {due}"))
+            }
+            Phase::Unwinding | Phase::Failed | Phase::Cancelled => {
+                let back = payment.refunded();
+                (back != received).then(|| format!("{received} came, {back} goes back"))
+            }
+            Phase::Pending | Phase::Holding | Phase::AwaitingPayment => None,
+        }
+    }
+
+    fn money_is_known(&self, payment: &Payment) -> Option<String> {
+        let request = payment.request.as_ref()?;
+        let stands = self.chain.balance(&request.deposit.address);
+        let known = payment.final_units();
+        (stands != known).then(|| format!("{stands} stands on the chain, {known} is known"))
+    }
+
+    fn points_at_rest(&self, booking: &Booking) -> Option<String> {
+        let account = self.accounts.rows.get(&booking.account_id)?;
+        let ended = booking.phase.is_closed();
+        let promised = matches!(booking.phase, Phase::Confirmed | Phase::Completed);
+        if booking.points.is_some() && ended {
+            let state = account.redemptions.get(&booking.booking_id).map(|r| r.state);
+            let right = match state {
+                Some(RedemptionState::Captured) => promised,
+                Some(RedemptionState::Released) => !promised,
+                // They were never taken; nothing is out.
+                Some(RedemptionState::Refused) | None => !promised,
+                Some(RedemptionState::Held) => false,
+            };
+            if !right {
+                return Some(format!("redeemed points are {state:?}"));
+            }
+        }
+        let earned = account.lots.contains_key(&LotId::Earned(Rule::Stay, booking.booking_id));
+        (earned != promised).then(|| format!("points earned: {earned}"))
+    }
+
+    /// Every message took effect once at everybody it is for; nothing lies about.
+    fn messages_at_rest(&self) -> Vec<(&'static str, String)> {
+        let mut found = Vec::new();
+        for role in Role::ALL {
+            let database = &self.databases[&role];
+            let unsent = database.unsent();
+            if !unsent.is_empty() {
+                found.push(("Q4", format!("{} has not sent {unsent:?}", role.word())));
+            }
+            for id in database.unfinished() {
+                found.push(("S11", format!("{} has not finished {id}", role.word())));
+            }
+        }
+        for (id, listeners, name) in &self.said {
+            for role in *listeners {
+                if !self.databases[role].is_done(*id) {
+                    found.push(("S11", format!("{name} never took effect at {}", role.word())));
+                }
+            }
+        }
+        found
+    }
+
+    /// Every journal gives its row, byte for byte, after a way through JSON.
+    fn folds(&self) -> Vec<(Option<BookingId>, String)> {
+        let mut found = Vec::new();
+        for (id, journal) in &self.bookings.journals {
+            let state = journal.iter().fold(None, |state, entry| {
+                let text = serde_json::to_string(entry).unwrap();
+                booking_core::evolve(state, &serde_json::from_str(&text).unwrap())
+            });
+            if state.as_deref() != self.bookings.rows.get(id).map(|booking| &**booking) {
+                found.push((Some(*id), "a booking is not the fold of its journal".to_owned()));
+            }
+        }
+        let policy = &self.legs.policy;
+        for (id, journal) in &self.legs.journals {
+            let row = &self.legs.rows[id];
+            let state = journal.iter().fold(None, supplier_sync_core::evolve);
+            if state.as_ref() != Some(row) {
+                found.push((Some(row.booking_id), format!("leg {id} is not the fold of its journal")));
+            }
+            for what in supplier_sync_core::predicates::broken(journal, policy) {
+                found.push((Some(row.booking_id), format!("leg {id}: {what}")));
+            }
+        }
+        for (id, journal) in &self.payments.journals {
+            let row = &self.payments.rows[id];
+            let none = Payment::new(*id, row.booking_id);
+            if payment_verification_core::evolve_all(none, journal) != *row {
+                found.push((Some(row.booking_id), "a payment is not the fold of its journal".to_owned()));
+            }
+        }
+        for (id, journal) in &self.accounts.journals {
+            found.extend(self.account_folds(id, journal).map(|what| (None, what)));
+        }
+        found
+    }
+
+    fn account_folds(&self, id: &AccountId, journal: &[rewards_core::Event]) -> Option<String> {
+        let folded = journal.iter().fold(rewards_core::Account::default(), rewards_core::evolve);
+        (folded != self.accounts.rows[id]).then(|| format!("{id} is not the fold of its journal"))
+    }
+}

@@ -1,0 +1,115 @@
+//! supplier-sync's shell without its servers: wishes, hints, answers and timers in, transactions and calls out.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use contracts::{
+    ids::{LegId, MessageId},
+    message::Message as _,
+    messages::{CallbackReceived, LegWanted, WantedLeg},
+    supplier::Supplier,
+};
+use messaging_core::{Cause, Trouble};
+use suppliers::{Answer, dialect};
+use supplier_sync_core::{
+    Effect, Event, Fact, Inbound, Leg, Policy, Recorded, State, decide, effects, learn, record,
+    wake_at,
+};
+
+use crate::{
+    commit::{Commit, Handled, Rows, Timer},
+    parcel::Parcel,
+    world::Sabotage,
+};
+
+/// supplier-sync's rows.
+#[derive(Debug)]
+pub(crate) struct Legs {
+    pub(crate) policy: Policy,
+    pub(crate) rows: BTreeMap<LegId, Box<Leg>>,
+    pub(crate) journals: BTreeMap<LegId, Vec<Recorded>>,
+    /// Legs by the client reference of their attempts.
+    pub(crate) by_reference: BTreeMap<String, LegId>,
+    pub(crate) sabotage: Sabotage,
+}
+
+impl Legs {
+    pub(crate) fn state(&self, id: LegId) -> State {
+        self.rows.get(&id).cloned()
+    }
+
+    pub(crate) fn hear(&self, parcel: &Parcel, now: DateTime<Utc>) -> Handled {
+        match parcel.kind {
+            LegWanted::TYPE => {
+                let Inbound { leg_id, command } = parcel.open::<LegWanted>().into();
+                let state = self.state(leg_id);
+                match decide(&state, &command, &self.policy, now) {
+                    Ok(events) => Ok(self.commit(state, events, now)),
+                    Err(_) => Err(Trouble::Permanent(Cause::Rejected)),
+                }
+            }
+            CallbackReceived::TYPE => {
+                let CallbackReceived { client_reference, reference, .. } = parcel.open();
+                let leg_id = client_reference.as_ref().and_then(|r| self.by_reference.get(r));
+                let Some(leg_id) = leg_id.copied() else { return Ok(Commit::default()) };
+                Ok(self.learn(leg_id, &Fact::Hinted { client_reference, reference }, now))
+            }
+            other => panic!("supplier-sync does not hear {other}"),
+        }
+    }
+
+    pub(crate) fn learn(&self, id: LegId, fact: &Fact, now: DateTime<Utc>) -> Commit {
+        let state = self.state(id);
+        if self.sabotage == Sabotage::LateEvidenceDropped && is_late_evidence(&state, fact) {
+            return Commit::default();
+        }
+        let events = learn(&state, fact, &self.policy, now);
+        self.commit(state, events, now)
+    }
+
+    fn commit(&self, state: State, events: Vec<Event>, now: DateTime<Utc>) -> Commit {
+        let mut commit = Commit::default();
+        if events.is_empty() {
+            return commit;
+        }
+        let mut state = state;
+        let mut journal = Vec::new();
+        for event in events {
+            let (after, recorded) = record(state, vec![event], now);
+            for entry in &recorded {
+                let leg = after.as_deref().unwrap();
+                for (n, effect) in (0_u64..).zip(effects(leg, entry)) {
+                    let id = MessageId::caused_by(entry.at, leg.leg_id.0, entry.version, n);
+                    match effect {
+                        Effect::Call(call) => commit.calls.push(*call),
+                        Effect::Tell(message) => commit.said.push(Parcel::of(id, &message)),
+                    }
+                }
+            }
+            state = after;
+            journal.extend(recorded);
+        }
+        let leg = state.as_deref().unwrap();
+        if let Some(at) = wake_at(leg, &self.policy) {
+            commit.timers.push((Timer::Leg(leg.leg_id), at));
+        }
+        commit.rows.push(Rows::Leg(state, journal));
+        commit
+    }
+}
+
+/// For the canary alone: what a service would drop that believes a closed leg to be closed.
+fn is_late_evidence(state: &State, fact: &Fact) -> bool {
+    let Some(leg) = state.as_deref() else { return false };
+    let Fact::Answered { answer: Answer::Seen(_), .. } = fact else { return false };
+    let told_gone = leg.told.as_ref().is_some_and(|told| {
+        use contracts::messages::LegState::{Gone, Refused};
+        matches!(told.state, Gone { .. } | Refused { .. })
+    });
+    leg.wanted == WantedLeg::Released && told_gone
+}
+
+/// How the supplier is asked.
+pub(crate) fn rapid() -> &'static dyn suppliers::Dialect {
+    dialect(Supplier::Rapid)
+}

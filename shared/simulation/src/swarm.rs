@@ -1,0 +1,170 @@
+//! What may go wrong in one run, and how often: drawn per seed, so that every run is hostile in its own way.
+//!
+//! Each kind of fault is off in half of the runs. A run where everything fails a little hides what a run
+//! shows where one thing fails all the time.
+
+use rand::{Rng as _, rngs::SmallRng, seq::IndexedRandom as _};
+
+/// How hostile a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mix {
+    /// Nothing fails but what customers and suppliers may do.
+    Calm,
+    /// Each kind of fault is drawn.
+    Swarm,
+    /// Every kind of fault is on, none so high that nothing could be confirmed.
+    Worst,
+}
+
+impl Mix {
+    /// The mix of a numbered seed: one in twenty is calm, one in twenty the worst.
+    #[must_use]
+    pub const fn of(seed: u64) -> Self {
+        match seed % 20 {
+            0 => Self::Calm,
+            1 => Self::Worst,
+            _ => Self::Swarm,
+        }
+    }
+
+    /// Its word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Calm => "calm",
+            Self::Swarm => "swarm",
+            Self::Worst => "worst",
+        }
+    }
+}
+
+/// The faults of one run. Numbers without a unit are chances in a thousand.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Faults {
+    // Our processes, at each point where they can die.
+    pub(crate) crash: u32,
+    pub(crate) handler_fails: u32,
+    pub(crate) pause: u32,
+    // The bus.
+    pub(crate) delivery_lost: u32,
+    pub(crate) ack_lost: u32,
+    pub(crate) publish_lost: u32,
+    pub(crate) confirm_lost: u32,
+    pub(crate) repeated: u32,
+    pub(crate) delayed: u32,
+    pub(crate) delay_max_s: u32,
+    // The supplier.
+    pub(crate) connection_refused: u32,
+    pub(crate) request_lost: u32,
+    pub(crate) answer_lost: u32,
+    pub(crate) late: u32,
+    pub(crate) error_before: u32,
+    pub(crate) error_after: u32,
+    pub(crate) garbled: u32,
+    pub(crate) turned_away: u32,
+    pub(crate) look_up_bare: u32,
+    pub(crate) look_up_stale_max_s: u32,
+    pub(crate) visible_after_max_s: u32,
+    pub(crate) refusal_lies: u32,
+    pub(crate) takes_back: u32,
+    pub(crate) other_dates: u32,
+    /// Does what it was asked long after it said nothing would be done any more.
+    pub(crate) breaks_promises: u32,
+    // Its callbacks.
+    pub(crate) callback_lost: u32,
+    pub(crate) callback_repeated: u32,
+    pub(crate) callback_late_max_s: u32,
+    pub(crate) callback_forged: u32,
+    // The chain.
+    pub(crate) reorg: u32,
+    pub(crate) reorg_depth_max: u32,
+    pub(crate) transfer_dropped: u32,
+    pub(crate) node_away: u32,
+}
+
+/// What stays the same over a run, faults or not.
+#[derive(Debug, Clone)]
+pub(crate) struct Setting {
+    pub(crate) sold_out: u32,
+    pub(crate) price_changed: u32,
+    pub(crate) cancels: u32,
+    pub(crate) odd_payer: u32,
+    pub(crate) redeems: u32,
+    pub(crate) more_legs: u32,
+    pub(crate) large: u32,
+    pub(crate) hold_for_s: i64,
+    /// How long bookings go on coming in, in seconds.
+    pub(crate) rush_s: u32,
+}
+
+impl Setting {
+    pub(crate) fn draw(mix: Mix, rng: &mut SmallRng) -> Self {
+        const HOLDS_S: [i64; 6] =
+            [3_600, 3_600, 24 * 3_600, 24 * 3_600, 60 * 24 * 3_600, 1_500];
+        let lapses = if mix == Mix::Swarm { HOLDS_S.len() } else { HOLDS_S.len() - 1 };
+        Self {
+            sold_out: rng.random_range(0..60),
+            price_changed: rng.random_range(0..40),
+            cancels: rng.random_range(40..160),
+            odd_payer: rng.random_range(100..400),
+            redeems: rng.random_range(0..500),
+            more_legs: rng.random_range(0..400),
+            large: rng.random_range(0..150),
+            hold_for_s: HOLDS_S[..lapses].choose(rng).copied().unwrap_or(3_600),
+            rush_s: rng.random_range(60..7_200),
+        }
+    }
+}
+
+impl Faults {
+    pub(crate) fn draw(mix: Mix, rng: &mut SmallRng) -> Self {
+        match mix {
+            Mix::Calm => Self::default(),
+            Mix::Swarm => Self::drawn(rng, 500, 1),
+            Mix::Worst => Self::drawn(rng, 1_000, 3),
+        }
+    }
+
+    /// `on` is the chance of each kind, `mild` divides how high it may be.
+    fn drawn(rng: &mut SmallRng, on: u32, mild: u32) -> Self {
+        let mut up_to = |most: u32| {
+            let most = (most / mild).max(1);
+            if rng.random_range(0..1_000) < on { rng.random_range(1..=most) } else { 0 }
+        };
+        Self {
+            crash: up_to(150),
+            handler_fails: up_to(600),
+            pause: up_to(60),
+            delivery_lost: up_to(300),
+            ack_lost: up_to(300),
+            publish_lost: up_to(300),
+            confirm_lost: up_to(300),
+            repeated: up_to(400),
+            delayed: up_to(300),
+            delay_max_s: up_to(600),
+            connection_refused: up_to(200),
+            request_lost: up_to(250),
+            answer_lost: up_to(250),
+            late: up_to(200),
+            error_before: up_to(150),
+            error_after: up_to(150),
+            garbled: up_to(150),
+            turned_away: up_to(150),
+            look_up_bare: up_to(200),
+            look_up_stale_max_s: up_to(250),
+            visible_after_max_s: up_to(290),
+            refusal_lies: up_to(300),
+            takes_back: up_to(30),
+            other_dates: up_to(30),
+            breaks_promises: up_to(120),
+            callback_lost: up_to(600),
+            callback_repeated: up_to(500),
+            callback_late_max_s: up_to(20_000),
+            callback_forged: up_to(200),
+            reorg: up_to(250),
+            reorg_depth_max: up_to(2),
+            transfer_dropped: up_to(200),
+            node_away: up_to(300),
+        }
+    }
+}

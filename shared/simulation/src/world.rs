@@ -1,0 +1,289 @@
+//! Everything there is in one run, and the loop that lets it happen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::{
+    ids::{BookingId, LegId, MessageId},
+    policy,
+    supplier::Supplier,
+};
+use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
+use suppliers::{Access, HttpRequest, Sent};
+use supplier_sync_core::Call;
+
+use crate::{
+    Violation,
+    agenda::Agenda,
+    booking::Bookings,
+    chain::Chain,
+    commit::Timer,
+    database::Database,
+    parcel::{Parcel, Role},
+    payments::Payments,
+    rapid::{Manner, Rapid},
+    rewards::Accounts,
+    sometimes::{Counters, Sometimes},
+    story::Story,
+    supplier_sync::Legs,
+    swarm::{Faults, Mix, Setting},
+};
+
+mod bus;
+mod commits;
+mod exchange;
+mod money;
+mod people;
+mod webhooks;
+
+pub(crate) use exchange::Exchange;
+pub(crate) use people::Traveller;
+pub(crate) use webhooks::Push;
+
+/// A run that takes more steps than this goes round in circles.
+const STEPS_MAX: u64 = 300_000;
+
+/// A deliberate mistake, for the tests that prove that mistakes are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sabotage {
+    #[default]
+    None,
+    /// What a supplier shows after a leg is closed is not learnt.
+    LateEvidenceDropped,
+    /// Every delivery is handled, whatever the inbox says.
+    InboxSkipped,
+    /// A delivery is acknowledged before its effect is committed.
+    AckedFirst,
+    /// A message is forgotten once it was given to the broker, confirmed or not.
+    ConfirmNotAwaited,
+}
+
+/// What happens next.
+#[derive(Debug)]
+pub(crate) enum Happening {
+    Deliver { to: Role, parcel: Parcel, redelivered: bool },
+    Publish { from: Role, row: u64 },
+    Sweep(Role),
+    Fire(Timer),
+    Send(Box<Call>),
+    Arrive { exchange: Exchange, request: HttpRequest, manner: Manner, answer: Answering },
+    Return { exchange: Exchange, sent: Sent },
+    SupplierMakes { token: String, client_reference: String, hold: bool },
+    SupplierTakesBack(String),
+    Push(Push),
+    Accept(BookingId),
+    Cancel(BookingId),
+    Pay { booking_id: BookingId, part: u32 },
+    Mine,
+    Watch,
+    Replay(Role, Parcel),
+    FaultsEnd,
+}
+
+/// What becomes of the supplier's answer.
+#[derive(Debug, Clone)]
+pub(crate) enum Answering {
+    /// It comes, perhaps not as the supplier documents it.
+    Comes { at: DateTime<Utc>, instead: Option<suppliers::HttpReply> },
+    /// It does not, and was given up by then, or is.
+    Lost,
+}
+
+/// One run.
+pub(crate) struct World {
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) agenda: Agenda<Happening>,
+    pub(crate) rng: SmallRng,
+    pub(crate) faults: Faults,
+    pub(crate) setting: Setting,
+    /// Whether the supplier keeps what it promises, in this run.
+    pub(crate) supplier_is_true: bool,
+    pub(crate) sabotage: Sabotage,
+    pub(crate) messaging: policy::Messaging,
+    pub(crate) access: Access,
+
+    pub(crate) databases: BTreeMap<Role, Database>,
+    pub(crate) bookings: Bookings,
+    pub(crate) legs: Legs,
+    pub(crate) payments: Payments,
+    pub(crate) accounts: Accounts,
+    pub(crate) callbacks: BTreeSet<String>,
+    /// For when each row in a table of timers is due.
+    pub(crate) timers: BTreeMap<Timer, DateTime<Utc>>,
+    pub(crate) parked: BTreeSet<(Role, MessageId, u32)>,
+
+    pub(crate) rapid: Rapid,
+    pub(crate) chain: Chain,
+    pub(crate) mining: bool,
+    pub(crate) watching: bool,
+    pub(crate) travellers: BTreeMap<BookingId, Traveller>,
+    /// Whose leg it is.
+    pub(crate) leg_owners: BTreeMap<LegId, BookingId>,
+    /// Every message ever said, and whose it is; not in the real system, for the check alone.
+    pub(crate) said: Vec<(MessageId, &'static [Role], &'static str)>,
+    pub(crate) found_nothing: BTreeSet<String>,
+    pub(crate) refused: BTreeSet<String>,
+
+    pub(crate) sometimes: Counters,
+    pub(crate) story: Story,
+    pub(crate) violations: Vec<Violation>,
+    pub(crate) steps: u64,
+}
+
+impl World {
+    pub(crate) fn new(random: u64, mix: Mix, sabotage: Sabotage, story: Story) -> Self {
+        let mut rng = SmallRng::seed_from_u64(random);
+        let setting = Setting::draw(mix, &mut rng);
+        let faults = Faults::draw(mix, &mut rng);
+        let shipped = policy::Policy::parse(policy::DEFAULT).unwrap();
+        let registry = payment_verification_core::assets::DEFAULT;
+        let chain = Chain::new();
+        Self {
+            now: DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
+            agenda: Agenda::new(),
+            rng,
+            supplier_is_true: faults.breaks_promises == 0,
+            sabotage,
+            messaging: shipped.messaging.clone(),
+            access: Access {
+                key: "key".to_owned(),
+                secret: "secret".into(),
+                email: "ops@holdfast.example".to_owned(),
+                customer_ip: "203.0.113.1".to_owned(),
+                country_code: "DE".to_owned(),
+                language: "en-US".to_owned(),
+            },
+            databases: Role::ALL.into_iter().map(|role| (role, Database::default())).collect(),
+            bookings: Bookings {
+                policy: booking_core::Policy::of(&shipped),
+                rows: BTreeMap::new(),
+                journals: BTreeMap::new(),
+            },
+            legs: Legs {
+                policy: supplier_sync_core::Policy::of(shipped.of(Supplier::Rapid)),
+                rows: BTreeMap::new(),
+                journals: BTreeMap::new(),
+                by_reference: BTreeMap::new(),
+                sabotage,
+            },
+            payments: Payments {
+                registry: payment_verification_core::assets::Registry::parse(registry).unwrap(),
+                rows: BTreeMap::new(),
+                journals: BTreeMap::new(),
+                owners: BTreeMap::new(),
+                cursor: chain.cursor(),
+            },
+            accounts: Accounts {
+                policy: (&shipped.rewards).into(),
+                rows: BTreeMap::new(),
+                journals: BTreeMap::new(),
+            },
+            callbacks: BTreeSet::new(),
+            timers: BTreeMap::new(),
+            parked: BTreeSet::new(),
+            rapid: Rapid::new(TimeDelta::seconds(setting.hold_for_s)),
+            chain,
+            mining: false,
+            watching: false,
+            travellers: BTreeMap::new(),
+            leg_owners: BTreeMap::new(),
+            said: Vec::new(),
+            found_nothing: BTreeSet::new(),
+            refused: BTreeSet::new(),
+            sometimes: Counters::default(),
+            story,
+            violations: Vec::new(),
+            steps: 0,
+            faults,
+            setting,
+        }
+    }
+
+    /// Lets everything happen, first with faults and then without, until nothing is left to happen.
+    pub(crate) fn run(&mut self, bookings: u32) {
+        let faulty_for = i64::from(self.setting.rush_s) + 4 * 3_600;
+        self.put_in(faulty_for, Happening::FaultsEnd);
+        self.invite(bookings);
+        while let Some((at, what)) = self.agenda.take() {
+            self.now = at;
+            self.steps += 1;
+            self.happen(what);
+            if self.steps > STEPS_MAX {
+                self.broken("S18", None, "it goes round in circles".to_owned());
+            }
+            if !self.violations.is_empty() {
+                return;
+            }
+        }
+        self.check_at_rest();
+    }
+
+    fn happen(&mut self, what: Happening) {
+        match what {
+            Happening::Deliver { to, parcel, redelivered } => self.deliver(to, parcel, redelivered),
+            Happening::Publish { from, row } => self.publish(from, row),
+            Happening::Sweep(role) => self.sweep(role),
+            Happening::Fire(timer) => self.fire(timer),
+            Happening::Send(call) => self.send(&call),
+            Happening::Arrive { exchange, request, manner, answer } => {
+                self.arrive(exchange, &request, manner, answer);
+            }
+            Happening::Return { exchange, sent } => self.answered(&exchange, &sent),
+            Happening::SupplierMakes { token, client_reference, hold } => {
+                self.supplier_makes(&token, &client_reference, hold);
+            }
+            Happening::SupplierTakesBack(reference) => self.supplier_takes_back(&reference),
+            Happening::Push(push) => self.push(push),
+            Happening::Accept(booking_id) => self.accept(booking_id),
+            Happening::Cancel(booking_id) => self.cancel(booking_id),
+            Happening::Pay { booking_id, part } => self.pay(booking_id, part),
+            Happening::Mine => self.mine(),
+            Happening::Watch => self.watch(),
+            Happening::Replay(role, parcel) => self.replay(role, parcel),
+            Happening::FaultsEnd => {
+                self.faults = Faults::default();
+                self.story.tell(self.now, None, || "faults end here".to_owned());
+            }
+        }
+    }
+
+    pub(crate) fn chance(&mut self, in_a_thousand: u32) -> bool {
+        in_a_thousand > 0 && self.rng.random_range(0..1_000) < in_a_thousand
+    }
+
+    /// One of the points where a process can die.
+    pub(crate) fn crashes(&mut self) -> bool {
+        self.chance(self.faults.crash)
+    }
+
+    pub(crate) fn hit(&mut self, what: Sometimes) {
+        self.sometimes.hit(what);
+    }
+
+    pub(crate) fn put_in(&mut self, seconds: i64, what: Happening) {
+        self.agenda.put(self.now + TimeDelta::seconds(seconds), what);
+    }
+
+    /// After some milliseconds, as things take inside a machine room.
+    pub(crate) fn put_soon(&mut self, what: Happening) {
+        let soon = TimeDelta::milliseconds(self.rng.random_range(1..40));
+        self.agenda.put(self.now + soon, what);
+    }
+
+    pub(crate) fn seconds(&mut self, from: i64, to: i64) -> i64 {
+        self.rng.random_range(from..=to.max(from))
+    }
+
+    pub(crate) fn database(&mut self, role: Role) -> &mut Database {
+        self.databases.get_mut(&role).unwrap()
+    }
+
+    pub(crate) fn tell(&mut self, about: Option<BookingId>, text: impl FnOnce() -> String) {
+        self.story.tell(self.now, about, text);
+    }
+
+    pub(crate) fn broken(&mut self, predicate: &'static str, about: Option<BookingId>, what: String) {
+        self.tell(about, || format!("BROKEN {predicate}: {what}"));
+        self.violations.push(Violation { predicate, booking_id: about, what });
+    }
+}

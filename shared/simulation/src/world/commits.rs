@@ -1,0 +1,277 @@
+//! Commits: rows change, are checked, and what follows is put on its way.
+
+use booking_core::{Booking, Phase, Recorded};
+use contracts::{
+    ids::{BookingId, LegId},
+    message::Message as _,
+    messages::{CallbackReceived, LegChanged, PointsState},
+};
+use supplier_sync_core::{Doing, Event, Leg, wake_at};
+
+use super::{Happening, World, bus::Memory};
+use crate::{
+    commit::{Commit, Rows, Timer},
+    parcel::{Parcel, Role},
+    predicates,
+    sometimes::Sometimes,
+};
+
+impl World {
+    pub(super) fn commit(&mut self, role: Role, commit: Commit, memory: Memory) {
+        let Commit { rows, said, timers, calls } = commit;
+        for row in rows {
+            match row {
+                Rows::Booking(state, recorded) => self.commit_booking(state, recorded),
+                Rows::Leg(state, recorded) => self.commit_leg(state, recorded),
+                Rows::Payment(payment, events) => {
+                    let about = Some(payment.booking_id);
+                    for what in predicates::payment(&payment) {
+                        self.broken("S7", about, what);
+                    }
+                    self.tell(about, || {
+                        let kinds: Vec<_> = events.iter().map(|event| event.kind()).collect();
+                        format!("payment: {}", kinds.join(", "))
+                    });
+                    if let Some(request) = &payment.request {
+                        let address = request.deposit.address.clone();
+                        self.payments.owners.insert(address, payment.payment_id);
+                    }
+                    let id = payment.payment_id;
+                    self.payments.journals.entry(id).or_default().extend(events);
+                    self.payments.rows.insert(id, *payment);
+                }
+                Rows::Watched(cursor) => self.payments.cursor = cursor,
+                Rows::Account(id, account, events) => {
+                    for what in predicates::account(&account, &events) {
+                        self.broken("S8", None, what);
+                    }
+                    self.accounts.journals.entry(id.clone()).or_default().extend(events);
+                    self.accounts.rows.insert(id, account);
+                }
+                Rows::Callback(id) => drop(self.callbacks.insert(id)),
+            }
+        }
+        for (timer, at) in timers {
+            self.timers.insert(timer.clone(), at);
+            self.agenda.put(at.max(self.now), Happening::Fire(timer));
+        }
+        self.say(role, said, memory);
+        for call in calls {
+            match memory {
+                Memory::Dies => self.hit(Sometimes::CrashBetweenCommitAndSend),
+                Memory::Lives if self.chance(self.faults.pause) => {
+                    let seconds = self.seconds(1, 200);
+                    self.put_in(seconds, Happening::Send(Box::new(call)));
+                }
+                Memory::Lives => self.put_soon(Happening::Send(Box::new(call))),
+            }
+        }
+    }
+
+    fn commit_booking(&mut self, state: booking_core::State, recorded: Vec<Recorded>) {
+        let booking = state.unwrap();
+        let id = booking.booking_id;
+        let before = self.bookings.rows.get(&id).cloned();
+        for (predicate, what) in predicates::booking(before.as_deref(), &booking, &recorded) {
+            self.broken(predicate, Some(id), what);
+        }
+        for entry in &recorded {
+            self.tell(Some(id), || format!("booking: {:?}", entry.event));
+            if entry.event == booking_core::Event::Confirmed {
+                self.check_confirmed(&booking);
+            }
+        }
+        self.note_booking(before.as_deref(), &booking);
+        let awaits = |b: &Booking| b.phase == Phase::AwaitingPayment;
+        let shown = awaits(&booking) && !before.as_deref().is_some_and(awaits);
+        self.bookings.journals.entry(id).or_default().extend(recorded);
+        if shown {
+            self.shown_to_pay(&booking);
+        }
+        self.bookings.rows.insert(id, booking);
+    }
+
+    fn note_booking(&mut self, before: Option<&Booking>, after: &Booking) {
+        let unwinding = |b: &Booking| b.phase == Phase::Unwinding;
+        if unwinding(after) && !before.is_some_and(unwinding) {
+            let held = after.legs.iter().any(booking_core::Leg::is_held);
+            let gone = after.legs.iter().any(booking_core::Leg::is_gone);
+            if held && gone {
+                self.hit(Sometimes::LegsWentApart);
+            }
+            if after.points.is_some_and(|points| points.known == Some(PointsState::Refused)) {
+                self.hit(Sometimes::PointsRefused);
+            }
+        }
+    }
+
+    /// What is confirmed is paid, and is there, once.
+    fn check_confirmed(&mut self, booking: &Booking) {
+        let id = booking.booking_id;
+        let paid = self.payments.rows.get(&booking.payment.payment_id).is_some_and(|p| p.settled);
+        if !paid && !booking.payment.is_free() {
+            self.broken("S13", Some(id), "confirmed and not paid".to_owned());
+        }
+        for leg in &booking.legs {
+            let at = self.now;
+            let there = self.rapid.live(leg.leg_id, at);
+            let bought = there.iter().any(|(_, one)| {
+                one.standing(at) == crate::rapid::Standing::Booked
+                    && (one.check_in, one.check_out) == (leg.order.check_in, leg.order.check_out)
+            });
+            if !bought && !self.was_taken_back(leg.leg_id) {
+                let what = format!("confirmed, and {} is not bought as ordered", leg.leg_id);
+                self.broken("S16", Some(id), what);
+            }
+        }
+    }
+
+    fn commit_leg(
+        &mut self,
+        state: supplier_sync_core::State,
+        recorded: Vec<supplier_sync_core::Recorded>,
+    ) {
+        let leg = state.unwrap();
+        let (id, about) = (leg.leg_id, Some(leg.booking_id));
+        for entry in &recorded {
+            self.tell(about, || format!("leg {id}: {:?}", entry.event));
+            self.note_leg(&leg, &entry.event);
+        }
+        let policy = self.legs.policy.clone();
+        let journal = self.legs.journals.entry(id).or_default();
+        journal.extend(recorded.iter().cloned());
+        let mut wrong = Vec::new();
+        if predicates::needs_whole_journal(&recorded) {
+            wrong = supplier_sync_core::predicates::broken(journal, &policy);
+        }
+        wrong.extend(supplier_sync_core::predicates::evidence_is_never_lost(&leg, &policy));
+        for what in wrong {
+            self.broken("S3", about, what);
+        }
+        if journal_is_too_long(self.legs.journals[&id].len()) {
+            self.broken("S18", about, format!("leg {id} has a journal without end"));
+        }
+        if wake_at(&leg, &policy).is_none() {
+            self.timers.remove(&Timer::Leg(id));
+        }
+        self.legs.rows.insert(id, leg);
+    }
+
+    fn note_leg(&mut self, leg: &Leg, event: &Event) {
+        match event {
+            Event::AttemptMade { attempt, client_reference } => {
+                self.legs.by_reference.insert(client_reference.clone(), leg.leg_id);
+                if *attempt > 1 {
+                    self.hit(Sometimes::SecondAttempt);
+                }
+            }
+            Event::Began { doing: Doing::Cancel, reference, .. } => {
+                let again = |entry: &supplier_sync_core::Recorded| {
+                    matches!(&entry.event, Event::Began { doing: Doing::Cancel, reference: r, .. } if r == reference)
+                };
+                let journal = self.legs.journals.get(&leg.leg_id);
+                if journal.is_some_and(|journal| journal.iter().any(again)) {
+                    self.hit(Sometimes::UndoAgain);
+                }
+            }
+            Event::Told { state: contracts::messages::LegState::Gone { why } }
+                if *why == contracts::messages::GoneWhy::Lapsed =>
+            {
+                self.hit(Sometimes::HoldLapsed);
+            }
+            Event::Mismatch { .. } => self.hit(Sometimes::NotAsOrdered),
+            _ => {}
+        }
+    }
+
+    /// A timer's row is due: it is taken in the transaction of what follows from it.
+    pub(super) fn fire(&mut self, timer: Timer) {
+        if self.timers.get(&timer).is_none_or(|at| *at > self.now) {
+            return;
+        }
+        if self.crashes() {
+            self.hit(Sometimes::CrashBeforeCommit);
+            return self.put_in(2, Happening::Fire(timer));
+        }
+        self.timers.remove(&timer);
+        let (role, commit) = match &timer {
+            Timer::Booking(id, deadline) => {
+                (Role::Booking, self.bookings.fire(*id, *deadline, self.now))
+            }
+            Timer::Leg(id) => {
+                let due = supplier_sync_core::Fact::Due;
+                (Role::SupplierSync, self.legs.learn(*id, &due, self.now))
+            }
+            Timer::Account(id) => (Role::Rewards, self.accounts.fire(id, self.now)),
+        };
+        let nothing = commit.rows.is_empty();
+        self.transact(role, commit);
+        if let (true, Timer::Leg(id)) = (nothing, timer) {
+            self.wake_again(id);
+        }
+    }
+
+    /// A leg that was woken too early says when to wake it.
+    fn wake_again(&mut self, id: LegId) {
+        let leg = &self.legs.rows[&id];
+        let Some(at) = wake_at(leg, &self.legs.policy) else { return };
+        let booking_id = leg.booking_id;
+        if at <= self.now {
+            return self.broken("S3", Some(booking_id), format!("leg {id} is woken for nothing"));
+        }
+        self.timers.insert(Timer::Leg(id), at);
+        self.agenda.put(at, Happening::Fire(Timer::Leg(id)));
+    }
+
+    /// Counts what is rare, and checks that what is old news changes nothing.
+    pub(super) fn note_what_is_heard(&mut self, to: Role, parcel: &Parcel) {
+        match (to, parcel.kind) {
+            (Role::Booking, LegChanged::TYPE) => {
+                let changed: LegChanged = parcel.open();
+                let Some(booking) = self.bookings.rows.get(&changed.booking_id) else { return };
+                let leg = booking.legs.iter().find(|leg| leg.leg_id == changed.leg_id).unwrap();
+                if changed.seq > leg.known.seq {
+                    return;
+                }
+                let commit = self.bookings.hear(parcel, self.now).unwrap();
+                self.hit(Sometimes::StaleNewsIgnored);
+                if !commit.rows.is_empty() {
+                    let what = format!("old news of {} moved the booking", changed.leg_id);
+                    self.broken("S2", Some(changed.booking_id), what);
+                }
+            }
+            (Role::SupplierSync, CallbackReceived::TYPE) => {
+                let Some(booking_id) = self.about(parcel) else { return };
+                let callback: CallbackReceived = parcel.open();
+                let leg_id = callback.client_reference.and_then(|r| self.legs.by_reference.get(&r).copied());
+                let leg = leg_id.and_then(|id| self.legs.rows.get(&id));
+                if leg.is_some_and(|leg| leg.is_mutating()) {
+                    self.hit(Sometimes::CallbackBeforeAnswer);
+                }
+                if self.bookings.rows.get(&booking_id).is_some_and(|b| b.phase.is_closed()) {
+                    self.hit(Sometimes::CallbackAfterClosed);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Which booking a message is about.
+    pub(super) fn about(&self, parcel: &Parcel) -> Option<BookingId> {
+        if parcel.kind != CallbackReceived::TYPE {
+            return Some(BookingId(parcel.about));
+        }
+        let callback: CallbackReceived = parcel.open();
+        let leg_id = self.legs.by_reference.get(&callback.client_reference?)?;
+        self.leg_owners.get(leg_id).copied()
+    }
+
+    /// Whether the supplier took back, of its own will, something of a leg.
+    pub(crate) fn was_taken_back(&self, leg_id: LegId) -> bool {
+        self.rapid.of(leg_id).any(|one| one.taken_back)
+    }
+}
+
+const fn journal_is_too_long(events: usize) -> bool {
+    events > 1_500
+}

@@ -1,0 +1,271 @@
+//! Travellers: they book, pay as they please, change their minds.
+
+use booking_core::{Accept, Booking, Command, LegPlan, Phase, Refusal, next_actions};
+use chrono::{Datelike as _, Days, NaiveDate, TimeDelta};
+use contracts::{
+    asset::{AssetAmount, AssetId, Rate, Units},
+    ids::{AccountId, BookingId, LegId, PaymentId, QuoteId},
+    money::{Currency, Money},
+    offer::{CancelStep, LegOrder, Occupancy, Terms},
+    supplier::Supplier,
+};
+use rand::Rng as _;
+use rewards_core::{GrantId, translate::Inbound};
+use uuid::Uuid;
+
+use super::{Happening, World};
+use crate::{parcel::Role, rapid::Offer, sometimes::Sometimes};
+
+/// How a traveller pays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Payer {
+    Exact,
+    TwoParts,
+    Short,
+    ShortThenTopsUp,
+    TooMuch,
+    Twice,
+    Late,
+    Never,
+}
+
+/// Somebody with a quote.
+#[derive(Debug)]
+pub(crate) struct Traveller {
+    pub(crate) accept: Box<Accept>,
+    pub(crate) payer: Payer,
+    pub(crate) cancels: bool,
+}
+
+const ODD: [Payer; 7] = [
+    Payer::TwoParts,
+    Payer::Short,
+    Payer::ShortThenTopsUp,
+    Payer::TooMuch,
+    Payer::Twice,
+    Payer::Late,
+    Payer::Never,
+];
+
+impl World {
+    /// Puts everybody's click on the agenda.
+    pub(super) fn invite(&mut self, bookings: u32) {
+        let accounts: Vec<AccountId> =
+            (0..2).map(|n| AccountId::parse(&format!("acct_{n}")).unwrap()).collect();
+        for (n, account_id) in (1_u128..).zip(&accounts) {
+            let points = self.rng.random_range(1..20_000);
+            let grant = rewards_core::Command::Grant { grant_id: GrantId(Uuid::from_u128(n)), points };
+            let inbound = Inbound::command(account_id.clone(), grant);
+            let commit = self.accounts.feed(&inbound, self.now).unwrap();
+            self.transact(Role::Rewards, commit);
+        }
+        for _ in 0..bookings {
+            let account_id = accounts[self.rng.random_range(0..accounts.len())].clone();
+            let traveller = self.traveller(account_id);
+            let booking_id = traveller.accept.booking_id;
+            let at = self.now + TimeDelta::seconds(self.rng.random_range(0..i64::from(self.setting.rush_s)));
+            self.agenda.put(at, Happening::Accept(booking_id));
+            if traveller.cancels {
+                let later = TimeDelta::seconds(self.rng.random_range(1..3_600));
+                self.agenda.put(at + later, Happening::Cancel(booking_id));
+            }
+            self.travellers.insert(booking_id, traveller);
+        }
+    }
+
+    fn id(&mut self) -> Uuid {
+        Uuid::from_u128(self.rng.random())
+    }
+
+    fn traveller(&mut self, account_id: AccountId) -> Traveller {
+        let booking_id = BookingId(self.id());
+        let more = if self.chance(self.setting.more_legs) { self.seconds(1, 2) } else { 0 };
+        let legs: Vec<LegPlan> = (0..=more).map(|_| self.leg(booking_id)).collect();
+        let minor = legs.iter().map(|leg| leg.order.price.minor).sum();
+        let price = Money::new(minor, Currency::Eur);
+        let rate = Rate {
+            asset: AssetId::parse("eth").unwrap(),
+            decimals: 18,
+            currency: Currency::Eur,
+            micro_minor_per_coin: 250_000_000_000,
+        };
+        let quoted = AssetAmount {
+            units: rate.units_for(price).unwrap(),
+            decimals: 18,
+            asset: rate.asset.clone(),
+        };
+        let points = match self.chance(self.setting.redeems) {
+            // Now and then everything, so that no money is due.
+            true if self.chance(100) => u64::try_from(minor).unwrap(),
+            true => u64::try_from(self.seconds(1, minor / 2)).unwrap(),
+            false => 0,
+        };
+        let odd = self.chance(self.setting.odd_payer);
+        let payer = if odd { ODD[self.rng.random_range(0..ODD.len())] } else { Payer::Exact };
+        let accept = Box::new(Accept {
+            booking_id,
+            account_id,
+            quote_id: QuoteId(self.id()),
+            payment_id: PaymentId(self.id()),
+            legs,
+            price,
+            rate,
+            quoted,
+            points,
+            refund_to: self.chance(500).then(|| "0xba5e".to_owned()),
+        });
+        Traveller { accept, payer, cancels: self.chance(self.setting.cancels) }
+    }
+
+    fn leg(&mut self, booking_id: BookingId) -> LegPlan {
+        let leg_id = LegId(self.id());
+        let today = self.now.date_naive();
+        let first = self.rng.random_range(1..4);
+        let check_in = after(today, first);
+        let check_out = after(check_in, self.rng.random_range(1..3));
+        let minor = match self.chance(self.setting.large) {
+            true => self.seconds(250_000, 900_000),
+            false => self.seconds(5_000, 60_000),
+        };
+        let price = Money::new(minor, Currency::Eur);
+        let free_until = self.now + TimeDelta::hours(self.seconds(0, 48));
+        let refundable = self.chance(800);
+        let token = format!("t{}{}", check_in.day(), leg_id.0.simple());
+        let order = LegOrder {
+            supplier: Supplier::Rapid,
+            book_key: format!("/v3/itineraries?token={token}"),
+            property_id: "19248".to_owned(),
+            check_in,
+            check_out,
+            occupancy: Occupancy { adults: 2, children: Vec::new() },
+            price,
+            terms: Terms {
+                refundable,
+                cancel_steps: Vec::from_iter(
+                    refundable.then_some(CancelStep { from: free_until, fee: price }),
+                ),
+                holdable: true,
+            },
+        };
+        let offer = Offer {
+            leg_id,
+            check_in,
+            check_out,
+            price,
+            sold_out: self.chance(self.setting.sold_out),
+            price_changed: self.chance(self.setting.price_changed),
+        };
+        self.rapid.offers.insert(token, offer);
+        self.leg_owners.insert(leg_id, booking_id);
+        LegPlan { leg_id, order }
+    }
+
+    /// The click. Whoever gets no answer clicks again.
+    pub(super) fn accept(&mut self, booking_id: BookingId) {
+        if self.crashes() {
+            self.hit(Sometimes::CrashBeforeCommit);
+            return self.put_in(3, Happening::Accept(booking_id));
+        }
+        let command = Command::Accept(self.travellers[&booking_id].accept.clone());
+        let known = self.bookings.rows.contains_key(&booking_id);
+        match self.bookings.ask(booking_id, &command, self.now) {
+            Ok(commit) => {
+                if known {
+                    self.hit(Sometimes::AcceptRepeated);
+                    if !commit.rows.is_empty() {
+                        self.broken("S9", Some(booking_id), "accepted twice".to_owned());
+                    }
+                }
+                self.tell(Some(booking_id), || "the customer clicks".to_owned());
+                self.transact(Role::Booking, commit);
+                if self.crashes() {
+                    self.put_in(5, Happening::Accept(booking_id));
+                }
+            }
+            Err(refusal) => panic!("a quote of ours was refused: {refusal}"),
+        }
+    }
+
+    pub(super) fn cancel(&mut self, booking_id: BookingId) {
+        if self.crashes() {
+            self.hit(Sometimes::CrashBeforeCommit);
+            return self.put_in(3, Happening::Cancel(booking_id));
+        }
+        match self.bookings.ask(booking_id, &Command::Cancel, self.now) {
+            Ok(commit) => {
+                self.hit(Sometimes::CancelledByCustomer);
+                self.tell(Some(booking_id), || "the customer cancels".to_owned());
+                self.transact(Role::Booking, commit);
+            }
+            Err(Refusal::NotAllowed { .. }) => self.hit(Sometimes::CancelRefused),
+            Err(_) => self.put_in(30, Happening::Cancel(booking_id)),
+        }
+    }
+
+    /// The customer is shown what to pay.
+    pub(super) fn shown_to_pay(&mut self, booking: &Booking) {
+        let booking_id = booking.booking_id;
+        let seconds = match self.travellers[&booking_id].payer {
+            Payer::Never => return,
+            Payer::Late => {
+                let left = booking.deadlines.pay_by - self.now;
+                left.num_seconds() + self.seconds(1, 3_600)
+            }
+            Payer::Exact
+            | Payer::TwoParts
+            | Payer::Short
+            | Payer::ShortThenTopsUp
+            | Payer::TooMuch
+            | Payer::Twice => self.seconds(5, 600),
+        };
+        self.put_in(seconds, Happening::Pay { booking_id, part: 0 });
+    }
+
+    pub(super) fn pay(&mut self, booking_id: BookingId, part: u32) {
+        let booking = &self.bookings.rows[&booking_id];
+        let payer = self.travellers[&booking_id].payer;
+        let instruction = booking.payment.instruction.as_ref().unwrap().instruction.clone();
+        let open = booking.phase == Phase::AwaitingPayment
+            && next_actions(booking).contains(&booking_core::Action::Pay);
+        let late = booking.deadlines.pay_by < self.now;
+        // Most look at the page before they pay; some do not.
+        if !open && payer != Payer::Late && part == 0 && self.chance(800) {
+            return;
+        }
+        if late {
+            self.hit(Sometimes::PaidAfterDeadline);
+        }
+        if !open && part == 0 {
+            self.hit(Sometimes::PaidWhileClosing);
+        }
+        let whole = instruction.amount.units;
+        let tenths = |n: u64| Units(whole.0 / Units::parse("10").unwrap().0 * Units::parse(&n.to_string()).unwrap().0);
+        let units = match (payer, part) {
+            (Payer::Exact | Payer::Late | Payer::Never | Payer::Twice, _) => whole,
+            (Payer::TwoParts | Payer::ShortThenTopsUp, 0) => tenths(6),
+            (Payer::TwoParts | Payer::ShortThenTopsUp, _) => whole.saturating_sub(tenths(6)),
+            (Payer::Short, _) => tenths(6),
+            (Payer::TooMuch, _) => tenths(13),
+        };
+        self.tell(Some(booking_id), || format!("the customer pays {units} of {whole}"));
+        self.transfer(&instruction.address, units);
+        let more = match (payer, part) {
+            (Payer::TwoParts, 0) => Some(self.seconds(1, 10)),
+            (Payer::ShortThenTopsUp, 0) => Some(self.seconds(60, 600)),
+            (Payer::Twice, 0) => Some(self.seconds(30, 7_200)),
+            _ => None,
+        };
+        if let Some(seconds) = more {
+            self.put_in(seconds, Happening::Pay { booking_id, part: 1 });
+        }
+        match (payer, part) {
+            (Payer::ShortThenTopsUp, 1) => self.hit(Sometimes::ShortThenToppedUp),
+            (Payer::TooMuch, _) | (Payer::Twice, 1) => self.hit(Sometimes::PaidTooMuch),
+            _ => {}
+        }
+    }
+}
+
+fn after(day: NaiveDate, days: u64) -> NaiveDate {
+    day.checked_add_days(Days::new(days)).unwrap()
+}
