@@ -14,7 +14,7 @@ fn check(world: &World, story: &Expect) {
     let mut text = String::new();
     for recorded in &world.journal {
         let at = (recorded.at - start()).num_seconds();
-        writeln!(text, "{at:>6} s  {}", line(&recorded.event)).unwrap();
+        writeln!(text, "{at:<6} {}", line(&recorded.event)).unwrap();
     }
     story.assert_eq(&text);
 }
@@ -100,20 +100,17 @@ fn held_then_bought_takes_two_calls_and_two_messages() {
     world.want(WantedLeg::Confirmed);
     world.wait(1);
     world.answer(Answer::Accepted);
-    check(
-        &world,
-        &expect![[r#"
-                 0 s  wanted Held (1)
-                 0 s  attempt 1
-                 0 s    1 → hold attempt 1
-                 1 s    1 ← R1 held
-                 1 s  told held R1
-                61 s  wanted Confirmed (2)
-                61 s    2 → confirm R1
-                62 s    2 ← Accepted
-                62 s  told confirmed R1
-        "#]],
-    );
+    check(&world, &expect![[r#"
+        0      wanted Held (1)
+        0      attempt 1
+        0        1 → hold attempt 1
+        1        1 ← R1 held
+        1      told held R1
+        61     wanted Confirmed (2)
+        61       2 → confirm R1
+        62       2 ← Accepted
+        62     told confirmed R1
+    "#]]);
     assert_eq!((world.calls.len(), world.told.len()), (2, 2));
 }
 
@@ -130,21 +127,18 @@ fn a_reservation_that_was_made_without_an_answer_is_found_and_not_made_again() {
     world.wake();
     world.wait(1);
     world.answer(held("R1"));
-    check(
-        &world,
-        &expect![[r#"
-                 0 s  wanted Held (1)
-                 0 s  attempt 1
-                 0 s    1 → hold attempt 1
-                90 s    1 ← Unknown
-                90 s  told in doubt since 90 s
-               120 s    2 → look up (Doubt) attempt 1
-               121 s    2 ← NotFound
-               181 s    3 → look up (Doubt) attempt 1
-               182 s    3 ← R1 held
-               182 s  told held R1
-        "#]],
-    );
+    check(&world, &expect![[r#"
+        0      wanted Held (1)
+        0      attempt 1
+        0        1 → hold attempt 1
+        90       1 ← Unknown
+        90     told in doubt since 90 s
+        120      2 → look up (Doubt) attempt 1
+        121      2 ← NotFound
+        181      3 → look up (Doubt) attempt 1
+        182      3 ← R1 held
+        182    told held R1
+    "#]]);
     assert_eq!(world.reserves(), 1);
 }
 
@@ -163,29 +157,26 @@ fn a_new_attempt_needs_two_misses_the_later_one_after_the_window() {
     }
     world.wait(1);
     world.answer(held("R2"));
-    check(
-        &world,
-        &expect![[r#"
-                 0 s  wanted Held (1)
-                 0 s  attempt 1
-                 0 s    1 → hold attempt 1
-                90 s    1 ← Unknown
-                90 s  told in doubt since 90 s
-               120 s    2 → look up (Doubt) attempt 1
-               121 s    2 ← NotFound
-               181 s    3 → look up (Doubt) attempt 1
-               182 s    3 ← NotFound
-               302 s    4 → look up (Doubt) attempt 1
-               303 s    4 ← NotFound
-               510 s    5 → look up (Doubt) attempt 1
-               511 s    5 ← NotFound
-               511 s  attempt 1 proven dead
-               511 s  attempt 2
-               511 s    6 → hold attempt 2
-               512 s    6 ← R2 held
-               512 s  told held R2
-        "#]],
-    );
+    check(&world, &expect![[r#"
+        0      wanted Held (1)
+        0      attempt 1
+        0        1 → hold attempt 1
+        90       1 ← Unknown
+        90     told in doubt since 90 s
+        120      2 → look up (Doubt) attempt 1
+        121      2 ← NotFound
+        181      3 → look up (Doubt) attempt 1
+        182      3 ← NotFound
+        302      4 → look up (Doubt) attempt 1
+        303      4 ← NotFound
+        510      5 → look up (Doubt) attempt 1
+        511      5 ← NotFound
+        511    attempt 1 proven dead
+        511    attempt 2
+        511      6 → hold attempt 2
+        512      6 ← R2 held
+        512    told held R2
+    "#]]);
     let references: Vec<_> = world.leg().attempts.iter().map(|a| &a.client_reference).collect();
     assert_eq!(references.len(), 2);
     assert_ne!(references[0], references[1]);
@@ -253,25 +244,22 @@ fn what_turns_up_after_the_release_is_told_and_released() {
     world.wake();
     world.answer(bought("R9"));
     world.answer(Answer::Accepted);
-    check(
-        &world,
-        &expect![[r#"
-                 0 s  wanted Held (1)
-                 0 s  attempt 1
-                 0 s    1 → hold attempt 1
-                 0 s    1 ← Refused { why: SoldOut }
-                 0 s  told refused SoldOut
-                 0 s  wanted Released (2)
-                 0 s  told gone NeverMade
-                30 s  callback for attempt 1
-                31 s    2 → look up (Hint) attempt 1
-                31 s    2 ← R9 confirmed
-                31 s  told confirmed R9
-                31 s    3 → cancel R9
-                31 s    3 ← Accepted
-                31 s  told gone Released
-        "#]],
-    );
+    check(&world, &expect![[r#"
+        0      wanted Held (1)
+        0      attempt 1
+        0        1 → hold attempt 1
+        0        1 ← Refused { why: SoldOut }
+        0      told refused SoldOut
+        0      wanted Released (2)
+        0      told gone NeverMade
+        30     callback for attempt 1
+        31       2 → look up (Hint) attempt 1
+        31       2 ← R9 confirmed
+        31     told confirmed R9
+        31       3 → cancel R9
+        31       3 ← Accepted
+        31     told gone Released
+    "#]]);
 }
 
 /// Row: B11
@@ -310,34 +298,31 @@ fn a_dead_attempt_of_a_released_leg_is_swept_until_the_day_after_check_out() {
     world.answer(bought("R1"));
     assert_eq!(world.doing(), Some(Doing::Cancel));
     world.answer(Answer::Accepted);
-    check(
-        &world,
-        &expect![[r#"
-                 0 s  wanted Held (1)
-                 0 s  attempt 1
-                 0 s    1 → hold attempt 1
-                90 s    1 ← Unknown
-                90 s  told in doubt since 90 s
-                90 s  wanted Released (2)
-                90 s  told in doubt since 90 s
-               120 s    2 → look up (Doubt) attempt 1
-               120 s    2 ← NotFound
-               180 s    3 → look up (Doubt) attempt 1
-               180 s    3 ← NotFound
-               300 s    4 → look up (Doubt) attempt 1
-               300 s    4 ← NotFound
-               510 s    5 → look up (Doubt) attempt 1
-               510 s    5 ← NotFound
-               510 s  attempt 1 proven dead
-               510 s  told gone NeverMade
-              4110 s    6 → look up (Sweep) attempt 1
-              4110 s    6 ← R1 confirmed
-              4110 s  told confirmed R1
-              4110 s    7 → cancel R1
-              4110 s    7 ← Accepted
-              4110 s  told gone Released
-        "#]],
-    );
+    check(&world, &expect![[r#"
+        0      wanted Held (1)
+        0      attempt 1
+        0        1 → hold attempt 1
+        90       1 ← Unknown
+        90     told in doubt since 90 s
+        90     wanted Released (2)
+        90     told in doubt since 90 s
+        120      2 → look up (Doubt) attempt 1
+        120      2 ← NotFound
+        180      3 → look up (Doubt) attempt 1
+        180      3 ← NotFound
+        300      4 → look up (Doubt) attempt 1
+        300      4 ← NotFound
+        510      5 → look up (Doubt) attempt 1
+        510      5 ← NotFound
+        510    attempt 1 proven dead
+        510    told gone NeverMade
+        4110     6 → look up (Sweep) attempt 1
+        4110     6 ← R1 confirmed
+        4110   told confirmed R1
+        4110     7 → cancel R1
+        4110     7 ← Accepted
+        4110   told gone Released
+    "#]]);
 }
 
 /// Row: F2
@@ -346,13 +331,10 @@ fn a_release_that_overtakes_its_reserve_leaves_nothing_to_send() {
     let mut world = World::new();
     world.want_version(2, WantedLeg::Released);
     world.want_version(1, WantedLeg::Held);
-    check(
-        &world,
-        &expect![[r#"
-                 0 s  wanted Released (2)
-                 0 s  told gone NeverMade
-        "#]],
-    );
+    check(&world, &expect![[r#"
+        0      wanted Released (2)
+        0      told gone NeverMade
+    "#]]);
     assert!(world.calls.is_empty());
     assert!(!world.wake());
 }
@@ -366,19 +348,16 @@ fn a_release_while_the_reserve_is_under_way_cancels_what_came_of_it() {
     world.answer(held("R1"));
     world.wait(1);
     world.answer(Answer::Accepted);
-    check(
-        &world,
-        &expect![[r#"
-                 0 s  wanted Held (1)
-                 0 s  attempt 1
-                 0 s    1 → hold attempt 1
-                 0 s  wanted Released (2)
-                 2 s    1 ← R1 held
-                 2 s    2 → cancel R1
-                 3 s    2 ← Accepted
-                 3 s  told gone Released
-        "#]],
-    );
+    check(&world, &expect![[r#"
+        0      wanted Held (1)
+        0      attempt 1
+        0        1 → hold attempt 1
+        0      wanted Released (2)
+        2        1 ← R1 held
+        2        2 → cancel R1
+        3        2 ← Accepted
+        3      told gone Released
+    "#]]);
 }
 
 #[test]
@@ -412,25 +391,22 @@ fn a_confirm_without_an_answer_is_looked_up_and_never_sent_twice_in_the_dark() {
     world.answer(held("R1"));
     world.wake();
     world.answer(bought("R1"));
-    check(
-        &world,
-        &expect![[r#"
-                 0 s  wanted Held (1)
-                 0 s  attempt 1
-                 0 s    1 → hold attempt 1
-                 0 s    1 ← R1 held
-                 0 s  told held R1
-                 0 s  wanted Confirmed (2)
-                 0 s    2 → confirm R1
-                90 s    2 ← Unknown
-                90 s  told in doubt since 90 s
-               120 s    3 → look up (Doubt) attempt 1
-               120 s    3 ← R1 held
-               180 s    4 → look up (Doubt) attempt 1
-               180 s    4 ← R1 confirmed
-               180 s  told confirmed R1
-        "#]],
-    );
+    check(&world, &expect![[r#"
+        0      wanted Held (1)
+        0      attempt 1
+        0        1 → hold attempt 1
+        0        1 ← R1 held
+        0      told held R1
+        0      wanted Confirmed (2)
+        0        2 → confirm R1
+        90       2 ← Unknown
+        90     told in doubt since 90 s
+        120      3 → look up (Doubt) attempt 1
+        120      3 ← R1 held
+        180      4 → look up (Doubt) attempt 1
+        180      4 ← R1 confirmed
+        180    told confirmed R1
+    "#]]);
     assert_eq!(world.count(|doing| *doing == Doing::Confirm), 1);
 }
 
@@ -448,29 +424,26 @@ fn a_confirm_that_surely_did_nothing_is_sent_again_after_the_longest_answer_time
     }
     assert!(world.now >= start() + TimeDelta::seconds(210));
     world.answer(Answer::Accepted);
-    check(
-        &world,
-        &expect![[r#"
-                 0 s  wanted Held (1)
-                 0 s  attempt 1
-                 0 s    1 → hold attempt 1
-                 0 s    1 ← R1 held
-                 0 s  told held R1
-                 0 s  wanted Confirmed (2)
-                 0 s    2 → confirm R1
-                90 s    2 ← Unknown
-                90 s  told in doubt since 90 s
-               120 s    3 → look up (Doubt) attempt 1
-               120 s    3 ← R1 held
-               180 s    4 → look up (Doubt) attempt 1
-               180 s    4 ← R1 held
-               210 s    5 → look up (Doubt) attempt 1
-               210 s    5 ← R1 held
-               210 s    6 → confirm R1
-               210 s    6 ← Accepted
-               210 s  told confirmed R1
-        "#]],
-    );
+    check(&world, &expect![[r#"
+        0      wanted Held (1)
+        0      attempt 1
+        0        1 → hold attempt 1
+        0        1 ← R1 held
+        0      told held R1
+        0      wanted Confirmed (2)
+        0        2 → confirm R1
+        90       2 ← Unknown
+        90     told in doubt since 90 s
+        120      3 → look up (Doubt) attempt 1
+        120      3 ← R1 held
+        180      4 → look up (Doubt) attempt 1
+        180      4 ← R1 held
+        210      5 → look up (Doubt) attempt 1
+        210      5 ← R1 held
+        210      6 → confirm R1
+        210      6 ← Accepted
+        210    told confirmed R1
+    "#]]);
 }
 
 #[test]
@@ -512,28 +485,25 @@ fn a_cancel_that_needs_a_look_first_looks_and_then_cancels() {
     world.fact(&Fact::NoHandle { exchange });
     world.answer(bought("R1"));
     world.answer(Answer::Accepted);
-    check(
-        &world,
-        &expect![[r#"
-                 0 s  wanted Held (1)
-                 0 s  attempt 1
-                 0 s    1 → hold attempt 1
-                 0 s    1 ← R1 held
-                 0 s  told held R1
-                 0 s  wanted Confirmed (2)
-                 0 s    2 → confirm R1
-                 0 s    2 ← Accepted
-                 0 s  told confirmed R1
-                 0 s  wanted Released (3)
-                 0 s    3 → cancel R1
-                 0 s    3 ← NoHandle
-                 0 s    4 → look up (Doubt) attempt 1
-                 0 s    4 ← R1 confirmed
-                 0 s    5 → cancel R1
-                 0 s    5 ← Accepted
-                 0 s  told gone Released
-        "#]],
-    );
+    check(&world, &expect![[r#"
+        0      wanted Held (1)
+        0      attempt 1
+        0        1 → hold attempt 1
+        0        1 ← R1 held
+        0      told held R1
+        0      wanted Confirmed (2)
+        0        2 → confirm R1
+        0        2 ← Accepted
+        0      told confirmed R1
+        0      wanted Released (3)
+        0        3 → cancel R1
+        0        3 ← NoHandle
+        0        4 → look up (Doubt) attempt 1
+        0        4 ← R1 confirmed
+        0        5 → cancel R1
+        0        5 ← Accepted
+        0      told gone Released
+    "#]]);
 }
 
 /// Row: A6
@@ -587,23 +557,20 @@ fn wrong_dates_are_never_confirmed_and_open_a_case() {
     assert!(matches!(world.last_told(), Some(LegState::InDoubt { .. })));
     world.wake_until_it_looks();
     world.answer(bought("R1"));
-    check(
-        &world,
-        &expect![[r#"
-                 0 s  wanted Confirmed (1)
-                 0 s  attempt 1
-                 0 s    1 → buy attempt 1
-                90 s    1 ← Unknown
-                90 s  told in doubt since 90 s
-               120 s    2 → look up (Doubt) attempt 1
-               120 s    2 ← R1 confirmed
-               120 s  MISMATCH of R1
-               180 s    3 → look up (Doubt) attempt 1
-               180 s    3 ← R1 confirmed
-               180 s  R1 agrees again
-               180 s  told confirmed R1
-        "#]],
-    );
+    check(&world, &expect![[r#"
+        0      wanted Confirmed (1)
+        0      attempt 1
+        0        1 → buy attempt 1
+        90       1 ← Unknown
+        90     told in doubt since 90 s
+        120      2 → look up (Doubt) attempt 1
+        120      2 ← R1 confirmed
+        120    MISMATCH of R1
+        180      3 → look up (Doubt) attempt 1
+        180      3 ← R1 confirmed
+        180    R1 agrees again
+        180    told confirmed R1
+    "#]]);
 }
 
 #[test]
@@ -668,23 +635,20 @@ fn callbacks_that_come_together_cause_one_look_up_after_the_last() {
     assert_eq!(world.look_ups(), 0);
     world.wake();
     world.answer(bought("R1"));
-    check(
-        &world,
-        &expect![[r#"
-                 0 s  wanted Confirmed (1)
-                 0 s  attempt 1
-                 0 s    1 → buy attempt 1
-                 0 s    1 ← R1 confirmed
-                 0 s  told confirmed R1
-                 0 s  callback for attempt 1
-                 0 s  callback for attempt 1
-                 0 s  callback for attempt 1
-                 0 s  callback for attempt 1
-                 1 s  callback for attempt 1
-                 2 s    2 → look up (Hint) attempt 1
-                 2 s    2 ← R1 confirmed
-        "#]],
-    );
+    check(&world, &expect![[r#"
+        0      wanted Confirmed (1)
+        0      attempt 1
+        0        1 → buy attempt 1
+        0        1 ← R1 confirmed
+        0      told confirmed R1
+        0      callback for attempt 1
+        0      callback for attempt 1
+        0      callback for attempt 1
+        0      callback for attempt 1
+        1      callback for attempt 1
+        2        2 → look up (Hint) attempt 1
+        2        2 ← R1 confirmed
+    "#]]);
     assert_eq!(world.look_ups(), 1);
 }
 
@@ -726,20 +690,17 @@ fn a_process_that_dies_with_its_call_leaves_a_look_up_and_not_a_second_call() {
     world.answer(held("R1"));
     // The answer comes after all, and brings nothing new.
     world.answer_to(1, held("R1"));
-    check(
-        &world,
-        &expect![[r#"
-                 0 s  wanted Held (1)
-                 0 s  attempt 1
-                 0 s    1 → hold attempt 1
-               120 s    1 ← (nobody said; its lease ran out)
-               120 s  told in doubt since 120 s
-               150 s    2 → look up (Doubt) attempt 1
-               150 s    2 ← R1 held
-               150 s  told held R1
-               150 s    1 ← R1 held
-        "#]],
-    );
+    check(&world, &expect![[r#"
+        0      wanted Held (1)
+        0      attempt 1
+        0        1 → hold attempt 1
+        120      1 ← (nobody said; its lease ran out)
+        120    told in doubt since 120 s
+        150      2 → look up (Doubt) attempt 1
+        150      2 ← R1 held
+        150    told held R1
+        150      1 ← R1 held
+    "#]]);
     assert_eq!(world.reserves(), 1);
 }
 
