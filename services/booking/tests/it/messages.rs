@@ -217,9 +217,15 @@ async fn a_payment_that_never_comes_ends_the_booking_by_the_databases_clock() {
 
     world.service.database.offset_clock(TimeDelta::minutes(21)).await;
     while booking::fire_timers(&world.app).await.unwrap() != Step::Idle {}
-    let (booking_id_, payment_id) = (neighbour.booking_id, neighbour.payment_id);
+    // It does not decide by itself that no money came: it asks.
+    let path = format!("/v1/bookings/{booking_id}/history");
+    let history = world.get("acct_1", &path).await.json();
+    assert_eq!(history["changes"].as_array().unwrap().last().unwrap()["change"], "close_asked");
+    reaches(&world, booking_id, "awaiting_payment").await;
+
+    let (ours, payment_id) = (neighbour.booking_id, neighbour.payment_id);
     let closing = Closing::Closed { received: Units::ZERO, settled: Units::ZERO };
-    let closed = PaymentClosed { booking_id: booking_id_, payment_id, seq: 2, closing };
+    let closed = PaymentClosed { booking_id: ours, payment_id, seq: 2, closing };
     neighbour.say(&closed).await;
     reaches(&world, booking_id, "failing").await;
     neighbour.leg(&quote, 2, LegState::Gone { why: GoneWhy::Released }).await;
