@@ -53,7 +53,7 @@ pub struct MessagingConfig {
 }
 
 /// How long the topology is taken for what it was when it was last looked at.
-const TOPOLOGY_IS_FRESH_FOR: Duration = Duration::from_secs(5);
+const TOPOLOGY_IS_FRESH_FOR: Duration = Duration::from_secs(1);
 /// A relay that is this far behind is not ready.
 const LAG_MAX: Duration = Duration::from_secs(60);
 /// Redeliveries and replays may come this late, and no later.
@@ -316,6 +316,8 @@ impl Inner {
 
     /// Whether exchanges and queues are there. What is missing is made again, and is missing until the next look.
     async fn topology(&self) -> Result<(), String> {
+        // Whoever begins to listen declares; before that there is nothing to miss.
+        self.hearing()?;
         let mut last = self.topology.lock().await;
         if let Some((at, known)) = last.as_ref()
             && at.elapsed() < TOPOLOGY_IS_FRESH_FOR

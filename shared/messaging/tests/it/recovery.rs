@@ -104,7 +104,11 @@ async fn readiness_misses_a_dead_letter_queue_and_makes_it_again() {
     let topology = |states: Vec<(&'static str, Result<(), String>)>| {
         states.into_iter().find(|(part, _)| *part == "broker.topology").unwrap().1
     };
-    assert!(topology(messaging.ready().await).unwrap_err().contains("looking for a queue"));
+    let missing = testkit::until("readiness to miss it", || async {
+        topology(messaging.ready().await).err()
+    })
+    .await;
+    assert!(missing.contains("looking for a queue"), "{missing}");
     assert_eq!(observer.depth(&dead).await, Some(0), "it is made again");
     service.stop().await;
 }
