@@ -42,17 +42,14 @@ create table posting (
     constraint posting_event_fk foreign key (account_id, version) references account_event
 );
 
--- Every statement must leave each event it writes to at zero; so every transaction does, and once per statement is cheap.
--- All lines of the event count, so lines cannot be added to an old event either unless they balance.
+-- The lines that a statement adds must sum to zero for each event. So do all lines of every event and of every
+-- transaction, and the check reads no more than what was just written.
 create function posting_must_balance() returns trigger
 language plpgsql
 as $$
 begin
     if exists (
-        select from posting
-        where (account_id, version) in (select distinct account_id, version from written)
-        group by account_id, version
-        having sum(points) <> 0
+        select from written group by account_id, version having sum(points) <> 0
     ) then
         raise exception 'the lines of an event do not sum to zero'
             using errcode = 'check_violation', constraint = 'posting_balances', table = 'posting';

@@ -22,10 +22,10 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(250);
 const WAITING_MAX: usize = 10_000;
 /// Accounts written in one round trip.
 const AT_ONCE: usize = 256;
-/// The points of an account that nobody touches are forgotten after this long; the gateway asks then.
+/// Points that nobody changes are forgotten after this long; the gateway asks then.
 const KEPT_FOR_S: u64 = 86_400;
 
-/// Writes the points unless a newer version of the account has been written: instances write in no order.
+/// Writes the points unless a newer version has been written: instances write in no order.
 ///
 /// KEYS: the points, their version. ARGV: the version, the points, how long in seconds.
 const SHOW: &str = "
@@ -91,7 +91,7 @@ impl Cache {
         Ok(Self { waiting })
     }
 
-    /// Hands points to the writer. Never waits; what does not fit is not shown until it changes again.
+    /// Hands points to the writer. Never waits: what does not fit is shown when it changes again.
     pub(crate) fn show(&self, accounts: Vec<Shown>) {
         for shown in accounts {
             if self.waiting.try_send(shown).is_err() {

@@ -1,4 +1,5 @@
-//! The one door: messages, requests and timers all become commands or facts of an account and go through here.
+//! The one door: messages, requests and timers all become commands or facts of an account and go
+//! through here.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! What other services ask of an account, and gifts by staff. Customers see their points through the gateway.
+//! What other services ask of an account, and gifts by staff. Customers see their points through
+//! the gateway.
 
 use std::net::SocketAddr;
 

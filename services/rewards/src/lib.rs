@@ -1,5 +1,5 @@
-//! Rewards: owns accounts of points and their ledger; hears what becomes of bookings and what they redeem; says what
-//! became of redeemed points; never decides about a booking.
+//! Rewards: owns accounts of points and their ledger; hears what becomes of bookings and what they
+//! redeem; says what became of redeemed points; never decides about a booking.
 #![doc = include_str!("../README.md")]
 
 mod cache;

@@ -32,8 +32,9 @@ pub(crate) struct Recorded {
     pub(crate) at: DateTime<Utc>,
 }
 
-/// Loads and locks accounts in the order of their ids, so that two batches never wait for each other in a circle.
-/// One that has no row yet has no lock either: whoever writes it second gets a conflict.
+/// Loads and locks accounts in the order of their ids, so that two batches never wait for each
+/// other in a circle. One that has no row yet has no lock either: whoever writes it second gets a
+/// conflict.
 pub(crate) async fn load_for_update(
     conn: &mut PgConnection,
     ids: BTreeSet<AccountId>,
@@ -101,8 +102,8 @@ pub(crate) async fn entries(
     Ok(rows.into_iter().map(entry).collect())
 }
 
-/// Takes accounts to which something is due, with the database's time. Those that somebody else holds are left to
-/// them: whatever is done to an account does what is due as well.
+/// Takes accounts to which something is due, with the database's time. Those that somebody else
+/// holds are left to them: whatever is done to an account does what is due as well.
 pub(crate) async fn claim_due(
     conn: &mut PgConnection,
     at_most: i64,

@@ -1,5 +1,5 @@
-//! Support console: owns parked dead letters; takes them from every dead-letter queue and shows them to staff; never
-//! handles a message and never writes what another service owns.
+//! Support console: owns parked dead letters; takes them from every dead-letter queue and shows
+//! them to staff; never handles a message and never writes what another service owns.
 #![doc = include_str!("../README.md")]
 
 pub mod config;
@@ -88,7 +88,8 @@ impl App {
         Ok(Self { pool, messaging, routing, staff })
     }
 
-    /// Starts moving dead letters of every consumer, and commands that no queue took, into the table.
+    /// Starts moving dead letters of every consumer, and commands that no queue took, into the
+    /// table.
     pub fn park(&self) {
         let dead = CONSUMERS.iter().map(|consumer| self.routing.dead_queue(consumer));
         let queues = dead.chain([self.routing.unroutable_queue()]).collect();

@@ -69,9 +69,10 @@ pub(crate) async fn insert(
     let text = |of: fn(&DeadLetter) -> &str| letters.iter().map(of).collect::<Vec<_>>();
     let maybe = |of: fn(&DeadLetter) -> Option<&str>| letters.iter().map(of).collect::<Vec<_>>();
     sqlx::query(
-        "insert into dead_letter (dead_letter_id, queue, message_id, attempt, attempts, message_type,
-                                  consumer, cause, detail, exchange, routing_key, headers, body,
-                                  subject, booking_id, trace_id, first_at, last_at, parked_at)
+        "insert into dead_letter (dead_letter_id, queue, message_id, attempt, attempts,
+                                  message_type, consumer, cause, detail, exchange, routing_key,
+                                  headers, body, subject, booking_id, trace_id, first_at, last_at,
+                                  parked_at)
          select dead_letter_id, queue, message_id, attempt, attempts, message_type, consumer, cause,
                 detail, exchange, routing_key, headers::json, body, subject, booking_id, trace_id,
                 coalesce(first_at, now), coalesce(last_at, now), now

@@ -74,7 +74,8 @@ async fn a_cancelled_booking_takes_its_points_back_before_and_after_they_were_av
     house.handled().await;
     assert_eq!(house.sums(&who).await, [0, 0, 0, 0]);
     let books: Vec<(String, i64)> = sqlx::query_as(
-        "select book, sum(points)::bigint from posting where account_id = $1 group by book order by book",
+        "select book, sum(points)::bigint from posting where account_id = $1
+          group by book order by book",
     )
     .bind(who.as_str())
     .fetch_all(&mut house.admin().await)
@@ -116,7 +117,10 @@ async fn points_are_shown_to_the_gateway_and_a_lost_redis_changes_nothing() {
     house.grant(&other, 1).await;
     until("the other account in Redis", || {
         let (mut conn, key) = (conn.clone(), points_key(other.as_str()));
-        async move { redis::cmd("GET").arg(key).query_async::<Option<String>>(&mut conn).await.unwrap() }
+        async move {
+            let got = redis::cmd("GET").arg(key).query_async::<Option<String>>(&mut conn).await;
+            got.unwrap()
+        }
     })
     .await;
     let text: String = redis::cmd("GET").arg(&key).query_async(&mut conn).await.unwrap();

@@ -174,7 +174,7 @@ impl House {
         let mut all = String::new();
         for table in ["account", "account_event", "posting", "outbox"] {
             let statement = format!(
-                "select coalesce(string_agg(t::text, e'\\n' order by t::text), '') from {table} as t"
+                "select coalesce(string_agg(t::text, ';' order by t::text), '') from {table} as t"
             );
             let rows: String = sqlx::query_scalar(sqlx::AssertSqlSafe(statement))
                 .fetch_one(&mut admin)

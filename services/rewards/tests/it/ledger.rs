@@ -34,7 +34,7 @@ async fn every_entry_balances_and_the_service_cannot_change_one() {
         assert_eq!(code.0, "42501", "`{statement}` must be denied: {code:?}");
     }
 
-    // One line alone, a pair that does not balance, a line more in an old entry, lines without an entry.
+    // A line more in an old entry, a pair that does not balance, nothing, nowhere, no entry.
     let lines = |values: &str| {
         format!(
             "insert into posting (account_id, version, line, book, lot, points) values {values}"
@@ -45,7 +45,8 @@ async fn every_entry_balances_and_the_service_cannot_change_one() {
         (format!("('{account_id}', 1, 7, 'available', 'x', 5)"), "posting_balances"),
         (
             format!(
-                "('{account_id}', 1, 7, 'issued', 'x', -4), ('{account_id}', 1, 8, 'available', 'x', 5)"
+                "('{account_id}', 1, 7, 'issued', 'x', -4),
+                 ('{account_id}', 1, 8, 'available', 'x', 5)"
             ),
             "posting_balances",
         ),
@@ -53,7 +54,8 @@ async fn every_entry_balances_and_the_service_cannot_change_one() {
         (format!("('{account_id}', 1, 7, 'pocket', 'x', 1)"), "posting_book_is_known"),
         (
             format!(
-                "('{account_id}', 99, 0, 'issued', 'x', -5), ('{account_id}', 99, 1, 'available', 'x', 5)"
+                "('{account_id}', 99, 0, 'issued', 'x', -5),
+                 ('{account_id}', 99, 1, 'available', 'x', 5)"
             ),
             "posting_event_fk",
         ),
