@@ -1,5 +1,6 @@
--- Payments with their journal, the addresses given out, what was seen on chains, and the ledger of money.
--- The journal is the record; a payment's row and its transfers' rows are its fold, written in the same transaction.
+-- Payments with their journal, the addresses given out, what was seen on chains, and the ledger of
+-- money. The journal is the record; a payment's row and its transfers' rows are its fold, written
+-- in the same transaction.
 
 create table payment (
     payment_id uuid constraint payment_pk primary key,
@@ -8,7 +9,8 @@ create table payment (
     seq bigint not null constraint payment_seq_counts check (seq > 0),
     -- json, not jsonb: the fold is compared byte for byte.
     state json not null,
-    -- Where the booking's trace stood when the payment was asked for; what is seen later goes on from there.
+    -- Where the booking's trace stood when the payment was asked for; what is seen later goes on
+    -- from there.
     traceparent text,
     tracestate text,
     created_at timestamptz not null,
@@ -28,8 +30,8 @@ create table payment_event (
     constraint payment_event_pk primary key (payment_id, seq)
 );
 
--- Places under the public key. Never reset: a place belongs to one payment for good. Child keys that need no private
--- key end at 2^31 - 1.
+-- Places under the public key. Never reset: a place belongs to one payment for good. Child keys
+-- that need no private key end at 2^31 - 1.
 create sequence deposit_index minvalue 0 maxvalue 2147483647 no cycle;
 
 -- Every address ever given out; transfers to it are looked for as long as there is a chain.
@@ -42,8 +44,8 @@ create table address (
     given_at timestamptz not null
 );
 
--- Every transfer that pays, under the key that stays the same whatever block holds it: so it counts once, for one
--- payment, at any time.
+-- Every transfer that pays, under the key that stays the same whatever block holds it: so it counts
+-- once, for one payment, at any time.
 create table transfer (
     chain text not null,
     transaction_hash bytea not null,
@@ -78,7 +80,8 @@ create table stray_transfer (
     constraint stray_transfer_pk primary key (chain, transaction_hash, position)
 );
 
--- How far each chain is watched. look counts what the watcher took in, blocks that came and blocks that left.
+-- How far each chain is watched. look counts what the watcher took in, blocks that came and blocks
+-- that left.
 create table watch (
     chain text constraint watch_pk primary key,
     height bigint not null,
@@ -97,8 +100,8 @@ create table block (
     constraint block_pk primary key (chain, height)
 );
 
--- Double entry in units of the payment's asset: what goes into an account is positive, what goes out negative. One
--- transaction is all lines of (payment, seq).
+-- Double entry in units of the payment's asset: what goes into an account is positive, what goes
+-- out negative. One transaction is all lines of (payment, seq).
 create table ledger_entry (
     payment_id uuid not null,
     seq bigint not null,
@@ -133,13 +136,15 @@ create table refund (
     units numeric(78, 0) not null constraint refund_is_of_something check (units > 0),
     -- Where the customer wants it, if that was said.
     address text,
-    state text not null constraint refund_state_is_known check (state in ('granted', 'sent', 'confirmed')),
+    state text not null
+        constraint refund_state_is_known check (state in ('granted', 'sent', 'confirmed')),
     granted_at timestamptz not null
 );
 
 create index refund_by_payment on refund (payment_id);
 
 grant select, insert, update on payment, transfer, watch, refund to payment_verification;
-grant select, insert on payment_event, address, stray_transfer, ledger_entry to payment_verification;
+grant select, insert on payment_event, address, stray_transfer, ledger_entry
+    to payment_verification;
 grant select, insert, delete on block to payment_verification;
 grant usage on sequence deposit_index to payment_verification;

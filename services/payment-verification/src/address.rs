@@ -23,7 +23,8 @@ const READY: usize = 1024;
 /// How many are derived at a time: some milliseconds of computing.
 const AT_ONCE: usize = 128;
 
-/// The public key that all deposit addresses come from: the account's, at its branch of receiving addresses.
+/// The public key that all deposit addresses come from: the account's, at its branch of receiving
+/// addresses.
 #[derive(Clone)]
 pub struct AccountKey {
     branch: Xpub,
@@ -66,7 +67,8 @@ impl fmt::Debug for AccountKey {
 }
 
 impl AccountKey {
-    /// Derives the address at a place; none where the curve has no key, which is one place in 2^127.
+    /// Derives the address at a place; none where the curve has no key, which is one place in
+    /// 2^127.
     #[must_use]
     pub fn address(&self, index: u32) -> Option<Address> {
         let child = ChildNumber::from_normal_idx(index).ok()?;
@@ -122,8 +124,9 @@ impl Addresses {
         Ok(count)
     }
 
-    /// Reserves places and derives their addresses. A sequence takes nothing back, so a place is nobody else's even
-    /// if the transaction is rolled back; a place that is lost with the process is never used.
+    /// Reserves places and derives their addresses. A sequence takes nothing back, so a place is
+    /// nobody else's even if the transaction is rolled back; a place that is lost with the process
+    /// is never used.
     async fn derive(
         &self,
         conn: &mut PgConnection,
@@ -211,8 +214,12 @@ mod tests {
 
     #[test]
     fn a_known_key_gives_the_address_other_wallets_give() {
-        // The first two children of the test vector that every wallet derives from `abandon … about` at m/44'/60'/0'.
-        let key = "xpub6DCoCpSuQZB2jawqnGMEPS63ePKWkwWPH4TU45Q7LPXWuNd8TMtVxRrgjtEshuqpK3mdhaWHPFsBngh5GFZaM6si3yZdUsT8ddYM3PwnATt";
+        // The first two children of the test vector that every wallet derives from `abandon …
+        // about` at m/44'/60'/0'.
+        let key = concat!(
+            "xpub6DCoCpSuQZB2jawqnGMEPS63ePKWkwWPH4TU45Q7LPXWuNd8TMtVxRrgjtEshuq",
+            "pK3mdhaWHPFsBngh5GFZaM6si3yZdUsT8ddYM3PwnATt",
+        );
         let key = AccountKey::from_str(key).unwrap();
         assert_eq!(
             key.address(0).unwrap().to_checksum(None),

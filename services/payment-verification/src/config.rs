@@ -88,7 +88,8 @@ impl ReadConfig for Config {
     }
 }
 
-/// The keys that are taken as they are; read before anything is given up, so that all problems are found together.
+/// The keys that are taken as they are; read before anything is given up, so that all problems are
+/// found together.
 struct Rest {
     http_addr: SocketAddr,
     database_url: SecretString,
@@ -204,7 +205,10 @@ mod tests {
     #[test]
     fn no_key_of_the_configuration_could_spend() {
         // The first private extended key of BIP-32's test vectors: refused, and not printed.
-        let private = "xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3TGtRBeJgk33yuGBxrMPHi";
+        let private = concat!(
+            "xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNK",
+            "mPGJxWUtg6LnF5kejMRNNU3TGtRBeJgk33yuGBxrMPHi",
+        );
         let problems = read((XPUB, private)).unwrap_err();
         assert_eq!(problems.0.len(), 1);
         let told = problems.to_string();

@@ -53,7 +53,8 @@ pub enum FeedError {
     Store(#[from] StoreError),
 }
 
-/// The database's clock, and the same without the offset that tests give it: a feed's instants are of the world's time.
+/// The database's clock, and the same without the offset that tests give it: a feed's instants are
+/// of the world's time.
 #[derive(sqlx::FromRow)]
 struct Times {
     now: DateTime<Utc>,
@@ -95,7 +96,8 @@ impl Feed {
         read.map(|_| shown).map_err(FeedError::Feed)
     }
 
-    /// By asset as the feed calls it: prices by currency in lower case, and `as_of`, all of them texts.
+    /// By asset as the feed calls it: prices by currency in lower case, and `as_of`, all of them
+    /// texts.
     async fn read(&self) -> Result<BTreeMap<String, BTreeMap<String, String>>, CallError> {
         let feeds: Vec<_> = self.registry.assets().map(|asset| asset.feed.as_str()).collect();
         let currencies = Currency::ALL.map(|currency| currency.code().to_lowercase());
@@ -129,7 +131,8 @@ impl Feed {
         match believe(asset, quoted, held.believed.get(&key), world, self.age_max) {
             Ok(believed) => drop(held.believed.insert(key, believed)),
             Err(why) => {
-                tracing::warn!(asset = %asset.id, currency = %quoted.currency, "a rate is not believed: {why}");
+                let currency = quoted.currency;
+                tracing::warn!(asset = %asset.id, %currency, "a rate is not believed: {why}");
             }
         }
     }

@@ -1,4 +1,5 @@
-//! The one door: payments are loaded, asked or told something, and saved with all that follows, in one transaction.
+//! The one door: payments are loaded, asked or told something, and saved with all that follows, in
+//! one transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -146,7 +147,8 @@ impl<'a> Desk<'a> {
         let events = match decide(&open.loaded.payment, command, &means) {
             Ok(events) => events,
             Err(refusal) => {
-                tracing::warn!(booking.id = %booking_id, payment.id = %payment_id, "refused: {refusal}");
+                let (booking, payment) = (booking_id, payment_id);
+                tracing::warn!(booking.id = %booking, payment.id = %payment, "refused: {refusal}");
                 vec![Event::Refused { refusal }]
             }
         };
@@ -221,7 +223,8 @@ impl<'a> Desk<'a> {
         Ok(())
     }
 
-    /// Writes everything, one statement a table, and says what is to be said when the transaction commits.
+    /// Writes everything, one statement a table, and says what is to be said when the transaction
+    /// commits.
     pub(crate) async fn save(self, tx: &mut Tx) -> Result<(), StoreError> {
         let Some(at) = self.at else { return Ok(()) };
         let conn = tx.conn();
@@ -308,7 +311,8 @@ fn message(
     }))
 }
 
-/// The span of something seen on the chain: a child of what asked for the payment, so that a booking is one trace.
+/// The span of something seen on the chain: a child of what asked for the payment, so that a
+/// booking is one trace.
 fn observation(loaded: &Loaded, fact: &Fact) -> tracing::Span {
     let what = match fact {
         Fact::TransferSeen(_) => "see transfer",

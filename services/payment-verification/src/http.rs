@@ -41,8 +41,8 @@ async fn shown(State(app): State<App>) -> Result<Json<ShownAssets>, ApiError> {
     app.feed.shown().map(Json).ok_or_else(unknown)
 }
 
-/// Ready means: what is asked can be taken in and answered. A node that is away makes nobody else ready, so it is told
-/// beside and decides nothing.
+/// Ready means: what is asked can be taken in and answered. A node that is away makes nobody else
+/// ready, so it is told beside and decides nothing.
 fn ready(app: &App) -> Ready {
     let (database, broker, beside) =
         (app.messaging.pool().clone(), app.messaging.clone(), app.messaging.pool().clone());

@@ -1,5 +1,6 @@
-//! Payment-verification: owns payment requests, addresses, what was seen on chains, refunds and the ledger of money.
-//! Hears what booking asks; says what is seen and final. Holds no key that could spend.
+//! Payment-verification: owns payment requests, addresses, what was seen on chains, refunds and the
+//! ledger of money. Hears what booking asks; says what is seen and final. Holds no key that could
+//! spend.
 #![doc = include_str!("../README.md")]
 
 mod address;

@@ -1,4 +1,5 @@
-//! All SQL of payment-verification: rows to core types and back. Nothing here begins or ends a transaction.
+//! All SQL of payment-verification: rows to core types and back. Nothing here begins or ends a
+//! transaction.
 
 pub(crate) mod chain;
 pub(crate) mod payment;

@@ -1,7 +1,7 @@
 //! Follows one chain block by block: what came, what left, what became final.
 //!
-//! A step takes in some blocks in one transaction that holds the chain's cursor. Two watchers of the same chain do no
-//! harm: the one that finds the cursor moved drops what it read.
+//! A step takes in some blocks in one transaction that holds the chain's cursor. Two watchers of
+//! the same chain do no harm: the one that finds the cursor moved drops what it read.
 
 use std::{collections::BTreeSet, ops::RangeInclusive};
 
@@ -59,8 +59,8 @@ impl Watcher {
         Self { app, chain, node }
     }
 
-    /// Begins at the chain's head, if the chain was never watched. Addresses are given out only after that, so no
-    /// payment lies before the beginning.
+    /// Begins at the chain's head, if the chain was never watched. Addresses are given out only
+    /// after that, so no payment lies before the beginning.
     ///
     /// # Errors
     /// When the node or the database is of no use.
@@ -103,13 +103,15 @@ impl Watcher {
         self.take_in(&cursor, &blocks).await
     }
 
-    /// Nothing new: either nothing happened, or the newest blocks were replaced by as many or fewer.
+    /// Nothing new: either nothing happened, or the newest blocks were replaced by as many or
+    /// fewer.
     async fn stay_or_walk_back(&self, cursor: &Cursor, height: u64) -> Result<Step, WatchError> {
         let top = height.min(cursor.at.height);
         let Some(common) = self.common_block(top).await? else {
             return Err(WatchError::NothingInCommon);
         };
-        // The node's own newest block is known here: it is at rest, or behind another node that was asked before.
+        // The node's own newest block is known here: it is at rest, or behind another node that was
+        // asked before.
         if common.height == top {
             self.app.cache.show_head(&self.chain, cursor.at.height, cursor.now).await;
             return Ok(Step::Idle);
@@ -117,23 +119,26 @@ impl Watcher {
         self.take_back(cursor, common).await
     }
 
-    /// The highest block up to `top` that the node and we both hold canonical.
+    /// The highest block up to `top` that the node and we both hold canonical. The first look is at
+    /// one block only, because almost always that is it.
     async fn common_block(&self, top: u64) -> Result<Option<BlockRef>, WatchError> {
-        let mut top = top;
+        let (mut top, mut compared) = (top, 1);
         loop {
-            let heights: RangeInclusive<u64> = top.saturating_sub(HEADS_AT_ONCE - 1)..=top;
-            let ours =
-                store::hashes(self.app.messaging.pool(), &self.chain, heights.clone()).await?;
-            let theirs =
-                if ours.is_empty() { vec![] } else { self.node.heads(heights.clone()).await? };
+            let heights: RangeInclusive<u64> = top.saturating_sub(compared - 1)..=top;
+            let pool = self.app.messaging.pool();
+            let ours = store::hashes(pool, &self.chain, heights.clone()).await?;
+            if ours.is_empty() {
+                return Ok(None);
+            }
+            let theirs = self.node.heads(heights.clone()).await?;
             let same = |head: &&BlockHead| ours.get(&head.at.height) == Some(&head.at.hash);
             if let Some(head) = theirs.iter().rev().find(same) {
                 return Ok(Some(head.at));
             }
-            if ours.is_empty() || *heights.start() == 0 {
+            if *heights.start() == 0 {
                 return Ok(None);
             }
-            top = heights.start().saturating_sub(1);
+            (top, compared) = (heights.start().saturating_sub(1), HEADS_AT_ONCE);
         }
     }
 
@@ -192,7 +197,8 @@ impl Watcher {
                         desk.tell(payment_id, &Fact::TransferSeen(sighted), cursor.now)?;
                     }
                     Match::Stray(reason) => {
-                        tracing::warn!(payment.id = %payment_id, chain = self.chain, reason, "a transfer does not pay");
+                        let chain = &self.chain;
+                        tracing::warn!(payment.id = %payment_id, chain, "does not pay: {reason}");
                         strays.push(Stray {
                             transfer,
                             block: block.head.at.hash,

@@ -296,7 +296,11 @@ mod tests {
             chain = "eip155:1"
             decimals = 18
             dust = "0.000000000000000007"
-            tiers = [{ up_to = "0.5", confirmations = 3 }, { up_to = "10", confirmations = 12 }, { confirmations = 64 }]
+            tiers = [
+                { up_to = "0.5", confirmations = 3 },
+                { up_to = "10", confirmations = 12 },
+                { confirmations = 64 },
+            ]
         "#;
         let registry = Registry::parse(text).unwrap();
         let eth = registry.assets().next().unwrap();

@@ -23,7 +23,8 @@ pub struct BlockRef {
     pub hash: Hash32,
 }
 
-/// Where in its chain's transactions a transfer stands; the same whatever block the transaction is in.
+/// Where in its chain's transactions a transfer stands; the same whatever block the transaction is
+/// in.
 ///
 /// `position` is the trace path of a native transfer (empty for the transaction's own value), the
 /// position of the log within its receipt for a token, the output's number for a UTXO chain. It is

@@ -85,7 +85,8 @@ pub enum Event {
         /// How much together.
         units: Units,
     },
-    /// Final money left the chain after it had paid or was due back: the reorg was deeper than the policy.
+    /// Final money left the chain after it had paid or was due back: the reorg was deeper than the
+    /// policy.
     Reversed {
         /// Which transfers.
         transfers: Vec<TransferKey>,

@@ -121,7 +121,8 @@ pub fn postings(event: &Event) -> Vec<Posting> {
     moved.map(|(debit, credit, units)| Posting { debit, credit, units }).collect()
 }
 
-/// A refund goes through the customer's account, so that its history reads: came, was the price, went back.
+/// A refund goes through the customer's account, so that its history reads: came, was the price,
+/// went back.
 fn granted(grant: &Grant) -> Vec<(Account, Account, Units)> {
     use Account::{Customer, Excess, Price, RefundDue, RefundGranted};
     vec![

@@ -1,7 +1,7 @@
 //! One node of an EVM chain over JSON-RPC: heads, blocks, and the transfers in them.
 //!
-//! A receipt that failed moves nothing. A token's transfer is a `Transfer` log of a contract that the registry knows;
-//! whatever other contracts log is not looked at.
+//! A receipt that failed moves nothing. A token's transfer is a `Transfer` log of a contract that
+//! the registry knows; whatever other contracts log is not looked at.
 
 mod wire;
 
@@ -18,7 +18,8 @@ use serde_json::{Value, json, value::RawValue};
 use super::{Block, BlockHead, ChainError, Transfer};
 use wire::{Account, Quantity, RawBlock, RawHead, RawReceipt, Reply};
 
-/// A full block of a busy chain is a few megabytes with its receipts; some of them are asked for together.
+/// A full block of a busy chain is a few megabytes with its receipts; some of them are asked for
+/// together.
 const ANSWER_MAX: usize = 128 * 1024 * 1024;
 /// A node that takes longer is asked again.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -169,7 +170,9 @@ impl Node {
         let body: Vec<_> = calls
             .iter()
             .enumerate()
-            .map(|(id, (method, params))| json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }))
+            .map(|(id, (method, params))| {
+                json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
+            })
             .collect();
         let not_readable = |source| ChainError::NotReadable { asked, source };
         let body = serde_json::to_vec(&body).map_err(not_readable)?;
@@ -187,7 +190,8 @@ impl Node {
                 Err(ChainError::Refused { asked, code: error.code })
             }
             Some(Reply { result: Some(result), .. }) => Ok(result),
-            // An absent result and an explicit null are the same to the reader: there is no such thing.
+            // An absent result and an explicit null are the same to the reader: there is no such
+            // thing.
             Some(Reply { result: None, .. }) => {
                 RawValue::from_string("null".to_owned()).map_err(not_readable)
             }

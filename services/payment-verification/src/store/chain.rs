@@ -56,7 +56,8 @@ pub(crate) async fn cursor(pool: &PgPool, chain: &str) -> Result<Option<Cursor>,
 /// Reads of each chain how high it is taken in, and for how many seconds nothing came.
 pub(crate) async fn progress(pool: &PgPool) -> Result<Vec<(String, i64, i64)>, StoreError> {
     sqlx::query_as(
-        "select chain, height, extract(epoch from holdfast_now() - changed_at)::bigint from watch order by chain",
+        "select chain, height, extract(epoch from holdfast_now() - changed_at)::bigint
+         from watch order by chain",
     )
     .fetch_all(pool)
     .await
@@ -69,7 +70,8 @@ pub(crate) async fn lock_cursor(
     chain: &str,
 ) -> Result<Option<Cursor>, StoreError> {
     let row: Option<CursorRow> = sqlx::query_as(
-        "select height, block_hash, look, holdfast_now() as now from watch where chain = $1 for update",
+        "select height, block_hash, look, holdfast_now() as now
+         from watch where chain = $1 for update",
     )
     .bind(chain)
     .fetch_optional(conn)
@@ -105,7 +107,8 @@ pub(crate) async fn move_cursor(
     look: u64,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "update watch set height = $2, block_hash = $3, look = $4, changed_at = holdfast_now() where chain = $1",
+        "update watch set height = $2, block_hash = $3, look = $4, changed_at = holdfast_now()
+         where chain = $1",
     )
     .bind(chain)
     .bind(signed(to.height))
@@ -240,8 +243,8 @@ pub(crate) struct Touched<'a> {
 
 /// Writes transfers as their payments have them.
 ///
-/// A key belongs to one payment as long as it stands. Another payment that claims a standing transfer is our bug, and
-/// everything that came with it is rolled back.
+/// A key belongs to one payment as long as it stands. Another payment that claims a standing
+/// transfer is our bug, and everything that came with it is rolled back.
 pub(crate) async fn save_transfers(
     conn: &mut PgConnection,
     touched: &[Touched<'_>],
@@ -251,13 +254,14 @@ pub(crate) async fn save_transfers(
         return Ok(());
     }
     let written: Vec<bool> = sqlx::query_scalar(
-        "insert into transfer (chain, transaction_hash, position, payment_id, units, height, block_hash, stands,
-             final, final_at)
-         select t.chain, t.transaction_hash, t.position, t.payment_id, t.units::numeric, t.height, t.block_hash,
-             t.stands, t.final, t.final_at
-         from unnest($1::text[], $2::bytea[], $3::text[], $4::uuid[], $5::text[], $6::bigint[], $7::bytea[],
-                 $8::boolean[], $9::boolean[], $10::bigint[])
-             as t (chain, transaction_hash, position, payment_id, units, height, block_hash, stands, final, final_at)
+        "insert into transfer (chain, transaction_hash, position, payment_id, units, height,
+             block_hash, stands, final, final_at)
+         select t.chain, t.transaction_hash, t.position, t.payment_id, t.units::numeric, t.height,
+             t.block_hash, t.stands, t.final, t.final_at
+         from unnest($1::text[], $2::bytea[], $3::text[], $4::uuid[], $5::text[], $6::bigint[],
+                 $7::bytea[], $8::boolean[], $9::boolean[], $10::bigint[])
+             as t (chain, transaction_hash, position, payment_id, units, height,
+                 block_hash, stands, final, final_at)
          on conflict (chain, transaction_hash, position) do update
              set payment_id = excluded.payment_id, units = excluded.units, height = excluded.height,
                  block_hash = excluded.block_hash, stands = excluded.stands, final = excluded.final,
@@ -345,11 +349,12 @@ pub(crate) async fn add_strays(
         return Ok(());
     }
     sqlx::query(
-        "insert into stray_transfer (chain, transaction_hash, position, payment_id, contract, units, reason,
-             block_hash, seen_at)
-         select $1, s.transaction_hash, s.position, s.payment_id, s.contract, s.units::numeric, s.reason,
-             s.block_hash, holdfast_now()
-         from unnest($2::bytea[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::bytea[])
+        "insert into stray_transfer (chain, transaction_hash, position, payment_id, contract,
+             units, reason, block_hash, seen_at)
+         select $1, s.transaction_hash, s.position, s.payment_id, s.contract,
+             s.units::numeric, s.reason, s.block_hash, holdfast_now()
+         from unnest($2::bytea[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[],
+                 $8::bytea[])
              as s (transaction_hash, position, payment_id, contract, units, reason, block_hash)
          on conflict (chain, transaction_hash, position) do nothing",
     )

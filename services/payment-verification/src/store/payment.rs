@@ -29,8 +29,8 @@ struct Row {
     tracestate: Option<String>,
 }
 
-/// Loads payments and locks them until the transaction ends, in the order of their ids, so that two batches that
-/// share payments wait for each other and never in a circle.
+/// Loads payments and locks them until the transaction ends, in the order of their ids, so that two
+/// batches that share payments wait for each other and never in a circle.
 pub(crate) async fn load(
     conn: &mut PgConnection,
     payments: &[PaymentId],
@@ -63,7 +63,8 @@ pub(crate) struct Changed<'a> {
     pub(crate) seq_before: u64,
 }
 
-/// Writes payments: new ones and changed ones, each with one statement. Somebody else's change in between is a conflict.
+/// Writes payments: new ones and changed ones, each with one statement. Somebody else's change in
+/// between is a conflict.
 pub(crate) async fn save(
     conn: &mut PgConnection,
     changed: &[Changed<'_>],
@@ -73,8 +74,10 @@ pub(crate) async fn save(
     if !new.is_empty() {
         let columns = Columns::of(&new)?;
         let written = sqlx::query(
-            "insert into payment (payment_id, booking_id, seq, state, traceparent, tracestate, created_at, changed_at)
-             select p.payment_id, p.booking_id, p.seq, p.state::json, p.traceparent, p.tracestate, $7, $7
+            "insert into payment (payment_id, booking_id, seq, state, traceparent, tracestate,
+                 created_at, changed_at)
+             select p.payment_id, p.booking_id, p.seq, p.state::json, p.traceparent, p.tracestate,
+                 $7, $7
              from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[])
                  as p (payment_id, booking_id, seq, state, traceparent, tracestate)
              on conflict (payment_id) do nothing",
@@ -172,7 +175,8 @@ pub(crate) async fn add_events(
     sqlx::query(
         "insert into payment_event (payment_id, seq, at, kind, body)
          select e.payment_id, e.seq, $5, e.kind, e.body::json
-         from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[]) as e (payment_id, seq, kind, body)",
+         from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[])
+             as e (payment_id, seq, kind, body)",
     )
     .bind(entries.iter().map(|entry| entry.payment_id.0).collect::<Vec<_>>())
     .bind(entries.iter().map(|entry| signed(entry.seq)).collect::<Vec<_>>())
@@ -254,7 +258,8 @@ pub(crate) async fn post(
     sqlx::query(
         "insert into ledger_entry (payment_id, seq, line, at, reason, account, asset, units)
          select l.payment_id, l.seq, l.line, $8, l.reason, l.account, l.asset, l.units::numeric
-         from unnest($1::uuid[], $2::bigint[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[])
+         from unnest($1::uuid[], $2::bigint[], $3::int[], $4::text[], $5::text[], $6::text[],
+                 $7::text[])
              as l (payment_id, seq, line, reason, account, asset, units)",
     )
     .bind(lines.payment_ids)

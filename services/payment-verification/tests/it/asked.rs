@@ -38,7 +38,8 @@ async fn what_to_pay_is_signed_and_its_address_is_a_child_of_the_public_key() {
     assert_eq!((&told.amount, told.pay_by), (&message.amount, message.pay_by));
     assert_eq!((told.booking_id, told.confirmations), (message.booking_id, 3));
 
-    // Only the holder of the private half, which this service was never given, can spend from the address.
+    // Only the holder of the private half, which this service was never given, can spend from the
+    // address.
     let index = "select derivation_index from address";
     let index: u32 = rig.ask_database(index).await.parse().unwrap();
     let path = [0, index].map(|index| ChildNumber::Normal { index });
@@ -100,7 +101,8 @@ async fn everything_heard_twice_leaves_the_same_database() {
 
     let before = rig.everything().await;
     let said = rig.said(asked.payment_id);
-    // The log once more, and in another order; then the same commands under other ids, as if booking had asked again.
+    // The log once more, and in another order; then the same commands under other ids, as if
+    // booking had asked again.
     for round in 0..3 {
         let again = |n: usize| if round < 2 { ids[n] } else { Uuid::now_v7() };
         rig.say_in(again(2), &refund, None).await;

@@ -45,7 +45,9 @@ async fn the_customers_account_ends_at_nothing_and_every_transaction_sums_to_zer
     ] {
         assert_eq!(balance(&rig, account).await, expected, "{account}");
     }
-    let uneven = "select count(*) from (select from ledger_entry group by payment_id, seq having sum(units) <> 0) t";
+    let uneven = "select count(*) from (
+        select from ledger_entry group by payment_id, seq having sum(units) <> 0
+    ) as uneven";
     assert_eq!(rig.ask_database(uneven).await, "0");
     rig.end().await;
 }

@@ -88,7 +88,8 @@ async fn a_transfer_counts_once_however_many_watch() {
     assert_eq!(journal.iter().filter(|kind| *kind == "transfer_seen").count(), 4);
 
     // The blocks once more, as after a restore of the cursor alone.
-    let back = "update watch set (height, block_hash) = (select height, block_hash from block order by height limit 1)";
+    let back = "update watch set (height, block_hash) =
+        (select height, block_hash from block order by height limit 1)";
     sqlx::query(back).execute(&mut rig.service.database.admin().await).await.unwrap();
     rig.watch().await;
     let received = "select sum(units) from ledger_entry where account = 'received'";

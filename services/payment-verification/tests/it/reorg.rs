@@ -109,7 +109,8 @@ async fn a_reorg_that_puts_another_log_before_the_payment_changes_nothing() {
 
     assert_eq!(rig.settled(asked.payment_id).await.received, units(9_000_000));
     assert_eq!(rig.settled(other.payment_id).await.received, units(1_000_000));
-    let keys = "select string_agg(position || ' ' || units, ', ' order by units) from transfer where stands";
+    let keys = "select string_agg(position || ' ' || units, ', ' order by units)
+        from transfer where stands";
     assert_eq!(rig.ask_database(keys).await, "0 1000000, 0 9000000");
     assert_eq!(rig.ask_database("select count(*) from transfer").await, "2");
     rig.end().await;

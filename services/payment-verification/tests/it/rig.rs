@@ -38,7 +38,8 @@ use uuid::Uuid;
 pub(crate) const CHAIN: &str = "eip155:31337";
 /// Where the node's first account puts its first contract.
 pub(crate) const TOKEN: &str = "0x5fbdb2315678afecb367f032d93f642f64180aa3";
-/// Logs `Transfer(caller, to, value)` on any call with those two arguments, like an ERC-20 whose callers are rich.
+/// Logs `Transfer(caller, to, value)` on any call with those two arguments, like an ERC-20 whose
+/// callers are rich.
 const TOKEN_CODE: &str = concat!(
     "0x603a80600b6000396000f3",
     "602435600052600435337fddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef",
@@ -281,7 +282,8 @@ impl Rig {
     pub(crate) async fn pay_token(&self, account: usize, to: &str, units: u128) -> String {
         let to = to.trim_start_matches("0x");
         let data = format!("0xa9059cbb{to:0>64}{units:064x}");
-        let call = json!([{ "from": self.accounts[account], "to": TOKEN, "data": data, "gas": "0x20000" }]);
+        let from = &self.accounts[account];
+        let call = json!([{ "from": from, "to": TOKEN, "data": data, "gas": "0x20000" }]);
         text(&self.anvil.rpc("eth_sendTransaction", call).await)
     }
 

@@ -48,7 +48,9 @@ fn a_payment_settles_once_and_only_at_its_depth() {
                 -> post 100 customer>price
             depth 3 again
             depth 4
-            accounts: received 0-100, customer 100-100, price 100-0
+            account received +0 -100
+            account customer +100 -100
+            account price +100 -0
         "#]],
     );
 }
@@ -77,7 +79,9 @@ fn a_large_amount_must_be_deeper() {
                 -> post 1001 received>customer
                 -> settled #5: 1001
                 -> post 1001 customer>price
-            accounts: received 0-1001, customer 1001-1001, price 1001-0
+            account received +0 -1001
+            account customer +1001 -1001
+            account price +1001 -0
         "#]],
     );
 }
@@ -124,7 +128,10 @@ fn too_little_is_topped_up_and_too_much_is_kept_apart() {
               exceeded by 7
                 -> post 7 received>customer
                 -> post 7 customer>excess
-            accounts: received 0-112, customer 112-112, price 100-0, excess 12-0
+            account received +0 -112
+            account customer +112 -112
+            account price +100 -0
+            account excess +12 -0
         "#]],
     );
 }
@@ -156,7 +163,10 @@ fn what_is_short_by_dust_pays() {
                 -> post 98 received>customer
                 -> settled #7: 98
                 -> post 98 customer>price, 2 dust>price
-            accounts: received 0-98, customer 98-98, price 100-0, dust 0-2
+            account received +0 -98
+            account customer +98 -98
+            account price +100 -0
+            account dust +0 -2
         "#]],
     );
 }
@@ -199,7 +209,9 @@ fn money_counts_only_while_its_block_is_canonical() {
                 -> post 100 received>customer
                 -> settled #9: 100
                 -> post 100 customer>price
-            accounts: received 0-100, customer 100-100, price 100-0
+            account received +0 -100
+            account customer +100 -100
+            account price +100 -0
         "#]],
     );
 }
@@ -245,7 +257,10 @@ fn a_closing_before_the_money_makes_it_due_back() {
             again
             a second one
               refused: more than what is final and not yet granted
-            accounts: received 0-100, customer 200-200, refund_due 100-100, refund_granted 100-0
+            account received +0 -100
+            account customer +200 -200
+            account refund_due +100 -100
+            account refund_granted +100 -0
         "#]],
     );
 }
@@ -289,7 +304,9 @@ fn a_closing_with_a_final_part_says_so() {
                 -> post 10 received>customer
                 -> settled #10: 70
                 -> post 10 customer>refund_due
-            accounts: received 0-70, customer 70-70, refund_due 70-0
+            account received +0 -70
+            account customer +70 -70
+            account refund_due +70 -0
         "#]],
     );
 }
@@ -336,7 +353,11 @@ fn a_closing_after_the_settlement_is_too_late() {
                 -> post 40 price>customer, 40 customer>refund_granted
             more than there is
               refused: more than what is final and not yet granted
-            accounts: received 0-103, customer 146-146, price 100-40, excess 3-3, refund_granted 43-0
+            account received +0 -103
+            account customer +146 -146
+            account price +100 -40
+            account excess +3 -3
+            account refund_granted +43 -0
         "#]],
     );
 }
@@ -357,7 +378,6 @@ fn a_closing_that_overtakes_its_request_is_remembered() {
               refused: the payment is closed
                 -> closed(0 seen, 0 final) #2
             the head moves
-            accounts: 
         "#]],
     );
 }
@@ -377,14 +397,15 @@ fn other_terms_for_the_same_payment_are_refused() {
             for less
               refused: the payment has other terms
             nothing at all
-            accounts: 
         "#]],
     );
-    check(vec![("for nothing", Ask(prepare(0)))], &expect![[r#"
-        for nothing
-          refused: there is nothing to pay
-        accounts: 
-    "#]]);
+    check(
+        vec![("for nothing", Ask(prepare(0)))],
+        &expect![[r#"
+            for nothing
+              refused: there is nothing to pay
+        "#]],
+    );
 }
 
 #[test]
@@ -436,7 +457,10 @@ fn a_final_part_that_leaves_is_the_payers_again() {
               exceeded by 60
                 -> post 60 received>customer
                 -> post 60 customer>excess
-            accounts: received 60-220, customer 220-220, price 100-0, excess 60-0
+            account received +60 -220
+            account customer +220 -220
+            account price +100 -0
+            account excess +60 -0
         "#]],
     );
 }
@@ -479,7 +503,10 @@ fn a_reorg_below_the_policy_reverses_what_was_final() {
             deep again
               restored: 100
                 -> post 100 received>reversed
-            accounts: received 100-200, customer 100-100, price 100-0, reversed 100-100
+            account received +100 -200
+            account customer +100 -100
+            account price +100 -0
+            account reversed +100 -100
         "#]],
     );
 }

@@ -156,9 +156,11 @@ pub(crate) fn story(steps: Vec<(&str, Step)>) -> String {
         .book
         .0
         .iter()
-        .map(|(account, sides)| format!("{} {}-{}", account.name(), sides.credit, sides.debit))
+        .map(|(account, sides)| format!("{} +{} -{}", account.name(), sides.credit, sides.debit))
         .collect();
-    writeln!(text, "accounts: {}", accounts.join(", ")).unwrap();
+    for line in accounts {
+        writeln!(text, "account {line}").unwrap();
+    }
     text
 }
 

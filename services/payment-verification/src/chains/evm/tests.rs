@@ -25,7 +25,8 @@ fn receipts(receipts: Value) -> Vec<RawReceipt> {
 }
 
 fn log(address: &str, topics: &[String], units: &str) -> Value {
-    json!({ "address": address, "topics": topics, "data": format!("0x{units:0>64}"), "logIndex": "0x63" })
+    let data = format!("0x{units:0>64}");
+    json!({ "address": address, "topics": topics, "data": data, "logIndex": "0x63" })
 }
 
 fn transfer_topics(to: &str) -> Vec<String> {
@@ -41,7 +42,10 @@ fn a_transaction_moves_its_value_if_it_did_not_fail() {
         { "hash": hash(3), "to": to, "value": "0x0" },
         { "hash": hash(4), "to": null, "value": "0x5" },
     ]));
-    let receipt = |n, status| json!({ "transactionHash": hash(n), "blockHash": hash(10), "status": status, "logs": [] });
+    let receipt = |n, status| {
+        let (of, within) = (hash(n), hash(10));
+        json!({ "transactionHash": of, "blockHash": within, "status": status, "logs": [] })
+    };
     let all = receipts(json!([
         receipt(4, "0x1"),
         receipt(2, "0x0"),
@@ -81,9 +85,9 @@ fn a_token_moves_by_its_own_log_at_its_place_in_the_receipt() {
 #[test]
 fn receipts_of_another_block_are_not_taken_for_this_ones() {
     let block = block(json!([{ "hash": hash(1), "to": TOKEN, "value": "0x1" }]));
-    let receipt = |transaction, block| {
+    let receipt = |of, within| {
         receipts(
-            json!([{ "transactionHash": transaction, "blockHash": block, "status": "0x1", "logs": [] }]),
+            json!([{ "transactionHash": of, "blockHash": within, "status": "0x1", "logs": [] }]),
         )
     };
     assert!(node().transfers(&block, &receipt(hash(1), hash(10))).is_some());

@@ -72,7 +72,8 @@ async fn a_transfer_that_pays_one_request_cannot_pay_another() {
         assert_eq!(owner(&mut conn).await, (first.payment_id.0, true));
     }
 
-    // Once it left the chain nobody has it, and a token's log at its place may pay somebody else when it is mined again.
+    // Once it left the chain nobody has it, and a token's log at its place may pay somebody else
+    // when it is mined again.
     let left = Event::BlockLeft { block: Hash32([7; 32]), look: 2 };
     write(&mut conn, &payment(1, &[seen(), left])).await.unwrap();
     assert_eq!(owner(&mut conn).await, (first.payment_id.0, false));
