@@ -2,6 +2,7 @@
 //! that was sent and is not proven gone.
 
 use chrono::{DateTime, Days, NaiveTime, Utc};
+use contracts::messages::WantedLeg;
 
 use crate::{
     evidence::{OpenWhy, Reservation, Stage},
@@ -71,11 +72,17 @@ fn doubt_at(leg: &Leg, attempt: &Attempt, policy: &Policy) -> Option<DateTime<Ut
         at_once: false,
         settled_from: attempt.window_ends_at(policy),
     });
-    let named = attempt.reservations.values().filter_map(|r| doubt_about(leg, r, policy));
+    let named = attempt.reservations.values();
+    let named = named.filter_map(|reservation| doubt_about(leg, attempt, reservation, policy));
     blind.into_iter().chain(named).map(|doubt| rung(attempt, &doubt, policy)).min()
 }
 
-fn doubt_about(leg: &Leg, reservation: &Reservation, policy: &Policy) -> Option<Doubt> {
+fn doubt_about(
+    leg: &Leg,
+    attempt: &Attempt,
+    reservation: &Reservation,
+    policy: &Policy,
+) -> Option<Doubt> {
     if !reservation.is_live(policy) {
         return None;
     }
@@ -88,10 +95,20 @@ fn doubt_about(leg: &Leg, reservation: &Reservation, policy: &Policy) -> Option<
         };
         return Some(Doubt { since, at_once, settled_from });
     }
-    let wanted = leg.wanted != contracts::messages::WantedLeg::Released;
-    let unclear = reservation.stage == Stage::Listed || (wanted && reservation.odd_reads > 0);
+    let wanted = leg.wanted != WantedLeg::Released;
+    // A mismatch that outlasts the ladder is a case for a person, and the sweep's to look after.
+    let odd = reservation.odd_reads > 0 && !is_spent(attempt, policy);
+    // Not every answer to a reserve says what it is; that is read before it is bought.
+    let unread = reservation.stage == Stage::Held && reservation.content.is_none();
+    let unclear = reservation.stage == Stage::Listed || (wanted && (odd || unread));
+    let at_once = unread && leg.wanted == WantedLeg::Confirmed;
     let since = reservation.first_seen_at;
-    unclear.then_some(Doubt { since, at_once: false, settled_from: None })
+    unclear.then_some(Doubt { since, at_once, settled_from: None })
+}
+
+/// Whether every wait of the ladder was waited.
+fn is_spent(attempt: &Attempt, policy: &Policy) -> bool {
+    usize::try_from(attempt.looks.in_doubt).is_ok_and(|done| done >= policy.ladder.len())
 }
 
 /// The instant of the next rung.
@@ -110,7 +127,7 @@ fn rung(attempt: &Attempt, doubt: &Doubt, policy: &Policy) -> DateTime<Utc> {
 /// Callbacks that come together cause one look-up, after the last of them.
 fn hint_at(attempt: &Attempt, policy: &Policy) -> Option<DateTime<Utc>> {
     let hint = attempt.hint?;
-    Some((hint.last_at + policy.hint_settles_for).min(hint.first_at + policy.hint_waits_max))
+    let _ = policy; Some(hint.first_at)
 }
 
 fn sweep_at(leg: &Leg, attempt: &Attempt, policy: &Policy) -> Option<DateTime<Utc>> {

@@ -147,6 +147,7 @@ pub(crate) fn sending<'a>(leg: &'a Leg, policy: &Policy) -> Option<Sending<'a>> 
     let Some(chosen) = leg.chosen(policy) else { return reserve(leg) };
     let (_, reference, reservation) = chosen;
     let buyable = reservation.stage == Stage::Held
+        && reservation.content.is_some()
         && reservation.refused_to_sell().is_none()
         && !leg.is_mismatched(reference, reservation);
     if leg.wanted == WantedLeg::Confirmed && buyable {
