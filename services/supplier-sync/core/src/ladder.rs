@@ -127,7 +127,7 @@ fn rung(attempt: &Attempt, doubt: &Doubt, policy: &Policy) -> DateTime<Utc> {
 /// Callbacks that come together cause one look-up, after the last of them.
 fn hint_at(attempt: &Attempt, policy: &Policy) -> Option<DateTime<Utc>> {
     let hint = attempt.hint?;
-    let _ = policy; Some(hint.first_at)
+    Some((hint.last_at + policy.hint_settles_for).min(hint.first_at + policy.hint_waits_max))
 }
 
 fn sweep_at(leg: &Leg, attempt: &Attempt, policy: &Policy) -> Option<DateTime<Utc>> {
