@@ -35,6 +35,7 @@ pub(crate) async fn serve(config: &Config, app: App) -> anyhow::Result<()> {
     let process = app.process.clone();
     let ready = ready(&app);
     let router = router(config, app)?;
+    tokio::task::spawn_blocking(people::warm_up).await.context("reading phone numbers' tables")?;
     chassis::http::serve(&process, config.http_addr, router, ready).await?;
     Ok(())
 }

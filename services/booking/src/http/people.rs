@@ -105,6 +105,11 @@ fn phone(text: &str) -> Result<String, String> {
     Ok(number.format().mode(phonenumber::Mode::E164).to_string())
 }
 
+/// Reads the tables of phone numbers, which takes a moment that the first customer shall not wait for.
+pub(super) fn warm_up() {
+    drop(phone("+4930901820"));
+}
+
 fn special_requests(text: &str) -> Result<String, String> {
     let odd = |c: char| c.is_control() && c != '\n';
     if text.chars().count() > REQUESTS_CHARS_MAX || text.chars().any(odd) {

@@ -68,8 +68,8 @@ fn leg(leg: &Leg) -> Value {
     })
 }
 
-/// The payment. Address and amount are shown only once everything is held, and only while the
-/// signature of payment-verification holds.
+/// The payment. Address and amount are shown only once everything is held, to nobody whose booking ended before that,
+/// and only while the signature of payment-verification holds.
 async fn payment(app: &App, booking: &Booking) -> Value {
     let payment = &booking.payment;
     let told = instruction(app, booking);
@@ -95,7 +95,7 @@ async fn payment(app: &App, booking: &Booking) -> Value {
 
 /// What to pay and where, if it may be shown and the signature holds.
 fn instruction<'a>(app: &App, booking: &'a Booking) -> Option<&'a Instruction> {
-    if matches!(booking.phase, Phase::Pending | Phase::Holding) {
+    if !is_shown(booking) {
         return None;
     }
     let payment = &booking.payment;
@@ -114,6 +114,15 @@ fn instruction<'a>(app: &App, booking: &'a Booking) -> Option<&'a Instruction> {
         "a payment instruction does not carry payment-verification's signature"
     );
     None
+}
+
+/// Whether an address may be seen: once everything is held, and on the way out only where money came.
+fn is_shown(booking: &Booking) -> bool {
+    match booking.phase {
+        Phase::Pending | Phase::Holding => false,
+        Phase::AwaitingPayment | Phase::Committing | Phase::Confirmed | Phase::Completed => true,
+        Phase::Unwinding | Phase::Failed | Phase::Cancelled => !booking.payment.received.is_zero(),
+    }
 }
 
 /// "n" of "n of m": how deep the newest money lies; nothing when its owner did not say.

@@ -1,17 +1,24 @@
 //! Bodies, path and query, read strictly; what is wrong becomes a problem the caller can act on.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use axum::{
-    extract::{FromRequest, FromRequestParts, Request, rejection::BytesRejection},
+    RequestExt as _,
+    body::Body,
+    extract::{FromRequest, FromRequestParts, Request},
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header, request::Parts};
+use http_body_util::{BodyExt as _, LengthLimitError};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_path_to_error::{Path as ErrorPath, Segment};
 
 use crate::api_error::{ApiError, FieldError};
+
+/// How much of a body that is too large is read and dropped: some megabytes, for some moments.
+const HEARD_OUT_FRAMES: usize = 512;
+const HEARD_OUT_FOR: Duration = Duration::from_secs(2);
 
 /// A JSON body, in or out.
 ///
@@ -36,7 +43,7 @@ where
 {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
         if !is_json(request.headers()) {
             let detail = "the body must be application/json";
             return Err(ApiError::new(
@@ -45,7 +52,7 @@ where
                 detail,
             ));
         }
-        let body = Bytes::from_request(request, state).await.map_err(|error| unreadable(&error))?;
+        let body = whole(request.into_limited_body()).await?;
         parse(&body).map(Self)
     }
 }
@@ -161,10 +168,40 @@ fn is_json(headers: &HeaderMap) -> bool {
         || media_type.to_ascii_lowercase().ends_with("+json")
 }
 
-fn unreadable(error: &BytesRejection) -> ApiError {
-    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        let detail = "the body is larger than this address takes";
-        return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail);
+async fn whole(mut body: Body) -> Result<Bytes, ApiError> {
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        match frame {
+            // Trailers are nothing we read.
+            Ok(frame) => bytes.extend_from_slice(frame.data_ref().map_or(&[], Bytes::as_ref)),
+            Err(error) if is_too_large(&error) => {
+                hear_out(body).await;
+                let detail = "the body is larger than this address takes";
+                return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail));
+            }
+            Err(_broken) => {
+                let detail = "the body ended before it was complete";
+                return Err(ApiError::bad_request("body_unreadable", detail));
+            }
+        }
     }
-    ApiError::bad_request("body_unreadable", "the body ended before it was complete")
+    Ok(bytes.freeze())
+}
+
+/// Drops the rest of a body that is too large, for a while: a client that is cut off while it still sends never reads
+/// why.
+async fn hear_out(mut body: Body) {
+    let rest = async {
+        for _ in 0..HEARD_OUT_FRAMES {
+            if body.frame().await.is_none() {
+                break;
+            }
+        }
+    };
+    drop(tokio::time::timeout(HEARD_OUT_FOR, rest).await);
+}
+
+fn is_too_large(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|cause| cause.is::<LengthLimitError>())
 }
