@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
+use chrono::{Days, Utc};
 use contracts::asset::{AssetAmount, Units};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
@@ -201,10 +202,8 @@ impl Gateway {
     /// When there is none or it is refused.
     pub async fn quote(&self, stay: &Stay) -> anyhow::Result<Quote> {
         let offers = self.offers(stay).await?;
-        let suits = |offer: &&Value| {
-            offer["terms"]["holdable"] == json!(true) && offer["terms"]["refundable"] == json!(true)
-        };
-        let offer = offers.iter().find(suits).context("no offer that can be held")?;
+        let offer =
+            offers.iter().find(|offer| suits(offer)).context("no offer that can be held")?;
         self.quote_offer(&offer["offer_id"]).await
     }
 
@@ -267,6 +266,17 @@ impl Gateway {
         ensure!(answer.status == StatusCode::OK, "rewards: {}", describe(&answer));
         Ok(answer.json())
     }
+}
+
+/// Whether an offer can be held, and cancelled free for a while.
+#[must_use]
+pub fn suits(offer: &Value) -> bool {
+    let terms = &offer["terms"];
+    let charged_from = terms["cancel_steps"][0]["from"].as_str().unwrap_or("9999");
+    let tomorrow = Utc::now().checked_add_days(Days::new(1)).map(|day| day.to_rfc3339());
+    terms["holdable"] == json!(true)
+        && terms["refundable"] == json!(true)
+        && tomorrow.is_some_and(|tomorrow| charged_from > tomorrow.as_str())
 }
 
 /// An answer for a message of failure.

@@ -95,11 +95,7 @@ async fn times_out_but_books(
     Ok((trip, shown))
 }
 
-async fn pay_and_confirm(
-    traveller: &Traveller,
-    trip: &Trip,
-    lane: &Lane,
-) -> anyhow::Result<Shown> {
+async fn pay_and_confirm(traveller: &Traveller, trip: &Trip, lane: &Lane) -> anyhow::Result<Shown> {
     let payable = traveller.until_payable(trip, STEP_WITHIN).await?;
     let amount = payable.0["payment"]["amount_decimal"].as_str().unwrap_or("?").to_owned();
     let transaction = traveller.pay(&payable).await?;

@@ -245,8 +245,8 @@ impl Layout {
             }
             _ => {
                 let path = if BESIDES.contains(&name) { "health" } else { "ready" };
-                let http = reqwest::Client::builder().no_proxy().timeout(within).build()?;
-                let reply = http.get(format!("{}/{path}", self.url(name))).send().await;
+                let reply = client().get(format!("{}/{path}", self.url(name))).timeout(within);
+                let reply = reply.send().await;
                 let reply = reply.context("does not answer")?;
                 let status = reply.status();
                 let body = reply.text().await.unwrap_or_default();
@@ -255,6 +255,12 @@ impl Layout {
             }
         }
     }
+}
+
+/// One client for all: making one reads the machine's certificates.
+fn client() -> &'static reqwest::Client {
+    static CLIENT: std::sync::OnceLock<reqwest::Client> = std::sync::OnceLock::new();
+    CLIENT.get_or_init(|| reqwest::Client::builder().no_proxy().build().unwrap())
 }
 
 fn words(words: &[&str]) -> Vec<String> {

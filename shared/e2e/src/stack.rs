@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 
 use crate::{
     checkout::{Checkout, Infra},
@@ -83,6 +83,8 @@ pub struct Stack {
     layout: Layout,
     keys: Keys,
     programs: Mutex<BTreeMap<String, Program>>,
+    /// Whether the processes end with this handle.
+    owns: bool,
     talks: bool,
 }
 
@@ -107,7 +109,9 @@ impl Stack {
         keys.save(&dir.join("keys.json"))?;
         std::fs::write(dir.join("stack.json"), serde_json::to_string_pretty(&layout)?)?;
         let talks = options.talks;
-        let stack = Self { checkout, infra, layout, keys, programs: Mutex::default(), talks };
+        let owns = !options.lasting;
+        let programs = Mutex::default();
+        let stack = Self { checkout, infra, layout, keys, programs, owns, talks };
         stack.bring_up().await?;
         Ok(stack)
     }
@@ -133,7 +137,7 @@ impl Stack {
         }
         let infra = layout.infra.clone();
         let programs = Mutex::new(programs);
-        Ok(Some(Self { checkout, infra, layout, keys, programs, talks: false }))
+        Ok(Some(Self { checkout, infra, layout, keys, programs, owns: false, talks: false }))
     }
 
     async fn bring_up(&self) -> anyhow::Result<()> {
@@ -254,15 +258,13 @@ impl Stack {
 
     /// What each process lacks; nothing when all are well.
     pub async fn ailing(&self) -> Vec<(&'static str, String)> {
-        let mut ailing = Vec::new();
-        for name in BESIDES.into_iter().chain(SERVICES) {
+        let asked = BESIDES.into_iter().chain(SERVICES).map(|name| async move {
             if !self.lives(name) {
-                ailing.push((name, "does not run".to_owned()));
-            } else if let Err(error) = self.layout.ask(name).await {
-                ailing.push((name, format!("{error:#}")));
+                return Some((name, "does not run".to_owned()));
             }
-        }
-        ailing
+            self.layout.ask(name).await.err().map(|error| (name, format!("{error:#}")))
+        });
+        join_all(asked).await.into_iter().flatten().collect()
     }
 
     /// Ends every process, and removes databases and vhost. The folder with the logs stays.
@@ -436,7 +438,7 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        if !self.layout.lasting {
+        if self.owns {
             self.end_all(Duration::ZERO);
         }
     }

@@ -1,6 +1,8 @@
 //! The one comparison of what was promised with what really exists. It reads only what an outsider can read:
 //! the supplier's `/truth`, the node, the gateway's HTTP.
 
+pub mod plant;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;

@@ -1,10 +1,6 @@
 //! The long-lived stack that `./scripts/up` starts and `./scripts/demo` uses.
 
-use crate::{
-    Options, Profile, SERVICES, Stack,
-    checkout::Checkout,
-    endpoints::Endpoints,
-};
+use crate::{Options, Profile, SERVICES, Stack, checkout::Checkout, endpoints::Endpoints};
 
 /// Its name.
 pub const MAIN: &str = "main";

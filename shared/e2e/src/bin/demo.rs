@@ -17,8 +17,8 @@ use e2e::{
     Endpoints, Profile, Stack,
     journeys::{self, Told},
     traces::{self, Traces},
-    traveller::Trip,
-    truth::{Comparison, World},
+    traveller::{Traveller, Trip},
+    truth::{Comparison, World, plant},
     up,
 };
 use futures::future::join_all;
@@ -36,6 +36,12 @@ struct Flags {
     /// Durations: demo (short, but for people) or fast
     #[arg(long)]
     profile: Option<Profile>,
+    /// Use a stack of this name that runs already
+    #[arg(long, hide = true)]
+    stack: Option<String>,
+    /// Spoil the world by hand, to see that it is noticed
+    #[arg(long, hide = true)]
+    plant: bool,
 }
 
 /// The last line.
@@ -68,6 +74,11 @@ async fn main() -> ExitCode {
 
 /// Whether all ended right.
 async fn demo(flags: &Flags) -> anyhow::Result<bool> {
+    if let Some(name) = &flags.stack {
+        let stack = Stack::open(name)?.ok_or_else(|| anyhow::anyhow!("no stack `{name}` runs"))?;
+        let endpoints = stack.endpoints()?;
+        return tell(&stack, &endpoints, flags).await;
+    }
     let up = up::up(flags.profile, Profile::Demo).await?;
     anyhow::ensure!(
         up.stack.profile() != Profile::Default,
@@ -99,7 +110,12 @@ async fn tell(stack: &Stack, endpoints: &Endpoints, flags: &Flags) -> anyhow::Re
         }
     }
     let trips: Vec<&Trip> = told.iter().map(|told| &told.trip).collect();
-    let accepted: Vec<_> = trips.iter().map(|trip| trip.accepted()).collect();
+    let mut accepted: Vec<_> = trips.iter().map(|trip| trip.accepted()).collect();
+    if let Some(first) = told.first().filter(|_| flags.plant) {
+        let traveller = Traveller::of(stack, "customer-1").await?;
+        accepted.push(plant::one_of_each(stack, &traveller, &first.trip, &first.shown).await?);
+        stack.node().mine(1).await?;
+    }
     let compared = world.compare(&accepted).await?;
     let complete = complete_traces(endpoints, &told).await?;
     let seconds = begun.elapsed().as_secs_f64();
@@ -129,7 +145,8 @@ async fn print_world(stack: &Stack, endpoints: &Endpoints, told: &[Told]) -> any
     for told in told {
         for r in truth.reservations.iter().filter(|r| r.guests.contains(&told.trip.guest)) {
             let requests = truth.requests.iter().filter(|q| {
-                q.reference.as_ref() == Some(&r.reference) || q.client_reference == r.client_reference
+                q.reference.as_ref() == Some(&r.reference)
+                    || q.client_reference == r.client_reference
             });
             let requests: Vec<&str> = requests.map(|q| q.operation.as_str()).collect();
             println!(
@@ -151,18 +168,24 @@ async fn print_world(stack: &Stack, endpoints: &Endpoints, told: &[Told]) -> any
             println!("  {address}  asked {}  received {received}", amount.units);
         }
     }
-    let traveller = e2e::traveller::Traveller::of(stack, "customer-1").await?;
+    let traveller = Traveller::of(stack, "customer-1").await?;
     let points = traveller.gateway.points().await?;
     println!("\nWhat stands in the ledger of points ({})", traveller.account);
     println!("  {}", points["points"]);
     for entry in points["entries"].as_array().into_iter().flatten() {
-        println!("  {:<10} {:>7}  {}", text(entry, "kind"), entry["points"], text(entry, "booking_id"));
+        println!(
+            "  {:<10} {:>7}  {}",
+            text(entry, "kind"),
+            entry["points"],
+            text(entry, "booking_id")
+        );
     }
     if let Some(first) = told.first() {
         let spans = Traces::at(&endpoints.otlp).of_booking(&first.trip.booking_id).await?;
         let click = spans.iter().find(|span| span.name == "POST /v1/bookings");
         if let Some(click) = click {
-            let own: Vec<_> = spans.iter().filter(|s| s.trace_id == click.trace_id).cloned().collect();
+            let own: Vec<_> =
+                spans.iter().filter(|s| s.trace_id == click.trace_id).cloned().collect();
             println!("\nOne booking, one trace ({}; start and length in ms)", first.name);
             print!("{}", traces::text(&own));
             println!("  as a page: {}/traces/{}/view", endpoints.otlp, click.trace_id);
@@ -200,7 +223,10 @@ fn print_summary(
     );
     if !flags.once {
         println!("\nIt is still up: gateway {}, console {}", endpoints.gateway, endpoints.console);
-        println!("traces {}; tokens and the rest in .run/endpoints.json; ./scripts/down ends it", endpoints.otlp);
+        println!(
+            "traces {}; tokens and the rest in .run/endpoints.json; ./scripts/down ends it",
+            endpoints.otlp
+        );
     }
     if flags.once || flags.json {
         let summary = Summary {

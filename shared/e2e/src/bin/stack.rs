@@ -1,5 +1,9 @@
 //! The long-lived system of `./scripts/up`: starts it, says how it is, ends it.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to whoever called it")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command talks to whoever called it"
+)]
 
 use std::{process::ExitCode, time::Instant};
 
@@ -57,7 +61,10 @@ async fn start(profile: Option<Profile>) -> anyhow::Result<()> {
     println!("  console  {}", endpoints.console);
     println!("  traces   {}", endpoints.otlp);
     println!("  doubles  {}", endpoints.doubles);
-    println!("all addresses and tokens: {}", Checkout::find().run().join("endpoints.json").display());
+    println!(
+        "all addresses and tokens: {}",
+        Checkout::find().run().join("endpoints.json").display()
+    );
     Ok(())
 }
 

@@ -1,0 +1,21 @@
+//! Whole systems as processes, driven from outside: by HTTP, by the node, by SIGKILL.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::too_many_lines,
+    clippy::disallowed_methods,
+    reason = "a panic is a failed test"
+)]
+
+mod accepting;
+mod edge;
+mod locks;
+mod paying;
+mod stage;
+mod truth;
+mod unknown;
+mod whole;
