@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::world::{FAMILY_NAME, World};
 
 #[tokio::test]
-async fn a_leg_is_held_and_bought_in_four_transactions_two_calls_and_two_messages() {
+async fn a_leg_is_held_read_and_bought_in_five_transactions_three_calls_and_two_messages() {
     let mut world = World::new().await;
     let app = world.start().await;
     let leg = world.leg(&app).await;
@@ -37,7 +37,8 @@ async fn a_leg_is_held_and_bought_in_four_transactions_two_calls_and_two_message
     .fetch_one(&mut world.admin().await)
     .await
     .unwrap();
-    assert_eq!(counts, (4, 2, 2), "transactions, exchanges, deliveries");
+    assert_eq!(counts, (5, 3, 2), "transactions, exchanges, deliveries");
+    assert_eq!(world.asked("lookup").await, 1, "what is held is read before it is bought");
 }
 
 /// Row: B1
@@ -136,6 +137,7 @@ async fn every_message_again_in_any_order_leaves_the_same_tables() {
             world.want(&leg, *version, *wanted).await;
         }
     }
+    // A second leg shows when the first one's messages have been handled: the queue is in order.
     let other = world.leg(&app).await;
     world.want(&other, 1, WantedLeg::Released).await;
     world.told().await;
