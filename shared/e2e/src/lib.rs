@@ -18,6 +18,7 @@ mod environment;
 pub mod gateway;
 pub mod journeys;
 mod keys;
+pub mod measure;
 pub mod node;
 mod ports;
 pub mod processes;

@@ -1,0 +1,66 @@
+//! The floor of accepting: a bare server that writes one row per request and answers.
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a program as bare as can be, for comparison"
+)]
+
+use std::net::SocketAddr;
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    routing::{get, post},
+};
+use clap::Parser;
+use serde_json::{Value, json};
+use sqlx::{PgPool, postgres::PgPoolOptions};
+
+#[derive(Parser)]
+#[command(name = "floors")]
+struct Flags {
+    #[arg(long)]
+    listen: SocketAddr,
+    /// A database of its own
+    #[arg(long)]
+    database: String,
+    /// As many as the gateway has
+    #[arg(long, default_value_t = 16)]
+    connections: u32,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let flags = Flags::parse();
+    let pool =
+        PgPoolOptions::new().max_connections(flags.connections).connect(&flags.database).await?;
+    sqlx::raw_sql(
+        "create table if not exists floor (floor_id uuid primary key, body json not null)",
+    )
+    .execute(&pool)
+    .await?;
+    let router = Router::new()
+        .route("/insert", post(insert))
+        .route("/health", get(|| async { "ok" }))
+        .with_state(pool);
+    let listener = tokio::net::TcpListener::bind(flags.listen).await?;
+    println!("floors listen on {}", listener.local_addr()?);
+    axum::serve(listener, router).await?;
+    Ok(())
+}
+
+async fn insert(State(pool): State<PgPool>, Json(body): Json<Value>) -> (StatusCode, Json<Value>) {
+    let floor_id = uuid::Uuid::now_v7();
+    let done = sqlx::query("insert into floor (floor_id, body) values ($1, $2)")
+        .bind(floor_id)
+        .bind(body)
+        .execute(&pool)
+        .await;
+    match done {
+        Ok(_) => (StatusCode::ACCEPTED, Json(json!({"booking_id": floor_id, "status": "pending"}))),
+        Err(error) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"error": error.to_string()})))
+        }
+    }
+}

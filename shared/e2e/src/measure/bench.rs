@@ -1,0 +1,89 @@
+//! The measures of `./scripts/bench`, each against a stack of its own: one's backlog is not another's load.
+
+mod accept;
+mod floor;
+mod prepare;
+mod whole;
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use sqlx::{Connection as _, PgConnection};
+
+use super::{Figure, usage::Group};
+use crate::{Options, Profile, SERVICES, Stack};
+
+/// The measures there are.
+const NAMES: [&str; 3] = ["whole", "p99", "accept"];
+/// Spans are made for every request and sent for some, as in production.
+const SHARE_OF_TRACES: f64 = 0.01;
+
+/// Runs the named measures, or all of them.
+///
+/// # Errors
+/// When a name is unknown, or a stack does not do what it is there for: then there is nothing to measure.
+pub async fn run(seconds: usize, names: &[String]) -> anyhow::Result<Vec<Figure>> {
+    for name in names {
+        anyhow::ensure!(NAMES.contains(&name.as_str()), "no measure `{name}`: {NAMES:?}");
+    }
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|n| n == name);
+    let mut figures = Vec::new();
+    if wanted("whole") {
+        let stack = stack("bench_whole").await?;
+        warn_if_not_durable(&stack).await?;
+        figures.extend(whole::run(&stack, seconds).await?);
+        stack.stop().await?;
+    }
+    if wanted("p99") || wanted("accept") {
+        let stack = stack("bench_accept").await?;
+        let floor = floor::Floor::start(&stack).await?;
+        if wanted("p99") {
+            figures.extend(accept::p99(&stack, &floor, seconds).await?);
+        }
+        if wanted("accept") {
+            figures.extend(accept::throughput(&stack, &floor, seconds).await?);
+        }
+        drop(floor);
+        stack.stop().await?;
+    }
+    Ok(figures)
+}
+
+async fn stack(name: &str) -> anyhow::Result<Stack> {
+    eprintln!("starting a stack for {name}");
+    let options = Options {
+        profile: Profile::Default,
+        share_of_traces: SHARE_OF_TRACES,
+        ..Options::test(name)
+    };
+    Stack::start(options).await
+}
+
+async fn warn_if_not_durable(stack: &Stack) -> anyhow::Result<()> {
+    let mut conn = PgConnection::connect(&stack.database_url("booking")).await?;
+    let fsync: String = sqlx::query_scalar("show fsync").fetch_one(&mut conn).await?;
+    if fsync != "on" {
+        eprintln!("PostgreSQL does not flush to disk (fsync = {fsync}): these are not the figures");
+    }
+    Ok(())
+}
+
+/// Everything that serves: services, PostgreSQL, RabbitMQ, Redis.
+async fn servers(stack: &Stack) -> anyhow::Result<BTreeMap<String, Group>> {
+    let mut groups = BTreeMap::new();
+    for name in SERVICES.into_iter().chain(["redis-locks", "redis-cache"]) {
+        let pid = stack.pid(name).with_context(|| format!("{name} does not run"))?;
+        groups.insert(name.to_owned(), Group::One(pid));
+    }
+    let mut conn = PgConnection::connect(&stack.database_url("booking")).await?;
+    let backend: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut conn).await?;
+    let postmaster = super::usage::parent(u32::try_from(backend)?);
+    let postmaster = postmaster.context("PostgreSQL runs elsewhere; its time cannot be counted")?;
+    groups.insert("postgresql".to_owned(), Group::Family(postmaster));
+    let (api, _) = stack.broker().context("RabbitMQ's management API is off")?;
+    let nodes: serde_json::Value =
+        reqwest::Client::new().get(format!("{api}/api/nodes")).send().await?.json().await?;
+    let pid = nodes[0]["os_pid"].as_str().context("RabbitMQ names no process")?;
+    groups.insert("rabbitmq".to_owned(), Group::One(pid.parse()?));
+    Ok(groups)
+}

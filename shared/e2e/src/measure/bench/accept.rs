@@ -1,0 +1,97 @@
+//! `POST /v1/bookings`, beside a bare server, while the supplier does not answer.
+
+use std::sync::Arc;
+
+use anyhow::ensure;
+
+use super::{floor::Floor, prepare};
+use crate::{
+    Stack,
+    measure::{
+        Figure, Goal,
+        load::{self, Outcome, Shot},
+        percentile,
+    },
+};
+
+const CONNECTIONS: usize = 64;
+const PER_SECOND: u32 = 200;
+const TURNS: usize = 2;
+/// Enough to last a turn of some seconds on two cores.
+const PER_TURN_AND_SECOND: usize = 250;
+const P99_MS_MAX: f64 = 50.0;
+const PART_OF_FLOOR: f64 = 0.4;
+
+/// The supplier takes a minute for everything from here on.
+async fn put_the_supplier_to_sleep(stack: &Stack) -> anyhow::Result<()> {
+    for operation in ["reserve", "lookup"] {
+        stack.double().arm(operation, "slow", u32::MAX, Some(60_000)).await?;
+    }
+    Ok(())
+}
+
+/// 99 of 100 answers at 200 requests a second come within so many milliseconds.
+pub(super) async fn p99(
+    stack: &Stack,
+    floor: &Floor,
+    seconds: usize,
+) -> anyhow::Result<Vec<Figure>> {
+    eprintln!("answers at {PER_SECOND} requests a second");
+    let count = PER_SECOND as usize * seconds;
+    let shots = prepare::shots(stack, count, "p99").await?;
+    put_the_supplier_to_sleep(stack).await?;
+    let bare = to_floor(&shots, floor);
+    load::by_the_clock(Arc::new(bare[..count / 4].to_vec()), PER_SECOND).await;
+    let mut floor_took = checked(load::by_the_clock(bare.clone(), PER_SECOND).await, count)?;
+    let mut took = checked(load::by_the_clock(shots, PER_SECOND).await, count)?;
+    let (p50, p99) =
+        (percentile(&mut took.latencies_ms, 50), percentile(&mut took.latencies_ms, 99));
+    let floor_p99 = percentile(&mut floor_took.latencies_ms, 99);
+    let floor_p50 = percentile(&mut floor_took.latencies_ms, 50);
+    Ok(vec![
+        Figure::new("accept_p99", p99, "ms", Some(floor_p99), Goal::AtMost(P99_MS_MAX)),
+        Figure::new("accept_p50", p50, "ms", Some(floor_p50), Goal::None),
+    ])
+}
+
+/// Requests accepted a second over 64 connections, in turns with the bare server.
+pub(super) async fn throughput(
+    stack: &Stack,
+    floor: &Floor,
+    seconds: usize,
+) -> anyhow::Result<Vec<Figure>> {
+    eprintln!("requests accepted over {CONNECTIONS} connections");
+    let count = PER_TURN_AND_SECOND * seconds;
+    let all = prepare::shots(stack, count * TURNS, "accept").await?;
+    put_the_supplier_to_sleep(stack).await?;
+    let (mut ours, mut bare) = (Vec::new(), Vec::new());
+    for turn in all.chunks(count) {
+        let turn = Arc::new(turn.to_vec());
+        let to_floor = to_floor(&turn, floor);
+        bare.push(checked(load::closed(to_floor, CONNECTIONS).await, count)?.per_second());
+        ours.push(checked(load::closed(turn, CONNECTIONS).await, count)?.per_second());
+        eprintln!("  bare {:.0}, ours {:.0} a second", bare[bare.len() - 1], ours[ours.len() - 1]);
+    }
+    let mean = |rates: &[f64]| rates.iter().sum::<f64>() / rates.len() as f64;
+    let (value, floor_value) = (mean(&ours), Some(mean(&bare)));
+    let goal = Goal::OfFloor(PART_OF_FLOOR);
+    let mut figures = vec![Figure::new("accept_per_second", value, "1/s", floor_value, goal)];
+    let peak = stack.pid("booking").and_then(crate::measure::usage::peak_mib);
+    if let Some(peak) = peak {
+        figures.push(Figure::new("accept_peak_memory", peak, "MiB", floor.peak_mib(), Goal::None));
+    }
+    Ok(figures)
+}
+
+/// The same bodies to the bare server.
+fn to_floor(shots: &[Shot], floor: &Floor) -> Arc<Vec<Shot>> {
+    let url = format!("{}/insert", floor.url);
+    Arc::new(shots.iter().map(|shot| Shot { url: url.clone(), ..shot.clone() }).collect())
+}
+
+fn checked(outcome: Outcome, count: usize) -> anyhow::Result<Outcome> {
+    let accepted = outcome.accepted.len();
+    let refused = outcome.refused.as_deref().unwrap_or("");
+    ensure!(accepted == count, "{accepted} of {count} accepted; one was {refused}");
+    Ok(outcome)
+}
