@@ -86,3 +86,20 @@ fn a_reservation_whose_answer_died_with_its_process_is_adopted() {
         drop(world);
     });
 }
+
+#[tokio::test]
+async fn a_process_that_is_asked_to_stop_records_what_is_under_way() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.fault("reserve", "slow", 1, 1_500).await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    until("the reservation", || async { (world.live().await.len() == 1).then_some(()) }).await;
+    world.process.stop(std::time::Duration::from_secs(20)).await.unwrap();
+    assert!(world.calls_under_way().await.is_empty());
+    let journalled: String = sqlx::query_scalar("select outcome from exchange")
+        .fetch_one(&mut world.admin().await)
+        .await
+        .unwrap();
+    assert_eq!(journalled, "seen");
+}

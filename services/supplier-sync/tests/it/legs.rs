@@ -2,6 +2,7 @@
 
 use contracts::messages::{GoneWhy, LegState, RefusedWhy, WantedLeg};
 use serde_json::json;
+use testkit::until;
 use uuid::Uuid;
 
 use crate::world::{FAMILY_NAME, World};
@@ -306,4 +307,29 @@ async fn the_service_can_neither_change_nor_remove_its_journals() {
         }
     }
     assert!(world.event_count(&leg).await > 0);
+}
+
+#[tokio::test]
+async fn reserves_that_hang_do_not_hold_up_a_cancel() {
+    let mut world = World::new().await;
+    world.policy.supplier.rapid.calls_at_once_max = 4;
+    let app = world.start().await;
+    let first = world.leg(&app).await;
+    world.want(&first, 1, WantedLeg::Held).await;
+    world.told_held().await;
+    // Four ask, three places are theirs, and each is taken for two seconds.
+    world.fault("reserve", "slow", 4, 2_000).await;
+    for _ in 0..4 {
+        let leg = world.leg(&app).await;
+        world.want(&leg, 1, WantedLeg::Held).await;
+    }
+    until("the reserves", || async { (world.live().await.len() == 4).then_some(()) }).await;
+    world.want(&first, 2, WantedLeg::Released).await;
+    let told = world.told().await;
+    assert_eq!(told.leg_id, first.leg_id);
+    assert_eq!(told.state, LegState::Gone { why: GoneWhy::Released });
+    for _ in 0..4 {
+        world.told_held().await;
+    }
+    assert_eq!(world.live().await.len(), 4);
 }

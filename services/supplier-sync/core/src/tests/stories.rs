@@ -91,7 +91,7 @@ fn told_words(state: &LegState) -> String {
 }
 
 #[test]
-fn held_then_bought_takes_two_calls_and_two_messages() {
+fn what_is_held_and_read_is_bought_with_two_calls_and_two_messages() {
     let mut world = World::new();
     world.want(WantedLeg::Held);
     world.wait(1);
@@ -100,7 +100,9 @@ fn held_then_bought_takes_two_calls_and_two_messages() {
     world.want(WantedLeg::Confirmed);
     world.wait(1);
     world.answer(Answer::Accepted);
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         0      wanted Held (1)
         0      attempt 1
         0        1 → hold attempt 1
@@ -110,8 +112,27 @@ fn held_then_bought_takes_two_calls_and_two_messages() {
         61       2 → confirm R1
         62       2 ← Accepted
         62     told confirmed R1
-    "#]]);
+    "#]],
+    );
     assert_eq!((world.calls.len(), world.told.len()), (2, 2));
+}
+
+#[test]
+fn a_hold_of_which_nothing_was_read_is_read_before_it_is_bought() {
+    let bare = |state| {
+        let mut bare = seen("R1", state);
+        (bare.check_in, bare.check_out, bare.price) = (None, None, None);
+        Answer::Seen(vec![bare])
+    };
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.answer(bare(SeenState::Held { until: None }));
+    world.want(WantedLeg::Confirmed);
+    assert_eq!(world.doing(), Some(Doing::LookUp { why: LookUpWhy::Doubt }));
+    world.answer(held("R1"));
+    assert_eq!(world.doing(), Some(Doing::Confirm));
+    world.answer(Answer::Accepted);
+    assert_eq!(world.told.len(), 2);
 }
 
 /// Row: B1
@@ -127,7 +148,9 @@ fn a_reservation_that_was_made_without_an_answer_is_found_and_not_made_again() {
     world.wake();
     world.wait(1);
     world.answer(held("R1"));
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         0      wanted Held (1)
         0      attempt 1
         0        1 → hold attempt 1
@@ -138,7 +161,8 @@ fn a_reservation_that_was_made_without_an_answer_is_found_and_not_made_again() {
         181      3 → look up (Doubt) attempt 1
         182      3 ← R1 held
         182    told held R1
-    "#]]);
+    "#]],
+    );
     assert_eq!(world.reserves(), 1);
 }
 
@@ -157,7 +181,9 @@ fn a_new_attempt_needs_two_misses_the_later_one_after_the_window() {
     }
     world.wait(1);
     world.answer(held("R2"));
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         0      wanted Held (1)
         0      attempt 1
         0        1 → hold attempt 1
@@ -176,7 +202,8 @@ fn a_new_attempt_needs_two_misses_the_later_one_after_the_window() {
         511      6 → hold attempt 2
         512      6 ← R2 held
         512    told held R2
-    "#]]);
+    "#]],
+    );
     let references: Vec<_> = world.leg().attempts.iter().map(|a| &a.client_reference).collect();
     assert_eq!(references.len(), 2);
     assert_ne!(references[0], references[1]);
@@ -244,7 +271,9 @@ fn what_turns_up_after_the_release_is_told_and_released() {
     world.wake();
     world.answer(bought("R9"));
     world.answer(Answer::Accepted);
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         0      wanted Held (1)
         0      attempt 1
         0        1 → hold attempt 1
@@ -259,7 +288,8 @@ fn what_turns_up_after_the_release_is_told_and_released() {
         31       3 → cancel R9
         31       3 ← Accepted
         31     told gone Released
-    "#]]);
+    "#]],
+    );
 }
 
 /// Row: B11
@@ -298,7 +328,9 @@ fn a_dead_attempt_of_a_released_leg_is_swept_until_the_day_after_check_out() {
     world.answer(bought("R1"));
     assert_eq!(world.doing(), Some(Doing::Cancel));
     world.answer(Answer::Accepted);
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         0      wanted Held (1)
         0      attempt 1
         0        1 → hold attempt 1
@@ -322,7 +354,8 @@ fn a_dead_attempt_of_a_released_leg_is_swept_until_the_day_after_check_out() {
         4110     7 → cancel R1
         4110     7 ← Accepted
         4110   told gone Released
-    "#]]);
+    "#]],
+    );
 }
 
 /// Row: F2
@@ -331,10 +364,13 @@ fn a_release_that_overtakes_its_reserve_leaves_nothing_to_send() {
     let mut world = World::new();
     world.want_version(2, WantedLeg::Released);
     world.want_version(1, WantedLeg::Held);
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         0      wanted Released (2)
         0      told gone NeverMade
-    "#]]);
+    "#]],
+    );
     assert!(world.calls.is_empty());
     assert!(!world.wake());
 }
@@ -348,7 +384,9 @@ fn a_release_while_the_reserve_is_under_way_cancels_what_came_of_it() {
     world.answer(held("R1"));
     world.wait(1);
     world.answer(Answer::Accepted);
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         0      wanted Held (1)
         0      attempt 1
         0        1 → hold attempt 1
@@ -357,7 +395,8 @@ fn a_release_while_the_reserve_is_under_way_cancels_what_came_of_it() {
         2        2 → cancel R1
         3        2 ← Accepted
         3      told gone Released
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -391,7 +430,9 @@ fn a_confirm_without_an_answer_is_looked_up_and_never_sent_twice_in_the_dark() {
     world.answer(held("R1"));
     world.wake();
     world.answer(bought("R1"));
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         0      wanted Held (1)
         0      attempt 1
         0        1 → hold attempt 1
@@ -406,7 +447,8 @@ fn a_confirm_without_an_answer_is_looked_up_and_never_sent_twice_in_the_dark() {
         180      4 → look up (Doubt) attempt 1
         180      4 ← R1 confirmed
         180    told confirmed R1
-    "#]]);
+    "#]],
+    );
     assert_eq!(world.count(|doing| *doing == Doing::Confirm), 1);
 }
 
@@ -424,7 +466,9 @@ fn a_confirm_that_surely_did_nothing_is_sent_again_after_the_longest_answer_time
     }
     assert!(world.now >= start() + TimeDelta::seconds(210));
     world.answer(Answer::Accepted);
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         0      wanted Held (1)
         0      attempt 1
         0        1 → hold attempt 1
@@ -443,7 +487,8 @@ fn a_confirm_that_surely_did_nothing_is_sent_again_after_the_longest_answer_time
         210      6 → confirm R1
         210      6 ← Accepted
         210    told confirmed R1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -485,7 +530,9 @@ fn a_cancel_that_needs_a_look_first_looks_and_then_cancels() {
     world.fact(&Fact::NoHandle { exchange });
     world.answer(bought("R1"));
     world.answer(Answer::Accepted);
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         0      wanted Held (1)
         0      attempt 1
         0        1 → hold attempt 1
@@ -503,7 +550,8 @@ fn a_cancel_that_needs_a_look_first_looks_and_then_cancels() {
         0        5 → cancel R1
         0        5 ← Accepted
         0      told gone Released
-    "#]]);
+    "#]],
+    );
 }
 
 /// Row: A6
@@ -557,7 +605,9 @@ fn wrong_dates_are_never_confirmed_and_open_a_case() {
     assert!(matches!(world.last_told(), Some(LegState::InDoubt { .. })));
     world.wake_until_it_looks();
     world.answer(bought("R1"));
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         0      wanted Confirmed (1)
         0      attempt 1
         0        1 → buy attempt 1
@@ -570,7 +620,8 @@ fn wrong_dates_are_never_confirmed_and_open_a_case() {
         180      3 ← R1 confirmed
         180    R1 agrees again
         180    told confirmed R1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -635,7 +686,9 @@ fn callbacks_that_come_together_cause_one_look_up_after_the_last() {
     assert_eq!(world.look_ups(), 0);
     world.wake();
     world.answer(bought("R1"));
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         0      wanted Confirmed (1)
         0      attempt 1
         0        1 → buy attempt 1
@@ -648,7 +701,8 @@ fn callbacks_that_come_together_cause_one_look_up_after_the_last() {
         1      callback for attempt 1
         2        2 → look up (Hint) attempt 1
         2        2 ← R1 confirmed
-    "#]]);
+    "#]],
+    );
     assert_eq!(world.look_ups(), 1);
 }
 
@@ -690,7 +744,9 @@ fn a_process_that_dies_with_its_call_leaves_a_look_up_and_not_a_second_call() {
     world.answer(held("R1"));
     // The answer comes after all, and brings nothing new.
     world.answer_to(1, held("R1"));
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         0      wanted Held (1)
         0      attempt 1
         0        1 → hold attempt 1
@@ -700,7 +756,8 @@ fn a_process_that_dies_with_its_call_leaves_a_look_up_and_not_a_second_call() {
         150      2 ← R1 held
         150    told held R1
         150      1 ← R1 held
-    "#]]);
+    "#]],
+    );
     assert_eq!(world.reserves(), 1);
 }
 
