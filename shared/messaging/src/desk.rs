@@ -121,12 +121,13 @@ impl<H: Handles> Settles for Desk<H> {
 
 impl<H: Handles> Desk<H> {
     async fn settle_batch(&self, batch: Vec<Incoming>) -> Settled {
-        if let Some(settled) = self.run_until_settled(&batch).await {
+        let spans: Vec<Span> = batch.iter().map(|item| self.process_span(item)).collect();
+        if let Some(settled) = self.run_until_settled(&batch, &spans).await {
             return settled;
         }
         // One of them spoils it for the others: each for itself.
-        for item in batch {
-            if self.run_until_settled(&[item]).await != Some(Settled::All) {
+        for (item, span) in batch.chunks(1).zip(spans.chunks(1)) {
+            if self.run_until_settled(item, span).await != Some(Settled::All) {
                 return Settled::GivenBack;
             }
         }
@@ -134,10 +135,10 @@ impl<H: Handles> Desk<H> {
     }
 
     /// Runs a batch until it is committed or given back; says nothing when its deliveries have to be run alone.
-    async fn run_until_settled(&self, batch: &[Incoming]) -> Option<Settled> {
+    async fn run_until_settled(&self, batch: &[Incoming], spans: &[Span]) -> Option<Settled> {
         let mut progress = Progress::default();
         loop {
-            let broke = match self.run(batch, &progress).await {
+            let broke = match self.run(batch, spans, &progress).await {
                 Ok(after) => {
                     let starting = AssertUnwindSafe(|| self.handler.committed(after));
                     if std::panic::catch_unwind(starting).is_err() {
@@ -233,17 +234,21 @@ impl<H: Handles> Desk<H> {
     }
 
     /// Runs a batch in one transaction.
-    async fn run(&self, batch: &[Incoming], progress: &Progress) -> Result<Vec<H::After>, Broke> {
+    async fn run(
+        &self,
+        batch: &[Incoming],
+        spans: &[Span],
+        progress: &Progress,
+    ) -> Result<Vec<H::After>, Broke> {
         let mut tx = Tx::begin(Arc::clone(&self.speaker), Arc::clone(&self.relay)).await?;
         let ids: Vec<Uuid> = batch.iter().map(|item| item.id.0).collect();
         let (now, seen) = inbox::read(tx.conn(), self.heard.role(), &ids).await?;
-        let spans: Vec<Span> = batch.iter().map(|item| self.process_span(item)).collect();
-        let mut sorted = self.sort(batch, progress, now, &seen, &spans)?;
+        let mut sorted = self.sort(batch, progress, now, &seen, spans)?;
         let mut entries = Vec::with_capacity(batch.len());
         let mut after = Vec::new();
         if !sorted.handle.is_empty() {
             let (places, received): (Vec<usize>, Vec<_>) = sorted.handle.drain(..).unzip();
-            let around = self.batch_span(&spans);
+            let around = self.batch_span(spans);
             let handling = self.handler.handle(&mut tx, received).instrument(around);
             let handled = AssertUnwindSafe(handling).catch_unwind().await;
             match self.outcomes(handled, &places) {

@@ -203,6 +203,11 @@ impl Relay {
             (self.sweep_after / 8).clamp(Duration::from_millis(25), Duration::from_millis(250));
         let mut failures = 0;
         while !stop.is_cancelled() {
+            if !self.publisher.is_ready().await {
+                failures += 1;
+                AFTER_FAILURE.wait(failures, &stop).await;
+                continue;
+            }
             let wait = match self.step().await {
                 Ok(Step::Did(_count)) => continue,
                 Ok(Step::Idle) => {

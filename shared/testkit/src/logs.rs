@@ -5,7 +5,8 @@ use std::{
     sync::{Mutex, OnceLock, PoisonError},
 };
 
-use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
+pub use opentelemetry_sdk::trace::SpanData;
+use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 use tracing::{Event, Level, Subscriber, field::Visit, level_filters::LevelFilter};
 use tracing_subscriber::{
     Layer, filter::Targets, layer::Context, layer::SubscriberExt as _, registry::LookupSpan,

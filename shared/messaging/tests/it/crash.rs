@@ -129,6 +129,48 @@ async fn what_was_committed_before_a_kill_is_published_and_nothing_else() {
 
 /// Row: F1
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_published_of_a_commit_that_fails_at_last() {
+    let service = service().await;
+    let messaging = service.messaging().await;
+    hear(&messaging, &Script::default()).await;
+    let (lost, kept) = (booking(1), booking(2));
+    let mut tx = messaging.begin().await.unwrap();
+    tx.say(message(lost));
+    sqlx::query("insert into effect (booking_id, what) values ($1, 'slow')")
+        .bind(lost)
+        .execute(tx.conn())
+        .await
+        .unwrap();
+    let committing = tokio::spawn(tx.commit());
+    let mut admin = service.database.admin().await;
+    for _poll in 0..50 {
+        let slow = "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'";
+        let committing: i64 = sqlx::query_scalar(slow).fetch_one(&mut admin).await.unwrap();
+        if committing == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // A message said meanwhile has gone all its way: there was time enough for the other.
+    crate::counter::say(&messaging, &[kept]).await;
+    testkit::until("the other message's effect", || async {
+        effects(messaging.pool()).await.contains_key(&kept).then_some(())
+    })
+    .await;
+    sqlx::query(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'",
+    )
+    .execute(&mut admin)
+    .await
+    .unwrap();
+    assert!(committing.await.unwrap().is_err(), "the commit failed");
+    all_took_effect_once(messaging.pool(), &[kept]).await;
+    service.stop().await;
+    assert_eq!(effects(&service.pool().await).await.get(&lost), None);
+}
+
+/// Row: F1
+#[tokio::test(flavor = "multi_thread")]
 async fn kills_at_any_instant_lose_no_message_and_publish_none_that_was_not_committed() {
     let service = service().await;
     let listener = testkit::process();

@@ -15,3 +15,4 @@ mod counter;
 mod crash;
 mod delivery;
 mod recovery;
+mod tracing_hops;

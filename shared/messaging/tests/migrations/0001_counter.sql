@@ -6,3 +6,14 @@ create table effect (
 );
 
 grant select, insert on effect to counter;
+
+-- A commit that takes its time, for what must not happen before it.
+create function take_time() returns trigger language plpgsql as $$
+begin
+    perform pg_sleep(1);
+    return null;
+end
+$$;
+
+create constraint trigger effect_slow after insert on effect deferrable initially deferred
+for each row when (new.what = 'slow') execute function take_time();
