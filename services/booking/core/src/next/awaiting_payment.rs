@@ -15,11 +15,16 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     if let Some(why) = lost_leg(booking) {
         return unwind(booking, Phase::Failed, why);
     }
-    if payment.is_settled() {
-        return committing::start(booking, now);
+    match payment.closing {
+        Some(Closing::AlreadySettled { .. }) => return committing::start(booking, now),
+        Some(Closing::Closed { .. }) => {
+            return unwind(booking, Phase::Failed, EndWhy::NotPaidInTime);
+        }
+        None => {}
     }
-    if payment.closing.is_some_and(|closing| matches!(closing, Closing::Closed { .. })) {
-        return unwind(booking, Phase::Failed, EndWhy::NotPaidInTime);
+    // Once closing was asked for, its answer decides: money that is told of meanwhile may have come after it.
+    if payment.is_settled() && !payment.close_asked {
+        return committing::start(booking, now);
     }
     let passed = &booking.deadlines.passed;
     if passed.contains(&Deadline::Pay) && !payment.complete && !payment.close_asked {

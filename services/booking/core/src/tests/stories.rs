@@ -207,6 +207,22 @@ fn money_that_settled_in_time_wins_over_the_deadline() {
 }
 
 #[test]
+fn money_told_of_while_the_payment_is_closed_does_not_buy_what_the_answer_undoes() {
+    let mut world = World::stay();
+    world.leg(0, 5, held());
+    world.tell(&prepared(AMOUNT));
+    world.tell(&passed(Deadline::Pay));
+    assert!(world.booking().payment.close_asked);
+    // It became final after the payment was closed, and its news overtook the answer.
+    world.tell(&settled(12, AMOUNT));
+    assert_eq!(world.booking().phase, crate::Phase::AwaitingPayment);
+    world.tell(&closed(nothing_came()));
+    assert_eq!(world.booking().phase, crate::Phase::Unwinding);
+    let refunds = &world.booking().payment.refunds;
+    assert_eq!(refunds.iter().map(|refund| refund.units).collect::<Vec<_>>(), [units(AMOUNT)]);
+}
+
+#[test]
 fn a_refusal_after_the_money_came_gives_the_money_back() {
     let mut world = World::stay();
     world.leg(0, 1, held());
