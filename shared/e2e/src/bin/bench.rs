@@ -43,8 +43,8 @@ async fn main() -> ExitCode {
 
 fn print(figures: &[Figure], json: bool) {
     println!(
-        "{:<36} {:>12} {:<8} {:>12} {:>8}  {:<28} {}",
-        "figure", "value", "unit", "floor", "ratio", "goal", "holds"
+        "{:<36} {:>12} {:<8} {:>12} {:>8}  {:<28} holds",
+        "figure", "value", "unit", "floor", "ratio", "goal"
     );
     let shown = |number: Option<f64>| number.map_or_else(String::new, |n| format!("{n:.2}"));
     for figure in figures {

@@ -3,6 +3,7 @@
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
+    clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a command talks to whoever called it"
 )]
