@@ -1,4 +1,5 @@
-//! Where this checkout keeps what runs: its root, `.run/`, the built binaries, the servers it may use.
+//! Where this checkout keeps what runs: its root, `.run/`, the built binaries, the servers it may
+//! use.
 
 use std::path::{Path, PathBuf};
 

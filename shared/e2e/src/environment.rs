@@ -1,4 +1,5 @@
-//! A service's environment in a stack: its sample (`deploy/env/<service>.env`) names every key, the stack has the values.
+//! A service's environment in a stack: its sample (`deploy/env/<service>.env`) names every key, the
+//! stack has the values.
 
 use std::path::Path;
 
@@ -83,7 +84,8 @@ fn value(
     })
 }
 
-/// Some services know a key by a number before it, so that it can be replaced; the sample shows which.
+/// Some services know a key by a number before it, so that it can be replaced; the sample shows
+/// which.
 fn seal_key(service: &str, shipped: &str, keys: &Keys) -> anyhow::Result<String> {
     let key = match service {
         "booking" => &keys.booking_seal,

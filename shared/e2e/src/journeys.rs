@@ -21,8 +21,8 @@ const STEP_WITHIN: Duration = Duration::from_secs(60);
 const GRANT: u64 = 5_000;
 const REDEEM: u64 = 2_500;
 
-/// Every journey of the demo. Those of a row are told side by side, the rows one after the other: a fault of the
-/// supplier strikes whoever comes first.
+/// Every journey of the demo. Those of a row are told side by side, the rows one after the other: a
+/// fault of the supplier strikes whoever comes first.
 pub const ALL: [&[&str]; 2] = [
     &["a stay paid in ether", "a stay paid partly with points"],
     &["a supplier that times out but books"],

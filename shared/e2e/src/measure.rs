@@ -1,4 +1,5 @@
-//! What a benchmark needs: load that comes in turns or by the clock, and what processes used meanwhile.
+//! What a benchmark needs: load that comes in turns or by the clock, and what processes used
+//! meanwhile.
 
 pub mod bench;
 pub mod load;

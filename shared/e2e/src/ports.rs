@@ -1,4 +1,5 @@
-//! Free ports below the ephemeral range, so that no outgoing connection takes one that a restart needs.
+//! Free ports below the ephemeral range, so that no outgoing connection takes one that a restart
+//! needs.
 
 use std::{collections::BTreeSet, net::TcpListener, ops::Range};
 

@@ -1,4 +1,5 @@
-//! The durations a stack runs with: as shipped, or short enough that somebody outside can wait for them.
+//! The durations a stack runs with: as shipped, or short enough that somebody outside can wait for
+//! them.
 
 use std::str::FromStr;
 

@@ -42,13 +42,15 @@ pub(crate) struct Noted {
 impl Recipe {
     /// Starts it; its output goes to the end of its log.
     pub(crate) fn start(&self) -> anyhow::Result<Program> {
-        // As the kernel will name it. It is started by its own name: some programs are several, by name.
+        // As the kernel will name it. It is started by its own name: some programs are several, by
+        // name.
         let exe = self.exe.canonicalize();
         let exe = exe.with_context(|| format!("no program {}", self.exe.display()))?;
         let log = File::options().create(true).append(true).open(&self.log);
         let log = log.with_context(|| format!("opening {}", self.log.display()))?;
         let mut command = if self.lasting {
-            // A session of its own: no terminal's end reaches it. `setsid` becomes the program and keeps its number.
+            // A session of its own: no terminal's end reaches it. `setsid` becomes the program and
+            // keeps its number.
             let mut command = Command::new("/usr/bin/setsid");
             command.arg(&self.exe);
             command

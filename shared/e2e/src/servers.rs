@@ -86,7 +86,8 @@ fn exists_already(error: anyhow::Error) -> anyhow::Result<()> {
     }
 }
 
-/// A stack's place on the broker: a vhost of its own where there is a management API, else a prefix.
+/// A stack's place on the broker: a vhost of its own where there is a management API, else a
+/// prefix.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     pub(crate) amqp_url: String,

@@ -1,5 +1,7 @@
 //! A whole system as processes, with databases, a vhost, Redis, a node and doubles of its own.
 
+mod outside;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -12,14 +14,11 @@ use futures::future::{join_all, try_join_all};
 
 use crate::{
     checkout::{Checkout, Infra},
-    double::Double,
-    endpoints::{Endpoints, Tokens},
     keys::Keys,
-    node::Node,
     processes::{BESIDES, CACHE, DOUBLES, LOCKS, Layout, NODE, TRACES},
     profile::Profile,
     program::{Noted, Program, Recipe},
-    servers::{self, Database, Place},
+    servers::{self, Database},
 };
 
 /// Every service.
@@ -336,103 +335,6 @@ impl Stack {
     #[must_use]
     pub fn bin(&self) -> &Path {
         &self.layout.bin
-    }
-
-    /// The base URL of a service or of a process beside them.
-    #[must_use]
-    pub fn url(&self, name: &str) -> String {
-        self.layout.url(name)
-    }
-
-    /// A superuser's way into a service's database, for tests that look behind the curtain.
-    #[must_use]
-    pub fn database_url(&self, service: &str) -> String {
-        Database::of(&self.infra, &self.layout.name, service).superuser_url()
-    }
-
-    /// The broker's management API and the stack's vhost, where there is one.
-    #[must_use]
-    pub fn broker(&self) -> Option<(String, String)> {
-        Some((self.infra.rabbitmq_api.clone()?, self.layout.name.clone()))
-    }
-
-    #[must_use]
-    pub fn double(&self) -> Double {
-        Double::at(&self.url(DOUBLES))
-    }
-
-    #[must_use]
-    pub fn node(&self) -> Node {
-        Node::at(&self.url(NODE))
-    }
-
-    /// A token for anyone: a customer by account, staff by roles.
-    ///
-    /// # Panics
-    /// When the key cannot sign.
-    #[must_use]
-    pub fn token(&self, who: &str, roles: &[&str]) -> String {
-        self.keys.token(who, roles, "holdfast").unwrap()
-    }
-
-    /// A service's token.
-    ///
-    /// # Panics
-    /// When the key cannot sign.
-    #[must_use]
-    pub fn internal_token(&self, who: &str) -> String {
-        self.keys.token(who, &[], "internal").unwrap()
-    }
-
-    /// Everything an HTTP client needs.
-    ///
-    /// # Errors
-    /// When the node left no list of its accounts.
-    pub fn endpoints(&self) -> anyhow::Result<Endpoints> {
-        let staff = ["support_viewer", "support_operator", "support_approver", "support_admin"];
-        // Whoever may do more may do less, too.
-        let staff_token = |rank: usize| self.token(staff[rank], &staff[..=rank]);
-        let policy: toml::Table = toml::from_str(&self.layout.profile.policy())?;
-        Ok(Endpoints {
-            gateway: self.url("booking"),
-            callback: self.url("supplier-callback"),
-            console: self.url("support-console"),
-            doubles: self.url(DOUBLES),
-            postgres: self.infra.postgres.clone(),
-            redis: self.url(LOCKS),
-            redis_cache: self.url(CACHE),
-            amqp: Place::of(&self.infra, &self.layout.name).amqp_url,
-            rabbitmq_api: self.infra.rabbitmq_api.clone(),
-            evm_rpc: self.url(NODE),
-            evm_payers: self.payers()?,
-            evm_tokens: BTreeMap::new(),
-            rate_feed: format!("{}/rates", self.url(DOUBLES)),
-            treasury: format!("{}/treasury", self.url(DOUBLES)),
-            otlp: self.url(TRACES),
-            services: SERVICES.map(|s| (s.to_owned(), self.url(s))).into(),
-            profile: self.layout.profile.name().to_owned(),
-            policy: serde_json::to_value(policy)?,
-            policy_file: self.dir().join("policy.toml").display().to_string(),
-            tokens: Tokens {
-                customer: self.token("customer-1", &["customer"]),
-                other_customer: self.token("customer-2", &["customer"]),
-                support_viewer: staff_token(0),
-                support_operator: staff_token(1),
-                support_approver: staff_token(2),
-                support_admin: staff_token(3),
-            },
-        })
-    }
-
-    /// The node's funded keys, all but the last, which is the treasury's.
-    fn payers(&self) -> anyhow::Result<Vec<String>> {
-        let path = self.dir().join("node.json");
-        let text = std::fs::read_to_string(&path);
-        let text = text.with_context(|| format!("reading {}", path.display()))?;
-        let told: serde_json::Value = serde_json::from_str(&text)?;
-        let mut keys: Vec<String> = serde_json::from_value(told["private_keys"].clone())?;
-        keys.pop();
-        Ok(keys)
     }
 }
 

@@ -88,8 +88,8 @@ impl Traces {
         Ok(reply.error_for_status()?.json().await?)
     }
 
-    /// The booking's spans once every hop of a confirmed booking is there, or what is missing after `within`:
-    /// services send their spans once a second.
+    /// The booking's spans once every hop of a confirmed booking is there, or what is missing after
+    /// `within`: services send their spans once a second.
     ///
     /// # Errors
     /// When the receiver is away.

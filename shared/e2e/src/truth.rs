@@ -1,5 +1,5 @@
-//! The one comparison of what was promised with what really exists. It reads only what an outsider can read:
-//! the supplier's `/truth`, the node, the gateway's HTTP.
+//! The one comparison of what was promised with what really exists. It reads only what an outsider
+//! can read: the supplier's `/truth`, the node, the gateway's HTTP.
 
 pub mod plant;
 

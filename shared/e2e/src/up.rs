@@ -12,7 +12,8 @@ pub struct Up {
     pub started: bool,
 }
 
-/// Finds the stack, starts again services of it that died, or starts it anew; writes `.run/endpoints.json`.
+/// Finds the stack, starts again services of it that died, or starts it anew; writes
+/// `.run/endpoints.json`.
 ///
 /// # Errors
 /// When it runs with another profile, or is not well, or cannot be started.

@@ -1,4 +1,5 @@
-//! Measures the built system: requests accepted, whole bookings, processor time and memory, each beside its floor.
+//! Measures the built system: requests accepted, whole bookings, processor time and memory, each
+//! beside its floor.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -11,7 +12,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use e2e::measure::{Figure, bench};
 
-/// Figures are measured in release builds with PostgreSQL flushing to disk; `./scripts/bench` sees to both.
+/// Figures are measured in release builds with PostgreSQL flushing to disk; `./scripts/bench` sees
+/// to both.
 #[derive(Parser)]
 #[command(name = "bench")]
 struct Flags {

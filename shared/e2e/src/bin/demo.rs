@@ -1,5 +1,5 @@
-//! Real bookings through the real system, told as they happen, then compared with the supplier, the chain and the
-//! ledger.
+//! Real bookings through the real system, told as they happen, then compared with the supplier, the
+//! chain and the ledger.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,

@@ -1,4 +1,5 @@
-//! Tells what happens while it happens: a spinner for each journey at a terminal, plain lines elsewhere.
+//! Tells what happens while it happens: a spinner for each journey at a terminal, plain lines
+//! elsewhere.
 
 use std::{
     io::IsTerminal as _,

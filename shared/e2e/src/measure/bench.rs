@@ -1,4 +1,5 @@
-//! The measures of `./scripts/bench`, each against a stack of its own: one's backlog is not another's load.
+//! The measures of `./scripts/bench`, each against a stack of its own: one's backlog is not
+//! another's load.
 
 mod accept;
 mod floor;
@@ -21,7 +22,8 @@ const SHARE_OF_TRACES: f64 = 0.01;
 /// Runs the named measures, or all of them.
 ///
 /// # Errors
-/// When a name is unknown, or a stack does not do what it is there for: then there is nothing to measure.
+/// When a name is unknown, or a stack does not do what it is there for: then there is nothing to
+/// measure.
 pub async fn run(seconds: usize, names: &[String]) -> anyhow::Result<Vec<Figure>> {
     for name in names {
         anyhow::ensure!(NAMES.contains(&name.as_str()), "no measure `{name}`: {NAMES:?}");

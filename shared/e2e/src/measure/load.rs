@@ -1,4 +1,5 @@
-//! Two kinds of load: as fast as so many connections can, and so many requests a second whatever the answers take.
+//! Two kinds of load: as fast as so many connections can, and so many requests a second whatever
+//! the answers take.
 
 use std::{
     sync::{
@@ -68,7 +69,8 @@ pub async fn closed(shots: Arc<Vec<Shot>>, connections: usize) -> Outcome {
     gather(all.into_iter().flatten(), begun.elapsed())
 }
 
-/// Sends a shot at every tick; a late answer delays no other, and waiting for a free machine counts.
+/// Sends a shot at every tick; a late answer delays no other, and waiting for a free machine
+/// counts.
 pub async fn by_the_clock(shots: Arc<Vec<Shot>>, per_second: u32) -> Outcome {
     let http = client();
     let begun = Instant::now();

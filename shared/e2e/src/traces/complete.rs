@@ -100,7 +100,8 @@ impl Hop {
     }
 }
 
-/// Says whether every hop of a confirmed booking is there and hangs on the click by parents and links.
+/// Says whether every hop of a confirmed booking is there and hangs on the click by parents and
+/// links.
 ///
 /// # Errors
 /// The hops that are missing or hang on nothing.

@@ -117,7 +117,11 @@ pub fn page(trace_id: &str, spans: &[Span]) -> String {
     }
     format!(
         r#"<!doctype html><html lang="en"><meta charset="utf-8"><title>Trace {id}</title>
-<style>body{{font:13px system-ui,sans-serif;margin:1.5rem}}svg text{{font:12px ui-monospace,monospace}}.ms{{fill:#777}}</style>
+<style>
+body{{font:13px system-ui,sans-serif;margin:1.5rem}}
+svg text{{font:12px ui-monospace,monospace}}
+.ms{{fill:#777}}
+</style>
 <h1>Trace {id}</h1><p>{count} spans of {services} in {total} ms</p>
 <svg width="{width}" height="{height}" role="img" aria-label="waterfall of the trace">{chart}</svg></html>"#,
         id = escape(trace_id),

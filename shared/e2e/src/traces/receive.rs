@@ -25,7 +25,8 @@ const BODY_MAX: usize = 16 * 1024 * 1024;
 
 type Shared = Arc<Mutex<Store>>;
 
-/// `POST /v1/traces`, `GET /traces?booking=`, `GET /traces/{id}`, `GET /traces/{id}/view`, `GET /health`.
+/// `POST /v1/traces`, `GET /traces?booking=`, `GET /traces/{id}`, `GET /traces/{id}/view`, `GET
+/// /health`.
 pub fn router() -> Router {
     Router::new()
         .route("/v1/traces", post(receive))

@@ -68,7 +68,8 @@ impl Store {
         spans
     }
 
-    /// The spans of every trace that names the booking, and of those that are linked with one of them.
+    /// The spans of every trace that names the booking, and of those that are linked with one of
+    /// them.
     #[must_use]
     pub fn booking(&self, booking_id: &str) -> Vec<Span> {
         let own = self.bookings.get(booking_id).cloned().unwrap_or_default();

@@ -1,3 +1,5 @@
+//! What is kept, found, connected and drawn.
+
 use std::collections::BTreeMap;
 
 use super::*;

@@ -9,8 +9,8 @@ use crate::{
     traveller::{Traveller, Trip},
 };
 
-/// Spoils the world of one confirmed booking: nobody's reservation, a second reservation, a second charge. The booking
-/// that is returned was never made.
+/// Spoils the world of one confirmed booking: nobody's reservation, a second reservation, a second
+/// charge. The booking that is returned was never made.
 ///
 /// # Errors
 /// When the doubles or the node refuse.

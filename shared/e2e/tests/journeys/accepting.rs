@@ -183,7 +183,8 @@ async fn a_gateway_killed_under_load_loses_nothing_that_it_accepted() {
         })
     });
     let clicks: Vec<_> = clicks.collect();
-    // Some are answered, some are under way, and what was said a moment ago is still to be published.
+    // Some are answered, some are under way, and what was said a moment ago is still to be
+    // published.
     let _some = answered.acquire_many(8).await.unwrap();
     stack.kill("booking");
     let first: Vec<Option<Answer>> =
@@ -209,7 +210,8 @@ async fn a_gateway_killed_under_load_loses_nothing_that_it_accepted() {
         })
         .await;
     }
-    // Nothing was said that was not also kept: each booking has one reservation, and there is no other.
+    // Nothing was said that was not also kept: each booking has one reservation, and there is no
+    // other.
     let truth = stack.double().truth().await.unwrap();
     assert_eq!(truth.reservations.len(), CLICKS);
     assert_eq!(truth.requests_of("reserve").len(), CLICKS);

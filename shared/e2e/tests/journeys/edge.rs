@@ -1,4 +1,5 @@
-//! What comes in from outside is right as a whole, or refused with everything that is wrong with it.
+//! What comes in from outside is right as a whole, or refused with everything that is wrong with
+//! it.
 
 use e2e::{
     gateway::{Gateway, describe},

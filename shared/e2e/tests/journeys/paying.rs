@@ -28,7 +28,8 @@ async fn a_payment_confirms_at_the_depth_of_its_amount_and_never_before() {
         traveller.pay(shown).await.unwrap();
     }
 
-    // In no block yet: the node knows of both, the bookings of neither, however often the chain was looked at.
+    // In no block yet: the node knows of both, the bookings of neither, however often the chain was
+    // looked at.
     let pending: Value = node.call("txpool_status", json!([])).await.unwrap();
     assert_eq!(pending["pending"], "0x2");
     looked_twice(&stack).await;

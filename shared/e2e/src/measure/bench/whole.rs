@@ -1,4 +1,5 @@
-//! Whole bookings: accepted, held at the supplier, paid on the chain and final, confirmed, points in the ledger.
+//! Whole bookings: accepted, held at the supplier, paid on the chain and final, confirmed, points
+//! in the ledger.
 
 use std::{
     collections::BTreeSet,
@@ -113,7 +114,8 @@ async fn pay_all(stack: &Stack, shots: &Arc<Vec<Shot>>) -> anyhow::Result<()> {
     let until = Instant::now() + PATIENCE;
     while paid.len() < shots.len() {
         ensure!(Instant::now() < until, "{} of {} became payable", paid.len(), shots.len());
-        // Who waits for a payment is asked of the database: a poll of every booking would be the load.
+        // Who waits for a payment is asked of the database: a poll of every booking would be the
+        // load.
         let payable: Vec<(Uuid, String)> = sqlx::query_as(
             "select booking_id, account_id from booking where phase = 'awaiting_payment'",
         )
