@@ -92,6 +92,10 @@ impl<H: Handles> Settles for Desk<H> {
     const REDELIVERED_ALONE: bool = true;
 
     async fn prepare(&self, channel: &Channel) -> Result<(), BrokerError> {
+        // Deliveries that could not be handled here are better off at another instance.
+        if !wait_for_database(self.relay.pool(), Duration::MAX, &self.stop).await {
+            return Err(BrokerError::Silent { doing: "waiting for the database" });
+        }
         topology::declare_exchanges(channel, &self.speaker.routing).await?;
         topology::declare_role(channel, &self.speaker.routing, &self.role).await
     }

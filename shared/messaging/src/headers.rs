@@ -8,12 +8,17 @@ use lapin::types::{AMQPValue, ByteArray, FieldArray, FieldTable, LongString, Sho
 use serde_json::{Map, Value, json};
 
 const BYTES: &str = "$bytes";
+/// Text that is not UTF-8, or has a zero byte in it: PostgreSQL's JSON takes neither.
+const TEXT: &str = "$text";
 const TIMESTAMP: &str = "$timestamp";
 const DECIMAL: &str = "$decimal";
 
 /// Reads the headers of a delivery.
 pub(crate) fn from_wire(table: &FieldTable) -> Map<String, Value> {
-    table.inner().iter().map(|(name, value)| (name.to_string(), value_from_wire(value))).collect()
+    let named = |(name, value): (&ShortString, &AMQPValue)| {
+        (storable(name.as_str()), value_from_wire(value))
+    };
+    table.inner().iter().map(named).collect()
 }
 
 /// Writes headers for a publication. Names longer than the wire allows are left out; none that came over it is.
@@ -25,6 +30,11 @@ pub(crate) fn to_wire(headers: &Value) -> FieldTable {
         }
     }
     table
+}
+
+/// Text as PostgreSQL takes it: without the zero character, which no name of ours has.
+pub(crate) fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 /// Reads a header as text.
@@ -52,14 +62,19 @@ fn value_from_wire(value: &AMQPValue) -> Value {
         AMQPValue::Double(v) => json!(v),
         AMQPValue::DecimalValue(v) => json!({ DECIMAL: [v.scale, v.value] }),
         AMQPValue::ShortString(v) => json!(v.as_str()),
-        AMQPValue::LongString(v) => {
-            std::str::from_utf8(v.as_bytes()).map_or_else(|_| bytes(v.as_bytes()), Value::from)
-        }
+        AMQPValue::LongString(v) => text_from_wire(v.as_bytes()),
         AMQPValue::FieldArray(v) => v.as_slice().iter().map(value_from_wire).collect(),
         AMQPValue::Timestamp(v) => json!({ TIMESTAMP: v }),
         AMQPValue::FieldTable(v) => Value::Object(from_wire(v)),
         AMQPValue::ByteArray(v) => bytes(v.as_slice()),
         AMQPValue::Void => Value::Null,
+    }
+}
+
+fn text_from_wire(text: &[u8]) -> Value {
+    match std::str::from_utf8(text) {
+        Ok(text) if !text.contains('\0') => text.into(),
+        Ok(_) | Err(_) => json!({ TEXT: text }),
     }
 }
 
@@ -84,9 +99,11 @@ fn special(object: &Map<String, Value>) -> Option<AMQPValue> {
     if object.len() != 1 {
         return None;
     }
-    if let Some(list) = object.get(BYTES).and_then(Value::as_array) {
-        let bytes = list.iter().map(|byte| byte.as_u64().and_then(|byte| u8::try_from(byte).ok()));
-        return Some(AMQPValue::ByteArray(ByteArray::from(bytes.collect::<Option<Vec<u8>>>()?)));
+    if let Some(bytes) = object.get(BYTES) {
+        return Some(AMQPValue::ByteArray(ByteArray::from(bytes_of(bytes)?)));
+    }
+    if let Some(bytes) = object.get(TEXT) {
+        return Some(AMQPValue::LongString(LongString::from(bytes_of(bytes)?)));
     }
     if let Some(seconds) = object.get(TIMESTAMP).and_then(Value::as_u64) {
         return Some(AMQPValue::Timestamp(seconds));
@@ -96,6 +113,11 @@ fn special(object: &Map<String, Value>) -> Option<AMQPValue> {
         scale: u8::try_from(scale.as_u64()?).ok()?,
         value: u32::try_from(value.as_u64()?).ok()?,
     }))
+}
+
+fn bytes_of(list: &Value) -> Option<Vec<u8>> {
+    let byte = |byte: &Value| byte.as_u64().and_then(|byte| u8::try_from(byte).ok());
+    list.as_array()?.iter().map(byte).collect()
 }
 
 fn bytes(bytes: &[u8]) -> Value {
@@ -113,6 +135,8 @@ mod tests {
         inner.insert("time".into(), AMQPValue::Timestamp(1_800_000_000));
         let mut table = FieldTable::default();
         table.insert("text".into(), AMQPValue::LongString("ä".into()));
+        table.insert("zero".into(), AMQPValue::LongString("a\0b".into()));
+        table.insert("latin".into(), AMQPValue::LongString(vec![0xe4_u8].into()));
         table.insert("flag".into(), AMQPValue::Boolean(true));
         table.insert("void".into(), AMQPValue::Void);
         table.insert("bytes".into(), AMQPValue::ByteArray(ByteArray::from(vec![0, 255])));
@@ -120,6 +144,8 @@ mod tests {
         table.insert("price".into(), AMQPValue::DecimalValue(price));
         let deaths = vec![AMQPValue::FieldTable(inner)];
         table.insert("x-death".into(), AMQPValue::FieldArray(FieldArray::from(deaths)));
-        assert_eq!(to_wire(&Value::Object(from_wire(&table))), table);
+        let stored = Value::Object(from_wire(&table));
+        assert_eq!(to_wire(&stored), table);
+        assert!(!stored.to_string().contains("\\u0000"), "PostgreSQL takes it: {stored}");
     }
 }

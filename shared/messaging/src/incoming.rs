@@ -47,9 +47,10 @@ impl Incoming {
             delivery.properties.headers().as_ref().map(headers::from_wire).unwrap_or_default();
         let named = |name: &str| headers::text(&headers, name).map(str::to_owned);
         let sent_to = Address {
-            exchange: named(header::EXCHANGE).unwrap_or_else(|| delivery.exchange.to_string()),
+            exchange: named(header::EXCHANGE)
+                .unwrap_or_else(|| headers::storable(delivery.exchange.as_str())),
             routing_key: named(header::ROUTING_KEY)
-                .unwrap_or_else(|| delivery.routing_key.to_string()),
+                .unwrap_or_else(|| headers::storable(delivery.routing_key.as_str())),
         };
         let property = delivery.properties.message_id().as_ref().map(|id| id.as_str().to_owned());
         let id = usable_id(&headers, property.as_deref())

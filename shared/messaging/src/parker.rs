@@ -59,8 +59,8 @@ impl<P: Parks> Settles for Parker<P> {
 }
 
 fn parked(queue: &str, delivery: Delivery) -> Parked {
-    let exchange = delivery.exchange.to_string();
-    let routing_key = delivery.routing_key.to_string();
+    let exchange = headers::storable(delivery.exchange.as_str());
+    let routing_key = headers::storable(delivery.routing_key.as_str());
     let headers =
         delivery.properties.headers().as_ref().map(headers::from_wire).unwrap_or_default();
     let read = Incoming::read(delivery);

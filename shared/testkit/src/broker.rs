@@ -65,6 +65,11 @@ impl Prefix {
         Broker { connection, channel }
     }
 
+    /// What the management interface says of a queue, some seconds late.
+    pub async fn queue_status(&self, queue: &str) -> Value {
+        api("GET", &format!("queues/%2F/{}", escaped(queue))).await
+    }
+
     /// Closes every connection whose name begins with the prefix, or with it and `role`, from the broker's side.
     /// Says how many. The management interface learns of connections late.
     ///

@@ -205,6 +205,7 @@ async fn a_dead_letter_keeps_what_the_message_was_and_says_why_it_is_dead() {
     let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     sent.insert(header::TRACEPARENT.into(), AMQPValue::LongString(traceparent.into()));
     sent.insert("x-odd".into(), AMQPValue::Timestamp(1_800_000_000));
+    sent.insert("x-zero".into(), AMQPValue::LongString("a\0b".into()));
     observer.publish(&routing.events(), BookingFailed::TYPE, sent.clone(), &body).await;
     let letter = observer.wait_for(&routing.dead_queue(ROLE)).await;
     assert_eq!(letter.data, body, "byte for byte");
@@ -261,6 +262,34 @@ async fn a_panic_takes_nobody_along_and_three_of_them_are_a_crash() {
         "three attempts, each may have been in a batch first"
     );
     service.stop().await;
+}
+
+/// Row: F3
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_broker_cannot_dead_letter_stays_in_its_queue() {
+    let service = service().await;
+    let messaging = service.messaging().await;
+    hear(&messaging, &Script::default()).await;
+    let row = messaging.row(message(booking(1)));
+    service.stop().await;
+    let observer = service.prefix.connect().await;
+    let routing = service.prefix.routing();
+    publish(&observer, &row).await;
+    observer.delete_queue(&routing.dead_queue(ROLE)).await;
+    let queue = routing.queue(ROLE);
+    let taken = testkit::until("the message", || async {
+        let options = lapin::options::BasicGetOptions::default();
+        observer.channel.basic_get(queue.as_str().into(), options).await.unwrap()
+    })
+    .await;
+    let refuse = lapin::options::BasicRejectOptions { requeue: false };
+    assert!(taken.acker.reject(refuse).await.unwrap());
+    // Neither ready nor taken, and still there: it waits in its queue until its dead-letter queue is back.
+    testkit::until("the broker to count it", || async {
+        let status = service.prefix.queue_status(&queue).await;
+        (status["messages_dlx"] == 1).then_some(())
+    })
+    .await;
 }
 
 /// A replay is the same message with the next attempt: it takes effect once, however often it is sent.
