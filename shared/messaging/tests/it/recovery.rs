@@ -362,6 +362,8 @@ async fn a_confirmation_that_never_comes_leaves_the_row_to_be_sent_again() {
         (leased == 50).then_some(())
     })
     .await;
+    // Longer than any confirmation is waited for: by then everything has been given up once.
+    tokio::time::sleep_until((begun + Duration::from_secs(11)).into()).await;
     assert_eq!(outbox(messaging.pool()).await, 50, "nothing was confirmed, so everything is there");
     proxy.up();
     proxy.cut();
