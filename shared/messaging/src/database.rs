@@ -25,6 +25,9 @@ pub fn migrations() -> &'static Migrator {
     &MESSAGING
 }
 
+/// How long a connection may be idle and still be taken to work.
+const TRIED_AFTER: Duration = Duration::from_secs(1);
+
 /// How a service reaches its database.
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {
@@ -62,9 +65,10 @@ impl DatabaseConfig {
 
 /// Opens the pool of a service. No connection is made until the first is needed, but one to see that it works.
 ///
-/// Each connection is tried before it is handed out by a transaction that is begun and rolled back. That is one
-/// round trip like a ping, and it also ends a transaction that a cancelled `begin` left open on the connection: a
-/// later statement would run inside it, be answered with success, and never be committed.
+/// Before a connection is free again, a transaction is begun and rolled back on it. That ends a transaction that a
+/// cancelled `begin` left open: a later statement would run inside it, be answered with success, and never be
+/// committed. A connection that was idle for a while is tried the same way before it is handed out; a busy one is not,
+/// because nobody should wait for that.
 ///
 /// # Errors
 /// When the address is not one, or the database cannot be reached or refuses.
@@ -83,15 +87,21 @@ pub async fn connect(config: &DatabaseConfig) -> Result<PgPool, sqlx::Error> {
         .min_connections(1)
         .acquire_timeout(config.acquire_timeout)
         .test_before_acquire(false)
-        .before_acquire(|connection, _metadata| {
-            async move {
-                connection.execute("begin; rollback").await?;
-                Ok(true)
+        .after_release(|connection, _metadata| clean(connection).boxed())
+        .before_acquire(|connection, metadata| {
+            if metadata.idle_for < TRIED_AFTER {
+                return async { Ok(true) }.boxed();
             }
-            .boxed()
+            clean(connection).boxed()
         })
         .connect_with(options)
         .await
+}
+
+/// Begins first, because a rollback of nothing is a warning in the server's log.
+async fn clean(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    connection.execute("begin; rollback").await?;
+    Ok(true)
 }
 
 /// Why a database could not be brought up to date.
