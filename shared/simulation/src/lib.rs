@@ -129,9 +129,8 @@ impl Report {
     #[must_use]
     pub fn shortened(&self) -> Vec<&Line> {
         let about = self.violations.first().and_then(|violation| violation.booking_id);
-        let told = |line: &&Line| {
-            about.is_none() || line.booking_id.is_none() || line.booking_id == about
-        };
+        let told =
+            |line: &&Line| about.is_none() || line.booking_id.is_none() || line.booking_id == about;
         self.story.iter().filter(told).collect()
     }
 }

@@ -95,7 +95,10 @@ fn bar(arguments: &Arguments) -> anyhow::Result<ProgressBar> {
 }
 
 fn print(tally: &Tally, seconds: Duration) {
-    println!("{} seeds, {} bookings, {} steps in {seconds:.1?}", tally.seeds, tally.bookings, tally.steps);
+    println!(
+        "{} seeds, {} bookings, {} steps in {seconds:.1?}",
+        tally.seeds, tally.bookings, tally.steps
+    );
     for mix in [Mix::Calm, Mix::Swarm, Mix::Worst] {
         if let Some(share) = tally.share(Some(mix)) {
             println!("{:>6}: {:.1} % confirmed", mix.word(), share * 100.0);

@@ -121,7 +121,8 @@ impl Payments {
             for transfer in &block.transfers {
                 let Some(id) = self.owners.get(&transfer.to) else { continue };
                 let request = self.rows.get(id).and_then(|payment| payment.request.as_ref());
-                let moved = Moved { chain: crate::chain::ID, contract: None, units: transfer.units };
+                let moved =
+                    Moved { chain: crate::chain::ID, contract: None, units: transfer.units };
                 if judge(request.unwrap(), moved) == Match::Pays {
                     let sighted = Sighted {
                         key: transfer.key.clone(),
@@ -167,8 +168,7 @@ impl Desk<'_> {
     fn apply(&mut self, id: PaymentId, events: Vec<Event>) {
         let (payment, journal) = self.open.get_mut(&id).unwrap();
         for event in events {
-            let before =
-                std::mem::replace(payment, Payment::new(id, BookingId(id.0)));
+            let before = std::mem::replace(payment, Payment::new(id, BookingId(id.0)));
             *payment = evolve(before, &event);
             for (n, effect) in (0..).zip(effects(payment, &event)) {
                 let message = MessageId::caused_by(self.now, id.0, payment.seq, n);

@@ -1,11 +1,7 @@
 //! What must hold after every step, of the aggregate that the step changed.
 
 use booking_core::{Booking, Event, Phase, Recorded, evolve};
-use payment_verification_core::{
-    Payment,
-    ledger::Account as Book,
-    state::Posted,
-};
+use payment_verification_core::{Payment, ledger::Account as Book, state::Posted};
 use rewards_core::{Account, postings};
 
 /// The most events of one booking; more is a circle.

@@ -247,13 +247,7 @@ impl Rapid {
         (reply(200, &Value::Array(shown)), did)
     }
 
-    fn shown(
-        &self,
-        reference: &str,
-        one: &Itinerary,
-        manner: Manner,
-        now: DateTime<Utc>,
-    ) -> Value {
+    fn shown(&self, reference: &str, one: &Itinerary, manner: Manner, now: DateTime<Utc>) -> Value {
         let made_at = one.moves[0].0;
         if manner.bare {
             return json!({ "itinerary_id": reference, "creation_date_time": made_at.to_rfc3339() });

@@ -57,18 +57,20 @@ impl World {
         };
         let not_as_ordered = || booking.legs.iter().any(|leg| self.is_not_as_ordered(leg));
         let taken_back = || booking.legs.iter().any(|leg| self.was_taken_back(leg.leg_id));
-        let allowed = match review.why {
-            // The money is granted; sending it is the treasury's, outside.
-            ReviewWhy::Stuck => booking.phase == Phase::Unwinding && refund_under_way(),
-            ReviewWhy::CommitStuck => not_as_ordered(),
-            ReviewWhy::CancelledBySupplier => taken_back(),
-            ReviewWhy::MoneyNotFinal => {
-                // It was opened while money was late; what holds the booking up now is another thing.
-                (booking.phase == Phase::Unwinding && refund_under_way())
-                    || (booking.phase == Phase::Committing && not_as_ordered())
-            }
-            ReviewWhy::InvariantBroken => false,
-        };
+        // A review stays open while the booking moves on; what holds it up now decides.
+        let allowed = review.why != ReviewWhy::InvariantBroken
+            && match booking.phase {
+                // The money is granted; sending it is the treasury's, outside.
+                Phase::Unwinding => refund_under_way(),
+                Phase::Committing => not_as_ordered(),
+                Phase::Confirmed => taken_back(),
+                Phase::Pending
+                | Phase::Holding
+                | Phase::AwaitingPayment
+                | Phase::Completed
+                | Phase::Failed
+                | Phase::Cancelled => false,
+            };
         (!allowed).then(|| format!("{:?} is no reason to wait", review.why))
     }
 
@@ -86,7 +88,8 @@ impl World {
         let promised = matches!(status(booking), Status::Confirmed | Status::Completed);
         let waits = booking.phase == Phase::Committing;
         if !promised && !waits {
-            return (!there.is_empty()).then(|| format!("{} of {} left over", there.len(), leg.leg_id));
+            return (!there.is_empty())
+                .then(|| format!("{} of {} left over", there.len(), leg.leg_id));
         }
         if there.len() > 1 {
             return Some(format!("{} of {}", there.len(), leg.leg_id));
@@ -196,7 +199,10 @@ impl World {
             let row = &self.legs.rows[id];
             let state = journal.iter().fold(None, supplier_sync_core::evolve);
             if state.as_ref() != Some(row) {
-                found.push((Some(row.booking_id), format!("leg {id} is not the fold of its journal")));
+                found.push((
+                    Some(row.booking_id),
+                    format!("leg {id} is not the fold of its journal"),
+                ));
             }
             for what in supplier_sync_core::predicates::broken(journal, policy) {
                 found.push((Some(row.booking_id), format!("leg {id}: {what}")));
@@ -206,7 +212,10 @@ impl World {
             let row = &self.payments.rows[id];
             let none = Payment::new(*id, row.booking_id);
             if payment_verification_core::evolve_all(none, journal) != *row {
-                found.push((Some(row.booking_id), "a payment is not the fold of its journal".to_owned()));
+                found.push((
+                    Some(row.booking_id),
+                    "a payment is not the fold of its journal".to_owned(),
+                ));
             }
         }
         for (id, journal) in &self.accounts.journals {

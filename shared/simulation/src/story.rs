@@ -12,6 +12,32 @@ pub struct Line {
     pub text: String,
 }
 
+/// The longest text of one value in a line.
+const CHARACTERS_MAX: usize = 240;
+
+/// A value as one reads it: names of newtypes and most of each id left out.
+pub(crate) fn brief(value: &impl std::fmt::Debug) -> String {
+    let text = format!("{value:?}");
+    let mut brief = String::new();
+    for word in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && c != '-') {
+        let id = word.len() > 36 && word.matches('-').count() == 4;
+        match (id, word) {
+            (true, _) => brief.extend(word.chars().take(8).chain(word.chars().last())),
+            (
+                false,
+                "LegId(" | "BookingId(" | "PaymentId(" | "QuoteId(" | "AssetId(" | "Units(",
+            ) => {
+                brief.push('(');
+            }
+            (false, _) => brief.push_str(word),
+        }
+    }
+    match brief.char_indices().nth(CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}…", &brief[..end]),
+        None => brief,
+    }
+}
+
 /// The lines, where somebody wants them.
 #[derive(Debug)]
 pub(crate) enum Story {

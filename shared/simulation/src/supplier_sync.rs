@@ -6,15 +6,15 @@ use chrono::{DateTime, Utc};
 use contracts::{
     ids::{LegId, MessageId},
     message::Message as _,
-    messages::{CallbackReceived, LegWanted, WantedLeg},
+    messages::{CallbackReceived, LegState, LegWanted, WantedLeg},
     supplier::Supplier,
 };
 use messaging_core::{Cause, Trouble};
-use suppliers::{Answer, dialect};
 use supplier_sync_core::{
     Effect, Event, Fact, Inbound, Leg, Policy, Recorded, State, decide, effects, learn, record,
     wake_at,
 };
+use suppliers::{Answer, dialect};
 
 use crate::{
     commit::{Commit, Handled, Rows, Timer},
@@ -60,11 +60,24 @@ impl Legs {
 
     pub(crate) fn learn(&self, id: LegId, fact: &Fact, now: DateTime<Utc>) -> Commit {
         let state = self.state(id);
-        if self.sabotage == Sabotage::LateEvidenceDropped && is_late_evidence(&state, fact) {
-            return Commit::default();
-        }
-        let events = learn(&state, fact, &self.policy, now);
+        let events = match self.without_late_evidence(&state, fact) {
+            Some(fact) => learn(&state, &fact, &self.policy, now),
+            None => learn(&state, fact, &self.policy, now),
+        };
         self.commit(state, events, now)
+    }
+
+    /// For the canary alone: what is left of a fact where a closed leg is believed to stay closed.
+    fn without_late_evidence(&self, state: &State, fact: &Fact) -> Option<Fact> {
+        if self.sabotage != Sabotage::LateEvidenceDropped {
+            return None;
+        }
+        let leg = state.as_deref()?;
+        let Fact::Answered { exchange, answer: Answer::Seen(_) } = fact else { return None };
+        let told = &leg.told.as_ref()?.state;
+        let closed = matches!(told, LegState::Gone { .. } | LegState::Refused { .. });
+        (leg.wanted == WantedLeg::Released && closed)
+            .then_some(Fact::Answered { exchange: *exchange, answer: Answer::NotFound })
     }
 
     fn commit(&self, state: State, events: Vec<Event>, now: DateTime<Utc>) -> Commit {
@@ -96,17 +109,6 @@ impl Legs {
         commit.rows.push(Rows::Leg(state, journal));
         commit
     }
-}
-
-/// For the canary alone: what a service would drop that believes a closed leg to be closed.
-fn is_late_evidence(state: &State, fact: &Fact) -> bool {
-    let Some(leg) = state.as_deref() else { return false };
-    let Fact::Answered { answer: Answer::Seen(_), .. } = fact else { return false };
-    let told_gone = leg.told.as_ref().is_some_and(|told| {
-        use contracts::messages::LegState::{Gone, Refused};
-        matches!(told.state, Gone { .. } | Refused { .. })
-    });
-    leg.wanted == WantedLeg::Released && told_gone
 }
 
 /// How the supplier is asked.

@@ -57,6 +57,7 @@ pub(crate) struct Faults {
     pub(crate) connection_refused: u32,
     pub(crate) request_lost: u32,
     pub(crate) answer_lost: u32,
+    pub(crate) request_repeated: u32,
     pub(crate) late: u32,
     pub(crate) error_before: u32,
     pub(crate) error_after: u32,
@@ -99,8 +100,7 @@ pub(crate) struct Setting {
 
 impl Setting {
     pub(crate) fn draw(mix: Mix, rng: &mut SmallRng) -> Self {
-        const HOLDS_S: [i64; 6] =
-            [3_600, 3_600, 24 * 3_600, 24 * 3_600, 60 * 24 * 3_600, 1_500];
+        const HOLDS_S: [i64; 6] = [3_600, 3_600, 24 * 3_600, 24 * 3_600, 60 * 24 * 3_600, 1_500];
         let lapses = if mix == Mix::Swarm { HOLDS_S.len() } else { HOLDS_S.len() - 1 };
         Self {
             sold_out: rng.random_range(0..60),
@@ -132,8 +132,8 @@ impl Faults {
             if rng.random_range(0..1_000) < on { rng.random_range(1..=most) } else { 0 }
         };
         Self {
-            crash: up_to(150),
-            handler_fails: up_to(600),
+            crash: up_to(250),
+            handler_fails: up_to(700),
             pause: up_to(60),
             delivery_lost: up_to(300),
             ack_lost: up_to(300),
@@ -145,6 +145,7 @@ impl Faults {
             connection_refused: up_to(200),
             request_lost: up_to(250),
             answer_lost: up_to(250),
+            request_repeated: up_to(150),
             late: up_to(200),
             error_before: up_to(150),
             error_after: up_to(150),
@@ -153,7 +154,7 @@ impl Faults {
             look_up_bare: up_to(200),
             look_up_stale_max_s: up_to(250),
             visible_after_max_s: up_to(290),
-            refusal_lies: up_to(300),
+            refusal_lies: up_to(500),
             takes_back: up_to(30),
             other_dates: up_to(30),
             breaks_promises: up_to(120),
@@ -163,7 +164,7 @@ impl Faults {
             callback_forged: up_to(200),
             reorg: up_to(250),
             reorg_depth_max: up_to(2),
-            transfer_dropped: up_to(200),
+            transfer_dropped: up_to(400),
             node_away: up_to(300),
         }
     }

@@ -9,8 +9,8 @@ use contracts::{
     supplier::Supplier,
 };
 use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
-use suppliers::{Access, HttpRequest, Sent};
 use supplier_sync_core::Call;
+use suppliers::{Access, HttpRequest, Sent};
 
 use crate::{
     Violation,
@@ -54,6 +54,8 @@ pub enum Sabotage {
     InboxSkipped,
     /// A delivery is acknowledged before its effect is committed.
     AckedFirst,
+    /// "Not found" counts although what was made may not show yet.
+    NotFoundTrustedEarly,
     /// A message is forgotten once it was given to the broker, confirmed or not.
     ConfirmNotAwaited,
 }
@@ -138,6 +140,10 @@ impl World {
         let shipped = policy::Policy::parse(policy::DEFAULT).unwrap();
         let registry = payment_verification_core::assets::DEFAULT;
         let chain = Chain::new();
+        let mut legs = supplier_sync_core::Policy::of(shipped.of(Supplier::Rapid));
+        if sabotage == Sabotage::NotFoundTrustedEarly {
+            legs.visible_after_max = TimeDelta::zero();
+        }
         Self {
             now: DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
             agenda: Agenda::new(),
@@ -160,7 +166,7 @@ impl World {
                 journals: BTreeMap::new(),
             },
             legs: Legs {
-                policy: supplier_sync_core::Policy::of(shipped.of(Supplier::Rapid)),
+                policy: legs,
                 rows: BTreeMap::new(),
                 journals: BTreeMap::new(),
                 by_reference: BTreeMap::new(),
@@ -282,7 +288,12 @@ impl World {
         self.story.tell(self.now, about, text);
     }
 
-    pub(crate) fn broken(&mut self, predicate: &'static str, about: Option<BookingId>, what: String) {
+    pub(crate) fn broken(
+        &mut self,
+        predicate: &'static str,
+        about: Option<BookingId>,
+        what: String,
+    ) {
         self.tell(about, || format!("BROKEN {predicate}: {what}"));
         self.violations.push(Violation { predicate, booking_id: about, what });
     }

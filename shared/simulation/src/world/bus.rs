@@ -107,14 +107,7 @@ impl World {
     }
 
     /// Schedules the next attempt or gives the message up, in one transaction with its inbox row.
-    fn failed(
-        &mut self,
-        to: Role,
-        parcel: &Parcel,
-        trouble: Trouble,
-        paid: bool,
-        memory: Memory,
-    ) {
+    fn failed(&mut self, to: Role, parcel: &Parcel, trouble: Trouble, paid: bool, memory: Memory) {
         let count = self.database(to).seen(parcel.id).map_or(0, |seen| seen.marks);
         let marks = Marks { count, paid };
         let random = self.rng.random();

@@ -14,7 +14,12 @@ use crate::{
     parcel::{Parcel, Role},
     predicates,
     sometimes::Sometimes,
+    story::brief,
+    supplier_sync::Legs,
 };
+
+/// The most events of one leg: a few a day until the day after check-out, and no circle.
+const LEG_EVENTS_MAX: usize = 1_500;
 
 impl World {
     pub(super) fn commit(&mut self, role: Role, commit: Commit, memory: Memory) {
@@ -76,7 +81,7 @@ impl World {
             self.broken(predicate, Some(id), what);
         }
         for entry in &recorded {
-            self.tell(Some(id), || format!("booking: {:?}", entry.event));
+            self.tell(Some(id), || format!("booking: {}", brief(&entry.event)));
             if entry.event == booking_core::Event::Confirmed {
                 self.check_confirmed(&booking);
             }
@@ -134,24 +139,26 @@ impl World {
         let leg = state.unwrap();
         let (id, about) = (leg.leg_id, Some(leg.booking_id));
         for entry in &recorded {
-            self.tell(about, || format!("leg {id}: {:?}", entry.event));
+            self.tell(about, || format!("leg {}: {}", brief(&id), brief(&entry.event)));
             self.note_leg(&leg, &entry.event);
         }
-        let policy = self.legs.policy.clone();
-        let journal = self.legs.journals.entry(id).or_default();
+        let Legs { journals, policy, .. } = &mut self.legs;
+        let journal = journals.entry(id).or_default();
         journal.extend(recorded.iter().cloned());
         let mut wrong = Vec::new();
         if predicates::needs_whole_journal(&recorded) {
-            wrong = supplier_sync_core::predicates::broken(journal, &policy);
+            wrong = supplier_sync_core::predicates::broken(journal, policy);
         }
-        wrong.extend(supplier_sync_core::predicates::evidence_is_never_lost(&leg, &policy));
+        wrong.extend(supplier_sync_core::predicates::evidence_is_never_lost(&leg, policy));
+        let rests = wake_at(&leg, policy).is_none();
+        let too_long = journal.len() > LEG_EVENTS_MAX;
         for what in wrong {
             self.broken("S3", about, what);
         }
-        if journal_is_too_long(self.legs.journals[&id].len()) {
+        if too_long {
             self.broken("S18", about, format!("leg {id} has a journal without end"));
         }
-        if wake_at(&leg, &policy).is_none() {
+        if rests {
             self.timers.remove(&Timer::Leg(id));
         }
         self.legs.rows.insert(id, leg);
@@ -166,9 +173,7 @@ impl World {
                 }
             }
             Event::Began { doing: Doing::Cancel, reference, .. } => {
-                let again = |entry: &supplier_sync_core::Recorded| {
-                    matches!(&entry.event, Event::Began { doing: Doing::Cancel, reference: r, .. } if r == reference)
-                };
+                let again = |entry: &supplier_sync_core::Recorded| matches!(&entry.event, Event::Began { doing: Doing::Cancel, reference: r, .. } if r == reference);
                 let journal = self.legs.journals.get(&leg.leg_id);
                 if journal.is_some_and(|journal| journal.iter().any(again)) {
                     self.hit(Sometimes::UndoAgain);
@@ -243,7 +248,8 @@ impl World {
             (Role::SupplierSync, CallbackReceived::TYPE) => {
                 let Some(booking_id) = self.about(parcel) else { return };
                 let callback: CallbackReceived = parcel.open();
-                let leg_id = callback.client_reference.and_then(|r| self.legs.by_reference.get(&r).copied());
+                let leg_id =
+                    callback.client_reference.and_then(|r| self.legs.by_reference.get(&r).copied());
                 let leg = leg_id.and_then(|id| self.legs.rows.get(&id));
                 if leg.is_some_and(|leg| leg.is_mutating()) {
                     self.hit(Sometimes::CallbackBeforeAnswer);
@@ -270,8 +276,4 @@ impl World {
     pub(crate) fn was_taken_back(&self, leg_id: LegId) -> bool {
         self.rapid.of(leg_id).any(|one| one.taken_back)
     }
-}
-
-const fn journal_is_too_long(events: usize) -> bool {
-    events > 1_500
 }

@@ -7,15 +7,14 @@ use contracts::{
 };
 use rand::Rng as _;
 use supplier_sync_core::{Call, Doing, Fact};
-use suppliers::{
-    Answer, Asked, HttpReply, HttpRequest, Known, Operation, Reserve, Sent,
-};
+use suppliers::{Answer, Asked, HttpReply, HttpRequest, Known, Operation, Reserve, Sent};
 
 use super::{Answering, Happening, World};
 use crate::{
     parcel::Role,
     rapid::{Did, Manner, empty, error},
     sometimes::Sometimes,
+    story::brief,
     supplier_sync::rapid,
 };
 
@@ -53,7 +52,8 @@ impl World {
             return self.transact(Role::SupplierSync, commit);
         };
         self.tell(Some(call.booking_id), || {
-            format!("sends {} #{} of {}", exchange.operation.word(), call.exchange, call.leg_id)
+            let leg = brief(&call.leg_id);
+            format!("leg {leg}: sends {} #{}", exchange.operation.word(), call.exchange)
         });
         self.travel(call, exchange, request);
     }
@@ -93,7 +93,8 @@ impl World {
         let mutates = call.doing.mutates();
         let manner = self.manner(mutates);
         let given_up_at = (call.lease_until - TimeDelta::seconds(1)).max(self.now);
-        let back = |exchange: &Exchange, sent| Happening::Return { exchange: exchange.clone(), sent };
+        let back =
+            |exchange: &Exchange, sent| Happening::Return { exchange: exchange.clone(), sent };
         let arrives = |exchange: &Exchange, answer| {
             let (exchange, request) = (exchange.clone(), request.clone());
             Happening::Arrive { exchange, request, manner, answer }
@@ -138,6 +139,10 @@ impl World {
             self.put_soon(arrives(&exchange, Answering::Lost));
             return lost(self, &exchange);
         }
+        if self.chance(self.faults.request_repeated) {
+            // Something on the way sends it twice, and passes on the second answer.
+            self.put_soon(arrives(&exchange, Answering::Lost));
+        }
         let instead = self.chance(self.faults.error_after).then(|| error(504, "gateway_timeout"));
         let instead = match self.chance(self.faults.garbled) {
             true => Some(self.garbled()),
@@ -145,7 +150,9 @@ impl World {
         };
         let takes = TimeDelta::milliseconds(self.rng.random_range(50..3_000));
         let at = (self.now + takes).min(given_up_at);
-        self.put_soon(arrives(&exchange, Answering::Comes { at, instead }));
+        let arrival = TimeDelta::milliseconds(self.rng.random_range(20..50));
+        let comes = arrives(&exchange, Answering::Comes { at, instead });
+        self.agenda.put(self.now + arrival, comes);
     }
 
     fn manner(&mut self, mutates: bool) -> Manner {
@@ -270,7 +277,12 @@ impl World {
 
     fn note_answer(&mut self, exchange: &Exchange, answer: &Answer) {
         self.tell(Some(exchange.booking_id), || {
-            format!("{} #{} is answered: {}", exchange.operation.word(), exchange.number, answer.word())
+            format!(
+                "{} #{} is answered: {}",
+                exchange.operation.word(),
+                exchange.number,
+                answer.word()
+            )
         });
         let leg = &self.legs.rows[&exchange.leg_id];
         if leg.in_flight.as_ref().is_none_or(|e| e.number != exchange.number) {

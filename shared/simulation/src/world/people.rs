@@ -54,7 +54,8 @@ impl World {
             (0..2).map(|n| AccountId::parse(&format!("acct_{n}")).unwrap()).collect();
         for (n, account_id) in (1_u128..).zip(&accounts) {
             let points = self.rng.random_range(1..20_000);
-            let grant = rewards_core::Command::Grant { grant_id: GrantId(Uuid::from_u128(n)), points };
+            let grant =
+                rewards_core::Command::Grant { grant_id: GrantId(Uuid::from_u128(n)), points };
             let inbound = Inbound::command(account_id.clone(), grant);
             let commit = self.accounts.feed(&inbound, self.now).unwrap();
             self.transact(Role::Rewards, commit);
@@ -63,7 +64,8 @@ impl World {
             let account_id = accounts[self.rng.random_range(0..accounts.len())].clone();
             let traveller = self.traveller(account_id);
             let booking_id = traveller.accept.booking_id;
-            let at = self.now + TimeDelta::seconds(self.rng.random_range(0..i64::from(self.setting.rush_s)));
+            let at = self.now
+                + TimeDelta::seconds(self.rng.random_range(0..i64::from(self.setting.rush_s)));
             self.agenda.put(at, Happening::Accept(booking_id));
             if traveller.cancels {
                 let later = TimeDelta::seconds(self.rng.random_range(1..3_600));
@@ -239,7 +241,9 @@ impl World {
             self.hit(Sometimes::PaidWhileClosing);
         }
         let whole = instruction.amount.units;
-        let tenths = |n: u64| Units(whole.0 / Units::parse("10").unwrap().0 * Units::parse(&n.to_string()).unwrap().0);
+        let tenths = |n: u64| {
+            Units(whole.0 / Units::parse("10").unwrap().0 * Units::parse(&n.to_string()).unwrap().0)
+        };
         let units = match (payer, part) {
             (Payer::Exact | Payer::Late | Payer::Never | Payer::Twice, _) => whole,
             (Payer::TwoParts | Payer::ShortThenTopsUp, 0) => tenths(6),

@@ -41,10 +41,11 @@ impl World {
             return;
         }
         let client_reference = self.rapid.get(reference).unwrap().client_reference.clone();
-        let id = format!("msg_{event}_{reference}");
+        let id = format!("msg_{}_{reference}", event.replace('.', "_"));
         let reference = reference.to_owned();
         let push = Push { id, event, reference, client_reference, tries: 0, forged: false };
-        let copies = if self.chance(self.faults.callback_repeated) { self.seconds(2, 5) } else { 1 };
+        let copies =
+            if self.chance(self.faults.callback_repeated) { self.seconds(2, 5) } else { 1 };
         for _ in 0..copies {
             let late = i64::from(self.faults.callback_late_max_s);
             // Most come soon, whatever the latest may be.
