@@ -109,7 +109,8 @@ impl ApiError {
         Self { errors, ..error }
     }
 
-    /// 422: the request is well formed and still cannot be accepted, for a reason with its own code.
+    /// 422: the request is well formed and still cannot be accepted, for a reason with its own
+    /// code.
     pub fn unprocessable(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
     }

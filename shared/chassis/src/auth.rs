@@ -102,7 +102,8 @@ pub struct Signer {
 pub struct CannotSign(#[source] jsonwebtoken::errors::Error);
 
 impl Verifier {
-    /// Reads public keys, each a PEM or 32 bytes in base64; a token signed with any of them is good.
+    /// Reads public keys, each a PEM or 32 bytes in base64; a token signed with any of them is
+    /// good.
     ///
     /// # Errors
     ///
@@ -122,7 +123,8 @@ impl Verifier {
         validation.validate_nbf = true;
         validation.set_issuer(&[issuer]);
         validation.set_audience(&[audience]);
-        // The library checks only what is there unless it is told what must be; `Claims` insists, too.
+        // The library checks only what is there unless it is told what must be; `Claims` insists,
+        // too.
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         Ok(Self(Arc::new(Inner { keys, validation })))
     }

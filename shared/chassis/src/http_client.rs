@@ -1,8 +1,8 @@
 //! Calls over HTTP that say whether the request may have arrived.
 //!
 //! The one thing a caller must know after a failure is whether the other side may have acted:
-//! [`HttpError::NotSent`] says surely not, [`HttpError::MaybeSent`] says it is not known. Nothing is
-//! tried again here and no redirect is followed: only whoever knows the meaning of a call may
+//! [`HttpError::NotSent`] says surely not, [`HttpError::MaybeSent`] says it is not known. Nothing
+//! is tried again here and no redirect is followed: only whoever knows the meaning of a call may
 //! repeat it. Every call has a deadline, every answer a cap, every request the trace.
 
 use std::{fmt, time::Duration};
@@ -279,8 +279,8 @@ impl Default for HttpClientConfig {
     }
 }
 
-/// Names and attributes are those of OpenTelemetry's conventions for HTTP clients. The query is left
-/// out: suppliers and nodes take keys and names there.
+/// Names and attributes are those of OpenTelemetry's conventions for HTTP clients. The query is
+/// left out: suppliers and nodes take keys and names there.
 fn client_span(method: &Method, url: &reqwest::Url, host: &str) -> Span {
     info_span!(
         "call",

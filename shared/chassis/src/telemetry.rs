@@ -1,8 +1,8 @@
 //! Brings tracing up and flushes it down: JSON log lines on stdout, spans to an OTLP collector.
 //!
 //! Every span has a trace id whether a collector is configured or not, because log lines and
-//! messages carry it. A collector that is away, slow or wrong never holds up the work: spans wait in
-//! a bounded queue and are dropped beyond it.
+//! messages carry it. A collector that is away, slow or wrong never holds up the work: spans wait
+//! in a bounded queue and are dropped beyond it.
 
 use std::{panic::PanicHookInfo, str::FromStr, time::Duration};
 

@@ -1,4 +1,5 @@
-//! What one can pay with: assets, amounts of up to 256 bits, and the rate that turns a price into one.
+//! What one can pay with: assets, amounts of up to 256 bits, and the rate that turns a price into
+//! one.
 #![deny(clippy::arithmetic_side_effects)]
 
 use std::fmt;
@@ -145,8 +146,8 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// How many units of the asset pay `price`, rounded up to the next unit, so that the payer covers
-    /// the price by less than one unit too much.
+    /// How many units of the asset pay `price`, rounded up to the next unit, so that the payer
+    /// covers the price by less than one unit too much.
     ///
     /// # Errors
     /// When the price is negative or in another currency, the rate is zero, or it does not fit.

@@ -51,7 +51,8 @@ pub struct CancelStep {
 pub struct Terms {
     /// Whether the supplier takes anything back at all.
     pub refundable: bool,
-    /// The steps of the policy, earliest first; before the first, cancelling is free (if refundable).
+    /// The steps of the policy, earliest first; before the first, cancelling is free (if
+    /// refundable).
     #[serde(default)]
     pub cancel_steps: Vec<CancelStep>,
     /// Whether the space can be held free before it is paid.

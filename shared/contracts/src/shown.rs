@@ -75,7 +75,8 @@ pub struct ShownAsset {
     pub decimals: u8,
     /// How long a payment usually takes to be final, in seconds.
     pub settles_in_s: u32,
-    /// What one whole coin costs, by currency; empty when the feed has nothing younger than the policy allows.
+    /// What one whole coin costs, by currency; empty when the feed has nothing younger than the
+    /// policy allows.
     pub rates: Vec<Rate>,
 }
 

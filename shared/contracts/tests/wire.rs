@@ -1,4 +1,5 @@
-//! The JSON of every message as it goes over the wire. A change here is a new version of the message.
+//! The JSON of every message as it goes over the wire. A change here is a new version of the
+//! message.
 #![allow(
     clippy::unwrap_used,
     clippy::too_many_lines,

@@ -20,7 +20,8 @@ pub struct RapidConfig {
     pub key: String,
     /// The shared secret that a caller must sign with.
     pub secret: String,
-    /// How long a hold stands before it is rolled back. Rapid publishes that it ends, not when: assumed.
+    /// How long a hold stands before it is rolled back. Rapid publishes that it ends, not when:
+    /// assumed.
     pub hold_for: Duration,
     /// How long a new itinerary may be missing from look-ups (published: up to 90 s).
     pub visibility_lag: Duration,
@@ -28,7 +29,8 @@ pub struct RapidConfig {
     pub price_check_link_for: Duration,
     /// How long a book link lives. The length is not published: assumed.
     pub book_link_for: Duration,
-    /// How many requests a minute are served before 429, search weighing properties x rooms x nights; none: no limit.
+    /// How many requests a minute are served before 429, search weighing properties x rooms x
+    /// nights; none: no limit.
     pub capacity_per_minute: Option<u64>,
     /// Where notifications are pushed; none: nowhere.
     pub callback: Option<CallbackConfig>,
@@ -56,7 +58,8 @@ pub struct CallbackConfig {
     pub url: String,
     /// The Standard Webhooks secret, base64, with or without `whsec_`.
     pub secret: String,
-    /// The pause before the first repetition of a push that was not answered 2xx; doubled each time.
+    /// The pause before the first repetition of a push that was not answered 2xx; doubled each
+    /// time.
     pub retry_after: Duration,
     /// How often a push is tried before it counts as undelivered.
     pub attempts: u32,
@@ -103,7 +106,8 @@ impl Default for RatesConfig {
 pub struct TreasuryConfig {
     /// The node's JSON-RPC (`http://`); none: payouts are accepted and wait.
     pub evm_rpc: Option<String>,
-    /// An account that the node signs for; none: the last of `eth_accounts`, since tests pay from the first ones.
+    /// An account that the node signs for; none: the last of `eth_accounts`, since tests pay from
+    /// the first ones.
     pub from: Option<String>,
     /// The pause before a payout that the node refused or did not take is tried again.
     pub retry_after: Duration,

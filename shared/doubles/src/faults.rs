@@ -1,4 +1,5 @@
-//! What can go wrong on demand: faults armed per operation, taken one by one in the order they were armed.
+//! What can go wrong on demand: faults armed per operation, taken one by one in the order they were
+//! armed.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;

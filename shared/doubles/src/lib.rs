@@ -58,7 +58,8 @@ pub struct Doubles {
 }
 
 impl Doubles {
-    /// Listens on `address` (port 0 picks a free one) and serves until [`Doubles::shutdown`] or drop.
+    /// Listens on `address` (port 0 picks a free one) and serves until [`Doubles::shutdown`] or
+    /// drop.
     ///
     /// # Errors
     /// When the address cannot be bound or the callback secret is not base64.

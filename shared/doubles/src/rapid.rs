@@ -1,8 +1,9 @@
 //! Expedia Rapid (stays), written from its published rules.
 //!
-//! Sources: the OpenAPI document of ExpediaGroup/rapid-java-sdk (`code/transformedSpecs.yaml`), and on
-//! developers.expediagroup.com the pages signature-authentication, rapid-error-responses, handling-booking-requests,
-//! hold-resume and notifications. Where they are silent the word "assumed" stands beside the line.
+//! Sources: the OpenAPI document of ExpediaGroup/rapid-java-sdk (`code/transformedSpecs.yaml`), and
+//! on developers.expediagroup.com the pages signature-authentication, rapid-error-responses,
+//! handling-booking-requests, hold-resume and notifications. Where they are silent the word
+//! "assumed" stands beside the line.
 
 mod auth;
 mod book;
@@ -35,7 +36,8 @@ use notifications::{Manner, Notifier};
 use token::Tokens;
 use world::World;
 
-/// Published (handling-booking-requests): a new booking may be missing from look-ups for up to 90 s.
+/// Published (handling-booking-requests): a new booking may be missing from look-ups for up to 90
+/// s.
 const VISIBILITY_LAG_PUBLISHED: Duration = Duration::from_secs(90);
 /// How often holds are looked at while nobody calls; each request looks too.
 const LAPSE_EVERY: Duration = Duration::from_millis(50);
@@ -72,12 +74,14 @@ impl Rapid {
         })
     }
 
-    /// Works on the world as it is now: holds that are over are rolled back first, and what changed is told after.
+    /// Works on the world as it is now: holds that are over are rolled back first, and what changed
+    /// is told after.
     fn with_world<T>(&self, work: impl FnOnce(&mut World) -> T) -> T {
         let mut world = self.world.lock().unwrap();
         world.lapse_holds(Utc::now());
         let done = work(&mut world);
-        // Told under the lock, so that notices leave in the order of the changes; telling only queues them.
+        // Told under the lock, so that notices leave in the order of the changes; telling only
+        // queues them.
         for notice in world.notices.drain(..) {
             self.notifier.tell(notice, Manner::Usual);
         }

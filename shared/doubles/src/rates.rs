@@ -1,4 +1,5 @@
-//! A crypto rate feed in the manner of the public "simple price" APIs, with decimal strings and an instant.
+//! A crypto rate feed in the manner of the public "simple price" APIs, with decimal strings and an
+//! instant.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

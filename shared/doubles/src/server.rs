@@ -1,7 +1,7 @@
 //! The listening socket: real HTTP/1.1, and the two ways to give no answer.
 //!
-//! axum's own `serve` always answers. A supplier sometimes does not: a response that carries a [`Cut`]
-//! is never written, its connection is closed or reset instead.
+//! axum's own `serve` always answers. A supplier sometimes does not: a response that carries a
+//! [`Cut`] is never written, its connection is closed or reset instead.
 
 use std::net::SocketAddr;
 use std::pin::Pin;

@@ -94,7 +94,8 @@ pub(crate) fn router(config: TreasuryConfig, life: &Life) -> Router {
         .with_state(Arc::new(treasury))
 }
 
-/// Takes a payout on: 202 the first time, 200 for the same again, 409 for another under the same id.
+/// Takes a payout on: 202 the first time, 200 for the same again, 409 for another under the same
+/// id.
 async fn accept(State(treasury): State<Arc<Treasury>>, body: Bytes) -> Response {
     let payout: Payout = match read(&body) {
         Ok(payout) => payout,

@@ -117,7 +117,9 @@ fn is_unbreakable(line: &str) -> bool {
 }
 
 fn check_acks(file: &File, found: &mut Vec<Finding>) {
-    if file.path.starts_with(ACKS) || file.is_test() || file.path.starts_with("scripts/xtask/") {
+    // The testkit takes messages out of queues as a test's own hand does; xtask names the calls.
+    let exempt = [ACKS, "shared/testkit/", "scripts/xtask/"];
+    if file.is_test() || exempt.iter().any(|folder| file.path.starts_with(folder)) {
         return;
     }
     for call in [".basic_ack(", ".basic_nack(", ".basic_reject(", ".ack(", ".nack(", ".reject("] {

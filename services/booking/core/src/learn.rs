@@ -1,4 +1,5 @@
-//! Joins what happened, whatever the phase, and lets the phase say what follows from the whole picture.
+//! Joins what happened, whatever the phase, and lets the phase say what follows from the whole
+//! picture.
 
 use chrono::{DateTime, Utc};
 

@@ -128,8 +128,8 @@ async fn quote_of_row(
     quote_id: QuoteId,
 ) -> Result<Found, ApiError> {
     let mut conn = reader(app).await?;
-    // The quote first, the key after it: a claim and its key are committed together, so whoever sees
-    // the claim also sees the key.
+    // The quote first, the key after it: a claim and its key are committed together, so whoever
+    // sees the claim also sees the key.
     let found = store::load_quote(&mut conn, account, quote_id).await.map_err(store_failed)?;
     if let Some((quote, ClaimState::Open, _)) = found {
         return Ok(Found::Quote(Box::new(quote)));

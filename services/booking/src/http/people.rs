@@ -105,7 +105,8 @@ fn phone(text: &str) -> Result<String, String> {
     Ok(number.format().mode(phonenumber::Mode::E164).to_string())
 }
 
-/// Reads the tables of phone numbers, which takes a moment that the first customer shall not wait for.
+/// Reads the tables of phone numbers, which takes a moment that the first customer shall not wait
+/// for.
 pub(super) fn warm_up() {
     drop(phone("+4930901820"));
 }

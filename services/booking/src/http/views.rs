@@ -68,8 +68,8 @@ fn leg(leg: &Leg) -> Value {
     })
 }
 
-/// The payment. Address and amount are shown only once everything is held, to nobody whose booking ended before that,
-/// and only while the signature of payment-verification holds.
+/// The payment. Address and amount are shown only once everything is held, to nobody whose booking
+/// ended before that, and only while the signature of payment-verification holds.
 async fn payment(app: &App, booking: &Booking) -> Value {
     let payment = &booking.payment;
     let told = instruction(app, booking);
@@ -116,7 +116,8 @@ fn instruction<'a>(app: &App, booking: &'a Booking) -> Option<&'a Instruction> {
     None
 }
 
-/// Whether an address may be seen: once everything is held, and on the way out only where money came.
+/// Whether an address may be seen: once everything is held, and on the way out only where money
+/// came.
 fn is_shown(booking: &Booking) -> bool {
     match booking.phase {
         Phase::Pending | Phase::Holding => false,

@@ -1,4 +1,5 @@
-//! The accept statement: claim, booking, journal, travellers, timers, outbox and key in one round trip.
+//! The accept statement: claim, booking, journal, travellers, timers, outbox and key in one round
+//! trip.
 
 use chrono::{DateTime, Utc};
 use contracts::ids::AccountId;

@@ -30,7 +30,8 @@ pub(crate) struct HistoryRow {
     pub(crate) cause_id: Option<Uuid>,
 }
 
-/// Loads and locks bookings in the order of their ids, so that two batches never wait for each other.
+/// Loads and locks bookings in the order of their ids, so that two batches never wait for each
+/// other.
 pub(crate) async fn load_for_update(
     conn: &mut PgConnection,
     ids: &[Uuid],

@@ -1,4 +1,5 @@
-//! Accepting: one click is one booking, a lock is bound to who and what, and ends by the database's clock.
+//! Accepting: one click is one booking, a lock is bound to who and what, and ends by the database's
+//! clock.
 
 use axum::http::StatusCode;
 use chrono::TimeDelta;

@@ -58,7 +58,7 @@ async fn a_booking_request_is_told_every_fault_at_once() {
 async fn a_search_is_told_every_fault_at_once() {
     let world = World::new().await;
     let path = "/v1/stays?check_in=2020-01-02&check_out=2020-01-01&adults=0&children=3,99\
-                &currency=XXX&sort=price";
+                &currency=ZZZ&sort=price";
     let answer = world.get("acct_1", path).await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     let said: Vec<String> = faults(&answer.json()).into_iter().map(|(p, _)| p).collect();

@@ -1,4 +1,5 @@
-//! A booking service of one test: its database, broker names, two Redis, its gateway without a socket.
+//! A booking service of one test: its database, broker names, two Redis, its gateway without a
+//! socket.
 
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Problems as callers see them.
+
 use std::time::Duration;
 
 use axum::{body::to_bytes, response::IntoResponse as _};

@@ -1,3 +1,5 @@
+//! Tokens that are good here, and all that are not.
+
 use std::time::Duration;
 
 use axum::{Router, body::Body, routing::get};

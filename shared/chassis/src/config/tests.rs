@@ -1,3 +1,5 @@
+//! Keys, problems and samples.
+
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;

@@ -188,8 +188,8 @@ async fn whole(mut body: Body) -> Result<Bytes, ApiError> {
     Ok(bytes.freeze())
 }
 
-/// Drops the rest of a body that is too large, for a while: a client that is cut off while it still sends never reads
-/// why.
+/// Drops the rest of a body that is too large, for a while: a client that is cut off while it still
+/// sends never reads why.
 async fn hear_out(mut body: Body) {
     let rest = async {
         for _ in 0..HEARD_OUT_FRAMES {

@@ -1,3 +1,5 @@
+//! The edge: readiness, problems, panics, limits, stopping.
+
 use std::time::Duration;
 
 use axum::{

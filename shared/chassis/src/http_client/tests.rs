@@ -1,3 +1,5 @@
+//! What was surely not sent, and what may have been.
+
 use std::{
     net::SocketAddr,
     sync::{

@@ -1,3 +1,5 @@
+//! Starting, failing and stopping.
+
 use std::{
     sync::{
         Arc,

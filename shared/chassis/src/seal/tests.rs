@@ -1,3 +1,5 @@
+//! What opens, and what does not.
+
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{DoesNotOpen, Sealer};

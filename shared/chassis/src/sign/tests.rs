@@ -1,3 +1,5 @@
+//! Signatures that hold, and those that do not.
+
 use super::{BadSignature, SigningKey, VerifyingKey};
 
 #[test]

@@ -1,3 +1,5 @@
+//! What is recorded, and where it goes.
+
 use std::{
     io::{Read as _, Write as _},
     net::TcpListener,

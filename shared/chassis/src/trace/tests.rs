@@ -1,3 +1,5 @@
+//! Contexts that travel, and garbage that does not.
+
 use http::HeaderMap;
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 use tracing::{Subscriber, info_span};

@@ -17,9 +17,11 @@ pub enum WantedPoints {
     Released,
 }
 
-/// Command to rewards: the wanted state of a booking's redeemed points, with a version that only grows.
+/// Command to rewards: the wanted state of a booking's redeemed points, with a version that only
+/// grows.
 ///
-/// `Released` for points that were never held is remembered, so that a `Held` that comes later does nothing.
+/// `Released` for points that were never held is remembered, so that a `Held` that comes later does
+/// nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PointsWanted {

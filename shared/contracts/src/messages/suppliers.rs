@@ -24,8 +24,8 @@ pub enum WantedLeg {
 
 /// Command to supplier-sync: the wanted state of a leg, with a version that only grows.
 ///
-/// A lower version than one already taken has no effect; `Released` for a leg that was never sent is
-/// remembered, so that a `Held` that comes later does nothing.
+/// A lower version than one already taken has no effect; `Released` for a leg that was never sent
+/// is remembered, so that a `Held` that comes later does nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LegWanted {
@@ -103,7 +103,8 @@ pub enum LegState {
     },
 }
 
-/// Event of supplier-sync: a leg changed. A higher `seq` of the same leg is newer, whatever came first.
+/// Event of supplier-sync: a leg changed. A higher `seq` of the same leg is newer, whatever came
+/// first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LegChanged {

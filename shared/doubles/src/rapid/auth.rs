@@ -1,7 +1,8 @@
 //! Rapid's signature authentication.
 //!
-//! Published (signature-authentication): `EAN APIKey=…,Signature=…,timestamp=…`, the signature being the hex SHA-512 of
-//! key, secret and Unix seconds joined, accepted up to five minutes before or after the server's clock.
+//! Published (signature-authentication): `EAN APIKey=…,Signature=…,timestamp=…`, the signature
+//! being the hex SHA-512 of key, secret and Unix seconds joined, accepted up to five minutes before
+//! or after the server's clock.
 
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, StatusCode};

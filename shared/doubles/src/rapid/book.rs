@@ -1,8 +1,9 @@
 //! Booking: an itinerary made from a book link, held or booked at once.
 //!
-//! Published (spec: createItinerary; hold and resume): required body fields; `affiliate_reference_id` 3 to 28 characters
-//! without `< > ( ) &` and unique; 409 `price_mismatch`; 410 `rooms_unavailable`; not every rate can be held, and a hold
-//! that is not resumed is rolled back.
+//! Published (spec: createItinerary; hold and resume): required body fields;
+//! `affiliate_reference_id` 3 to 28 characters without `< > ( ) &` and unique; 409
+//! `price_mismatch`; 410 `rooms_unavailable`; not every rate can be held, and a hold that is not
+//! resumed is rolled back.
 
 use std::sync::Arc;
 
@@ -165,7 +166,8 @@ fn reserve(
                 answer
             }
             ("wrong_reference", _) => {
-                // The answer names an itinerary that nobody has; the one that was made has another id.
+                // The answer names an itinerary that nobody has; the one that was made has another
+                // id.
                 let nobody = world.mint_reference();
                 let mut answer = created(rapid, world, nobody, hold.then_some(now));
                 answer.reference = Some(reference);
@@ -250,7 +252,8 @@ pub(super) fn rename_guest(made: &mut Reservation) {
 
 /// 201 with the links that apply. A held itinerary's links expire with the hold.
 ///
-/// Published: links may expire and say when. That those of a hold do is assumed; nothing else tells how long it stands.
+/// Published: links may expire and say when. That those of a hold do is assumed; nothing else tells
+/// how long it stands.
 fn created(rapid: &Rapid, world: &World, reference: u64, held_at: Option<DateTime<Utc>>) -> Answer {
     let href = format!("/v3/itineraries/{reference}?token={}", rapid.tokens.itinerary(reference));
     let mut links = json!({ "retrieve": { "method": "GET", "href": href } });

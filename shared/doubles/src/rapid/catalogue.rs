@@ -1,10 +1,12 @@
-//! What Rapid sells here: three dozen made-up properties, always the same, with rooms and rates of every kind.
+//! What Rapid sells here: three dozen made-up properties, always the same, with rooms and rates of
+//! every kind.
 
 use std::collections::BTreeMap;
 
 use chrono::FixedOffset;
 
-/// One property. Its zone is a fixed offset: no daylight saving, so that deadlines are the same all year.
+/// One property. Its zone is a fixed offset: no daylight saving, so that deadlines are the same all
+/// year.
 pub(crate) struct Property {
     pub(crate) id: String,
     pub(crate) name: String,

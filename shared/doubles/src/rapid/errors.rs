@@ -1,7 +1,7 @@
 //! Rapid's error bodies: `type`, `message`, `fields`, and for bad input the single `errors`.
 //!
-//! The words for links, duplicates, prices, rooms, dates, e-mail and authentication are published. The names of the
-//! other field errors follow their pattern and are assumed.
+//! The words for links, duplicates, prices, rooms, dates, e-mail and authentication are published.
+//! The names of the other field errors follow their pattern and are assumed.
 
 use http::StatusCode;
 use serde_json::{Value, json};

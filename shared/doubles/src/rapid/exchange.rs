@@ -1,7 +1,8 @@
-//! One request and its answer: authentication, the armed fault, the deed, the log, and how the answer travels.
+//! One request and its answer: authentication, the armed fault, the deed, the log, and how the
+//! answer travels.
 //!
-//! The deed is done at once and without an await between, so a caller that hangs up cannot stop it halfway; only the
-//! answer is slow, spoilt or missing.
+//! The deed is done at once and without an await between, so a caller that hangs up cannot stop it
+//! halfway; only the answer is slow, spoilt or missing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,8 @@ use crate::server::Cut;
 const SILENCE: Duration = Duration::from_secs(120);
 /// How late the answer of `slow` is when nothing else is asked for.
 const SLOW: Duration = Duration::from_secs(5);
-/// How late `commit_late` commits: after the last moment at which a new itinerary may be missing has begun, before 120 s.
+/// How late `commit_late` commits: after the last moment at which a new itinerary may be missing
+/// has begun, before 120 s.
 const COMMIT_LATE: Duration = Duration::from_secs(60);
 /// How long a truncated body takes to break.
 const TRUNCATE_AFTER: Duration = Duration::from_millis(50);
@@ -112,7 +114,8 @@ enum Delivery {
     Reset,
 }
 
-/// Answers one request of `operation`: `deed` does it and says what an untroubled supplier would answer.
+/// Answers one request of `operation`: `deed` does it and says what an untroubled supplier would
+/// answer.
 pub(crate) async fn exchange<D>(
     rapid: Arc<Rapid>,
     operation: &'static str,

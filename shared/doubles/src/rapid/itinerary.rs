@@ -1,8 +1,9 @@
 //! Itineraries that exist: retrieve, resume a hold, cancel.
 //!
-//! Published (spec: getReservation, getReservationByItineraryId, putResumeBooking, deleteHeldBooking, deleteRoom): a new
-//! itinerary may be missing, or show only its id and creation time, for a while; 204 when done, 202 when accepted with
-//! the state unknown; `room_already_cancelled`; links for resuming and cancelling are in the answer.
+//! Published (spec: getReservation, getReservationByItineraryId, putResumeBooking,
+//! deleteHeldBooking, deleteRoom): a new itinerary may be missing, or show only its id and creation
+//! time, for a while; 204 when done, 202 when accepted with the state unknown;
+//! `room_already_cancelled`; links for resuming and cancelling are in the answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,7 +126,8 @@ pub(super) async fn retrieve(
 
 /// `PUT /v3/itineraries/{itinerary_id}?token=`: resumes a hold.
 ///
-/// A hold that is over answers `link.expired`; one that is no hold (resumed before, cancelled) `link.invalid`.
+/// A hold that is over answers `link.expired`; one that is no hold (resumed before, cancelled)
+/// `link.invalid`.
 pub(super) async fn resume(
     State(rapid): State<Arc<Rapid>>,
     Path(reference): Path<String>,
@@ -253,7 +255,8 @@ fn read_link(
 
 /// An itinerary as a look-up shows it at `now`, or nothing while it cannot be seen.
 ///
-/// In the first half of its lag it is not there at all; in the second only its id and creation time are.
+/// In the first half of its lag it is not there at all; in the second only its id and creation time
+/// are.
 fn show(
     rapid: &Rapid,
     reservation: &Reservation,
@@ -300,8 +303,8 @@ fn stale(shown: &mut Reservation) -> Option<Standing> {
     Some(before)
 }
 
-/// Writes an itinerary. A held one has `pending` rooms and links to resume and cancel; a booked one has rooms that
-/// can be cancelled.
+/// Writes an itinerary. A held one has `pending` rooms and links to resume and cancel; a booked one
+/// has rooms that can be cancelled.
 fn itinerary_json(rapid: &Rapid, it: &Reservation, now: DateTime<Utc>) -> Value {
     let property = it.selection.property(&rapid.catalogue);
     let token = rapid.tokens.itinerary(it.reference);

@@ -1,9 +1,10 @@
 //! Notifications: pushed when something changes, and fetched when the push was never taken.
 //!
-//! Published (notifications): the event types and the body; pushes for changes made *outside* the API; undelivered ones
-//! by `GET /v3/notifications?undeliverable=true`, 25 a call, each returned once.
-//! Assumed: that a push is signed by Standard Webhooks (how Rapid signs is not published), that it is repeated with growing
-//! pauses, and pushes for changes made through the API too, so that a receiver meets early, doubled and crossing ones.
+//! Published (notifications): the event types and the body; pushes for changes made *outside* the
+//! API; undelivered ones by `GET /v3/notifications?undeliverable=true`, 25 a call, each returned
+//! once. Assumed: that a push is signed by Standard Webhooks (how Rapid signs is not published),
+//! that it is repeated with growing pauses, and pushes for changes made through the API too, so
+//! that a receiver meets early, doubled and crossing ones.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,5 @@
-//! What a stay costs and what cancelling it costs: a pure function of property, dates, guests and currency.
+//! What a stay costs and what cancelling it costs: a pure function of property, dates, guests and
+//! currency.
 //!
 //! All amounts are integers in the currency's minor unit; nothing is random, so two runs agree.
 
@@ -203,7 +204,8 @@ fn room_price(catalogue: &Catalogue, wanted: &Selection, guests: &Occupancy) -> 
 
 /// Writes one room's price as Rapid's pricing information.
 ///
-/// Shopping answers in the billed and the asked currency, which are one and the same here; an itinerary only in the first.
+/// Shopping answers in the billed and the asked currency, which are one and the same here; an
+/// itinerary only in the first.
 pub(crate) fn pricing_json(price: &RoomPrice, currency: Currency, shopping: bool) -> Value {
     let amount =
         |minor: i64| json!({ "value": currency.write(minor), "currency": currency.code() });
@@ -253,7 +255,8 @@ pub(crate) struct Window {
     penalty: Penalty,
 }
 
-/// When cancelling costs what, in the property's own time; `from` is the instant of the offer or the booking.
+/// When cancelling costs what, in the property's own time; `from` is the instant of the offer or
+/// the booking.
 pub(crate) fn windows(
     catalogue: &Catalogue,
     wanted: &Selection,

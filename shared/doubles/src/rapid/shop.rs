@@ -1,7 +1,8 @@
 //! Shopping: availability and price check.
 //!
-//! Published (spec: getAvailability, priceCheck): the required query, at most 250 properties, 28 nights, 500 days ahead and
-//! 8 rooms; nothing available is an empty array; the price check answers `available`, `price_changed` or `sold_out`.
+//! Published (spec: getAvailability, priceCheck): the required query, at most 250 properties, 28
+//! nights, 500 days ahead and 8 rooms; nothing available is an empty array; the price check answers
+//! `available`, `price_changed` or `sold_out`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

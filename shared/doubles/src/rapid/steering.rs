@@ -1,4 +1,5 @@
-//! The control interface of the Rapid double: the truth, faults, units, and what happens outside the API.
+//! The control interface of the Rapid double: the truth, faults, units, and what happens outside
+//! the API.
 
 use std::sync::Arc;
 
@@ -68,7 +69,8 @@ struct Units {
     units: Option<u32>,
 }
 
-/// `POST /rapid/inventory`: sets the units left of a room (all rooms when none is named); `null` stops the count.
+/// `POST /rapid/inventory`: sets the units left of a room (all rooms when none is named); `null`
+/// stops the count.
 ///
 /// Rates of one room share its units, so naming a rate names its room.
 pub(super) async fn inventory(State(rapid): State<Arc<Rapid>>, body: Bytes) -> Response {
@@ -140,7 +142,8 @@ struct Act {
     act: String,
 }
 
-/// `POST /rapid/act`: something happens outside the API. `cancel`: the property cancels; `lapse`: a hold is rolled back.
+/// `POST /rapid/act`: something happens outside the API. `cancel`: the property cancels; `lapse`: a
+/// hold is rolled back.
 pub(super) async fn act(State(rapid): State<Arc<Rapid>>, body: Bytes) -> Response {
     let asked: Act = match read(&body) {
         Ok(asked) => asked,
@@ -198,7 +201,8 @@ fn plant_email() -> String {
     "planted@example.com".to_owned()
 }
 
-/// `POST /rapid/plant`: a reservation made behind everybody's back; the reference is not checked for being unique.
+/// `POST /rapid/plant`: a reservation made behind everybody's back; the reference is not checked
+/// for being unique.
 pub(super) async fn plant(State(rapid): State<Arc<Rapid>>, body: Bytes) -> Response {
     let asked: Plant = match read(&body) {
         Ok(asked) => asked,

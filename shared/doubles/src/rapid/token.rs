@@ -1,4 +1,5 @@
-//! The opaque tokens of Rapid's links: they carry what was chosen, sealed, so that nothing is kept per search.
+//! The opaque tokens of Rapid's links: they carry what was chosen, sealed, so that nothing is kept
+//! per search.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,4 +1,5 @@
-//! What really exists at the supplier: reservations, units, moved prices, and every request received.
+//! What really exists at the supplier: reservations, units, moved prices, and every request
+//! received.
 //!
 //! Guarded by one lock that is held for microseconds: nothing here waits, renders or calls.
 
@@ -12,7 +13,8 @@ use serde_json::{Value, json};
 use super::notifications::Notice;
 use super::pricing::{Priced, Selection};
 
-/// Requests remembered for `/truth`; the oldest go first. Far above any test, so that a long soak does not grow for ever.
+/// Requests remembered for `/truth`; the oldest go first. Far above any test, so that a long soak
+/// does not grow for ever.
 const REQUESTS_MAX: usize = 1_000_000;
 
 /// Where a reservation stands.
@@ -198,7 +200,8 @@ impl World {
         }
     }
 
-    /// Counts `weight` against this minute's capacity; returns what is left in percent, or none when it is used up.
+    /// Counts `weight` against this minute's capacity; returns what is left in percent, or none
+    /// when it is used up.
     pub(crate) fn spend(
         &mut self,
         weight: u64,
@@ -317,7 +320,8 @@ impl World {
         self.notices.push(Notice::about(reservation, "itinerary.supplier.confirm"));
     }
 
-    /// Cancels every room that is not cancelled, gives the units back and tells about it as `event`.
+    /// Cancels every room that is not cancelled, gives the units back and tells about it as
+    /// `event`.
     pub(crate) fn cancel(
         &mut self,
         reference: u64,

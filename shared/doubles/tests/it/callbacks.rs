@@ -1,4 +1,5 @@
-//! Notifications arrive signed, in order, again after a refusal, and wrong in the ways that are asked for.
+//! Notifications arrive signed, in order, again after a refusal, and wrong in the ways that are
+//! asked for.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -36,7 +37,8 @@ impl Receiver {
         (receiver, address)
     }
 
-    /// Waits until `count` have come and returns (event type, client reference, signature holds, webhook id).
+    /// Waits until `count` have come and returns (event type, client reference, signature holds,
+    /// webhook id).
     async fn come(&self, count: usize) -> Vec<(String, String, bool, String)> {
         for _ in 0..500 {
             let taken = self.taken.lock().unwrap().clone();

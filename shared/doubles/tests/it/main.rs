@@ -1,4 +1,5 @@
-//! The doubles over real HTTP: the published rules, every class of fault, callbacks, rates, the treasury.
+//! The doubles over real HTTP: the published rules, every class of fault, callbacks, rates, the
+//! treasury.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

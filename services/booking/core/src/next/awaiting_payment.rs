@@ -22,7 +22,8 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
         }
         None => {}
     }
-    // Once closing was asked for, its answer decides: money that is told of meanwhile may have come after it.
+    // Once closing was asked for, its answer decides: money that is told of meanwhile may have come
+    // after it.
     if payment.is_settled() && !payment.close_asked {
         return committing::start(booking, now);
     }
