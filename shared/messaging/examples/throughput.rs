@@ -1,4 +1,5 @@
-//! Measures the relay and a consumer on this machine: `cargo run --release -p messaging --example throughput`.
+//! Measures the relay and a consumer on this machine: `cargo run --release -p messaging --example
+//! throughput`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,11 +1,14 @@
-//! One connection to the broker: opened when it is needed, thrown away when it fails, watched for blocking.
+//! One connection to the broker: opened when it is needed, thrown away when it fails, watched for
+//! blocking.
 //!
-//! A process has two. The broker blocks a connection that publishes when it runs out of memory or disk, and the
-//! library then writes nothing at all on it, acknowledgements included; so who speaks and who hears are apart.
+//! A process has two. The broker blocks a connection that publishes when it runs out of memory or
+//! disk, and the library then writes nothing at all on it, acknowledgements included; so who speaks
+//! and who hears are apart.
 //!
-//! There is one way back from every failure (a cut, a closed channel, a stream that ended): the user of a channel
-//! drops it, waits a little, and asks for a new one, which opens a new connection where that is what failed. The
-//! library's own recovery stays off: with it there would be two, and a stream that goes on over a cut.
+//! There is one way back from every failure (a cut, a closed channel, a stream that ended): the
+//! user of a channel drops it, waits a little, and asks for a new one, which opens a new connection
+//! where that is what failed. The library's own recovery stays off: with it there would be two, and
+//! a stream that goes on over a cut.
 
 use std::{
     str::FromStr as _,
@@ -21,7 +24,8 @@ use lapin::{Channel, Connection, ConnectionProperties, ConnectionStatus, uri::AM
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::timeout;
 
-/// How long the broker may take to answer anything: a connect, a channel, a declaration, a confirmation.
+/// How long the broker may take to answer anything: a connect, a channel, a declaration, a
+/// confirmation.
 pub(crate) const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 /// A peer that is gone without a word is noticed after two of these, in seconds.
 const HEARTBEAT_SECONDS: u16 = 10;
@@ -183,7 +187,10 @@ impl Link {
             let closed =
                 answer("closing the connection", connection.close(200, "bye".into())).await;
             if let Err(error) = closed {
-                tracing::debug!(error = %chassis::chain(&error), "the connection ended without a goodbye");
+                tracing::debug!(
+                    error = %chassis::chain(&error),
+                    "the connection ended without a goodbye"
+                );
             }
         }
     }

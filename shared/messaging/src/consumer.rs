@@ -1,8 +1,9 @@
 //! Takes deliveries, has them settled, acknowledges them: the only file that does.
 //!
-//! A delivery is acknowledged when whoever settles it has committed what becomes of it, and never before. One loop
-//! serves a channel; whatever ends it (a cut, a cancelled consumer, a deleted queue, an answer that did not come)
-//! leads to a new channel, with everything that was held given back by the broker.
+//! A delivery is acknowledged when whoever settles it has committed what becomes of it, and never
+//! before. One loop serves a channel; whatever ends it (a cut, a cancelled consumer, a deleted
+//! queue, an answer that did not come) leads to a new channel, with everything that was held given
+//! back by the broker.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -93,9 +94,17 @@ impl Listener {
             }
             if matches!(ended, Ended::Broker(_)) && failures > 0 {
                 // The connection has said it once.
-                tracing::debug!(queue = self.queue, error = %chassis::chain(&ended), "still not listening");
+                tracing::debug!(
+                    queue = self.queue,
+                    error = %chassis::chain(&ended),
+                    "still not listening"
+                );
             } else {
-                tracing::warn!(queue = self.queue, error = %chassis::chain(&ended), "listening again after a while");
+                tracing::warn!(
+                    queue = self.queue,
+                    error = %chassis::chain(&ended),
+                    "listening again after a while"
+                );
             }
             AFTER_END.wait(failures, &self.stop).await;
             failures = failures.saturating_add(1);
@@ -137,13 +146,17 @@ impl Listener {
         if channel.status().connected() {
             let closed = answer("closing a channel", channel.close(200, "bye".into())).await;
             if let Err(error) = closed {
-                tracing::debug!(error = %chassis::chain(&error), "a channel ended without a goodbye");
+                tracing::debug!(
+                    error = %chassis::chain(&error),
+                    "a channel ended without a goodbye"
+                );
             }
         }
         ended
     }
 
-    /// Waits for a delivery, then a moment for more. What came is in `batch`, also when it ends or is cancelled.
+    /// Waits for a delivery, then a moment for more. What came is in `batch`, also when it ends or
+    /// is cancelled.
     async fn gather(
         &self,
         deliveries: &mut Deliveries,
@@ -191,7 +204,8 @@ impl Listener {
         }
     }
 
-    /// Stops taking, and settles what was sent already: given back, it would come again as redelivered.
+    /// Stops taking, and settles what was sent already: given back, it would come again as
+    /// redelivered.
     async fn drain(
         &self,
         channel: &Channel,
@@ -256,7 +270,8 @@ impl Default for Acks {
 }
 
 impl Acks {
-    /// Acknowledges settled deliveries: with one frame what closes up to those before, the others one by one.
+    /// Acknowledges settled deliveries: with one frame what closes up to those before, the others
+    /// one by one.
     async fn acknowledge(&mut self, settled: BTreeMap<u64, Acker>) -> Result<(), Ended> {
         let multiple = self.settle(settled.keys().copied());
         for (tag, acker) in settled {
@@ -265,7 +280,8 @@ impl Acks {
                 Some(last) => BasicAckOptions { multiple: tag == last },
                 None => BasicAckOptions { multiple: false },
             };
-            // "No" is the answer for a delivery of a channel that is gone: it was not acknowledged and comes again.
+            // "No" is the answer for a delivery of a channel that is gone: it was not acknowledged
+            // and comes again.
             if !answer("acknowledging", acker.ack(options)).await? {
                 return Err(Ended::Gone);
             }

@@ -11,8 +11,8 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions, types::PgInterval},
 };
 
-/// The set that every service's database has. It keeps its own book: two sets in one book would each
-/// take the other's entries for migrations that went missing.
+/// The set that every service's database has. It keeps its own book: two sets in one book would
+/// each take the other's entries for migrations that went missing.
 static MESSAGING: std::sync::LazyLock<Migrator> = std::sync::LazyLock::new(|| {
     let mut set = sqlx::migrate!("./migrations");
     set.dangerous_set_table_name("_messaging_migrations");
@@ -48,7 +48,8 @@ pub struct DatabaseConfig {
 }
 
 impl DatabaseConfig {
-    /// The limits that serve every service: short, because nothing remote happens inside a transaction.
+    /// The limits that serve every service: short, because nothing remote happens inside a
+    /// transaction.
     #[must_use]
     pub fn new(url: SecretString, max_connections: u32, application_name: &'static str) -> Self {
         Self {
@@ -63,12 +64,13 @@ impl DatabaseConfig {
     }
 }
 
-/// Opens the pool of a service. No connection is made until the first is needed, but one to see that it works.
+/// Opens the pool of a service. No connection is made until the first is needed, but one to see
+/// that it works.
 ///
-/// Before a connection is free again, a transaction is begun and rolled back on it. That ends a transaction that a
-/// cancelled `begin` left open: a later statement would run inside it, be answered with success, and never be
-/// committed. A connection that was idle for a while is tried the same way before it is handed out; a busy one is not,
-/// because nobody should wait for that.
+/// Before a connection is free again, a transaction is begun and rolled back on it. That ends a
+/// transaction that a cancelled `begin` left open: a later statement would run inside it, be
+/// answered with success, and never be committed. A connection that was idle for a while is tried
+/// the same way before it is handed out; a busy one is not, because nobody should wait for that.
 ///
 /// # Errors
 /// When the address is not one, or the database cannot be reached or refuses.
@@ -129,8 +131,8 @@ pub enum MigrationError {
 
 /// Brings a database up to date as its owner: messaging's tables, then the service's own.
 ///
-/// `service_role` gets what messaging needs on messaging's tables; what it needs on the service's own tables the
-/// service's migrations grant.
+/// `service_role` gets what messaging needs on messaging's tables; what it needs on the service's
+/// own tables the service's migrations grant.
 ///
 /// # Errors
 /// When the database cannot be reached, or a migration fails or was changed after it was applied.
@@ -140,7 +142,8 @@ pub async fn migrate(
     service_role: &str,
 ) -> Result<(), MigrationError> {
     let database = |doing| move |source| MigrationError::Database { doing, source };
-    // Each set on a connection of its own, closed after it: a run that fails keeps its lock until then.
+    // Each set on a connection of its own, closed after it: a run that fails keeps its lock until
+    // then.
     run(owner_url, &MESSAGING, "messaging").await?;
     run(owner_url, own, "the service").await?;
     let mut connection = open(owner_url).await.map_err(database("connecting as the owner"))?;
@@ -156,7 +159,8 @@ async fn run(
 ) -> Result<(), MigrationError> {
     let database = |doing| move |source| MigrationError::Database { doing, source };
     let mut connection = open(owner_url).await.map_err(database("connecting as the owner"))?;
-    // Not `run`: whoever awaits that in a boxed task is refused by the compiler, for a lifetime in its bounds.
+    // Not `run`: whoever awaits that in a boxed task is refused by the compiler, for a lifetime in
+    // its bounds.
     let ran = set.run_direct(None, &mut connection, false).await;
     connection.close().await.map_err(database("closing the owner's connection"))?;
     ran.map_err(|source| MigrationError::Migration { set: name, source })
@@ -183,7 +187,8 @@ async fn grant(
     sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await.map(drop)
 }
 
-/// Lists the migrations that this process knows and the database has not got: `serve` refuses to start then.
+/// Lists the migrations that this process knows and the database has not got: `serve` refuses to
+/// start then.
 ///
 /// # Errors
 /// When the database cannot be reached or its books cannot be read.

@@ -1,5 +1,6 @@
-//! Where deliveries are settled: one transaction for a batch, with its inbox rows, its effects, and the retries and
-//! dead letters of what failed. It decides nothing by itself and acknowledges nothing.
+//! Where deliveries are settled: one transaction for a batch, with its inbox rows, its effects, and
+//! the retries and dead letters of what failed. It decides nothing by itself and acknowledges
+//! nothing.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -45,7 +46,8 @@ pub(crate) use database_away::wait_for_database;
 
 /// Somebody else changed a row first: it is tried again in place this often.
 const CONFLICTS_MAX: u32 = 5;
-/// A message that makes its connection fail again and again, while the database answers others, is a failure.
+/// A message that makes its connection fail again and again, while the database answers others, is
+/// a failure.
 const OUTAGES_MAX: u32 = 5;
 const AFTER_CONFLICT: Backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(100));
 const AFTER_OUTAGE: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
@@ -100,8 +102,8 @@ impl<H: Handles> Settles for Desk<H> {
         topology::declare_role(channel, &self.speaker.routing, &self.role).await
     }
 
-    /// Settles deliveries: when this says so, each has taken effect, or is scheduled again, or is a dead letter, or
-    /// was a repeat; and that is committed.
+    /// Settles deliveries: when this says so, each has taken effect, or is scheduled again, or is a
+    /// dead letter, or was a repeat; and that is committed.
     async fn settle(&self, deliveries: Vec<Delivery>) -> Settled {
         let begun = Instant::now();
         let count = deliveries.len();
@@ -138,7 +140,8 @@ impl<H: Handles> Desk<H> {
         Settled::All
     }
 
-    /// Runs a batch until it is committed or given back; says nothing when its deliveries have to be run alone.
+    /// Runs a batch until it is committed or given back; says nothing when its deliveries have to
+    /// be run alone.
     async fn run_until_settled(&self, batch: &[Incoming], spans: &[Span]) -> Option<Settled> {
         let mut progress = Progress::default();
         loop {
@@ -220,9 +223,17 @@ impl<H: Handles> Desk<H> {
             return Recovered::RunAgain;
         }
         if matches!(error, StoreError::Corrupt { .. }) {
-            tracing::error!(consumer = self.heard.role(), error = %chassis::chain(error), "a row cannot be read");
+            tracing::error!(
+                consumer = self.heard.role(),
+                error = %chassis::chain(error),
+                "a row cannot be read"
+            );
         } else {
-            tracing::warn!(consumer = self.heard.role(), error = %chassis::chain(error), "a message could not be handled");
+            tracing::warn!(
+                consumer = self.heard.role(),
+                error = %chassis::chain(error),
+                "a message could not be handled"
+            );
         }
         progress
             .failed

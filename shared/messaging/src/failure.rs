@@ -108,7 +108,8 @@ fn of_code(code: &str) -> Kind {
         "40001" | "40P01" | "55P03" => Kind::Conflict,
         // Idle for too long in a transaction, read-only because another server leads now.
         "25P03" | "25006" => Kind::Unreachable,
-        // A statement that ran out of time is the work's own fault; the other interventions are the operator's.
+        // A statement that ran out of time is the work's own fault; the other interventions are the
+        // operator's.
         "57014" => Kind::Broken,
         // Connection, resources, operator, system.
         _ if ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)) => {

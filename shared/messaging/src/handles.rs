@@ -43,17 +43,18 @@ pub trait Handles: Send + Sync + 'static {
 
     /// Handles a batch: loads, decides, writes, says.
     ///
-    /// Everything happens inside `tx`, which commits all of it or nothing. When an outcome is a failure, everything
-    /// is rolled back and the rest is handled again without that delivery. The same batch may come again after an
-    /// error; nothing that `tx` does not roll back may happen in here.
+    /// Everything happens inside `tx`, which commits all of it or nothing. When an outcome is a
+    /// failure, everything is rolled back and the rest is handled again without that delivery. The
+    /// same batch may come again after an error; nothing that `tx` does not roll back may happen in
+    /// here.
     fn handle(
         &self,
         tx: &mut Tx,
         batch: Vec<Received<Self::Inbound>>,
     ) -> impl Future<Output = Result<Handled<Self::After>, StoreError>> + Send;
 
-    /// Starts what waited for the commit. Must not block. It may never be called for a batch whose commit was not
-    /// answered: what must happen is in the tables, and a sweep finds it.
+    /// Starts what waited for the commit. Must not block. It may never be called for a batch whose
+    /// commit was not answered: what must happen is in the tables, and a sweep finds it.
     fn committed(&self, after: Vec<Self::After>) {
         drop(after);
     }
@@ -78,9 +79,10 @@ pub struct Parked {
     pub attempt: u32,
 }
 
-/// Keeps raw deliveries. There is no inbox: keeping the same delivery twice must be the same as once.
+/// Keeps raw deliveries. There is no inbox: keeping the same delivery twice must be the same as
+/// once.
 pub trait Parks: Send + Sync + 'static {
-    /// Keeps a batch for good; after `Ok` it is acknowledged. An error keeps it with the broker, and it is tried
-    /// again until it is kept.
+    /// Keeps a batch for good; after `Ok` it is acknowledged. An error keeps it with the broker,
+    /// and it is tried again until it is kept.
     fn park(&self, batch: Vec<Parked>) -> impl Future<Output = Result<(), StoreError>> + Send;
 }

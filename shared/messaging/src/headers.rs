@@ -1,7 +1,8 @@
 //! Headers of a message between the wire and JSON, with nothing lost on the way.
 //!
-//! Text, whole numbers, booleans, lists and tables are what they are in JSON. What JSON has no form for becomes an
-//! object with one key that starts with `$`, so that a dead letter can be sent again as it came.
+//! Text, whole numbers, booleans, lists and tables are what they are in JSON. What JSON has no form
+//! for becomes an object with one key that starts with `$`, so that a dead letter can be sent again
+//! as it came.
 
 use chrono::{DateTime, Utc};
 use lapin::types::{AMQPValue, ByteArray, FieldArray, FieldTable, LongString, ShortString};
@@ -21,7 +22,8 @@ pub(crate) fn from_wire(table: &FieldTable) -> Map<String, Value> {
     table.inner().iter().map(named).collect()
 }
 
-/// Writes headers for a publication. Names longer than the wire allows are left out; none that came over it is.
+/// Writes headers for a publication. Names longer than the wire allows are left out; none that came
+/// over it is.
 pub(crate) fn to_wire(headers: &Value) -> FieldTable {
     let mut table = FieldTable::default();
     for (name, value) in headers.as_object().into_iter().flatten() {

@@ -68,8 +68,8 @@ pub(crate) async fn read(
     Ok((now, seen))
 }
 
-/// Remembers how attempts ended. A row that another instance wrote meanwhile is a conflict: this transaction must
-/// not commit what that one has decided.
+/// Remembers how attempts ended. A row that another instance wrote meanwhile is a conflict: this
+/// transaction must not commit what that one has decided.
 pub(crate) async fn write(
     connection: &mut PgConnection,
     consumer: &str,
@@ -81,7 +81,8 @@ pub(crate) async fn write(
     let attempts: Vec<i32> = entries.iter().map(|entry| number(entry.attempt)).collect();
     let states: Vec<&str> = entries.iter().map(|entry| entry.state.as_str()).collect();
     let marks: Vec<i32> = entries.iter().map(|entry| number(entry.marks)).collect();
-    // In the order of ids, so that two instances with the same messages wait for each other and do not lock up.
+    // In the order of ids, so that two instances with the same messages wait for each other and do
+    // not lock up.
     let written = sqlx::query(
         "insert into inbox as i (consumer, message_id, attempt, state, marks, handled_at)
          select $1, e.message_id, e.attempt, e.state, e.marks, $6
@@ -109,8 +110,8 @@ pub(crate) async fn write(
     }
 }
 
-/// Adds a mark before a redelivered message is handled, committed on its own, so that it outlives what the message
-/// may do to this process.
+/// Adds a mark before a redelivered message is handled, committed on its own, so that it outlives
+/// what the message may do to this process.
 pub(crate) async fn mark(pool: &PgPool, consumer: &str, id: MessageId) -> Result<(), StoreError> {
     sqlx::query(
         "insert into inbox as i (consumer, message_id, attempt, state, marks, handled_at)
@@ -126,12 +127,14 @@ pub(crate) async fn mark(pool: &PgPool, consumer: &str, id: MessageId) -> Result
     .map_err(database("marking a redelivered message"))
 }
 
-/// Forgets messages that took effect so long ago that no redelivery comes any more. What is not done is kept.
+/// Forgets messages that took effect so long ago that no redelivery comes any more. What is not
+/// done is kept.
 pub(crate) async fn forget(pool: &PgPool, older_than_days: i32) -> Result<usize, StoreError> {
     let gone = sqlx::query(
         "delete from inbox where (consumer, message_id) in (
            select consumer, message_id from inbox
-           where handled_at < holdfast_now() - $1 * interval '1 day' and state = 'done' limit 5000)",
+           where handled_at < holdfast_now() - $1 * interval '1 day' and state = 'done'
+           limit 5000)",
     )
     .bind(older_than_days)
     .execute(pool)

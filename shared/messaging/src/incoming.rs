@@ -1,4 +1,5 @@
-//! A delivery as messaging sees it, and what it becomes when it could not be handled: a retry or a dead letter.
+//! A delivery as messaging sees it, and what it becomes when it could not be handled: a retry or a
+//! dead letter.
 
 use chassis::trace::TraceContext;
 use chrono::{DateTime, SecondsFormat, Utc};

@@ -28,9 +28,11 @@ impl Step {
 
 const FAILED: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(30));
 
-/// Runs steps until one says [`Step::Idle`], waits `every`, and begins again, until the process stops.
+/// Runs steps until one says [`Step::Idle`], waits `every`, and begins again, until the process
+/// stops.
 ///
-/// A step that fails is logged and tried again later. A step is never cancelled half-way: the process waits for it.
+/// A step that fails is logged and tried again later. A step is never cancelled half-way: the
+/// process waits for it.
 pub fn job<F, Fut, E>(process: &Process, name: &'static str, every: Duration, mut step: F)
 where
     F: FnMut() -> Fut + Send + 'static,
@@ -41,11 +43,16 @@ where
     process.tasks.spawn(name, async move {
         let mut failures = 0;
         while !shutdown.is_cancelled() {
-            let span = tracing::info_span!("job", otel.name = %format_args!("job {name}"), job = name);
+            let span = tracing::info_span!(
+                "job",
+                otel.name = %format_args!("job {name}"),
+                job = name
+            );
             let wait = match step().instrument(span).await {
                 Ok(Step::Did(count)) => {
                     failures = 0;
-                    metrics::add(Counter::JobsDone, &[("job", name)], u64::try_from(count).unwrap_or(0));
+                    let count = u64::try_from(count).unwrap_or(0);
+                    metrics::add(Counter::JobsDone, &[("job", name)], count);
                     continue;
                 }
                 Ok(Step::Idle) => {
@@ -55,7 +62,11 @@ where
                 Err(error) => {
                     let error = error.into();
                     metrics::add(Counter::JobsFailed, &[("job", name)], 1);
-                    tracing::warn!(job = name, error = %chassis::chain(error.as_ref()), "a step failed and is tried again");
+                    tracing::warn!(
+                        job = name,
+                        error = %chassis::chain(error.as_ref()),
+                        "a step failed and is tried again"
+                    );
                     failures += 1;
                     FAILED.delay(failures).max(every)
                 }

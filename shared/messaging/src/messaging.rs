@@ -44,7 +44,8 @@ pub struct MessagingConfig {
     pub service: &'static str,
     /// The broker.
     pub amqp_url: SecretString,
-    /// What every name at the broker begins with: nothing in production, something of its own in a test.
+    /// What every name at the broker begins with: nothing in production, something of its own in a
+    /// test.
     pub prefix: String,
     /// Deliveries that may be in hand.
     pub prefetch: u16,
@@ -81,7 +82,8 @@ struct Inner {
 }
 
 impl Messaging {
-    /// Starts the relay: what is committed is published from now on. The broker need not be there yet.
+    /// Starts the relay: what is committed is published from now on. The broker need not be there
+    /// yet.
     ///
     /// # Errors
     /// When the broker's address is not one.
@@ -158,7 +160,8 @@ impl Messaging {
         &self.inner.speaker.routing
     }
 
-    /// How long a fresh row belongs to the memory path: what a statement that writes the outbox itself adds to the time.
+    /// How long a fresh row belongs to the memory path: what a statement that writes the outbox
+    /// itself adds to the time.
     #[must_use]
     pub fn sweep_after(&self) -> Duration {
         self.inner.relay.sweep_after()
@@ -170,16 +173,17 @@ impl Messaging {
         self.inner.speaker.row(message)
     }
 
-    /// Takes rows that a service wrote itself, after it committed them. Never blocks; what does not fit into memory
-    /// is found by the sweep.
+    /// Takes rows that a service wrote itself, after it committed them. Never blocks; what does not
+    /// fit into memory is found by the sweep.
     pub fn committed(&self, rows: Vec<OutboxRow>) {
         self.inner.relay.committed(rows);
     }
 
     /// Hears what is in the list, until the process stops.
     ///
-    /// The role's queue and bindings are declared when it begins to listen. An event that is published before that
-    /// has no listener and is gone; a command before that is unroutable and parked.
+    /// The role's queue and bindings are declared when it begins to listen. An event that is
+    /// published before that has no listener and is gone; a command before that is unroutable and
+    /// parked.
     pub fn consume<H: Handles>(&self, consumers: Consumers<H::Inbound>, handler: H) {
         let role = Role { name: consumers.role().to_owned(), bindings: consumers.bindings() };
         if let Some(twice) = consumers.twice().first().copied() {
@@ -206,8 +210,8 @@ impl Messaging {
         self.spawn(listener.run(desk));
     }
 
-    /// Keeps every delivery of some queues, until the process stops: the dead-letter queues of roles, and the queue of
-    /// unroutable commands.
+    /// Keeps every delivery of some queues, until the process stops: the dead-letter queues of
+    /// roles, and the queue of unroutable commands.
     pub fn park<P: Parks>(&self, queues: Vec<String>, parker: P) {
         let parker = Arc::new(parker);
         let routing = &self.inner.speaker.routing;
@@ -246,7 +250,8 @@ impl Messaging {
         ]
     }
 
-    /// Waits until every consumer that was started can get deliveries: from then on no event is missed.
+    /// Waits until every consumer that was started can get deliveries: from then on no event is
+    /// missed.
     pub async fn listening(&self) {
         while !lock(&self.inner.listening).iter().all(|flag| flag.load(Ordering::Relaxed)) {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -314,7 +319,8 @@ impl Inner {
         Err("a consumer does not listen".to_owned())
     }
 
-    /// Whether exchanges and queues are there. What is missing is made again, and is missing until the next look.
+    /// Whether exchanges and queues are there. What is missing is made again, and is missing until
+    /// the next look.
     async fn topology(&self) -> Result<(), String> {
         // Whoever begins to listen declares; before that there is nothing to miss.
         self.hearing()?;

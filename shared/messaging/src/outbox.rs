@@ -61,7 +61,8 @@ struct Leased {
     body: Vec<u8>,
 }
 
-/// Takes rows that are due, oldest first, for [`LEASE_FOR`]. What another sweep is taking is passed over.
+/// Takes rows that are due, oldest first, for [`LEASE_FOR`]. What another sweep is taking is passed
+/// over.
 pub(crate) async fn lease(pool: &PgPool, limit: i64) -> Result<Vec<OutboxRow>, sqlx::Error> {
     let rows: Vec<Leased> = sqlx::query_as(
         "update outbox set available_at = holdfast_now() + $2 * interval '1 millisecond'

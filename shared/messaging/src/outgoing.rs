@@ -11,7 +11,8 @@ use contracts::{
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-/// A message that shall go out. Nothing happens with it until the transaction it is said in commits.
+/// A message that shall go out. Nothing happens with it until the transaction it is said in
+/// commits.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
     id: MessageId,
@@ -136,7 +137,8 @@ pub struct OutboxRow {
 }
 
 impl OutboxRow {
-    /// A row with headers and body as they shall be on the wire: for a replay, which sends what was parked.
+    /// A row with headers and body as they shall be on the wire: for a replay, which sends what was
+    /// parked.
     ///
     /// The header of the attempt is set to `attempt`.
     #[must_use]

@@ -47,7 +47,11 @@ impl<P: Parks> Settles for Parker<P> {
             match self.parker.park(batch.clone()).await {
                 Ok(()) => return Settled::All,
                 Err(error) => {
-                    tracing::warn!(queue = self.queue, error = %chassis::chain(&error), "dead letters could not be kept yet");
+                    tracing::warn!(
+                        queue = self.queue,
+                        error = %chassis::chain(&error),
+                        "dead letters could not be kept yet"
+                    );
                 }
             }
             if !AFTER_FAILURE.wait(failures, &self.stop).await {

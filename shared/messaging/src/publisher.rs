@@ -69,8 +69,9 @@ impl Publisher {
         }
     }
 
-    /// Publishes rows all at once and waits for their confirmations, but not for ever. Whatever went wrong, what is
-    /// not in the answer was not confirmed, which says nothing about whether it arrived.
+    /// Publishes rows all at once and waits for their confirmations, but not for ever. Whatever
+    /// went wrong, what is not in the answer was not confirmed, which says nothing about whether it
+    /// arrived.
     pub(crate) async fn publish(&self, rows: &[OutboxRow]) -> Vec<Uuid> {
         if self.link.is_blocked() {
             return Vec::new();
@@ -84,7 +85,8 @@ impl Publisher {
         };
         let begun = Instant::now();
         let mut confirmed = Vec::with_capacity(rows.len());
-        // Polled in order, each is written to the connection before the next; nobody waits for the one before.
+        // Polled in order, each is written to the connection before the next; nobody waits for the
+        // one before.
         let sends = rows.iter().map(|row| timeout(ANSWERS_WITHIN, self.send(&channel, row)));
         let mut broken = false;
         for (row, sent) in rows.iter().zip(join_all(sends).await) {
@@ -116,7 +118,10 @@ impl Publisher {
             ShortString::try_new(row.routing_key.as_str()),
         ) else {
             // Nothing that long comes over the wire, so a person wrote it into the table.
-            tracing::error!(outbox.id = %row.outbox_id, "a message has an address that no broker takes");
+            tracing::error!(
+                outbox.id = %row.outbox_id,
+                "a message has an address that no broker takes"
+            );
             return Ok(Confirmation::Nack(None));
         };
         let mut table = headers::to_wire(&row.headers);
@@ -133,8 +138,9 @@ impl Publisher {
 
     /// The exchange to publish to: the row's own, when it is one of ours.
     ///
-    /// The default exchange drops what it cannot route, and confirms it; the commands exchange reaches the same queues
-    /// by name and parks the rest. An exchange that does not exist would end the channel, with everything on it.
+    /// The default exchange drops what it cannot route, and confirms it; the commands exchange
+    /// reaches the same queues by name and parks the rest. An exchange that does not exist would
+    /// end the channel, with everything on it.
     fn exchange_of<'a>(&'a self, row: &'a OutboxRow) -> &'a str {
         let ours = [&self.commands, &self.events, &self.dead, &self.unroutable];
         if row.exchange.is_empty() {
@@ -172,13 +178,17 @@ impl Publisher {
             let closed =
                 answer("closing a channel", channel.close(200, "not answered".into())).await;
             if let Err(error) = closed {
-                tracing::debug!(error = %chassis::chain(&error), "a channel ended without a goodbye");
+                tracing::debug!(
+                    error = %chassis::chain(&error),
+                    "a channel ended without a goodbye"
+                );
             }
         }
     }
 }
 
-/// Makes the hop visible: a span of its own under the one that said the message, and the receiver's parent.
+/// Makes the hop visible: a span of its own under the one that said the message, and the receiver's
+/// parent.
 ///
 /// A dead letter keeps the context that it had; its way to the parker is no hop of the booking.
 fn hop(row: &OutboxRow, table: &mut FieldTable) -> Option<Span> {

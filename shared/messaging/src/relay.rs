@@ -1,8 +1,10 @@
-//! The relay: publishes what was committed, from memory right away, and by sweeping the table for what memory lost.
+//! The relay: publishes what was committed, from memory right away, and by sweeping the table for
+//! what memory lost.
 //!
-//! A row leaves the table when the broker confirmed it, and for no other reason. Whatever else happens to a
-//! publication (refused, cut, not answered) leaves its outcome unknown: the row stays and is sent again, and the
-//! receivers know it by its id. No transaction is open while the broker is awaited.
+//! A row leaves the table when the broker confirmed it, and for no other reason. Whatever else
+//! happens to a publication (refused, cut, not answered) leaves its outcome unknown: the row stays
+//! and is sent again, and the receivers know it by its id. No transaction is open while the broker
+//! is awaited.
 
 use std::{
     collections::BTreeSet,
@@ -41,9 +43,11 @@ const CHUNK: usize = 256;
 const CHUNKS_AT_ONCE: usize = 16;
 /// Rows of one sweep.
 const SWEPT_AT_ONCE: i64 = 500;
-/// How long confirmed rows gather before they are deleted together. Much shorter than any row is swept after.
+/// How long confirmed rows gather before they are deleted together. Much shorter than any row is
+/// swept after.
 const DELETES_GATHER_FOR: Duration = Duration::from_millis(20);
-/// Confirmed rows that may wait to be deleted while the database is away; the sweep sends the others again.
+/// Confirmed rows that may wait to be deleted while the database is away; the sweep sends the
+/// others again.
 const DELETES_WAITING_MAX: usize = 20_000;
 /// How long the last rows may take to leave when the process stops.
 const FLUSH_FOR: Duration = Duration::from_secs(5);
@@ -94,7 +98,8 @@ impl Relay {
         self.sweep_after
     }
 
-    /// Takes rows that were committed. Never blocks; what does not fit into memory is left to the sweep.
+    /// Takes rows that were committed. Never blocks; what does not fit into memory is left to the
+    /// sweep.
     pub(crate) fn committed(&self, mut rows: Vec<OutboxRow>) {
         rows.retain(|row| row.due_at.is_none());
         if rows.is_empty() || self.in_memory.load(Ordering::Relaxed) >= IN_MEMORY_MAX {
@@ -115,13 +120,15 @@ impl Relay {
         let mut flying = FuturesUnordered::new();
         let mut waiting = Vec::new();
         loop {
+            let room = !waiting.is_empty() && flying.len() < CHUNKS_AT_ONCE;
+            let empty = flying.is_empty() && waiting.is_empty() && fresh.is_empty();
             tokio::select! {
                 Some(()) = flying.next() => {}
                 more = fresh.recv(), if waiting.is_empty() => match more {
                     Some(rows) => waiting = rows,
                     None => break,
                 },
-                () = std::future::ready(()), if !waiting.is_empty() && flying.len() < CHUNKS_AT_ONCE => {
+                () = std::future::ready(()), if room => {
                     while waiting.len() < CHUNK {
                         let Ok(rows) = fresh.try_recv() else { break };
                         waiting.extend(rows);
@@ -129,7 +136,7 @@ impl Relay {
                     let rest = waiting.split_off(waiting.len().min(CHUNK));
                     flying.push(self.publish_chunk(std::mem::replace(&mut waiting, rest)));
                 }
-                () = stop.cancelled(), if flying.is_empty() && waiting.is_empty() && fresh.is_empty() => break,
+                () = stop.cancelled(), if empty => break,
             }
         }
     }
@@ -190,15 +197,20 @@ impl Relay {
         match outbox::delete(&self.pool, ids).await {
             Ok(_count) => true,
             Err(error) => {
-                tracing::warn!(error = %chassis::chain(&error), "confirmed messages could not be deleted yet");
+                tracing::warn!(
+                    error = %chassis::chain(&error),
+                    "confirmed messages could not be deleted yet"
+                );
                 false
             }
         }
     }
 
-    /// Sweeps until the process stops: the safety net under the memory path, and the clock of retries.
+    /// Sweeps until the process stops: the safety net under the memory path, and the clock of
+    /// retries.
     pub(crate) async fn sweep(&self, stop: CancellationToken) {
-        // Retries are due to the millisecond, but a jittered wait need not be kept to the millisecond.
+        // Retries are due to the millisecond, but a jittered wait need not be kept to the
+        // millisecond.
         let every =
             (self.sweep_after / 8).clamp(Duration::from_millis(25), Duration::from_millis(250));
         let mut failures = 0;
@@ -215,7 +227,10 @@ impl Relay {
                     every
                 }
                 Err(error) => {
-                    tracing::warn!(error = %chassis::chain(&error), "the outbox could not be swept");
+                    tracing::warn!(
+                        error = %chassis::chain(&error),
+                        "the outbox could not be swept"
+                    );
                     failures += 1;
                     AFTER_FAILURE.delay(failures)
                 }
@@ -273,7 +288,8 @@ impl Relay {
     }
 }
 
-/// Runs the relay's loops until the process stops and `consumers` are done, then sends what is left and hangs up.
+/// Runs the relay's loops until the process stops and `consumers` are done, then sends what is left
+/// and hangs up.
 pub(crate) async fn run(
     relay: Arc<Relay>,
     inlets: Inlets,

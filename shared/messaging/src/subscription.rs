@@ -29,7 +29,8 @@ pub enum NotHeard {
         /// The type on the wire, cut short.
         name: String,
     },
-    /// The body is not what its type says. The text says where, and nothing of what is there: that may be personal.
+    /// The body is not what its type says. The text says where, and nothing of what is there: that
+    /// may be personal.
     #[error("the body cannot be decoded: {kind} at line {line}, column {column}")]
     Undecodable {
         /// Syntax, data, or end of input.

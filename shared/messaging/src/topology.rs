@@ -1,4 +1,5 @@
-//! What must be at the broker: exchanges, queues, bindings. Declared when a user begins, checked by readiness.
+//! What must be at the broker: exchanges, queues, bindings. Declared when a user begins, checked by
+//! readiness.
 //!
 //! Only what RabbitMQ 3.10 to 4.x have in common. Queues are durable quorum queues.
 
@@ -12,9 +13,11 @@ use lapin::{
 
 use crate::connection::{BrokerError, answer};
 
-/// A last resort behind our own rules: a queue without a limit of its own gets 20 from newer brokers.
+/// A last resort behind our own rules: a queue without a limit of its own gets 20 from newer
+/// brokers.
 const DELIVERIES_MAX: i64 = 10_000;
-/// Nothing is behind a queue of dead letters: what a broker drops there is lost. So there is no limit in practice.
+/// Nothing is behind a queue of dead letters: what a broker drops there is lost. So there is no
+/// limit in practice.
 const DELIVERIES_OF_DEAD_MAX: i64 = 1_000_000_000;
 
 /// A consumer role at the broker: its queue, its dead letters, what it hears.
@@ -46,8 +49,9 @@ pub(crate) async fn declare_exchanges(
 
 /// Declares a role's queue and its queue of dead letters, and binds both.
 ///
-/// Both are also bound to the commands exchange by their own names. Retries and dead letters that we send go to one
-/// consumer by that address, and if its queue is missing they are unroutable and parked, not lost.
+/// Both are also bound to the commands exchange by their own names. Retries and dead letters that
+/// we send go to one consumer by that address, and if its queue is missing they are unroutable and
+/// parked, not lost.
 pub(crate) async fn declare_role(
     channel: &Channel,
     routing: &Routing,
@@ -66,8 +70,8 @@ pub(crate) async fn declare_role(
     Ok(())
 }
 
-/// Checks that everything is there, without making anything, and shows how full the queues are. A missing part closes
-/// the channel, so it is one that nobody else uses.
+/// Checks that everything is there, without making anything, and shows how full the queues are. A
+/// missing part closes the channel, so it is one that nobody else uses.
 pub(crate) async fn check(
     channel: &Channel,
     routing: &Routing,
@@ -95,8 +99,9 @@ pub(crate) async fn check(
     Ok(())
 }
 
-/// A queue whose rejected or too often delivered messages go to `dead`, at least once: the broker takes them from
-/// here only when they are there, and for that it must be allowed to refuse instead of dropping when it is full.
+/// A queue whose rejected or too often delivered messages go to `dead`, at least once: the broker
+/// takes them from here only when they are there, and for that it must be allowed to refuse instead
+/// of dropping when it is full.
 fn role_queue(routing: &Routing, dead: &str) -> FieldTable {
     let mut arguments = quorum(DELIVERIES_MAX);
     arguments.insert("x-dead-letter-exchange".into(), long_string(&routing.dead_exchange()));

@@ -53,8 +53,8 @@ impl Tx {
     /// Writes all messages with one statement, commits, and hands what is due to the relay.
     ///
     /// # Errors
-    /// When the database fails. If it failed while committing, the transaction may have been committed: whoever
-    /// runs it again must find out from the tables.
+    /// When the database fails. If it failed while committing, the transaction may have been
+    /// committed: whoever runs it again must find out from the tables.
     pub async fn commit(mut self) -> Result<(), StoreError> {
         if !self.said.is_empty() {
             outbox::insert(&mut self.transaction, &self.said, self.relay.sweep_after())

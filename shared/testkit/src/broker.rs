@@ -11,8 +11,8 @@ use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties,
     message::BasicGetMessage,
     options::{
-        BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
-        QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
+        BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions,
+        QueueDeclareOptions, QueueDeleteOptions,
     },
     types::{AMQPValue, FieldTable},
 };
@@ -70,8 +70,8 @@ impl Prefix {
         api("GET", &format!("queues/%2F/{}", escaped(queue))).await
     }
 
-    /// Closes every connection whose name begins with the prefix, or with it and `role`, from the broker's side.
-    /// Says how many. The management interface learns of connections late.
+    /// Closes every connection whose name begins with the prefix, or with it and `role`, from the
+    /// broker's side. Says how many. The management interface learns of connections late.
     ///
     /// # Panics
     /// When the management interface cannot be reached.
@@ -165,10 +165,8 @@ impl Broker {
     /// # Panics
     /// When the queue is not there.
     pub async fn take(&self, queue: &str) -> Option<BasicGetMessage> {
-        let message =
-            self.channel.basic_get(queue.into(), BasicGetOptions::default()).await.unwrap()?;
-        message.acker.ack(BasicAckOptions::default()).await.unwrap();
-        Some(message)
+        let options = BasicGetOptions { no_ack: true };
+        self.channel.basic_get(queue.into(), options).await.unwrap()
     }
 
     /// Waits for a message in a queue and takes it out.

@@ -22,7 +22,8 @@ pub struct Database {
 }
 
 impl Database {
-    /// A database with messaging's tables and the service's own, and the roles `<service>_owner` and `<service>`.
+    /// A database with messaging's tables and the service's own, and the roles `<service>_owner`
+    /// and `<service>`.
     ///
     /// # Panics
     /// When the server cannot be reached or a migration fails.
@@ -132,7 +133,8 @@ impl Drop for Database {
     }
 }
 
-/// Makes roles and template under a lock, so that test processes that start together make them once.
+/// Makes roles and template under a lock, so that test processes that start together make them
+/// once.
 async fn make_template(
     admin: &mut PgConnection,
     service: &'static str,
@@ -153,7 +155,8 @@ async fn make_template(
         }
     }
     if !exists(admin, template).await {
-        // Whole, then under its name: who is killed in between leaves a left-over, not half a template.
+        // Whole, then under its name: who is killed in between leaves a left-over, not half a
+        // template.
         let draft = format!("test_{}_{:08x}", seconds(), rand::random::<u32>());
         let owner = format!("{service}_owner");
         run(admin, &format!("create database {draft} owner {}", quoted(&owner))).await;

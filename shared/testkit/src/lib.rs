@@ -1,5 +1,5 @@
-//! What tests of services stand on: real servers, a database and a broker layout of their own, a watched log.
-//! For tests only.
+//! What tests of services stand on: real servers, a database and a broker layout of their own, a
+//! watched log. For tests only.
 #![doc = include_str!("../README.md")]
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! A watched log: an ERROR line says that a person must look, so a test that logged one it did not announce fails.
+//! A watched log: an ERROR line says that a person must look, so a test that logged one it did not
+//! announce fails.
 
 use std::{
     fmt::{self, Write as _},
@@ -21,8 +22,8 @@ pub struct Logs {
     expected: Mutex<Vec<String>>,
 }
 
-/// Puts the watcher in place, once a process. Lines go to the test's output at `HOLDFAST_TEST_LOG` (a filter; WARN
-/// without it); finished spans are kept in memory.
+/// Puts the watcher in place, once a process. Lines go to the test's output at `HOLDFAST_TEST_LOG`
+/// (a filter; WARN without it); finished spans are kept in memory.
 pub fn install() {
     SPANS.get_or_init(|| {
         let exporter = InMemorySpanExporter::default();

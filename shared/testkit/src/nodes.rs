@@ -79,7 +79,8 @@ pub struct Anvil {
 }
 
 impl Anvil {
-    /// Starts a node of chain 31337 that mines each transaction at once; `finalized` is two blocks behind.
+    /// Starts a node of chain 31337 that mines each transaction at once; `finalized` is two blocks
+    /// behind.
     ///
     /// # Panics
     /// When it does not start.
@@ -161,7 +162,8 @@ impl Drop for Anvil {
     }
 }
 
-/// Starts a program on a free port and waits until it listens. Another process may take the port first: then again.
+/// Starts a program on a free port and waits until it listens. Another process may take the port
+/// first: then again.
 fn start(command: impl Fn(u16) -> Command) -> (Child, u16) {
     for _try in 0..5 {
         let port = free_port();

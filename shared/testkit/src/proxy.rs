@@ -34,7 +34,8 @@ pub struct Proxy {
 struct State {
     mode: AtomicU8,
     cuts: watch::Sender<u64>,
-    /// When what a client sends makes this say yes, the answers to that client are swallowed, and its connection cut.
+    /// When what a client sends makes this say yes, the answers to that client are swallowed, and
+    /// its connection cut.
     lose_answer_to: std::sync::Mutex<Option<Watch>>,
     lost: watch::Sender<u64>,
 }
@@ -88,13 +89,14 @@ impl Proxy {
         self.state.mode.store(PASS, Ordering::SeqCst);
     }
 
-    /// Takes what clients and server send and passes none of it on, until [`Self::up`] and [`Self::cut`].
+    /// Takes what clients and server send and passes none of it on, until [`Self::up`] and
+    /// [`Self::cut`].
     pub fn swallow(&self) {
         self.state.mode.store(SWALLOW, Ordering::SeqCst);
     }
 
-    /// The next time a client sends something that `marks` says yes to, the server gets it, the answer is swallowed,
-    /// and the connection is cut. Once.
+    /// The next time a client sends something that `marks` says yes to, the server gets it, the
+    /// answer is swallowed, and the connection is cut. Once.
     ///
     /// # Panics
     /// Never.

@@ -8,8 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 /// How long a sweep owns the rows that it took.
 ///
-/// Longer than a broker's confirmation is waited for, so that two sweeps do not publish the same row
-/// while the first still waits; short enough that rows of a killed process go out soon.
+/// Longer than a broker's confirmation is waited for, so that two sweeps do not publish the same
+/// row while the first still waits; short enough that rows of a killed process go out soon.
 pub const LEASE_FOR: TimeDelta = TimeDelta::seconds(15);
 
 /// Says whether a row may be taken.

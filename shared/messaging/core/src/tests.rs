@@ -1,5 +1,5 @@
-//! Properties: whatever is repeated, reordered, lost or killed, a message takes effect at most once, and is not
-//! given up before its time.
+//! Properties: whatever is repeated, reordered, lost or killed, a message takes effect at most
+//! once, and is not given up before its time.
 
 use std::{collections::BTreeSet, sync::LazyLock, time::Duration};
 
@@ -16,7 +16,8 @@ fn policy() -> Policy {
 /// What may happen next to one message and its consumer.
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    /// The broker delivers one of the copies that are out; it stays out, as after a crash before the acknowledgement.
+    /// The broker delivers one of the copies that are out; it stays out, as after a crash before
+    /// the acknowledgement.
     Deliver { copy: usize, redelivered: bool, handler: Handler, crash: Crash },
     /// Somebody replays the message after its latest attempt.
     Replay { ahead: u32 },
@@ -86,7 +87,8 @@ impl World {
             }
             Some(trouble) => match after_failure(attempt, marks, trouble, &policy, 7) {
                 Next::Retry { marks, .. } => {
-                    // The outbox has one row for (message, attempt, address), however often it is written.
+                    // The outbox has one row for (message, attempt, address), however often it is
+                    // written.
                     if self.said.insert((attempt + 1, false)) {
                         self.out.push(attempt + 1);
                     }
@@ -109,7 +111,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         Just(Handler::Rejects),
         Just(Handler::Panics)
     ];
-    let crash = prop_oneof![4 => Just(Crash::No), 1 => Just(Crash::BeforeCommit), 1 => Just(Crash::AfterCommit)];
+    let crash = prop_oneof![
+        4 => Just(Crash::No),
+        1 => Just(Crash::BeforeCommit),
+        1 => Just(Crash::AfterCommit)
+    ];
     let deliver = (any::<prop::sample::Index>(), any::<bool>(), handler, crash).prop_map(
         |(copy, redelivered, handler, crash)| Step::Deliver {
             copy: copy.index(1_000_000),
@@ -140,7 +146,11 @@ fn run(steps: &[Step], first: u32) -> World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 2_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn a_message_takes_effect_at_most_once(steps in steps(), first in 0_u32..3) {
@@ -148,7 +158,8 @@ proptest! {
         prop_assert!(world.effects <= 1, "{} effects", world.effects);
     }
 
-    /// What was not done is never swallowed: from any state, the copies that are out bring it to an end.
+    /// What was not done is never swallowed: from any state, the copies that are out bring it to an
+    /// end.
     #[test]
     fn copies_that_are_out_bring_every_message_to_an_end(steps in steps(), first in 0_u32..3) {
         let mut world = run(&steps, first);
@@ -182,7 +193,7 @@ proptest! {
     }
 
     #[test]
-    fn waits_are_within_their_bound_and_the_bound_within_the_limit(attempt in 0_u32..64, random: u64) {
+    fn waits_keep_to_their_bound_and_the_bound_to_the_limit(attempt in 0_u32..64, random: u64) {
         let policy = policy();
         let bound = longest_delay(attempt, &policy);
         prop_assert!(delay(attempt, &policy, random) <= bound);

@@ -67,9 +67,10 @@ pub enum Verdict {
 
 /// Decides what to do with a delivery.
 ///
-/// A delivery is handled when its message has not taken effect and its attempt is later than the last
-/// one that ended here. An attempt may be later by more than one, and the first one seen may be another
-/// than 0, because a message can be given up and replayed on its way, before it comes here.
+/// A delivery is handled when its message has not taken effect and its attempt is later than the
+/// last one that ended here. An attempt may be later by more than one, and the first one seen may
+/// be another than 0, because a message can be given up and replayed on its way, before it comes
+/// here.
 #[must_use]
 pub fn verdict(delivery: Delivery, seen: Option<Seen>, marks_max: u32) -> Verdict {
     let marks = match seen {

@@ -7,7 +7,8 @@ use sqlx::PgPool;
 
 const PROBES: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 
-/// Probes until the database answers. Says `false` when it did not within `down_for_max`, or the process stops.
+/// Probes until the database answers. Says `false` when it did not within `down_for_max`, or the
+/// process stops.
 pub(crate) async fn wait_for_database(
     pool: &PgPool,
     down_for_max: Duration,

@@ -39,7 +39,12 @@ impl<H: Handles> Desk<H> {
                 tx.send(item.retry(&post, now, due_at, trace::of(span)));
                 metrics::add(Counter::MessagesRetried, &[role], 1);
                 span.in_scope(|| {
-                    tracing::info!(message.id = %item.id, attempt = item.attempt, detail = failed.detail, "a message is tried again later");
+                    tracing::info!(
+                        message.id = %item.id,
+                        attempt = item.attempt,
+                        detail = failed.detail,
+                        "a message is tried again later"
+                    );
                 });
                 (State::Waiting, marks)
             }
@@ -47,7 +52,13 @@ impl<H: Handles> Desk<H> {
                 tx.send(item.dead(&post, now, cause, &failed.detail));
                 metrics::add(Counter::MessagesDead, &[role, ("cause", cause.as_str())], 1);
                 span.in_scope(|| {
-                    tracing::warn!(message.id = %item.id, attempt = item.attempt, %cause, detail = failed.detail, "a message is given up as a dead letter");
+                    tracing::warn!(
+                        message.id = %item.id,
+                        attempt = item.attempt,
+                        %cause,
+                        detail = failed.detail,
+                        "a message is given up as a dead letter"
+                    );
                 });
                 (State::Dead, 0)
             }

@@ -37,7 +37,8 @@ impl<H: Handles> Desk<H> {
         span
     }
 
-    /// The span of the work on a batch: the delivery's own when there is one, else one that is linked to each.
+    /// The span of the work on a batch: the delivery's own when there is one, else one that is
+    /// linked to each.
     pub(super) fn batch_span(&self, spans: &[Span]) -> Span {
         if let [only] = spans {
             return only.clone();

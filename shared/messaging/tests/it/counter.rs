@@ -1,4 +1,5 @@
-//! The service of these tests: it writes one row for each message that takes effect, and does what it is told to.
+//! The service of these tests: it writes one row for each message that takes effect, and does what
+//! it is told to.
 
 use std::{
     collections::BTreeMap,
@@ -163,7 +164,8 @@ pub(crate) async fn effects(pool: &PgPool) -> BTreeMap<Uuid, i64> {
     rows.into_iter().collect()
 }
 
-/// Waits until each of the bookings took effect, and checks that none did twice and nothing is left in the outbox.
+/// Waits until each of the bookings took effect, and checks that none did twice and nothing is left
+/// in the outbox.
 pub(crate) async fn all_took_effect_once(pool: &PgPool, bookings: &[Uuid]) {
     testkit::until("every effect", || async {
         let count: i64 = sqlx::query_scalar(

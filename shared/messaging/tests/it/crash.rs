@@ -144,7 +144,8 @@ async fn nothing_is_published_of_a_commit_that_fails_at_last() {
     let committing = tokio::spawn(tx.commit());
     let mut admin = service.database.admin().await;
     for _poll in 0..50 {
-        let slow = "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'";
+        let slow = "select count(*) from pg_stat_activity
+                    where datname = current_database() and wait_event = 'PgSleep'";
         let committing: i64 = sqlx::query_scalar(slow).fetch_one(&mut admin).await.unwrap();
         if committing == 1 {
             break;
@@ -158,7 +159,8 @@ async fn nothing_is_published_of_a_commit_that_fails_at_last() {
     })
     .await;
     sqlx::query(
-        "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'",
+        "select pg_terminate_backend(pid) from pg_stat_activity
+         where datname = current_database() and wait_event = 'PgSleep'",
     )
     .execute(&mut admin)
     .await
@@ -249,7 +251,8 @@ async fn a_message_that_kills_its_consumer_is_a_dead_letter_and_its_neighbours_a
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(effects(messaging.pool()).await.get(&poison), None);
-    // Killed before it had noted the confirmation, a child leaves the dead letter to be sent once more.
+    // Killed before it had noted the confirmation, a child leaves the dead letter to be sent once
+    // more.
     while let Some(again) = observer.take(&dead).await {
         assert_eq!(again.data, letter.data, "no neighbour was given up");
     }

@@ -89,7 +89,8 @@ async fn a_cut_between_commit_and_acknowledgement_leaves_one_retry() {
     hear(&messaging, &script).await;
     say(&messaging, &[booking]).await;
     script.held.notified().await;
-    // The broker takes the delivery back while it is handled, so its acknowledgement comes too late.
+    // The broker takes the delivery back while it is handled, so its acknowledgement comes too
+    // late.
     proxy.cut();
     script.let_go.notify_one();
     // A message behind it: when it took effect, the redelivered one was settled again.
@@ -284,7 +285,8 @@ async fn what_the_broker_cannot_dead_letter_stays_in_its_queue() {
     .await;
     let refuse = lapin::options::BasicRejectOptions { requeue: false };
     assert!(taken.acker.reject(refuse).await.unwrap());
-    // Neither ready nor taken, and still there: it waits in its queue until its dead-letter queue is back.
+    // Neither ready nor taken, and still there: it waits in its queue until its dead-letter queue
+    // is back.
     testkit::until("the broker to count it", || async {
         let status = service.prefix.queue_status(&queue).await;
         (status["messages_dlx"] == 1).then_some(())
@@ -292,7 +294,8 @@ async fn what_the_broker_cannot_dead_letter_stays_in_its_queue() {
     .await;
 }
 
-/// A replay is the same message with the next attempt: it takes effect once, however often it is sent.
+/// A replay is the same message with the next attempt: it takes effect once, however often it is
+/// sent.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replayed_dead_letter_takes_effect_once() {
     let service = service().await;

@@ -1,4 +1,5 @@
-//! Messaging against a real RabbitMQ and a real PostgreSQL: what is lost, doubled or stuck when things fail.
+//! Messaging against a real RabbitMQ and a real PostgreSQL: what is lost, doubled or stuck when
+//! things fail.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,5 @@
-//! What happens when the broker, the database, or the way to them fails: nothing is lost, nothing happens twice.
+//! What happens when the broker, the database, or the way to them fails: nothing is lost, nothing
+//! happens twice.
 
 use std::time::{Duration, Instant};
 
@@ -31,8 +32,8 @@ async fn by_database_proxy(service: &TestService) -> (Messaging, Proxy) {
     (Messaging::start(service.messaging_config(), pool, &service.process).await.unwrap(), proxy)
 }
 
-/// A cancelled `begin` leaves a transaction open on its connection; what runs on it next must be committed all the
-/// same.
+/// A cancelled `begin` leaves a transaction open on its connection; what runs on it next must be
+/// committed all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_inserted_after_cancelled_begins_is_there() {
     let service = service().await;
@@ -148,8 +149,8 @@ async fn a_command_that_nobody_takes_is_kept() {
     service.stop().await;
 }
 
-/// A row that is committed late has an older place than its neighbours; a relay that remembers where it was would
-/// never come back to it.
+/// A row that is committed late has an older place than its neighbours; a relay that remembers
+/// where it was would never come back to it.
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_are_committed_out_of_order_are_all_published() {
     let service = service().await;
@@ -165,7 +166,9 @@ async fn rows_that_are_committed_out_of_order_are_all_published() {
                 let row = messaging.row(message(booking));
                 let mut tx = pool.begin().await.unwrap();
                 sqlx::query(
-                    "insert into outbox (outbox_id, message_id, attempt, exchange, routing_key, headers, body, available_at)
+                    "insert into outbox
+                       (outbox_id, message_id, attempt, exchange, routing_key, headers, body,
+                        available_at)
                      values ($1, $2, $3, $4, $5, $6, $7, holdfast_now())",
                 )
                 .bind(row.outbox_id)
@@ -213,8 +216,8 @@ async fn cuts_under_load_lose_nothing_and_double_nothing() {
     service.stop().await;
 }
 
-/// The broker ends the connection while a delivery is handled: its acknowledgement is for a delivery that is not ours
-/// any more.
+/// The broker ends the connection while a delivery is handled: its acknowledgement is for a
+/// delivery that is not ours any more.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_acknowledgement_of_a_delivery_from_before_a_cut_counts_for_nothing() {
     let service = service().await;
@@ -251,7 +254,8 @@ async fn an_acknowledgement_of_a_delivery_from_before_a_cut_counts_for_nothing()
     assert_eq!(script.attempts_of(held), [0], "and was not handled");
 }
 
-/// The transaction is in, and nobody heard so: it is run again, and the inbox says that it took effect.
+/// The transaction is in, and nobody heard so: it is run again, and the inbox says that it took
+/// effect.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_whose_answer_is_lost_is_not_done_twice() {
     let service = service().await;
@@ -312,8 +316,8 @@ async fn a_database_that_is_away_for_a_while_loses_nothing() {
     assert_eq!(retried, 0, "no retry was scheduled for a database's sake");
 }
 
-/// After the policy's time the consumer gives back what it holds, so that another instance may have it; and it comes
-/// back when its database does.
+/// After the policy's time the consumer gives back what it holds, so that another instance may have
+/// it; and it comes back when its database does.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_away_for_too_long_frees_the_deliveries() {
     let mut service = service().await;

@@ -1,4 +1,5 @@
-//! One trace over every hop: who said it, the way to the broker, who handled it, and the retry after a failure.
+//! One trace over every hop: who said it, the way to the broker, who handled it, and the retry
+//! after a failure.
 
 use std::time::Duration;
 
