@@ -42,7 +42,7 @@ impl<'a> Neighbour<'a> {
         Self { world, booking_id: BookingId(booking_id), payment_id, n: 0, said: Vec::new() }
     }
 
-    async fn say<M: Message>(&mut self, message: &M) {
+    async fn say<M: Message + Sync>(&mut self, message: &M) {
         self.n += 1;
         let id = MessageId::caused_by(Utc::now(), self.booking_id.0, self.n, 0);
         let outgoing = Outgoing::new(id, Utc::now(), message);
