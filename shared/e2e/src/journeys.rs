@@ -23,9 +23,10 @@ const REDEEM: u64 = 2_500;
 
 /// Every journey of the demo. Those of a row are told side by side, the rows one after the other: a
 /// fault of the supplier strikes whoever comes first.
-pub const ALL: [&[&str]; 2] = [
+pub const ALL: [&[&str]; 3] = [
     &["a stay paid in ether", "a stay paid partly with points"],
     &["a supplier that times out but books"],
+    &["a worker killed in the middle"],
 ];
 
 /// A journey's end.
@@ -46,6 +47,7 @@ pub async fn run(name: &'static str, stack: &Stack, lane: &Lane) -> anyhow::Resu
         "a stay paid in ether" => paid_in_ether(&traveller, lane).await,
         "a stay paid partly with points" => paid_with_points(stack, &traveller, lane).await,
         "a supplier that times out but books" => times_out_but_books(stack, &traveller, lane).await,
+        "a worker killed in the middle" => worker_killed(stack, &traveller, lane).await,
         other => anyhow::bail!("no journey `{other}`"),
     }
     .with_context(|| name.to_owned())?;
@@ -92,6 +94,24 @@ async fn times_out_but_books(
     lane.say(&format!("accepted as {}, looked for by our own reference", trip.booking_id));
     let shown = pay_and_confirm(traveller, &trip, lane).await?;
     lane.done("confirmed, one reservation");
+    Ok((trip, shown))
+}
+
+async fn worker_killed(
+    stack: &Stack,
+    traveller: &Traveller,
+    lane: &Lane,
+) -> anyhow::Result<(Trip, Shown)> {
+    lane.say("searching and quoting");
+    let trip = traveller.book(&some_stay()).await?;
+    // Not one that has had its part in this booking: its last second of spans dies with it.
+    stack.kill("rewards");
+    lane.say(&format!("accepted as {}; rewards got kill -9", trip.booking_id));
+    let shown = pay_and_confirm(traveller, &trip, lane).await?;
+    lane.say("confirmed without rewards, which is started again");
+    stack.restart("rewards").await?;
+    until_points(traveller, &trip).await?;
+    lane.done("confirmed, its points pending, once");
     Ok((trip, shown))
 }
 

@@ -128,9 +128,7 @@ impl Stack {
         let keys = Keys::load(&dir.join("keys.json"))?;
         let mut programs = BTreeMap::new();
         for name in BESIDES.into_iter().chain(SERVICES) {
-            let noted = std::fs::read_to_string(dir.join("pids").join(name)).ok();
-            let noted = noted.and_then(|text| serde_json::from_str::<Noted>(&text).ok());
-            if let Some(program) = noted.and_then(Program::found) {
+            if let Some(program) = noted(&dir, name).and_then(Program::found) {
                 programs.insert(name.to_owned(), program);
             }
         }
@@ -284,6 +282,13 @@ impl Stack {
 
     fn end_all(&self, within: Duration) {
         let mut programs = self.programs.lock().unwrap();
+        for name in SERVICES {
+            // Another command may have started it again.
+            let newer = noted(&self.dir(), name).and_then(Program::found);
+            let newer = newer
+                .filter(|newer| programs.get(name).is_none_or(|known| known.noted != newer.noted));
+            programs.extend(newer.map(|newer| (name.to_owned(), newer)));
+        }
         let services = || SERVICES.into_iter().rev();
         if !within.is_zero() {
             for name in services() {
@@ -336,6 +341,12 @@ impl Stack {
     pub fn bin(&self) -> &Path {
         &self.layout.bin
     }
+}
+
+/// What was noted of a process when it was started.
+fn noted(dir: &Path, name: &str) -> Option<Noted> {
+    let text = std::fs::read_to_string(dir.join("pids").join(name)).ok()?;
+    serde_json::from_str(&text).ok()
 }
 
 impl Drop for Stack {

@@ -96,13 +96,16 @@ async fn tell(stack: &Stack, endpoints: &Endpoints, flags: &Flags) -> anyhow::Re
     let begun = Instant::now();
     let world = World::of(stack).await?;
     let teller = journeys::Teller::new();
-    let (mut told, mut failed): (Vec<Told>, usize) = (Vec::new(), 0);
+    let (mut told, mut failed, mut complete): (Vec<Told>, usize, usize) = (Vec::new(), 0, 0);
     for row in journeys::ALL {
         let lanes: Vec<_> = row.iter().map(|name| (*name, teller.lane(name))).collect();
         let ended = lanes.iter().map(|(name, lane)| journeys::run(name, stack, lane));
         for ((_, lane), ended) in lanes.iter().zip(join_all(ended).await) {
             match ended {
-                Ok(journey) => told.push(journey),
+                Ok(journey) => {
+                    complete += usize::from(has_complete_trace(endpoints, &journey).await?);
+                    told.push(journey);
+                }
                 Err(error) => {
                     failed += 1;
                     lane.done(&format!("went wrong: {error:#}"));
@@ -118,7 +121,6 @@ async fn tell(stack: &Stack, endpoints: &Endpoints, flags: &Flags) -> anyhow::Re
         stack.node().mine(1).await?;
     }
     let compared = world.compare(&accepted).await?;
-    let complete = complete_traces(endpoints, &told).await?;
     let seconds = begun.elapsed().as_secs_f64();
     print_world(stack, endpoints, &told).await?;
     print_summary(&compared, complete, seconds, endpoints, flags);
@@ -126,18 +128,14 @@ async fn tell(stack: &Stack, endpoints: &Endpoints, flags: &Flags) -> anyhow::Re
     Ok(right)
 }
 
-async fn complete_traces(endpoints: &Endpoints, told: &[Told]) -> anyhow::Result<usize> {
+async fn has_complete_trace(endpoints: &Endpoints, told: &Told) -> anyhow::Result<bool> {
+    let id = &told.trip.booking_id;
     let traces = Traces::at(&endpoints.otlp);
-    let mut complete = 0;
-    for told in told {
-        let id = &told.trip.booking_id;
-        let (_, verdict) = traces.complete_within(id, Duration::from_secs(10)).await?;
-        match verdict {
-            Ok(()) => complete += 1,
-            Err(missing) => eprintln!("the trace of {id} lacks {}", missing.join(", ")),
-        }
+    let (_, verdict) = traces.complete_within(id, Duration::from_secs(10)).await?;
+    if let Err(missing) = &verdict {
+        eprintln!("the trace of {id} lacks {}", missing.join(", "));
     }
-    Ok(complete)
+    Ok(verdict.is_ok())
 }
 
 async fn print_world(stack: &Stack, endpoints: &Endpoints, told: &[Told]) -> anyhow::Result<()> {

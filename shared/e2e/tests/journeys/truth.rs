@@ -48,6 +48,6 @@ async fn one_of_each_wrong_is_counted_and_turns_the_exit_code() {
     for wrong in ["lost", "double", "orphaned", "overcharged"] {
         assert_eq!(summary[wrong], 1, "{said}");
     }
-    assert_eq!(summary["confirmed"], 3, "{said}");
+    assert_eq!(summary["confirmed"], 4, "{said}");
     stack.stop().await.unwrap();
 }
