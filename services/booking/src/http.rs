@@ -125,7 +125,8 @@ pub(crate) fn store_failed(error: StoreError) -> ApiError {
     );
     if away {
         tracing::warn!(error = %chassis::chain(&error), "the database does not answer");
-        let detail = "we cannot look this up now; nothing was changed by this request";
+        // The connection may have been lost while a change was committed.
+        let detail = "the store does not answer now; send the same request again, with its key";
         return ApiError::unavailable("store_unavailable", detail)
             .retry_in(std::time::Duration::from_secs(2));
     }

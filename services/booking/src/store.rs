@@ -5,7 +5,7 @@ mod bookings;
 mod quotes;
 mod timers;
 
-pub(crate) use accept::{Accepted, FirstAnswer, NewBooking, accept, first_answer};
+pub(crate) use accept::{Accepted, FirstAnswer, NewBooking, accept, first_answer, is_lock_wait};
 pub use bookings::rebuild;
 pub(crate) use bookings::{
     HistoryRow, Saved, history, json, load_for_account, load_for_update, save, travellers, word,

@@ -327,11 +327,10 @@ pub(super) async fn history(
 ) -> Result<Response, ApiError> {
     let account = account(&bearer)?;
     let mut conn = reader(&app).await?;
+    let found = store::load_for_account(&mut conn, &account, booking_id).await;
+    let booking = found.map_err(store_failed)?.ok_or_else(ApiError::not_found)?;
     let rows = store::history(&mut conn, &account, booking_id).await.map_err(store_failed)?;
-    if rows.is_empty() {
-        return Err(ApiError::not_found());
-    }
-    Ok(Json(views::history(rows)).into_response())
+    Ok(Json(views::history(&app, &booking, rows)).into_response())
 }
 
 /// Asks the booking to be undone; the answer is the booking as it is then.
@@ -379,6 +378,7 @@ async fn cancel_now(app: &App, booking_id: BookingId, account: &AccountId) -> Re
                 return tx.commit().await.map_err(store_failed);
             }
             Err(StoreError::Conflict) => {}
+            Err(error) if store::is_lock_wait(&error) => return Err(busy()),
             Err(error) => return Err(store_failed(error)),
         }
     }

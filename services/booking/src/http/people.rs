@@ -27,17 +27,14 @@ const REQUESTS_CHARS_MAX: usize = 500;
 /// Reads travellers, contact and special requests of a booking request.
 pub(crate) fn read(form: &Form<'_>, faults: &Faults, most: usize) -> Option<TravellersReply> {
     let list = form.list("travellers", most);
-    let travellers: Option<Vec<Traveller>> = list.map_or_else(
-        || None,
-        |list| {
-            let read = list.iter().enumerate().map(|(n, value)| {
-                traveller(&Form::new(value, &form.at(&format!("travellers/{n}")), faults))
-            });
-            // All of them are read before any is missed, so that every fault is noted.
-            let read: Vec<_> = read.collect();
-            read.into_iter().collect()
-        },
-    );
+    let travellers: Option<Vec<Traveller>> = list.and_then(|list| {
+        let read = list.iter().enumerate().map(|(n, value)| {
+            traveller(&Form::new(value, &form.at(&format!("travellers/{n}")), faults))
+        });
+        // All of them are read before any is missed, so that every fault is noted.
+        let read: Vec<_> = read.collect();
+        read.into_iter().collect()
+    });
     let contact = form.required("contact").map(|value| {
         let contact = Form::new(value, &form.at("contact"), faults);
         let email = contact.text("email", email);

@@ -14,7 +14,7 @@ use contracts::{
     asset::{AssetAmount, AssetId, Rate},
     ids::{AccountId, LegId, QuoteId},
     internal::PriceCheckRequest,
-    money::{Currency, Money},
+    money::Money,
     offer::{LegOrder, Offer, PriceCheck},
     shown::{ASSETS_KEY, ShownAssets},
 };
@@ -74,7 +74,7 @@ pub(super) async fn create(
 ) -> Result<Response, ApiError> {
     let account = account(&bearer)?;
     let (offers, asset) = read(&app, &body)?;
-    let rate = rate(&app, &asset, &offers)?.await?;
+    let rate = rate(&app, &asset, &offers).await?;
     let legs = price_all(&app, offers).await?;
     let quote = promise(&app, account, legs, rate)?;
     let terms = quote.terms().map_err(|error| ApiError::internal(&error))?;
@@ -169,23 +169,15 @@ fn read(app: &App, body: &Value) -> Result<(Vec<Offer>, AssetId), ApiError> {
 }
 
 /// The rate of the asset now, refused when it is older than the policy allows.
-fn rate(
+async fn rate(
     app: &App,
     asset: &AssetId,
     offers: &[Offer],
-) -> Result<impl Future<Output = Result<(Rate, DateTime<Utc>), ApiError>>, ApiError> {
-    let currency =
-        offers.first().map(|o| o.price.currency).ok_or_else(ApiError::internal_logged)?;
-    Ok(rate_now(app.clone(), asset.clone(), currency))
-}
-
-async fn rate_now(
-    app: App,
-    asset: AssetId,
-    currency: Currency,
 ) -> Result<(Rate, DateTime<Utc>), ApiError> {
-    let shown = assets(&app).await?;
-    let Some(known) = shown.assets.into_iter().find(|a| a.asset == asset) else {
+    let priced_in = offers.first().map(|offer| offer.price.currency);
+    let currency = priced_in.ok_or_else(ApiError::internal_logged)?;
+    let shown = assets(app).await?;
+    let Some(known) = shown.assets.into_iter().find(|a| a.asset == *asset) else {
         let detail = "is not an asset one can pay with";
         return Err(ApiError::invalid(vec![super::form::error("/pay_with", "unknown", detail)]));
     };

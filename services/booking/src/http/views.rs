@@ -135,10 +135,12 @@ async fn confirmations(app: &App, booking: &Booking, chain: &str) -> Option<u64>
     head.height.checked_sub(height).map(|below| below.saturating_add(1))
 }
 
-/// What happened, one line a change.
-pub(super) fn history(rows: Vec<HistoryRow>) -> Value {
+/// What happened, one line a change. It shows no more than the booking itself shows.
+pub(super) fn history(app: &App, booking: &Booking, rows: Vec<HistoryRow>) -> Value {
+    let payable = instruction(app, booking).is_some();
     let entry = |row: HistoryRow| {
-        let event: Value = serde_json::from_str(&row.body).unwrap_or_default();
+        let recorded: Value = serde_json::from_str(&row.body).unwrap_or_default();
+        let event = recorded.get("event").cloned().unwrap_or_default();
         json!({
             "version": row.version,
             "at": row.at,
@@ -146,10 +148,25 @@ pub(super) fn history(rows: Vec<HistoryRow>) -> Value {
             "source": row.source,
             "actor": row.actor,
             "cause": row.cause_id,
-            "evidence": event.get("event").cloned().unwrap_or_default(),
+            "evidence": evidence(event, payable),
         })
     };
     json!({ "changes": rows.into_iter().map(entry).collect::<Vec<_>>() })
+}
+
+/// What a customer may see of an event: no address before it may be paid, and never the key that
+/// buys a room at the supplier.
+fn evidence(mut event: Value, payable: bool) -> Value {
+    if !payable && let Some(fields) = event.as_object_mut() {
+        fields.remove("instruction");
+    }
+    let legs = event.get_mut("legs").and_then(Value::as_array_mut);
+    for order in legs.into_iter().flatten().filter_map(|leg| leg.get_mut("order")) {
+        if let Some(order) = order.as_object_mut() {
+            order.remove("book_key");
+        }
+    }
+    event
 }
 
 pub(super) async fn assets(State(app): State<App>, bearer: Bearer) -> Result<Response, ApiError> {

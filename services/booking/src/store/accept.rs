@@ -131,17 +131,20 @@ pub(crate) async fn accept(
     }
 }
 
-fn refused(error: sqlx::Error) -> Result<Accepted, StoreError> {
-    let of_database = error.as_database_error();
-    let constraint = of_database.and_then(|e| e.constraint());
+fn refused(source: sqlx::Error) -> Result<Accepted, StoreError> {
+    let constraint = source.as_database_error().and_then(|e| e.constraint());
     if constraint == Some("idempotency_key_once") {
         return Ok(Accepted::KeyTaken);
     }
-    // 55P03: the row lock was not had in time.
-    if of_database.and_then(|e| e.code()).as_deref() == Some("55P03") {
-        return Ok(Accepted::Busy);
-    }
-    Err(StoreError::Database { doing: "accepting a booking", source: error })
+    let error = StoreError::Database { doing: "accepting a booking", source };
+    if is_lock_wait(&error) { Ok(Accepted::Busy) } else { Err(error) }
+}
+
+/// Whether a row lock was not had in time (55P03): somebody else is at it.
+pub(crate) fn is_lock_wait(error: &StoreError) -> bool {
+    let StoreError::Database { source, .. } = error else { return false };
+    let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.as_deref() == Some("55P03")
 }
 
 /// Reads the first answer to an account's key.

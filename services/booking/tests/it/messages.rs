@@ -174,6 +174,11 @@ async fn nothing_payable_is_shown_before_everything_is_held_and_then_to_the_last
     let shown = reaches(&world, booking_id, "holding").await;
     assert_eq!(shown["payment"]["address"], Value::Null);
     assert_eq!(shown["next_actions"], json!(["cancel"]));
+    let path = format!("/v1/bookings/{booking_id}/history");
+    let told = String::from_utf8(world.get("acct_1", &path).await.bytes).unwrap();
+    assert!(told.contains("payment_ready"), "{told}");
+    assert!(!told.contains("0x"), "an address before everything is held: {told}");
+    assert!(!told.contains("token="), "the key that buys the room: {told}");
 
     neighbour.leg(&quote, 1, LegState::Held { reference: "R1".to_owned(), until: None }).await;
     let shown = reaches(&world, booking_id, "awaiting_payment").await;
