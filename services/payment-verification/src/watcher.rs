@@ -131,6 +131,11 @@ impl Watcher {
                 return Ok(None);
             }
             let theirs = self.node.heads(heights.clone()).await?;
+            // The node said that it is at least this high. One that has not got these blocks now is
+            // another one, behind the first: that says nothing of blocks that left.
+            if let Some(missing) = heights.clone().nth(theirs.len()) {
+                return Err(ChainError::Changed { height: missing }.into());
+            }
             let same = |head: &&BlockHead| ours.get(&head.at.height) == Some(&head.at.hash);
             if let Some(head) = theirs.iter().rev().find(same) {
                 return Ok(Some(head.at));

@@ -13,8 +13,8 @@ use crate::config::Config;
 
 /// The largest answer that is read; a page of offers is some 100 KiB.
 const BODY_MAX: usize = 1024 * 1024;
-/// Idle connections are closed well before a supplier closes them: a request written into a connection that is
-/// just being closed is one of which nothing is known.
+/// Idle connections are closed well before a supplier closes them: a request written into a
+/// connection that is just being closed is one of which nothing is known.
 const IDLE_FOR: Duration = Duration::from_secs(4);
 
 /// Every supplier this process can reach.
@@ -94,8 +94,8 @@ impl Account {
     }
 }
 
-/// The time that signatures carry. Suppliers compare it with their own clock and know nothing of our
-/// database's; no decision of ours hangs on it.
+/// The time that signatures carry. Suppliers compare it with their own clock and know nothing of
+/// our database's; no decision of ours hangs on it.
 #[expect(clippy::disallowed_methods, reason = "for the supplier's eyes only, see above")]
 pub(crate) fn signed_at() -> DateTime<Utc> {
     Utc::now()

@@ -46,7 +46,8 @@ impl Cache {
         found
     }
 
-    /// Keeps the answer to a search, and the ways to find it when one of its offers turns out to be gone.
+    /// Keeps the answer to a search, and the ways to find it when one of its offers turns out to be
+    /// gone.
     pub(crate) async fn keep(
         &self,
         search: &StaySearch,

@@ -1,7 +1,8 @@
-//! Performs calls to suppliers: lanes per supplier, the exchange itself, and the record of what came of it.
+//! Performs calls to suppliers: lanes per supplier, the exchange itself, and the record of what
+//! came of it.
 //!
-//! Accepting is not performing: a call is here because its intent, with a lease, is committed. What is lost from
-//! memory is found by its lease.
+//! Accepting is not performing: a call is here because its intent, with a lease, is committed. What
+//! is lost from memory is found by its lease.
 
 mod exchange;
 mod lanes;
@@ -37,7 +38,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 impl Calls {
     pub(crate) fn new() -> Self {
-        // No more wait here than calls are in flight or queued, and those are bounded by their leases.
+        // No more wait here than calls are in flight or queued, and those are bounded by their
+        // leases.
         let (answers, to_record) = mpsc::unbounded_channel();
         Self {
             lanes: Arc::new(Supplier::ALL.into_iter().map(|s| (s, Lanes::default())).collect()),

@@ -1,4 +1,5 @@
-//! The one door: messages, answers and timers all become commands or facts of a leg and go through here.
+//! The one door: messages, answers and timers all become commands or facts of a leg and go through
+//! here.
 
 use std::{collections::BTreeMap, time::Instant};
 
@@ -116,7 +117,8 @@ impl Handles for Handler {
     }
 }
 
-/// The legs that callbacks are about. A callback about none that is known is kept until there is one.
+/// The legs that callbacks are about. A callback about none that is known is kept until there is
+/// one.
 async fn hints(
     tx: &mut Tx,
     callbacks: Vec<(CallbackReceived, Cause)>,

@@ -1,4 +1,5 @@
-//! Periodic work: wakes legs that are due, joins callbacks that waited, and says which wait for too long.
+//! Periodic work: wakes legs that are due, joins callbacks that waited, and says which wait for too
+//! long.
 
 use std::time::Duration;
 

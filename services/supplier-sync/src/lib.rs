@@ -1,5 +1,6 @@
-//! Supplier-sync: owns legs at their suppliers, with every attempt, exchange and piece of evidence; hears what
-//! legs are wanted as and what suppliers push; says what became of legs; never decides about a booking.
+//! Supplier-sync: owns legs at their suppliers, with every attempt, exchange and piece of evidence;
+//! hears what legs are wanted as and what suppliers push; says what became of legs; never decides
+//! about a booking.
 #![doc = include_str!("../README.md")]
 
 mod accounts;

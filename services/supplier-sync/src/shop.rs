@@ -69,11 +69,19 @@ pub(crate) async fn search(app: &App, search: StaySearch) -> Option<Arc<ShownOff
 fn take_off(app: App, search: StaySearch, digest: String) -> Flight {
     let work = async move {
         let tasks = app.process.tasks.clone();
-        let ours = app.clone();
-        let (for_cache, landed) = (digest.clone(), digest);
-        let done = tasks.to_the_end("search", async move { fly(&ours, &search, &for_cache).await });
+        let (shop, landed) = (app.shop.clone(), digest.clone());
+        let done = tasks.to_the_end("search", async move {
+            let found = fly(&app, &search, &digest).await;
+            // Here, where it happens although nobody waits: a flight that stayed would be taken for
+            // the answer of a later search.
+            app.shop.with(|flights| flights.remove(&digest));
+            found
+        });
         let found = done.await;
-        app.shop.with(|flights| flights.remove(&landed));
+        if found.is_none() {
+            // It panicked on its way.
+            shop.with(|flights| flights.remove(&landed));
+        }
         match found? {
             Ok(found) => Some(Arc::new(found)),
             Err(error) => {
@@ -234,7 +242,8 @@ fn stale(mut known: ShownOffers) -> ShownOffers {
     known
 }
 
-/// Between nine tenths and eleven tenths, so that keys that were filled together do not end together.
+/// Between nine tenths and eleven tenths, so that keys that were filled together do not end
+/// together.
 fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(rand::rng().random_range(0.9..=1.1))
 }

@@ -42,19 +42,21 @@ pub enum Event {
         exchange: u32,
         doing: Doing,
         attempt: u32,
-        /// The reservation it is about; nothing for a reserve and a look-up, which are about an attempt.
+        /// The reservation it is about; nothing for a reserve and a look-up, which are about an
+        /// attempt.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reference: Option<String>,
         lease_until: DateTime<Utc>,
     },
     /// An exchange ended; `outcome` is what the supplier's answer proves.
     Answered { exchange: u32, outcome: Outcome },
-    /// Nobody said how an exchange ended before its lease ran out: it may have been sent until then.
+    /// Nobody said how an exchange ended before its lease ran out: it may have been sent until
+    /// then.
     LeaseRanOut { exchange: u32 },
     /// A callback said that there is something to see.
     Hinted { attempt: u32 },
-    /// Proof that nothing of an attempt exists: not found twice, the later time after everything that
-    /// was sent could have ended and shown.
+    /// Proof that nothing of an attempt exists: not found twice, the later time after everything
+    /// that was sent could have ended and shown.
     AttemptProvenDead {
         attempt: u32,
         first_asked_at: DateTime<Utc>,

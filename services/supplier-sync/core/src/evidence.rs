@@ -293,8 +293,9 @@ impl Reservation {
         !self.is_said_gone() && !self.is_missing_for_good(policy)
     }
 
-    /// Not shown twice, the later time well after whatever was sent could have ended and shown. Only for what we asked to be cancelled and for holds: what was bought and is
-    /// missing is a case, not a cancellation.
+    /// Not shown twice, the later time well after whatever was sent could have ended and shown.
+    /// Only for what we asked to be cancelled and for holds: what was bought and is missing is a
+    /// case, not a cancellation.
     fn is_missing_for_good(&self, policy: &Policy) -> bool {
         let Some(missing) = self.missing else { return false };
         let ended = self.open.map_or(self.first_seen_at, |open| open.ended_at());
@@ -317,8 +318,8 @@ impl Reservation {
 
     /// Since when an exchange about it is in doubt: until a read settles it, nothing else is sent.
     ///
-    /// Buying or cancelling a named reservation again can make no second one, so a read that was asked
-    /// after the longest answer time and shows it unmoved is enough to try again.
+    /// Buying or cancelling a named reservation again can make no second one, so a read that was
+    /// asked after the longest answer time and shows it unmoved is enough to try again.
     #[must_use]
     pub fn in_doubt_since(&self, policy: &Policy) -> Option<DateTime<Utc>> {
         let open = self.open?;

@@ -1,5 +1,5 @@
-//! When to look again: the ladder of what is in doubt, callbacks, and the standing sweep of everything
-//! that was sent and is not proven gone.
+//! When to look again: the ladder of what is in doubt, callbacks, and the standing sweep of
+//! everything that was sent and is not proven gone.
 
 use chrono::{DateTime, Days, NaiveTime, Utc};
 use contracts::messages::WantedLeg;

@@ -1,4 +1,5 @@
-//! One leg at its supplier: attempts, references, evidence, and what to send, look up or release next. Pure.
+//! One leg at its supplier: attempts, references, evidence, and what to send, look up or release
+//! next. Pure.
 #![doc = include_str!("../README.md")]
 #![warn(clippy::as_conversions, clippy::float_arithmetic, clippy::wildcard_enum_match_arm)]
 

@@ -116,8 +116,8 @@ fn begin(leg: &Leg, policy: &Policy, now: DateTime<Utc>) -> Option<Event> {
     Some(began(Doing::LookUp { why: look.why }, look.attempt, None))
 }
 
-/// Whether a new numbered attempt is allowed and needed: nothing is there, and nothing can come of any
-/// earlier one any more.
+/// Whether a new numbered attempt is allowed and needed: nothing is there, and nothing can come of
+/// any earlier one any more.
 fn needs_attempt(leg: &Leg, policy: &Policy) -> bool {
     let wanted = match leg.wanted {
         WantedLeg::Held => leg.order.terms.holdable,

@@ -9,7 +9,8 @@ use crate::state::Doing;
 const HINT_SETTLES_FOR: TimeDelta = TimeDelta::seconds(1);
 /// Callbacks that keep coming delay the look-up no longer than this.
 const HINT_WAITS_MAX: TimeDelta = TimeDelta::seconds(10);
-/// Attempts of one leg; more than a few proven dead in a row means that the supplier is not selling.
+/// Attempts of one leg; more than a few proven dead in a row means that the supplier is not
+/// selling.
 const ATTEMPTS_MAX: usize = 5;
 
 /// One supplier's times.
@@ -58,7 +59,8 @@ impl Policy {
 
     /// How long an exchange belongs to the process that began it.
     ///
-    /// As long as an answer can come. A look-up changes nothing and holds the leg up, so it gets half.
+    /// As long as an answer can come. A look-up changes nothing and holds the leg up, so it gets
+    /// half.
     #[must_use]
     pub fn lease_for(&self, doing: Doing) -> TimeDelta {
         match doing {

@@ -1,7 +1,7 @@
 //! What must hold of a leg after every step, said without the rules that make it hold.
 //!
-//! Each function reads the journal, or the leg it folds to, and gives what is wrong with it. Tests and
-//! the simulator call them all through [`broken`].
+//! Each function reads the journal, or the leg it folds to, and gives what is wrong with it. Tests
+//! and the simulator call them all through [`broken`].
 
 use chrono::{DateTime, Utc};
 use contracts::messages::{LegState, WantedLeg};
@@ -70,8 +70,8 @@ pub fn evidence_is_never_lost(leg: &Leg, policy: &Policy) -> Option<String> {
     (!unwanted.is_empty() && !owned).then(|| format!("nobody releases {unwanted:?}"))
 }
 
-/// A new attempt is made only when the one before it surely never was sent, or was not found twice, the
-/// later time after everything that was sent could have ended and shown. So there is one client
+/// A new attempt is made only when the one before it surely never was sent, or was not found twice,
+/// the later time after everything that was sent could have ended and shown. So there is one client
 /// reference at a time.
 fn no_blind_retry(journal: &[Recorded], made: &Recorded, policy: &Policy) -> Option<String> {
     let Event::AttemptMade { attempt, .. } = made.event else { return None };

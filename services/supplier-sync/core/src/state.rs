@@ -160,8 +160,9 @@ impl Doing {
 impl Leg {
     /// The reservation that is wanted, if one is there, with its attempt's number.
     ///
-    /// What the booking was told of stays; else one that agrees with the order, the newest attempt, the
-    /// furthest stage, and the smallest reference, so that the choice never hangs on an order of news.
+    /// What the booking was told of stays; else one that agrees with the order, the newest attempt,
+    /// the furthest stage, and the smallest reference, so that the choice never hangs on an order
+    /// of news.
     #[must_use]
     pub fn chosen(&self, policy: &Policy) -> Option<(u32, &str, &Reservation)> {
         let told = self.told_reference();
@@ -187,8 +188,8 @@ impl Leg {
         })
     }
 
-    /// Whether its dates or its price are not the order's. Where the booking believes it bought, one
-    /// odd read is not enough to say so.
+    /// Whether its dates or its price are not the order's. Where the booking believes it bought,
+    /// one odd read is not enough to say so.
     #[must_use]
     pub fn is_mismatched(&self, reference: &str, reservation: &Reservation) -> bool {
         let needed = if self.is_told_confirmed(reference) { 2 } else { 1 };
@@ -275,9 +276,10 @@ impl Attempt {
             .then_some((first_asked_at, last_asked_at))
     }
 
-    /// Whether nothing of it can be at the supplier any more: never sent; or the supplier itself said
-    /// no, or gone, of everything it named, and a look-up for the whole attempt, asked when everything
-    /// had to show, brought nothing else. Two "not found" are never enough: suppliers are late.
+    /// Whether nothing of it can be at the supplier any more: never sent; or the supplier itself
+    /// said no, or gone, of everything it named, and a look-up for the whole attempt, asked when
+    /// everything had to show, brought nothing else. Two "not found" are never enough: suppliers
+    /// are late.
     #[must_use]
     pub fn is_proven_gone(&self, policy: &Policy) -> bool {
         let Some(window_end) = self.window_ends_at(policy) else { return true };

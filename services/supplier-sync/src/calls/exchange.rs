@@ -1,4 +1,5 @@
-//! One exchange with a supplier: made if its lease allows, read by the dialect, sealed for the journal.
+//! One exchange with a supplier: made if its lease allows, read by the dialect, sealed for the
+//! journal.
 
 use std::time::{Duration, Instant};
 
@@ -53,9 +54,9 @@ pub(super) async fn make(app: &App, started: Started) -> Answered {
     let call = started.call;
     let exchange = call.exchange;
     let answered = |answer| Fact::Answered { exchange, answer };
-    let Some(within) = time_left(&call, started.began) else {
+    if time_left(&call, started.began).is_none() {
         return draft.end(answered(Answer::NotSent));
-    };
+    }
     let request = match request(app, &call).await {
         Ok(request) => request,
         Err(NotMade::NotYet) => return draft.end(answered(Answer::NotSent)),
@@ -66,6 +67,11 @@ pub(super) async fn make(app: &App, started: Started) -> Answered {
         return draft.end(answered(Answer::NotSent));
     };
     draft.seal_request(app, &request);
+    // Once more: making the request may have waited for booking's answer, and what leaves after its
+    // lease could become a second reservation.
+    let Some(within) = time_left(&call, started.began) else {
+        return draft.end(answered(Answer::NotSent));
+    };
     let begun = Instant::now();
     let sent = tokio::select! {
         sent = account.send(request, within) => sent,
@@ -87,8 +93,8 @@ pub(super) async fn make(app: &App, started: Started) -> Answered {
     draft.end(answered(answer))
 }
 
-/// How long an exchange may take. Nothing when it waited for so long that it could outlive its lease: then it
-/// must not be sent at all.
+/// How long an exchange may take. Nothing when it waited for so long that it could outlive its
+/// lease: then it must not be sent at all.
 fn time_left(call: &Call, began: Instant) -> Option<Duration> {
     let lease = (call.lease_until - call.began_at).to_std().unwrap_or_default();
     let within = lease * 3 / 4;
@@ -130,7 +136,8 @@ async fn request(app: &App, call: &Call) -> Result<HttpRequest, NotMade> {
     }
 }
 
-/// Asks booking who travels. They are asked for when they are needed and never kept but sealed in the journal.
+/// Asks booking who travels. They are asked for when they are needed and never kept but sealed in
+/// the journal.
 async fn travellers(app: &App, call: &Call) -> Result<TravellersReply, NotMade> {
     let url = format!("{}/internal/bookings/{}/travellers", app.booking_url, call.booking_id);
     let asked = app.http.get_json(&url, Some(&app.internal_token), TRAVELLERS_WITHIN).await;

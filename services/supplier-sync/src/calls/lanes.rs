@@ -1,4 +1,5 @@
-//! The order of calls at one supplier: cancels and look-ups before confirms before reserves, each within its share.
+//! The order of calls at one supplier: cancels and look-ups before confirms before reserves, each
+//! within its share.
 
 use std::{
     collections::VecDeque,
@@ -13,8 +14,8 @@ use tracing::Instrument as _;
 use super::exchange;
 use crate::{App, handle::Started};
 
-/// Calls that wait at one supplier. What waits too long for its lease is not sent any more, so the queue is no
-/// longer than what comes in within a lease.
+/// Calls that wait at one supplier. What waits too long for its lease is not sent any more, so the
+/// queue is no longer than what comes in within a lease.
 #[derive(Default)]
 pub(super) struct Lanes {
     waiting: Mutex<Waiting>,
@@ -31,10 +32,11 @@ struct Waiting {
     closed: bool,
 }
 
-/// The right to have one call in flight; reserves need a second one, so that they never take every place.
+/// The right to have one call in flight. What buys (confirms and reserves) needs a second one, so
+/// that however many of them hang, cancels and look-ups have places of their own.
 struct Permits {
     _any: OwnedSemaphorePermit,
-    _reserve: Option<OwnedSemaphorePermit>,
+    _buying: Option<OwnedSemaphorePermit>,
 }
 
 impl Lanes {
@@ -56,28 +58,28 @@ impl Lanes {
         Ok(())
     }
 
-    /// The next call, with a reserve's second permit where it is one.
-    async fn next(&self, reserving: &Arc<Semaphore>) -> (Started, Option<OwnedSemaphorePermit>) {
+    /// The next call, with its second permit where it buys.
+    async fn next(&self, buying: &Arc<Semaphore>) -> (Started, Option<OwnedSemaphorePermit>) {
         loop {
             let changed = self.changed.notified();
-            if let Some(found) = self.pop(reserving) {
+            if let Some(found) = self.pop(buying) {
                 return found;
             }
             changed.await;
         }
     }
 
-    fn pop(&self, reserving: &Arc<Semaphore>) -> Option<(Started, Option<OwnedSemaphorePermit>)> {
+    fn pop(&self, buying: &Arc<Semaphore>) -> Option<(Started, Option<OwnedSemaphorePermit>)> {
         self.with(|waiting| {
-            let before = waiting.first.pop_front().or_else(|| waiting.confirms.pop_front());
-            if let Some(started) = before {
+            if let Some(started) = waiting.first.pop_front() {
                 return Some((started, None));
             }
-            if waiting.reserves.is_empty() {
+            if waiting.confirms.is_empty() && waiting.reserves.is_empty() {
                 return None;
             }
-            let permit = Arc::clone(reserving).try_acquire_owned().ok()?;
-            waiting.reserves.pop_front().map(|started| (started, Some(permit)))
+            let permit = Arc::clone(buying).try_acquire_owned().ok()?;
+            let next = waiting.confirms.pop_front().or_else(|| waiting.reserves.pop_front());
+            next.map(|started| (started, Some(permit)))
         })
     }
 
@@ -118,11 +120,11 @@ async fn take(app: &App, supplier: Supplier) {
     let Some(lanes) = app.calls.lanes.get(&supplier) else { return };
     let at_once = usize::try_from(app.policy.of(supplier).calls_at_once_max).unwrap_or(1).max(2);
     let any = Arc::new(Semaphore::new(at_once));
-    let reserving = Arc::new(Semaphore::new((at_once * 3 / 4).max(1)));
+    let buying = Arc::new(Semaphore::new((at_once * 3 / 4).max(1)));
     loop {
         let Ok(permit) = Arc::clone(&any).acquire_owned().await else { return };
-        let (started, reserve) = lanes.next(&reserving).await;
-        let permits = Permits { _any: permit, _reserve: reserve };
+        let (started, second) = lanes.next(&buying).await;
+        let permits = Permits { _any: permit, _buying: second };
         perform(app, supplier, started, permits);
     }
 }

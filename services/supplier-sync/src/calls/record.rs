@@ -1,4 +1,5 @@
-//! Records what came of calls: exchange, fact and all that follows in one transaction, many answers at once.
+//! Records what came of calls: exchange, fact and all that follows in one transaction, many answers
+//! at once.
 
 use std::time::Duration;
 
@@ -30,8 +31,8 @@ pub(super) struct Answered {
 
 /// Starts the recorder.
 ///
-/// While one transaction commits, answers gather for the next. It ends when the process stops and every call has
-/// ended: calls are tasks that the process waits for as well.
+/// While one transaction commits, answers gather for the next. It ends when the process stops and
+/// every call has ended: calls are tasks that the process waits for as well.
 pub(super) fn run(app: &App, mut to_record: mpsc::UnboundedReceiver<Answered>) {
     let app = app.clone();
     app.process.clone().tasks.spawn("record answers", async move {

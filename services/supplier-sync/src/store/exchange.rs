@@ -26,7 +26,8 @@ pub(crate) fn exchange_place(leg_id: Uuid, number: u32, column: &str) -> String 
     format!("exchange/{leg_id}/{number}/{column}")
 }
 
-/// Writes exchanges that ended. The same one again, after a commit that was not answered, is no error.
+/// Writes exchanges that ended. The same one again, after a commit that was not answered, is no
+/// error.
 pub(crate) async fn journal<'a>(
     conn: &mut PgConnection,
     exchanges: impl IntoIterator<Item = &'a Exchange>,

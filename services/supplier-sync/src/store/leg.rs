@@ -31,8 +31,8 @@ pub(crate) struct Entry {
     pub(crate) trace_id: Option<String>,
 }
 
-/// Loads and locks legs in the order of their ids, so that two batches never wait for each other in a circle.
-/// One that has no row yet has no lock either: whoever writes it second gets a conflict.
+/// Loads and locks legs in the order of their ids, so that two batches never wait for each other in
+/// a circle. One that has no row yet has no lock either: whoever writes it second gets a conflict.
 pub(crate) async fn load_for_update(
     conn: &mut PgConnection,
     ids: &[Uuid],
@@ -54,15 +54,23 @@ pub(crate) async fn load_for_update(
         .collect()
 }
 
-/// Takes legs that are due, with the database's time and the trace of their newest wish. Those that somebody else
-/// holds are left to them: whatever is done to a leg does what is due as well.
+/// Takes legs that are due, with the database's time and the trace of their newest wish. Those that
+/// somebody else holds are left to them: whatever is done to a leg does what is due as well.
+///
+/// Each is due again after a minute unless what is done now says when: a leg with nothing to do,
+/// whose time was set under another policy, stands in nobody's way.
 pub(crate) async fn claim_due(
     conn: &mut PgConnection,
     at_most: i64,
 ) -> Result<Vec<(LegId, Option<TraceContext>, DateTime<Utc>)>, StoreError> {
     let rows: Vec<(Uuid, Option<String>, DateTime<Utc>)> = sqlx::query_as(
-        "select leg_id, trace::text, holdfast_now() from leg where wake_at <= holdfast_now()
-          order by wake_at limit $1 for update skip locked",
+        "with due as (
+             select leg_id from leg where wake_at <= holdfast_now()
+              order by wake_at limit $1 for update skip locked
+         )
+         update leg set wake_at = holdfast_now() + interval '1 minute' from due
+          where leg.leg_id = due.leg_id
+         returning leg.leg_id, leg.trace::text, holdfast_now()",
     )
     .bind(at_most)
     .fetch_all(conn)
@@ -139,7 +147,8 @@ async fn write_legs(
     rules: &BTreeMap<Supplier, Policy>,
 ) -> Result<(), StoreError> {
     let rows = Legs::of(changed, rules)?;
-    // A leg that has no row yet is at version 0: a row that somebody else made meanwhile is never at that.
+    // A leg that has no row yet is at version 0: a row that somebody else made meanwhile is never
+    // at that.
     let written = sqlx::query(
         "insert into leg as l (leg_id, booking_id, supplier, version, state, wake_at, trace, changed_at)
          select leg_id, booking_id, supplier, version, state::json, wake_at, trace::json, changed_at

@@ -224,7 +224,7 @@ async fn a_supplier_that_cannot_be_reached_is_tried_again_under_the_same_referen
     world.stop_double().await;
     world.want(&leg, 1, WantedLeg::Held).await;
     // Once at once, then ever more slowly: nothing of it has left this machine.
-    testkit::until("two tries", || async { (exchanges(&world).await == 2).then_some(()) }).await;
+    until("two tries", || async { (exchanges(&world).await == 2).then_some(()) }).await;
     world.restart_double().await;
     world.wait(2).await;
     world.settle(&app).await;

@@ -13,7 +13,7 @@ async fn however_many_ask_at_once_the_supplier_is_asked_once_by_all_instances() 
     let app = world.start().await;
     let other = world.start().await;
     world.fault("search", "slow", 1, 300).await;
-    let asked = (0..200).map(|n| world.offers(if n % 2 == 0 { &app } else { &other }));
+    let asked = (0..80).map(|n| world.offers(if n % 2 == 0 { &app } else { &other }));
     let answers = join_all(asked).await;
     assert!(answers.iter().all(|answer| *answer == answers[0]));
     assert!(!answers[0].offers.is_empty());

@@ -1,4 +1,5 @@
-//! One supplier-sync with everything around it: servers, the double, booking's side of internal HTTP.
+//! One supplier-sync with everything around it: servers, the double, booking's side of internal
+//! HTTP.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -65,7 +66,8 @@ impl World {
         let double = start_double("127.0.0.1:0".parse().unwrap()).await;
         let signer = Arc::new(Signer::generate("test").unwrap());
         let mut policy = Policy::parse(contracts::policy::DEFAULT).unwrap();
-        // An exchange is given up after three quarters of this; the windows are passed by moving the clock.
+        // An exchange is given up after three quarters of this; the windows are passed by moving
+        // the clock.
         policy.supplier.rapid.answer_within_max = Duration::from_secs(4);
         Self {
             _logs: logs,
@@ -355,7 +357,8 @@ impl World {
         self.post(app, "/internal/price-check", &self.token("internal"), &request).await
     }
 
-    /// A leg of a booking of its own, for an offer that can be held, found and checked as booking does.
+    /// A leg of a booking of its own, for an offer that can be held, found and checked as booking
+    /// does.
     pub(crate) async fn leg(&self, app: &App) -> Leg {
         let offers = self.offers(app).await.offers;
         let offer = offers.into_iter().find(|offer| offer.terms.holdable).unwrap();

@@ -1,7 +1,7 @@
 //! A supplier in memory that is late, forgetful and silent, by a script of small numbers.
 //!
-//! Not a stand-in for a real one: it answers in the words of a dialect, so that thousands of odd lives of
-//! one leg can be lived in a second.
+//! Not a stand-in for a real one: it answers in the words of a dialect, so that thousands of odd
+//! lives of one leg can be lived in a second.
 
 use std::collections::BTreeMap;
 

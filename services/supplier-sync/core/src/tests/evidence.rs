@@ -63,7 +63,8 @@ proptest! {
 
     /// Row: B5
     ///
-    /// Look-ups whose leases ran out answer in any order, each any number of times, between callbacks.
+    /// Look-ups whose leases ran out answer in any order, each any number of times, between
+    /// callbacks.
     #[test]
     fn late_answers_in_any_order_give_the_same_evidence(
         states in states(),

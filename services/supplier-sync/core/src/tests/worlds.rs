@@ -1,5 +1,5 @@
-//! Whole lives of a leg against a hostile supplier: whatever it does, and whenever we die, what is there in
-//! the end is what is wanted, and never two.
+//! Whole lives of a leg against a hostile supplier: whatever it does, and whenever we die, what is
+//! there in the end is what is wanted, and never two.
 
 use chrono::TimeDelta;
 use contracts::messages::{LegState, WantedLeg};
