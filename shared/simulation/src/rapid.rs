@@ -86,6 +86,12 @@ impl Itinerary {
         }
     }
 
+    /// How long it was held, if nobody bought or released it until it lapsed.
+    pub(crate) fn lapsed_after(&self, at: DateTime<Utc>) -> Option<TimeDelta> {
+        let made_at = self.moves.first().map(|(made_at, _)| *made_at)?;
+        (self.standing(at) == Standing::Lapsed).then(|| self.until - made_at)
+    }
+
     pub(crate) fn is_live(&self, at: DateTime<Utc>) -> bool {
         matches!(self.standing(at), Standing::Held | Standing::Booked)
     }
@@ -109,6 +115,11 @@ impl Rapid {
 
     pub(crate) fn get(&self, reference: &str) -> Option<&Itinerary> {
         self.itineraries.get(reference)
+    }
+
+    /// Whether a client reference was used, ever.
+    pub(crate) fn is_taken(&self, ours: &str) -> bool {
+        self.itineraries.values().any(|one| one.client_reference == ours)
     }
 
     /// The property cancels.
@@ -159,7 +170,7 @@ impl Rapid {
         manner: Manner,
         now: DateTime<Utc>,
     ) -> (HttpReply, Did) {
-        if self.itineraries.values().any(|one| one.client_reference == ours) {
+        if self.is_taken(ours) {
             return (bad_input("duplicate_itinerary"), Did::Duplicate);
         }
         let offer = &self.offers[token];

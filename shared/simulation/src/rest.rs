@@ -1,6 +1,7 @@
 //! What must hold when the faults are over and nothing is left to happen.
 
 use booking_core::{Booking, Leg, Phase, ReviewWhy, Status, status};
+use chrono::TimeDelta;
 use contracts::{
     ids::{AccountId, BookingId},
     messages::{LegState, RefundState},
@@ -9,6 +10,9 @@ use payment_verification_core::Payment;
 use rewards_core::{LotId, RedemptionState, rules::Rule};
 
 use crate::{parcel::Role, rapid::Standing, world::World};
+
+/// A hold that nobody wants is found by the sweeps within this, and released; a shorter one may lapse first.
+const FOUND_WITHIN: TimeDelta = TimeDelta::hours(24);
 
 impl World {
     /// Checks everything; each finding is a violation.
@@ -88,8 +92,16 @@ impl World {
         let promised = matches!(status(booking), Status::Confirmed | Status::Completed);
         let waits = booking.phase == Phase::Committing;
         if !promised && !waits {
-            return (!there.is_empty())
-                .then(|| format!("{} of {} left over", there.len(), leg.leg_id));
+            let left_alone = |one: &crate::rapid::Itinerary| {
+                one.lapsed_after(self.now).is_some_and(|held_for| held_for >= FOUND_WITHIN)
+            };
+            // One that is not as ordered may have waited for a person until it lapsed.
+            let lapsed = match self.is_not_as_ordered(leg) {
+                true => 0,
+                false => self.rapid.of(leg.leg_id).filter(|one| left_alone(one)).count(),
+            };
+            let left = there.len() + lapsed;
+            return (left > 0).then(|| format!("{left} of {} left over", leg.leg_id));
         }
         if there.len() > 1 {
             return Some(format!("{} of {}", there.len(), leg.leg_id));

@@ -18,17 +18,15 @@ use simulation::{Mix, Report, Run, STREAM, Sabotage, Sometimes, Tally};
 const SEEDS: u64 = 1_000;
 const BOOKINGS: u32 = 3;
 /// The one that `one_seed_is_replayed` replays: set it to what a failure named.
-const REPLAYED: u64 = 36;
+const REPLAYED: u64 = 843;
 
-/// Seeds that once broke something, with the number of bookings they did it with.
-const ONCE_BROKEN: [(u64, u32); 4] = [
-    // Bought before its dates were ever read, and they were others.
-    (36, 4),
-    (91, 4),
-    // Other dates than ordered, looked at every ten minutes for ever.
-    (228, 4),
-    // Money that came after the closing was told of before it, and bought the rooms.
-    (438, 4),
+/// Seeds that break something when a mistake that was found comes back, with their number of bookings.
+///
+/// A change of what is drawn makes other runs of them: then they are found anew, with the mistake put back.
+const ONCE_BROKEN: [(u64, u32); 2] = [
+    // Money that came after the closing was told of before its answer, and bought the rooms.
+    (843, 3),
+    (2_111, 3),
 ];
 
 fn run(seed: u64) -> Run {
@@ -110,8 +108,8 @@ fn another_stream_is_other_runs() {
 
 /// A mistake on purpose is found within the seeds, by the predicate that is there for it.
 fn is_found(sabotage: Sabotage, predicates: &[&str]) {
-    let broken = |seed| Run { sabotage, ..run(seed) };
-    let found = (0..SEEDS).map(|seed| broken(seed).run()).find(|r| !r.violations.is_empty());
+    let broken = |seed| Run { sabotage, ..Run::new(STREAM, seed, 8) };
+    let found = (0..300).map(|seed| broken(seed).run()).find(|r| !r.violations.is_empty());
     let report = found.unwrap_or_else(|| panic!("{sabotage:?} was not found"));
     let predicate = report.violations[0].predicate;
     assert!(predicates.contains(&predicate), "{sabotage:?} was found by {predicate}");

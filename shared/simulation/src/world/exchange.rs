@@ -226,6 +226,9 @@ impl World {
     /// It said no, and does it all the same.
     pub(super) fn supplier_makes(&mut self, token: &str, client_reference: &str, hold: bool) {
         let manner = self.manner(true);
+        if self.rapid.is_taken(client_reference) {
+            return;
+        }
         let reference = self.rapid.make(token, client_reference, hold, manner, self.now);
         let leg_id = self.rapid.get(&reference).unwrap().leg_id;
         let booking_id = self.leg_owners[&leg_id];

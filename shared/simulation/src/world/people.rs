@@ -68,7 +68,8 @@ impl World {
                 + TimeDelta::seconds(self.rng.random_range(0..i64::from(self.setting.rush_s)));
             self.agenda.put(at, Happening::Accept(booking_id));
             if traveller.cancels {
-                let later = TimeDelta::seconds(self.rng.random_range(1..3_600));
+                let latest = if self.chance(500) { 240 } else { 3_600 };
+                let later = TimeDelta::seconds(self.seconds(1, latest));
                 self.agenda.put(at + later, Happening::Cancel(booking_id));
             }
             self.travellers.insert(booking_id, traveller);
