@@ -225,7 +225,8 @@ impl Leg {
     }
 
     fn is_told_confirmed(&self, reference: &str) -> bool {
-        matches!(&self.told, Some(Told { state: LegState::Confirmed { reference: r }, .. }) if r == reference)
+        let told = self.told.as_ref().map(|told| &told.state);
+        matches!(told, Some(LegState::Confirmed { reference: known }) if known == reference)
     }
 }
 

@@ -27,7 +27,8 @@ pub(crate) async fn legs_of(
         "select coalesce(a.leg_id, r.leg_id)
            from unnest($1::text[], $2::text[], $3::text[]) with ordinality
                 as c (supplier, client_reference, reference, n)
-           left join attempt a on a.supplier = c.supplier and a.client_reference = c.client_reference
+           left join attempt a
+                  on a.supplier = c.supplier and a.client_reference = c.client_reference
            left join reservation r on r.supplier = c.supplier and r.reference = c.reference
           order by c.n",
     )
@@ -74,7 +75,8 @@ pub(crate) async fn waiting(
         "select h.callback_id, coalesce(a.leg_id, r.leg_id), h.client_reference, h.reference,
                 holdfast_now()
            from callback_hint h
-           left join attempt a on a.supplier = h.supplier and a.client_reference = h.client_reference
+           left join attempt a
+                  on a.supplier = h.supplier and a.client_reference = h.client_reference
            left join reservation r on r.supplier = h.supplier and r.reference = h.reference
           where h.joined_at is null and coalesce(a.leg_id, r.leg_id) is not null
           order by h.received_at limit $1 for update of h skip locked",
