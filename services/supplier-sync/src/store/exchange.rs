@@ -40,11 +40,12 @@ pub(crate) async fn journal<'a>(
         return Ok(());
     }
     sqlx::query(
-        "insert into exchange (leg_id, number, supplier, operation, client_reference, status, outcome,
-                               detail, request_sealed, reply_sealed, began_at, took_ms)
+        "insert into exchange
+                (leg_id, number, supplier, operation, client_reference, status, outcome, detail,
+                 request_sealed, reply_sealed, began_at, took_ms)
          select * from unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::text[],
-                              $6::integer[], $7::text[], $8::text[], $9::bytea[], $10::bytea[], $11::timestamptz[],
-                              $12::integer[])
+                              $6::integer[], $7::text[], $8::text[], $9::bytea[], $10::bytea[],
+                              $11::timestamptz[], $12::integer[])
          on conflict do nothing",
     )
     .bind(&columns.ids)
