@@ -79,12 +79,17 @@ impl Node {
     /// # Errors
     /// When the node is away or refuses one.
     pub async fn pay_all(&self, from: &str, transfers: &[Transfer]) -> anyhow::Result<()> {
+        // The node works on a batch's calls side by side, so each is told its place in the sender's order.
+        let first: U256 = self.call("eth_getTransactionCount", json!([from, "pending"])).await?;
         let calls: Vec<Value> = transfers
             .iter()
-            .enumerate()
-            .map(|(id, Transfer { to, units })| {
-                let params = json!([transfer(from, to, *units)]);
-                json!({"jsonrpc": "2.0", "id": id, "method": "eth_sendTransaction", "params": params})
+            .zip(first.to::<u64>()..)
+            .map(|(Transfer { to, units }, nonce)| {
+                let mut call = transfer(from, to, *units);
+                call["nonce"] = json!(format!("{nonce:#x}"));
+                json!({
+                    "jsonrpc": "2.0", "id": nonce, "method": "eth_sendTransaction", "params": [call],
+                })
             })
             .collect();
         let replies: Vec<Value> =
