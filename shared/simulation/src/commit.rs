@@ -1,4 +1,5 @@
-//! What one transaction of a service writes besides its inbox row, as a value: a crash before the commit is
+//! What one transaction of a service writes besides its inbox row, as a value: a crash before the
+//! commit is
 //! dropping it.
 
 use chrono::{DateTime, Utc};

@@ -1,4 +1,5 @@
-//! What every service's database has besides its own rows: inbox and outbox, written in its transactions.
+//! What every service's database has besides its own rows: inbox and outbox, written in its
+//! transactions.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! The whole system without I/O, by seed: the production cores, a hostile world around them, and what must hold.
+//! The whole system without I/O, by seed: the production cores, a hostile world around them, and
+//! what must hold.
 #![doc = include_str!("../README.md")]
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! A message on its way, as bytes: whatever two services say to each other here has been JSON in between.
+//! A message on its way, as bytes: whatever two services say to each other here has been JSON in
+//! between.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! The supplier's world: what really is reserved there, and what it says of it, in Rapid's own bytes.
+//! The supplier's world: what really is reserved there, and what it says of it, in Rapid's own
+//! bytes.
 //!
 //! Requests and replies are those of the real dialect, so its reading of them is simulated too.
 

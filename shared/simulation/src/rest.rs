@@ -11,7 +11,8 @@ use rewards_core::{LotId, RedemptionState, rules::Rule};
 
 use crate::{parcel::Role, rapid::Standing, world::World};
 
-/// A hold that nobody wants is found by the sweeps within this, and released; a shorter one may lapse first.
+/// A hold that nobody wants is found by the sweeps within this, and released; a shorter one may
+/// lapse first.
 const FOUND_WITHIN: TimeDelta = TimeDelta::hours(24);
 
 impl World {
@@ -112,7 +113,10 @@ impl World {
         let [(reference, one)] = there.as_slice() else {
             return Some(format!("{} is promised and not there", leg.leg_id));
         };
-        let told = matches!(&leg.known.state, Some(LegState::Confirmed { reference: r }) if r == *reference);
+        let told = match &leg.known.state {
+            Some(LegState::Confirmed { reference: known }) => known == *reference,
+            _ => false,
+        };
         let ordered = (one.check_in, one.check_out) == (leg.order.check_in, leg.order.check_out);
         let bought = one.standing(self.now) == Standing::Booked;
         (!told || !ordered || !bought)

@@ -1,4 +1,5 @@
-//! What happened, in words, for a seed that failed; and a number that two equal runs have in common.
+//! What happened, in words, for a seed that failed; and a number that two equal runs have in
+//! common.
 
 use chrono::{DateTime, Utc};
 use contracts::ids::BookingId;

@@ -1,4 +1,5 @@
-//! supplier-sync's shell without its servers: wishes, hints, answers and timers in, transactions and calls out.
+//! supplier-sync's shell without its servers: wishes, hints, answers and timers in, transactions
+//! and calls out.
 
 use std::collections::BTreeMap;
 

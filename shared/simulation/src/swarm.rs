@@ -1,6 +1,8 @@
-//! What may go wrong in one run, and how often: drawn per seed, so that every run is hostile in its own way.
+//! What may go wrong in one run, and how often: drawn per seed, so that every run is hostile in its
+//! own way.
 //!
-//! Each kind of fault is off in half of the runs. A run where everything fails a little hides what a run
+//! Each kind of fault is off in half of the runs. A run where everything fails a little hides what
+//! a run
 //! shows where one thing fails all the time.
 
 use rand::{Rng as _, rngs::SmallRng, seq::IndexedRandom as _};

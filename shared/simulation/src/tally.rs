@@ -26,7 +26,8 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Makes `count` runs from seed `from` on, on `threads` threads; `progress` hears of each that ended.
+    /// Makes `count` runs from seed `from` on, on `threads` threads; `progress` hears of each that
+    /// ended.
     pub fn of(
         from: u64,
         count: u64,

@@ -20,9 +20,11 @@ const BOOKINGS: u32 = 3;
 /// The one that `one_seed_is_replayed` replays: set it to what a failure named.
 const REPLAYED: u64 = 843;
 
-/// Seeds that break something when a mistake that was found comes back, with their number of bookings.
+/// Seeds that break something when a mistake that was found comes back, with their number of
+/// bookings.
 ///
-/// A change of what is drawn makes other runs of them: then they are found anew, with the mistake put back.
+/// A change of what is drawn makes other runs of them: then they are found anew, with the mistake
+/// put back.
 const ONCE_BROKEN: [(u64, u32); 2] = [
     // Money that came after the closing was told of before its answer, and bought the rooms.
     (843, 3),

@@ -173,7 +173,12 @@ impl World {
                 }
             }
             Event::Began { doing: Doing::Cancel, reference, .. } => {
-                let again = |entry: &supplier_sync_core::Recorded| matches!(&entry.event, Event::Began { doing: Doing::Cancel, reference: r, .. } if r == reference);
+                let again = |entry: &supplier_sync_core::Recorded| match &entry.event {
+                    Event::Began { doing: Doing::Cancel, reference: earlier, .. } => {
+                        earlier == reference
+                    }
+                    _ => false,
+                };
                 let journal = self.legs.journals.get(&leg.leg_id);
                 if journal.is_some_and(|journal| journal.iter().any(again)) {
                     self.hit(Sometimes::UndoAgain);
