@@ -79,7 +79,8 @@ impl Node {
     /// # Errors
     /// When the node is away or refuses one.
     pub async fn pay_all(&self, from: &str, transfers: &[Transfer]) -> anyhow::Result<()> {
-        // The node works on a batch's calls side by side, so each is told its place in the sender's order.
+        // The node works on a batch's calls side by side, so each is told its place in the sender's
+        // order.
         let first: U256 = self.call("eth_getTransactionCount", json!([from, "pending"])).await?;
         let calls: Vec<Value> = transfers
             .iter()
