@@ -1,5 +1,7 @@
 //! Legs from the wish to what becomes of them.
 
+use std::sync::atomic::Ordering;
+
 use contracts::messages::{GoneWhy, LegState, RefusedWhy, WantedLeg};
 use serde_json::json;
 use testkit::until;
@@ -231,6 +233,26 @@ async fn a_supplier_that_cannot_be_reached_is_tried_again_under_the_same_referen
     world.told_held().await;
     assert_eq!(world.live().await[0]["client_reference"], leg.client_reference(1));
     assert_eq!(world.asked("lookup").await, 0, "nothing was in doubt");
+}
+
+/// Row: B1
+#[tokio::test]
+async fn a_reserve_that_waited_for_the_travellers_past_its_share_of_the_lease_is_not_sent() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    // A lease is 4 s here, and what is sent may take 3 s of it.
+    world.booking_takes_ms.store(1_500, Ordering::Relaxed);
+    world.want(&leg, 1, WantedLeg::Held).await;
+    until("two tries", || async { (exchanges(&world).await == 2).then_some(()) }).await;
+    assert_eq!(world.asked("reserve").await, 0);
+
+    world.booking_takes_ms.store(0, Ordering::Relaxed);
+    world.wait(2).await;
+    world.settle(&app).await;
+    world.told_held().await;
+    assert_eq!(world.asked("reserve").await, 1);
+    assert_eq!(world.live().await.len(), 1);
 }
 
 async fn exchanges(world: &World) -> i64 {

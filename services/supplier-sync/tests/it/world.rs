@@ -4,7 +4,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -53,6 +56,8 @@ pub(crate) struct World {
     heard: String,
     told: Mutex<BTreeSet<(LegId, u64)>>,
     booking: SocketAddr,
+    /// How long booking takes to say who travels, in milliseconds.
+    pub(crate) booking_takes_ms: Arc<AtomicU64>,
     signer: Arc<Signer>,
     ahead_by: TimeDelta,
 }
@@ -69,6 +74,7 @@ impl World {
         // An exchange is given up after three quarters of this; the windows are passed by moving
         // the clock.
         policy.supplier.rapid.answer_within_max = Duration::from_secs(4);
+        let booking_takes_ms = Arc::new(AtomicU64::new(0));
         Self {
             _logs: logs,
             database,
@@ -80,7 +86,8 @@ impl World {
             policy,
             heard: String::new(),
             told: Mutex::default(),
-            booking: booking(signer.clone()).await,
+            booking: booking(signer.clone(), booking_takes_ms.clone()).await,
+            booking_takes_ms,
             signer,
             ahead_by: TimeDelta::zero(),
             prefix,
@@ -402,12 +409,16 @@ async fn start_double(at: SocketAddr) -> Doubles {
 }
 
 /// Booking's side of the one question it is asked: who travels.
-async fn booking(signer: Arc<Signer>) -> SocketAddr {
+async fn booking(signer: Arc<Signer>, takes_ms: Arc<AtomicU64>) -> SocketAddr {
     let verifier =
         chassis::auth::Verifier::from_keys(&[signer.public_key()], "test", "internal").unwrap();
     let travellers = get(move |headers: HeaderMap, Path(id): Path<Uuid>| {
         let good = verifier.authenticate(&headers).is_ok() && !id.is_nil();
-        async move { if good { Ok(Json(travellers())) } else { Err(StatusCode::UNAUTHORIZED) } }
+        let takes = Duration::from_millis(takes_ms.load(Ordering::Relaxed));
+        async move {
+            tokio::time::sleep(takes).await;
+            if good { Ok(Json(travellers())) } else { Err(StatusCode::UNAUTHORIZED) }
+        }
     });
     let router = Router::new().route("/internal/bookings/{id}/travellers", travellers);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
