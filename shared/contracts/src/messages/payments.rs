@@ -109,8 +109,8 @@ pub enum Closing {
 
 /// Event of payment-verification: the answer to `PaymentClose`, decided once and said once.
 ///
-/// A second `PaymentClose` is a repeat and is not answered again; a `PaymentPrepare` that comes after
-/// the closing is answered with it.
+/// A second `PaymentClose` is a repeat and is not answered again; a `PaymentPrepare` that comes
+/// after the closing is answered with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PaymentClosed {
