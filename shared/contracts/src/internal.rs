@@ -1,6 +1,12 @@
 //! Bodies of internal HTTP: what a service asks of another while it works.
 
+mod support;
+
 use serde::{Deserialize, Serialize};
+pub use support::{
+    FindReply, Found, PreviewEffect, PreviewReply, PreviewRequest, TimelineEntry, TimelineKind,
+    TimelineReply,
+};
 
 use crate::{
     money::Currency,
