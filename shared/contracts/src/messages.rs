@@ -10,7 +10,7 @@ pub use booking::{
 };
 pub use payments::{
     Closing, PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared, PaymentRefund,
-    PaymentRefundChanged, PaymentSeen, PaymentSettled, RefundState,
+    PaymentRefundChanged, PaymentSeen, PaymentSettled, RefundBasis, RefundState,
 };
 pub use rewards::{PointsChanged, PointsState, PointsWanted, WantedPoints};
 pub use suppliers::{

@@ -139,6 +139,15 @@ pub struct Payment {
     /// How old a node's newest block may be for its silence to count.
     #[serde(deserialize_with = "duration")]
     pub head_age_max: Duration,
+    /// The longest wait before the treasury is asked about a refund again for the first time.
+    #[serde(deserialize_with = "duration")]
+    pub refund_ask_first: Duration,
+    /// The longest wait before any further question.
+    #[serde(deserialize_with = "duration")]
+    pub refund_ask_max: Duration,
+    /// A refund with an address that is not proven by then is looked into.
+    #[serde(deserialize_with = "duration")]
+    pub refund_for_max: Duration,
 }
 
 /// Points.

@@ -216,20 +216,29 @@ fn payments() {
         check(&PaymentClosed { booking_id, payment_id, seq: 4, closing }, &expected);
     }
     let refund_id = Uuid::from_u128(5);
-    let to = Some("0xbb".to_owned());
+    let (to, basis) = (Some("0xbb".to_owned()), RefundBasis::Then);
     check(
-        &PaymentRefund { booking_id, payment_id, refund_id, units: received, to },
+        &PaymentRefund { booking_id, payment_id, refund_id, units: received, to, basis },
         &expect![[r#"
             command holdfast.payment.refund.v1
-            {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","refund_id":"00000000-0000-0000-0000-000000000005","units":"80000000000000000","to":"0xbb"}
+            {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","refund_id":"00000000-0000-0000-0000-000000000005","units":"80000000000000000","to":"0xbb","basis":"then"}
         "#]],
     );
-    let state = RefundState::Granted;
+    let (state, transaction) = (RefundState::Sent, Some("0xcc".to_owned()));
+    let units = received;
     check(
-        &PaymentRefundChanged { booking_id, payment_id, seq: 5, refund_id, units: received, state },
+        &PaymentRefundChanged {
+            booking_id,
+            payment_id,
+            seq: 5,
+            refund_id,
+            units,
+            state,
+            transaction,
+        },
         &expect![[r#"
             event holdfast.payment.refund_changed.v1
-            {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","seq":5,"refund_id":"00000000-0000-0000-0000-000000000005","units":"80000000000000000","state":"granted"}
+            {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","seq":5,"refund_id":"00000000-0000-0000-0000-000000000005","units":"80000000000000000","state":"sent","transaction":"0xcc"}
         "#]],
     );
 }

@@ -5,6 +5,7 @@ use contracts::{
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, ConfirmedLeg,
         LegState, LegWanted, PaymentClose, PaymentPrepare, PaymentRefund, PointsWanted,
+        RefundBasis,
     },
     money::Money,
 };
@@ -120,6 +121,7 @@ fn wish(booking: &Booking, event: &Event) -> Option<Effect> {
             refund_id: *refund_id,
             units: *units,
             to: booking.payment.refund_to.clone(),
+            basis: RefundBasis::Then,
         })),
         Event::Accepted(_)
         | Event::LegNews { .. }

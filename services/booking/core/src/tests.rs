@@ -245,7 +245,16 @@ fn nothing_came() -> Closing {
 fn refund(refund_id: Uuid, amount: u64, state: RefundState) -> Fact {
     let (booking_id, payment_id) = ids();
     let units = units(amount);
-    Fact::Refund(PaymentRefundChanged { booking_id, payment_id, seq: 10, refund_id, units, state })
+    let (seq, transaction) = (10, None);
+    Fact::Refund(PaymentRefundChanged {
+        booking_id,
+        payment_id,
+        seq,
+        refund_id,
+        units,
+        state,
+        transaction,
+    })
 }
 
 fn points(version: u32, state: PointsState) -> Fact {

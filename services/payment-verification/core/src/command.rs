@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use contracts::{
     asset::{AssetAmount, Units},
+    messages::RefundBasis,
     money::Money,
 };
 use serde::{Deserialize, Serialize};
@@ -39,4 +40,6 @@ pub struct RefundAsked {
     pub units: Units,
     /// Where the customer wants it, if that was said.
     pub to: Option<String>,
+    /// At which value.
+    pub basis: RefundBasis,
 }

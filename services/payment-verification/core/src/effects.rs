@@ -72,6 +72,7 @@ fn say(payment: &Payment, event: &Event) -> Option<Effect> {
             refund_id: grant.refund_id,
             units: grant.units,
             state: RefundState::Granted,
+            transaction: None,
         })),
         Event::Refused { .. }
         | Event::TransferSeen(_)

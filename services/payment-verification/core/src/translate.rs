@@ -43,8 +43,8 @@ impl From<PaymentClose> for Asked {
 
 impl From<PaymentRefund> for Asked {
     fn from(message: PaymentRefund) -> Self {
-        let PaymentRefund { booking_id, payment_id, refund_id, units, to } = message;
-        let command = Command::Refund(RefundAsked { refund_id, units, to });
+        let PaymentRefund { booking_id, payment_id, refund_id, units, to, basis } = message;
+        let command = Command::Refund(RefundAsked { refund_id, units, to, basis });
         Self { booking_id, payment_id, command }
     }
 }

@@ -20,7 +20,7 @@ use contracts::{
     message::Message,
     messages::{
         PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared, PaymentRefund,
-        PaymentRefundChanged, PaymentSeen, PaymentSettled,
+        PaymentRefundChanged, PaymentSeen, PaymentSettled, RefundBasis,
     },
     money::{Currency, Money},
 };
@@ -368,6 +368,7 @@ pub(crate) fn refund_message(asked: &Asked, refund_id: Uuid, amount: u128) -> Pa
         refund_id,
         units: units(amount),
         to: Some("0x00000000000000000000000000000000000000aa".to_owned()),
+        basis: RefundBasis::Then,
     }
 }
 

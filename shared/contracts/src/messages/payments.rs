@@ -125,7 +125,23 @@ pub struct PaymentClosed {
 }
 message!(PaymentClosed, Event, "holdfast.payment.closed.v1", booking_id);
 
+/// At which value money goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundBasis {
+    /// Of then: as many units as were paid, whatever they are worth now. The only one that is
+    /// computed.
+    #[default]
+    Then,
+    /// Of now: units worth today what was paid.
+    Now,
+    /// In the currency of the price.
+    Fiat,
+}
+
 /// Command to payment-verification: give back settled money, once per `refund_id`.
+///
+/// Without `to` it is granted and waits; said again with `to` it gets its address, once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PaymentRefund {
@@ -137,8 +153,11 @@ pub struct PaymentRefund {
     pub refund_id: Uuid,
     /// How much.
     pub units: Units,
-    /// Where the customer wants it, if that was said.
+    /// Where the customer wants it, if that was said; never where the money came from by itself.
     pub to: Option<String>,
+    /// At which value.
+    #[serde(default)]
+    pub basis: RefundBasis,
 }
 message!(PaymentRefund, Command, "holdfast.payment.refund.v1", booking_id);
 
@@ -146,12 +165,15 @@ message!(PaymentRefund, Command, "holdfast.payment.refund.v1", booking_id);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefundState {
-    /// Granted here; the treasury has to send it.
+    /// Granted here; it waits for an address, or for the treasury to send it. One that was sent is
+    /// this again when the block that held it left.
     Granted,
     /// Seen on chain.
     Sent,
     /// Final on chain.
     Confirmed,
+    /// It cannot be: it was refused here, or by the treasury; what it was of is due still.
+    Failed,
 }
 
 /// Event of payment-verification: a refund went on.
@@ -170,5 +192,8 @@ pub struct PaymentRefundChanged {
     pub units: Units,
     /// How far.
     pub state: RefundState,
+    /// The transaction that brings it, once one is seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<String>,
 }
 message!(PaymentRefundChanged, Event, "holdfast.payment.refund_changed.v1", booking_id);

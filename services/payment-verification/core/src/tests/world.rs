@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     asset::{AssetAmount, AssetId, Units},
     ids::{BookingId, PaymentId},
-    messages::Closing,
+    messages::{Closing, RefundBasis},
     money::{Currency, Money},
 };
 use uuid::Uuid;
@@ -57,7 +57,12 @@ pub(crate) fn prepare(amount: u64) -> Command {
 
 pub(crate) fn refund(n: u128, amount: u64) -> Command {
     let refund_id = Uuid::from_u128(n);
-    Command::Refund(RefundAsked { refund_id, units: units(amount), to: None })
+    Command::Refund(RefundAsked {
+        refund_id,
+        units: units(amount),
+        to: None,
+        basis: RefundBasis::Then,
+    })
 }
 
 /// Transfer `n` of `amount` in the block `block` of height `block`, seen by `look`.
