@@ -18,3 +18,11 @@ pub(crate) fn consumers() -> Consumers<Inbound> {
         .on::<PaymentRefundChanged>(Inbound::from)
         .on::<PointsChanged>(Inbound::from)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_list_is_what_speakers_are_told_that_the_role_hears() {
+        assert_eq!(super::consumers().check(), Ok(()));
+    }
+}

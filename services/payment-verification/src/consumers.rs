@@ -17,8 +17,7 @@ pub(crate) fn consumers() -> Consumers<Asked> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn no_type_is_heard_twice_and_the_parker_knows_the_role() {
-        assert!(super::consumers().twice().is_empty());
-        assert!(contracts::routing::CONSUMERS.contains(&crate::ROLE));
+    fn the_list_is_what_speakers_are_told_that_the_role_hears() {
+        assert_eq!(super::consumers().check(), Ok(()));
     }
 }

@@ -1,6 +1,14 @@
 //! Exchange, queue and dead-letter names: made here, typed nowhere.
 
-use crate::message::Kind;
+use crate::{
+    message::{Kind, Message},
+    messages::{
+        BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, CallbackReceived,
+        LegChanged, LegWanted, PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared,
+        PaymentRefund, PaymentRefundChanged, PaymentSeen, PaymentSettled, PointsChanged,
+        PointsWanted,
+    },
+};
 
 /// The names of a whole broker layout under one prefix (empty in production, one per test).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -67,5 +75,81 @@ impl Routing {
     }
 }
 
+/// A message type that a role hears, and the way it goes.
+pub type Heard = (Kind, &'static str);
+
 /// Every consumer role there is; the parker listens to the dead-letter queue of each.
 pub const CONSUMERS: [&str; 4] = ["booking", "supplier-sync", "payment-verification", "rewards"];
+
+/// What each role hears.
+///
+/// It stands here and not with the roles alone, because whoever says an event sees to it that its
+/// hearers have their queues: an event that is said before its hearer ever ran would be gone.
+pub const HEARD: [(&str, &[Heard]); 4] = [
+    (
+        "booking",
+        &[
+            heard::<LegChanged>(),
+            heard::<PaymentPrepared>(),
+            heard::<PaymentSeen>(),
+            heard::<PaymentSettled>(),
+            heard::<PaymentClosed>(),
+            heard::<PaymentRefundChanged>(),
+            heard::<PointsChanged>(),
+        ],
+    ),
+    ("supplier-sync", &[heard::<LegWanted>(), heard::<CallbackReceived>()]),
+    (
+        "payment-verification",
+        &[heard::<PaymentPrepare>(), heard::<PaymentClose>(), heard::<PaymentRefund>()],
+    ),
+    (
+        "rewards",
+        &[
+            heard::<PointsWanted>(),
+            heard::<BookingConfirmed>(),
+            heard::<BookingFailed>(),
+            heard::<BookingCancelled>(),
+            heard::<BookingCompleted>(),
+        ],
+    ),
+];
+
+const fn heard<M: Message>() -> Heard {
+    (M::KIND, M::TYPE)
+}
+
+/// What a role hears; nothing for a role that is not in the list.
+#[must_use]
+pub fn heard_by(role: &str) -> Option<&'static [Heard]> {
+    HEARD.iter().find_map(|(name, heard)| (*name == role).then_some(*heard))
+}
+
+/// The roles that hear a type.
+pub fn hearers(r#type: &str) -> impl Iterator<Item = (&'static str, &'static [Heard])> {
+    HEARD.into_iter().filter(move |(_role, heard)| heard.iter().any(|(_, name)| *name == r#type))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_role_hears_something_and_no_type_twice() {
+        assert_eq!(HEARD.map(|(role, _)| role), CONSUMERS);
+        for (role, heard) in HEARD {
+            let mut names: Vec<_> = heard.iter().map(|(_, name)| name).collect();
+            names.sort_unstable();
+            names.dedup();
+            assert!(!heard.is_empty(), "{role}");
+            assert_eq!(names.len(), heard.len(), "{role}");
+        }
+    }
+
+    #[test]
+    fn a_type_is_heard_by_whoever_lists_it() {
+        let roles: Vec<_> = hearers(LegChanged::TYPE).map(|(role, _)| role).collect();
+        assert_eq!(roles, ["booking"]);
+        assert_eq!(hearers("holdfast.nobody.hears.v1").count(), 0);
+    }
+}

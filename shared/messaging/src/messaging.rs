@@ -181,17 +181,13 @@ impl Messaging {
 
     /// Hears what is in the list, until the process stops.
     ///
-    /// The role's queue and bindings are declared when it begins to listen. An event that is
-    /// published before that has no listener and is gone; a command before that is unroutable and
-    /// parked.
+    /// The role's queue and bindings are declared when it begins to listen, and by whoever says
+    /// what it hears, so that nothing is missed. For a role that `contracts::routing` does not list
+    /// only the first holds: an event that is published before has no listener and is gone.
     pub fn consume<H: Handles>(&self, consumers: Consumers<H::Inbound>, handler: H) {
         let role = Role { name: consumers.role().to_owned(), bindings: consumers.bindings() };
-        if let Some(twice) = consumers.twice().first().copied() {
-            let name = consumers.role();
-            self.inner
-                .process
-                .tasks
-                .spawn("consumer", async move { anyhow::bail!("{name} hears `{twice}` twice") });
+        if let Err(wrong) = consumers.check() {
+            self.inner.process.tasks.spawn("consumer", async move { anyhow::bail!(wrong) });
             return;
         }
         lock(&self.inner.roles).push(role.clone());

@@ -1,12 +1,19 @@
 //! Publishes rows and says which of them the broker confirmed.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{MutexGuard, PoisonError},
+    time::Instant,
+};
 
 use chassis::{
     metrics::{self, Counter, Histogram},
     trace::{self, TraceContext},
 };
-use contracts::{envelope::header, routing::Routing};
+use contracts::{
+    envelope::header,
+    routing::{Heard, Routing},
+};
 use futures::future::join_all;
 use lapin::{
     BasicProperties, Channel, Confirmation,
@@ -22,7 +29,7 @@ use crate::{
     connection::{ANSWERS_WITHIN, BrokerError, Link, answer},
     headers,
     outgoing::OutboxRow,
-    topology,
+    topology::{self, Role},
 };
 
 /// Survives a restart of the broker. A dead-lettered copy keeps it, so it is set on every message.
@@ -36,6 +43,8 @@ pub(crate) struct Publisher {
     dead: String,
     unroutable: String,
     channel: Mutex<Option<Channel>>,
+    /// Types whose hearers have had their queues since the last new channel.
+    heard: std::sync::Mutex<BTreeSet<&'static str>>,
 }
 
 impl Publisher {
@@ -48,6 +57,7 @@ impl Publisher {
             unroutable: routing.unroutable_exchange(),
             routing,
             channel: Mutex::default(),
+            heard: std::sync::Mutex::default(),
         }
     }
 
@@ -83,6 +93,13 @@ impl Publisher {
                 return Vec::new();
             }
         };
+        if let Err(error) = self.see_to_hearers(rows).await {
+            tracing::warn!(
+                error = %chassis::chain(&error),
+                "messages wait until the queues of their hearers could be made"
+            );
+            return Vec::new();
+        }
         let begun = Instant::now();
         let mut confirmed = Vec::with_capacity(rows.len());
         // Polled in order, each is written to the connection before the next; nobody waits for the
@@ -110,6 +127,42 @@ impl Publisher {
         }
         count(rows, confirmed.len(), begun);
         confirmed
+    }
+
+    /// Declares the queues of the roles that hear these rows, once for each type.
+    ///
+    /// An event is routed when it is published: a hearer that never ran yet would miss it for good.
+    async fn see_to_hearers(&self, rows: &[OutboxRow]) -> Result<(), BrokerError> {
+        for (_kind, name) in self.unheard(rows) {
+            for (role, heard) in contracts::routing::hearers(name) {
+                let role = Role { name: role.to_owned(), bindings: heard.to_vec() };
+                // On a channel of its own: what the broker refuses ends the channel.
+                let channel = self.link.channel().await?;
+                topology::declare_role(&channel, &self.routing, &role).await?;
+                answer("closing a channel", channel.close(200, "bye".into())).await?;
+            }
+            self.lock_heard().insert(name);
+        }
+        Ok(())
+    }
+
+    /// The types of these rows whose hearers may have no queue yet.
+    fn unheard(&self, rows: &[OutboxRow]) -> Vec<Heard> {
+        let heard = self.lock_heard();
+        let mut unheard: Vec<Heard> = Vec::new();
+        for row in rows {
+            let key = row.routing_key.as_str();
+            if heard.contains(key) || unheard.iter().any(|(_, name)| *name == key) {
+                continue;
+            }
+            let types = contracts::routing::hearers(key).flat_map(|(_, types)| types);
+            unheard.extend(types.copied().find(|(_, name)| *name == key));
+        }
+        unheard
+    }
+
+    fn lock_heard(&self) -> MutexGuard<'_, BTreeSet<&'static str>> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn send(&self, channel: &Channel, row: &OutboxRow) -> lapin::Result<Confirmation> {
@@ -160,6 +213,8 @@ impl Publisher {
         }
         *open = None;
         let channel = self.link.channel().await?;
+        // A broker that was away may have come back without its queues.
+        self.lock_heard().clear();
         topology::declare_exchanges(&channel, &self.routing).await?;
         let confirming = channel.confirm_select(ConfirmSelectOptions::default());
         answer("asking for confirmations", confirming).await?;

@@ -160,20 +160,20 @@ impl Relay {
         let mut ids: Vec<Uuid> = Vec::new();
         let mut failures = 0;
         loop {
-            tokio::select! {
-                more = confirmed.recv() => match more {
-                    Some(more) => ids.extend(more),
-                    None => return,
-                },
-                () = stop.cancelled() => {
-                    while let Ok(more) = confirmed.try_recv() {
-                        ids.extend(more);
-                    }
-                    self.delete(&mut ids).await;
-                    return;
+            // What could not be deleted is tried again without waiting for more.
+            if ids.is_empty() {
+                tokio::select! {
+                    more = confirmed.recv() => match more {
+                        Some(more) => ids.extend(more),
+                        None => return,
+                    },
+                    () = stop.cancelled() => {}
                 }
             }
-            tokio::time::sleep(DELETES_GATHER_FOR).await;
+            let last = stop.is_cancelled();
+            if !last {
+                tokio::time::sleep(DELETES_GATHER_FOR).await;
+            }
             while let Ok(more) = confirmed.try_recv() {
                 ids.extend(more);
             }
@@ -184,6 +184,10 @@ impl Relay {
                 ids.truncate(DELETES_WAITING_MAX);
                 failures += 1;
                 AFTER_FAILURE.wait(failures, &stop).await;
+            }
+            // What is left then is swept, sent again and known by its id.
+            if last {
+                return;
             }
         }
     }

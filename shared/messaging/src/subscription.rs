@@ -1,6 +1,6 @@
 //! What a role hears: message types, and what each becomes inside the service.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::message::{Kind, Message};
 
@@ -65,10 +65,23 @@ impl<I> Consumers<I> {
         self.role
     }
 
-    /// Types that are in the list twice: none, or the list is wrong.
-    #[must_use]
-    pub fn twice(&self) -> &[&'static str] {
-        &self.twice
+    /// Whether no type is in the list twice, and the list is what `contracts::routing` says that
+    /// the role hears, if it says anything of it: whoever speaks declares the queue from there.
+    ///
+    /// # Errors
+    /// What is wrong with the list.
+    pub fn check(&self) -> Result<(), String> {
+        let role = self.role;
+        if let Some(twice) = self.twice.first() {
+            return Err(format!("{role} hears `{twice}` twice"));
+        }
+        let Some(listed) = contracts::routing::heard_by(role) else { return Ok(()) };
+        let here: BTreeSet<_> = self.heard.keys().copied().collect();
+        let there: BTreeSet<_> = listed.iter().map(|(_, name)| *name).collect();
+        match here.symmetric_difference(&there).next() {
+            Some(name) => Err(format!("{role} and contracts::routing disagree about `{name}`")),
+            None => Ok(()),
+        }
     }
 
     /// Turns a body into what the service understands; also what a preview asks.
@@ -112,11 +125,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn says_which_type_is_there_twice() {
-        let list = Consumers::new("rewards").on(|_: BookingFailed| ()).on(|_: BookingFailed| ());
-        assert_eq!(list.twice(), [BookingFailed::TYPE]);
-        let list = Consumers::new("rewards").on(|_: BookingFailed| ()).on(|_: BookingCancelled| ());
-        assert!(list.twice().is_empty());
+    fn a_type_that_is_there_twice_is_an_error() {
+        let list = Consumers::new("tests").on(|_: BookingFailed| ()).on(|_: BookingFailed| ());
+        assert!(list.check().unwrap_err().contains(BookingFailed::TYPE));
+        let list = Consumers::new("tests").on(|_: BookingFailed| ()).on(|_: BookingCancelled| ());
+        assert_eq!(list.check(), Ok(()));
+    }
+
+    #[test]
+    fn a_listed_role_hears_what_is_listed() {
+        let list = Consumers::new("rewards").on(|_: BookingFailed| ());
+        assert!(list.check().unwrap_err().contains("contracts::routing"));
     }
 
     #[test]

@@ -14,6 +14,7 @@
 )]
 
 pub mod broker;
+mod broker_node;
 pub mod database;
 pub mod infra;
 pub mod logs;
@@ -22,6 +23,7 @@ pub mod proxy;
 mod service;
 
 pub use broker::Prefix;
+pub use broker_node::BrokerNode;
 pub use database::Database;
 pub use infra::Infra;
 pub use logs::Logs;

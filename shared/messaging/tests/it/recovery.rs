@@ -3,11 +3,16 @@
 
 use std::time::{Duration, Instant};
 
-use contracts::{envelope::header, message::Message as _, messages::BookingFailed};
+use contracts::{
+    envelope::header,
+    ids::{BookingId, MessageId},
+    message::Message as _,
+    messages::{BookingFailed, PointsChanged, PointsState},
+};
 use futures::FutureExt as _;
 use messaging::{Address, Messaging, OutboxRow, retry};
 use sqlx::Connection as _;
-use testkit::{Database, Proxy, TestService};
+use testkit::{BrokerNode, Database, Proxy, TestService};
 use uuid::Uuid;
 
 use crate::counter::{
@@ -30,6 +35,98 @@ async fn by_database_proxy(service: &TestService) -> (Messaging, Proxy) {
     let url = service.database.service_url_by(proxy.address());
     let pool = messaging::connect(&messaging::DatabaseConfig::new(url, 10, "test")).await.unwrap();
     (Messaging::start(service.messaging_config(), pool, &service.process).await.unwrap(), proxy)
+}
+
+/// Messaging at a broker of the test's own.
+async fn at(broker: &BrokerNode, service: &TestService) -> Messaging {
+    let mut config = service.messaging_config();
+    config.amqp_url = broker.amqp_url();
+    let pool = service.pool().await;
+    Messaging::start(config, pool, &service.process).await.unwrap()
+}
+
+/// Row: F5
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_killed_under_load_and_started_again_loses_nothing_and_doubles_nothing() {
+    let service = service().await;
+    let mut broker = BrokerNode::start();
+    let messaging = at(&broker, &service).await;
+    hear(&messaging, &Script::default()).await;
+    let bookings: Vec<Uuid> = (0..2000).map(booking).collect();
+    let (before, after) = bookings.split_at(1000);
+    for part in before.chunks(20) {
+        say(&messaging, part).await;
+    }
+    broker.kill();
+    for part in after.chunks(100) {
+        say(&messaging, part).await;
+    }
+    let waiting = outbox(messaging.pool()).await;
+    assert!(waiting >= 1000, "what is said without a broker waits: {waiting} rows");
+    broker.restart();
+    all_took_effect_once(messaging.pool(), &bookings).await;
+    service.stop().await;
+}
+
+/// A broker that runs out of memory or disk reads nothing more from whoever publishes. What is
+/// heard is handled and acknowledged all the same, and what is said waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alarm_at_the_broker_blocks_who_speaks_and_not_who_hears() {
+    let service = service().await;
+    let broker = BrokerNode::start();
+    let messaging = at(&broker, &service).await;
+    let script = Script::default();
+    let held = booking(1);
+    script.set(held, Act::Hold(Box::new(Act::Take)));
+    hear(&messaging, &script).await;
+    say(&messaging, &[held]).await;
+    script.held.notified().await;
+    broker.alarm(true);
+    let bookings: Vec<Uuid> = (2..500).map(booking).collect();
+    say(&messaging, &bookings).await;
+    testkit::until("readiness to say that the broker blocks", || async {
+        let states = messaging.ready().await;
+        states
+            .into_iter()
+            .any(|(part, state)| part == "broker.speak" && state.is_err())
+            .then_some(())
+    })
+    .await;
+    let queue = service.prefix.routing().queue(ROLE);
+    assert_eq!(broker.unacknowledged(&queue), 1, "one delivery is in hand");
+    script.let_go.notify_one();
+    testkit::until("the acknowledgement of what was in hand", || async {
+        (effects(messaging.pool()).await.contains_key(&held) && broker.unacknowledged(&queue) == 0)
+            .then_some(())
+    })
+    .await;
+    assert!(outbox(messaging.pool()).await > 0, "what was said waits");
+    broker.alarm(false);
+    all_took_effect_once(messaging.pool(), &bookings).await;
+    service.stop().await;
+}
+
+/// An event is routed when it is published; a hearer that never ran must not miss it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_said_before_its_hearer_ever_ran_waits_for_it() {
+    let service = service().await;
+    let messaging = service.messaging().await;
+    let event = PointsChanged {
+        booking_id: BookingId(booking(1)),
+        version: 1,
+        state: PointsState::Refused,
+        points: 500,
+    };
+    let mut tx = messaging.begin().await.unwrap();
+    let id = MessageId(booking(3));
+    tx.say(messaging::Outgoing::new(id, chrono::Utc::now(), &event));
+    tx.commit().await.unwrap();
+    outbox_is_empty(messaging.pool()).await;
+    let observer = service.prefix.connect().await;
+    let queue = service.prefix.routing().queue("booking");
+    let kept = observer.take(&queue).await.expect("the event waits in its hearer's queue");
+    assert_eq!(kept.data, serde_json::to_vec(&event).unwrap());
+    service.stop().await;
 }
 
 /// A cancelled `begin` leaves a transaction open on its connection; what runs on it next must be
@@ -135,7 +232,7 @@ async fn a_command_that_nobody_takes_is_kept() {
     ];
     let mut tx = messaging.begin().await.unwrap();
     for (n, to) in nowhere.iter().enumerate() {
-        let id = contracts::ids::MessageId(booking(n as u64));
+        let id = MessageId(booking(n as u64));
         let headers = row.headers.as_object().unwrap().clone();
         tx.send(OutboxRow::new(to.clone(), id, 0, headers, row.body.clone()));
     }

@@ -1,0 +1,183 @@
+//! A broker that one test has for itself: killed, started again on what it kept, put under alarm.
+
+use std::{
+    net::{TcpListener, TcpStream},
+    os::unix::process::CommandExt as _,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use secrecy::SecretString;
+
+/// Where Debian's package puts the node's own scripts; those under `/usr/sbin` change user and
+/// folder.
+const SCRIPTS: &str = "/usr/lib/rabbitmq/bin";
+
+/// A RabbitMQ node with a port mapper of its own, so that nothing outlives the test.
+pub struct BrokerNode {
+    folder: PathBuf,
+    name: String,
+    port: u16,
+    dist_port: u16,
+    epmd_port: u16,
+    epmd: Child,
+    node: Option<Child>,
+}
+
+impl BrokerNode {
+    /// Starts a node and waits until it listens.
+    ///
+    /// # Panics
+    /// When RabbitMQ is not installed or does not start.
+    #[must_use]
+    pub fn start() -> Self {
+        let id = rand::random::<u32>();
+        let folder = std::env::temp_dir().join(format!("holdfast-broker-{id:08x}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        let [port, dist_port, epmd_port] = free_ports();
+        let epmd = quiet(&mut Command::new("epmd"))
+            .args(["-address", "127.0.0.1", "-port", &epmd_port.to_string()])
+            .spawn()
+            .expect("epmd is installed with rabbitmq-server");
+        wait_for(epmd_port, "the port mapper");
+        let conf = format!(
+            "listeners.tcp.1 = 127.0.0.1:{port}\n\
+             disk_free_limit.absolute = 50MB\n\
+             vm_memory_high_watermark.absolute = 1GB\n"
+        );
+        std::fs::write(folder.join("rabbitmq.conf"), conf).unwrap();
+        std::fs::write(folder.join("enabled_plugins"), "[].").unwrap();
+        let name = format!("test-{id:08x}@localhost");
+        let mut node = Self { folder, name, port, dist_port, epmd_port, epmd, node: None };
+        node.restart();
+        node
+    }
+
+    /// Starts the node again on the data it has.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn restart(&mut self) {
+        // A group of its own: the script and the machine that it starts end together.
+        let child = self.script("rabbitmq-server").process_group(0).spawn();
+        self.node = Some(child.expect("rabbitmq-server is installed"));
+        wait_for(self.port, "the broker");
+    }
+
+    /// Ends the node as a power cut would.
+    ///
+    /// # Panics
+    /// When it cannot be killed.
+    pub fn kill(&mut self) {
+        let Some(mut node) = self.node.take() else { return };
+        let group = format!("-{}", node.id());
+        drop(Command::new("kill").args(["-KILL", "--", &group]).status());
+        node.wait().unwrap();
+        let begun = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+            assert!(begun.elapsed() < Duration::from_secs(10), "the broker does not die");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Raises or clears the memory alarm: under it, whoever publishes is blocked.
+    ///
+    /// # Panics
+    /// When the node does not do as told.
+    pub fn alarm(&self, on: bool) {
+        let limit = if on { "1kB" } else { "1GB" };
+        self.control(&["set_vm_memory_high_watermark", "absolute", limit]);
+    }
+
+    /// How many messages of a queue are delivered and not acknowledged.
+    ///
+    /// # Panics
+    /// When the node does not answer, or has no such queue.
+    #[must_use]
+    pub fn unacknowledged(&self, queue: &str) -> u64 {
+        let told = self.control(&[
+            "list_queues",
+            "-q",
+            "--no-table-headers",
+            "name",
+            "messages_unacknowledged",
+        ]);
+        let line = told.lines().find_map(|line| line.strip_prefix(queue)).expect("the queue");
+        line.trim().parse().expect("a number")
+    }
+
+    /// The address.
+    #[must_use]
+    pub fn amqp_url(&self) -> SecretString {
+        format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port).into()
+    }
+
+    fn control(&self, arguments: &[&str]) -> String {
+        let told = self
+            .script("rabbitmqctl")
+            .args(["-n", &self.name])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+        String::from_utf8_lossy(&told.stdout).into_owned()
+    }
+
+    /// One of the node's scripts with nothing of the machine's own settings.
+    fn script(&self, name: &str) -> Command {
+        let mut command = Command::new(format!("{SCRIPTS}/{name}"));
+        let folder = self.folder.display();
+        quiet(&mut command)
+            .env_clear()
+            .current_dir(&self.folder)
+            .env("HOME", &self.folder)
+            .env("LANG", "C.UTF-8")
+            .env("PATH", format!("{SCRIPTS}:/usr/sbin:/usr/bin:/sbin:/bin"))
+            .env("RABBITMQ_NODENAME", &self.name)
+            .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
+            .env("RABBITMQ_CONFIG_FILE", format!("{folder}/rabbitmq.conf"))
+            .env("RABBITMQ_ENABLED_PLUGINS_FILE", format!("{folder}/enabled_plugins"))
+            .env("RABBITMQ_MNESIA_BASE", format!("{folder}/mnesia"))
+            .env("RABBITMQ_LOG_BASE", format!("{folder}/log"))
+            .env("RABBITMQ_PID_FILE", format!("{folder}/pid"))
+            .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
+            .env("RABBITMQ_NODE_PORT", self.port.to_string())
+            .env("RABBITMQ_DIST_PORT", self.dist_port.to_string())
+            .env("ERL_EPMD_PORT", self.epmd_port.to_string())
+            .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+            .env(
+                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
+                "-kernel inet_dist_use_interface {127,0,0,1} +S 2:2 +sbwt none",
+            );
+        command
+    }
+}
+
+impl Drop for BrokerNode {
+    fn drop(&mut self) {
+        self.kill();
+        drop((self.epmd.kill(), self.epmd.wait()));
+        drop(std::fs::remove_dir_all(&self.folder));
+    }
+}
+
+fn quiet(command: &mut Command) -> &mut Command {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null())
+}
+
+/// Ports that are free now, each another one.
+fn free_ports() -> [u16; 3] {
+    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
+fn wait_for(port: u16, what: &str) {
+    let begun = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(90), "{what} did not start");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
