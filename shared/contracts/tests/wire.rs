@@ -128,8 +128,41 @@ fn legs() {
         ),
     ] {
         let wanted_version = 1;
-        check(&LegChanged { booking_id, leg_id, seq: 4, wanted_version, state }, &expected);
+        let (evidence, undo_failing) = (None, None);
+        check(
+            &LegChanged {
+                booking_id,
+                leg_id,
+                seq: 4,
+                wanted_version,
+                state,
+                evidence,
+                undo_failing,
+            },
+            &expected,
+        );
     }
+    check(
+        &LegChanged {
+            booking_id,
+            leg_id,
+            seq: 5,
+            wanted_version: 2,
+            state: LegState::InDoubt { since: at() },
+            evidence: Some(LegEvidence {
+                source: EvidenceSource::Callback,
+                attempt: 1,
+                client_reference: "c".to_owned(),
+                reference: Some("R1".to_owned()),
+                exchange: Some(3),
+            }),
+            undo_failing: Some(UndoFailing { attempts: 2, why: UndoFailedWhy::Refused }),
+        },
+        &expect![[r#"
+            event holdfast.leg.changed.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","leg_id":"00000000-0000-0000-0000-000000000002","seq":5,"wanted_version":2,"state":{"is":"in_doubt","since":"2027-01-15T08:00:00.123456Z"},"evidence":{"source":"callback","attempt":1,"client_reference":"c","reference":"R1","exchange":3},"undo_failing":{"attempts":2,"why":"refused"}}
+        "#]],
+    );
     check(
         &CallbackReceived {
             callback_id: CallbackId(Uuid::from_u128(4)),

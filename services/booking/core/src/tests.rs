@@ -165,7 +165,8 @@ impl World {
 
 fn leg_news(n: u128, seq: u64, wanted_version: u32, state: LegState) -> Fact {
     let booking_id = BookingId(Uuid::from_u128(1));
-    Fact::Leg(LegChanged { booking_id, leg_id: leg_id(n), seq, wanted_version, state })
+    let (leg_id, evidence, undo_failing) = (leg_id(n), None, None);
+    Fact::Leg(LegChanged { booking_id, leg_id, seq, wanted_version, state, evidence, undo_failing })
 }
 
 fn held() -> LegState {

@@ -59,7 +59,17 @@ impl<'a> Neighbour<'a> {
     async fn leg(&mut self, quote: &booking::quote::Quote, seq: u64, state: LegState) {
         let (booking_id, leg_id) = (self.booking_id, quote.legs[0].leg_id);
         let wanted_version = 9;
-        self.say(&LegChanged { booking_id, leg_id, seq, wanted_version, state }).await;
+        let (evidence, undo_failing) = (None, None);
+        self.say(&LegChanged {
+            booking_id,
+            leg_id,
+            seq,
+            wanted_version,
+            state,
+            evidence,
+            undo_failing,
+        })
+        .await;
     }
 
     async fn prepared(&mut self) {

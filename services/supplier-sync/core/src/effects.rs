@@ -67,6 +67,8 @@ pub fn effects(leg: &Leg, recorded: &Recorded) -> Vec<Effect> {
             seq: recorded.version,
             wanted_version: leg.wanted_version,
             state: state.clone(),
+            evidence: None,
+            undo_failing: None,
         })],
         Event::Wanted { .. }
         | Event::AttemptMade { .. }

@@ -103,6 +103,58 @@ pub enum LegState {
     },
 }
 
+/// What a leg's news rests on. It is for whoever reads the history; no rule hangs on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LegEvidence {
+    /// How it came to be known.
+    pub source: EvidenceSource,
+    /// The numbered attempt that it is about.
+    pub attempt: u32,
+    /// Our reference of that attempt.
+    pub client_reference: String,
+    /// The supplier's reference, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// The exchange whose answer showed it, by its number within the leg.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<u32>,
+}
+
+/// How something of a supplier's came to be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EvidenceSource {
+    /// The supplier answered a call that was to change something.
+    Answer,
+    /// We looked by ourselves.
+    LookUp,
+    /// We looked because the supplier called.
+    Callback,
+}
+
+/// An undo that was tried and did not succeed so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UndoFailing {
+    /// How often it was tried.
+    pub attempts: u32,
+    /// How the last try ended.
+    pub why: UndoFailedWhy,
+}
+
+/// How a try to undo ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UndoFailedWhy {
+    /// The supplier said no.
+    Refused,
+    /// Nobody knows; look-ups show it still there.
+    Unknown,
+    /// It could not be sent.
+    NotSent,
+}
+
 /// Event of supplier-sync: a leg changed. A higher `seq` of the same leg is newer, whatever came
 /// first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +170,12 @@ pub struct LegChanged {
     pub wanted_version: u32,
     /// What became of it.
     pub state: LegState,
+    /// What this rests on, where it rests on something of the supplier's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<LegEvidence>,
+    /// That giving it back was tried and did not succeed so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_failing: Option<UndoFailing>,
 }
 message!(LegChanged, Event, "holdfast.leg.changed.v1", booking_id);
 
