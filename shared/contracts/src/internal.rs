@@ -4,8 +4,8 @@ mod support;
 
 use serde::{Deserialize, Serialize};
 pub use support::{
-    FindReply, Found, PreviewEffect, PreviewReply, PreviewRequest, TimelineEntry, TimelineKind,
-    TimelineReply,
+    FindReply, Found, InboxReply, InboxState, PreviewEffect, PreviewReply, PreviewRequest,
+    TimelineEntry, TimelineKind, TimelineReply,
 };
 
 use crate::{

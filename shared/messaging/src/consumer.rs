@@ -48,6 +48,18 @@ pub(crate) trait Settles: Send + Sync + 'static {
     fn settle(&self, deliveries: Vec<Delivery>) -> impl Future<Output = Settled> + Send;
 }
 
+impl<S: Settles> Settles for Arc<S> {
+    const REDELIVERED_ALONE: bool = S::REDELIVERED_ALONE;
+
+    fn prepare(&self, channel: &Channel) -> impl Future<Output = Result<(), BrokerError>> + Send {
+        S::prepare(self, channel)
+    }
+
+    fn settle(&self, deliveries: Vec<Delivery>) -> impl Future<Output = Settled> + Send {
+        S::settle(self, deliveries)
+    }
+}
+
 /// How one queue is listened to.
 pub(crate) struct Listener {
     pub(crate) link: Arc<Link>,

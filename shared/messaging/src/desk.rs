@@ -37,12 +37,14 @@ use crate::{
 
 mod database_away;
 mod failing;
+mod rehearsal;
 mod sorting;
 mod spans;
 
 use failing::Case;
 
 pub(crate) use database_away::wait_for_database;
+pub(crate) use rehearsal::Rehearses;
 
 /// Somebody else changed a row first: it is tried again in place this often.
 const CONFLICTS_MAX: u32 = 5;

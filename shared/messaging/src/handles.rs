@@ -5,7 +5,9 @@ use std::future::Future;
 use chrono::{DateTime, Utc};
 use contracts::{envelope::Envelope, ids::MessageId};
 use serde_json::{Map, Value};
+use sqlx::PgConnection;
 use tracing::Span;
+use uuid::Uuid;
 
 use crate::{
     failure::{Outcome, StoreError},
@@ -52,6 +54,16 @@ pub trait Handles: Send + Sync + 'static {
         tx: &mut Tx,
         batch: Vec<Received<Self::Inbound>>,
     ) -> impl Future<Output = Result<Handled<Self::After>, StoreError>> + Send;
+
+    /// What a person would call the state of what messages are about, in a word: a preview shows it
+    /// before and after.
+    fn standing(
+        &self,
+        _conn: &mut PgConnection,
+        _subject: Uuid,
+    ) -> impl Future<Output = Result<Option<String>, StoreError>> + Send {
+        std::future::ready(Ok(None))
+    }
 
     /// Starts what waited for the commit. Must not block. It may never be called for a batch whose
     /// commit was not answered: what must happen is in the tables, and a sweep finds it.

@@ -46,27 +46,32 @@ impl Incoming {
     pub(crate) fn read(delivery: Delivery) -> Self {
         let headers =
             delivery.properties.headers().as_ref().map(headers::from_wire).unwrap_or_default();
+        let property = delivery.properties.message_id().as_ref().map(|id| id.as_str().to_owned());
+        let came_by = Address {
+            exchange: headers::storable(delivery.exchange.as_str()),
+            routing_key: headers::storable(delivery.routing_key.as_str()),
+        };
+        let read = Self::of(came_by, property.as_deref(), headers, delivery.data);
+        Self { redelivered: delivery.redelivered, ..read }
+    }
+
+    /// A delivery made of its parts, which the broker gives for the first time.
+    pub(crate) fn of(
+        came_by: Address,
+        property: Option<&str>,
+        headers: Map<String, Value>,
+        body: Vec<u8>,
+    ) -> Self {
         let named = |name: &str| headers::text(&headers, name).map(str::to_owned);
         let sent_to = Address {
-            exchange: named(header::EXCHANGE)
-                .unwrap_or_else(|| headers::storable(delivery.exchange.as_str())),
-            routing_key: named(header::ROUTING_KEY)
-                .unwrap_or_else(|| headers::storable(delivery.routing_key.as_str())),
+            exchange: named(header::EXCHANGE).unwrap_or(came_by.exchange),
+            routing_key: named(header::ROUTING_KEY).unwrap_or(came_by.routing_key),
         };
-        let property = delivery.properties.message_id().as_ref().map(|id| id.as_str().to_owned());
-        let id = usable_id(&headers, property.as_deref())
-            .unwrap_or_else(|| id_of_bytes(&sent_to, &delivery.data));
+        let id = usable_id(&headers, property).unwrap_or_else(|| id_of_bytes(&sent_to, &body));
         let attempt = attempt(&headers);
         let envelope = envelope(&headers, attempt.clone());
-        Self {
-            id,
-            attempt: attempt.unwrap_or(0),
-            redelivered: delivery.redelivered,
-            envelope,
-            sent_to,
-            headers,
-            body: delivery.data,
-        }
+        let attempt = attempt.unwrap_or(0);
+        Self { id, attempt, redelivered: false, envelope, sent_to, headers, body }
     }
 
     /// The sender's place in the trace.

@@ -1,6 +1,7 @@
 //! One per process: the way to hear and to speak.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -22,7 +23,7 @@ use crate::{
     connection::{Direction, Link},
     consumer::Listener,
     database::clock_offset,
-    desk::Desk,
+    desk::{Desk, Rehearses},
     failure::{StoreError, database},
     handles::{Handles, Parks},
     inbox,
@@ -36,6 +37,8 @@ use crate::{
     topology::{self, Role},
     tx::Tx,
 };
+
+mod support;
 
 /// How one process speaks and hears.
 #[derive(Debug, Clone)]
@@ -78,6 +81,8 @@ struct Inner {
     policy: policy::Messaging,
     roles: Mutex<Vec<Role>>,
     listening: Mutex<Vec<Arc<AtomicBool>>>,
+    /// The desks of the roles that this process knows, for previews.
+    desks: Mutex<BTreeMap<&'static str, Arc<dyn Rehearses>>>,
     topology: tokio::sync::Mutex<Option<(Instant, Result<(), String>)>>,
 }
 
@@ -124,6 +129,7 @@ impl Messaging {
             policy: config.policy,
             roles: Mutex::default(),
             listening: Mutex::default(),
+            desks: Mutex::default(),
             topology: tokio::sync::Mutex::default(),
         };
         let messaging = Self { inner: Arc::new(inner) };
@@ -193,17 +199,36 @@ impl Messaging {
         lock(&self.inner.roles).push(role.clone());
         let stop = self.inner.process.shutdown.clone();
         let queue = self.inner.speaker.routing.queue(consumers.role());
-        let desk = Desk {
+        let desk = self.desk(role, consumers, handler);
+        let listener = self.listener(queue, stop);
+        self.spawn(listener.run(desk));
+    }
+
+    /// Knows how to handle what is in the list, without hearing it: for an instance that only
+    /// answers requests, previews among them.
+    pub fn know<H: Handles>(&self, consumers: Consumers<H::Inbound>, handler: H) {
+        let role = Role { name: consumers.role().to_owned(), bindings: consumers.bindings() };
+        drop(self.desk(role, consumers, handler));
+    }
+
+    fn desk<H: Handles>(
+        &self,
+        role: Role,
+        heard: Consumers<H::Inbound>,
+        handler: H,
+    ) -> Arc<Desk<H>> {
+        let name = heard.role();
+        let desk = Arc::new(Desk {
             speaker: Arc::clone(&self.inner.speaker),
             relay: Arc::clone(&self.inner.relay),
             policy: self.inner.policy.clone(),
             role,
-            heard: consumers,
+            heard,
             handler,
-            stop: stop.clone(),
-        };
-        let listener = self.listener(queue, stop);
-        self.spawn(listener.run(desk));
+            stop: self.inner.process.shutdown.clone(),
+        });
+        lock(&self.inner.desks).insert(name, Arc::clone(&desk) as Arc<dyn Rehearses>);
+        desk
     }
 
     /// Keeps every delivery of some queues, until the process stops: the dead-letter queues of

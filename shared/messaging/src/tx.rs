@@ -66,6 +66,11 @@ impl Tx {
         Ok(())
     }
 
+    /// What would be said.
+    pub(crate) fn said(&self) -> &[OutboxRow] {
+        &self.said
+    }
+
     /// Takes everything back.
     pub(crate) async fn rollback(self) -> Result<(), StoreError> {
         self.transaction.rollback().await.map_err(database("rolling back"))

@@ -137,4 +137,34 @@ pub enum PreviewEffect {
     Repeat,
     /// It would become a dead letter again.
     DeadAgain,
+    /// It would fail and be tried again later.
+    FailsForNow,
+}
+
+/// `GET /internal/inbox/{consumer}/{message_id}`: how far a consumer came with a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InboxReply {
+    /// The consumer.
+    pub consumer: String,
+    /// The message.
+    pub message_id: Uuid,
+    /// The last attempt that ended; none while none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// How it ended; none for a message that was never heard, or so long ago that it is forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<InboxState>,
+}
+
+/// How far a consumer came with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InboxState {
+    /// It took effect.
+    Done,
+    /// It failed and is tried again.
+    Waiting,
+    /// It was given up.
+    Dead,
 }

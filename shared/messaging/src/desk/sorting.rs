@@ -64,7 +64,7 @@ impl<H: Handles> Desk<H> {
         Ok(sorted)
     }
 
-    fn decode(
+    pub(super) fn decode(
         &self,
         item: &Incoming,
         now: DateTime<Utc>,

@@ -16,4 +16,5 @@ mod counter;
 mod crash;
 mod delivery;
 mod recovery;
+mod support;
 mod tracing_hops;

@@ -1,0 +1,105 @@
+//! What support asks of every service about messages: how far a consumer came with one, what one
+//! would do, and to send one again.
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    routing::{get, post},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chassis::{
+    ApiError, FieldError,
+    http::{Json, Path},
+    trace::TraceContext,
+};
+use contracts::{
+    envelope::header,
+    internal::{InboxReply, InboxState, PreviewReply, PreviewRequest},
+};
+use messaging_core::State;
+use uuid::Uuid;
+
+use super::{Messaging, lock};
+use crate::{
+    failure::{Kind, StoreError, database},
+    inbox,
+    incoming::Incoming,
+    outgoing::{Address, OutboxRow},
+    replay::{self, Replay},
+};
+
+/// A preview carries the whole message; the broker takes larger ones, but nobody says such.
+const PREVIEW_BODY_MAX: usize = 2 * 1024 * 1024;
+
+impl Messaging {
+    /// `GET /internal/inbox/{consumer}/{message_id}` and `POST /internal/preview`, for the guarded
+    /// part of a service's router.
+    pub fn routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
+        let (asked, previewed) = (self.clone(), self.clone());
+        let inbox = move |Path((consumer, id)): Path<(String, Uuid)>| {
+            let messaging = asked.clone();
+            async move { messaging.inbox(&consumer, id).await.map(Json).map_err(failed) }
+        };
+        let preview = move |Json(request): Json<PreviewRequest>| {
+            let messaging = previewed.clone();
+            async move { messaging.preview(request).await.map(Json) }
+        };
+        Router::new().route("/internal/inbox/{consumer}/{message_id}", get(inbox)).route(
+            "/internal/preview",
+            post(preview).layer(DefaultBodyLimit::max(PREVIEW_BODY_MAX)),
+        )
+    }
+
+    /// How far a consumer came with a message.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn inbox(&self, consumer: &str, id: Uuid) -> Result<InboxReply, StoreError> {
+        let mut connection =
+            self.pool().acquire().await.map_err(database("taking a connection"))?;
+        let (_now, seen) = inbox::read(&mut connection, consumer, &[id]).await?;
+        let row = seen.into_values().next();
+        Ok(InboxReply {
+            consumer: consumer.to_owned(),
+            message_id: id,
+            attempt: row.and_then(|row| row.attempt),
+            state: row.map(|row| match row.state {
+                State::Done => InboxState::Done,
+                State::Waiting => InboxState::Waiting,
+                State::Dead => InboxState::Dead,
+            }),
+        })
+    }
+
+    /// The outbox row that sends a dead letter to its consumer again, as part of the trace that is
+    /// given.
+    #[must_use]
+    pub fn replay(&self, replay: Replay, trace: Option<TraceContext>) -> OutboxRow {
+        replay::row(replay, self.routing(), trace)
+    }
+
+    async fn preview(&self, request: PreviewRequest) -> Result<PreviewReply, ApiError> {
+        let PreviewRequest { consumer, message_id, attempt, mut headers, body_base64 } = request;
+        let desk = lock(&self.inner.desks).get(consumer.as_str()).cloned();
+        let desk = desk.ok_or_else(ApiError::not_found)?;
+        let body = STANDARD.decode(body_base64).map_err(|_not_base64| {
+            let detail = "is not base64";
+            ApiError::invalid(vec![FieldError::new("/body_base64", "invalid", detail)])
+        })?;
+        headers.insert(header::ATTEMPT.to_owned(), attempt.into());
+        let routing = self.routing();
+        let to = Address { exchange: routing.commands(), routing_key: routing.queue(&consumer) };
+        let item = Incoming::of(to, Some(&message_id.to_string()), headers, body);
+        desk.rehearse(item).await.map_err(failed)
+    }
+}
+
+fn failed(error: StoreError) -> ApiError {
+    match error.kind() {
+        Kind::Conflict | Kind::Unreachable => {
+            tracing::warn!(error = %chassis::chain(&error), "support gets no answer now");
+            ApiError::unavailable("store_unavailable", "the store does not answer now")
+        }
+        Kind::Broken => ApiError::internal(&error),
+    }
+}
