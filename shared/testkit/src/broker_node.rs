@@ -70,13 +70,28 @@ impl BrokerNode {
     /// # Panics
     /// When it cannot be killed.
     pub fn kill(&mut self) {
+        self.end("-KILL");
+    }
+
+    /// Ends the node in order, so that all it was told to make is on disk.
+    ///
+    /// A quorum queue that is made and not yet written to the node's directory of queues when the
+    /// power goes has no leader afterwards, for good (seen with RabbitMQ 3.10).
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn stop(&mut self) {
+        self.end("-TERM");
+    }
+
+    fn end(&mut self, signal: &str) {
         let Some(mut node) = self.node.take() else { return };
         let group = format!("-{}", node.id());
-        drop(Command::new("kill").args(["-KILL", "--", &group]).status());
+        drop(Command::new("kill").args([signal, "--", &group]).status());
         node.wait().unwrap();
         let begun = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
-            assert!(begun.elapsed() < Duration::from_secs(10), "the broker does not die");
+            assert!(begun.elapsed() < Duration::from_secs(30), "the broker does not end");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -90,7 +105,7 @@ impl BrokerNode {
         self.control(&["set_vm_memory_high_watermark", "absolute", limit]);
     }
 
-    /// How many messages of a queue are delivered and not acknowledged.
+    /// How many messages of a queue are delivered and not acknowledged, as of some seconds ago.
     ///
     /// # Panics
     /// When the node does not answer, or has no such queue.
@@ -103,8 +118,11 @@ impl BrokerNode {
             "name",
             "messages_unacknowledged",
         ]);
-        let line = told.lines().find_map(|line| line.strip_prefix(queue)).expect("the queue");
-        line.trim().parse().expect("a number")
+        let count = told.lines().find_map(|line| {
+            let (name, count) = line.split_once('\t')?;
+            (name == queue).then(|| count.trim().parse().expect("a number"))
+        });
+        count.expect("the queue")
     }
 
     /// The address.
