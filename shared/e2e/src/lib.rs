@@ -26,6 +26,7 @@ mod profile;
 mod program;
 mod servers;
 pub mod stack;
+pub mod token;
 pub mod traces;
 pub mod traveller;
 pub mod truth;

@@ -15,10 +15,11 @@ use futures::future::{join_all, try_join_all};
 use crate::{
     checkout::{Checkout, Infra},
     keys::Keys,
-    processes::{BESIDES, CACHE, DOUBLES, LOCKS, Layout, NODE, TRACES},
+    processes::{ASSETS, BESIDES, CACHE, CHAIN_ID, DOUBLES, LOCKS, Layout, NODE, TRACES},
     profile::Profile,
     program::{Noted, Program, Recipe},
     servers::{self, Database},
+    token::Token,
 };
 
 /// Every service.
@@ -37,6 +38,9 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 const STOP_WITHIN: Duration = Duration::from_secs(28);
 /// Lines of a log that are shown when its process fails.
 const LAST_LINES: usize = 25;
+
+/// Which test token the stack's node has, in the stack's folder.
+const TOKEN: &str = "token.json";
 
 /// What kind of stack is wanted.
 #[derive(Debug, Clone)]
@@ -152,6 +156,8 @@ impl Stack {
             )?;
         }
         try_join_all(BESIDES.map(|name| self.until_ready(name))).await?;
+        self.tell("deploying a token");
+        self.deploy_token().await?;
         self.tell("migrating");
         try_join_all(SERVICES.map(|service| self.migrate(service))).await?;
         self.tell("starting the services");
@@ -159,6 +165,15 @@ impl Stack {
             self.start_one(service, &self.recipe(service)?)?;
         }
         try_join_all(SERVICES.map(|service| self.until_ready(service))).await?;
+        Ok(())
+    }
+
+    /// Puts the test token on the node, and into the registry of assets that the services read.
+    async fn deploy_token(&self) -> anyhow::Result<()> {
+        let token = Token::deploy(&self.node()).await.context("deploying the test token")?;
+        let dir = self.dir();
+        std::fs::write(dir.join(ASSETS), token.registry(CHAIN_ID))?;
+        std::fs::write(dir.join(TOKEN), serde_json::to_string(&token)?)?;
         Ok(())
     }
 

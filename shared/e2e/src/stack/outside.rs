@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 
-use super::{SERVICES, Stack};
+use super::{SERVICES, Stack, TOKEN};
 use crate::{
     double::Double,
     endpoints::{Endpoints, Tokens},
     node::Node,
     processes::{CACHE, DOUBLES, LOCKS, NODE, TRACES},
     servers::{Database, Place},
+    token::{SYMBOL, Token},
 };
 
 impl Stack {
@@ -81,7 +82,7 @@ impl Stack {
             rabbitmq_api: self.infra.rabbitmq_api.clone(),
             evm_rpc: self.url(NODE),
             evm_payers: self.payers()?,
-            evm_tokens: BTreeMap::new(),
+            evm_tokens: BTreeMap::from([(SYMBOL.to_owned(), self.token_on_chain()?.contract)]),
             rate_feed: format!("{}/rates", self.url(DOUBLES)),
             treasury: format!("{}/treasury", self.url(DOUBLES)),
             otlp: self.url(TRACES),
@@ -98,6 +99,17 @@ impl Stack {
                 support_admin: staff_token(3),
             },
         })
+    }
+
+    /// The test token that the node has; every account of the node holds some.
+    ///
+    /// # Errors
+    /// When the stack left no note of it.
+    pub fn token_on_chain(&self) -> anyhow::Result<Token> {
+        let path = self.dir().join(TOKEN);
+        let text = std::fs::read_to_string(&path);
+        let text = text.with_context(|| format!("reading {}", path.display()))?;
+        Ok(serde_json::from_str(&text)?)
     }
 
     /// The node's funded keys, all but the last, which is the treasury's.
