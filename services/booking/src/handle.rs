@@ -9,6 +9,7 @@ use booking_core::{
 use chrono::{DateTime, Utc};
 use contracts::ids::MessageId;
 use messaging::{Handled, Handles, Outcome, Outgoing, Received, StoreError, Tx, retry};
+use sqlx::PgConnection;
 use tracing::Span;
 use uuid::Uuid;
 
@@ -71,6 +72,14 @@ impl Handles for Handler {
             Err(refusal) => Outcome::Failed(messaging::reject(refusal)),
         });
         Ok(Handled { outcomes: outcomes.collect(), after: Vec::new() })
+    }
+
+    async fn standing(
+        &self,
+        conn: &mut PgConnection,
+        subject: Uuid,
+    ) -> Result<Option<String>, StoreError> {
+        store::standing(conn, subject).await
     }
 }
 

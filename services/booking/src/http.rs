@@ -60,7 +60,8 @@ pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
         .route("/v1/bookings/{id}/history", get(bookings::history))
         .route("/v1/bookings/{id}/cancellation", post(bookings::cancel));
     let internal =
-        Router::new().route("/internal/bookings/{id}/travellers", get(people::travellers));
+        Router::new().route("/internal/bookings/{id}/travellers", get(people::travellers))
+        .merge(app.messaging.routes());
     Ok(guarded(customers, verifier("holdfast")?)
         .merge(guarded(internal, verifier("internal")?))
         .layer(DefaultBodyLimit::max(BODY_MAX))

@@ -65,6 +65,8 @@ pub async fn serve(config: Config, process: Process) -> anyhow::Result<()> {
     if config.role.works() {
         app.hear();
         jobs::start(&app);
+    } else {
+        app.know();
     }
     http::serve(&config, app).await
 }
@@ -73,6 +75,11 @@ impl App {
     /// Starts the consumer.
     pub fn hear(&self) {
         self.messaging.consume(consumers::consumers(), handle::Handler::new(self.clone()));
+    }
+
+    /// Knows what messages would do, without hearing them.
+    pub fn know(&self) {
+        self.messaging.know(consumers::consumers(), handle::Handler::new(self.clone()));
     }
 
     /// How this process speaks.

@@ -19,10 +19,12 @@ use payment_verification_core::{
     translate::{Asked, Said, said},
 };
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::{
     App,
     store::{
+        self,
         chain::{Touched, save_transfers},
         corrupt,
         payment::{self, Changed, Entry, Loaded, Transaction},
@@ -62,6 +64,14 @@ impl Handles for Handler {
         self.app.addresses.put_back(std::mem::take(&mut desk.deposits));
         desk.save(tx).await?;
         Ok(Handled { outcomes, after: vec![] })
+    }
+
+    async fn standing(
+        &self,
+        conn: &mut PgConnection,
+        subject: Uuid,
+    ) -> Result<Option<String>, StoreError> {
+        store::standing::standing(conn, subject).await
     }
 }
 

@@ -29,7 +29,10 @@ pub(crate) async fn serve(config: &Config, app: App) -> anyhow::Result<()> {
 pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
     let verifier = Verifier::from_keys(&config.token_public_keys, &config.token_issuer, "internal")
         .context("reading PAYMENT_VERIFICATION_TOKEN_PUBLIC_KEYS")?;
-    let internal = Router::new().route("/internal/shown", get(shown)).with_state(app);
+    let internal = Router::new()
+        .route("/internal/shown", get(shown))
+        .merge(app.messaging.routes())
+        .with_state(app);
     Ok(guarded(internal, verifier))
 }
 

@@ -3,6 +3,7 @@
 
 pub(crate) mod chain;
 pub(crate) mod payment;
+pub(crate) mod standing;
 
 use messaging::StoreError;
 

@@ -44,7 +44,9 @@ pub(crate) async fn serve(app: App, process: &Process, addr: SocketAddr) -> anyh
 
 /// Every route of the service.
 pub fn router(app: App) -> Router {
-    let internal = Router::new().route("/internal/accounts/{id}", get(show));
+    let internal = Router::new()
+        .route("/internal/accounts/{id}", get(show))
+        .merge(app.messaging.routes());
     let open_to_staff = Router::new().route("/internal/accounts/{id}/grants", post(grant));
     guarded(internal, app.services.clone()).merge(open_to_staff).with_state(app)
 }

@@ -14,6 +14,7 @@ use contracts::{
     supplier::Supplier,
 };
 use messaging::{Handled, Handles, Outcome, Outgoing, Received, StoreError, Tx};
+use sqlx::PgConnection;
 use supplier_sync_core::{
     Call, Command, Effect, Event, Fact, Recorded, Refusal, State, decide, effects, learn, record,
 };
@@ -110,6 +111,14 @@ impl Handles for Handler {
             }
         }
         Ok(Handled { outcomes, after: fed.started })
+    }
+
+    async fn standing(
+        &self,
+        conn: &mut PgConnection,
+        subject: Uuid,
+    ) -> Result<Option<String>, StoreError> {
+        store::standing(conn, subject).await
     }
 
     fn committed(&self, after: Vec<Started>) {

@@ -30,7 +30,8 @@ pub(crate) async fn serve(app: App, process: &Process, addr: SocketAddr) -> anyh
 pub fn router(app: App) -> Router {
     let internal = Router::new()
         .route("/internal/search", post(search))
-        .route("/internal/price-check", post(price_check));
+        .route("/internal/price-check", post(price_check))
+        .merge(app.messaging.routes());
     guarded(internal, app.services.clone()).with_state(app)
 }
 

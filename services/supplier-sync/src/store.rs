@@ -3,10 +3,12 @@
 mod exchange;
 mod hint;
 mod leg;
+mod standing;
 
 pub(crate) use exchange::{Exchange, exchange_place, journal};
 pub(crate) use hint::{join, legs_of, park, surface, waiting};
 pub(crate) use leg::{Changed, Entry, claim_due, load_for_update, now, save};
+pub(crate) use standing::standing;
 
 fn corrupt(
     table: &'static str,
