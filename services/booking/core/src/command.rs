@@ -6,8 +6,9 @@ use contracts::{
     money::Money,
     offer::LegOrder,
 };
+use uuid::Uuid;
 
-use crate::view::Action;
+use crate::{cancel::CancelQuote, view::Action};
 
 /// What is asked of us; it may be refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +16,16 @@ pub enum Command {
     /// Take a booking on from a claimed quote.
     Accept(Box<Accept>),
     /// Undo it, as the customer wishes.
-    Cancel,
+    Cancel {
+        /// The digest of the quote that the customer agreed to; needed once it costs something to
+        /// be wrong about it.
+        agreed: Option<Uuid>,
+    },
+    /// Send what goes back to this address.
+    Refund {
+        /// An address of the chain that was paid on.
+        to: String,
+    },
 }
 
 /// A quote that became a booking.
@@ -49,6 +59,12 @@ pub enum Refusal {
     NotAllowed {
         /// The next actions allowed.
         allowed: Vec<Action>,
+    },
+    /// Cancelling needs the customer's agreement to this; none was named, or it was another.
+    #[error("cancelling needs agreement to its fee")]
+    AgreementNeeded {
+        /// What it costs now.
+        quote: Box<CancelQuote>,
     },
     /// There is no such booking.
     #[error("no such booking")]

@@ -5,10 +5,13 @@ use contracts::{
     messages::{WantedLeg, WantedPoints},
     money::Money,
 };
+use uuid::Uuid;
 
 use crate::{
+    cancel::CancelQuote,
     command::{Accept, Command, Refusal},
     event::{Accepted, AcceptedLeg, Event},
+    learn::settle_down,
     next,
     policy::Policy,
     state::{Booking, EndWhy, Phase, State},
@@ -31,7 +34,15 @@ pub fn decide(
             Some(_) => Ok(Vec::new()),
             None => accepted(accept, policy, now),
         },
-        Command::Cancel => cancel(state.as_deref().ok_or(Refusal::Unknown)?),
+        Command::Cancel { agreed } => {
+            let booking = state.as_deref().ok_or(Refusal::Unknown)?;
+            Ok(settle_down(booking, cancel(booking, *agreed, now)?, now))
+        }
+        Command::Refund { to } => {
+            let booking = state.as_deref().ok_or(Refusal::Unknown)?;
+            let events = refund(booking, to, now)?;
+            Ok(if events.is_empty() { events } else { settle_down(booking, events, now) })
+        }
     }
 }
 
@@ -58,6 +69,7 @@ fn accepted(accept: &Accept, policy: &Policy, now: DateTime<Utc>) -> Result<Vec<
         commit_for_s: policy.commit_for_max.num_seconds(),
         unwind_for_s: policy.unwind_for_max.num_seconds(),
         review_for_s: policy.review_for_max.num_seconds(),
+        refund_for_s: policy.refund_for_max.num_seconds(),
     }))];
     events.extend(accept.legs.iter().map(|leg| Event::LegWished {
         leg_id: leg.leg_id,
@@ -97,11 +109,54 @@ fn check(accept: &Accept, policy: &Policy) -> Result<Money, Refusal> {
     Ok(Money::new(worth, accept.price.currency))
 }
 
-fn cancel(booking: &Booking) -> Result<Vec<Event>, Refusal> {
+/// Cancels, for the fee that the customer agreed to; where it costs nothing, without asking.
+fn cancel(
+    booking: &Booking,
+    agreed: Option<Uuid>,
+    now: DateTime<Utc>,
+) -> Result<Vec<Event>, Refusal> {
+    let quote = cancel_quote(booking, now)?;
+    let named = agreed.map(|digest| digest == quote.digest);
+    match (named, quote.cancellation) {
+        (Some(false), _) | (None, Some(_)) => {
+            Err(Refusal::AgreementNeeded { quote: Box::new(quote) })
+        }
+        (Some(true), Some(cancellation)) => Ok(next::cancel(booking, cancellation)),
+        (Some(true) | None, None) => {
+            Ok(next::unwind(booking, Phase::Cancelled, EndWhy::CancelledByCustomer))
+        }
+    }
+}
+
+/// What cancelling costs now.
+///
+/// # Errors
+/// When it cannot be cancelled now.
+pub fn cancel_quote(booking: &Booking, now: DateTime<Utc>) -> Result<CancelQuote, Refusal> {
     let allowed = next_actions(booking);
     if allowed.contains(&Action::Cancel) {
-        Ok(next::unwind(booking, Phase::Cancelled, EndWhy::CancelledByCustomer))
+        Ok(CancelQuote::of(booking, now))
     } else {
         Err(Refusal::NotAllowed { allowed })
     }
+}
+
+/// Notes where money goes; what waits for an address follows from that. The same address again is a
+/// repeat.
+fn refund(booking: &Booking, to: &str, now: DateTime<Utc>) -> Result<Vec<Event>, Refusal> {
+    let allowed = next_actions(booking);
+    let known = booking.payment.refund_to.as_deref() == Some(to);
+    if !allowed.contains(&Action::Refund) {
+        return if known { Ok(Vec::new()) } else { Err(Refusal::NotAllowed { allowed }) };
+    }
+    let mut events = Vec::new();
+    if !known {
+        events.push(Event::RefundAddressGiven { to: to.to_owned() });
+    }
+    if matches!(booking.phase, Phase::Confirmed | Phase::Completed) {
+        // Money beyond the price goes back when the customer asks for it.
+        let excess = booking.not_given_back();
+        events.push(next::asked(booking, excess, Some(to.to_owned()), now));
+    }
+    Ok(events)
 }

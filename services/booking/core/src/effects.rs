@@ -2,13 +2,14 @@
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use contracts::{
+    asset::Units,
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, ConfirmedLeg,
         LegState, LegWanted, PaymentClose, PaymentPrepare, PaymentRefund, PointsWanted,
         RefundBasis,
     },
-    money::Money,
 };
+use uuid::Uuid;
 
 use crate::{
     event::{Event, Recorded},
@@ -69,18 +70,27 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
         Event::LegWished { .. }
         | Event::PointsWished { .. }
         | Event::PaymentAsked { .. }
-        | Event::CloseAsked
-        | Event::RefundAsked { .. } => wish(booking, &recorded.event).into_iter().collect(),
+        | Event::CloseAsked { .. } => wish(booking, &recorded.event).into_iter().collect(),
+        Event::RefundAsked { by, .. } => {
+            let wake = by.map(|at| Effect::WakeAt { deadline: Deadline::Refund, at });
+            wish(booking, &recorded.event).into_iter().chain(wake).collect()
+        }
+        Event::RefundAddressed { by, .. } => {
+            let wake = Effect::WakeAt { deadline: Deadline::Refund, at: *by };
+            wish(booking, &recorded.event).into_iter().chain([wake]).collect()
+        }
         Event::LegNews { .. }
         | Event::PointsNews { .. }
         | Event::PaymentReady { .. }
         | Event::MoneySeen { .. }
         | Event::MoneySettled { .. }
         | Event::PaymentClosed { .. }
+        | Event::RefundAddressGiven { .. }
         | Event::RefundNews { .. }
         | Event::DeadlinePassed { .. }
         | Event::HoldingStarted
         | Event::Payable
+        | Event::CancellationAgreed { .. }
         | Event::ReviewOpened { .. }
         | Event::ReviewClosed
         | Event::InvariantBroken { .. } => Vec::new(),
@@ -111,18 +121,20 @@ fn wish(booking: &Booking, event: &Event) -> Option<Effect> {
             booking_id,
             payment_id,
             amount: amount.clone(),
-            price: paid_in_money(booking),
+            price: booking.paid_in_money(),
             pay_by: booking.deadlines.pay_by,
         })),
-        Event::CloseAsked => Some(Effect::Close(PaymentClose { booking_id, payment_id })),
-        Event::RefundAsked { refund_id, units } => Some(Effect::Refund(PaymentRefund {
-            booking_id,
-            payment_id,
-            refund_id: *refund_id,
-            units: *units,
-            to: booking.payment.refund_to.clone(),
-            basis: RefundBasis::Then,
-        })),
+        Event::CloseAsked { because } => {
+            let because = *because;
+            Some(Effect::Close(PaymentClose { booking_id, payment_id, because }))
+        }
+        Event::RefundAsked { refund_id, units, to, .. } => {
+            Some(Effect::Refund(refund(booking, *refund_id, *units, to.clone())))
+        }
+        Event::RefundAddressed { refund_id, to, .. } => {
+            let known = booking.payment.refunds.iter().find(|r| r.refund_id == *refund_id)?;
+            Some(Effect::Refund(refund(booking, *refund_id, known.units, Some(to.clone()))))
+        }
         Event::Accepted(_)
         | Event::LegNews { .. }
         | Event::PointsNews { .. }
@@ -130,10 +142,12 @@ fn wish(booking: &Booking, event: &Event) -> Option<Effect> {
         | Event::MoneySeen { .. }
         | Event::MoneySettled { .. }
         | Event::PaymentClosed { .. }
+        | Event::RefundAddressGiven { .. }
         | Event::RefundNews { .. }
         | Event::DeadlinePassed { .. }
         | Event::HoldingStarted
         | Event::Payable
+        | Event::CancellationAgreed { .. }
         | Event::CommitStarted
         | Event::Confirmed
         | Event::Completed
@@ -146,6 +160,17 @@ fn wish(booking: &Booking, event: &Event) -> Option<Effect> {
     }
 }
 
+fn refund(booking: &Booking, refund_id: Uuid, units: Units, to: Option<String>) -> PaymentRefund {
+    PaymentRefund {
+        booking_id: booking.booking_id,
+        payment_id: booking.payment.payment_id,
+        refund_id,
+        units,
+        to,
+        basis: RefundBasis::Then,
+    }
+}
+
 fn confirmed(booking: &Booking, recorded: &Recorded) -> BookingConfirmed {
     BookingConfirmed {
         booking_id: booking.booking_id,
@@ -153,7 +178,7 @@ fn confirmed(booking: &Booking, recorded: &Recorded) -> BookingConfirmed {
         version: recorded.version,
         at: recorded.at,
         legs: booking.legs.iter().map(confirmed_leg).collect(),
-        paid: paid_in_money(booking),
+        paid: booking.paid_in_money(),
         over_at: over_at(booking),
     }
 }
@@ -174,12 +199,6 @@ fn confirmed_leg(leg: &Leg) -> ConfirmedLeg {
         check_out: leg.order.check_out,
         price: leg.order.price,
     }
-}
-
-/// The price less what points pay.
-fn paid_in_money(booking: &Booking) -> Money {
-    let less = booking.points.map(|p| booking.price.minus(p.worth));
-    less.and_then(Result::ok).unwrap_or(booking.price)
 }
 
 /// The end of the last check-out day anywhere on earth: 12 hours after it ends in UTC.

@@ -5,7 +5,10 @@ use contracts::{
     asset::{AssetAmount, Rate, Units},
     ids::{AccountId, BookingId, LegId, PaymentId, QuoteId},
     instruction::SignedInstruction,
-    messages::{Closing, LegState, PointsState, RefundState, WantedLeg, WantedPoints},
+    messages::{
+        CloseBecause, Closing, LegEvidence, LegState, PointsState, RefundState, UndoFailing,
+        WantedLeg, WantedPoints,
+    },
     money::Money,
     offer::LegOrder,
 };
@@ -14,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     fact::Deadline,
-    state::{EndWhy, Phase, ReviewWhy},
+    state::{Cancellation, EndWhy, Phase, ReviewWhy, Stuck},
 };
 
 /// An event with its place in the journal.
@@ -44,6 +47,10 @@ pub enum Event {
         seq: u64,
         wanted_version: u32,
         state: LegState,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<LegEvidence>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        undo_failing: Option<UndoFailing>,
     },
     PointsWished {
         version: u32,
@@ -68,19 +75,46 @@ pub enum Event {
     MoneySettled {
         seq: u64,
         received: Units,
+        /// Whether it pays the price, give or take what the asset tolerates.
+        #[serde(default)]
+        complete: bool,
     },
-    CloseAsked,
+    CloseAsked {
+        #[serde(default)]
+        because: CloseBecause,
+    },
     PaymentClosed {
         closing: Closing,
     },
+    /// Money is to go back, at the value of then: as many units as were paid.
     RefundAsked {
         refund_id: Uuid,
         units: Units,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
+        /// Until when it is to have arrived; nothing while it has no address.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<DateTime<Utc>>,
+    },
+    /// The customer said where refunds go.
+    RefundAddressGiven {
+        to: String,
+    },
+    /// A refund that waited for its address has one.
+    RefundAddressed {
+        refund_id: Uuid,
+        to: String,
+        by: DateTime<Utc>,
     },
     RefundNews {
         refund_id: Uuid,
         units: Units,
         state: RefundState,
+        /// The version of the payment that told it; 0 before versions were kept.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        seq: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        transaction: Option<String>,
     },
     DeadlinePassed {
         deadline: Deadline,
@@ -90,6 +124,10 @@ pub enum Event {
     CommitStarted,
     Confirmed,
     Completed,
+    /// The customer agreed to what cancelling a bought booking costs.
+    CancellationAgreed {
+        cancellation: Cancellation,
+    },
     UnwindStarted {
         end: Phase,
         why: EndWhy,
@@ -98,6 +136,8 @@ pub enum Event {
     Cancelled,
     ReviewOpened {
         why: ReviewWhy,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stuck: Option<Stuck>,
     },
     ReviewClosed,
     /// A rule of the booking was found broken; a person has to look.
@@ -127,6 +167,19 @@ pub struct Accepted {
     pub commit_for_s: i64,
     pub unwind_for_s: i64,
     pub review_for_s: i64,
+    /// 0 in bookings from before refunds had a time of their own.
+    #[serde(default, skip_serializing_if = "is_zero_s")]
+    pub refund_for_s: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+pub(crate) const fn is_zero_s(seconds: &i64) -> bool {
+    *seconds == 0
 }
 
 /// A leg as it was accepted.

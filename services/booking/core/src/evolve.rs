@@ -4,12 +4,14 @@ use contracts::{
     asset::Units,
     messages::{Closing, WantedLeg, WantedPoints},
 };
+use uuid::Uuid;
 
 use crate::{
     event::{Accepted, AcceptedLeg, Event, Recorded},
+    fact::Deadline,
     state::{
         Booking, Deadlines, End, Known, Leg, Payment, Phase, Points, Refund, Review, ReviewWhy,
-        State,
+        State, Stuck,
     },
 };
 
@@ -34,6 +36,7 @@ fn born(recorded: &Recorded) -> State {
         changed_at: recorded.at,
         phase: Phase::Pending,
         end: None,
+        cancellation: None,
         legs: accepted.legs.iter().map(born_leg).collect(),
         price: accepted.price,
         payment: born_payment(accepted),
@@ -52,6 +55,7 @@ fn born(recorded: &Recorded) -> State {
             commit_for_s: accepted.commit_for_s,
             unwind_for_s: accepted.unwind_for_s,
             review_for_s: accepted.review_for_s,
+            refund_for_s: accepted.refund_for_s,
             passed: Vec::new(),
         },
         review: None,
@@ -64,7 +68,7 @@ fn born_leg(leg: &AcceptedLeg) -> Leg {
         order: leg.order.clone(),
         wanted: WantedLeg::Held,
         wanted_version: 0,
-        known: Known { seq: 0, wanted_version: 0, state: None },
+        known: Known { seq: 0, wanted_version: 0, state: None, undo_failing: None },
     }
 }
 
@@ -81,6 +85,7 @@ fn born_payment(accepted: &Accepted) -> Payment {
         seen_at: None,
         settled_seq: 0,
         settled: Units::ZERO,
+        paid: false,
         close_asked: false,
         closing: None,
         refunds: Vec::new(),
@@ -97,10 +102,11 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
                 leg.wanted_version = *version;
             }
         }
-        Event::LegNews { leg_id, seq, wanted_version, state } => {
+        Event::LegNews { leg_id, seq, wanted_version, state, undo_failing, .. } => {
+            let (seq, wanted_version, undo_failing) = (*seq, *wanted_version, *undo_failing);
             for leg in booking.legs.iter_mut().filter(|leg| leg.leg_id == *leg_id) {
                 let state = Some(state.clone());
-                leg.known = Known { seq: *seq, wanted_version: *wanted_version, state };
+                leg.known = Known { seq, wanted_version, state, undo_failing };
             }
         }
         Event::PointsWished { version, wanted } => {
@@ -121,23 +127,32 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
         Event::CommitStarted => booking.phase = Phase::Committing,
         Event::Confirmed => booking.phase = Phase::Confirmed,
         Event::Completed => booking.phase = Phase::Completed,
+        Event::CancellationAgreed { cancellation } => booking.cancellation = Some(*cancellation),
         Event::UnwindStarted { end, why } => {
             booking.phase = Phase::Unwinding;
             booking.end = Some(End { phase: *end, why: *why });
         }
         Event::Failed => booking.phase = Phase::Failed,
         Event::Cancelled => booking.phase = Phase::Cancelled,
-        Event::ReviewOpened { why } => open_review(booking, *why, recorded),
-        Event::InvariantBroken { .. } => open_review(booking, ReviewWhy::InvariantBroken, recorded),
+        Event::ReviewOpened { why, stuck } => open_review(booking, *why, *stuck, recorded),
+        Event::InvariantBroken { .. } => {
+            open_review(booking, ReviewWhy::InvariantBroken, None, recorded);
+        }
         Event::ReviewClosed => booking.review = None,
         Event::PaymentAsked { .. }
         | Event::PaymentReady { .. }
         | Event::MoneySeen { .. }
         | Event::MoneySettled { .. }
-        | Event::CloseAsked
+        | Event::CloseAsked { .. }
         | Event::PaymentClosed { .. }
         | Event::RefundAsked { .. }
+        | Event::RefundAddressGiven { .. }
+        | Event::RefundAddressed { .. }
         | Event::RefundNews { .. } => apply_money(&mut booking.payment, &recorded.event),
+    }
+    if matches!(&recorded.event, Event::RefundAsked { .. } | Event::RefundAddressed { .. }) {
+        // Every refund has a time of its own.
+        booking.deadlines.passed.retain(|deadline| *deadline != Deadline::Refund);
     }
 }
 
@@ -153,30 +168,32 @@ fn apply_money(payment: &mut Payment, event: &Event) {
             payment.complete = *complete;
             payment.seen_at = payment.seen_at.or(Some(*seen_at));
         }
-        Event::MoneySettled { seq, received } => {
+        Event::MoneySettled { seq, received, complete } => {
             payment.settled_seq = *seq;
+            payment.paid |= *complete;
             payment.settled = payment.settled.max(*received);
             payment.received = payment.received.max(*received);
         }
-        Event::CloseAsked => payment.close_asked = true,
+        Event::CloseAsked { .. } => payment.close_asked = true,
         Event::PaymentClosed { closing } => {
             payment.closing = Some(*closing);
             let (Closing::Closed { settled, .. } | Closing::AlreadySettled { settled }) = closing;
             payment.settled = payment.settled.max(*settled);
         }
-        Event::RefundAsked { refund_id, units } => {
-            payment.refunds.push(Refund { refund_id: *refund_id, units: *units, state: None });
+        Event::RefundAddressGiven { to } => payment.refund_to = Some(to.clone()),
+        Event::RefundAsked { refund_id, units, to, by } => {
+            change_refund(payment, *refund_id, *units, |r| (r.to, r.by) = (to.clone(), *by));
         }
-        Event::RefundNews { refund_id, units, state } => {
-            let mut known = payment.refunds.iter_mut();
-            match known.find(|refund| refund.refund_id == *refund_id) {
-                Some(refund) => refund.state = Some(*state),
-                None => payment.refunds.push(Refund {
-                    refund_id: *refund_id,
-                    units: *units,
-                    state: Some(*state),
-                }),
-            }
+        Event::RefundAddressed { refund_id, to, by } => {
+            let addressed = |r: &mut Refund| (r.to, r.by) = (Some(to.clone()), Some(*by));
+            change_refund(payment, *refund_id, Units::ZERO, addressed);
+        }
+        Event::RefundNews { refund_id, units, state, seq, transaction } => {
+            change_refund(payment, *refund_id, *units, |r| {
+                r.state = Some(*state);
+                r.seq = Some(*seq).filter(|seq| *seq > 0);
+                r.transaction.clone_from(transaction);
+            });
         }
         Event::Accepted(_)
         | Event::LegWished { .. }
@@ -189,6 +206,7 @@ fn apply_money(payment: &mut Payment, event: &Event) {
         | Event::CommitStarted
         | Event::Confirmed
         | Event::Completed
+        | Event::CancellationAgreed { .. }
         | Event::UnwindStarted { .. }
         | Event::Failed
         | Event::Cancelled
@@ -198,7 +216,28 @@ fn apply_money(payment: &mut Payment, event: &Event) {
     }
 }
 
-fn open_review(booking: &mut Booking, why: ReviewWhy, recorded: &Recorded) {
+/// Changes a refund; one that is not known yet comes last.
+fn change_refund(
+    payment: &mut Payment,
+    refund_id: Uuid,
+    units: Units,
+    change: impl FnOnce(&mut Refund),
+) {
+    match payment.refunds.iter_mut().find(|refund| refund.refund_id == refund_id) {
+        Some(refund) => change(refund),
+        None => {
+            let mut refund = born_refund(refund_id, units);
+            change(&mut refund);
+            payment.refunds.push(refund);
+        }
+    }
+}
+
+const fn born_refund(refund_id: Uuid, units: Units) -> Refund {
+    Refund { refund_id, units, state: None, seq: None, to: None, by: None, transaction: None }
+}
+
+fn open_review(booking: &mut Booking, why: ReviewWhy, stuck: Option<Stuck>, recorded: &Recorded) {
     let by = recorded.at + chrono::TimeDelta::seconds(booking.deadlines.review_for_s);
-    booking.review = Some(Review { why, since: recorded.at, by });
+    booking.review = Some(Review { why, since: recorded.at, by, stuck });
 }

@@ -36,11 +36,20 @@ pub enum Deadline {
     Unwind,
     /// The stay is over.
     Over,
+    /// A refund arrived.
+    Refund,
 }
 
 impl Deadline {
-    pub const ALL: [Self; 6] =
-        [Self::Payable, Self::Pay, Self::Settle, Self::Commit, Self::Unwind, Self::Over];
+    pub const ALL: [Self; 7] = [
+        Self::Payable,
+        Self::Pay,
+        Self::Settle,
+        Self::Commit,
+        Self::Unwind,
+        Self::Over,
+        Self::Refund,
+    ];
 
     /// The deadline's word in the timer table.
     #[must_use]
@@ -52,6 +61,7 @@ impl Deadline {
             Self::Commit => "commit",
             Self::Unwind => "unwind",
             Self::Over => "over",
+            Self::Refund => "refund",
         }
     }
 

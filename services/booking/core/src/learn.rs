@@ -28,7 +28,11 @@ pub fn learn(state: &State, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
 }
 
 /// Adds what follows from `events`, until nothing follows any more.
-fn settle_down(booking: &Booking, mut events: Vec<Event>, now: DateTime<Utc>) -> Vec<Event> {
+pub(crate) fn settle_down(
+    booking: &Booking,
+    mut events: Vec<Event>,
+    now: DateTime<Utc>,
+) -> Vec<Event> {
     let (mut after, _) = record(Some(Box::new(booking.clone())), events.clone(), now);
     for _ in 0..ROUNDS_MAX {
         let more = after.as_deref().map_or_else(Vec::new, |b| next::next(b, now));
@@ -53,6 +57,8 @@ fn join(booking: &Booking, fact: &Fact) -> Vec<Event> {
                 seq: changed.seq,
                 wanted_version: changed.wanted_version,
                 state: changed.state.clone(),
+                evidence: changed.evidence.clone(),
+                undo_failing: changed.undo_failing,
             })
         }
         Fact::PaymentPrepared(prepared) => payment
@@ -65,20 +71,26 @@ fn join(booking: &Booking, fact: &Fact) -> Vec<Event> {
             complete: seen.complete,
             seen_at: seen.seen_at,
         }),
-        Fact::PaymentSettled(settled) => (settled.seq > payment.settled_seq)
-            .then_some(Event::MoneySettled { seq: settled.seq, received: settled.received }),
+        Fact::PaymentSettled(settled) => {
+            (settled.seq > payment.settled_seq).then_some(Event::MoneySettled {
+                seq: settled.seq,
+                received: settled.received,
+                complete: settled.complete,
+            })
+        }
         Fact::PaymentClosed(closed) => {
             payment.closing.is_none().then_some(Event::PaymentClosed { closing: closed.closing })
         }
         Fact::Refund(changed) => {
             let known = payment.refunds.iter().find(|r| r.refund_id == changed.refund_id);
-            known.is_none_or(|refund| refund.state < Some(changed.state)).then_some(
-                Event::RefundNews {
-                    refund_id: changed.refund_id,
-                    units: changed.units,
-                    state: changed.state,
-                },
-            )
+            let news = known.is_none_or(|r| r.seq < Some(changed.seq));
+            news.then(|| Event::RefundNews {
+                refund_id: changed.refund_id,
+                units: changed.units,
+                state: changed.state,
+                seq: changed.seq,
+                transaction: changed.transaction.clone(),
+            })
         }
         Fact::Points(changed) => booking
             .points

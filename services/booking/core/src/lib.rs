@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 #![warn(clippy::as_conversions, clippy::float_arithmetic, clippy::wildcard_enum_match_arm)]
 
+mod cancel;
 mod command;
 mod decide;
 mod effects;
@@ -11,21 +12,25 @@ mod fact;
 mod learn;
 mod next;
 mod policy;
+mod replay;
 mod state;
+mod stuck;
 mod translate;
 mod view;
 
+pub use cancel::{CancelQuote, LegFee};
 pub use command::{Accept, Command, LegPlan, Refusal};
-pub use decide::decide;
+pub use decide::{cancel_quote, decide};
 pub use effects::{Effect, effects};
 pub use event::{Accepted, AcceptedLeg, Event, Recorded};
 pub use evolve::evolve;
 pub use fact::{Deadline, Fact};
 pub use learn::learn;
 pub use policy::Policy;
+pub use replay::replay;
 pub use state::{
-    Booking, Deadlines, End, EndWhy, Known, Leg, Payment, Phase, Points, Refund, Review, ReviewWhy,
-    State,
+    Booking, Cancellation, Deadlines, End, EndWhy, Known, Leg, Payment, Phase, Points, Refund,
+    Review, ReviewWhy, State, Stuck, StuckStep, StuckWhy,
 };
 pub use translate::Inbound;
 pub use view::{Action, MoneyAxis, Status, money, next_actions, status};

@@ -9,12 +9,14 @@ mod confirmed;
 mod holding;
 mod unwinding;
 
+pub(crate) use closed::asked;
+
 use chrono::{DateTime, Utc};
-use contracts::messages::{GoneWhy, LegState, RefusedWhy, WantedLeg, WantedPoints};
+use contracts::messages::{CloseBecause, GoneWhy, LegState, RefusedWhy, WantedLeg, WantedPoints};
 
 use crate::{
     event::Event,
-    state::{Booking, EndWhy, Leg, Phase},
+    state::{Booking, Cancellation, EndWhy, Leg, Phase, ReviewWhy},
 };
 
 /// What has to happen now; nothing when the booking only waits.
@@ -25,23 +27,51 @@ pub(crate) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
         Phase::AwaitingPayment => awaiting_payment::next(booking, now),
         Phase::Committing => committing::next(booking, now),
         Phase::Confirmed => confirmed::next(booking),
-        Phase::Unwinding => unwinding::next(booking),
-        Phase::Completed | Phase::Failed | Phase::Cancelled => closed::next(booking),
+        Phase::Unwinding => unwinding::next(booking, now),
+        Phase::Completed | Phase::Failed | Phase::Cancelled => closed::next(booking, now),
     }
 }
 
 /// Starts the undo: every obligation is registered at once, legs in reverse order.
 pub(crate) fn unwind(booking: &Booking, end: Phase, why: EndWhy) -> Vec<Event> {
     let mut events = vec![Event::UnwindStarted { end, why }];
+    if booking.review.is_some_and(|r| r.why != ReviewWhy::InvariantBroken) {
+        // Whatever somebody was to look at is undone now.
+        events.push(Event::ReviewClosed);
+    }
     events.extend(booking.legs.iter().rev().filter_map(release));
-    if let Some(points) = booking.points.filter(|p| p.wanted != WantedPoints::Released) {
+    let back = booking.cancellation.is_none_or(|c| c.points_back);
+    if let Some(points) = booking.points.filter(|p| back && p.wanted != WantedPoints::Released) {
         let version = points.wanted_version.saturating_add(1);
         events.push(Event::PointsWished { version, wanted: WantedPoints::Released });
     }
     if booking.payment.asked.is_some() && !booking.payment.is_free() && !booking.payment.close_asked
     {
-        events.push(Event::CloseAsked);
+        events.push(Event::CloseAsked { because: close_because(booking.phase) });
     }
+    events
+}
+
+/// Why the payment of a booking that is undone in this phase is closed. An address is shown from
+/// `awaiting_payment` on, and to nobody before.
+const fn close_because(phase: Phase) -> CloseBecause {
+    match phase {
+        Phase::Pending | Phase::Holding => CloseBecause::NeverShown,
+        Phase::AwaitingPayment
+        | Phase::Committing
+        | Phase::Confirmed
+        | Phase::Completed
+        | Phase::Unwinding
+        | Phase::Failed
+        | Phase::Cancelled => CloseBecause::Undone,
+    }
+}
+
+/// Cancels what was bought, as the customer agreed to.
+pub(crate) fn cancel(booking: &Booking, cancellation: Cancellation) -> Vec<Event> {
+    let mut events = vec![Event::CancellationAgreed { cancellation }];
+    let agreed = Booking { cancellation: Some(cancellation), ..booking.clone() };
+    events.extend(unwind(&agreed, Phase::Cancelled, EndWhy::CancelledByCustomer));
     events
 }
 

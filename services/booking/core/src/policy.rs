@@ -12,6 +12,7 @@ pub struct Policy {
     pub commit_for_max: TimeDelta,
     pub unwind_for_max: TimeDelta,
     pub review_for_max: TimeDelta,
+    pub refund_for_max: TimeDelta,
     pub point_worth_minor: u32,
 }
 
@@ -28,6 +29,7 @@ impl Policy {
             commit_for_max: delta(booking.commit_for_max),
             unwind_for_max: delta(booking.unwind_for_max),
             review_for_max: delta(booking.review_for_max),
+            refund_for_max: delta(policy.payment.refund_for_max),
             point_worth_minor: policy.rewards.point_worth_minor,
         }
     }

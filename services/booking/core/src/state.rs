@@ -1,11 +1,11 @@
 //! What a booking is right now: the fold of its events.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use contracts::{
     asset::{AssetAmount, Rate, Units},
     ids::{AccountId, BookingId, LegId, PaymentId, QuoteId},
     instruction::SignedInstruction,
-    messages::{Closing, LegState, PointsState, RefundState, WantedLeg, WantedPoints},
+    messages::{Closing, LegState, PointsState, RefundState, UndoFailing, WantedLeg, WantedPoints},
     money::Money,
     offer::LegOrder,
 };
@@ -31,6 +31,9 @@ pub struct Booking {
     pub phase: Phase,
     /// How it is to end, once it cannot be confirmed or is not wanted any more.
     pub end: Option<End>,
+    /// What the customer agreed to when cancelling what was bought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancellation: Option<Cancellation>,
     /// In the order of the quote.
     pub legs: Vec<Leg>,
     /// All legs together.
@@ -40,6 +43,53 @@ pub struct Booking {
     pub points: Option<Points>,
     pub deadlines: Deadlines,
     pub review: Option<Review>,
+}
+
+impl Booking {
+    /// The part of the money that is ours for good: the price, or the fee of a cancellation, or
+    /// nothing of a booking that is undone.
+    #[must_use]
+    pub fn kept(&self) -> Units {
+        match self.phase {
+            Phase::Unwinding | Phase::Failed | Phase::Cancelled => {
+                self.cancellation.map_or(Units::ZERO, |c| c.kept)
+            }
+            Phase::Pending
+            | Phase::Holding
+            | Phase::AwaitingPayment
+            | Phase::Committing
+            | Phase::Confirmed
+            | Phase::Completed => self.payment.asked.as_ref().map_or(Units::ZERO, |a| a.units),
+        }
+    }
+
+    /// Settled money that is not ours and that no refund was asked for.
+    #[must_use]
+    pub fn not_given_back(&self) -> Units {
+        let due = self.payment.settled.saturating_sub(self.kept());
+        self.payment.refunds.iter().fold(due, |left, refund| left.saturating_sub(refund.units))
+    }
+
+    /// The price less what points pay.
+    #[must_use]
+    pub fn paid_in_money(&self) -> Money {
+        let less = self.points.map(|p| self.price.minus(p.worth));
+        less.and_then(Result::ok).unwrap_or(self.price)
+    }
+}
+
+/// What the customer agreed to when cancelling what was bought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cancellation {
+    /// What the customer pays for it.
+    pub fee: Money,
+    /// What the terms would charge beyond that; ours to bear.
+    pub borne: Money,
+    /// The part of the money that pays the fee, in units at the locked rate.
+    pub kept: Units,
+    /// Whether redeemed points go back; if not, they pay a part of the fee.
+    pub points_back: bool,
 }
 
 /// How far a booking is. Only grows towards an end; a closed phase never changes.
@@ -132,6 +182,9 @@ pub struct Known {
     /// The highest wish it had taken by then.
     pub wanted_version: u32,
     pub state: Option<LegState>,
+    /// That giving it back does not succeed so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_failing: Option<UndoFailing>,
 }
 
 impl Leg {
@@ -158,19 +211,36 @@ impl Leg {
     /// Whether cancelling it costs nothing at `now`, even after it was bought.
     #[must_use]
     pub fn cancels_free(&self, now: DateTime<Utc>) -> bool {
-        let terms = &self.order.terms;
-        terms.refundable && terms.cancel_steps.first().is_none_or(|step| now < step.from)
+        self.cancel_fee(now).minor == 0
     }
 
-    /// What cancelling it costs at `now` once it was bought.
+    /// What cancelling it costs at `now` once it was bought; never more than its price.
     #[must_use]
     pub fn cancel_fee(&self, now: DateTime<Utc>) -> Money {
-        let terms = &self.order.terms;
-        if !terms.refundable {
-            return self.order.price;
+        let (terms, price) = (&self.order.terms, self.order.price);
+        if !terms.refundable || now >= self.arrival() {
+            return price;
         }
         let step = terms.cancel_steps.iter().rev().find(|step| step.from <= now);
-        step.map_or(Money::zero(self.order.price.currency), |step| step.fee)
+        let fee = step.map_or(0, |step| step.fee.minor);
+        Money::new(fee.clamp(0, price.minor), price.currency)
+    }
+
+    /// When cancelling it begins to cost something else than at `now`.
+    #[must_use]
+    pub fn cancel_fee_changes_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let fee = self.cancel_fee(now);
+        let steps = self.order.terms.cancel_steps.iter().map(|step| step.from);
+        let mut later: Vec<_> = steps.chain([self.arrival()]).filter(|at| *at > now).collect();
+        later.sort_unstable();
+        later.into_iter().find(|at| self.cancel_fee(*at) != fee)
+    }
+
+    /// When the day of arrival has begun everywhere on earth: 12 hours after it begins in UTC. From
+    /// then on nothing is given back, whatever the terms leave open.
+    #[must_use]
+    pub fn arrival(&self) -> DateTime<Utc> {
+        self.order.check_in.and_time(NaiveTime::MIN).and_utc() + TimeDelta::hours(12)
     }
 }
 
@@ -192,6 +262,9 @@ pub struct Payment {
     pub seen_at: Option<DateTime<Utc>>,
     pub settled_seq: u64,
     pub settled: Units,
+    /// Whether payment-verification said that it pays the price: a payment may be short by dust.
+    #[serde(default)]
+    pub paid: bool,
     pub close_asked: bool,
     pub closing: Option<Closing>,
     pub refunds: Vec<Refund>,
@@ -209,19 +282,27 @@ impl Payment {
     /// Whether the amount is final.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.asked.as_ref().is_some_and(|a| self.settled >= a.units)
+        self.paid || self.asked.as_ref().is_some_and(|a| self.settled >= a.units)
     }
 
-    /// Settled money that no refund was asked for.
+    /// Whether more was seen than is final.
     #[must_use]
-    pub fn not_given_back(&self) -> Units {
-        self.refunds.iter().fold(self.settled, |left, refund| left.saturating_sub(refund.units))
+    pub fn is_confirming(&self) -> bool {
+        self.received > self.settled
     }
 
-    /// Whether every refund that was asked for arrived.
+    /// All that goes back to an address the customer named.
     #[must_use]
-    pub fn refunds_arrived(&self) -> bool {
-        self.refunds.iter().all(|r| r.state == Some(RefundState::Confirmed))
+    pub fn addressed(&self) -> Units {
+        let addressed = self.refunds.iter().filter(|refund| refund.to.is_some());
+        addressed.fold(Units::ZERO, |sum, refund| sum.checked_add(refund.units).unwrap_or(sum))
+    }
+}
+
+impl Refund {
+    #[must_use]
+    pub fn has_arrived(&self) -> bool {
+        self.state == Some(RefundState::Confirmed)
     }
 }
 
@@ -233,6 +314,18 @@ pub struct Refund {
     pub units: Units,
     /// Nothing until payment-verification answered.
     pub state: Option<RefundState>,
+    /// The version of the payment that told the state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
+    /// Where to; nothing while the customer has named no address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Until when it is to have arrived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<DateTime<Utc>>,
+    /// The transaction that brings it, once one is seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<String>,
 }
 
 /// Points redeemed for a booking.
@@ -272,6 +365,9 @@ pub struct Deadlines {
     pub unwind_for_s: i64,
     /// How long a person may take for a review, in seconds.
     pub review_for_s: i64,
+    /// How long a refund may take once it has an address, in seconds.
+    #[serde(default, skip_serializing_if = "crate::event::is_zero_s")]
+    pub refund_for_s: i64,
     /// Those that have passed.
     pub passed: Vec<Deadline>,
 }
@@ -283,6 +379,51 @@ pub struct Review {
     pub why: ReviewWhy,
     pub since: DateTime<Utc>,
     pub by: DateTime<Utc>,
+    /// What does not go on, where that is why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck: Option<Stuck>,
+}
+
+/// A step of the undo that does not go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stuck {
+    pub step: StuckStep,
+    pub reason: StuckWhy,
+    /// How often it was tried, as far as is known.
+    pub attempts: u32,
+}
+
+/// Which step of the undo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
+pub enum StuckStep {
+    /// Giving a leg back.
+    ReleaseLeg { leg_id: LegId },
+    /// Giving points back.
+    ReleasePoints,
+    /// Being told whether money came.
+    ClosePayment,
+    /// Money that was seen becoming final, so that it can go back.
+    SettleMoney,
+    /// Sending money back.
+    SendRefund { refund_id: Uuid },
+}
+
+/// Why a step does not go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StuckWhy {
+    /// Its owner has not answered in time.
+    NoAnswer,
+    /// Nobody knows how it stands at the supplier.
+    InDoubt,
+    /// Whoever had to do it said no.
+    Refused,
+    /// It could not be sent.
+    NotSent,
+    /// It is under way for longer than it may take.
+    Late,
 }
 
 /// Why a person has to look.

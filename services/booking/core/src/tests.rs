@@ -6,8 +6,11 @@
     reason = "a story shows what is worth showing; a table is long"
 )]
 
+mod cancelling;
 mod properties;
+mod refunding;
 mod stories;
+mod stuck;
 mod table;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -34,6 +37,9 @@ use crate::{
 /// The amount of `accept(0, ..)`: 200.00 EUR at 2500 EUR per coin, in wei.
 const AMOUNT: u64 = 80_000_000_000_000_000;
 
+/// A cancellation that names no quote.
+const CANCEL: Command = Command::Cancel { agreed: None };
+
 fn noon() -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap()
 }
@@ -46,6 +52,7 @@ fn policy() -> Policy {
         commit_for_max: TimeDelta::minutes(30),
         unwind_for_max: TimeDelta::minutes(30),
         review_for_max: TimeDelta::hours(4),
+        refund_for_max: TimeDelta::hours(24),
         point_worth_minor: 1,
     }
 }
@@ -194,6 +201,10 @@ fn ids() -> (BookingId, PaymentId) {
 }
 
 fn prepared(amount: u64) -> Fact {
+    prepared_for(AssetAmount { units: units(amount), decimals: 18, asset: rate().asset })
+}
+
+fn prepared_for(amount: AssetAmount) -> Fact {
     let (booking_id, payment_id) = ids();
     Fact::PaymentPrepared(Box::new(PaymentPrepared {
         booking_id,
@@ -206,7 +217,7 @@ fn prepared(amount: u64) -> Fact {
                 chain: "eip155:31337".to_owned(),
                 contract: None,
                 address: "0xaa".to_owned(),
-                amount: AssetAmount { units: units(amount), decimals: 18, asset: rate().asset },
+                amount,
                 pay_by: noon() + TimeDelta::minutes(20),
                 confirmations: 3,
             },
@@ -229,9 +240,13 @@ fn seen(seq: u64, received: u64, complete: bool) -> Fact {
 }
 
 fn settled(seq: u64, received: u64) -> Fact {
+    settled_units(seq, units(received))
+}
+
+fn settled_units(seq: u64, received: Units) -> Fact {
     let (booking_id, payment_id) = ids();
-    let received = units(received);
-    Fact::PaymentSettled(PaymentSettled { booking_id, payment_id, seq, received })
+    let complete = true;
+    Fact::PaymentSettled(PaymentSettled { booking_id, payment_id, seq, received, complete })
 }
 
 fn closed(closing: Closing) -> Fact {
@@ -244,9 +259,13 @@ fn nothing_came() -> Closing {
 }
 
 fn refund(refund_id: Uuid, amount: u64, state: RefundState) -> Fact {
+    let later = u64::from(state > RefundState::Granted) + u64::from(state > RefundState::Sent);
+    refund_of(refund_id, units(amount), 10 + later, state)
+}
+
+fn refund_of(refund_id: Uuid, units: Units, seq: u64, state: RefundState) -> Fact {
     let (booking_id, payment_id) = ids();
-    let units = units(amount);
-    let (seq, transaction) = (10, None);
+    let transaction = None;
     Fact::Refund(PaymentRefundChanged {
         booking_id,
         payment_id,

@@ -1,9 +1,8 @@
 //! What a customer is shown of a booking: a status, how the money stands, what can be done.
 
-use contracts::messages::RefundState;
 use serde::{Deserialize, Serialize};
 
-use crate::state::{Booking, Payment, Phase};
+use crate::state::{Booking, Phase, Refund};
 
 /// The public status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +32,8 @@ pub enum Action {
     Pay,
     /// Undo the booking.
     Cancel,
+    /// Say where the money that goes back is sent.
+    Refund,
 }
 
 /// How the money stands; it may move after the booking is closed.
@@ -81,13 +82,29 @@ pub fn next_actions(booking: &Booking) -> Vec<Action> {
         Phase::AwaitingPayment if booking.payment.close_asked => Vec::new(),
         Phase::AwaitingPayment if booking.payment.complete => vec![Action::Cancel],
         Phase::AwaitingPayment => vec![Action::Pay, Action::Cancel],
-        Phase::Committing
-        | Phase::Confirmed
-        | Phase::Completed
-        | Phase::Unwinding
-        | Phase::Failed
-        | Phase::Cancelled => Vec::new(),
+        Phase::Committing => Vec::new(),
+        Phase::Confirmed => {
+            let mut actions = vec![Action::Cancel];
+            actions.extend(has_excess(booking).then_some(Action::Refund));
+            actions
+        }
+        Phase::Completed => Vec::from_iter(has_excess(booking).then_some(Action::Refund)),
+        Phase::Unwinding | Phase::Failed | Phase::Cancelled => {
+            Vec::from_iter(needs_address(booking).then_some(Action::Refund))
+        }
     }
+}
+
+/// Whether more settled than the price, and the rest was not given back.
+fn has_excess(booking: &Booking) -> bool {
+    !booking.not_given_back().is_zero()
+}
+
+/// Whether money goes back, now or once it is final, and nobody knows where to.
+fn needs_address(booking: &Booking) -> bool {
+    let payment = &booking.payment;
+    let due = payment.received.max(payment.settled).saturating_sub(booking.kept());
+    payment.refund_to.is_none() && due > payment.addressed()
 }
 
 /// How the money stands.
@@ -96,7 +113,7 @@ pub fn money(booking: &Booking) -> MoneyAxis {
     let payment = &booking.payment;
     let going_back = matches!(booking.phase, Phase::Unwinding | Phase::Failed | Phase::Cancelled);
     if going_back {
-        return money_back(payment);
+        return money_back(booking);
     }
     if payment.is_free() {
         MoneyAxis::None
@@ -111,13 +128,16 @@ pub fn money(booking: &Booking) -> MoneyAxis {
     }
 }
 
-fn money_back(payment: &Payment) -> MoneyAxis {
-    if payment.received > payment.settled {
+fn money_back(booking: &Booking) -> MoneyAxis {
+    let payment = &booking.payment;
+    if payment.is_confirming() {
         MoneyAxis::RefundWaiting
     } else if payment.settled.is_zero() {
         MoneyAxis::None
-    } else if payment.not_given_back().is_zero()
-        && payment.refunds.iter().all(|r| r.state == Some(RefundState::Confirmed))
+    } else if payment.settled <= booking.kept() && payment.refunds.is_empty() {
+        // All of it pays the fee.
+        MoneyAxis::Settled
+    } else if booking.not_given_back().is_zero() && payment.refunds.iter().all(Refund::has_arrived)
     {
         MoneyAxis::Refunded
     } else {

@@ -1,7 +1,7 @@
 //! Everything is held, the clock runs: money final starts the commitment, silence ends the booking.
 
 use chrono::{DateTime, Utc};
-use contracts::messages::Closing;
+use contracts::messages::{CloseBecause, Closing};
 
 use super::{committing, lost_leg, unwind};
 use crate::{
@@ -30,10 +30,10 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     let passed = &booking.deadlines.passed;
     if passed.contains(&Deadline::Pay) && !payment.complete && !payment.close_asked {
         // payment-verification alone decides that money did not come.
-        return vec![Event::CloseAsked];
+        return vec![Event::CloseAsked { because: CloseBecause::NotPaid }];
     }
     if passed.contains(&Deadline::Settle) && booking.review.is_none() {
-        return vec![Event::ReviewOpened { why: ReviewWhy::MoneyNotFinal }];
+        return vec![Event::ReviewOpened { why: ReviewWhy::MoneyNotFinal, stuck: None }];
     }
     Vec::new()
 }

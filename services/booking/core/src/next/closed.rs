@@ -1,15 +1,23 @@
 //! Over; facts are still learnt, and late money goes back.
 
-use contracts::ids::derive;
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::{asset::Units, ids::derive};
 
 use crate::{
     event::Event,
-    state::{Booking, Phase},
+    state::{Booking, Phase, ReviewWhy},
+    stuck::stuck,
 };
 
-pub(super) fn next(booking: &Booking) -> Vec<Event> {
+/// How long a refund may take in bookings from before that was kept with them.
+const REFUND_FOR: TimeDelta = TimeDelta::hours(24);
+
+pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     match booking.phase {
-        Phase::Failed | Phase::Cancelled => refund(booking),
+        Phase::Failed | Phase::Cancelled => {
+            let refund = refund(booking, now);
+            if refund.is_empty() { review(booking, now) } else { refund }
+        }
         Phase::Completed
         | Phase::Pending
         | Phase::Holding
@@ -20,16 +28,68 @@ pub(super) fn next(booking: &Booking) -> Vec<Event> {
     }
 }
 
-/// Asks for the settled money that nobody asked back yet.
-pub(super) fn refund(booking: &Booking) -> Vec<Event> {
-    let units = booking.payment.not_given_back();
-    let waiting_for_closing = booking.payment.close_asked && booking.payment.closing.is_none();
-    if units.is_zero() || waiting_for_closing {
+/// Asks for the settled money that nobody asked back yet, and gives refunds that wait the address
+/// that is known.
+pub(super) fn refund(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
+    let payment = &booking.payment;
+    if payment.close_asked && payment.closing.is_none() {
         return Vec::new();
     }
-    // The id depends on how much was settled by then, so that the same decision is the same refund.
-    let payment_id = booking.payment.payment_id.0;
-    let settled = booking.payment.settled.to_string();
-    let refund_id = derive(booking.created_at, &[payment_id.as_bytes(), settled.as_bytes()]);
-    vec![Event::RefundAsked { refund_id, units }]
+    let mut events = Vec::new();
+    if let Some(to) = &payment.refund_to {
+        let waiting = payment.refunds.iter().filter(|r| r.to.is_none() && !r.has_arrived());
+        events.extend(waiting.map(|refund| Event::RefundAddressed {
+            refund_id: refund.refund_id,
+            to: to.clone(),
+            by: refund_by(booking, now),
+        }));
+    }
+    let units = booking.not_given_back();
+    if !units.is_zero() {
+        events.push(asked(booking, units, payment.refund_to.clone(), now));
+    }
+    events
+}
+
+/// A refund of `units` that nobody asked back yet.
+pub(crate) fn asked(
+    booking: &Booking,
+    units: Units,
+    to: Option<String>,
+    now: DateTime<Utc>,
+) -> Event {
+    // The id depends on how much will have been asked back with it, so that the same decision is
+    // the same refund.
+    let payment = &booking.payment;
+    let add = |sum: Units, more: Units| sum.checked_add(more).unwrap_or(sum);
+    let total = payment.refunds.iter().fold(units, |sum, refund| add(sum, refund.units));
+    let parts = [payment.payment_id.0.as_bytes().as_slice(), &total.to_string().into_bytes()];
+    let refund_id = derive(booking.created_at, &parts);
+    let by = to.is_some().then(|| refund_by(booking, now));
+    Event::RefundAsked { refund_id, units, to, by }
+}
+
+fn refund_by(booking: &Booking, now: DateTime<Utc>) -> DateTime<Utc> {
+    match booking.deadlines.refund_for_s {
+        0 => now + REFUND_FOR,
+        seconds => now + TimeDelta::seconds(seconds),
+    }
+}
+
+/// Opens a review when a step of the undo does not go on, says so again when it is another step,
+/// and closes it when none is left.
+pub(super) fn review(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
+    let stuck = stuck(booking, now);
+    let known = booking.review.and_then(|review| review.stuck);
+    let broken = booking.review.is_some_and(|r| r.why == ReviewWhy::InvariantBroken);
+    match stuck {
+        _ if broken => Vec::new(),
+        Some(stuck) if known.is_none_or(|k| (k.step, k.reason) != (stuck.step, stuck.reason)) => {
+            vec![Event::ReviewOpened { why: ReviewWhy::Stuck, stuck: Some(stuck) }]
+        }
+        None if booking.review.is_some_and(|r| r.why == ReviewWhy::Stuck) => {
+            vec![Event::ReviewClosed]
+        }
+        Some(_) | None => Vec::new(),
+    }
 }

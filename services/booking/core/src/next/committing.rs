@@ -37,7 +37,7 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
         && booking.deadlines.passed.contains(&Deadline::Commit)
         && booking.review.is_none()
     {
-        return vec![Event::ReviewOpened { why: ReviewWhy::CommitStuck }];
+        return vec![Event::ReviewOpened { why: ReviewWhy::CommitStuck, stuck: None }];
     }
     wave
 }

@@ -1,14 +1,17 @@
-//! Owing a release, a refund, or both: closed only when nothing is owed any more.
+//! Owing a release, a refund, or both: closed only when nothing is owed any more but what waits for
+//! the customer to name an address.
+
+use chrono::{DateTime, Utc};
 
 use super::closed;
 use crate::{
     event::Event,
-    fact::Deadline,
-    state::{Booking, Leg, Phase, Points, ReviewWhy},
+    state::{Booking, Phase},
+    stuck::nothing_owed,
 };
 
-pub(super) fn next(booking: &Booking) -> Vec<Event> {
-    let refund = closed::refund(booking);
+pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
+    let refund = closed::refund(booking, now);
     if !refund.is_empty() {
         return refund;
     }
@@ -21,24 +24,5 @@ pub(super) fn next(booking: &Booking) -> Vec<Event> {
         events.push(if cancelled { Event::Cancelled } else { Event::Failed });
         return events;
     }
-    if booking.deadlines.passed.contains(&Deadline::Unwind) && booking.review.is_none() {
-        return vec![Event::ReviewOpened { why: ReviewWhy::Stuck }];
-    }
-    Vec::new()
-}
-
-/// Whether supplier, money and points are as if there had been no booking.
-fn nothing_owed(booking: &Booking) -> bool {
-    let payment = &booking.payment;
-    let legs = booking.legs.iter().all(answered_away);
-    let points = booking.points.as_ref().is_none_or(Points::are_back);
-    let closed = !payment.close_asked || payment.closing.is_some();
-    legs && points && closed && payment.refunds_arrived()
-}
-
-/// Whether the leg is gone and supplier-sync knew by then that nothing of it is wanted.
-///
-/// A refusal of an older wish is not enough: a later attempt may be under way.
-fn answered_away(leg: &Leg) -> bool {
-    leg.is_gone() && leg.known.wanted_version >= leg.wanted_version
+    closed::review(booking, now)
 }

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::{Event, Phase, evolve};
+use crate::{Action, Event, Phase, cancel_quote, evolve, next_actions};
 
 /// Facts that may come in any order; numbers make later news of the same thing newer.
 fn fact() -> impl Strategy<Value = Fact> {
@@ -96,7 +96,38 @@ proptest! {
             if matches!(booking.phase, Phase::Failed | Phase::Cancelled) {
                 let at_end = world.journal.iter().position(|e| matches!(e.event, Event::Failed | Event::Cancelled));
                 prop_assert!(at_end.is_some());
-                prop_assert!(booking.payment.not_given_back().is_zero());
+                prop_assert!(booking.not_given_back().is_zero());
+            }
+        }
+    }
+
+    /// Row: A3
+    #[test]
+    fn what_is_not_among_the_next_actions_is_refused_and_changes_nothing(
+        facts in vec(fact(), 0..40), cancels_after in 0..60_usize,
+    ) {
+        let mut world = two_legs();
+        for (n, fact) in facts.iter().enumerate() {
+            world.tell(fact);
+            if n == cancels_after {
+                let quote = cancel_quote(world.booking(), world.now);
+                world.ask(&Command::Cancel { agreed: quote.ok().map(|q| q.digest) }).ok();
+            }
+            let booking = world.booking().clone();
+            let allowed = next_actions(&booking);
+            let agreed = cancel_quote(&booking, world.now).ok().map(|q| q.digest);
+            for (action, command) in [
+                (Action::Cancel, Command::Cancel { agreed }),
+                (Action::Refund, Command::Refund { to: "0xother".to_owned() }),
+            ] {
+                let asked = decide(&world.state, &command, &policy(), world.now);
+                match allowed.contains(&action) {
+                    true => prop_assert!(asked.is_ok_and(|events| !events.is_empty())),
+                    false => {
+                        let refused = Refusal::NotAllowed { allowed: allowed.clone() };
+                        prop_assert_eq!(asked, Err(refused));
+                    }
+                }
             }
         }
     }

@@ -37,7 +37,7 @@ fn in_phase(phase: Phase) -> World {
             if phase == Phase::Failed {
                 world.tell(&passed(Deadline::Payable));
             } else {
-                world.ask(&Command::Cancel).unwrap();
+                world.ask(&CANCEL).unwrap();
             }
             if phase != Phase::Unwinding {
                 world.leg(0, 1, gone(GoneWhy::NeverMade));
@@ -53,7 +53,7 @@ fn in_phase(phase: Phase) -> World {
 type Input = (&'static str, fn(&mut World) -> usize);
 
 const INPUTS: [Input; 18] = [
-    ("cancel", |w| w.ask(&Command::Cancel).map_or(0, |()| 1)),
+    ("cancel", |w| w.ask(&CANCEL).map_or(0, |()| 1)),
     ("leg held", |w| w.leg(0, 5, held())),
     ("leg confirmed", |w| w.leg(0, 5, confirmed())),
     ("leg refused", |w| w.leg(0, 5, refused())),

@@ -1,0 +1,136 @@
+//! What cancelling costs: told before it is done, and agreed to by a digest.
+
+use chrono::{DateTime, Utc};
+use contracts::{
+    asset::{AssetAmount, Units},
+    ids::{LegId, derive},
+    messages::{GoneWhy, LegState},
+    money::Money,
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::state::{Booking, Cancellation, Leg, Phase};
+
+/// What cancelling a booking costs at one instant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CancelQuote {
+    /// Of the booking, the fee and what goes back; an agreement names it.
+    pub digest: Uuid,
+    /// What the customer pays for it.
+    pub fee: Money,
+    /// What goes back, in what was paid with and at the rate of then; of money that is not final
+    /// yet, what was seen.
+    pub refund: AssetAmount,
+    /// How many redeemed points go back.
+    pub points_back: u64,
+    /// When it begins to cost something else; nothing when it never does.
+    pub changes_at: Option<DateTime<Utc>>,
+    /// Each leg's part, as its own terms have it.
+    pub legs: Vec<LegFee>,
+    /// What is recorded when the customer agrees.
+    #[serde(skip)]
+    pub(crate) cancellation: Option<Cancellation>,
+}
+
+/// What cancelling one leg costs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LegFee {
+    pub leg_id: LegId,
+    pub fee: Money,
+    /// When it begins to cost something else.
+    pub changes_at: Option<DateTime<Utc>>,
+}
+
+impl CancelQuote {
+    /// What cancelling costs at `now`: nothing before the booking is confirmed, the suppliers' fees
+    /// afterwards.
+    ///
+    /// The fee becomes units like a price does, rounded up to the next unit, so that what goes back
+    /// is rounded down by less than one.
+    #[must_use]
+    pub fn of(booking: &Booking, now: DateTime<Utc>) -> Self {
+        let bought = booking.phase == Phase::Confirmed;
+        let legs: Vec<LegFee> = if bought {
+            booking.legs.iter().map(|leg| leg_fee(leg, now)).collect()
+        } else {
+            Vec::new()
+        };
+        let agreed = bought.then(|| agreed(booking, &legs));
+        let zero = Money::zero(booking.price.currency);
+        let fee = agreed.map_or(zero, |c| c.fee);
+        let points = booking.points.map_or(0, |p| p.points);
+        let points_back = if agreed.is_none_or(|c| c.points_back) { points } else { 0 };
+        let came = booking.payment.received.max(booking.payment.settled);
+        let given =
+            booking.payment.refunds.iter().fold(came, |left, r| left.saturating_sub(r.units));
+        let units = given.saturating_sub(agreed.map_or(Units::ZERO, |c| c.kept));
+        let digest = digest(booking, fee, units, points_back);
+        let changes_at = legs.iter().filter_map(|leg| leg.changes_at).min();
+        let refund = AssetAmount { units, ..booking.payment.quoted.clone() };
+        Self { digest, fee, refund, points_back, changes_at, legs, cancellation: agreed }
+    }
+}
+
+fn leg_fee(leg: &Leg, now: DateTime<Utc>) -> LegFee {
+    let gone = match &leg.known.state {
+        Some(LegState::Gone { why: GoneWhy::CancelledBySupplier | GoneWhy::Lapsed })
+        | Some(LegState::Refused { .. }) => true,
+        Some(
+            LegState::Gone { why: GoneWhy::Released | GoneWhy::NeverMade }
+            | LegState::Held { .. }
+            | LegState::Confirmed { .. }
+            | LegState::InDoubt { .. },
+        )
+        | None => false,
+    };
+    if gone {
+        // What the supplier took away costs the customer nothing.
+        let fee = Money::zero(leg.order.price.currency);
+        return LegFee { leg_id: leg.leg_id, fee, changes_at: None };
+    }
+    LegFee {
+        leg_id: leg.leg_id,
+        fee: leg.cancel_fee(now),
+        changes_at: leg.cancel_fee_changes_at(now),
+    }
+}
+
+/// How the fee is paid: by the money as far as that reaches, else by the points, which come back
+/// whole or not at all. The customer never pays more than the fee; what is missing is ours.
+fn agreed(booking: &Booking, legs: &[LegFee]) -> Cancellation {
+    let money = booking.paid_in_money().minor;
+    let worth = booking.points.map_or(0, |p| p.worth.minor);
+    let terms: i64 = legs.iter().fold(0, |sum, leg| sum.saturating_add(leg.fee.minor));
+    let in_money = |minor| Money::new(minor, booking.price.currency);
+    let (charged, from_money, points_back) = if terms <= money {
+        (terms, terms, true)
+    } else if terms >= worth {
+        (terms, terms.saturating_sub(worth), false)
+    } else {
+        (money, money, true)
+    };
+    let asked = booking.payment.asked.as_ref().map_or(Units::ZERO, |a| a.units);
+    // A fee of all the money keeps all of it, to the last unit.
+    let kept = booking.payment.rate.units_for(in_money(from_money)).unwrap_or(asked).min(asked);
+    Cancellation {
+        fee: in_money(charged),
+        borne: in_money(terms.saturating_sub(charged)),
+        kept,
+        points_back,
+    }
+}
+
+fn digest(booking: &Booking, fee: Money, refund: Units, points_back: u64) -> Uuid {
+    let refund = refund.to_string();
+    let parts: [&[u8]; 5] = [
+        booking.booking_id.0.as_bytes(),
+        &fee.minor.to_be_bytes(),
+        fee.currency.code().as_bytes(),
+        refund.as_bytes(),
+        &points_back.to_be_bytes(),
+    ];
+    derive(booking.created_at, &parts)
+}

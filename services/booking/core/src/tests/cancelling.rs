@@ -1,0 +1,264 @@
+//! Cancelling what was bought: the fee is told first, agreed to, and never more than that.
+
+use chrono::TimeDelta;
+use contracts::messages::{WantedLeg, WantedPoints};
+use proptest::{collection::vec, prelude::*};
+
+use super::*;
+use crate::{
+    CancelQuote, Event, MoneyAxis, Phase, Status, cancel_quote, money, next_actions, status,
+};
+
+/// Two legs of 200.00 and 100.00 EUR, bought and paid. The first costs 50.00 from day 5 and
+/// everything from day 10; the second can never be given back.
+fn bought(points: u64) -> World {
+    let mut first = order(20_000, Some(TimeDelta::days(10)));
+    let fee = Money::new(5_000, Currency::Eur);
+    first.terms.cancel_steps.insert(0, CancelStep { from: noon() + TimeDelta::days(5), fee });
+    confirmed_with(points, vec![first, order(10_000, None)])
+}
+
+fn confirmed_with(points_redeemed: u64, orders: Vec<LegOrder>) -> World {
+    let count = u128::try_from(orders.len()).unwrap();
+    let mut world = World::accepted(points_redeemed, orders);
+    if points_redeemed > 0 {
+        world.tell(&points(1, PointsState::Held));
+    }
+    for n in 0..count {
+        world.leg(n, 1, held());
+    }
+    let asked = world.booking().payment.asked.clone().unwrap();
+    if !asked.units.is_zero() {
+        world.tell(&prepared_for(asked.clone()));
+        world.tell(&settled_units(3, asked.units));
+    }
+    for _ in 0..count {
+        for n in 0..count {
+            let wanted =
+                world.booking().legs.iter().find(|l| l.leg_id == leg_id(n)).unwrap().wanted;
+            if wanted == WantedLeg::Confirmed {
+                world.leg(n, 2, confirmed());
+            }
+        }
+    }
+    assert_eq!(world.booking().phase, Phase::Confirmed);
+    world.journal.clear();
+    world.said.clear();
+    world
+}
+
+fn quote(world: &World) -> CancelQuote {
+    cancel_quote(world.booking(), world.now).unwrap()
+}
+
+fn cancel(world: &mut World) -> CancelQuote {
+    let quote = quote(world);
+    world.ask(&Command::Cancel { agreed: Some(quote.digest) }).unwrap();
+    quote
+}
+
+/// Everything that is asked of the others is done by them.
+fn undone(world: &mut World) {
+    let legs = world.booking().legs.len();
+    for n in 0..u128::try_from(legs).unwrap() {
+        world.leg(n, 8, gone(GoneWhy::Released));
+    }
+    if let Some(p) = world.booking().points.filter(|p| p.wanted == WantedPoints::Released) {
+        world.tell(&points(p.wanted_version, PointsState::Released));
+    }
+    let settled = world.booking().payment.settled;
+    if world.booking().payment.close_asked {
+        world.tell(&closed(Closing::AlreadySettled { settled }));
+    }
+}
+
+#[test]
+fn a_quote_tells_fee_refund_and_deadline_and_changes_nothing() {
+    let world = bought(0);
+    let before = world.booking().clone();
+    let quote = quote(&world);
+    assert_eq!(quote.fee, Money::new(10_000, Currency::Eur));
+    let two_thirds = rate().units_for(Money::new(20_000, Currency::Eur)).unwrap();
+    assert_eq!(quote.refund.units, two_thirds);
+    assert_eq!(quote.changes_at, Some(noon() + TimeDelta::days(5)));
+    let fees: Vec<_> = quote.legs.iter().map(|leg| (leg.fee.minor, leg.changes_at)).collect();
+    assert_eq!(fees, [(0, Some(noon() + TimeDelta::days(5))), (10_000, None)]);
+    assert_eq!(*world.booking(), before);
+}
+
+/// Row: A3
+#[test]
+fn cancelling_what_was_bought_needs_the_quote_that_holds_now() {
+    let mut world = bought(0);
+    let before = world.booking().clone();
+    let told = quote(&world);
+    let refused = world.ask(&CANCEL).unwrap_err();
+    assert_eq!(refused, Refusal::AgreementNeeded { quote: Box::new(told.clone()) });
+    // The fee rises before the customer says yes.
+    world.now += TimeDelta::days(6);
+    let refused = world.ask(&Command::Cancel { agreed: Some(told.digest) }).unwrap_err();
+    let Refusal::AgreementNeeded { quote: now } = refused else { panic!("{refused:?}") };
+    assert_eq!(now.fee, Money::new(15_000, Currency::Eur));
+    assert_ne!(now.digest, told.digest);
+    assert_eq!(*world.booking(), before);
+    world.ask(&Command::Cancel { agreed: Some(now.digest) }).unwrap();
+    assert_eq!(status(world.booking()), Status::Cancelling);
+    assert_eq!(world.booking().cancellation.unwrap().fee, now.fee);
+}
+
+/// Row: E2
+#[test]
+fn a_bought_stay_is_cancelled_free_and_all_of_it_goes_back() {
+    let mut world = confirmed_with(500, vec![order(20_000, Some(TimeDelta::days(10)))]);
+    let asked = world.booking().payment.asked.clone().unwrap().units;
+    let quote = cancel(&mut world);
+    assert_eq!((quote.fee.minor, quote.points_back), (0, 500));
+    assert_eq!(quote.refund.units, asked);
+    undone(&mut world);
+    let refund_id = world.booking().payment.refunds[0].refund_id;
+    world.ask(&Command::Refund { to: "0xme".to_owned() }).unwrap();
+    world.tell(&refund_of(refund_id, asked, 11, RefundState::Confirmed));
+    let said: Vec<String> = world.said.iter().map(stories::said).collect();
+    assert_eq!(
+        said,
+        [
+            "wake Unwind in 1800s",
+            "leg Released v3",
+            "points Released v3 (500)",
+            "close the payment",
+            &format!("refund {asked}"),
+            "booking cancelled",
+            &format!("refund {asked} to 0xme"),
+            "wake Refund in 86400s",
+        ]
+    );
+    assert_eq!(status(world.booking()), Status::Cancelled);
+    assert_eq!(money(world.booking()), MoneyAxis::Refunded);
+}
+
+#[test]
+fn a_fee_that_takes_everything_leaves_nothing_to_give_back() {
+    let mut world = confirmed_with(0, vec![order(20_000, None)]);
+    let quote = cancel(&mut world);
+    assert_eq!(quote.fee, world.booking().price);
+    assert!(quote.refund.units.is_zero());
+    undone(&mut world);
+    assert_eq!(status(world.booking()), Status::Cancelled);
+    assert_eq!(money(world.booking()), MoneyAxis::Settled);
+    assert_eq!(next_actions(world.booking()), []);
+    assert_eq!(world.booking().payment.refunds, []);
+}
+
+#[test]
+fn points_that_pay_the_fee_do_not_come_back() {
+    let mut world = confirmed_with(20_000, vec![order(20_000, None)]);
+    let quote = cancel(&mut world);
+    assert_eq!((quote.fee.minor, quote.points_back), (20_000, 0));
+    let released = |e: &Recorded| {
+        matches!(e.event, Event::PointsWished { wanted: WantedPoints::Released, .. })
+    };
+    assert!(!world.journal.iter().any(released));
+    undone(&mut world);
+    assert_eq!(status(world.booking()), Status::Cancelled);
+}
+
+#[test]
+fn what_the_supplier_took_away_costs_the_customer_nothing() {
+    let mut world = confirmed_with(0, vec![order(20_000, None)]);
+    world.leg(0, 3, gone(GoneWhy::CancelledBySupplier));
+    assert_eq!(quote(&world).fee.minor, 0);
+    cancel(&mut world);
+    assert!(world.booking().review.is_none());
+    let refund =
+        world.tell(&closed(Closing::AlreadySettled { settled: world.booking().payment.settled }));
+    assert!(refund > 0);
+    assert_eq!(world.booking().payment.refunds[0].units, world.booking().payment.settled);
+}
+
+#[test]
+fn from_the_day_of_arrival_on_nothing_is_given_back_whatever_the_terms_leave_open() {
+    let mut open = order(20_000, Some(TimeDelta::days(10)));
+    open.terms.cancel_steps.clear();
+    let mut world = confirmed_with(0, vec![open]);
+    let arrival = world.booking().legs[0].arrival();
+    assert_eq!(quote(&world).changes_at, Some(arrival));
+    world.now = arrival;
+    assert_eq!(quote(&world).fee, world.booking().price);
+}
+
+/// Prices with up to three fee steps each, in any order of size.
+fn orders() -> impl Strategy<Value = Vec<LegOrder>> {
+    let steps = vec((0..20_i64, 0..60_000_i64), 0..3);
+    let leg = (1..50_000_i64, steps, any::<bool>()).prop_map(|(minor, mut steps, refundable)| {
+        let mut order = order(minor, Some(TimeDelta::days(10)));
+        steps.sort_unstable();
+        order.terms.refundable = refundable;
+        order.terms.cancel_steps = steps
+            .into_iter()
+            .map(|(day, fee)| CancelStep {
+                from: noon() + TimeDelta::days(day),
+                fee: Money::new(fee, Currency::Eur),
+            })
+            .collect();
+        order
+    });
+    vec(leg, 1..4)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    /// Row: C11
+    #[test]
+    fn what_was_paid_less_the_fee_less_what_goes_back_is_nothing(
+        orders in orders(), share in 0..=100_u64, hours in 0..800_i64, more in 0..3_u64,
+    ) {
+        let price: i64 = orders.iter().map(|o| o.price.minor).sum();
+        let redeemed = u64::try_from(price).unwrap() * share / 100;
+        let terms = |world: &World| -> i64 {
+            world.booking().legs.iter().map(|leg| leg.cancel_fee(world.now).minor).sum()
+        };
+        let mut world = confirmed_with(redeemed, orders);
+        let asked = world.booking().payment.asked.clone().unwrap().units;
+        let paid = asked.checked_add(units(more)).unwrap();
+        if more > 0 && !asked.is_zero() {
+            world.tell(&settled_units(4, paid));
+        }
+        world.now += TimeDelta::hours(hours);
+        let (charged_at_most, before) = (terms(&world), world.booking().clone());
+        let quote = cancel(&mut world);
+        let agreed = world.booking().cancellation.unwrap();
+        // Never more than the terms say, and what they say beyond it is named.
+        prop_assert_eq!(quote.fee.minor + agreed.borne.minor, charged_at_most);
+        prop_assert!(quote.fee.minor <= charged_at_most);
+        // Points that stay spent and money that is kept pay the fee, to the cent.
+        let worth = before.points.map_or(0, |p| p.worth.minor);
+        let by_points = if agreed.points_back { 0 } else { worth };
+        let by_money = Money::new(quote.fee.minor - by_points, Currency::Eur);
+        prop_assert!(by_money.minor >= 0 && by_money.minor <= before.paid_in_money().minor);
+        prop_assert_eq!(agreed.kept, rate().units_for(by_money).unwrap());
+        undone(&mut world);
+        let payment = &world.booking().payment;
+        let back = payment.refunds.iter().fold(Units::ZERO, |sum, r| sum.checked_add(r.units).unwrap());
+        prop_assert_eq!(payment.settled, agreed.kept.checked_add(back).unwrap());
+        prop_assert_eq!(back, quote.refund.units);
+        prop_assert!(payment.refunds.len() <= 1);
+        prop_assert_eq!(status(world.booking()), Status::Cancelled);
+    }
+
+    #[test]
+    fn a_fee_changes_only_when_the_quote_says_so(orders in orders(), hours in 0..1_600_i64) {
+        let mut world = confirmed_with(0, orders);
+        let mut told = quote(&world);
+        let end = noon() + TimeDelta::hours(hours);
+        while let Some(at) = told.changes_at.filter(|at| *at <= end) {
+            world.now = at - TimeDelta::microseconds(1);
+            prop_assert_eq!(quote(&world).legs.iter().map(|l| l.fee).collect::<Vec<_>>(),
+                told.legs.iter().map(|l| l.fee).collect::<Vec<_>>());
+            world.now = at;
+            told = quote(&world);
+        }
+        world.now = end;
+        prop_assert_eq!(quote(&world).fee, told.fee);
+    }
+}

@@ -1,0 +1,97 @@
+//! An undo that fails is loud, names its step, and holds up nothing else.
+
+use super::*;
+use crate::{Phase, ReviewWhy, StuckStep, StuckWhy};
+use contracts::messages::{UndoFailedWhy, UndoFailing};
+
+fn failing(n: u128, seq: u64, version: u32, attempts: u32, why: UndoFailedWhy) -> Fact {
+    let state = LegState::InDoubt { since: noon() };
+    let Fact::Leg(changed) = leg_news(n, seq, version, state) else { unreachable!() };
+    let undo_failing = Some(UndoFailing { attempts, why });
+    Fact::Leg(LegChanged { undo_failing, ..changed })
+}
+
+fn cancelled() -> World {
+    let mut world = World::stay();
+    world.leg(0, 1, held());
+    world.tell(&prepared(AMOUNT));
+    world.tell(&settled(3, AMOUNT));
+    world.leg(0, 2, refused());
+    world
+}
+
+/// Row: A6
+#[test]
+fn an_undo_that_is_refused_is_for_a_person_at_once_with_step_reason_and_attempts() {
+    let mut world = cancelled();
+    let version = world.wanted_version(0);
+    world.tell(&failing(0, 3, version, 2, UndoFailedWhy::Refused));
+    let review = world.booking().review.unwrap();
+    let stuck = review.stuck.unwrap();
+    assert_eq!(review.why, ReviewWhy::Stuck);
+    assert_eq!(stuck.step, StuckStep::ReleaseLeg { leg_id: leg_id(0) });
+    assert_eq!((stuck.reason, stuck.attempts), (StuckWhy::Refused, 2));
+    assert_eq!(world.booking().phase, Phase::Unwinding);
+    // It holds up neither the refund nor anything else, and is never shown as done.
+    world.tell(&closed(Closing::AlreadySettled { settled: units(AMOUNT) }));
+    assert_eq!(world.booking().payment.refunds.len(), 1);
+    assert_eq!(world.booking().phase, Phase::Unwinding);
+    world.leg(0, 4, gone(GoneWhy::Released));
+    assert!(world.booking().review.is_none());
+    assert_eq!(world.booking().phase, Phase::Failed);
+}
+
+#[test]
+fn an_undo_nobody_knows_of_is_for_a_person_after_some_tries() {
+    let mut world = cancelled();
+    let version = world.wanted_version(0);
+    world.tell(&failing(0, 3, version, 4, UndoFailedWhy::Unknown));
+    assert!(world.booking().review.is_none());
+    world.tell(&failing(0, 4, version, 5, UndoFailedWhy::Unknown));
+    let stuck = world.booking().review.unwrap().stuck.unwrap();
+    assert_eq!((stuck.reason, stuck.attempts), (StuckWhy::InDoubt, 5));
+}
+
+#[test]
+fn each_step_that_is_late_is_named_until_none_is_left() {
+    let mut world = World::accepted(500, vec![order(20_500, None)]);
+    world.tell(&points(1, PointsState::Held));
+    world.tell(&prepared(AMOUNT));
+    world.ask(&CANCEL).unwrap();
+    world.tell(&passed(Deadline::Unwind));
+    let step = |world: &World| world.booking().review.and_then(|r| r.stuck).map(|s| s.step);
+    assert_eq!(step(&world), Some(StuckStep::ReleaseLeg { leg_id: leg_id(0) }));
+    world.leg(0, 1, gone(GoneWhy::NeverMade));
+    assert_eq!(step(&world), Some(StuckStep::ReleasePoints));
+    world.tell(&points(2, PointsState::Released));
+    assert_eq!(step(&world), Some(StuckStep::ClosePayment));
+    world.tell(&seen(2, 1, false));
+    world.tell(&closed(Closing::Closed { received: units(1), settled: Units::ZERO }));
+    assert_eq!(step(&world), None);
+    world.tell(&passed(Deadline::Settle));
+    assert_eq!(step(&world), Some(StuckStep::SettleMoney));
+    world.tell(&settled(3, 1));
+    assert_eq!(world.booking().phase, Phase::Cancelled);
+    assert!(world.booking().review.is_none());
+}
+
+/// Row: A8
+#[test]
+fn a_reservation_that_lives_after_the_end_is_noted_and_loud_only_if_it_cannot_be_released() {
+    let mut world = World::stay();
+    world.leg(0, 1, refused());
+    world.leg(0, 2, gone(GoneWhy::NeverMade));
+    world.tell(&closed(nothing_came()));
+    assert_eq!(world.booking().phase, Phase::Failed);
+    let version = world.booking().version;
+    world.leg(0, 3, confirmed());
+    assert_eq!(world.booking().version, version + 1);
+    assert_eq!(world.booking().phase, Phase::Failed);
+    assert!(world.booking().review.is_none());
+    let wish = world.wanted_version(0);
+    world.tell(&failing(0, 4, wish, 3, UndoFailedWhy::Refused));
+    assert_eq!(world.booking().phase, Phase::Failed);
+    assert_eq!(world.booking().review.unwrap().why, ReviewWhy::Stuck);
+    world.leg(0, 5, gone(GoneWhy::Released));
+    assert!(world.booking().review.is_none());
+}
