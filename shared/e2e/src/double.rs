@@ -83,6 +83,19 @@ impl Double {
         Ok(reply.error_for_status()?.json().await?)
     }
 
+    /// The one reservation for a guest.
+    ///
+    /// # Errors
+    /// When there is none or more than one.
+    pub async fn reservation_of(&self, guest: &str) -> anyhow::Result<Reservation> {
+        let all = self.truth().await?.reservations.into_iter();
+        let own: Vec<_> = all.filter(|r| r.guests.iter().any(|name| name == guest)).collect();
+        match <[Reservation; 1]>::try_from(own) {
+            Ok([only]) => Ok(only),
+            Err(own) => anyhow::bail!("{} reservations for {guest}", own.len()),
+        }
+    }
+
     /// Arms a fault for the next so many requests of an operation.
     ///
     /// # Errors
@@ -140,6 +153,15 @@ impl Double {
     /// When the doubles are away or know no such reservation.
     pub async fn act(&self, reference: &str, act: &str) -> anyhow::Result<()> {
         self.post("act", &json!({"reference": reference, "act": act})).await.map(drop)
+    }
+
+    /// Pushes a callback about a reservation now, whatever is true of it.
+    ///
+    /// # Errors
+    /// When the doubles are away or know no such kind of callback.
+    pub async fn notify(&self, reference: &str, event_type: &str) -> anyhow::Result<()> {
+        let body = json!({"reference": reference, "event_type": event_type});
+        self.post("notify", &body).await.map(drop)
     }
 
     async fn post(&self, path: &str, body: &Value) -> anyhow::Result<reqwest::Response> {

@@ -121,6 +121,18 @@ impl Shown {
             .fold(Units::ZERO, |sum, units| sum.checked_add(units).unwrap_or(sum))
     }
 
+    /// What a cancellation cost, in units of what was paid.
+    #[must_use]
+    pub fn fee(&self) -> Option<Units> {
+        serde_json::from_value(self.0["cancellation"]["fee_units"].clone()).ok()
+    }
+
+    /// Whether all that was to go back has arrived.
+    #[must_use]
+    pub fn is_refunded(&self) -> bool {
+        self.0["payment"]["state"] == "refunded"
+    }
+
     /// The suppliers' references of the legs that stand.
     #[must_use]
     pub fn references(&self) -> Vec<String> {

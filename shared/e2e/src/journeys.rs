@@ -1,33 +1,44 @@
 //! The journeys of the demo: each is a booking that a traveller would recognise, told step by step.
 
+mod broken;
+mod paid;
+mod steps;
+mod supplier;
 mod teller;
+mod unpaid;
 
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
-use serde_json::json;
+use anyhow::Context as _;
+use futures::future::join_all;
 
 use crate::{
     Stack,
     gateway::Shown,
-    traveller::{Traveller, Trip, some_stay},
+    traces::{Ended, Traces},
+    traveller::{Traveller, Trip},
 };
 
+pub use steps::{brief, decimal, grant, until_points};
 pub use teller::{Lane, Teller};
 
-/// Nothing in a journey takes longer on a busy machine.
-const STEP_WITHIN: Duration = Duration::from_secs(60);
-/// What is given to an account that will redeem some of it.
-const GRANT: u64 = 5_000;
-const REDEEM: u64 = 2_500;
-
-/// Every journey of the demo. Those of a row are told side by side, the rows one after the other: a
-/// fault of the supplier strikes whoever comes first.
-pub const ALL: [&[&str]; 3] = [
+/// The journeys that are told while others go on: those of a row side by side, the rows one after
+/// the other. A fault of the supplier strikes whoever comes first, a reorg whoever paid last.
+pub const ROWS: [&[&str]; 7] = [
     &["a stay paid in ether", "a stay paid partly with points"],
     &["a supplier that times out but books"],
+    &["a late callback that contradicts"],
+    &["a supplier that refuses after the money"],
+    &["a payment undone by a reorg"],
+    &["a message that is spoilt on its way"],
     &["a worker killed in the middle"],
 ];
+
+/// The journeys that only wait: they begin with the first row and may end after the last.
+pub const BESIDE: [&str; 1] = ["a payment that never comes"];
+
+/// Services send their spans once a second.
+const TRACE_WITHIN: Duration = Duration::from_secs(10);
 
 /// A journey's end.
 #[derive(Debug)]
@@ -35,129 +46,79 @@ pub struct Told {
     pub name: &'static str,
     pub trip: Trip,
     pub shown: Shown,
+    /// How many spans its view has, or which hops it lacks.
+    pub trace: Result<usize, Vec<String>>,
 }
 
-/// Runs one journey of [`ALL`].
-///
-/// # Errors
-/// When it does not end as its name says.
-pub async fn run(name: &'static str, stack: &Stack, lane: &Lane) -> anyhow::Result<Told> {
-    let traveller = Traveller::of(stack, "customer-1").await?;
-    let (trip, shown) = match name {
-        "a stay paid in ether" => paid_in_ether(&traveller, lane).await,
-        "a stay paid partly with points" => paid_with_points(stack, &traveller, lane).await,
-        "a supplier that times out but books" => times_out_but_books(stack, &traveller, lane).await,
-        "a worker killed in the middle" => worker_killed(stack, &traveller, lane).await,
+/// Every journey there is, in the order in which they begin.
+pub fn all() -> impl Iterator<Item = &'static str> {
+    ROWS.into_iter().flatten().copied().chain(BESIDE)
+}
+
+/// Tells the journeys that are wanted; those that went wrong are left out, and said so.
+pub async fn tell(stack: &Stack, teller: &Teller, wanted: impl Fn(&str) -> bool) -> Vec<Told> {
+    let lanes: Vec<(&'static str, Lane)> =
+        all().filter(|name| wanted(name)).map(|name| (name, teller.lane(name))).collect();
+    let one = |name: &'static str| {
+        let lane = lanes.iter().find(|(of, _)| *of == name).map(|(_, lane)| lane);
+        async move { told(name, stack, lane?).await }
+    };
+    let beside = join_all(BESIDE.into_iter().map(one));
+    let rows = async {
+        let mut all = Vec::new();
+        for row in ROWS {
+            all.extend(join_all(row.iter().copied().map(one)).await);
+        }
+        all
+    };
+    let (rows, beside) = futures::join!(rows, beside);
+    rows.into_iter().chain(beside).flatten().collect()
+}
+
+async fn told(name: &'static str, stack: &Stack, lane: &Lane) -> Option<Told> {
+    let journey = async {
+        let (trip, shown) = run(name, stack, lane).await?;
+        // Looked at before the next fault: a process that is killed takes its last spans along.
+        let traces = Traces::at(&stack.url("traces"));
+        let ended = ended(&shown);
+        let (spans, whole) = traces.complete_within(&trip.booking_id, ended, TRACE_WITHIN).await?;
+        anyhow::Ok(Told { name, trip, shown, trace: whole.map(|()| spans.len()) })
+    };
+    match journey.await {
+        Ok(told) => {
+            lane.end();
+            Some(told)
+        }
+        Err(error) => {
+            lane.fail(&format!("{error:#}"));
+            None
+        }
+    }
+}
+
+fn ended(shown: &Shown) -> Ended {
+    if shown.status() == "confirmed" {
+        return Ended::Confirmed;
+    }
+    Ended::Undone {
+        refunded: shown.0["payment"]["refunds"].as_array().is_some_and(|r| !r.is_empty()),
+    }
+}
+
+/// Runs one journey; an error when it does not end as its name says.
+async fn run(name: &'static str, stack: &Stack, lane: &Lane) -> anyhow::Result<(Trip, Shown)> {
+    let ada = Traveller::of(stack, "customer-1").await?;
+    match name {
+        "a stay paid in ether" => paid::in_ether(&ada, lane).await,
+        "a stay paid partly with points" => paid::with_points(stack, &ada, lane).await,
+        "a supplier that times out but books" => supplier::times_out(stack, &ada, lane).await,
+        "a late callback that contradicts" => supplier::contradicts(stack, &ada, lane).await,
+        "a supplier that refuses after the money" => supplier::refuses(stack, &ada, lane).await,
+        "a payment that never comes" => unpaid::never(stack, &ada, lane).await,
+        "a payment undone by a reorg" => unpaid::undone(stack, &ada, lane).await,
+        "a message that is spoilt on its way" => broken::message(stack, &ada, lane).await,
+        "a worker killed in the middle" => broken::worker(stack, &ada, lane).await,
         other => anyhow::bail!("no journey `{other}`"),
     }
-    .with_context(|| name.to_owned())?;
-    Ok(Told { name, trip, shown })
-}
-
-async fn paid_in_ether(traveller: &Traveller, lane: &Lane) -> anyhow::Result<(Trip, Shown)> {
-    lane.say("searching and quoting");
-    let trip = traveller.book(&some_stay()).await?;
-    lane.say(&format!("accepted as {}, being held", trip.booking_id));
-    let shown = pay_and_confirm(traveller, &trip, lane).await?;
-    lane.say("waiting for the points");
-    until_points(traveller, &trip).await?;
-    lane.done("confirmed, its points pending");
-    Ok((trip, shown))
-}
-
-async fn paid_with_points(
-    stack: &Stack,
-    traveller: &Traveller,
-    lane: &Lane,
-) -> anyhow::Result<(Trip, Shown)> {
-    lane.say(&format!("given {GRANT} points"));
-    grant(stack, &traveller.account, GRANT).await?;
-    let quote = traveller.gateway.quote(&some_stay()).await?;
-    let redeem = |body: &mut serde_json::Value| body["redeem_points"] = json!(REDEEM);
-    let trip = traveller.book_quote(quote, redeem).await?;
-    lane.say(&format!("accepted as {}, {REDEEM} points set aside", trip.booking_id));
-    let shown = pay_and_confirm(traveller, &trip, lane).await?;
-    ensure!(shown.0["points"]["redeemed"] == json!(REDEEM), "redeemed: {}", shown.0["points"]);
-    lane.done("confirmed, paid in ether and points");
-    Ok((trip, shown))
-}
-
-async fn times_out_but_books(
-    stack: &Stack,
-    traveller: &Traveller,
-    lane: &Lane,
-) -> anyhow::Result<(Trip, Shown)> {
-    lane.say("the supplier will book and never answer");
-    let quote = traveller.gateway.quote(&some_stay()).await?;
-    stack.double().arm("reserve", "timeout_after_commit", 1, None).await?;
-    let trip = traveller.book_quote(quote, |_| {}).await?;
-    lane.say(&format!("accepted as {}, looked for by our own reference", trip.booking_id));
-    let shown = pay_and_confirm(traveller, &trip, lane).await?;
-    lane.done("confirmed, one reservation");
-    Ok((trip, shown))
-}
-
-async fn worker_killed(
-    stack: &Stack,
-    traveller: &Traveller,
-    lane: &Lane,
-) -> anyhow::Result<(Trip, Shown)> {
-    lane.say("searching and quoting");
-    let trip = traveller.book(&some_stay()).await?;
-    // Not one that has had its part in this booking: its last second of spans dies with it.
-    stack.kill("rewards");
-    lane.say(&format!("accepted as {}; rewards got kill -9", trip.booking_id));
-    let shown = pay_and_confirm(traveller, &trip, lane).await?;
-    lane.say("confirmed without rewards, which is started again");
-    stack.restart("rewards").await?;
-    until_points(traveller, &trip).await?;
-    lane.done("confirmed, its points pending, once");
-    Ok((trip, shown))
-}
-
-async fn pay_and_confirm(traveller: &Traveller, trip: &Trip, lane: &Lane) -> anyhow::Result<Shown> {
-    let payable = traveller.until_payable(trip, STEP_WITHIN).await?;
-    let amount = payable.0["payment"]["amount_decimal"].as_str().unwrap_or("?").to_owned();
-    let transaction = traveller.pay(&payable).await?;
-    lane.say(&format!("held; {amount} ETH sent in {}", shorter(&transaction)));
-    traveller.until(trip, "confirmed", STEP_WITHIN, |shown| shown.status() == "confirmed").await
-}
-
-/// Waits until the points of a booking stand in the ledger, pending.
-///
-/// # Errors
-/// When they do not.
-pub async fn until_points(traveller: &Traveller, trip: &Trip) -> anyhow::Result<()> {
-    let until = std::time::Instant::now() + STEP_WITHIN;
-    loop {
-        let points = traveller.gateway.points().await?;
-        let entries = points["entries"].as_array().cloned().unwrap_or_default();
-        let earned = |entry: &serde_json::Value| {
-            entry["booking_id"] == trip.booking_id.as_str() && entry["kind"] == "earned"
-        };
-        if entries.iter().any(earned) {
-            return Ok(());
-        }
-        ensure!(std::time::Instant::now() < until, "no points for {}: {points}", trip.booking_id);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-/// Gives points to an account, as support may.
-///
-/// # Errors
-/// When rewards refuses.
-pub async fn grant(stack: &Stack, account: &str, points: u64) -> anyhow::Result<()> {
-    let http = reqwest::Client::builder().no_proxy().build()?;
-    let url = format!("{}/internal/accounts/{account}/grants", stack.url("rewards"));
-    let body = json!({"grant_id": uuid::Uuid::now_v7(), "points": points});
-    let request = http.post(url).bearer_auth(stack.internal_token("demo")).json(&body);
-    let reply = request.send().await?;
-    let status = reply.status();
-    ensure!(status.is_success(), "{status}: {}", reply.text().await.unwrap_or_default());
-    Ok(())
-}
-
-fn shorter(hash: &str) -> String {
-    format!("{}…", hash.chars().take(12).collect::<String>())
+    .with_context(|| format!("{name} went wrong"))
 }

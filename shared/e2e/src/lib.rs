@@ -11,7 +11,9 @@
     reason = "a panic is a failed test"
 )]
 
+pub mod broker;
 pub mod checkout;
+pub mod console;
 pub mod double;
 pub mod endpoints;
 mod environment;
@@ -24,6 +26,7 @@ mod ports;
 pub mod processes;
 mod profile;
 mod program;
+pub mod report;
 mod servers;
 pub mod stack;
 pub mod token;

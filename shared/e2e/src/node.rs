@@ -66,6 +66,19 @@ impl Node {
         Ok(Units(self.call("eth_getBalance", json!([address, "latest"])).await?))
     }
 
+    /// What an address holds of an ERC-20 token in the newest block.
+    ///
+    /// # Errors
+    /// When the node is away or the token answers no number.
+    pub async fn token_balance(&self, token: &str, address: &str) -> anyhow::Result<Units> {
+        let bare = address.trim_start_matches("0x").to_lowercase();
+        let data = format!("0x70a08231{bare:0>64}");
+        let call = json!([{"to": token, "data": data}, "latest"]);
+        let answer: String = self.call("eth_call", call).await?;
+        let balance = U256::from_str_radix(answer.trim_start_matches("0x"), 16);
+        Ok(Units(balance.with_context(|| format!("the balance of {address} is {answer}"))?))
+    }
+
     /// Sends the chain's own coin from an unlocked account; the hash of the transaction.
     ///
     /// # Errors
@@ -113,6 +126,15 @@ impl Node {
     /// When the node is away.
     pub async fn mine(&self, blocks: u64) -> anyhow::Result<()> {
         let _done: Value = self.call("anvil_mine", json!([format!("{blocks:#x}")])).await?;
+        Ok(())
+    }
+
+    /// Replaces the newest blocks by empty ones: what was in them is in no block any more.
+    ///
+    /// # Errors
+    /// When the node is away.
+    pub async fn reorg(&self, depth: u64) -> anyhow::Result<()> {
+        let _done: Value = self.call("anvil_reorg", json!([depth, []])).await?;
         Ok(())
     }
 

@@ -251,6 +251,25 @@ impl Stack {
         programs.get_mut(name).unwrap_or_else(|| panic!("no {name}")).kill();
     }
 
+    /// Ends a service in order, as a deploy would, and leaves it so until [`Stack::restart`].
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub async fn pause(&self, name: &str) -> anyhow::Result<()> {
+        self.programs
+            .lock()
+            .unwrap()
+            .get(name)
+            .with_context(|| format!("no {name}"))?
+            .ask_to_stop();
+        let until = Instant::now() + STOP_WITHIN;
+        while self.lives(name) {
+            anyhow::ensure!(Instant::now() < until, "{name} does not stop");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    }
+
     /// Starts a service again, ending it before if it still runs, and waits until it is ready.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-pub use complete::{complete, connected};
+pub use complete::{Ended, complete, connected};
 pub use picture::{page, text};
 pub use receive::router;
 pub use store::Store;
@@ -88,7 +88,7 @@ impl Traces {
         Ok(reply.error_for_status()?.json().await?)
     }
 
-    /// The booking's spans once every hop of a confirmed booking is there, or what is missing after
+    /// The booking's spans once every hop that its end needs is there, or what is missing after
     /// `within`: services send their spans once a second.
     ///
     /// # Errors
@@ -96,12 +96,13 @@ impl Traces {
     pub async fn complete_within(
         &self,
         booking_id: &str,
+        ended: Ended,
         within: Duration,
     ) -> anyhow::Result<(Vec<Span>, Result<(), Vec<String>>)> {
         let until = std::time::Instant::now() + within;
         loop {
             let spans = self.of_booking(booking_id).await?;
-            let verdict = complete(&spans);
+            let verdict = complete(&spans, ended);
             if verdict.is_ok() || std::time::Instant::now() > until {
                 return Ok((spans, verdict));
             }

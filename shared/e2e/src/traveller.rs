@@ -35,6 +35,8 @@ pub struct Trip {
     /// The lead guest's name, which nobody else has.
     pub guest: String,
     pub quote: Quote,
+    /// A wallet of nobody else's, where money that is given back is to arrive.
+    pub refund_to: Option<String>,
     token: String,
 }
 
@@ -46,6 +48,7 @@ impl Trip {
             booking_id: self.booking_id.clone(),
             token: self.token.clone(),
             guest: self.guest.clone(),
+            refund_to: self.refund_to.clone(),
         }
     }
 }
@@ -123,7 +126,15 @@ impl Traveller {
         let answer = self.gateway.book(&key, &body).await?;
         ensure!(answer.status == StatusCode::ACCEPTED, "not booked: {}", describe(&answer));
         let booking_id = answer.json()["booking_id"].as_str().context("no id")?.to_owned();
-        Ok(Trip { booking_id, guest: format!("Ada {family}"), quote, token: self.token.clone() })
+        let refund_to = body["refund_to"].as_str().map(str::to_owned);
+        let guest = format!("Ada {family}");
+        Ok(Trip { booking_id, guest, quote, refund_to, token: self.token.clone() })
+    }
+
+    /// An address that nothing was ever sent to.
+    #[must_use]
+    pub fn new_wallet(&self) -> String {
+        format!("0x{}", hex::encode(rand::random::<[u8; 20]>()))
     }
 
     /// Waits until a booking is as wanted; fails when it ends otherwise or takes too long.

@@ -1,15 +1,20 @@
 //! The one comparison of what was promised with what really exists. It reads only what an outsider
-//! can read: the supplier's `/truth`, the node, the gateway's HTTP.
+//! can read: the supplier's `/truth`, the node, the gateway's HTTP and through it the points.
 
+mod judge;
 pub mod plant;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use contracts::asset::Units;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use http::StatusCode;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     Stack,
@@ -20,6 +25,10 @@ use crate::{
 
 /// Questions to the gateway at once.
 const AT_ONCE: usize = 16;
+/// How often the world is looked at until it is right.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// An account shows so many entries; one that has more shows only its newest.
+const ENTRIES_SHOWN: usize = 50;
 
 /// A booking whose acceptance a customer has in hand.
 #[derive(Debug, Clone)]
@@ -29,6 +38,8 @@ pub struct Accepted {
     pub token: String,
     /// The lead guest's name, which no other booking has.
     pub guest: String,
+    /// A wallet where nothing but this booking's refund arrives, if its customer named one.
+    pub refund_to: Option<String>,
 }
 
 /// Where the truth is to be had.
@@ -48,13 +59,14 @@ pub struct Comparison {
     pub confirmed: usize,
     pub undone: usize,
     pub review: usize,
-    /// Accepted and not to be found, not ended, or confirmed without what was promised.
+    /// Accepted and not to be found, not ended, or confirmed without what was promised: a leg, its
+    /// points.
     pub lost: usize,
-    /// Reservations beside the one that a booking has.
+    /// Reservations beside the one that a booking has, and points that were credited twice.
     pub double: usize,
     /// Reservations that live for no booking.
     pub orphaned: usize,
-    /// Bookings of which more money was kept than they cost.
+    /// Bookings of which more money or points were kept than they cost.
     pub overcharged: usize,
     /// A line for each thing that is wrong.
     #[serde(skip)]
@@ -85,13 +97,14 @@ impl World {
         })
     }
 
-    /// Compares every booking that was accepted with the supplier and the chain.
+    /// Compares every booking that was accepted with the supplier, the chain and the points.
     ///
     /// # Errors
     /// When the gateway, the doubles or the node cannot be asked: then nothing is known.
     pub async fn compare(&self, accepted: &[Accepted]) -> anyhow::Result<Comparison> {
         let mut found = Comparison { bookings: accepted.len(), ..Comparison::default() };
-        let looked = accepted.iter().map(|accepted| self.look(accepted));
+        let entries = self.entries(accepted).await?;
+        let looked = accepted.iter().map(|accepted| self.look(accepted, &entries));
         // In the order of acceptance, so that two runs say the same.
         let looked: Vec<Looked> = stream::iter(looked).buffered(AT_ONCE).try_collect().await?;
         let truth = self.double.truth().await?;
@@ -107,125 +120,83 @@ impl World {
         Ok(found)
     }
 
-    async fn look(&self, accepted: &Accepted) -> anyhow::Result<Looked> {
+    /// Compares until all is right, or for so long: points and refunds come some time after the end
+    /// of a booking.
+    ///
+    /// # Errors
+    /// As [`World::compare`].
+    pub async fn compare_within(
+        &self,
+        accepted: &[Accepted],
+        within: Duration,
+    ) -> anyhow::Result<Comparison> {
+        let until = Instant::now() + within;
+        loop {
+            let found = self.compare(accepted).await?;
+            if found.is_right() || Instant::now() > until {
+                return Ok(found);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn look(
+        &self,
+        accepted: &Accepted,
+        entries: &BTreeMap<String, Vec<Value>>,
+    ) -> anyhow::Result<Looked> {
         let gateway = self.gateway.with_token(&accepted.token);
         let answer = gateway.get(&format!("/v1/bookings/{}", accepted.booking_id)).await?;
         if answer.status == StatusCode::NOT_FOUND {
-            return Ok(Looked { shown: None, received: Units::ZERO });
+            return Ok(Looked::default());
         }
         anyhow::ensure!(answer.status == StatusCode::OK, "{}", describe(&answer));
         let shown = Shown(answer.json());
+        let token = shown.0["payment"]["contract"].as_str();
         let received = match shown.address() {
             // Nothing is ever spent from a deposit address: what it holds is what it received.
-            Some(address) => self.node.balance(address).await.context("asking the node")?,
+            Some(address) => self.holds(token, address).await?,
             None => Units::ZERO,
         };
-        Ok(Looked { shown: Some(shown), received })
+        let returned = match &accepted.refund_to {
+            Some(wallet) => Some(self.holds(token, wallet).await?),
+            None => None,
+        };
+        let points = entries.get(&accepted.token).map(|all| {
+            let own = |entry: &&Value| entry["booking_id"] == accepted.booking_id.as_str();
+            all.iter().filter(own).cloned().collect()
+        });
+        Ok(Looked { shown: Some(shown), received, returned, points })
+    }
+
+    async fn holds(&self, token: Option<&str>, address: &str) -> anyhow::Result<Units> {
+        let balance = match token {
+            Some(token) => self.node.token_balance(token, address).await,
+            None => self.node.balance(address).await,
+        };
+        balance.context("asking the node")
+    }
+
+    /// Every account's entries, by its token; not those of accounts that show only some.
+    async fn entries(&self, accepted: &[Accepted]) -> anyhow::Result<BTreeMap<String, Vec<Value>>> {
+        let tokens: BTreeSet<&String> = accepted.iter().map(|accepted| &accepted.token).collect();
+        let asked = tokens.into_iter().map(|token| async move {
+            let told = self.gateway.with_token(token).points().await?;
+            let entries = told["entries"].as_array().context("rewards does not answer")?.clone();
+            anyhow::Ok((token.clone(), entries))
+        });
+        let all: Vec<_> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+        Ok(all.into_iter().filter(|(_, entries)| entries.len() < ENTRIES_SHOWN).collect())
     }
 }
 
-/// A booking as the gateway and the chain have it.
+/// A booking as the gateway, the chain and rewards have it.
+#[derive(Default)]
 struct Looked {
     shown: Option<Shown>,
     received: Units,
-}
-
-impl Looked {
-    /// Whether the customer is told that the space is his or being seen to.
-    fn claims(&self, reference: &str) -> bool {
-        self.shown.as_ref().is_some_and(|shown| {
-            let undone = matches!(shown.status(), "failed" | "cancelled");
-            !undone && shown.references().iter().any(|r| r == reference)
-        })
-    }
-}
-
-impl Comparison {
-    fn judge(&mut self, accepted: &Accepted, looked: &Looked, living: &[&Reservation]) {
-        let id = &accepted.booking_id;
-        let Some(shown) = &looked.shown else {
-            self.lost += 1;
-            return self.wrong.push(format!("{id}: accepted, and the gateway knows nothing of it"));
-        };
-        let status = shown.status();
-        match status {
-            "confirmed" | "completed" => {
-                self.confirmed += 1;
-                self.judge_promises(id, shown, living);
-            }
-            "failed" | "cancelled" => self.undone += 1,
-            _ if shown.in_review() => self.review += 1,
-            _ => {
-                self.lost += 1;
-                self.wrong.push(format!("{id}: still {status}"));
-            }
-        }
-        let price = match (status, shown.amount()) {
-            ("failed" | "cancelled", _) | (_, None) => Units::ZERO,
-            (_, Some(amount)) => amount.units,
-        };
-        let kept = looked.received.saturating_sub(shown.refunds()).saturating_sub(price);
-        // What waits to go back is not kept.
-        let owed =
-            matches!(shown.0["payment"]["state"].as_str(), Some("refund_waiting" | "refund_due"));
-        if !kept.is_zero() && !owed && shown.ended() {
-            self.overcharged += 1;
-            self.wrong
-                .push(format!("{id}: {status}, and {kept} units more than its price are kept"));
-        }
-    }
-
-    /// A confirmed booking has every leg at the supplier, confirmed, on the days it shows.
-    fn judge_promises(&mut self, id: &str, shown: &Shown, living: &[&Reservation]) {
-        let legs = shown.0["legs"].as_array().cloned().unwrap_or_default();
-        let stands = |leg: &serde_json::Value| {
-            living.iter().any(|r| {
-                leg["reference"] == r.reference.as_str()
-                    && r.state == "confirmed"
-                    && leg["check_in"] == r.check_in.as_str()
-                    && leg["check_out"] == r.check_out.as_str()
-            })
-        };
-        if legs.is_empty() || !legs.iter().all(stands) {
-            self.lost += 1;
-            self.wrong.push(format!("{id}: confirmed, and the supplier has not all of its legs"));
-        }
-    }
-
-    /// Every living reservation is the one of a booking; else it is a second one, or nobody's.
-    fn judge_reservations(
-        &mut self,
-        accepted: &[Accepted],
-        looked: &[Looked],
-        living: &[&Reservation],
-    ) {
-        let claimed: BTreeSet<&str> = living
-            .iter()
-            .filter(|r| looked.iter().any(|looked| looked.claims(&r.reference)))
-            .map(|r| r.reference.as_str())
-            .collect();
-        // What ties a second reservation to a booking: our reference for it, or the guest.
-        let mut ours: BTreeMap<&str, &str> = BTreeMap::new();
-        for reservation in living.iter().filter(|r| claimed.contains(r.reference.as_str())) {
-            let ties = reservation.guests.iter().map(String::as_str);
-            for tie in ties.chain(reservation.client_reference.as_deref()) {
-                ours.insert(tie, &reservation.reference);
-            }
-        }
-        for reservation in living.iter().filter(|r| !claimed.contains(r.reference.as_str())) {
-            let mut ties = reservation.guests.iter().map(String::as_str);
-            let reference = reservation.client_reference.as_deref();
-            let twin = reference.into_iter().chain(ties.by_ref()).find_map(|tie| ours.get(tie));
-            let Reservation { reference, state, .. } = reservation;
-            if let Some(first) = twin {
-                self.double += 1;
-                self.wrong.push(format!("{reference} ({state}) is a second one beside {first}"));
-            } else {
-                let guest = accepted.iter().find(|a| reservation.guests.contains(&a.guest));
-                let whose = guest.map_or("nobody", |a| a.booking_id.as_str());
-                self.orphaned += 1;
-                self.wrong.push(format!("{reference} ({state}) lives for no booking ({whose})"));
-            }
-        }
-    }
+    /// What the customer's wallet got back, where that is known.
+    returned: Option<Units>,
+    /// Its entries in the account of points, where all of them are shown.
+    points: Option<Vec<Value>>,
 }

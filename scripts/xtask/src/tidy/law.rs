@@ -140,7 +140,7 @@ pub(crate) const SERVICES: &[&str] = &[
 pub(crate) const HOMES: &[Home] = &[
     Home {
         dependency: "lapin",
-        normal: &["messaging", "testkit"],
+        normal: &["messaging", "testkit", "e2e"],
         tests: &["messaging"],
         instead: "hear and speak through `messaging`",
     },

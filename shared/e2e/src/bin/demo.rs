@@ -16,14 +16,16 @@ use std::{
 use clap::Parser;
 use e2e::{
     Endpoints, Profile, Stack,
-    journeys::{self, Told},
-    traces::{self, Traces},
-    traveller::{Traveller, Trip},
+    journeys::{self, Teller},
+    report,
+    traveller::Traveller,
     truth::{Comparison, World, plant},
     up,
 };
-use futures::future::join_all;
 use serde::Serialize;
+
+/// The last points and refunds come a moment after the last booking.
+const RIGHT_WITHIN: Duration = Duration::from_secs(10);
 
 #[derive(Parser)]
 #[command(name = "demo")]
@@ -37,6 +39,9 @@ struct Flags {
     /// Durations: demo (short, but for people) or fast
     #[arg(long)]
     profile: Option<Profile>,
+    /// Only journeys whose name has this in it
+    #[arg(long, hide = true)]
+    only: Vec<String>,
     /// Use a stack of this name that runs already
     #[arg(long, hide = true)]
     stack: Option<String>,
@@ -95,106 +100,26 @@ async fn demo(flags: &Flags) -> anyhow::Result<bool> {
 async fn tell(stack: &Stack, endpoints: &Endpoints, flags: &Flags) -> anyhow::Result<bool> {
     let begun = Instant::now();
     let world = World::of(stack).await?;
-    let teller = journeys::Teller::new();
-    let (mut told, mut failed, mut complete): (Vec<Told>, usize, usize) = (Vec::new(), 0, 0);
-    for row in journeys::ALL {
-        let lanes: Vec<_> = row.iter().map(|name| (*name, teller.lane(name))).collect();
-        let ended = lanes.iter().map(|(name, lane)| journeys::run(name, stack, lane));
-        for ((_, lane), ended) in lanes.iter().zip(join_all(ended).await) {
-            match ended {
-                Ok(journey) => {
-                    complete += usize::from(has_complete_trace(endpoints, &journey).await?);
-                    told.push(journey);
-                }
-                Err(error) => {
-                    failed += 1;
-                    lane.done(&format!("went wrong: {error:#}"));
-                }
-            }
-        }
-    }
-    let trips: Vec<&Trip> = told.iter().map(|told| &told.trip).collect();
-    let mut accepted: Vec<_> = trips.iter().map(|trip| trip.accepted()).collect();
+    let wanted =
+        |name: &str| flags.only.is_empty() || flags.only.iter().any(|only| name.contains(only));
+    let told = journeys::tell(stack, &Teller::new(), wanted).await;
+    let failed = journeys::all().filter(|name| wanted(name)).count() - told.len();
+    let mut accepted: Vec<_> = told.iter().map(|told| told.trip.accepted()).collect();
     if let Some(first) = told.first().filter(|_| flags.plant) {
         let traveller = Traveller::of(stack, "customer-1").await?;
         accepted.push(plant::one_of_each(stack, &traveller, &first.trip, &first.shown).await?);
         stack.node().mine(1).await?;
     }
-    let compared = world.compare(&accepted).await?;
+    let compared = world.compare_within(&accepted, RIGHT_WITHIN).await?;
+    let complete = told.iter().filter(|told| told.trace.is_ok()).count();
     let seconds = begun.elapsed().as_secs_f64();
-    print_world(stack, endpoints, &told).await?;
-    print_summary(&compared, complete, seconds, endpoints, flags);
-    let right = compared.is_right() && complete == told.len() && failed == 0;
-    Ok(right)
-}
-
-async fn has_complete_trace(endpoints: &Endpoints, told: &Told) -> anyhow::Result<bool> {
-    let id = &told.trip.booking_id;
-    let traces = Traces::at(&endpoints.otlp);
-    let (_, verdict) = traces.complete_within(id, Duration::from_secs(10)).await?;
-    if let Err(missing) = &verdict {
-        eprintln!("the trace of {id} lacks {}", missing.join(", "));
-    }
-    Ok(verdict.is_ok())
-}
-
-async fn print_world(stack: &Stack, endpoints: &Endpoints, told: &[Told]) -> anyhow::Result<()> {
-    let (truth, node) = (stack.double().truth().await?, stack.node());
-    println!("\nWhat exists at the supplier (GET {}/rapid/truth)", endpoints.doubles);
-    for told in told {
-        for r in truth.reservations.iter().filter(|r| r.guests.contains(&told.trip.guest)) {
-            let requests = truth.requests.iter().filter(|q| {
-                q.reference.as_ref() == Some(&r.reference)
-                    || q.client_reference == r.client_reference
-            });
-            let requests: Vec<&str> = requests.map(|q| q.operation.as_str()).collect();
-            println!(
-                "  {}  {}  {} to {}  {} {}  after {}",
-                r.reference,
-                r.state,
-                r.check_in,
-                r.check_out,
-                r.price.amount,
-                r.price.currency,
-                requests.join(", ")
-            );
-        }
-    }
-    println!("\nWhat lies on the chain ({}, block {})", endpoints.evm_rpc, node.height().await?);
-    for told in told {
-        if let (Some(address), Some(amount)) = (told.shown.address(), told.shown.amount()) {
-            let received = node.balance(address).await?;
-            println!("  {address}  asked {}  received {received}", amount.units);
-        }
-    }
-    let traveller = Traveller::of(stack, "customer-1").await?;
-    let points = traveller.gateway.points().await?;
-    println!("\nWhat stands in the ledger of points ({})", traveller.account);
-    println!("  {}", points["points"]);
-    for entry in points["entries"].as_array().into_iter().flatten() {
-        println!(
-            "  {:<10} {:>7}  {}",
-            text(entry, "kind"),
-            entry["points"],
-            text(entry, "booking_id")
-        );
-    }
+    println!("\nWhat came of each booking, asked from outside");
+    println!("{}", report::table(stack, &told).await?);
     if let Some(first) = told.first() {
-        let spans = Traces::at(&endpoints.otlp).of_booking(&first.trip.booking_id).await?;
-        let click = spans.iter().find(|span| span.name == "POST /v1/bookings");
-        if let Some(click) = click {
-            let own: Vec<_> =
-                spans.iter().filter(|s| s.trace_id == click.trace_id).cloned().collect();
-            println!("\nOne booking, one trace ({}; start and length in ms)", first.name);
-            print!("{}", traces::text(&own));
-            println!("  as a page: {}/traces/{}/view", endpoints.otlp, click.trace_id);
-        }
+        println!("{}", report::one_trace(endpoints, first).await?);
     }
-    Ok(())
-}
-
-fn text<'a>(value: &'a serde_json::Value, field: &str) -> &'a str {
-    value[field].as_str().unwrap_or("")
+    print_summary(&compared, complete, seconds, endpoints, flags);
+    Ok(compared.is_right() && complete == told.len() && failed == 0)
 }
 
 fn print_summary(

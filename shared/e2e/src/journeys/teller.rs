@@ -1,5 +1,5 @@
-//! Tells what happens while it happens: a spinner for each journey at a terminal, plain lines
-//! elsewhere.
+//! Tells what happens while it happens: a line for each journey that moves at a terminal, plain
+//! lines elsewhere.
 
 use std::{
     io::IsTerminal as _,
@@ -7,6 +7,13 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+/// As wide as the longest name of a journey.
+pub(crate) const NAME_COLUMNS: usize = 40;
+/// Until its turn comes a journey has no spinner yet.
+const WAITING: &str = "  · {prefix:<40.dim} {msg:.dim}";
+const MOVING: &str = "  {spinner:.cyan} {prefix:<40} {msg}";
+const DONE: &str = "  {prefix}";
 
 /// All journeys that are being told.
 #[derive(Debug)]
@@ -21,6 +28,7 @@ pub struct Lane {
     name: &'static str,
     bar: Option<ProgressBar>,
     begun: Instant,
+    last: std::sync::Mutex<String>,
 }
 
 impl Teller {
@@ -31,19 +39,17 @@ impl Teller {
         Self { bars, begun: Instant::now() }
     }
 
-    /// # Panics
-    /// When the template of a bar is none.
     #[must_use]
     pub fn lane(&self, name: &'static str) -> Lane {
         let bar = self.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::new_spinner());
-            let style = ProgressStyle::with_template("{spinner} {prefix:<38} {msg}");
-            bar.set_style(style.unwrap());
+            bar.set_style(style(WAITING));
             bar.set_prefix(name);
-            bar.enable_steady_tick(Duration::from_millis(100));
+            bar.set_message("waits for its turn");
+            bar.tick();
             bar
         });
-        Lane { name, bar, begun: self.begun }
+        Lane { name, bar, begun: self.begun, last: std::sync::Mutex::default() }
     }
 }
 
@@ -54,21 +60,59 @@ impl Default for Teller {
 }
 
 impl Lane {
+    /// What happens now.
     pub fn say(&self, what: &str) {
         match &self.bar {
-            Some(bar) => bar.set_message(what.to_owned()),
-            None => {
-                let seconds = self.begun.elapsed().as_secs_f32();
-                eprintln!("{seconds:6.1} s  {:<38} {what}", self.name);
+            Some(bar) => {
+                if self.last.lock().unwrap().is_empty() {
+                    bar.set_style(style(MOVING));
+                    bar.enable_steady_tick(Duration::from_millis(100));
+                }
+                bar.set_message(what.to_owned());
             }
+            None => self.line(" ", what),
+        }
+        what.clone_into(&mut self.last.lock().unwrap());
+    }
+
+    /// The last thing that happens; its mark comes when everything of it was looked at.
+    pub fn done(&self, what: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(what.to_owned());
+        }
+        what.clone_into(&mut self.last.lock().unwrap());
+    }
+
+    /// It ended as it should, with what was said last.
+    pub fn end(&self) {
+        let last = self.last.lock().unwrap().clone();
+        self.finish("✓", &last);
+    }
+
+    /// It ended otherwise.
+    pub fn fail(&self, why: &str) {
+        self.finish("✗", why);
+    }
+
+    fn finish(&self, mark: &str, what: &str) {
+        match &self.bar {
+            Some(bar) => {
+                let seconds = self.begun.elapsed().as_secs_f32();
+                bar.set_style(style(DONE));
+                let name = self.name;
+                bar.set_prefix(format!("{mark} {name:<NAME_COLUMNS$} {what} ({seconds:.0} s)"));
+                bar.finish();
+            }
+            None => self.line(mark, what),
         }
     }
 
-    /// The last thing that is said.
-    pub fn done(&self, what: &str) {
-        match &self.bar {
-            Some(bar) => bar.finish_with_message(what.to_owned()),
-            None => self.say(what),
-        }
+    fn line(&self, mark: &str, what: &str) {
+        let seconds = self.begun.elapsed().as_secs_f32();
+        eprintln!("{seconds:6.1} s {mark} {:<NAME_COLUMNS$} {what}", self.name);
     }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap()
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
+use contracts::routing::Routing;
 
 use super::{SERVICES, Stack, TOKEN};
 use crate::{
     double::Double,
     endpoints::{Endpoints, Tokens},
     node::Node,
-    processes::{CACHE, DOUBLES, LOCKS, NODE, TRACES},
+    processes::{CACHE, CHAIN_ID, DOUBLES, LOCKS, NODE, TRACES},
     servers::{Database, Place},
     token::{SYMBOL, Token},
 };
@@ -31,6 +32,26 @@ impl Stack {
     #[must_use]
     pub fn broker(&self) -> Option<(String, String)> {
         Some((self.infra.rabbitmq_api.clone()?, self.layout.name.clone()))
+    }
+
+    /// The broker's address with the stack's vhost, and the names of what is there.
+    #[must_use]
+    pub fn amqp(&self) -> (String, Routing) {
+        let place = Place::of(&self.infra, &self.layout.name);
+        (place.amqp_url, Routing::with_prefix(&place.prefix))
+    }
+
+    /// How far payment-verification has read the chain.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn read_blocks(&self) -> anyhow::Result<u64> {
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let url = format!("{}/ready", self.url("payment-verification"));
+        let reply = http.get(url).send().await?;
+        let told: serde_json::Value = reply.json().await?;
+        let height = told["details"]["chains"][format!("eip155:{CHAIN_ID}")]["height"].as_u64();
+        height.with_context(|| format!("no chain in {told}"))
     }
 
     #[must_use]

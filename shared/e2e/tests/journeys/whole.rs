@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use e2e::{
     journeys::until_points,
-    traces::{Span, Traces, connected},
+    traces::{Ended, Span, Traces, connected},
     traveller::{Traveller, some_stay},
 };
 
@@ -30,8 +30,8 @@ async fn a_confirmed_booking_earns_points_and_is_one_connected_view_of_few_messa
     assert_eq!(earned.count(), 1);
 
     let traces = Traces::at(&stack.url("traces"));
-    let (spans, verdict) =
-        traces.complete_within(&trip.booking_id, Duration::from_secs(15)).await.unwrap();
+    let asked = traces.complete_within(&trip.booking_id, Ended::Confirmed, Duration::from_secs(15));
+    let (spans, verdict) = asked.await.unwrap();
     assert_eq!(verdict, Ok(()), "\n{}", e2e::traces::text(&spans));
     let click = spans.iter().find(|span| span.name == "POST /v1/bookings").unwrap();
     let reached = connected(&spans, &click.place());

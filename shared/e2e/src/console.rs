@@ -1,0 +1,86 @@
+//! Staff's HTTP: what support sees of dead letters, and what it does about them.
+
+use anyhow::{Context as _, ensure};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::{
+    Stack,
+    gateway::{Answer, Gateway, describe},
+};
+
+/// The console as one member of staff.
+#[derive(Debug, Clone)]
+pub struct Console {
+    http: Gateway,
+}
+
+impl Console {
+    /// A member of staff with one role.
+    #[must_use]
+    pub fn of(stack: &Stack, role: &str) -> Self {
+        let token = stack.token(role, &[role]);
+        Self { http: Gateway::new(&stack.url("support-console"), &token) }
+    }
+
+    /// The dead letters of a booking, newest first.
+    ///
+    /// # Errors
+    /// When they are not to be had.
+    pub async fn of_booking(&self, booking_id: &str) -> anyhow::Result<Vec<Value>> {
+        self.list(&format!("?booking_id={booking_id}")).await
+    }
+
+    /// A page of dead letters, by the console's own query.
+    ///
+    /// # Errors
+    /// When they are not to be had.
+    pub async fn list(&self, query: &str) -> anyhow::Result<Vec<Value>> {
+        let answer = self.http.get(&format!("/v1/dead-letters{query}")).await?;
+        ensure!(answer.status == StatusCode::OK, "dead letters: {}", describe(&answer));
+        serde_json::from_value(answer.json()["dead_letters"].take()).context("a list")
+    }
+
+    /// All that came with one.
+    ///
+    /// # Errors
+    /// When it is not to be had.
+    pub async fn show(&self, id: &str) -> anyhow::Result<Value> {
+        let answer = self.http.get(&format!("/v1/dead-letters/{id}")).await?;
+        ensure!(answer.status == StatusCode::OK, "dead letter {id}: {}", describe(&answer));
+        Ok(answer.json())
+    }
+
+    /// Asks for a dead letter to be sent again, mended or as it was; whatever the answer is.
+    ///
+    /// # Errors
+    /// When the console does not answer.
+    pub async fn ask_for_replay(
+        &self,
+        id: &str,
+        mended: Option<&Value>,
+        reason: &str,
+    ) -> anyhow::Result<Answer> {
+        let mut body = json!({"reason": reason});
+        if let Some(mended) = mended {
+            body["body_base64"] = json!(STANDARD.encode(mended.to_string()));
+        }
+        self.http.post(&format!("/v1/dead-letters/{id}/replay"), &body).await
+    }
+
+    /// Sends a dead letter again, mended or as it was.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn replay(
+        &self,
+        id: &str,
+        mended: Option<&Value>,
+        reason: &str,
+    ) -> anyhow::Result<()> {
+        let answer = self.ask_for_replay(id, mended, reason).await?;
+        ensure!(answer.status.is_success(), "not replayed: {}", describe(&answer));
+        Ok(())
+    }
+}

@@ -1,0 +1,125 @@
+//! What a newcomer reads when the journeys are over: what came of each booking, asked from outside,
+//! and one of them hop by hop.
+
+use std::fmt::Write as _;
+
+use contracts::asset::{AssetAmount, Units};
+
+use crate::{
+    Endpoints, Stack,
+    double::Reservation,
+    journeys::{Told, decimal},
+    traces::{self, Traces},
+    traveller::Traveller,
+};
+
+/// One line of the table.
+struct Line {
+    cells: [String; 6],
+}
+
+const HEADS: [&str; 6] = ["journey", "booking", "at the supplier", "money", "points", "trace"];
+
+/// A table of all bookings: what their customers, the supplier, the chain, the ledger of points and
+/// the traces say.
+///
+/// # Errors
+/// When one of them cannot be asked.
+pub async fn table(stack: &Stack, told: &[Told]) -> anyhow::Result<String> {
+    let (truth, node) = (stack.double().truth().await?, stack.node());
+    let ada = Traveller::of(stack, "customer-1").await?;
+    let points = ada.gateway.points().await?;
+    let mut lines = vec![Line { cells: HEADS.map(str::to_owned) }];
+    for told in told {
+        let own = truth.reservations.iter().filter(|r| r.guests.contains(&told.trip.guest));
+        let token = told.shown.0["payment"]["contract"].as_str();
+        let holds = async |address: &str| match token {
+            Some(token) => node.token_balance(token, address).await,
+            None => node.balance(address).await,
+        };
+        let paid = match told.shown.address() {
+            Some(address) => holds(address).await?,
+            None => Units::ZERO,
+        };
+        let back = match &told.trip.refund_to {
+            Some(wallet) => holds(wallet).await?,
+            None => Units::ZERO,
+        };
+        lines.push(Line {
+            cells: [
+                told.name.to_owned(),
+                told.shown.status().to_owned(),
+                own.map(reservation).collect::<Vec<_>>().join(", "),
+                money(told, paid, back),
+                moved(&points["entries"], &told.trip.booking_id),
+                match &told.trace {
+                    Ok(spans) => format!("whole, {spans} spans"),
+                    Err(missing) => format!("lacks {}", missing.join(", ")),
+                },
+            ],
+        });
+    }
+    Ok(draw(&lines))
+}
+
+fn reservation(reservation: &Reservation) -> String {
+    format!("{} {}", reservation.reference, reservation.state)
+}
+
+fn money(told: &Told, paid: Units, back: Units) -> String {
+    let Some(asked) = told.shown.amount() else { return "none asked".to_owned() };
+    let short = |units: Units| {
+        let amount = AssetAmount { units, ..asked.clone() };
+        let text = amount.decimal();
+        let text = if text.contains('.') { text.trim_end_matches('0') } else { &text };
+        text.trim_end_matches('.').to_owned()
+    };
+    let asset = decimal(&told.shown);
+    let asset = asset.rsplit(' ').next().unwrap_or("");
+    match (paid.is_zero(), back.is_zero()) {
+        (true, _) => format!("0 of {} {asset}", short(asked.units)),
+        (false, true) => format!("{} {asset}", short(paid)),
+        (false, false) => format!("{} {asset}, {} back", short(paid), short(back)),
+    }
+}
+
+/// The entries of one booking, oldest first.
+fn moved(entries: &serde_json::Value, booking_id: &str) -> String {
+    let own = entries.as_array().into_iter().flatten().filter(|e| e["booking_id"] == booking_id);
+    let each = own.map(|entry| {
+        let points = entry["points"].as_i64().unwrap_or_default();
+        format!("{points:+} {}", entry["kind"].as_str().unwrap_or(""))
+    });
+    let mut each: Vec<String> = each.collect();
+    each.reverse();
+    if each.is_empty() { "none".to_owned() } else { each.join(", ") }
+}
+
+fn draw(lines: &[Line]) -> String {
+    let widest = |column: usize| lines.iter().map(|line| line.cells[column].chars().count()).max();
+    let widths: Vec<usize> = (0..HEADS.len()).map(|column| widest(column).unwrap_or(0)).collect();
+    let mut text = String::new();
+    for line in lines {
+        let cells = line.cells.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}"));
+        let whole = cells.collect::<Vec<_>>().join("  ");
+        writeln!(text, "  {}", whole.trim_end()).unwrap();
+    }
+    text
+}
+
+/// The first booking's trace, and where each is to be seen as a page.
+///
+/// # Errors
+/// When the receiver is away.
+pub async fn one_trace(endpoints: &Endpoints, told: &Told) -> anyhow::Result<String> {
+    let spans = Traces::at(&endpoints.otlp).of_booking(&told.trip.booking_id).await?;
+    let Some(click) = spans.iter().find(|span| span.name == "POST /v1/bookings") else {
+        return Ok(String::new());
+    };
+    let own: Vec<_> = spans.iter().filter(|s| s.trace_id == click.trace_id).cloned().collect();
+    let (name, text) = (told.name, traces::text(&own));
+    let page = format!("{}/traces/{}/view", endpoints.otlp, click.trace_id);
+    Ok(format!(
+        "One booking, hop by hop ({name}; start and length in ms)\n{text}  as a page: {page}\n"
+    ))
+}
