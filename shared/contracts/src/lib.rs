@@ -8,6 +8,7 @@ pub mod envelope;
 pub mod ids;
 pub mod instruction;
 pub mod internal;
+pub mod mend;
 pub mod message;
 pub mod messages;
 pub mod money;

@@ -29,6 +29,8 @@ pub struct Policy {
     pub rewards: Rewards,
     /// Messages.
     pub messaging: Messaging,
+    /// Support.
+    pub support: Support,
 }
 
 /// Price locks.
@@ -191,6 +193,18 @@ pub struct Messaging {
     /// How long a consumer waits for its database.
     #[serde(deserialize_with = "duration")]
     pub database_down_for_max: Duration,
+}
+
+/// Support.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Support {
+    /// How long a discarded dead letter can be restored.
+    #[serde(deserialize_with = "duration")]
+    pub restorable_for: Duration,
+    /// How long the owners get to answer support.
+    #[serde(deserialize_with = "duration")]
+    pub owners_within: Duration,
 }
 
 impl Policy {
