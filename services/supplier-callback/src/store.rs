@@ -64,6 +64,7 @@ pub(crate) async fn keep(
             supplier,
             client_reference: callback.client_reference.clone(),
             reference: callback.reference.clone(),
+            claim: callback.claim,
             received_at: now,
         };
         tx.say(Outgoing::new(MessageId::caused_by(now, id.0, 0, 0), now, &message));

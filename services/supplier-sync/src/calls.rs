@@ -10,11 +10,7 @@ mod record;
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use contracts::supplier::Supplier;
@@ -29,12 +25,7 @@ pub(crate) struct Calls {
     lanes: Arc<BTreeMap<Supplier, Lanes>>,
     answers: mpsc::UnboundedSender<Answered>,
     to_record: Arc<Mutex<Option<mpsc::UnboundedReceiver<Answered>>>>,
-    /// Calls that were begun and are not recorded yet.
-    open: Arc<AtomicUsize>,
 }
-
-/// How often a stopping process looks whether its last call has been recorded.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 impl Calls {
     pub(crate) fn new() -> Self {
@@ -45,38 +36,33 @@ impl Calls {
             lanes: Arc::new(Supplier::ALL.into_iter().map(|s| (s, Lanes::default())).collect()),
             answers,
             to_record: Arc::new(Mutex::new(Some(to_record))),
-            open: Arc::default(),
         }
     }
+}
 
-    /// Queues calls whose intents are committed. Never waits.
-    pub(crate) fn begin(&self, started: Vec<Started>) {
-        for one in started {
-            if let Some(lanes) = self.lanes.get(&one.call.supplier) {
-                self.open.fetch_add(1, Ordering::Relaxed);
-                if let Err(late) = lanes.push(one) {
-                    self.answered(exchange::not_begun(&late));
-                }
-            }
+/// Queues calls whose intents are committed. Never waits.
+///
+/// A process that stops may still commit intents: what the broker had sent already is handled to
+/// the end. Those calls are given back as not sent, so that whoever is there next sends them at
+/// once and does not wait for their leases.
+pub(crate) fn begin(app: &App, started: Vec<Started>) {
+    for one in started {
+        if let Some(lanes) = app.calls.lanes.get(&one.call.supplier)
+            && let Err(late) = lanes.push(one)
+        {
+            answered(app, exchange::not_begun(&late));
         }
     }
+}
 
-    fn recorded(&self, count: usize) {
-        self.open.fetch_sub(count, Ordering::Relaxed);
-    }
-
-    /// Waits until the process stops and no call is left.
-    async fn all_ended(&self, app: &App) {
-        app.process.shutdown.cancelled().await;
-        while self.open.load(Ordering::Relaxed) > 0 {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    }
-
-    /// Hands over what came of a call.
-    fn answered(&self, answered: Answered) {
-        // The recorder outlives every call; if it is gone, the lease tells.
-        drop(self.answers.send(answered));
+/// Hands over what came of a call. When the recorder has ended, it is recorded here: the process
+/// waits for that as well.
+fn answered(app: &App, answered: Answered) {
+    if let Err(mpsc::error::SendError(answered)) = app.calls.answers.send(answered) {
+        let recording = app.clone();
+        app.process.tasks.spawn_short("record an answer", async move {
+            record::record(&recording, vec![answered]).await;
+        });
     }
 }
 

@@ -22,7 +22,7 @@ use tracing::Span;
 use uuid::Uuid;
 
 use crate::{
-    App,
+    App, calls,
     consumers::Inbound,
     store::{self, Changed, Entry},
 };
@@ -36,7 +36,7 @@ pub(crate) enum Input {
 /// Where an input came from.
 #[derive(Clone)]
 pub(crate) struct Cause {
-    /// `message`, `answer`, `timer` or `parked`.
+    /// `message`, `answer`, `timer`, `parked` or `staff`.
     pub(crate) source: &'static str,
     pub(crate) id: Option<Uuid>,
     pub(crate) span: Span,
@@ -122,7 +122,7 @@ impl Handles for Handler {
     }
 
     fn committed(&self, after: Vec<Started>) {
-        self.app.calls.begin(after);
+        calls::begin(&self.app, after);
     }
 }
 
@@ -151,6 +151,8 @@ async fn hints(
 
 fn hint(callback: &CallbackReceived) -> Input {
     Input::Fact(Fact::Hinted {
+        callback_id: Some(callback.callback_id),
+        claim: callback.claim,
         client_reference: callback.client_reference.clone(),
         reference: callback.reference.clone(),
     })
@@ -312,6 +314,19 @@ fn watch(leg: &supplier_sync_core::Leg, event: &Event) {
         Event::InvariantBroken { what } => tracing::error!(
             booking.id = %leg.booking_id, leg.id = %leg.leg_id, supplier, what,
             "a rule of the leg was found broken"
+        ),
+        Event::Told { undo_failing: Some(failing), .. } => {
+            let labels = [("supplier", supplier), ("kind", "undo_failing")];
+            metrics::add(Counter::DriftCases, &labels, 1);
+            tracing::warn!(
+                booking.id = %leg.booking_id, leg.id = %leg.leg_id, supplier,
+                tries = failing.attempts, why = ?failing.why,
+                "a reservation that is not wanted could not be given back so far"
+            );
+        }
+        Event::LookAsked { attempt, by } => tracing::info!(
+            booking.id = %leg.booking_id, leg.id = %leg.leg_id, supplier, attempt, by,
+            "a member of staff asked for a look-up"
         ),
         Event::Wanted { .. }
         | Event::AttemptMade { .. }

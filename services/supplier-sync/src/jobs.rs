@@ -3,12 +3,16 @@
 
 use std::time::Duration;
 
-use chassis::trace;
-use messaging::{Step, StoreError};
+use chassis::{
+    metrics::{self, Counter},
+    trace,
+};
+use contracts::ids::CallbackId;
+use messaging::{Step, StoreError, StoreTrouble};
 use supplier_sync_core::Fact;
 
 use crate::{
-    App,
+    App, calls,
     handle::{Cause, Input, Work, feed},
     store,
 };
@@ -20,6 +24,8 @@ const JOIN_EVERY: Duration = Duration::from_secs(1);
 const SURFACE_EVERY: Duration = Duration::from_secs(60);
 /// After this long nobody can expect any more that a leg turns up by itself.
 const SURFACE_AFTER: Duration = Duration::from_secs(15 * 60);
+/// What cannot be handled is tried again after this, and each time a person is told.
+const PUT_OFF_FOR: Duration = Duration::from_secs(10 * 60);
 /// As many as one transaction takes in some ten milliseconds.
 const AT_ONCE: i64 = 64;
 
@@ -44,11 +50,50 @@ pub(crate) fn start(app: &App) {
 
 /// Wakes one batch of legs that are due: leases that ran out, look-ups, tries.
 ///
+/// A batch that fails for a fault of one of its legs is woken one by one; the leg is put off,
+/// loudly, and holds up no other.
+///
 /// # Errors
 /// When the database fails; the legs stay due.
 pub async fn wake(app: &App) -> Result<Step, StoreError> {
+    match wake_some(app, AT_ONCE).await {
+        Err(error) if error.kind() == StoreTrouble::Broken => wake_singly(app).await,
+        done => done,
+    }
+}
+
+async fn wake_singly(app: &App) -> Result<Step, StoreError> {
+    let mut count = 0;
+    for _ in 0..AT_ONCE {
+        match wake_some(app, 1).await {
+            Ok(Step::Idle) => break,
+            Ok(Step::Did(_)) => {}
+            Err(error) if error.kind() == StoreTrouble::Broken => put_off(app, &error).await?,
+            Err(error) => return Err(error),
+        }
+        count += 1;
+    }
+    Ok(Step::of(count))
+}
+
+/// Lets the leg that is due first, and cannot be handled, wait for a person.
+async fn put_off(app: &App, error: &StoreError) -> Result<(), StoreError> {
     let mut tx = app.messaging.begin().await?;
-    let due = store::claim_due(tx.conn(), AT_ONCE).await?;
+    let leg_id = store::put_off_first(tx.conn(), PUT_OFF_FOR.as_secs_f64()).await?;
+    tx.commit().await?;
+    metrics::add(Counter::JobsFailed, &[("job", "wake legs")], 1);
+    if let Some(leg_id) = leg_id {
+        tracing::error!(
+            leg.id = %leg_id, error = %chassis::chain(error),
+            "a leg that is due cannot be handled and is put off"
+        );
+    }
+    Ok(())
+}
+
+async fn wake_some(app: &App, at_most: i64) -> Result<Step, StoreError> {
+    let mut tx = app.messaging.begin().await?;
+    let due = store::claim_due(tx.conn(), at_most).await?;
     let Some(now) = due.iter().map(|(_, _, now)| *now).max() else { return Ok(Step::Idle) };
     let count = due.len();
     let works = due.into_iter().map(|(leg_id, wished, _)| {
@@ -62,30 +107,62 @@ pub async fn wake(app: &App) -> Result<Step, StoreError> {
     });
     let fed = feed(app, &mut tx, works.collect(), now).await?;
     tx.commit().await?;
-    app.calls.begin(fed.started);
+    calls::begin(app, fed.started);
     Ok(Step::Did(count))
 }
 
-/// Feeds one batch of callbacks that waited to the legs there are for them by now.
+/// Feeds one batch of callbacks that waited to the legs there are for them by now. One whose leg
+/// cannot be handled waits on, and holds up no other.
 ///
 /// # Errors
 /// When the database fails; the callbacks wait on.
 pub async fn join_callbacks(app: &App) -> Result<Step, StoreError> {
+    match join_some(app, AT_ONCE).await {
+        Err(error) if error.kind() == StoreTrouble::Broken => join_singly(app).await,
+        done => done,
+    }
+}
+
+async fn join_singly(app: &App) -> Result<Step, StoreError> {
+    let mut count = 0;
+    for _ in 0..AT_ONCE {
+        match join_some(app, 1).await {
+            Ok(Step::Idle) => break,
+            Ok(Step::Did(_)) => {}
+            Err(error) if error.kind() == StoreTrouble::Broken => {
+                let mut tx = app.messaging.begin().await?;
+                let id = store::put_off_waiting(tx.conn(), PUT_OFF_FOR.as_secs_f64()).await?;
+                tx.commit().await?;
+                metrics::add(Counter::JobsFailed, &[("job", "join callbacks")], 1);
+                tracing::error!(
+                    callback.id = ?id, error = %chassis::chain(&error),
+                    "a callback that waited cannot be joined and is put off"
+                );
+            }
+            Err(error) => return Err(error),
+        }
+        count += 1;
+    }
+    Ok(Step::of(count))
+}
+
+async fn join_some(app: &App, at_most: i64) -> Result<Step, StoreError> {
     let mut tx = app.messaging.begin().await?;
-    let waiting = store::waiting(tx.conn(), AT_ONCE).await?;
+    let waiting = store::waiting(tx.conn(), at_most).await?;
     let Some(now) = waiting.iter().map(|one| one.now).max() else { return Ok(Step::Idle) };
     let ids: Vec<_> = waiting.iter().map(|one| one.callback_id).collect();
     let works = waiting.into_iter().map(|one| {
         let span = tracing::Span::current();
         let cause = Cause { source: "parked", id: Some(one.callback_id), span };
         let (client_reference, reference) = (one.client_reference, one.reference);
-        let input = Input::Fact(Fact::Hinted { client_reference, reference });
+        let (callback_id, claim) = (Some(CallbackId(one.callback_id)), one.claim);
+        let input = Input::Fact(Fact::Hinted { callback_id, client_reference, reference, claim });
         Work { leg_id: one.leg_id, input, cause }
     });
     let fed = feed(app, &mut tx, works.collect(), now).await?;
     store::join(tx.conn(), &ids).await?;
     tx.commit().await?;
-    app.calls.begin(fed.started);
+    calls::begin(app, fed.started);
     Ok(Step::Did(ids.len()))
 }
 

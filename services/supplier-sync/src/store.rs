@@ -6,8 +6,8 @@ mod leg;
 mod standing;
 
 pub(crate) use exchange::{Exchange, exchange_place, journal};
-pub(crate) use hint::{join, legs_of, park, surface, waiting};
-pub(crate) use leg::{Changed, Entry, claim_due, load_for_update, now, save};
+pub(crate) use hint::{join, legs_of, park, put_off_waiting, surface, waiting};
+pub(crate) use leg::{Changed, Entry, claim_due, load_for_update, now, put_off_first, save};
 pub(crate) use standing::standing;
 
 fn corrupt(

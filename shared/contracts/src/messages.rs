@@ -14,8 +14,8 @@ pub use payments::{
 };
 pub use rewards::{PointsChanged, PointsState, PointsWanted, WantedPoints};
 pub use suppliers::{
-    CallbackReceived, EvidenceSource, GoneWhy, LegChanged, LegEvidence, LegState, LegWanted,
-    RefusedWhy, UndoFailedWhy, UndoFailing, WantedLeg,
+    CallbackClaim, CallbackReceived, EvidenceSource, GoneWhy, LegChanged, LegEvidence, LegState,
+    LegWanted, RefusedWhy, UndoFailedWhy, UndoFailing, WantedLeg,
 };
 
 macro_rules! message {

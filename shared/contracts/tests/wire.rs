@@ -169,11 +169,26 @@ fn legs() {
             supplier: Supplier::Rapid,
             client_reference: Some("c".to_owned()),
             reference: None,
+            claim: None,
             received_at: at(),
         },
         &expect![[r#"
             event holdfast.callback.received.v1
             {"callback_id":"00000000-0000-0000-0000-000000000004","supplier":"rapid","client_reference":"c","reference":null,"received_at":"2027-01-15T08:00:00.123456Z"}
+        "#]],
+    );
+    check(
+        &CallbackReceived {
+            callback_id: CallbackId(Uuid::from_u128(4)),
+            supplier: Supplier::Rapid,
+            client_reference: None,
+            reference: Some("R1".to_owned()),
+            claim: Some(CallbackClaim::Gone),
+            received_at: at(),
+        },
+        &expect![[r#"
+            event holdfast.callback.received.v1
+            {"callback_id":"00000000-0000-0000-0000-000000000004","supplier":"rapid","client_reference":null,"reference":"R1","claim":"gone","received_at":"2027-01-15T08:00:00.123456Z"}
         "#]],
     );
 }

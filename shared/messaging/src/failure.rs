@@ -66,7 +66,7 @@ pub fn database(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
 
 /// What kind of trouble an error of the store is, for whoever may run the work again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// Run it again at once.
     Conflict,
     /// The database is away, full or turned down: nothing is decided until it is back.
@@ -76,7 +76,9 @@ pub(crate) enum Kind {
 }
 
 impl StoreError {
-    pub(crate) fn kind(&self) -> Kind {
+    /// What kind of trouble it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
         match self {
             Self::Conflict => Kind::Conflict,
             Self::Corrupt { .. } => Kind::Broken,

@@ -28,7 +28,7 @@ pub use connection::BrokerError;
 pub use database::{
     DatabaseConfig, MigrationError, clock_offset, connect, migrate, migrations, migrations_missing,
 };
-pub use failure::{Failure, Outcome, StoreError, database, reject, retry};
+pub use failure::{Failure, Kind as StoreTrouble, Outcome, StoreError, database, reject, retry};
 pub use handles::{Handled, Handles, Parked, Parks, Received};
 pub use job::{Step, job};
 pub use messaging::{Messaging, MessagingConfig};

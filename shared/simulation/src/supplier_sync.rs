@@ -50,10 +50,13 @@ impl Legs {
                 }
             }
             CallbackReceived::TYPE => {
-                let CallbackReceived { client_reference, reference, .. } = parcel.open();
+                let CallbackReceived { callback_id, client_reference, reference, claim, .. } =
+                    parcel.open();
                 let leg_id = client_reference.as_ref().and_then(|r| self.by_reference.get(r));
                 let Some(leg_id) = leg_id.copied() else { return Ok(Commit::default()) };
-                Ok(self.learn(leg_id, &Fact::Hinted { client_reference, reference }, now))
+                let callback_id = Some(callback_id);
+                let fact = Fact::Hinted { callback_id, client_reference, reference, claim };
+                Ok(self.learn(leg_id, &fact, now))
             }
             other => panic!("supplier-sync does not hear {other}"),
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
+use contracts::messages::CallbackClaim;
 use hmac::{Hmac, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
@@ -23,6 +24,9 @@ pub struct Callback {
     pub reference: Option<String>,
     /// What the supplier calls the event, where it says.
     pub event: Option<String>,
+    /// What it says of the reservation, in our words; nothing for any other event, and where the
+    /// signature does not cover it.
+    pub claim: Option<CallbackClaim>,
     /// What the signature proves.
     pub covers: Covers,
 }

@@ -18,6 +18,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use contracts::{
     ids::LegId,
+    messages::CallbackClaim,
     money::Currency,
     offer::{Offer, PriceCheck, StaySearch},
     supplier::Supplier,
@@ -148,9 +149,23 @@ impl Dialect for Rapid {
             id: id.to_owned(),
             client_reference: said(notification.affiliate_reference_id),
             reference: said(notification.itinerary_id),
+            claim: claim(notification.event_type.as_deref()),
             event: said(notification.event_type),
             covers: Covers::Body,
         })
+    }
+}
+
+/// What an event says of its itinerary (spec 23401, the page on notifications). A change says
+/// nothing of how the itinerary stands.
+fn claim(event: Option<&str>) -> Option<CallbackClaim> {
+    match event? {
+        "itinerary.agent.create" => Some(CallbackClaim::Made),
+        "itinerary.supplier.confirm" => Some(CallbackClaim::Confirmed),
+        "itinerary.agent.cancel" | "itinerary.supplier.cancel" | "itinerary.fraud.cancel" => {
+            Some(CallbackClaim::Gone)
+        }
+        _ => None,
     }
 }
 

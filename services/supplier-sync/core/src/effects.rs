@@ -61,20 +61,21 @@ pub fn effects(leg: &Leg, recorded: &Recorded) -> Vec<Effect> {
                 lease_until: *lease_until,
             }))]
         }
-        Event::Told { state } => vec![Effect::Tell(LegChanged {
+        Event::Told { state, evidence, undo_failing } => vec![Effect::Tell(LegChanged {
             booking_id: leg.booking_id,
             leg_id: leg.leg_id,
             seq: recorded.version,
             wanted_version: leg.wanted_version,
             state: state.clone(),
-            evidence: None,
-            undo_failing: None,
+            evidence: evidence.clone(),
+            undo_failing: *undo_failing,
         })],
         Event::Wanted { .. }
         | Event::AttemptMade { .. }
         | Event::Answered { .. }
         | Event::LeaseRanOut { .. }
         | Event::Hinted { .. }
+        | Event::LookAsked { .. }
         | Event::AttemptProvenDead { .. }
         | Event::GaveUp { .. }
         | Event::Mismatch { .. }

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::{
-    ids::{BookingId, LegId},
-    messages::{LegState, RefusedWhy, WantedLeg},
+    ids::{BookingId, CallbackId, LegId},
+    messages::{CallbackClaim, LegEvidence, LegState, RefusedWhy, UndoFailing, WantedLeg},
     money::Money,
     offer::LegOrder,
 };
@@ -54,7 +54,20 @@ pub enum Event {
     /// then.
     LeaseRanOut { exchange: u32 },
     /// A callback said that there is something to see.
-    Hinted { attempt: u32 },
+    Hinted {
+        attempt: u32,
+        /// The stored callback.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        callback_id: Option<CallbackId>,
+        /// The reservation that it names.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<String>,
+        /// What it says of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        claim: Option<CallbackClaim>,
+    },
+    /// A member of staff wants an attempt looked up now.
+    LookAsked { attempt: u32, by: String },
     /// Proof that nothing of an attempt exists: not found twice, the later time after everything
     /// that was sent could have ended and shown.
     AttemptProvenDead {
@@ -75,7 +88,15 @@ pub enum Event {
     /// A later read of a mismatched reservation agrees with the order.
     Agreed { reference: String },
     /// The booking is told what became of the leg.
-    Told { state: LegState },
+    Told {
+        state: LegState,
+        /// What that rests on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<LegEvidence>,
+        /// That something unwanted could not be given back so far.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        undo_failing: Option<UndoFailing>,
+    },
     /// A rule of the core was found broken; a person has to look.
     InvariantBroken { what: String },
 }

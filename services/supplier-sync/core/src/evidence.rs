@@ -2,9 +2,9 @@
 //!
 //! Existence only grows. Content (dates, price, until when) is taken from the newest read alone.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use contracts::{
-    messages::{GoneWhy, RefusedWhy},
+    messages::{CallbackClaim, EvidenceSource, GoneWhy, RefusedWhy, UndoFailedWhy, UndoFailing},
     money::Money,
     offer::LegOrder,
 };
@@ -120,6 +120,35 @@ pub struct Missing {
     pub last_asked_at: DateTime<Utc>,
 }
 
+/// Tries in a row to give a reservation back that did not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Undo {
+    pub tries: u32,
+    /// How the last one ended.
+    pub why: UndoFailedWhy,
+    /// The last one.
+    pub exchange: u32,
+    /// When the first one ended.
+    pub since: DateTime<Utc>,
+    /// When the last one ended; nothing once somebody wished for it anew, which is not kept
+    /// waiting.
+    pub last_at: Option<DateTime<Utc>>,
+}
+
+/// The exchange that showed something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shown {
+    pub exchange: u32,
+    pub source: EvidenceSource,
+}
+
+/// A try that was lost may be lost again; one that is lost this often is worth telling.
+const UNDO_LOST_MAX: u32 = 3;
+/// A cancel that could not be sent this often is worth telling, and again whenever that doubles.
+const UNDO_NOT_SENT_MAX: u32 = 8;
+
 /// What is known of one reservation that the supplier named.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -144,6 +173,12 @@ pub struct Reservation {
     pub missing: Option<Missing>,
     /// Since when and how often an exchange about it could not be sent.
     pub not_sent: Option<NotSent>,
+    /// Tries to give it back that did not succeed.
+    #[serde(default)]
+    pub undo: Option<Undo>,
+    /// What first showed it as it stands.
+    #[serde(default)]
+    pub shown: Option<Shown>,
 }
 
 /// Tries that surely did not leave this machine.
@@ -164,12 +199,22 @@ impl NotSent {
             ..n
         })
     }
+
+    /// Goes out again at once, and then ever more slowly.
+    pub(crate) fn again_at(self, wait_max: TimeDelta) -> DateTime<Utc> {
+        let wait = match self.times {
+            0 | 1 => TimeDelta::zero(),
+            more => TimeDelta::seconds(1_i64 << more.saturating_sub(2).min(16)),
+        };
+        self.last_at + wait.min(wait_max)
+    }
 }
 
 /// An answer about a reservation: which exchange, when asked, when learnt.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reading {
     pub(crate) exchange: u32,
+    pub(crate) source: EvidenceSource,
     pub(crate) asked_at: DateTime<Utc>,
     pub(crate) learnt_at: DateTime<Utc>,
 }
@@ -191,12 +236,14 @@ impl Reservation {
             read_asked_at: None,
             missing: None,
             not_sent: None,
+            undo: None,
+            shown: None,
         }
     }
 
     /// Joins what an answer showed.
     pub(crate) fn join(&mut self, seen: &Seen, reading: Reading, order: &LegOrder) {
-        self.stage = self.stage.join(self.stage_of(seen, reading));
+        self.reach(self.stage_of(seen, reading), reading.shown());
         if reading.exchange >= self.read_exchange {
             self.read_exchange = reading.exchange;
             self.read_asked_at = self.read_asked_at.max(Some(reading.asked_at));
@@ -246,9 +293,58 @@ impl Reservation {
     }
 
     /// Takes the supplier's word that what was asked is done.
-    pub(crate) fn done(&mut self, stage: Stage) {
-        self.stage = self.stage.join(stage);
+    pub(crate) fn done(&mut self, stage: Stage, shown: Shown) {
+        self.reach(stage, shown);
         self.settle();
+    }
+
+    fn reach(&mut self, stage: Stage, shown: Shown) {
+        let after = self.stage.join(stage);
+        if after != self.stage || self.shown.is_none() {
+            self.shown = Some(shown);
+        }
+        self.stage = after;
+    }
+
+    /// Notes a try to give it back that did not succeed.
+    pub(crate) fn not_undone(&mut self, exchange: u32, why: UndoFailedWhy, at: DateTime<Utc>) {
+        let before = self.undo.map_or((0, at), |undo| (undo.tries, undo.since));
+        let (tries, since) = (before.0.saturating_add(1), before.1);
+        self.undo = Some(Undo { tries, why, exchange, since, last_at: Some(at) });
+    }
+
+    /// When it may be tried again to give it back.
+    pub(crate) fn undo_at(&self, policy: &Policy) -> Option<DateTime<Utc>> {
+        let undo = self.undo?;
+        undo.last_at.map(|at| at + policy.undo_wait(undo.tries))
+    }
+
+    /// That giving it back fails, once a read after the last try shows it still there, and since
+    /// when. What may be chance is not told at once: a try that was lost, or could not be sent.
+    #[must_use]
+    pub fn undo_failing(&self) -> Option<(DateTime<Utc>, UndoFailing)> {
+        let looked = |undo: &Undo| self.read_exchange > undo.exchange;
+        let told = self.undo.filter(looked).filter(|undo| match undo.why {
+            UndoFailedWhy::Refused => true,
+            UndoFailedWhy::Unknown | UndoFailedWhy::NotSent => undo.tries >= UNDO_LOST_MAX,
+        });
+        if let Some(undo) = told {
+            return Some((undo.since, UndoFailing { attempts: undo.tries, why: undo.why }));
+        }
+        let unsent = self.not_sent.filter(|n| n.times >= UNDO_NOT_SENT_MAX)?;
+        // Told as often as it doubles.
+        let attempts = 1_u32 << unsent.times.ilog2();
+        Some((unsent.first_at, UndoFailing { attempts, why: UndoFailedWhy::NotSent }))
+    }
+
+    /// Whether the supplier's own answers already say what a callback says.
+    #[must_use]
+    pub fn proves(&self, claim: CallbackClaim) -> bool {
+        match claim {
+            CallbackClaim::Made => true,
+            CallbackClaim::Confirmed => self.stage >= Stage::Confirmed,
+            CallbackClaim::Gone => self.is_said_gone(),
+        }
     }
 
     /// Leaves an exchange open, unless the reservation is already where it was to go.
@@ -353,6 +449,12 @@ impl Reservation {
             OpenWhy::Refused { why } => Some(why),
             OpenWhy::Unknown { .. } | OpenWhy::NoHandle => None,
         }
+    }
+}
+
+impl Reading {
+    pub(crate) const fn shown(self) -> Shown {
+        Shown { exchange: self.exchange, source: self.source }
     }
 }
 

@@ -1,12 +1,12 @@
 //! Applies an event, no questions asked: it already happened.
 
 use chrono::{DateTime, Utc};
-use contracts::messages::GoneWhy;
+use contracts::messages::{CallbackClaim, GoneWhy, UndoFailedWhy, WantedLeg};
 
 use crate::{
     event::{Event, Outcome, Recorded, Seen},
-    evidence::{Blind, NotSent, Open, OpenWhy, Reading, Reservation, Stage},
-    state::{Attempt, Doing, Exchange, Hint, Leg, LookUpWhy, State, Told},
+    evidence::{Blind, NotSent, Open, OpenWhy, Reading, Reservation, Shown, Stage},
+    state::{Asked, Attempt, Doing, Exchange, Heard, Hint, Leg, LookUpWhy, State, Told},
 };
 
 /// Exchanges without an answer that are remembered; an answer that is later than so many others
@@ -42,6 +42,7 @@ fn wished(event: &Event) -> State {
         in_flight: None,
         overdue: Vec::new(),
         told: None,
+        heard: None,
     }))
 }
 
@@ -53,6 +54,7 @@ fn apply(leg: &mut Leg, event: &Event, at: DateTime<Utc>) {
             if let Some(order) = order {
                 leg.order.clone_from(order);
             }
+            wished_anew(leg);
         }
         Event::AttemptMade { attempt, client_reference } => {
             leg.attempts.push(Attempt::new(*attempt, client_reference.clone()));
@@ -70,15 +72,23 @@ fn apply(leg: &mut Leg, event: &Event, at: DateTime<Utc>) {
         ),
         Event::Answered { exchange, outcome } => answered(leg, *exchange, outcome, at),
         Event::LeaseRanOut { exchange } => lease_ran_out(leg, *exchange, at),
-        Event::Hinted { attempt } => hinted(leg, *attempt, at),
+        Event::Hinted { attempt, reference, claim, .. } => {
+            hinted(leg, *attempt, reference.as_deref(), *claim, at);
+        }
+        Event::LookAsked { attempt, .. } => {
+            let asked = Asked { at, after_exchange: leg.exchanges };
+            change(leg, *attempt, |attempt| attempt.asked = Some(asked));
+        }
         Event::AttemptProvenDead { attempt, .. } => {
             change(leg, *attempt, |attempt| attempt.proven_dead = true);
         }
         Event::GaveUp { attempt } => change(leg, *attempt, |attempt| attempt.gave_up = true),
         Event::Mismatch { reference, .. } => mismatch(leg, reference, true),
         Event::Agreed { reference } => mismatch(leg, reference, false),
-        Event::Told { state } => {
-            leg.told = Some(Told { wanted_version: leg.wanted_version, state: state.clone() });
+        Event::Told { state, undo_failing, .. } => {
+            let (wanted_version, undo_failing) = (leg.wanted_version, *undo_failing);
+            leg.told = Some(Told { wanted_version, state: state.clone(), undo_failing });
+            leg.heard = None;
         }
         Event::InvariantBroken { .. } => {}
     }
@@ -98,11 +108,35 @@ fn mismatch(leg: &mut Leg, reference: &str, recorded: bool) {
     }
 }
 
-fn hinted(leg: &mut Leg, number: u32, at: DateTime<Utc>) {
+/// Whoever wishes anew is not kept waiting for the next try to give something back.
+fn wished_anew(leg: &mut Leg) {
+    for attempt in &mut leg.attempts {
+        for undo in attempt.reservations.values_mut().filter_map(|one| one.undo.as_mut()) {
+            undo.last_at = None;
+        }
+    }
+}
+
+fn hinted(
+    leg: &mut Leg,
+    number: u32,
+    reference: Option<&str>,
+    claim: Option<CallbackClaim>,
+    at: DateTime<Utc>,
+) {
     let after_exchange = leg.exchanges;
     change(leg, number, |attempt| {
-        let first_at = attempt.hint.map_or(at, |hint| hint.first_at);
-        attempt.hint = Some(Hint { first_at, last_at: at, after_exchange });
+        let before = attempt.hint.take();
+        // What tells us nothing has been waiting for others, not for this one.
+        let first_at = before.as_ref().filter(|hint| !attempt.is_echoed_by(hint));
+        let mut hint = Hint {
+            first_at: first_at.map_or(at, |hint| hint.first_at),
+            last_at: at,
+            after_exchange,
+            ..before.unwrap_or_else(|| Hint::new(at, after_exchange))
+        };
+        hint.note(reference, claim.filter(|claim| !attempt.contradicts(reference, *claim)));
+        attempt.hint = Some(hint);
     });
 }
 
@@ -120,11 +154,19 @@ fn begin(leg: &mut Leg, exchange: Exchange) {
 
 fn answered(leg: &mut Leg, number: u32, outcome: &Outcome, at: DateTime<Utc>) {
     let Some(exchange) = take(leg, number) else { return };
-    let reading = Reading { exchange: number, asked_at: exchange.began_at, learnt_at: at };
+    let source = exchange.doing.evidence();
+    let reading = Reading { exchange: number, source, asked_at: exchange.began_at, learnt_at: at };
     let order = &leg.order;
     let Some(attempt) = leg.attempts.iter_mut().find(|a| a.number == exchange.attempt) else {
         return;
     };
+    // Whether there was anything to it is asked of what was known before the look-up.
+    let hint = attempt.hint.take();
+    let called = hint.as_ref().filter(|hint| !attempt.is_echoed_by(hint)).cloned();
+    attempt.hint = hint;
+    if outcome.may_have_been_sent() {
+        attempt.answered = Some(reading.shown());
+    }
     let show = |attempt: &mut Attempt, seen: &[Seen]| {
         for one in seen {
             let reservation = attempt.reservations.entry(one.reference.clone());
@@ -143,6 +185,15 @@ fn answered(leg: &mut Leg, number: u32, outcome: &Outcome, at: DateTime<Utc>) {
         Doing::Confirm => attempt.moved(&exchange, Going::Buying, outcome, at),
         Doing::Cancel => attempt.moved(&exchange, Going::Cancelling, outcome, at),
         Doing::LookUp { why } => attempt.looked(why, outcome, reading),
+    }
+    // A callback that is looked into is told of where it said what is not so, or came after the
+    // end.
+    if let Some(called) = called.filter(|_| attempt.hint.is_none()) {
+        let untrue = !attempt.proves_all_of(&called);
+        if untrue || leg.wanted == WantedLeg::Released {
+            let reference = called.about;
+            leg.heard = Some(Heard { attempt: exchange.attempt, exchange: number, reference });
+        }
     }
 }
 
@@ -203,6 +254,8 @@ impl Attempt {
         let Some(reservation) = self.reservations.get_mut(about) else { return };
         let buying = going == Going::Buying;
         let open = |why| Open { exchange: exchange.number, why, buying, since: at };
+        let shown = Shown { exchange: exchange.number, source: exchange.doing.evidence() };
+        let mut failed = None;
         match outcome {
             Outcome::NotSent => {
                 reservation.not_sent = Some(NotSent::again(reservation.not_sent, at));
@@ -213,18 +266,23 @@ impl Attempt {
                 // A lease that ran out comes without an answer.
                 reservation.cancel_sent |= !buying;
                 reservation.leave_open(open(OpenWhy::Unknown { until: at }));
+                failed = Some(UndoFailedWhy::Unknown);
             }
             Outcome::Refused { why } => {
                 reservation.leave_open(open(OpenWhy::Refused { why: *why }));
+                failed = Some(UndoFailedWhy::Refused);
             }
             Outcome::Accepted if buying => {
                 // The handle named the ways of a hold, which are spent.
                 reservation.handle = None;
-                reservation.done(Stage::Confirmed);
+                reservation.done(Stage::Confirmed, shown);
             }
             Outcome::Accepted => {
-                reservation.done(Stage::Gone { why: GoneWhy::Released });
+                reservation.done(Stage::Gone { why: GoneWhy::Released }, shown);
             }
+        }
+        if let Some(why) = failed.filter(|_| !buying) {
+            reservation.not_undone(exchange.number, why, at);
         }
         reservation.not_sent = None;
         self.looks.in_doubt = 0;
@@ -241,13 +299,17 @@ impl Attempt {
                 }
             }
             Outcome::NotFound => self.found_nothing(reading.asked_at),
-            Outcome::NotSent
-            | Outcome::Unknown
-            | Outcome::Refused { .. }
-            | Outcome::Accepted
-            | Outcome::NoHandle => return self.look_failed(reading.learnt_at),
+            // It surely never left: no answer failed to come.
+            Outcome::NotSent => {
+                self.looks.not_sent = Some(NotSent::again(self.looks.not_sent, reading.learnt_at));
+                return;
+            }
+            Outcome::Unknown | Outcome::Refused { .. } | Outcome::Accepted | Outcome::NoHandle => {
+                return self.look_failed(reading.learnt_at);
+            }
         }
         self.looks.failed = 0;
+        self.looks.not_sent = None;
         self.looks.last_at = Some(reading.learnt_at);
         self.looks.whole_asked_at = self.looks.whole_asked_at.max(Some(reading.asked_at));
         match why {
@@ -256,11 +318,10 @@ impl Attempt {
                 self.looks.swept = self.looks.swept.saturating_add(1);
                 self.looks.last_swept_at = Some(reading.learnt_at);
             }
-            LookUpWhy::Hint => {}
+            LookUpWhy::Hint | LookUpWhy::Staff => {}
         }
-        if self.hint.is_some_and(|hint| reading.exchange > hint.after_exchange) {
-            self.hint = None;
-        }
+        self.hint.take_if(|hint| reading.exchange > hint.after_exchange);
+        self.asked.take_if(|asked| reading.exchange > asked.after_exchange);
     }
 
     fn found_nothing(&mut self, asked_at: DateTime<Utc>) {
@@ -275,6 +336,7 @@ impl Attempt {
     }
 
     fn look_failed(&mut self, at: DateTime<Utc>) {
+        self.looks.not_sent = None;
         self.looks.failed = self.looks.failed.saturating_add(1);
         self.looks.last_at = Some(at);
     }

@@ -1,5 +1,6 @@
 //! Everything that can happen to a leg.
 
+use contracts::{ids::CallbackId, messages::CallbackClaim};
 use suppliers::Answer;
 
 /// What happened.
@@ -10,7 +11,20 @@ pub enum Fact {
     /// An exchange could not be made because the dialect has to look the reservation up first.
     NoHandle { exchange: u32 },
     /// The supplier pushed something about the leg: a reason to look, and nothing else.
-    Hinted { client_reference: Option<String>, reference: Option<String> },
+    Hinted {
+        /// The stored callback.
+        callback_id: Option<CallbackId>,
+        client_reference: Option<String>,
+        reference: Option<String>,
+        /// What it says of the reservation that it names. It can make a look-up less urgent, where
+        /// the supplier's own answers say the same; it changes nothing else.
+        claim: Option<CallbackClaim>,
+    },
+    /// A member of staff wants to know how things stand at the supplier.
+    LookAsked {
+        /// Who asks.
+        by: String,
+    },
     /// Time has passed: leases may have run out, look-ups may be due.
     Due,
 }

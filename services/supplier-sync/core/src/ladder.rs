@@ -8,7 +8,7 @@ use crate::{
     evidence::{OpenWhy, Reservation, Stage},
     next,
     policy::Policy,
-    state::{Attempt, Leg, LookUpWhy},
+    state::{Attempt, Leg, LookUpWhy, Looks},
 };
 
 /// A look-up that is to be made.
@@ -41,6 +41,7 @@ fn look_at(leg: &Leg, attempt: &Attempt, policy: &Policy) -> Option<Look> {
         (doubt_at(leg, attempt, policy), LookUpWhy::Doubt),
         (hint_at(attempt, policy), LookUpWhy::Hint),
         (sweep_at(leg, attempt, policy), LookUpWhy::Sweep),
+        (attempt.asked.map(|asked| asked.at), LookUpWhy::Staff),
     ];
     let due = candidates.into_iter().filter_map(|(at, why)| at.map(|at| (at, why)));
     let (at, why) = due.min_by_key(|(at, _)| *at)?;
@@ -51,10 +52,15 @@ fn look_at(leg: &Leg, attempt: &Attempt, policy: &Policy) -> Option<Look> {
     })
 }
 
-/// Look-ups that bring no answer back off along the ladder too.
+/// Look-ups that bring no answer back off along the ladder too; those that could not be sent go out
+/// again at once, and then ever more slowly. Whoever asks after that is not kept waiting.
 fn not_before(attempt: &Attempt, policy: &Policy) -> Option<DateTime<Utc>> {
-    let failed = attempt.looks.failed.checked_sub(1)?;
-    attempt.looks.last_at.map(|at| at + policy.ladder_wait(failed))
+    let Looks { failed, last_at, not_sent, .. } = attempt.looks;
+    let unsent = not_sent.map(|tries| (tries.last_at, tries.again_at(policy.ladder_wait_max())));
+    let silent = failed.checked_sub(1).zip(last_at);
+    let silent = silent.map(|(failed, at)| (at, at + policy.ladder_wait(failed)));
+    let (since, floor) = unsent.or(silent)?;
+    attempt.asked.is_none_or(|asked| asked.at <= since).then_some(floor)
 }
 
 /// Something that a look-up may settle.
@@ -124,9 +130,14 @@ fn rung(attempt: &Attempt, doubt: &Doubt, policy: &Policy) -> DateTime<Utc> {
     settled.unwrap_or(at)
 }
 
-/// Callbacks that come together cause one look-up, after the last of them.
+/// Callbacks that come together cause one look-up, after the last of them. Those that say what the
+/// supplier's own answers have said wait for a look-up that is made anyway, and no longer than the
+/// first sweep does.
 fn hint_at(attempt: &Attempt, policy: &Policy) -> Option<DateTime<Utc>> {
-    let hint = attempt.hint?;
+    let hint = attempt.hint.as_ref()?;
+    if attempt.is_echoed_by(hint) {
+        return Some(hint.last_at + policy.window());
+    }
     Some((hint.last_at + policy.hint_settles_for).min(hint.first_at + policy.hint_waits_max))
 }
 

@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 
 use crate::{
-    event::Event,
+    event::{Event, Outcome},
     fact::Fact,
     next::settle_down,
     policy::Policy,
-    state::{Leg, State},
+    state::{Attempt, Leg, State},
     translate::outcome,
 };
 
@@ -15,35 +15,39 @@ use crate::{
 #[must_use]
 pub fn learn(state: &State, fact: &Fact, policy: &Policy, now: DateTime<Utc>) -> Vec<Event> {
     let Some(leg) = state else { return Vec::new() };
-    match join(leg, fact) {
-        Some(event) => settle_down(state, vec![event], policy, now),
-        None => match fact {
-            Fact::Due => settle_down(state, Vec::new(), policy, now),
-            Fact::Answered { .. } | Fact::NoHandle { .. } | Fact::Hinted { .. } => Vec::new(),
-        },
+    let news = join(leg, fact);
+    if news.is_empty() && *fact != Fact::Due {
+        return Vec::new();
     }
+    settle_down(state, news, policy, now)
 }
 
 /// The news in `fact`.
-fn join(leg: &Leg, fact: &Fact) -> Option<Event> {
+fn join(leg: &Leg, fact: &Fact) -> Vec<Event> {
     match fact {
-        Fact::Answered { exchange, answer } => open(leg, *exchange)
-            .then(|| Event::Answered { exchange: *exchange, outcome: outcome(answer) }),
-        Fact::NoHandle { exchange } => open(leg, *exchange).then_some(Event::Answered {
-            exchange: *exchange,
-            outcome: crate::event::Outcome::NoHandle,
-        }),
-        Fact::Hinted { client_reference, reference } => {
-            let attempt = hinted(leg, client_reference.as_deref(), reference.as_deref())?;
-            Some(Event::Hinted { attempt })
+        Fact::Answered { exchange, answer } => ended(leg, *exchange, || outcome(answer)),
+        Fact::NoHandle { exchange } => ended(leg, *exchange, || Outcome::NoHandle),
+        Fact::Hinted { callback_id, client_reference, reference, claim } => {
+            let attempt = hinted(leg, client_reference.as_deref(), reference.as_deref());
+            let (callback_id, reference, claim) = (*callback_id, reference.clone(), *claim);
+            let event = |attempt| Event::Hinted { attempt, callback_id, reference, claim };
+            attempt.map(event).into_iter().collect()
         }
-        Fact::Due => None,
+        Fact::LookAsked { by } => {
+            let sent = leg.attempts.iter().filter(|attempt| leg.may_have_sent(attempt));
+            let event =
+                |attempt: &Attempt| Event::LookAsked { attempt: attempt.number, by: by.clone() };
+            sent.map(event).collect()
+        }
+        Fact::Due => Vec::new(),
     }
 }
 
-/// Whether the end of an exchange was not learnt before.
-fn open(leg: &Leg, exchange: u32) -> bool {
-    leg.in_flight.iter().chain(&leg.overdue).any(|open| open.number == exchange)
+/// The end of an exchange, if it was not learnt before.
+fn ended(leg: &Leg, exchange: u32, outcome: impl FnOnce() -> Outcome) -> Vec<Event> {
+    let open = leg.in_flight.iter().chain(&leg.overdue).any(|open| open.number == exchange);
+    let event = || Event::Answered { exchange, outcome: outcome() };
+    open.then(event).into_iter().collect()
 }
 
 /// The attempt a callback is about; the newest where it names none that we know.

@@ -23,7 +23,7 @@ pub use command::{Command, Refusal};
 pub use decide::decide;
 pub use effects::{Call, Effect, effects};
 pub use event::{Event, Outcome, Recorded, Seen, SeenStage};
-pub use evidence::{Blind, Content, Missing, Open, OpenWhy, Reservation, Stage};
+pub use evidence::{Blind, Content, Missing, Open, OpenWhy, Reservation, Stage, Undo};
 pub use evolve::evolve;
 pub use fact::Fact;
 pub use ladder::wake_at;

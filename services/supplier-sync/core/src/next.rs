@@ -8,7 +8,7 @@ use suppliers::dialect;
 
 use crate::{
     event::Event,
-    evidence::{Blind, NotSent, Reservation, Stage},
+    evidence::{Blind, Reservation, Stage},
     ladder,
     policy::Policy,
     record,
@@ -18,6 +18,7 @@ use crate::{
 
 /// Steps of one leg end long before this; more is a loop in the rules.
 const ROUNDS_MAX: usize = 24;
+const AT_ONCE: DateTime<Utc> = DateTime::<Utc>::MIN_UTC;
 /// The longest wait between tries of what could not be sent.
 const NOT_SENT_WAIT_MAX: TimeDelta = TimeDelta::seconds(30);
 
@@ -142,7 +143,7 @@ pub(crate) fn sending<'a>(leg: &'a Leg, policy: &Policy) -> Option<Sending<'a>> 
         return None;
     }
     if leg.wanted == WantedLeg::Released {
-        return leg.live(policy).next().map(|one| about(Doing::Cancel, one));
+        return undo(leg, policy);
     }
     let Some(chosen) = leg.chosen(policy) else { return reserve(leg) };
     let (_, reference, reservation) = chosen;
@@ -153,8 +154,17 @@ pub(crate) fn sending<'a>(leg: &'a Leg, policy: &Policy) -> Option<Sending<'a>> 
     if leg.wanted == WantedLeg::Confirmed && buyable {
         return Some(about(Doing::Confirm, chosen));
     }
-    let surplus = leg.live(policy).find(|(_, other, _)| *other != reference);
-    surplus.map(|one| about(Doing::Cancel, one))
+    undo(leg, policy)
+}
+
+/// What has to be given back next: one that the supplier keeps holds up no other.
+fn undo<'a>(leg: &'a Leg, policy: &Policy) -> Option<Sending<'a>> {
+    let each = leg.unwanted(policy).into_iter().map(|one| {
+        let sending = about(Doing::Cancel, one);
+        let at = one.2.undo_at(policy).map_or(sending.at, |undo| undo.max(sending.at));
+        Sending { at, ..sending }
+    });
+    each.min_by_key(|sending| sending.at)
 }
 
 /// The reserve of the newest attempt, if it was surely never sent.
@@ -162,7 +172,7 @@ fn reserve(leg: &Leg) -> Option<Sending<'_>> {
     let attempt = leg.attempts.last()?;
     let fresh = attempt.blind == Blind::NotSent && !attempt.gave_up;
     (fresh && attempt.reservations.is_empty()).then(|| Sending {
-        at: after(attempt.not_sent),
+        at: attempt.not_sent.map_or(AT_ONCE, |tries| tries.again_at(NOT_SENT_WAIT_MAX)),
         doing: Doing::Reserve { hold: leg.wanted == WantedLeg::Held },
         attempt: attempt.number,
         reference: None,
@@ -171,15 +181,6 @@ fn reserve(leg: &Leg) -> Option<Sending<'_>> {
 
 fn about<'a>(doing: Doing, one: (u32, &'a str, &Reservation)) -> Sending<'a> {
     let (attempt, reference, reservation) = one;
-    Sending { at: after(reservation.not_sent), doing, attempt, reference: Some(reference) }
-}
-
-/// What could not be sent goes out again at once, and then ever more slowly.
-fn after(not_sent: Option<NotSent>) -> DateTime<Utc> {
-    let Some(tries) = not_sent else { return DateTime::<Utc>::MIN_UTC };
-    let wait = match tries.times {
-        0 | 1 => TimeDelta::zero(),
-        more => TimeDelta::seconds(1_i64 << more.saturating_sub(2).min(5)),
-    };
-    tries.last_at + wait.min(NOT_SENT_WAIT_MAX)
+    let at = reservation.not_sent.map_or(AT_ONCE, |tries| tries.again_at(NOT_SENT_WAIT_MAX));
+    Sending { at, doing, attempt, reference: Some(reference) }
 }

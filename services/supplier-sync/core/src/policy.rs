@@ -81,6 +81,21 @@ impl Policy {
         step(&self.ladder, done)
     }
 
+    /// The wait after try number `tries` (1 for the first) to give back what the supplier kept: as
+    /// between look-ups of what is in doubt, and then ever more slowly, as in the sweep.
+    #[must_use]
+    pub(crate) fn undo_wait(&self, tries: u32) -> TimeDelta {
+        let index = usize::try_from(tries.saturating_sub(1)).unwrap_or(usize::MAX);
+        let mut waits = self.ladder.iter().chain(&self.sweep);
+        waits.nth(index).or_else(|| self.sweep.last()).copied().unwrap_or(TimeDelta::days(1))
+    }
+
+    /// The longest wait between look-ups that could not be sent.
+    #[must_use]
+    pub(crate) fn ladder_wait_max(&self) -> TimeDelta {
+        self.ladder_wait(u32::MAX)
+    }
+
     /// The wait after sweep number `done` (1 for the first).
     #[must_use]
     pub(crate) fn sweep_wait(&self, done: u32) -> TimeDelta {

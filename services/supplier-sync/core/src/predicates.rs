@@ -91,7 +91,7 @@ fn no_blind_retry(journal: &[Recorded], made: &Recorded, policy: &Policy) -> Opt
 
 /// What the booking is told is bought is bought, and is what was ordered.
 fn told_is_true(leg: &Leg, recorded: &Recorded) -> Option<String> {
-    let Event::Told { state: LegState::Confirmed { reference } } = &recorded.event else {
+    let Event::Told { state: LegState::Confirmed { reference }, .. } = &recorded.event else {
         return None;
     };
     let mut all = leg.reservations();

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use contracts::{
     ids::{BookingId, LegId},
-    messages::{LegState, WantedLeg},
+    messages::{CallbackClaim, EvidenceSource, LegState, UndoFailing, WantedLeg},
     offer::LegOrder,
 };
 use serde::{Deserialize, Serialize};
 use suppliers::Operation;
 
 use crate::{
-    evidence::{Blind, NotSent, Reservation, Stage},
+    evidence::{Blind, NotSent, Reservation, Shown, Stage},
     policy::Policy,
 };
 
@@ -40,6 +40,9 @@ pub struct Leg {
     pub overdue: Vec<Exchange>,
     /// What the booking was told last.
     pub told: Option<Told>,
+    /// A callback that was looked into and of which the booking has not been told.
+    #[serde(default)]
+    pub heard: Option<Heard>,
 }
 
 /// One try to get a reservation, under one client reference.
@@ -61,6 +64,12 @@ pub struct Attempt {
     pub reservations: BTreeMap<String, Reservation>,
     pub looks: Looks,
     pub hint: Option<Hint>,
+    /// A member of staff who waits for a look-up.
+    #[serde(default)]
+    pub asked: Option<Asked>,
+    /// The newest exchange about it that was answered.
+    #[serde(default)]
+    pub answered: Option<Shown>,
 }
 
 /// The look-ups of an attempt so far.
@@ -73,6 +82,9 @@ pub struct Looks {
     pub swept: u32,
     /// Ones in a row that brought no answer.
     pub failed: u32,
+    /// Ones in a row that could not be sent.
+    #[serde(default)]
+    pub not_sent: Option<NotSent>,
     pub last_at: Option<DateTime<Utc>>,
     pub last_swept_at: Option<DateTime<Utc>>,
     /// When the newest answered one by client reference was asked.
@@ -80,13 +92,66 @@ pub struct Looks {
 }
 
 /// Callbacks that wait for a look-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hint {
     pub first_at: DateTime<Utc>,
     pub last_at: DateTime<Utc>,
     /// Only a look-up with a higher number was asked after them.
     pub after_exchange: u32,
+    /// What they say of each reservation, the furthest.
+    #[serde(default)]
+    pub claims: BTreeMap<String, CallbackClaim>,
+    /// Whether one of them has to be looked into whatever is known: it says nothing that could be
+    /// known, or what it says was known to be over.
+    #[serde(default)]
+    pub vague: bool,
+    /// The reservation that the last of them names.
+    #[serde(default)]
+    pub about: Option<String>,
+}
+
+/// Reservations that callbacks may name before one look-up; more is odd enough to look.
+const CLAIMS_MAX: usize = 8;
+
+impl Hint {
+    pub(crate) const fn new(at: DateTime<Utc>, after_exchange: u32) -> Self {
+        let claims = BTreeMap::new();
+        let (first_at, last_at) = (at, at);
+        Self { first_at, last_at, after_exchange, claims, vague: false, about: None }
+    }
+
+    /// Takes what one more callback says.
+    pub(crate) fn note(&mut self, reference: Option<&str>, claim: Option<CallbackClaim>) {
+        self.about = reference.map(str::to_owned);
+        match (reference, claim) {
+            (Some(reference), Some(claim)) if self.claims.len() < CLAIMS_MAX => {
+                let known = self.claims.entry(reference.to_owned()).or_insert(claim);
+                *known = claim.max(*known);
+            }
+            (Some(_) | None, Some(_) | None) => self.vague = true,
+        }
+    }
+}
+
+/// Staff who wait for a look-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    pub at: DateTime<Utc>,
+    /// Only a look-up with a higher number was asked after them.
+    pub after_exchange: u32,
+}
+
+/// A callback that was looked into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Heard {
+    pub attempt: u32,
+    /// The look-up.
+    pub exchange: u32,
+    /// The reservation that it named.
+    pub reference: Option<String>,
 }
 
 /// One exchange with the supplier.
@@ -125,6 +190,7 @@ pub enum LookUpWhy {
     Doubt,
     Hint,
     Sweep,
+    Staff,
 }
 
 /// What the booking was told, and for which wish.
@@ -133,6 +199,8 @@ pub enum LookUpWhy {
 pub struct Told {
     pub wanted_version: u32,
     pub state: LegState,
+    #[serde(default)]
+    pub undo_failing: Option<UndoFailing>,
 }
 
 impl Doing {
@@ -142,6 +210,16 @@ impl Doing {
         match self {
             Self::Reserve { .. } | Self::Confirm | Self::Cancel => true,
             Self::LookUp { .. } => false,
+        }
+    }
+
+    /// How what its answer shows comes to be known.
+    #[must_use]
+    pub const fn evidence(self) -> EvidenceSource {
+        match self {
+            Self::Reserve { .. } | Self::Confirm | Self::Cancel => EvidenceSource::Answer,
+            Self::LookUp { why: LookUpWhy::Hint } => EvidenceSource::Callback,
+            Self::LookUp { .. } => EvidenceSource::LookUp,
         }
     }
 
@@ -210,6 +288,23 @@ impl Leg {
         self.in_flight.as_ref().is_some_and(|exchange| exchange.doing.mutates())
     }
 
+    /// Whether anything of an attempt may have been sent, or is being sent.
+    #[must_use]
+    pub fn may_have_sent(&self, attempt: &Attempt) -> bool {
+        let sending = self.in_flight.as_ref().is_some_and(|one| one.attempt == attempt.number);
+        sending || attempt.sent_until.is_some()
+    }
+
+    /// What is there and not wanted, and has to be given back.
+    #[must_use]
+    pub fn unwanted(&self, policy: &Policy) -> Vec<(u32, &str, &Reservation)> {
+        let kept = match self.wanted {
+            WantedLeg::Released => None,
+            WantedLeg::Held | WantedLeg::Confirmed => self.chosen(policy).map(|(_, r, _)| r),
+        };
+        self.live(policy).filter(|(_, reference, _)| Some(*reference) != kept).collect()
+    }
+
     /// The attempt with that number.
     #[must_use]
     pub fn attempt(&self, number: u32) -> Option<&Attempt> {
@@ -246,7 +341,29 @@ impl Attempt {
             reservations: BTreeMap::new(),
             looks: Looks::default(),
             hint: None,
+            asked: None,
+            answered: None,
         }
+    }
+
+    /// Whether callbacks say nothing but what the supplier's answers say already. They are looked
+    /// into all the same; but our next look-up is soon enough.
+    #[must_use]
+    pub fn is_echoed_by(&self, hint: &Hint) -> bool {
+        !hint.vague && !hint.claims.is_empty() && self.proves_all_of(hint)
+    }
+
+    /// Whether what callbacks say is what the supplier's answers say.
+    pub(crate) fn proves_all_of(&self, hint: &Hint) -> bool {
+        hint.claims.iter().all(|(reference, claim)| {
+            self.reservations.get(reference).is_some_and(|known| known.proves(*claim))
+        })
+    }
+
+    /// Whether a callback says that something is there of which we know that it is gone.
+    pub(crate) fn contradicts(&self, reference: Option<&str>, claim: CallbackClaim) -> bool {
+        let known = reference.and_then(|reference| self.reservations.get(reference));
+        claim != CallbackClaim::Gone && known.is_some_and(Reservation::is_said_gone)
     }
 
     /// Since when it may have made a reservation of which nothing was seen.

@@ -18,7 +18,7 @@ mod worlds;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use contracts::{
     ids::{BookingId, LegId},
-    messages::{LegChanged, LegState, WantedLeg},
+    messages::{CallbackClaim, LegChanged, LegState, WantedLeg},
     money::{Currency, Money},
     offer::{LegOrder, Occupancy, Terms},
     policy,
@@ -92,6 +92,18 @@ pub(crate) fn gone(reference: &str) -> Answer {
     Answer::Seen(vec![seen(reference, SeenState::Gone)])
 }
 
+/// A callback that names a reservation and says nothing of it.
+pub(crate) fn hint(reference: &str) -> Fact {
+    let reference = Some(reference.to_owned());
+    Fact::Hinted { callback_id: None, client_reference: None, reference, claim: None }
+}
+
+/// A callback that says what became of a reservation.
+pub(crate) fn claim(reference: &str, claim: CallbackClaim) -> Fact {
+    let (reference, claim) = (Some(reference.to_owned()), Some(claim));
+    Fact::Hinted { callback_id: None, client_reference: None, reference, claim }
+}
+
 pub(crate) const UNKNOWN: Answer = Answer::Unknown { why: Unclear::NoAnswer };
 
 impl World {
@@ -158,6 +170,12 @@ impl World {
         self.now = self.now.max(at);
         self.fact(&Fact::Due);
         true
+    }
+
+    /// Whether the leg wants to be woken by now.
+    pub(crate) fn due(&self) -> bool {
+        let at = self.state.as_deref().and_then(|leg| wake_at(leg, &self.policy));
+        at.is_some_and(|at| at <= self.now)
     }
 
     /// The exchange under way is a look-up; wakes the leg until it is.

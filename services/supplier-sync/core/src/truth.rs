@@ -1,6 +1,9 @@
 //! What the booking is told: what is true of the leg, in the words of the contract.
 
-use contracts::messages::{GoneWhy, LegState, RefusedWhy, WantedLeg};
+use chrono::{DateTime, Utc};
+use contracts::messages::{
+    EvidenceSource, GoneWhy, LegEvidence, LegState, RefusedWhy, UndoFailing, WantedLeg,
+};
 
 use crate::{
     event::Event,
@@ -11,12 +14,67 @@ use crate::{
 
 /// The news, if what is true was not told for this wish yet.
 pub(crate) fn told(leg: &Leg, policy: &Policy) -> Option<Event> {
-    let state = truth(leg, policy)?;
-    let known = leg
-        .told
-        .as_ref()
-        .is_some_and(|told| told.wanted_version == leg.wanted_version && same(&told.state, &state));
-    (!known).then_some(Event::Told { state })
+    let failing = undo_failing(leg, policy);
+    let state = truth(leg, policy, failing)?;
+    let undo_failing = failing.map(|(_, failing)| failing);
+    let known = leg.heard.is_none()
+        && leg.told.as_ref().is_some_and(|told| {
+            told.wanted_version == leg.wanted_version
+                && told.undo_failing == undo_failing
+                && same(&told.state, &state)
+        });
+    let evidence = || evidence(leg, policy, &state);
+    (!known).then(|| Event::Told { evidence: evidence(), undo_failing, state: state.clone() })
+}
+
+/// What cannot be given back so far, and since when. What was told of stands while the next try is
+/// looked into.
+fn undo_failing(leg: &Leg, policy: &Policy) -> Option<(DateTime<Utc>, UndoFailing)> {
+    let unwanted = leg.unwanted(policy);
+    let failing = unwanted.iter().filter_map(|(_, _, one)| one.undo_failing());
+    let told = || leg.told.as_ref().and_then(|told| told.undo_failing);
+    let since = || unwanted.iter().filter_map(|(_, _, one)| one.undo).map(|undo| undo.since).min();
+    failing.max_by_key(|(_, failing)| failing.attempts).or_else(|| since().zip(told()))
+}
+
+/// What the news rests on: the answer that showed it, or the callback that made us look.
+fn evidence(leg: &Leg, policy: &Policy, state: &LegState) -> Option<LegEvidence> {
+    let named = subject(leg, policy, state);
+    let heard = leg.heard.as_ref();
+    let number = heard.map(|heard| heard.attempt).or(named.map(|(number, _, _)| number));
+    let attempt = number.map_or(leg.attempts.last(), |number| leg.attempt(number))?;
+    let showed = named.and_then(|(_, _, reservation)| match state {
+        LegState::Held { .. } | LegState::Confirmed { .. } => reservation.shown,
+        LegState::Gone { .. } => reservation.shown.filter(|_| reservation.is_said_gone()),
+        LegState::Refused { .. } | LegState::InDoubt { .. } => None,
+    });
+    let (source, exchange) = match (heard, showed.or(attempt.answered)) {
+        (Some(heard), _) => (EvidenceSource::Callback, heard.exchange),
+        (None, Some(shown)) => (shown.source, shown.exchange),
+        (None, None) => return None,
+    };
+    let reference = named.map(|(_, reference, _)| reference.to_owned());
+    Some(LegEvidence {
+        source,
+        attempt: attempt.number,
+        client_reference: attempt.client_reference.clone(),
+        reference: reference.or_else(|| heard.and_then(|heard| heard.reference.clone())),
+        exchange: Some(exchange),
+    })
+}
+
+/// The reservation that a state is about.
+fn subject<'a>(
+    leg: &'a Leg,
+    policy: &Policy,
+    state: &LegState,
+) -> Option<(u32, &'a str, &'a Reservation)> {
+    leg.reservations().find(|(_, known, reservation)| match state {
+        LegState::Held { reference, .. } | LegState::Confirmed { reference } => known == reference,
+        LegState::Gone { why } => reservation.why_gone(policy) == Some(*why),
+        LegState::Refused { .. } => reservation.refused_to_sell().is_some(),
+        LegState::InDoubt { .. } => reservation.is_live(policy),
+    })
 }
 
 /// A doubt that goes on is told once.
@@ -28,10 +86,17 @@ fn same(told: &LegState, state: &LegState) -> bool {
 }
 
 /// What is true; nothing while it is just being made so.
-fn truth(leg: &Leg, policy: &Policy) -> Option<LegState> {
-    match leg.wanted {
-        WantedLeg::Held | WantedLeg::Confirmed => kept(leg, policy),
-        WantedLeg::Released => released(leg, policy),
+fn truth(
+    leg: &Leg,
+    policy: &Policy,
+    failing: Option<(DateTime<Utc>, UndoFailing)>,
+) -> Option<LegState> {
+    match (leg.wanted, failing) {
+        (WantedLeg::Held | WantedLeg::Confirmed, _) => kept(leg, policy),
+        (WantedLeg::Released, Some((since, _))) if !leg.is_mutating() => {
+            Some(LegState::InDoubt { since })
+        }
+        (WantedLeg::Released, _) => released(leg, policy),
     }
 }
 

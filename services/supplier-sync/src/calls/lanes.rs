@@ -109,7 +109,7 @@ pub(super) fn run(app: &App, supplier: Supplier) {
         // What was not begun was not sent: said so, it goes out at once when we are back.
         if let Some(lanes) = app.calls.lanes.get(&supplier) {
             for started in lanes.close() {
-                app.calls.answered(exchange::not_begun(&started));
+                super::answered(&app, exchange::not_begun(&started));
             }
         }
         Ok(())
@@ -135,7 +135,7 @@ fn perform(app: &App, supplier: Supplier, started: Started, permits: Permits) {
     // The call belongs to the trace of its intent, not to the loop that takes it off a lane.
     let work = async move {
         let answered = exchange::make(&app, started).await;
-        app.calls.answered(answered);
+        super::answered(&app, answered);
         drop(permits);
         if let Some(lanes) = app.calls.lanes.get(&supplier) {
             lanes.changed.notify_one();

@@ -1,14 +1,18 @@
 //! Records what came of calls: exchange, fact and all that follows in one transaction, many answers
 //! at once.
+//!
+//! An answer is news that nobody else has. It waits for the database for as long as that is away,
+//! and one that cannot be learnt at least goes into the journal of exchanges.
 
 use std::time::Duration;
 
 use chassis::{backoff::Backoff, trace::TraceContext};
 use contracts::ids::LegId;
-use messaging::StoreError;
+use messaging::{StoreError, StoreTrouble};
 use supplier_sync_core::Fact;
 use tokio::sync::mpsc;
 
+use super::begin;
 use crate::{
     App,
     handle::{Cause, Input, Work, feed},
@@ -17,7 +21,7 @@ use crate::{
 
 /// As many answers as one transaction takes in a few milliseconds.
 const AT_ONCE: usize = 64;
-/// A single answer that fails this often for no fault of the database is left to its lease.
+/// An answer that fails this often while the database is well is not tried again.
 const TRIES_MAX: u32 = 10;
 const FAILED: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
 
@@ -31,8 +35,8 @@ pub(super) struct Answered {
 
 /// Starts the recorder.
 ///
-/// While one transaction commits, answers gather for the next. It ends when the process stops and
-/// every call has ended: calls are tasks that the process waits for as well.
+/// While one transaction commits, answers gather for the next. When the process stops it takes what
+/// has gathered and ends; what is answered after that is recorded where it is answered.
 pub(super) fn run(app: &App, mut to_record: mpsc::UnboundedReceiver<Answered>) {
     let app = app.clone();
     app.process.clone().tasks.spawn("record answers", async move {
@@ -41,48 +45,83 @@ pub(super) fn run(app: &App, mut to_record: mpsc::UnboundedReceiver<Answered>) {
             tokio::select! {
                 biased;
                 _count = to_record.recv_many(&mut batch, AT_ONCE) => {}
-                () = app.calls.all_ended(&app) => return Ok(()),
+                () = app.process.shutdown.cancelled() => break,
             }
             record(&app, std::mem::take(&mut batch)).await;
         }
+        to_record.close();
+        while let Ok(answered) = to_record.try_recv() {
+            batch.push(answered);
+        }
+        record(&app, batch).await;
+        Ok(())
     });
 }
 
 /// Records a batch; one that fails is recorded one by one, so that one answer holds up no other.
-async fn record(app: &App, batch: Vec<Answered>) {
+pub(super) async fn record(app: &App, batch: Vec<Answered>) {
     if batch.is_empty() {
         return;
     }
-    let count = batch.len();
-    match once(app, &batch).await {
-        Ok(()) => {}
-        Err(error) => {
-            tracing::warn!(
-                error = %chassis::chain(&error), count,
-                "answers could not be recorded together and are recorded one by one"
-            );
-            for answered in batch {
-                one(app, answered).await;
-            }
-        }
+    let Err(error) = patiently(app, &batch, 1).await else { return };
+    tracing::warn!(
+        error = %chassis::chain(&error), count = batch.len(),
+        "answers could not be recorded together and are recorded one by one"
+    );
+    for answered in batch {
+        one(app, answered).await;
     }
-    app.calls.recorded(count);
 }
 
 async fn one(app: &App, answered: Answered) {
     let answered = [answered];
-    for tries in 0..TRIES_MAX {
-        let Err(error) = once(app, &answered).await else { return };
-        tracing::warn!(
-            error = %chassis::chain(&error), tries, "an answer could not be recorded"
-        );
-        tokio::time::sleep(FAILED.delay(tries)).await;
-    }
+    let Err(error) = patiently(app, &answered, TRIES_MAX).await else { return };
     let [Answered { leg_id, row, .. }] = answered;
     tracing::error!(
-        leg.id = %leg_id, exchange = row.number,
-        "an answer of a supplier is not recorded; it is looked up when its lease runs out"
+        error = %chassis::chain(&error), leg.id = %leg_id, exchange = row.number,
+        "an answer of a supplier could not be learnt; it is looked up when its lease runs out"
     );
+    let mut tries = 0;
+    while let Err(error) = journal(app, &row).await {
+        if error.kind() != StoreTrouble::Unreachable {
+            tracing::error!(
+                error = %chassis::chain(&error), leg.id = %leg_id, exchange = row.number,
+                "an exchange with a supplier is not in the journal"
+            );
+            return;
+        }
+        tokio::time::sleep(FAILED.delay(tries)).await;
+        tries = tries.saturating_add(1);
+    }
+}
+
+/// Tries until it is recorded, or has failed so often for no fault of the database. While that is
+/// away nothing is counted.
+async fn patiently(app: &App, batch: &[Answered], tries_max: u32) -> Result<(), StoreError> {
+    let (mut away, mut tries) = (0_u32, 0_u32);
+    loop {
+        let Err(error) = once(app, batch).await else { return Ok(()) };
+        let wait = if error.kind() == StoreTrouble::Unreachable {
+            away = away.saturating_add(1);
+            away
+        } else {
+            tries += 1;
+            if tries >= tries_max {
+                return Err(error);
+            }
+            tries
+        };
+        tracing::warn!(
+            error = %chassis::chain(&error), count = batch.len(), "answers wait to be recorded"
+        );
+        tokio::time::sleep(FAILED.delay(wait)).await;
+    }
+}
+
+async fn journal(app: &App, row: &store::Exchange) -> Result<(), StoreError> {
+    let mut tx = app.messaging.begin().await?;
+    store::journal(tx.conn(), [row]).await?;
+    tx.commit().await
 }
 
 async fn once(app: &App, batch: &[Answered]) -> Result<(), StoreError> {
@@ -99,6 +138,6 @@ async fn once(app: &App, batch: &[Answered]) -> Result<(), StoreError> {
     let fed = feed(app, &mut tx, works.collect(), now).await?;
     store::journal(tx.conn(), batch.iter().map(|answered| &answered.row)).await?;
     tx.commit().await?;
-    app.calls.begin(fed.started);
+    begin(app, fed.started);
     Ok(())
 }

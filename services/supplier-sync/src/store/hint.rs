@@ -1,7 +1,10 @@
 //! Callbacks: which leg one is about, and those that wait for a leg.
 
 use chrono::{DateTime, Utc};
-use contracts::{ids::LegId, messages::CallbackReceived};
+use contracts::{
+    ids::LegId,
+    messages::{CallbackClaim, CallbackReceived},
+};
 use messaging::{StoreError, database};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -12,6 +15,7 @@ pub(crate) struct Waiting {
     pub(crate) leg_id: LegId,
     pub(crate) client_reference: Option<String>,
     pub(crate) reference: Option<String>,
+    pub(crate) claim: Option<CallbackClaim>,
     pub(crate) now: DateTime<Utc>,
 }
 
@@ -50,8 +54,10 @@ pub(crate) async fn park(
         return Ok(());
     }
     sqlx::query(
-        "insert into callback_hint (callback_id, supplier, client_reference, reference, received_at)
-         select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+        "insert into callback_hint
+                (callback_id, supplier, client_reference, reference, received_at, claim)
+         select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[],
+                              $6::text[])
          on conflict do nothing",
     )
     .bind(callbacks.iter().map(|c| c.callback_id.0).collect::<Vec<_>>())
@@ -59,6 +65,7 @@ pub(crate) async fn park(
     .bind(callbacks.iter().map(|c| c.client_reference.as_deref()).collect::<Vec<_>>())
     .bind(callbacks.iter().map(|c| c.reference.as_deref()).collect::<Vec<_>>())
     .bind(callbacks.iter().map(|c| c.received_at).collect::<Vec<_>>())
+    .bind(callbacks.iter().map(|c| c.claim.map(claim_word)).collect::<Vec<_>>())
     .execute(conn)
     .await
     .map_err(database("keeping callbacks"))
@@ -70,29 +77,63 @@ pub(crate) async fn waiting(
     conn: &mut PgConnection,
     at_most: i64,
 ) -> Result<Vec<Waiting>, StoreError> {
-    type Row = (Uuid, Uuid, Option<String>, Option<String>, DateTime<Utc>);
+    type Row = (Uuid, Uuid, Option<String>, Option<String>, Option<String>, DateTime<Utc>);
     let rows: Vec<Row> = sqlx::query_as(
         "select h.callback_id, coalesce(a.leg_id, r.leg_id), h.client_reference, h.reference,
-                holdfast_now()
+                h.claim, holdfast_now()
            from callback_hint h
            left join attempt a
                   on a.supplier = h.supplier and a.client_reference = h.client_reference
            left join reservation r on r.supplier = h.supplier and r.reference = h.reference
           where h.joined_at is null and coalesce(a.leg_id, r.leg_id) is not null
+            and (h.put_off_until is null or h.put_off_until <= holdfast_now())
           order by h.received_at limit $1 for update of h skip locked",
     )
     .bind(at_most)
     .fetch_all(conn)
     .await
     .map_err(database("taking callbacks that waited"))?;
-    let row = |(callback_id, leg_id, client_reference, reference, now): Row| Waiting {
+    let row = |(callback_id, leg_id, client_reference, reference, claim, now): Row| Waiting {
         callback_id,
         leg_id: LegId(leg_id),
         client_reference,
         reference,
+        claim: claim.as_deref().and_then(claim_of),
         now,
     };
     Ok(rows.into_iter().map(row).collect())
+}
+
+/// Puts off the callback that waited longest for a leg that there is by now, and says which it is.
+pub(crate) async fn put_off_waiting(
+    conn: &mut PgConnection,
+    for_s: f64,
+) -> Result<Option<Uuid>, StoreError> {
+    let Some(first) = waiting(conn, 1).await?.pop() else { return Ok(None) };
+    sqlx::query(
+        "update callback_hint set put_off_until = holdfast_now() + make_interval(secs => $2)
+          where callback_id = $1",
+    )
+    .bind(first.callback_id)
+    .bind(for_s)
+    .execute(conn)
+    .await
+    .map_err(database("putting a callback off"))?;
+    Ok(Some(first.callback_id))
+}
+
+const fn claim_word(claim: CallbackClaim) -> &'static str {
+    match claim {
+        CallbackClaim::Made => "made",
+        CallbackClaim::Confirmed => "confirmed",
+        CallbackClaim::Gone => "gone",
+    }
+}
+
+/// A word that we do not know says nothing: then the supplier is asked.
+fn claim_of(word: &str) -> Option<CallbackClaim> {
+    let all = [CallbackClaim::Made, CallbackClaim::Confirmed, CallbackClaim::Gone];
+    all.into_iter().find(|claim| claim_word(*claim) == word)
 }
 
 /// Notes that a leg was found for callbacks.

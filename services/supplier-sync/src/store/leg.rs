@@ -82,6 +82,27 @@ pub(crate) async fn claim_due(
     Ok(rows.into_iter().map(row).collect())
 }
 
+/// Puts off the leg that is due first, and says which it is.
+pub(crate) async fn put_off_first(
+    conn: &mut PgConnection,
+    for_s: f64,
+) -> Result<Option<LegId>, StoreError> {
+    let id: Option<Uuid> = sqlx::query_scalar(
+        "with first as (
+             select leg_id from leg where wake_at <= holdfast_now()
+              order by wake_at limit 1 for update skip locked
+         )
+         update leg set wake_at = holdfast_now() + make_interval(secs => $1) from first
+          where leg.leg_id = first.leg_id
+         returning leg.leg_id",
+    )
+    .bind(for_s)
+    .fetch_optional(conn)
+    .await
+    .map_err(database("putting a leg off"))?;
+    Ok(id.map(LegId))
+}
+
 /// Reads the database's time.
 pub(crate) async fn now(conn: &mut PgConnection) -> Result<DateTime<Utc>, StoreError> {
     sqlx::query_scalar("select holdfast_now()")

@@ -23,7 +23,7 @@ use chrono::{Days, TimeDelta, Utc};
 use contracts::{
     ids::{BookingId, CallbackId, LegId, MessageId},
     internal::{PriceCheckReply, PriceCheckRequest, SearchReply, Traveller, TravellersReply},
-    messages::{CallbackReceived, LegChanged, LegState, LegWanted, WantedLeg},
+    messages::{CallbackClaim, CallbackReceived, LegChanged, LegState, LegWanted, WantedLeg},
     money::Currency,
     offer::{LegOrder, Occupancy, Offer, PriceCheck, StaySearch},
     policy::Policy,
@@ -207,11 +207,22 @@ impl World {
 
     /// Pushes a callback, as supplier-callback says it.
     pub(crate) async fn callback(&self, ours: Option<&str>, theirs: Option<&str>) {
+        self.callback_saying(ours, theirs, None).await;
+    }
+
+    /// Pushes a callback that says what became of a reservation.
+    pub(crate) async fn callback_saying(
+        &self,
+        ours: Option<&str>,
+        theirs: Option<&str>,
+        claim: Option<CallbackClaim>,
+    ) {
         let message = CallbackReceived {
             callback_id: CallbackId(Uuid::new_v4()),
             supplier: Supplier::Rapid,
             client_reference: ours.map(str::to_owned),
             reference: theirs.map(str::to_owned),
+            claim,
             received_at: Utc::now() + self.ahead_by,
         };
         let id = MessageId(Uuid::new_v4());

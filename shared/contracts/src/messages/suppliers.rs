@@ -179,6 +179,19 @@ pub struct LegChanged {
 }
 message!(LegChanged, Event, "holdfast.leg.changed.v1", booking_id);
 
+/// What a callback says of the reservation that it names: never believed, only held against what is
+/// known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallbackClaim {
+    /// It was made.
+    Made,
+    /// It is bought.
+    Confirmed,
+    /// It is cancelled.
+    Gone,
+}
+
 /// Event of supplier-callback: a supplier pushed something whose signature held; a hint to look.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -191,6 +204,9 @@ pub struct CallbackReceived {
     pub client_reference: Option<String>,
     /// The supplier's reference, where the callback names it.
     pub reference: Option<String>,
+    /// What it says of that reservation, where it says one of these and its signature covers it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<CallbackClaim>,
     /// When it was stored.
     pub received_at: DateTime<Utc>,
 }

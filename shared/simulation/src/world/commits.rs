@@ -184,7 +184,7 @@ impl World {
                     self.hit(Sometimes::UndoAgain);
                 }
             }
-            Event::Told { state: contracts::messages::LegState::Gone { why } }
+            Event::Told { state: contracts::messages::LegState::Gone { why }, .. }
                 if *why == contracts::messages::GoneWhy::Lapsed =>
             {
                 self.hit(Sometimes::HoldLapsed);

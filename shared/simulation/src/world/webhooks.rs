@@ -94,6 +94,7 @@ impl World {
             supplier: Supplier::Rapid,
             client_reference: callback.client_reference,
             reference: callback.reference,
+            claim: callback.claim,
             received_at: self.now,
         };
         let id = MessageId::caused_by(self.now, callback_id.0, 1, 0);

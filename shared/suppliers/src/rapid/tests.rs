@@ -152,9 +152,28 @@ mod callbacks {
             client_reference: Some("R194193582".into()),
             reference: Some("1204309424793".into()),
             event: Some("itinerary.supplier.cancel".into()),
+            claim: Some(CallbackClaim::Gone),
             covers: Covers::Body,
         };
         assert_eq!(callback, expected);
+    }
+
+    #[test]
+    fn what_an_event_says_of_its_itinerary_is_told_apart_and_a_change_says_nothing() {
+        let cases = [
+            ("itinerary.agent.create", Some(CallbackClaim::Made)),
+            ("itinerary.agent.change", None),
+            ("itinerary.agent.cancel", Some(CallbackClaim::Gone)),
+            ("itinerary.supplier.confirm", Some(CallbackClaim::Confirmed)),
+            ("itinerary.supplier.cancel", Some(CallbackClaim::Gone)),
+            ("itinerary.fraud.cancel", Some(CallbackClaim::Gone)),
+            ("itinerary.of.another.kind", None),
+        ];
+        for (event, claim) in cases {
+            let body = format!(r#"{{"event_type":"{event}","itinerary_id":"1"}}"#).into_bytes();
+            let callback = verify(&[SECRET], &signed(SECRET, "msg_1", NOW, &body), &body).unwrap();
+            assert_eq!(callback.claim, claim, "{event}");
+        }
     }
 
     /// Row: B4

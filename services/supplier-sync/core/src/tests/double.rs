@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::messages::RefusedWhy;
+use contracts::messages::{CallbackClaim, RefusedWhy};
 use suppliers::{Answer, SeenReservation, SeenState};
 
 use super::{UNKNOWN, seen};
-use crate::{Call, Doing};
+use crate::{Call, Doing, Fact};
 
 /// What the supplier does with one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +71,23 @@ impl Double {
     pub(crate) fn live(&self) -> Vec<&str> {
         let live = |kept: &Kept| kept.state != SeenState::Gone;
         self.kept.iter().filter(|(_, k)| live(k)).map(|(r, _)| r.as_str()).collect()
+    }
+
+    /// A callback about an attempt: what the newest reservation of it has become, where one has.
+    pub(crate) fn push(&self, call: &Call) -> Fact {
+        let ours = |kept: &Kept| kept.client_reference == call.client_reference;
+        let newest = self.kept.iter().rfind(|(_, kept)| ours(kept));
+        let claim = newest.map(|(_, kept)| match kept.state {
+            SeenState::Gone => CallbackClaim::Gone,
+            SeenState::Confirmed => CallbackClaim::Confirmed,
+            SeenState::Held { .. } | SeenState::Unclear => CallbackClaim::Made,
+        });
+        Fact::Hinted {
+            callback_id: None,
+            client_reference: Some(call.client_reference.clone()),
+            reference: newest.map(|(reference, _)| reference.clone()),
+            claim,
+        }
     }
 
     pub(crate) fn is_bought(&self, reference: &str) -> bool {

@@ -5,8 +5,8 @@ use contracts::messages::{GoneWhy, RefusedWhy};
 use proptest::prelude::*;
 use suppliers::{Answer, SeenState};
 
-use super::{UNKNOWN, World, seen, start};
-use crate::{Blind, Doing, Fact, Stage};
+use super::{UNKNOWN, World, hint, seen, start};
+use crate::{Blind, Doing, Stage};
 use contracts::messages::WantedLeg;
 
 fn blind() -> impl Strategy<Value = Blind> {
@@ -94,7 +94,7 @@ fn evidence(states: &[SeenState], order: &[usize], hints: &[bool]) -> String {
     }
     for (n, which) in order.iter().enumerate() {
         if hints.get(n) == Some(&true) {
-            world.fact(&Fact::Hinted { client_reference: None, reference: Some("R1".to_owned()) });
+            world.fact(&hint("R1"));
         }
         let mut shown = seen("R1", states[*which]);
         shown.price = shown.price.map(|price| contracts::money::Money {

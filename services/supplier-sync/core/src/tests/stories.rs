@@ -3,11 +3,14 @@
 use std::fmt::Write as _;
 
 use chrono::TimeDelta;
-use contracts::messages::{GoneWhy, LegState, RefusedWhy, WantedLeg};
+use contracts::messages::{
+    CallbackClaim, EvidenceSource, GoneWhy, LegChanged, LegState, RefusedWhy, UndoFailedWhy,
+    UndoFailing, WantedLeg,
+};
 use expect_test::{Expect, expect};
 use suppliers::{Answer, SeenState};
 
-use super::{UNKNOWN, World, bought, gone, held, seen, start};
+use super::{UNKNOWN, World, bought, claim, gone, held, hint, seen, start};
 use crate::{Doing, Event, Fact, LookUpWhy, Refusal, SeenStage};
 
 fn check(world: &World, story: &Expect) {
@@ -35,12 +38,22 @@ fn line(event: &Event) -> String {
         Event::LeaseRanOut { exchange } => {
             format!("  {exchange} ← (nobody said; its lease ran out)")
         }
-        Event::Hinted { attempt } => format!("callback for attempt {attempt}"),
+        Event::Hinted { attempt, claim: None, .. } => format!("callback for attempt {attempt}"),
+        Event::Hinted { attempt, claim: Some(claim), .. } => {
+            format!("callback for attempt {attempt}: {claim:?}")
+        }
+        Event::LookAsked { attempt, by } => format!("{by} asks for attempt {attempt}"),
         Event::AttemptProvenDead { attempt, .. } => format!("attempt {attempt} proven dead"),
         Event::GaveUp { attempt } => format!("attempt {attempt} given up"),
         Event::Mismatch { reference, .. } => format!("MISMATCH of {reference}"),
         Event::Agreed { reference } => format!("{reference} agrees again"),
-        Event::Told { state } => format!("told {}", told_words(state)),
+        Event::Told { state, undo_failing: None, .. } => format!("told {}", told_words(state)),
+        Event::Told { state, undo_failing: Some(failing), .. } => format!(
+            "told {}, giving back failed {} times ({:?})",
+            told_words(state),
+            failing.attempts,
+            failing.why
+        ),
         Event::InvariantBroken { what } => format!("BROKEN {what}"),
     }
 }
@@ -266,7 +279,7 @@ fn what_turns_up_after_the_release_is_told_and_released() {
     world.want(WantedLeg::Released);
     assert_eq!(world.last_told(), Some(&LegState::Gone { why: GoneWhy::NeverMade }));
     world.wait(30);
-    let hint = Fact::Hinted { client_reference: None, reference: Some("R9".to_owned()) };
+    let hint = hint("R9");
     world.fact(&hint);
     world.wake();
     world.answer(bought("R9"));
@@ -645,7 +658,7 @@ fn a_supplier_that_cancels_is_told() {
     let mut world = World::new();
     world.want(WantedLeg::Confirmed);
     world.answer(bought("R1"));
-    world.fact(&Fact::Hinted { client_reference: None, reference: Some("R1".to_owned()) });
+    world.fact(&hint("R1"));
     world.wake();
     world.answer(gone("R1"));
     assert_eq!(world.last_told(), Some(&LegState::Gone { why: GoneWhy::CancelledBySupplier }));
@@ -680,7 +693,7 @@ fn callbacks_that_come_together_cause_one_look_up_after_the_last() {
     world.want(WantedLeg::Confirmed);
     world.answer(bought("R1"));
     for _ in 0..5 {
-        world.fact(&Fact::Hinted { client_reference: None, reference: Some("R1".to_owned()) });
+        world.fact(&hint("R1"));
         world.now += TimeDelta::milliseconds(300);
     }
     assert_eq!(world.look_ups(), 0);
@@ -711,7 +724,7 @@ fn a_callback_during_a_look_up_causes_another() {
     let mut world = World::new();
     world.want(WantedLeg::Confirmed);
     world.answer(bought("R1"));
-    let hint = Fact::Hinted { client_reference: None, reference: Some("R1".to_owned()) };
+    let hint = hint("R1");
     world.fact(&hint);
     world.wake();
     world.fact(&hint);
@@ -770,9 +783,28 @@ fn look_ups_that_fail_back_off_and_never_stop() {
     for _ in 0..7 {
         world.wake_until_it_looks();
         asked.push((world.now - start()).num_seconds());
-        world.answer(Answer::NotSent);
+        world.answer(UNKNOWN);
     }
     assert_eq!(asked, [30, 60, 120, 240, 480, 1080, 1680]);
+}
+
+#[test]
+fn look_ups_that_could_not_be_sent_go_out_again_soon_and_count_as_no_answer() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.answer(UNKNOWN);
+    let mut asked = Vec::new();
+    for _ in 0..8 {
+        world.wake_until_it_looks();
+        asked.push((world.now - start()).num_seconds());
+        world.answer(Answer::NotSent);
+    }
+    assert_eq!(asked, [30, 30, 31, 33, 37, 45, 61, 93]);
+    assert_eq!(world.leg().attempts[0].looks.failed, 0);
+    world.wake_until_it_looks();
+    world.answer(held("R1"));
+    assert!(matches!(world.last_told(), Some(LegState::Held { .. })));
+    assert!(world.leg().attempts[0].looks.not_sent.is_none());
 }
 
 #[test]
@@ -792,4 +824,264 @@ fn older_and_repeated_wishes_change_nothing_and_strangers_are_refused() {
     };
     let refused = crate::decide(&world.state, &other, &world.policy, world.now);
     assert_eq!(refused, Err(Refusal::OtherBooking));
+}
+
+/// Row: A6
+#[test]
+fn a_cancel_that_stays_refused_is_told_with_its_tries_and_sent_ever_more_slowly() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.answer(held("R1"));
+    world.want(WantedLeg::Released);
+    let mut sent = Vec::new();
+    while world.now < start() + TimeDelta::days(3) {
+        match world.doing() {
+            Some(Doing::Cancel) => {
+                sent.push(world.now);
+                world.answer(Answer::Refused(RefusedWhy::Rejected));
+            }
+            Some(_) => world.answer(held("R1")),
+            None => assert!(world.wake()),
+        }
+        assert!(!matches!(world.last_told(), Some(LegState::Gone { .. })));
+    }
+    let waits: Vec<_> = sent.windows(2).map(|two| (two[1] - two[0]).num_seconds()).collect();
+    assert!(waits.windows(2).all(|two| two[0] <= two[1]), "{waits:?}");
+    assert_eq!(waits, [120, 120, 120, 240, 600, 3_600, 21_600, 86_400, 86_400]);
+    let told: Vec<_> = world.told.iter().filter_map(|told| told.undo_failing).collect();
+    let each = (1..=10).map(|attempts| UndoFailing { attempts, why: UndoFailedWhy::Refused });
+    assert_eq!(told, each.collect::<Vec<_>>(), "once for every try");
+    assert!(matches!(world.last_told(), Some(LegState::InDoubt { .. })));
+
+    // Whoever wishes for it anew is not kept waiting, and what is done in the end is told as done.
+    if world.doing().is_some() {
+        world.answer(held("R1"));
+    }
+    world.want(WantedLeg::Released);
+    assert_eq!(world.doing(), Some(Doing::Cancel));
+    world.answer(Answer::Accepted);
+    assert_eq!(world.last_told(), Some(&LegState::Gone { why: GoneWhy::Released }));
+    assert_eq!(world.told.last().unwrap().undo_failing, None);
+}
+
+/// Row: A6
+#[test]
+fn a_cancel_that_is_lost_or_cannot_be_sent_is_told_as_failing_only_when_it_is_no_chance() {
+    for (answer, tries, why) in
+        [(UNKNOWN, 3, UndoFailedWhy::Unknown), (Answer::NotSent, 8, UndoFailedWhy::NotSent)]
+    {
+        let mut world = World::new();
+        world.want(WantedLeg::Held);
+        world.answer(held("R1"));
+        world.want(WantedLeg::Released);
+        let failing = |world: &World| world.told.last().and_then(|told| told.undo_failing);
+        while failing(&world).is_none() {
+            match world.doing() {
+                Some(Doing::Cancel) => world.answer(answer.clone()),
+                Some(_) => world.answer(held("R1")),
+                None => assert!(world.wake()),
+            }
+        }
+        assert_eq!(world.count(|doing| *doing == Doing::Cancel), tries);
+        let attempts = u32::try_from(tries).unwrap();
+        assert_eq!(failing(&world), Some(UndoFailing { attempts, why }));
+    }
+}
+
+/// Row: A6
+#[test]
+fn one_that_the_supplier_keeps_holds_up_no_other() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    let twins = |first| {
+        let held = SeenState::Held { until: None };
+        Answer::Seen(vec![seen("R0", first), seen("R1", held)])
+    };
+    world.want(WantedLeg::Released);
+    world.answer(twins(SeenState::Held { until: None }));
+    for _ in 0..40 {
+        let about = world.calls.last().unwrap().reference.clone();
+        match (world.doing(), about.as_deref()) {
+            (Some(Doing::Cancel), Some("R1")) => break,
+            (Some(Doing::Cancel), _) => world.answer(Answer::Refused(RefusedWhy::Rejected)),
+            (Some(_), _) => world.answer(twins(SeenState::Held { until: None })),
+            (None, _) => assert!(world.wake()),
+        }
+    }
+    assert_eq!(world.calls.last().unwrap().reference.as_deref(), Some("R1"));
+    assert_eq!(world.count(|doing| *doing == Doing::Cancel), 2);
+}
+
+/// Row: B5
+#[test]
+fn callbacks_that_echo_what_we_did_wait_for_a_look_up_that_is_made_anyway() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.answer(held("R1"));
+    world.fact(&claim("R1", CallbackClaim::Made));
+    world.wait(5);
+    world.want(WantedLeg::Confirmed);
+    // It comes before the answer that says the same.
+    world.fact(&claim("R1", CallbackClaim::Confirmed));
+    world.answer(Answer::Accepted);
+    world.fact(&claim("R1", CallbackClaim::Confirmed));
+    let told = world.told.len();
+    while world.look_ups() == 0 {
+        assert!(world.wake());
+    }
+    world.answer(bought("R1"));
+    check(
+        &world,
+        &expect![[r#"
+            0      wanted Held (1)
+            0      attempt 1
+            0        1 → hold attempt 1
+            0        1 ← R1 held
+            0      told held R1
+            0      callback for attempt 1: Made
+            5      wanted Confirmed (2)
+            5        2 → confirm R1
+            5      callback for attempt 1: Confirmed
+            5        2 ← Accepted
+            5      told confirmed R1
+            5      callback for attempt 1: Confirmed
+            420      3 → look up (Sweep) attempt 1
+            420      3 ← R1 confirmed
+        "#]],
+    );
+    assert_eq!((world.look_ups(), world.told.len()), (1, told), "nothing is new");
+    assert!(world.leg().attempts[0].hint.is_none());
+}
+
+/// Row: B5
+#[test]
+fn callbacks_in_any_order_lead_to_what_the_supplier_shows() {
+    let claims = [CallbackClaim::Made, CallbackClaim::Confirmed, CallbackClaim::Gone];
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        for apart in [0, 60] {
+            let mut world = World::new();
+            world.want(WantedLeg::Confirmed);
+            world.answer(bought("R1"));
+            // The supplier took it back before the first of them came.
+            for which in order {
+                world.fact(&claim("R1", claims[which]));
+                world.wait(apart);
+                while world.now > start() && world.doing().is_none() && world.due() {
+                    world.wake();
+                }
+                if world.doing().is_some() {
+                    world.answer(gone("R1"));
+                }
+            }
+            while world.doing().is_none() && world.leg().attempts[0].hint.is_some() {
+                world.wake();
+            }
+            if world.doing().is_some() {
+                world.answer(gone("R1"));
+            }
+            let gone = LegState::Gone { why: GoneWhy::CancelledBySupplier };
+            assert_eq!(world.last_told(), Some(&gone), "{order:?} {apart}");
+            assert_eq!(world.told.len(), 2, "{order:?} {apart}");
+            assert!(apart > 0 || world.look_ups() == 1, "{order:?}: {}", world.look_ups());
+        }
+    }
+}
+
+/// Row: A8
+#[test]
+fn a_late_callback_that_says_bought_of_what_is_cancelled_is_looked_into_and_told() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.answer(held("R1"));
+    world.want(WantedLeg::Released);
+    world.answer(Answer::Accepted);
+    world.wait(10);
+    world.fact(&claim("R1", CallbackClaim::Confirmed));
+    world.wake();
+    world.answer(gone("R1"));
+    check(
+        &world,
+        &expect![[r#"
+            0      wanted Held (1)
+            0      attempt 1
+            0        1 → hold attempt 1
+            0        1 ← R1 held
+            0      told held R1
+            0      wanted Released (2)
+            0        2 → cancel R1
+            0        2 ← Accepted
+            0      told gone Released
+            10     callback for attempt 1: Confirmed
+            11       3 → look up (Hint) attempt 1
+            11       3 ← R1 gone
+            11     told gone Released
+        "#]],
+    );
+    let evidence = world.told.last().unwrap().evidence.clone().unwrap();
+    assert_eq!(evidence.source, EvidenceSource::Callback);
+    assert_eq!((evidence.reference.as_deref(), evidence.exchange), (Some("R1"), Some(3)));
+    assert_eq!(world.count(|doing| *doing == Doing::Cancel), 1);
+}
+
+#[test]
+fn a_callback_that_says_what_is_not_so_is_told_and_changes_nothing() {
+    let mut world = World::new();
+    world.want(WantedLeg::Confirmed);
+    world.answer(bought("R1"));
+    world.fact(&claim("R1", CallbackClaim::Gone));
+    world.wake();
+    world.answer(bought("R1"));
+    let [first, second] = &world.told[..] else { panic!("{:?}", world.told) };
+    assert_eq!(first.state, second.state);
+    assert_eq!(first.evidence.as_ref().unwrap().source, EvidenceSource::Answer);
+    assert_eq!(second.evidence.as_ref().unwrap().source, EvidenceSource::Callback);
+}
+
+#[test]
+fn what_is_told_names_the_answer_it_rests_on() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    assert!(world.told.is_empty());
+    world.wait(90);
+    world.answer(UNKNOWN);
+    world.wake();
+    world.answer(held("R1"));
+    world.want(WantedLeg::Confirmed);
+    world.answer(Answer::Accepted);
+    let rests_on = |told: &LegChanged| {
+        let evidence = told.evidence.as_ref().unwrap();
+        assert_eq!(evidence.client_reference, world.leg().attempts[0].client_reference);
+        (evidence.source, evidence.exchange.unwrap(), evidence.reference.clone())
+    };
+    let named = || Some("R1".to_owned());
+    let each: Vec<_> = world.told.iter().map(rests_on).collect();
+    assert_eq!(
+        each,
+        [
+            (EvidenceSource::Answer, 1, None),
+            (EvidenceSource::LookUp, 2, named()),
+            (EvidenceSource::Answer, 3, named()),
+        ]
+    );
+}
+
+#[test]
+fn staff_who_ask_get_a_look_up_now() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.answer(UNKNOWN);
+    world.wake_until_it_looks();
+    world.answer(UNKNOWN);
+    assert_eq!(world.doing(), None, "the ladder is waited");
+    world.wait(1);
+    world.fact(&Fact::LookAsked { by: "ada".to_owned() });
+    assert_eq!(world.doing(), Some(Doing::LookUp { why: LookUpWhy::Staff }));
+    world.answer(held("R1"));
+    assert!(matches!(world.last_told(), Some(LegState::Held { .. })));
+    assert!(world.leg().attempts[0].asked.is_none());
+    // Of what was never sent there is nothing to ask.
+    let mut world = World::new();
+    world.want(WantedLeg::Released);
+    world.fact(&Fact::LookAsked { by: "ada".to_owned() });
+    assert_eq!(world.doing(), None);
 }

@@ -92,7 +92,7 @@ fn follows(world: &World, before: usize) -> String {
     let mut parts: Vec<String> = Vec::new();
     for recorded in &world.journal[before..] {
         match &recorded.event {
-            Event::Told { state } => parts.push(format!("told {}", short(state))),
+            Event::Told { state, .. } => parts.push(format!("told {}", short(state))),
             Event::Began { doing, reference, .. } => {
                 let about = reference.as_deref().unwrap_or("");
                 parts.push(format!("{} {about}", verb(*doing)).trim().to_owned());
@@ -104,6 +104,7 @@ fn follows(world: &World, before: usize) -> String {
             | Event::Answered { .. }
             | Event::LeaseRanOut { .. }
             | Event::Hinted { .. }
+            | Event::LookAsked { .. }
             | Event::AttemptProvenDead { .. }
             | Event::GaveUp { .. }
             | Event::Agreed { .. } => {}

@@ -9,7 +9,6 @@ use super::{
     Checks, World,
     double::{Double, MOODS, Mood},
 };
-use crate::Fact;
 
 #[derive(Debug, Clone)]
 struct Script {
@@ -65,8 +64,7 @@ fn live(script: &Script) -> (World, Double) {
             let mood = moods.next().unwrap_or(Mood::Good);
             let answer = double.ask(&call, mood, world.now);
             if script.hints.get(turn) == Some(&true) {
-                let client_reference = Some(call.client_reference.clone());
-                world.fact(&Fact::Hinted { client_reference, reference: None });
+                world.fact(&double.push(&call));
             }
             world.wait(3);
             if let Some(answer) = answer {
