@@ -1,6 +1,8 @@
 //! What other services ask of an account, and gifts by staff. Customers see their points through
 //! the gateway.
 
+mod support;
+
 use std::net::SocketAddr;
 
 use axum::{
@@ -46,6 +48,8 @@ pub(crate) async fn serve(app: App, process: &Process, addr: SocketAddr) -> anyh
 pub fn router(app: App) -> Router {
     let internal = Router::new()
         .route("/internal/accounts/{id}", get(show))
+        .route("/internal/timeline/{booking}", get(support::timeline))
+        .route("/internal/find", get(support::find))
         .merge(app.messaging.routes());
     let open_to_staff = Router::new().route("/internal/accounts/{id}/grants", post(grant));
     guarded(internal, app.services.clone()).merge(open_to_staff).with_state(app)

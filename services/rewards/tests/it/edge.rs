@@ -1,9 +1,10 @@
 //! Who may ask what over HTTP, and what bad input is told.
 
 use axum::http::{Method, StatusCode};
+use contracts::internal::{TimelineKind, TimelineReply};
 use serde_json::json;
 
-use crate::house::{House, account, path};
+use crate::house::{House, account, booking, cancelled, confirmed, path};
 
 #[tokio::test]
 async fn only_services_see_accounts_and_only_admins_give_points() {
@@ -31,6 +32,44 @@ async fn only_services_see_accounts_and_only_admins_give_points() {
         assert_eq!(status, wanted, "{said}");
     }
     assert_eq!(house.sums(&who).await, [20, 0, 0, 0]);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn support_is_told_of_a_bookings_points_and_finds_it_by_its_account() {
+    let house = House::open().await;
+    let (who, booking_id) = (account(), booking());
+    house.say(&confirmed(&who, booking_id, 10_000, 3)).await;
+    house.say(&cancelled(&who, booking_id)).await;
+    house.handled().await;
+    let service = house.token("support-console", &[], "internal");
+    let customer = house.token(who.as_str(), &[], "holdfast");
+    let get = |path: String, token: String| {
+        let house = &house;
+        async move { house.call(Method::GET, &path, Some(&token), None).await }
+    };
+    let path = format!("/internal/timeline/{booking_id}");
+    assert_eq!(get(path.clone(), customer.clone()).await.0, StatusCode::UNAUTHORIZED);
+    let (status, body) = get(path, service.clone()).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    assert!(!body.to_string().contains(who.as_str()), "{body}");
+    let told: TimelineReply = serde_json::from_value(body).unwrap();
+    let said: Vec<_> = told.entries.iter().map(|e| (e.kind, e.what.as_str())).collect();
+    let ledger = TimelineKind::Ledger;
+    assert_eq!(said, [(ledger, "earned: +300 points"), (ledger, "voided: -300 points")]);
+    assert!(told.entries.iter().all(|e| e.message_id.is_some() && e.actor == "booking"));
+
+    for (key, by) in [(booking_id.to_string(), "booking"), (who.to_string(), "account")] {
+        let (_, body) = get(format!("/internal/find?key={key}"), service.clone()).await;
+        let expected = json!({ "found": [{ "booking_id": booking_id, "by": by }] });
+        assert_eq!(body, expected, "{key}");
+    }
+    for key in [booking().to_string(), account().to_string(), "a%20b".to_owned()] {
+        let (status, body) = get(format!("/internal/find?key={key}"), service.clone()).await;
+        assert_eq!((status, &body), (StatusCode::OK, &json!({ "found": [] })), "{key}");
+    }
+    let path = format!("/internal/find?key={booking_id}");
+    assert_eq!(get(path, customer).await.0, StatusCode::UNAUTHORIZED);
     house.close().await;
 }
 
