@@ -21,6 +21,8 @@ pub struct Policy {
     pub search: Search,
     /// Bookings.
     pub booking: Booking,
+    /// Live events of bookings.
+    pub live: Live,
     /// Suppliers, each with its own.
     pub supplier: Suppliers,
     /// Payments.
@@ -94,6 +96,23 @@ pub struct Booking {
     pub travellers_max: u32,
 }
 
+/// Live events of bookings.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Live {
+    /// How long an address of events is good.
+    #[serde(deserialize_with = "duration")]
+    pub ticket_for: Duration,
+    /// How often an instance looks for changes, once for all its streams.
+    #[serde(deserialize_with = "duration")]
+    pub look_every: Duration,
+    /// The longest silence of a stream.
+    #[serde(deserialize_with = "duration")]
+    pub keep_alive: Duration,
+    /// Open streams of one account at one instance.
+    pub streams_per_account_max: u32,
+}
+
 /// Suppliers, each with its own.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -135,12 +154,15 @@ pub struct Payment {
     /// How often a node is asked for its head.
     #[serde(deserialize_with = "duration")]
     pub watch_every: Duration,
-    /// How long money once seen in time stays in time.
+    /// How long after its deadline a payment still counts, and at least how long money that was in
+    /// time may be away after its block left.
     #[serde(deserialize_with = "duration")]
     pub grace: Duration,
     /// How old a node's newest block may be for its silence to count.
     #[serde(deserialize_with = "duration")]
     pub head_age_max: Duration,
+    /// What becomes of money that is too little at the deadline.
+    pub underpaid: Underpaid,
     /// The longest wait before the treasury is asked about a refund again for the first time.
     #[serde(deserialize_with = "duration")]
     pub refund_ask_first: Duration,
@@ -150,6 +172,14 @@ pub struct Payment {
     /// A refund with an address that is not proven by then is looked into.
     #[serde(deserialize_with = "duration")]
     pub refund_for_max: Duration,
+}
+
+/// What becomes of money that is too little at the deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Underpaid {
+    /// It goes back once it is final.
+    Refund,
 }
 
 /// Points.
