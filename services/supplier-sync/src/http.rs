@@ -1,8 +1,15 @@
-//! What other services ask while they work: searches and price checks.
+//! What other services ask while they work: searches and price checks, and what support asks.
+
+mod support;
+mod timeline;
 
 use std::{net::SocketAddr, sync::Arc};
 
-use axum::{Router, extract::State, routing::post};
+use axum::{
+    Router,
+    extract::State,
+    routing::{get, post},
+};
 use chassis::{
     ApiError, Process,
     auth::guarded,
@@ -31,6 +38,10 @@ pub fn router(app: App) -> Router {
     let internal = Router::new()
         .route("/internal/search", post(search))
         .route("/internal/price-check", post(price_check))
+        .route("/internal/timeline/{booking}", get(support::timeline))
+        .route("/internal/find", get(support::find))
+        .route("/internal/bookings/{booking}/references", get(support::references))
+        .route("/internal/legs/{leg}/look-up", post(support::look_up))
         .merge(app.messaging.routes());
     guarded(internal, app.services.clone()).with_state(app)
 }

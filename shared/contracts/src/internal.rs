@@ -1,7 +1,13 @@
 //! Bodies of internal HTTP: what a service asks of another while it works.
 
+mod cases;
+mod export;
+mod legs;
 mod support;
 
+pub use cases::{CasesReply, PaymentCase};
+pub use export::{ExportReply, ExportedEvent};
+pub use legs::{LookUpReply, LookUpRequest, ReferencesReply, SupplierReferences};
 use serde::{Deserialize, Serialize};
 pub use support::{
     FindReply, Found, InboxReply, InboxState, PreviewEffect, PreviewReply, PreviewRequest,

@@ -1,0 +1,114 @@
+//! What support asks: what happened to a booking's legs, whose a reference is, and a look-up now.
+
+use axum::{extract::State, http::StatusCode};
+use chassis::{
+    ApiError,
+    http::{Json, Path, Query},
+};
+use contracts::{
+    ids::{BookingId, LegId},
+    internal::{FindReply, LookUpReply, LookUpRequest, ReferencesReply, TimelineReply},
+};
+use messaging::{StoreError, database};
+use serde::Deserialize;
+use sqlx::{Postgres, pool::PoolConnection};
+use supplier_sync_core::Fact;
+
+use super::timeline::entries;
+use crate::{
+    App, ROLE, calls,
+    handle::{Cause, Input, Work, feed},
+    store,
+};
+
+/// The most that one answer tells.
+const ENTRIES_MAX: usize = 1_000;
+/// No name of a member of staff is longer.
+const STAFF_MAX: usize = 200;
+/// How often a request is tried again after somebody else changed the leg first.
+const CONFLICTS_MAX: usize = 5;
+
+pub(super) async fn timeline(
+    State(app): State<App>,
+    Path(booking_id): Path<BookingId>,
+) -> Result<Json<TimelineReply>, ApiError> {
+    let mut conn = connection(&app).await?;
+    let journal = store::journal_of(&mut conn, booking_id).await.map_err(|e| failed(&e))?;
+    let exchanges = store::exchanges_of(&mut conn, booking_id).await.map_err(|e| failed(&e))?;
+    let entries = entries(&journal, &exchanges, ENTRIES_MAX);
+    Ok(Json(TimelineReply { owner: ROLE.to_owned(), entries }))
+}
+
+/// What is searched for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Key {
+    key: String,
+}
+
+pub(super) async fn find(
+    State(app): State<App>,
+    Query(Key { key }): Query<Key>,
+) -> Result<Json<FindReply>, ApiError> {
+    let mut conn = connection(&app).await?;
+    let found = store::find(&mut conn, &key).await.map_err(|e| failed(&e))?;
+    Ok(Json(FindReply { found }))
+}
+
+pub(super) async fn references(
+    State(app): State<App>,
+    Path(booking_id): Path<BookingId>,
+) -> Result<Json<ReferencesReply>, ApiError> {
+    let mut conn = connection(&app).await?;
+    let suppliers = store::references_of(&mut conn, booking_id).await.map_err(|e| failed(&e))?;
+    Ok(Json(ReferencesReply { suppliers }))
+}
+
+/// Looks up every attempt of a leg that may have been sent. Why it was asked for is kept where it
+/// was asked: in the console's audit.
+pub(super) async fn look_up(
+    State(app): State<App>,
+    Path(leg_id): Path<LegId>,
+    Json(LookUpRequest { staff }): Json<LookUpRequest>,
+) -> Result<(StatusCode, Json<LookUpReply>), ApiError> {
+    if staff.is_empty() || staff.chars().count() > STAFF_MAX {
+        return Err(ApiError::unprocessable("bad_staff", "say who asks"));
+    }
+    let mut conflicts = 0;
+    let asked = loop {
+        match ask(&app, leg_id, &staff).await {
+            Err(StoreError::Conflict) if conflicts < CONFLICTS_MAX => conflicts += 1,
+            asked => break asked.map_err(|error| failed(&error))?,
+        }
+    };
+    match asked {
+        None => Err(ApiError::not_found()),
+        Some(0) => Err(ApiError::conflict("nothing_sent", "nothing of this leg was ever sent")),
+        Some(attempts) => Ok((StatusCode::ACCEPTED, Json(LookUpReply { attempts }))),
+    }
+}
+
+/// How many attempts are looked up; nothing when there is no such leg.
+async fn ask(app: &App, leg_id: LegId, staff: &str) -> Result<Option<u32>, StoreError> {
+    let mut tx = app.messaging.begin().await?;
+    let now = store::now(tx.conn()).await?;
+    let Some((leg, _)) = store::load_for_update(tx.conn(), &[leg_id.0]).await?.pop() else {
+        return Ok(None);
+    };
+    let sent = leg.attempts.iter().filter(|attempt| leg.may_have_sent(attempt)).count();
+    let cause = Cause { source: "staff", id: None, span: tracing::Span::current() };
+    let input = Input::Fact(Fact::LookAsked { by: staff.to_owned() });
+    let fed = feed(app, &mut tx, vec![Work { leg_id, input, cause }], now).await?;
+    tx.commit().await?;
+    calls::begin(app, fed.started);
+    Ok(Some(u32::try_from(sent).unwrap_or(u32::MAX)))
+}
+
+async fn connection(app: &App) -> Result<PoolConnection<Postgres>, ApiError> {
+    let taken = app.messaging.pool().acquire().await;
+    taken.map_err(|error| failed(&database("taking a connection")(error)))
+}
+
+fn failed(error: &StoreError) -> ApiError {
+    ApiError::internal(error)
+}
