@@ -98,6 +98,19 @@ impl Cache {
         let text = text.inspect_err(|error| away("reading what is shown", error)).ok()??;
         serde_json::from_str(&text).ok()
     }
+
+    /// Reads several things that owners show, in the order of their keys; nothing for a miss.
+    pub(crate) async fn shown_all(&self, keys: &[String]) -> Vec<Option<String>> {
+        if keys.is_empty() {
+            return Vec::new();
+        }
+        let texts: Result<Vec<Option<String>>, RedisError> =
+            redis::cmd("MGET").arg(keys).query_async(&mut self.shown.clone()).await;
+        texts.unwrap_or_else(|error| {
+            away("reading what is shown", &error);
+            vec![None; keys.len()]
+        })
+    }
 }
 
 fn connect(url: &SecretString) -> Result<ConnectionManager, RedisError> {

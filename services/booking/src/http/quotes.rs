@@ -22,10 +22,12 @@ use futures::future::join_all;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{
     account,
     form::{Faults, Form},
+    openapi::{problems, shapes},
     reader, search, store_failed,
 };
 use crate::{
@@ -38,14 +40,21 @@ use crate::{
 const LEGS_MAX: usize = 8;
 
 /// A quote as a customer sees it.
-#[derive(Serialize)]
-struct ShownQuote<'a> {
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Quote)]
+pub(super) struct ShownQuote<'a> {
+    #[schema(value_type = Uuid)]
     quote_id: QuoteId,
     /// `open`, `expired` or `booked`.
     state: &'static str,
     legs: Vec<ShownLeg<'a>>,
+    #[schema(value_type = shapes::Money)]
     total: Money,
+    /// An asset of `/v1/assets`.
+    #[schema(value_type = String)]
     pay_with: &'a AssetId,
+    #[schema(value_type = shapes::AssetAmount)]
     amount: &'a AssetAmount,
     /// The amount in whole coins, for people.
     amount_decimal: String,
@@ -55,18 +64,36 @@ struct ShownQuote<'a> {
     seconds_left: i64,
 }
 
-#[derive(Serialize)]
+/// One leg of a quote.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = QuotedLeg)]
 struct ShownLeg<'a> {
+    #[schema(value_type = Uuid)]
     leg_id: LegId,
     property_id: &'a str,
     property_name: &'a str,
     room_name: &'a str,
     check_in: chrono::NaiveDate,
     check_out: chrono::NaiveDate,
+    #[schema(value_type = shapes::Money)]
     price: Money,
+    #[schema(value_type = shapes::Terms)]
     terms: &'a contracts::offer::Terms,
 }
 
+/// Asks the suppliers for the price now and promises it.
+///
+/// 409 `price_changed` has the new price and a new offer to quote, `sold_out` says which offer is
+/// gone.
+#[utoipa::path(
+    post, path = "/v1/quotes", tag = "quotes", request_body = shapes::QuoteRequest,
+    responses(
+        (status = 201, description = "The quote; `Location` leads to it", body = ShownQuote<'_>),
+        problems::Malformed, problems::Refused, problems::Invalid, problems::TooMany,
+        problems::Unavailable,
+    ),
+)]
 pub(super) async fn create(
     State(app): State<App>,
     bearer: Bearer,
@@ -90,6 +117,12 @@ pub(super) async fn create(
     Ok(response)
 }
 
+/// A quote and what is left of it.
+#[utoipa::path(
+    get, path = "/v1/quotes/{id}", tag = "quotes",
+    params(("id" = Uuid, Path, description = "The quote")),
+    responses((status = 200, description = "The quote", body = ShownQuote<'_>), problems::NotFound),
+)]
 pub(super) async fn show(
     State(app): State<App>,
     bearer: Bearer,

@@ -10,8 +10,13 @@ use contracts::{
     supplier::Supplier,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{account, form::Faults};
+use super::{
+    account,
+    form::Faults,
+    openapi::{problems, shapes},
+};
 use crate::App;
 
 const NIGHTS_MAX: i64 = 28;
@@ -23,28 +28,68 @@ const CHILD_AGE_MAX: u8 = 17;
 /// What offers are sealed for, so that no other sealed text passes for one.
 const OFFER_AAD: &[u8] = b"offer";
 
-#[derive(Serialize)]
+/// What can be booked.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Stays)]
 pub(super) struct Answer {
+    /// When the suppliers were asked.
     as_of: chrono::DateTime<chrono::Utc>,
+    #[schema(value_type = Vec<shapes::SupplierPart>)]
     suppliers: Vec<SupplierPart>,
     offers: Vec<ShownOffer>,
 }
 
 /// An offer as a customer sees it; its id is the sealed offer, so nothing about it can be changed.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Offer)]
 struct ShownOffer {
     offer_id: String,
+    #[schema(value_type = shapes::Supplier)]
     supplier: Supplier,
     property_id: String,
     property_name: String,
     room_name: String,
     check_in: NaiveDate,
     check_out: NaiveDate,
+    #[schema(value_type = shapes::Occupancy)]
     occupancy: Occupancy,
+    #[schema(value_type = shapes::Money)]
     price: Money,
+    #[schema(value_type = shapes::Terms)]
     terms: Terms,
 }
 
+/// The parameters of a search, as the document names them.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "the query is read by hand, so that every fault is said at once")]
+pub(super) struct Asked {
+    #[param(min_length = 1, max_length = 64)]
+    property_id: String,
+    /// In the calendar of the property; not in the past.
+    check_in: NaiveDate,
+    /// 1 to 28 nights later.
+    check_out: NaiveDate,
+    /// 2 when it is not given.
+    #[param(minimum = 1, maximum = 8)]
+    adults: Option<u8>,
+    /// Up to 6 ages from 0 to 17, like `4,9`.
+    children: Option<String>,
+    /// EUR when it is not given.
+    #[param(example = "EUR")]
+    currency: Option<String>,
+}
+
+/// Offers of a stay; what is older than its soft life says so and is asked anew meanwhile.
+#[utoipa::path(
+    get, path = "/v1/stays", tag = "stays", params(Asked),
+    responses(
+        (status = 200, description = "Offers, and how fresh each supplier's part is", body = Answer),
+        problems::Invalid, problems::Unavailable,
+    ),
+)]
 pub(super) async fn stays(
     State(app): State<App>,
     bearer: Bearer,

@@ -1,0 +1,248 @@
+//! How values of the contracts look in JSON, for the document only: the contracts themselves know of
+//! no HTTP. A test holds live answers against these shapes.
+#![expect(dead_code, reason = "only their shape is used")]
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// A whole number of the smallest units, as a text, so that no reader loses digits.
+#[derive(Serialize, ToSchema)]
+#[schema(pattern = "^[0-9]+$", example = "15000")]
+pub(crate) struct Units(String);
+
+/// A price: `15000` minor units at scale 2 are 150.00.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Money {
+    #[schema(pattern = "^-?[0-9]+$", example = "15000")]
+    minor: String,
+    #[schema(example = 2)]
+    scale: u8,
+    #[schema(example = "EUR", pattern = "^[A-Z]{3}$")]
+    currency: String,
+}
+
+/// An amount of an asset in its smallest unit.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AssetAmount {
+    units: Units,
+    /// How many decimals one whole coin has.
+    decimals: u8,
+    /// The asset's name, as in `/v1/assets`.
+    #[schema(example = "eth")]
+    asset: String,
+}
+
+/// Who sells it.
+#[derive(Serialize, ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(crate) enum Supplier {
+    Rapid,
+}
+
+/// Who sleeps in a room.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Occupancy {
+    #[schema(minimum = 1, maximum = 8)]
+    adults: u8,
+    /// The age of each child; absent when there is none.
+    #[schema(required = false)]
+    children: Vec<u8>,
+}
+
+/// What goes with a price.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Terms {
+    /// Whether anything comes back at all.
+    refundable: bool,
+    /// Earliest first; before the first, cancelling is free if refundable.
+    cancel_steps: Vec<CancelStep>,
+    /// Whether the space is held free before it is paid.
+    holdable: bool,
+}
+
+/// From this instant on, cancelling costs this much.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CancelStep {
+    from: DateTime<Utc>,
+    fee: Money,
+}
+
+/// One supplier's part of an answer.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SupplierPart {
+    supplier: Supplier,
+    state: Freshness,
+}
+
+/// How fresh a part is.
+#[derive(Serialize, ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(crate) enum Freshness {
+    Fresh,
+    /// Old, and being asked anew; a quote asks for the price now in any case.
+    Stale,
+    Unavailable,
+}
+
+/// What one can pay with.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Assets {
+    /// When the oldest of the rates was read.
+    as_of: DateTime<Utc>,
+    assets: Vec<Asset>,
+}
+
+/// One asset.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Asset {
+    #[schema(example = "eth")]
+    asset: String,
+    name: String,
+    /// As CAIP-2 writes it.
+    #[schema(example = "eip155:1")]
+    chain: String,
+    /// The token's contract; null for the chain's own coin.
+    contract: Option<String>,
+    decimals: u8,
+    /// How long a payment usually takes to be final, in seconds.
+    settles_in_s: u32,
+    /// Empty when no rate is young enough.
+    rates: Vec<Rate>,
+}
+
+/// What one whole coin costs.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Rate {
+    asset: String,
+    decimals: u8,
+    currency: String,
+}
+
+/// The points of an account.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Points {
+    as_of: DateTime<Utc>,
+    /// Can be redeemed.
+    available: i64,
+    /// Earned, not to be redeemed yet.
+    pending: i64,
+    /// Set aside for bookings under way.
+    held: i64,
+    /// Owed, because spent points had to be taken back.
+    debt: i64,
+}
+
+/// One entry of an account.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PointsEntry {
+    at: DateTime<Utc>,
+    #[schema(example = "earned")]
+    kind: String,
+    booking_id: Option<Uuid>,
+    /// Signed, as the account's owner sees it.
+    points: i64,
+}
+
+/// A request for a quote.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct QuoteRequest {
+    /// Ids of offers, all in one currency.
+    #[schema(min_items = 1, max_items = 8)]
+    offers: Vec<String>,
+    /// An asset of `/v1/assets`.
+    #[schema(example = "eth")]
+    pay_with: String,
+}
+
+/// A request for a booking.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BookingRequest {
+    quote_id: Uuid,
+    /// The quote's `terms`; when given, a quote that promises others is refused.
+    terms: Option<String>,
+    /// The lead traveller first.
+    #[schema(min_items = 1)]
+    travellers: Vec<Traveller>,
+    contact: Contact,
+    #[schema(max_length = 500)]
+    special_requests: Option<String>,
+    /// Points that pay a part.
+    redeem_points: Option<u64>,
+    /// Where money goes should it have to go back: an address of the chain that is paid on.
+    #[schema(min_length = 20, max_length = 128)]
+    refund_to: Option<String>,
+}
+
+/// Who travels.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Traveller {
+    #[schema(min_length = 1, max_length = 50)]
+    given_name: String,
+    #[schema(min_length = 1, max_length = 50)]
+    family_name: String,
+}
+
+/// How to reach the customer.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Contact {
+    #[schema(format = Email)]
+    email: String,
+    /// With its country code.
+    #[schema(example = "+49 30 901820")]
+    phone: String,
+}
+
+/// A booking that was accepted.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Accepted {
+    booking_id: Uuid,
+    #[schema(example = "pending")]
+    status: String,
+}
+
+/// What is wrong (RFC 9457). Some problems carry more members, such as a new price.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Problem {
+    #[schema(example = "https://holdfast.dev/problems/invalid")]
+    r#type: String,
+    title: String,
+    status: u16,
+    /// A stable word for programs.
+    #[schema(example = "invalid")]
+    code: String,
+    detail: Option<String>,
+    /// Every field that is wrong.
+    errors: Option<Vec<FieldError>>,
+    /// Leads to the cause, of errors that are ours.
+    trace_id: Option<String>,
+    /// What can be done instead, where a booking refuses.
+    next_actions: Option<Vec<String>>,
+}
+
+/// One field that is wrong.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FieldError {
+    /// A JSON pointer into the body, or `?name` for a parameter.
+    #[schema(example = "/travellers/0/given_name")]
+    pointer: String,
+    /// `missing`, `unknown`, `wrong_type`, `invalid`, or a word of its own.
+    code: String,
+    detail: String,
+}

@@ -1,0 +1,321 @@
+//! A booking as its customer sees it.
+
+use booking_core::{Booking, Phase, money, next_actions, status};
+use chrono::{DateTime, NaiveDate, Utc};
+use contracts::{
+    asset::{AssetAmount, Units},
+    ids::{BookingId, LegId, PaymentId, QuoteId},
+    instruction::Instruction,
+    messages::LegState,
+    money::Money,
+    offer::Terms,
+    supplier::Supplier,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::words::{
+    Action, EndWhy, LegWord, MoneyAxis, PointsWord, RefundWord, ReviewWhy, Status, StuckStep,
+    StuckWhy,
+};
+use crate::{
+    App,
+    http::{events, openapi::shapes},
+    live,
+};
+
+/// A booking.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Booking)]
+pub(crate) struct ShownBooking {
+    #[schema(value_type = Uuid)]
+    booking_id: BookingId,
+    status: Status,
+    /// How many changes made it; the id of its newest event.
+    version: u64,
+    created_at: DateTime<Utc>,
+    changed_at: DateTime<Utc>,
+    #[schema(value_type = Uuid)]
+    quote_id: QuoteId,
+    #[schema(value_type = shapes::Money)]
+    price: Money,
+    legs: Vec<ShownLeg>,
+    payment: ShownPayment,
+    /// Nothing when no points are redeemed.
+    points: Option<ShownPoints>,
+    /// Why it was or is being undone.
+    ended_because: Option<EndWhy>,
+    /// A person looks at it.
+    review: Option<ShownReview>,
+    /// What can be done now; anything else is refused.
+    next_actions: Vec<Action>,
+    /// Where the same is told live, with a ticket that is good for some minutes. An event does not
+    /// have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events_url: Option<String>,
+}
+
+/// One leg of a booking: one reservation at a supplier.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BookingLeg)]
+struct ShownLeg {
+    #[schema(value_type = Uuid)]
+    leg_id: LegId,
+    #[schema(value_type = shapes::Supplier)]
+    supplier: Supplier,
+    property_id: String,
+    check_in: NaiveDate,
+    check_out: NaiveDate,
+    #[schema(value_type = shapes::Money)]
+    price: Money,
+    #[schema(value_type = shapes::Terms)]
+    terms: Terms,
+    state: LegWord,
+    /// The supplier's reference.
+    reference: Option<String>,
+    /// Until when the space is held without being bought.
+    held_until: Option<DateTime<Utc>>,
+}
+
+/// What is to be paid and what came. Address and amount are null until everything is held.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BookingPayment)]
+struct ShownPayment {
+    state: MoneyAxis,
+    #[schema(value_type = Uuid)]
+    payment_id: PaymentId,
+    /// The chain, as CAIP-2 writes it.
+    chain: Option<String>,
+    /// The token's contract; null for the chain's own coin.
+    contract: Option<String>,
+    address: Option<String>,
+    #[schema(value_type = Option<shapes::AssetAmount>)]
+    amount: Option<AssetAmount>,
+    /// The amount in whole coins, for people.
+    amount_decimal: Option<String>,
+    /// What was seen, in the smallest unit.
+    #[schema(value_type = shapes::Units)]
+    received: Units,
+    /// What is missing, in the smallest unit.
+    #[schema(value_type = Option<shapes::Units>)]
+    remaining: Option<Units>,
+    /// What is missing, in whole coins.
+    remaining_decimal: Option<String>,
+    /// How deep the newest money lies, never more than needed; null while none came, and when
+    /// nobody knows, which `confirmations_unknown` says.
+    confirmations: Option<u64>,
+    /// Why it is not known how deep the money lies.
+    confirmations_unknown: Option<&'static str>,
+    confirmations_needed: Option<u32>,
+    /// Until when the money must be seen.
+    pay_by: DateTime<Utc>,
+    /// Where money that goes back is sent; null while the customer has not said.
+    refund_to: Option<String>,
+    refunds: Vec<ShownRefund>,
+}
+
+/// Money on its way back.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BookingRefund)]
+struct ShownRefund {
+    refund_id: Uuid,
+    #[schema(value_type = shapes::Units)]
+    units: Units,
+    /// Null until its owner heard of it.
+    state: Option<RefundWord>,
+    /// At which value: as many units as were paid.
+    basis: &'static str,
+    /// Where to; null while it waits for an address.
+    to: Option<String>,
+    /// Until when it is to have arrived.
+    by: Option<DateTime<Utc>>,
+    /// The transaction that brings it, once it is seen.
+    transaction: Option<String>,
+}
+
+/// Points that pay a part.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BookingPoints)]
+struct ShownPoints {
+    redeemed: u64,
+    #[schema(value_type = shapes::Money)]
+    worth: Money,
+    state: Option<PointsWord>,
+}
+
+/// A person looks at the booking, until a deadline.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BookingReview)]
+struct ShownReview {
+    why: ReviewWhy,
+    since: DateTime<Utc>,
+    by: DateTime<Utc>,
+    /// What does not go on, where that is why.
+    stuck: Option<ShownStuck>,
+}
+
+/// A step of the undo that does not go on.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BookingStuck)]
+struct ShownStuck {
+    step: StuckStep,
+    /// The leg or the refund that it is about.
+    about: Option<Uuid>,
+    reason: StuckWhy,
+    /// How often it was tried, as far as is known.
+    attempts: u32,
+}
+
+/// Shows a booking to its customer, with how deep its money lies now and where to watch it.
+pub(crate) async fn booking(app: &App, booking: &Booking) -> ShownBooking {
+    let depth = live::depths(&app.cache, &[booking]).await.pop().flatten();
+    ShownBooking { events_url: events::url(app, booking), ..at_depth(app, booking, depth) }
+}
+
+/// Shows a booking whose money lies that deep.
+pub(crate) fn at_depth(app: &App, booking: &Booking, depth: Option<u64>) -> ShownBooking {
+    let told = instruction(app, booking);
+    let mut actions = next_actions(booking);
+    if told.is_none() {
+        // What cannot be shown cannot be paid.
+        actions.retain(|action| *action != booking_core::Action::Pay);
+    }
+    ShownBooking {
+        booking_id: booking.booking_id,
+        status: status(booking).into(),
+        version: booking.version,
+        created_at: booking.created_at,
+        changed_at: booking.changed_at,
+        quote_id: booking.quote_id,
+        price: booking.price,
+        legs: booking.legs.iter().map(leg).collect(),
+        payment: payment(booking, told, depth),
+        points: booking.points.map(|points| ShownPoints {
+            redeemed: points.points,
+            worth: points.worth,
+            state: points.known.map(PointsWord::from),
+        }),
+        ended_because: booking.end.map(|end| end.why.into()),
+        review: booking.review.map(|review| ShownReview {
+            why: review.why.into(),
+            since: review.since,
+            by: review.by,
+            stuck: review.stuck.map(stuck),
+        }),
+        next_actions: actions.into_iter().map(Action::from).collect(),
+        events_url: None,
+    }
+}
+
+fn stuck(stuck: booking_core::Stuck) -> ShownStuck {
+    use booking_core::StuckStep as Step;
+    let (step, about) = match stuck.step {
+        Step::ReleaseLeg { leg_id } => (StuckStep::ReleaseLeg, Some(leg_id.0)),
+        Step::ReleasePoints => (StuckStep::ReleasePoints, None),
+        Step::ClosePayment => (StuckStep::ClosePayment, None),
+        Step::SettleMoney => (StuckStep::SettleMoney, None),
+        Step::SendRefund { refund_id } => (StuckStep::SendRefund, Some(refund_id)),
+    };
+    ShownStuck { step, about, reason: stuck.reason.into(), attempts: stuck.attempts }
+}
+
+fn leg(leg: &booking_core::Leg) -> ShownLeg {
+    let (state, reference, held_until) = match &leg.known.state {
+        None => (LegWord::Pending, None, None),
+        Some(LegState::Held { reference, until }) => (LegWord::Held, Some(reference), *until),
+        Some(LegState::Confirmed { reference }) => (LegWord::Confirmed, Some(reference), None),
+        Some(LegState::Gone { .. }) => (LegWord::Gone, None, None),
+        Some(LegState::Refused { .. }) => (LegWord::Refused, None, None),
+        Some(LegState::InDoubt { .. }) => (LegWord::BeingChecked, None, None),
+    };
+    ShownLeg {
+        leg_id: leg.leg_id,
+        supplier: leg.order.supplier,
+        property_id: leg.order.property_id.clone(),
+        check_in: leg.order.check_in,
+        check_out: leg.order.check_out,
+        price: leg.order.price,
+        terms: leg.order.terms.clone(),
+        state,
+        reference: reference.cloned(),
+        held_until,
+    }
+}
+
+fn payment(booking: &Booking, told: Option<&Instruction>, depth: Option<u64>) -> ShownPayment {
+    let payment = &booking.payment;
+    let remaining = told.map(|t| AssetAmount {
+        units: t.amount.units.saturating_sub(payment.received),
+        ..t.amount.clone()
+    });
+    let confirmations = depth.filter(|_| told.is_some());
+    let unknown = told.is_some() && confirmations.is_none() && !payment.received.is_zero();
+    let refund = |refund: &booking_core::Refund| ShownRefund {
+        refund_id: refund.refund_id,
+        units: refund.units,
+        state: refund.state.map(RefundWord::from),
+        basis: "then",
+        to: refund.to.clone(),
+        by: refund.by,
+        transaction: refund.transaction.clone(),
+    };
+    ShownPayment {
+        state: money(booking).into(),
+        payment_id: payment.payment_id,
+        chain: told.map(|t| t.chain.clone()),
+        contract: told.and_then(|t| t.contract.clone()),
+        address: told.map(|t| t.address.clone()),
+        amount: told.map(|t| t.amount.clone()),
+        amount_decimal: told.map(|t| t.amount.decimal()),
+        received: payment.received,
+        remaining: remaining.as_ref().map(|amount| amount.units),
+        remaining_decimal: remaining.as_ref().map(AssetAmount::decimal),
+        confirmations,
+        confirmations_unknown: unknown.then_some("payment-verification shows no head of the chain"),
+        confirmations_needed: told.map(|t| t.confirmations),
+        pay_by: booking.deadlines.pay_by,
+        refund_to: payment.refund_to.clone(),
+        refunds: payment.refunds.iter().map(refund).collect(),
+    }
+}
+
+/// What to pay and where, if it may be shown and the signature of payment-verification holds.
+pub(super) fn instruction<'a>(app: &App, booking: &'a Booking) -> Option<&'a Instruction> {
+    if !is_shown(booking) {
+        return None;
+    }
+    let payment = &booking.payment;
+    let signed = payment.instruction.as_ref()?;
+    let told = &signed.instruction;
+    let bytes = told.signed_bytes().ok()?;
+    let holds = app.instruction_key.verify_text(&bytes, &signed.signature).is_ok();
+    let ours = told.booking_id == booking.booking_id
+        && told.payment_id == payment.payment_id
+        && Some(&told.amount) == payment.asked.as_ref();
+    if holds && ours {
+        return Some(told);
+    }
+    tracing::error!(
+        booking.id = %booking.booking_id,
+        "a payment instruction does not carry payment-verification's signature"
+    );
+    None
+}
+
+/// Whether an address may be seen: once everything is held, and on the way out only where money
+/// came.
+fn is_shown(booking: &Booking) -> bool {
+    match booking.phase {
+        Phase::Pending | Phase::Holding => false,
+        Phase::AwaitingPayment | Phase::Committing | Phase::Confirmed | Phase::Completed => true,
+        Phase::Unwinding | Phase::Failed | Phase::Cancelled => !booking.payment.received.is_zero(),
+    }
+}

@@ -1,0 +1,101 @@
+//! The words a customer is told, each one of a closed list that the API's document names.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Makes a list of words that is what the core knows, so that a new one is not shown before it is
+/// documented.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident from $core:path { $($word:ident),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub(crate) enum $name {
+            $($word,)*
+        }
+
+        impl From<$core> for $name {
+            fn from(word: $core) -> Self {
+                match word {
+                    $(<$core>::$word => Self::$word,)*
+                }
+            }
+        }
+    };
+}
+
+words! {
+    /// Where a booking stands.
+    Status from booking_core::Status {
+        Pending, Holding, AwaitingPayment, ConfirmingPayment, Committing, Confirmed, Completed,
+        Failing, Cancelling, Failed, Cancelled,
+    }
+}
+
+words! {
+    /// What can be done with a booking.
+    Action from booking_core::Action { Pay, Cancel, Refund }
+}
+
+words! {
+    /// How the money of a booking stands.
+    MoneyAxis from booking_core::MoneyAxis {
+        None, Due, Part, Confirming, Settled, RefundWaiting, RefundDue, Refunded,
+    }
+}
+
+words! {
+    /// Why a booking was undone.
+    EndWhy from booking_core::EndWhy {
+        SoldOut, PriceChanged, RateExpired, RefusedBySupplier, HoldLapsed, CancelledBySupplier,
+        PointsUnavailable, NotHeldInTime, NotPaidInTime, CancelledByCustomer,
+    }
+}
+
+words! {
+    /// Why a person looks at a booking.
+    ReviewWhy from booking_core::ReviewWhy {
+        MoneyNotFinal, CommitStuck, Stuck, CancelledBySupplier, InvariantBroken,
+    }
+}
+
+words! {
+    /// Why a step of the undo does not go on.
+    StuckWhy from booking_core::StuckWhy { NoAnswer, InDoubt, Refused, NotSent, Late }
+}
+
+/// A step of the undo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StuckStep {
+    ReleaseLeg,
+    ReleasePoints,
+    /// Being told whether money came.
+    ClosePayment,
+    /// Money that was seen becoming final, so that it can go back.
+    SettleMoney,
+    SendRefund,
+}
+
+words! {
+    /// How redeemed points stand.
+    PointsWord from contracts::messages::PointsState { Held, Refused, Captured, Released }
+}
+
+words! {
+    /// How far money on its way back is.
+    RefundWord from contracts::messages::RefundState { Granted, Sent, Confirmed, Failed }
+}
+
+/// What is known of a leg.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LegWord {
+    Pending,
+    Held,
+    Confirmed,
+    Gone,
+    Refused,
+    /// The supplier did not say; it is being asked.
+    BeingChecked,
+}
