@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     App,
-    store::{self, Saved},
+    store::{self, Saved, Timer},
 };
 
 /// What is fed to a booking.
@@ -31,6 +31,15 @@ pub(crate) struct Cause {
     pub(crate) actor: String,
     pub(crate) id: Option<Uuid>,
     pub(crate) span: Span,
+}
+
+/// Why an input changed nothing.
+#[derive(Debug)]
+pub(crate) enum Unhandled {
+    /// A business "no".
+    Refused(Refusal),
+    /// The booking's row cannot be read; until somebody mends it nothing can be done with it.
+    Unreadable(String),
 }
 
 /// Handles what messages bring.
@@ -66,10 +75,13 @@ impl Handles for Handler {
         });
         let outcomes = handle(&self.app, tx, inputs.collect(), now).await?;
         let outcomes = outcomes.into_iter().map(|outcome| match outcome {
-            Ok(_) | Err(Refusal::NotAllowed { .. }) => Outcome::Done,
+            Ok(()) | Err(Unhandled::Refused(Refusal::NotAllowed { .. })) => Outcome::Done,
             // Its accept is committed before anything is said of it, so this one is early or lost.
-            Err(Refusal::Unknown) => Outcome::Failed(retry("finding the booking")),
-            Err(refusal) => Outcome::Failed(messaging::reject(refusal)),
+            Err(Unhandled::Refused(Refusal::Unknown)) => {
+                Outcome::Failed(retry("finding the booking"))
+            }
+            Err(Unhandled::Refused(refusal)) => Outcome::Failed(messaging::reject(refusal)),
+            Err(Unhandled::Unreadable(why)) => Outcome::Failed(messaging::reject(why)),
         });
         Ok(Handled { outcomes: outcomes.collect(), after: Vec::new() })
     }
@@ -99,35 +111,52 @@ pub(crate) async fn handle(
     tx: &mut Tx,
     inputs: Vec<(Uuid, Input, Cause)>,
     now: DateTime<Utc>,
-) -> Result<Vec<Result<(), Refusal>>, StoreError> {
+) -> Result<Vec<Result<(), Unhandled>>, StoreError> {
     let mut ids: Vec<Uuid> = inputs.iter().map(|(id, _, _)| *id).collect();
     ids.sort_unstable();
     ids.dedup();
-    let loaded = store::load_for_update(tx.conn(), &ids).await?;
-    let mut touched: BTreeMap<Uuid, Touched> = loaded
-        .into_iter()
-        .map(|b| (b.booking_id.0, Touched { booking: Box::new(b), changes: Vec::new() }))
-        .collect();
+    let (mut touched, unreadable) = load(tx, &ids).await?;
     let policy = Policy::of(&app.policy);
     let mut answers = Vec::with_capacity(inputs.len());
-    let mut said = Vec::new();
-    let mut timers = Vec::new();
+    let (mut said, mut timers) = (Vec::new(), Vec::new());
     for (id, input, cause) in inputs {
         let Some(touched) = touched.get_mut(&id) else {
-            answers.push(Err(Refusal::Unknown));
+            let why = unreadable.get(&id).cloned().map(Unhandled::Unreadable);
+            answers.push(Err(why.unwrap_or(Unhandled::Refused(Refusal::Unknown))));
             continue;
         };
-        let answer = cause.span.in_scope(|| step(touched, &input, &policy, now, &cause));
-        if answer.is_ok()
-            && let Some((events, cause, after)) = touched.changes.last()
-        {
-            cause.span.in_scope(|| follow(events, after, &mut said, &mut timers));
-        }
-        answers.push(answer.map(|_| ()));
+        let answer = cause.span.in_scope(|| {
+            let changed = step(touched, &input, &policy, now, &cause)?;
+            if let (true, Some((events, _, after))) = (changed, touched.changes.last()) {
+                follow(events, after, &mut said, &mut timers);
+            }
+            Ok(())
+        });
+        answers.push(answer.map_err(Unhandled::Refused));
     }
     write(tx, &touched, &timers).await?;
     tx.say_all(said);
     Ok(answers)
+}
+
+/// The bookings, and why some of them cannot be read.
+type Loaded = (BTreeMap<Uuid, Touched>, BTreeMap<Uuid, String>);
+
+async fn load(tx: &mut Tx, ids: &[Uuid]) -> Result<Loaded, StoreError> {
+    let (mut touched, mut unreadable) = (BTreeMap::new(), BTreeMap::new());
+    for (id, row) in store::load_for_update(tx.conn(), ids).await? {
+        match row {
+            Ok(booking) => {
+                touched.insert(id, Touched { booking: Box::new(booking), changes: Vec::new() });
+            }
+            Err(error) => {
+                let error = chassis::chain(&error).to_string();
+                tracing::error!(booking.id = %id, error, "a booking's row cannot be read");
+                unreadable.insert(id, error);
+            }
+        }
+    }
+    Ok((touched, unreadable))
 }
 
 /// One input: what happened, folded in. Whether anything did.
@@ -163,15 +192,19 @@ pub(crate) fn follow(
     events: &[Recorded],
     after: &Booking,
     said: &mut Vec<Outgoing>,
-    timers: &mut Vec<(Uuid, &'static str, DateTime<Utc>)>,
+    timers: &mut Vec<Timer>,
 ) {
+    let traceparent = chassis::trace::current().map(|context| context.traceparent);
     for entry in events {
         for (n, effect) in (0_u64..).zip(effects(after, entry)) {
             let id = MessageId::caused_by(entry.at, after.booking_id.0, entry.version, n);
             match effect {
-                Effect::WakeAt { deadline, at } => {
-                    timers.push((after.booking_id.0, deadline.word(), at));
-                }
+                Effect::WakeAt { deadline, at } => timers.push(Timer {
+                    booking_id: after.booking_id.0,
+                    deadline: deadline.word(),
+                    due_at: at,
+                    traceparent: traceparent.clone(),
+                }),
                 Effect::Leg(m) => said.push(Outgoing::new(id, entry.at, &m)),
                 Effect::Points(m) => said.push(Outgoing::new(id, entry.at, &m)),
                 Effect::Prepare(m) => said.push(Outgoing::new(id, entry.at, &m)),
@@ -189,7 +222,7 @@ pub(crate) fn follow(
 async fn write(
     tx: &mut Tx,
     touched: &BTreeMap<Uuid, Touched>,
-    timers: &[(Uuid, &'static str, DateTime<Utc>)],
+    timers: &[Timer],
 ) -> Result<(), StoreError> {
     let mut rows = Vec::new();
     let mut journal = Vec::new();

@@ -1,10 +1,19 @@
 //! The gateway: its router, its readiness, and what an error of a booking looks like over HTTP.
 
+mod acts;
+mod address;
 mod bookings;
+mod cancellation;
+mod events;
+mod export;
 mod form;
+mod history;
+mod openapi;
 mod people;
 mod quotes;
+mod refund;
 mod search;
+mod support;
 mod views;
 
 use anyhow::Context as _;
@@ -57,13 +66,21 @@ pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
         .route("/v1/quotes/{id}", get(quotes::show))
         .route("/v1/bookings", post(bookings::create))
         .route("/v1/bookings/{id}", get(bookings::show))
-        .route("/v1/bookings/{id}/history", get(bookings::history))
-        .route("/v1/bookings/{id}/cancellation", post(bookings::cancel));
-    let internal =
-        Router::new().route("/internal/bookings/{id}/travellers", get(people::travellers))
+        .route("/v1/bookings/{id}/history", get(history::history))
+        .route("/v1/bookings/{id}/cancellation", post(cancellation::cancel))
+        .route("/v1/bookings/{id}/refund", post(refund::give));
+    // A ticket in the address says who watches.
+    let watchers = Router::new().route("/v1/bookings/{id}/events", get(events::follow));
+    let internal = Router::new()
+        .route("/internal/bookings/{id}/travellers", get(people::travellers))
+        .route("/internal/bookings/{id}/export", get(export::export))
+        .route("/internal/timeline/{booking}", get(support::timeline))
+        .route("/internal/find", get(support::find))
         .merge(app.messaging.routes());
     Ok(guarded(customers, verifier("holdfast")?)
         .merge(guarded(internal, verifier("internal")?))
+        .merge(watchers)
+        .merge(openapi::routes())
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(cors(&config.cors_origins)?)
         .with_state(app))
@@ -140,6 +157,11 @@ pub(crate) fn refused(refusal: &Refusal) -> ApiError {
         Refusal::NotAllowed { allowed } => {
             ApiError::conflict("not_allowed_now", "the booking does not allow this any more")
                 .with("next_actions", json!(allowed))
+        }
+        Refusal::AgreementNeeded { quote } => {
+            let detail = "cancelling needs your agreement to what it costs now";
+            ApiError::conflict("agreement_needed", detail)
+                .with("quote", json!(cancellation::shown(quote)))
         }
         Refusal::Unknown => ApiError::not_found(),
         Refusal::TooManyPoints => {

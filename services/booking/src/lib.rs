@@ -9,8 +9,10 @@ mod consumers;
 mod handle;
 pub mod http;
 mod jobs;
+mod live;
 mod owners;
 pub mod quote;
+mod replay;
 pub mod store;
 
 use std::{sync::Arc, time::Duration};
@@ -40,6 +42,7 @@ pub struct App {
     pub(crate) sealer: Arc<Sealer>,
     pub(crate) instruction_key: Arc<VerifyingKey>,
     pub(crate) clock: clock::Clock,
+    pub(crate) live: live::Live,
     pub(crate) policy: Arc<Policy>,
     pub(crate) process: Process,
 }
@@ -47,7 +50,11 @@ pub struct App {
 /// What booking offers besides serving.
 #[must_use]
 pub fn commands() -> Vec<Command<Config>> {
-    vec![Command::new("migrate", "brings the schema up to date, as its owner", migrate)]
+    vec![
+        Command::new("migrate", "brings the schema up to date, as its owner", migrate),
+        Command::new("check", "compares every booking with what its journal gives", replay::check),
+        Command::new("replay", "makes a booking again from the file of an export", replay::replay),
+    ]
 }
 
 async fn migrate(config: Config, _process: Process, _args: Vec<String>) -> anyhow::Result<()> {
@@ -124,6 +131,8 @@ impl App {
         let instruction_key = VerifyingKey::from_base64(&config.instruction_public_key)
             .context("reading BOOKING_INSTRUCTION_PUBLIC_KEY")?;
         let clock = clock::Clock::start(pool.clone(), process).await?;
+        let live = live::Live::default();
+        live.start(pool.clone(), cache.clone(), config.policy.live.look_every, process);
         Ok(Self {
             owners: owners::Owners::new(config)?,
             pool,
@@ -132,6 +141,7 @@ impl App {
             sealer: Arc::new(sealer),
             instruction_key: Arc::new(instruction_key),
             clock,
+            live,
             policy: config.policy.clone(),
             process: process.clone(),
         })

@@ -3,14 +3,18 @@
 mod accept;
 mod bookings;
 mod quotes;
+mod replay;
 mod standing;
 mod timers;
+mod watched;
 
 pub(crate) use accept::{Accepted, FirstAnswer, NewBooking, accept, first_answer, is_lock_wait};
-pub use bookings::rebuild;
 pub(crate) use bookings::{
     HistoryRow, Saved, history, json, load_for_account, load_for_update, save, travellers, word,
 };
 pub(crate) use quotes::{ClaimState, insert as insert_quote, load as load_quote, open_locks};
+pub(crate) use replay::{export, ids_after};
+pub use replay::{folded, is_its_fold, rebuild};
 pub(crate) use standing::standing;
-pub(crate) use timers::{claim_due, forget_old, set_timers};
+pub(crate) use timers::{Due, Timer, claim_due, forget_old, put_off, set_timers};
+pub(crate) use watched::{JournalRow, by_own_id, journal, newer};

@@ -42,6 +42,8 @@ pub struct LegFee {
     pub fee: Money,
     /// When it begins to cost something else.
     pub changes_at: Option<DateTime<Utc>>,
+    /// From when on nothing is given back, whatever the terms leave open.
+    pub arrival: DateTime<Utc>,
 }
 
 impl CancelQuote {
@@ -89,12 +91,13 @@ fn leg_fee(leg: &Leg, now: DateTime<Utc>) -> LegFee {
     if gone {
         // What the supplier took away costs the customer nothing.
         let fee = Money::zero(leg.order.price.currency);
-        return LegFee { leg_id: leg.leg_id, fee, changes_at: None };
+        return LegFee { leg_id: leg.leg_id, fee, changes_at: None, arrival: leg.arrival() };
     }
     LegFee {
         leg_id: leg.leg_id,
         fee: leg.cancel_fee(now),
         changes_at: leg.cancel_fee_changes_at(now),
+        arrival: leg.arrival(),
     }
 }
 

@@ -13,25 +13,23 @@ use chassis::{
 };
 use contracts::ids::{AccountId, BookingId, PaymentId, QuoteId};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use messaging::StoreError;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    account,
+    account, address,
     form::{Faults, Form},
+    openapi::{problems, shapes},
     people, reader, refused, store_failed, views,
 };
 use crate::{
-    App,
-    handle::{self, Cause, Input},
+    App, handle,
     quote::Quote,
     store::{self, Accepted, ClaimState, FirstAnswer, NewBooking},
 };
 
 const KEY_BYTES_MAX: usize = 255;
-const CONFLICTS_MAX: usize = 5;
 
 /// A booking request, read and checked. Its digest is what makes two requests the same.
 #[derive(Serialize)]
@@ -43,6 +41,19 @@ struct Request {
     refund_to: Option<String>,
 }
 
+/// Books a quote: one click, one booking, however often it is sent under one `Idempotency-Key`.
+#[utoipa::path(
+    post, path = "/v1/bookings", tag = "bookings", request_body = shapes::BookingRequest,
+    params((
+        "Idempotency-Key" = String, Header,
+        description = "Made by the client, one for each click; 1 to 255 visible characters",
+    )),
+    responses(
+        (status = 202, description = "Accepted; `Location` leads to it", body = shapes::Accepted),
+        problems::Malformed, problems::NotFound, problems::Refused, problems::Invalid,
+        problems::Unavailable,
+    ),
+)]
 pub(super) async fn create(
     State(app): State<App>,
     bearer: Bearer,
@@ -97,15 +108,8 @@ fn read(app: &App, body: &Value) -> Result<Request, ApiError> {
     });
     let people = people::read(&form, &faults, most);
     let redeem_points = form.optional_count("redeem_points").unwrap_or(0);
-    let refund_to = form.optional_text("refund_to", |text| {
-        let plain =
-            (20..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
-        if plain {
-            Ok(text.to_owned())
-        } else {
-            Err("must be an address of the chain you pay on".to_owned())
-        }
-    });
+    let refund_to =
+        form.optional_text("refund_to", |text| address::evm(text).map(|read| read.checksummed));
     let terms = form.optional_text("terms", |text| Ok(text.to_owned()));
     form.end();
     faults.answer()?;
@@ -207,8 +211,9 @@ async fn accept(app: &App, asked: &Asked) -> Result<Response, ApiError> {
         event_bodies: bodies(&recorded)?,
         trace_id: chassis::trace::trace_id(&tracing::Span::current()),
         sealed: &sealed,
-        timer_deadlines: timers.iter().map(|t| t.1.to_owned()).collect(),
-        timer_dues: timers.iter().map(|t| t.2).collect(),
+        timer_deadlines: timers.iter().map(|t| t.deadline.to_owned()).collect(),
+        timer_dues: timers.iter().map(|t| t.due_at).collect(),
+        traceparent: timers.into_iter().find_map(|t| t.traceparent),
         key,
         fingerprint,
         body: &body,
@@ -233,7 +238,7 @@ async fn accept(app: &App, asked: &Asked) -> Result<Response, ApiError> {
     }
 }
 
-fn busy() -> ApiError {
+pub(super) fn busy() -> ApiError {
     ApiError::conflict("in_progress", "the same request is being answered; ask again")
         .retry_in(std::time::Duration::from_secs(1))
 }
@@ -307,6 +312,15 @@ fn bodies(recorded: &[Recorded]) -> Result<Vec<String>, ApiError> {
     recorded.iter().map(|e| store::json(e).map_err(store_failed)).collect()
 }
 
+/// A booking as it is now.
+#[utoipa::path(
+    get, path = "/v1/bookings/{id}", tag = "bookings",
+    params(("id" = Uuid, Path, description = "The booking")),
+    responses(
+        (status = 200, description = "The booking", body = views::ShownBooking),
+        problems::NotFound,
+    ),
+)]
 pub(super) async fn show(
     State(app): State<App>,
     bearer: Bearer,
@@ -318,69 +332,4 @@ pub(super) async fn show(
     let booking = found.map_err(store_failed)?.ok_or_else(ApiError::not_found)?;
     drop(conn);
     Ok(Json(views::booking(&app, &booking).await).into_response())
-}
-
-pub(super) async fn history(
-    State(app): State<App>,
-    bearer: Bearer,
-    Path(booking_id): Path<BookingId>,
-) -> Result<Response, ApiError> {
-    let account = account(&bearer)?;
-    let mut conn = reader(&app).await?;
-    let found = store::load_for_account(&mut conn, &account, booking_id).await;
-    let booking = found.map_err(store_failed)?.ok_or_else(ApiError::not_found)?;
-    let rows = store::history(&mut conn, &account, booking_id).await.map_err(store_failed)?;
-    Ok(Json(views::history(&app, &booking, rows)).into_response())
-}
-
-/// Asks the booking to be undone; the answer is the booking as it is then.
-pub(super) async fn cancel(
-    State(app): State<App>,
-    bearer: Bearer,
-    Path(booking_id): Path<BookingId>,
-) -> Result<Response, ApiError> {
-    let account = account(&bearer)?;
-    let mut conn = reader(&app).await?;
-    let found = store::load_for_account(&mut conn, &account, booking_id).await;
-    found.map_err(store_failed)?.ok_or_else(ApiError::not_found)?;
-    drop(conn);
-    let (task, customer) = (app.clone(), account.clone());
-    let cancelled = app
-        .process
-        .tasks
-        .to_the_end("cancel", async move { cancel_now(&task, booking_id, &customer).await });
-    cancelled.await.unwrap_or_else(|| Err(ApiError::internal_logged()))?;
-    let mut conn = reader(&app).await?;
-    let found = store::load_for_account(&mut conn, &account, booking_id).await;
-    let booking = found.map_err(store_failed)?.ok_or_else(ApiError::not_found)?;
-    drop(conn);
-    let shown = Json(views::booking(&app, &booking).await);
-    Ok((StatusCode::ACCEPTED, shown).into_response())
-}
-
-async fn cancel_now(app: &App, booking_id: BookingId, account: &AccountId) -> Result<(), ApiError> {
-    let cause = Cause {
-        source: "request",
-        actor: account.to_string(),
-        id: None,
-        span: tracing::Span::current(),
-    };
-    for _ in 0..CONFLICTS_MAX {
-        let mut tx = app.messaging.begin().await.map_err(store_failed)?;
-        let now = app.clock.now();
-        let inputs = vec![(booking_id.0, Input::Command(Command::Cancel), cause.clone())];
-        match handle::handle(app, &mut tx, inputs, now).await {
-            Ok(answers) => {
-                let refusal = answers.into_iter().find_map(Result::err);
-                if let Some(refusal) = refusal {
-                    return Err(refused(&refusal));
-                }
-                return tx.commit().await.map_err(store_failed);
-            }
-            Err(StoreError::Conflict) => {}
-            Err(error) if store::is_lock_wait(&error) => return Err(busy()),
-            Err(error) => return Err(store_failed(error)),
-        }
-    }
-    Err(busy())
 }

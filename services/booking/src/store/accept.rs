@@ -24,6 +24,7 @@ pub(crate) struct NewBooking<'a> {
     pub(crate) sealed: &'a [u8],
     pub(crate) timer_deadlines: Vec<String>,
     pub(crate) timer_dues: Vec<DateTime<Utc>>,
+    pub(crate) traceparent: Option<String>,
     pub(crate) key: &'a str,
     pub(crate) fingerprint: &'a [u8],
     pub(crate) body: &'a str,
@@ -74,8 +75,8 @@ with claim as (
 ), people as (
     insert into traveller (booking_id, sealed) select $1, $13 from claim
 ), clocks as (
-    insert into timer (booking_id, deadline, due_at)
-    select $1, t.deadline, t.due_at
+    insert into timer (booking_id, deadline, due_at, traceparent)
+    select $1, t.deadline, t.due_at, $26
       from claim, unnest($14::text[], $15::timestamptz[]) as t (deadline, due_at)
 ), said as (
     insert into outbox (outbox_id, message_id, attempt, exchange, routing_key, headers, body,
@@ -120,6 +121,7 @@ pub(crate) async fn accept(
         .bind(rows.iter().map(|r| r.headers.clone()).collect::<Vec<_>>())
         .bind(rows.iter().map(|r| r.body.as_slice()).collect::<Vec<_>>())
         .bind(new.outbox_owned_s)
+        .bind(&new.traceparent)
         .fetch_one(conn)
         .await;
     match result {

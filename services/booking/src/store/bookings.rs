@@ -1,10 +1,10 @@
 //! Bookings: the row that is the fold, and the journal that is the record.
 
-use booking_core::{Booking, Recorded, State, evolve};
+use booking_core::{Booking, Recorded};
 use chrono::{DateTime, Utc};
 use contracts::ids::{AccountId, BookingId};
 use messaging::{StoreError, database};
-use sqlx::{PgConnection, Row as _};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 /// The events that one input brought to a booking.
@@ -31,11 +31,11 @@ pub(crate) struct HistoryRow {
 }
 
 /// Loads and locks bookings in the order of their ids, so that two batches never wait for each
-/// other.
+/// other. One that cannot be read holds up no other.
 pub(crate) async fn load_for_update(
     conn: &mut PgConnection,
     ids: &[Uuid],
-) -> Result<Vec<Booking>, StoreError> {
+) -> Result<Vec<(Uuid, Result<Booking, StoreError>)>, StoreError> {
     let rows: Vec<(Uuid, String)> = sqlx::query_as(
         "select booking_id, state::text from booking where booking_id = any($1)
           order by booking_id for update",
@@ -44,7 +44,7 @@ pub(crate) async fn load_for_update(
     .fetch_all(conn)
     .await
     .map_err(database("loading bookings"))?;
-    rows.into_iter().map(|(id, state)| parse(id, &state)).collect()
+    Ok(rows.into_iter().map(|(id, state)| (id, parse(id, &state))).collect())
 }
 
 /// Loads an account's booking; another account's is as if it did not exist.
@@ -64,7 +64,7 @@ pub(crate) async fn load_for_account(
     state.map(|state| parse(booking_id.0, &state)).transpose()
 }
 
-fn parse(id: Uuid, state: &str) -> Result<Booking, StoreError> {
+pub(super) fn parse(id: Uuid, state: &str) -> Result<Booking, StoreError> {
     serde_json::from_str(state).map_err(|source| StoreError::Corrupt {
         table: "booking",
         id: id.to_string(),
@@ -207,38 +207,6 @@ pub(crate) async fn travellers(
         .fetch_optional(conn)
         .await
         .map_err(database("reading travellers"))
-}
-
-/// Folds a booking's journal again and says whether that is its row, byte for byte.
-///
-/// # Errors
-/// When the rows cannot be read.
-pub async fn rebuild(conn: &mut PgConnection, booking_id: Uuid) -> Result<bool, StoreError> {
-    let row: String = sqlx::query_scalar("select state::text from booking where booking_id = $1")
-        .bind(booking_id)
-        .fetch_one(&mut *conn)
-        .await
-        .map_err(database("reading a row"))?;
-    let journal = sqlx::query(
-        "select body::text as body from booking_event where booking_id = $1 order by version",
-    )
-    .bind(booking_id)
-    .fetch_all(conn)
-    .await
-    .map_err(database("reading a journal"))?;
-    let mut state: State = None;
-    for entry in journal {
-        let body: String = entry.try_get("body").map_err(database("reading a journal"))?;
-        let entry: Recorded =
-            serde_json::from_str(&body).map_err(|source| StoreError::Corrupt {
-                table: "booking_event",
-                id: booking_id.to_string(),
-                source: Box::new(source),
-            })?;
-        state = evolve(state, &entry);
-    }
-    let folded = state.as_deref().map(json).transpose()?;
-    Ok(folded.as_deref() == Some(row.as_str()))
 }
 
 /// The text of a value.

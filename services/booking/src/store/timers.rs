@@ -5,30 +5,45 @@ use messaging::{StoreError, database};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+/// A timer to set.
+pub(crate) struct Timer {
+    pub(crate) booking_id: Uuid,
+    pub(crate) deadline: &'static str,
+    pub(crate) due_at: DateTime<Utc>,
+    /// Where it was set.
+    pub(crate) traceparent: Option<String>,
+}
+
 /// A timer that is due.
 #[derive(sqlx::FromRow)]
 pub(crate) struct Due {
     pub(crate) booking_id: Uuid,
     pub(crate) deadline: String,
+    pub(crate) traceparent: Option<String>,
     pub(crate) now: DateTime<Utc>,
 }
 
-/// Sets timers; one that is set already keeps its time.
+/// Sets timers; one that is set already keeps its time, unless the new one is later.
 pub(crate) async fn set_timers(
     conn: &mut PgConnection,
-    timers: &[(Uuid, &'static str, DateTime<Utc>)],
+    timers: &[Timer],
 ) -> Result<(), StoreError> {
     if timers.is_empty() {
         return Ok(());
     }
     sqlx::query(
-        "insert into timer (booking_id, deadline, due_at)
-         select * from unnest($1::uuid[], $2::text[], $3::timestamptz[])
-         on conflict (booking_id, deadline) do nothing",
+        "insert into timer (booking_id, deadline, due_at, traceparent)
+         select t.booking_id, t.deadline, max(t.due_at), max(t.traceparent)
+           from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[])
+                as t (booking_id, deadline, due_at, traceparent)
+          group by t.booking_id, t.deadline
+         on conflict (booking_id, deadline)
+             do update set due_at = greatest(timer.due_at, excluded.due_at)",
     )
-    .bind(timers.iter().map(|t| t.0).collect::<Vec<_>>())
-    .bind(timers.iter().map(|t| t.1).collect::<Vec<_>>())
-    .bind(timers.iter().map(|t| t.2).collect::<Vec<_>>())
+    .bind(timers.iter().map(|t| t.booking_id).collect::<Vec<_>>())
+    .bind(timers.iter().map(|t| t.deadline).collect::<Vec<_>>())
+    .bind(timers.iter().map(|t| t.due_at).collect::<Vec<_>>())
+    .bind(timers.iter().map(|t| t.traceparent.as_deref()).collect::<Vec<_>>())
     .execute(conn)
     .await
     .map_err(database("setting timers"))?;
@@ -44,12 +59,34 @@ pub(crate) async fn claim_due(conn: &mut PgConnection, most: i64) -> Result<Vec<
          )
          delete from timer t using due
           where t.booking_id = due.booking_id and t.deadline = due.deadline
-         returning t.booking_id, t.deadline, holdfast_now() as now",
+         returning t.booking_id, t.deadline, t.traceparent, holdfast_now() as now",
     )
     .bind(most)
     .fetch_all(conn)
     .await
     .map_err(database("claiming due timers"))
+}
+
+/// Puts off timers that could not be handled, so that they hold up no other.
+pub(crate) async fn put_off(
+    conn: &mut PgConnection,
+    timers: &[&Due],
+    for_s: f64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into timer (booking_id, deadline, due_at, traceparent)
+         select t.booking_id, t.deadline, holdfast_now() + make_interval(secs => $4), t.traceparent
+           from unnest($1::uuid[], $2::text[], $3::text[]) as t (booking_id, deadline, traceparent)
+         on conflict (booking_id, deadline) do nothing",
+    )
+    .bind(timers.iter().map(|t| t.booking_id).collect::<Vec<_>>())
+    .bind(timers.iter().map(|t| t.deadline.as_str()).collect::<Vec<_>>())
+    .bind(timers.iter().map(|t| t.traceparent.as_deref()).collect::<Vec<_>>())
+    .bind(for_s)
+    .execute(conn)
+    .await
+    .map_err(database("putting timers off"))?;
+    Ok(())
 }
 
 /// Drops idempotency keys past their time and quotes that nobody took.

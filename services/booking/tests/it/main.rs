@@ -12,6 +12,14 @@
 )]
 
 mod accepting;
+mod cancelling;
 mod gateway;
+mod history;
+mod live;
 mod messages;
+mod neighbour;
+mod openapi;
+mod refunding;
+mod support;
+mod timers;
 mod world;

@@ -2,125 +2,19 @@
 
 use chrono::{TimeDelta, Utc};
 use contracts::{
-    asset::{AssetAmount, AssetId, Units},
-    ids::{BookingId, MessageId, PaymentId},
-    instruction::Instruction,
-    message::Message,
-    messages::{
-        Closing, GoneWhy, LegChanged, LegState, PaymentClosed, PaymentPrepared, PaymentSeen,
-        PaymentSettled,
-    },
+    asset::Units,
+    messages::{Closing, GoneWhy, LegState, PaymentClosed},
 };
-use messaging::{Outgoing, Step};
+use messaging::Step;
 use serde_json::{Value, json};
 use testkit::until;
-use uuid::Uuid;
 
-use crate::world::World;
+use crate::{
+    neighbour::{AMOUNT, Neighbour, reaches},
+    world::World,
+};
 
-const AMOUNT: &str = "80000000000000000";
-
-/// What a neighbour would say; said through booking's own outbox, since it is only the way in.
-struct Neighbour<'a> {
-    world: &'a World,
-    booking_id: BookingId,
-    payment_id: PaymentId,
-    n: u64,
-    said: Vec<Outgoing>,
-}
-
-impl<'a> Neighbour<'a> {
-    async fn of(world: &'a World, booking_id: Uuid) -> Self {
-        let state: String =
-            sqlx::query_scalar("select state::text from booking where booking_id = $1")
-                .bind(booking_id)
-                .fetch_one(&world.pool)
-                .await
-                .unwrap();
-        let state: Value = serde_json::from_str(&state).unwrap();
-        let payment_id = state["payment"]["payment_id"].as_str().unwrap().parse().unwrap();
-        Self { world, booking_id: BookingId(booking_id), payment_id, n: 0, said: Vec::new() }
-    }
-
-    async fn say<M: Message + Sync>(&mut self, message: &M) {
-        self.n += 1;
-        let id = MessageId::caused_by(Utc::now(), self.booking_id.0, self.n, 0);
-        let outgoing = Outgoing::new(id, Utc::now(), message);
-        self.said.push(outgoing.clone());
-        self.send(vec![outgoing]).await;
-    }
-
-    async fn send(&self, said: Vec<Outgoing>) {
-        let mut tx = self.world.app.messaging().begin().await.unwrap();
-        tx.say_all(said);
-        tx.commit().await.unwrap();
-    }
-
-    async fn leg(&mut self, quote: &booking::quote::Quote, seq: u64, state: LegState) {
-        let (booking_id, leg_id) = (self.booking_id, quote.legs[0].leg_id);
-        let wanted_version = 9;
-        let (evidence, undo_failing) = (None, None);
-        self.say(&LegChanged {
-            booking_id,
-            leg_id,
-            seq,
-            wanted_version,
-            state,
-            evidence,
-            undo_failing,
-        })
-        .await;
-    }
-
-    async fn prepared(&mut self) {
-        let (booking_id, payment_id) = (self.booking_id, self.payment_id);
-        let instruction = self.world.sign(Instruction {
-            booking_id,
-            payment_id,
-            chain: "eip155:31337".to_owned(),
-            contract: None,
-            address: "0x00000000000000000000000000000000000000aa".to_owned(),
-            amount: AssetAmount {
-                units: units(),
-                decimals: 18,
-                asset: AssetId::parse("eth").unwrap(),
-            },
-            pay_by: Utc::now() + TimeDelta::minutes(20),
-            confirmations: 3,
-        });
-        self.say(&PaymentPrepared { booking_id, payment_id, seq: 1, instruction }).await;
-    }
-
-    async fn settled(&mut self) {
-        let (booking_id, payment_id) = (self.booking_id, self.payment_id);
-        let (received, seen_at) = (units(), Utc::now());
-        self.say(&PaymentSeen {
-            booking_id,
-            payment_id,
-            seq: 2,
-            received,
-            complete: true,
-            seen_at,
-        })
-        .await;
-        self.say(&PaymentSettled { booking_id, payment_id, seq: 3, received }).await;
-    }
-}
-
-fn units() -> Units {
-    Units::parse(AMOUNT).unwrap()
-}
-
-async fn reaches(world: &World, booking_id: Uuid, status: &str) -> Value {
-    let path = format!("/v1/bookings/{booking_id}");
-    until(&format!("the booking is {status}"), || async {
-        let shown = world.get("acct_1", &path).await.json();
-        (shown["status"] == status).then_some(shown)
-    })
-    .await
-}
-
-async fn dump(world: &World) -> Vec<String> {
+pub(crate) async fn dump(world: &World) -> Vec<String> {
     sqlx::query_scalar(
         "select b.state::text from booking b union all select e.body::text from booking_event e
          union all select deadline || due_at from timer order by 1",

@@ -19,7 +19,7 @@ use contracts::{
     ids::{AccountId, LegId, QuoteId},
     instruction::{Instruction, SignedInstruction},
     money::{Currency, Money},
-    offer::{LegOrder, Occupancy, Terms},
+    offer::{CancelStep, LegOrder, Occupancy, Terms},
     supplier::Supplier,
 };
 use secrecy::ExposeSecret as _;
@@ -38,7 +38,7 @@ pub(crate) struct World {
     signer: Signer,
     pub(crate) instructions: SigningKey,
     config: Config,
-    _cache: Redis,
+    pub(crate) cache: Redis,
 }
 
 /// What a request was answered.
@@ -74,7 +74,7 @@ impl World {
         let app = App::connect(&config, &service.process).await.unwrap();
         let router = router(&service, &config, &app);
         let pool = service.pool().await;
-        Self { service, locks, app, router, pool, signer, instructions, config, _cache: cache }
+        Self { service, locks, app, router, pool, signer, instructions, config, cache }
     }
 
     /// The same service after a restart: nothing in memory survives.
@@ -149,11 +149,30 @@ impl World {
         }
     }
 
+    /// Shows something as its owner does.
+    pub(crate) async fn show(&self, key: &str, shown: &(impl serde::Serialize + Sync)) {
+        let text = serde_json::to_string(shown).unwrap();
+        let client = redis::Client::open(self.cache.url()).unwrap();
+        let mut conn = client.get_multiplexed_async_connection().await.unwrap();
+        redis::cmd("SET").arg(key).arg(text).exec_async(&mut conn).await.unwrap();
+    }
+
     /// A quote as the gateway writes one, ending `lasts_for` from the database's now.
     pub(crate) async fn quote(&self, account: &str, lasts_for: TimeDelta) -> Quote {
+        self.quote_with(account, lasts_for, |_| Vec::new()).await
+    }
+
+    /// A quote with the steps of its cancellation policy, counted from the database's now.
+    pub(crate) async fn quote_with(
+        &self,
+        account: &str,
+        lasts_for: TimeDelta,
+        steps: impl FnOnce(DateTime<Utc>) -> Vec<CancelStep>,
+    ) -> Quote {
         let now: DateTime<Utc> =
             sqlx::query_scalar("select holdfast_now()").fetch_one(&self.pool).await.unwrap();
-        let quote = quote(account, now + lasts_for);
+        let mut quote = quote(account, now + lasts_for);
+        quote.legs[0].order.terms.cancel_steps = steps(now);
         sqlx::query(
             "insert into quote (quote_id, account_id, terms, body, expires_at)
              values ($1, $2, $3, $4::json, $5)",
@@ -181,11 +200,15 @@ impl World {
     /// Books a fresh quote and returns the booking's id and its leg's.
     pub(crate) async fn booked(&self, account: &str) -> (Uuid, Quote) {
         let quote = self.quote(account, TimeDelta::minutes(10)).await;
+        (self.book_quote(account, &quote).await, quote)
+    }
+
+    /// Books a quote and returns the booking's id.
+    pub(crate) async fn book_quote(&self, account: &str, quote: &Quote) -> Uuid {
         let key = quote.quote_id.to_string();
-        let answer = self.book(account, &key, &body(&quote)).await;
+        let answer = self.book(account, &key, &body(quote)).await;
         assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
-        let id = answer.json()["booking_id"].as_str().unwrap().parse().unwrap();
-        (id, quote)
+        answer.json()["booking_id"].as_str().unwrap().parse().unwrap()
     }
 
     /// A row count.

@@ -1,0 +1,178 @@
+//! Cancelling a whole booking: what it costs first, and then the deed, for the fee agreed to.
+
+use axum::{
+    body::Bytes,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
+use booking_core::{CancelQuote, Command, cancel_quote};
+use chassis::{
+    ApiError,
+    auth::Bearer,
+    http::{Json, Path, Query},
+};
+use chrono::{DateTime, Utc};
+use contracts::{
+    asset::AssetAmount,
+    ids::{BookingId, LegId},
+    money::Money,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    account, acts,
+    form::{Faults, Form},
+    openapi::{problems, shapes},
+    refused, views,
+};
+use crate::App;
+
+/// Whether only to tell.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    quote: Option<bool>,
+}
+
+/// The quote that is agreed to; needed once the booking is confirmed.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Cancellation {
+    /// The `quote` of the answer that told fee and refund.
+    quote: Option<Uuid>,
+}
+
+/// What cancelling costs now.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CancellationQuote)]
+pub(crate) struct ShownQuote {
+    /// Names fee and refund; the cancellation that agrees to them says it.
+    quote: Uuid,
+    #[schema(value_type = shapes::Money)]
+    fee: Money,
+    /// What goes back: as many units as were paid, less the fee at the rate of then. The fee is
+    /// rounded up to a whole unit.
+    #[schema(value_type = shapes::AssetAmount)]
+    refund: AssetAmount,
+    /// The refund in whole coins, for people.
+    refund_decimal: String,
+    /// At which value it goes back.
+    refund_basis: &'static str,
+    /// Redeemed points that come back.
+    points_back: u64,
+    /// Until when this fee holds, UTC; null when it holds as long as the booking can be cancelled.
+    deadline: Option<DateTime<Utc>>,
+    /// Where that instant comes from.
+    deadline_basis: Option<DeadlineBasis>,
+    /// Each reservation by its own terms.
+    legs: Vec<ShownFee>,
+}
+
+/// Where a deadline comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DeadlineBasis {
+    /// The supplier named the instant, with its offset from UTC.
+    SupplierInstant,
+    /// The day of arrival has begun everywhere on earth: 12:00 UTC of that day.
+    ArrivalDay,
+}
+
+/// What one reservation costs to cancel.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CancellationFee)]
+struct ShownFee {
+    #[schema(value_type = Uuid)]
+    leg_id: LegId,
+    #[schema(value_type = shapes::Money)]
+    fee: Money,
+    deadline: Option<DateTime<Utc>>,
+    deadline_basis: Option<DeadlineBasis>,
+}
+
+/// A cancellation quote as its customer sees it.
+pub(crate) fn shown(quote: &CancelQuote) -> ShownQuote {
+    let legs: Vec<ShownFee> = quote.legs.iter().map(shown_fee).collect();
+    let first = legs.iter().find(|leg| leg.deadline == quote.changes_at);
+    ShownQuote {
+        quote: quote.digest,
+        fee: quote.fee,
+        refund: quote.refund.clone(),
+        refund_decimal: quote.refund.decimal(),
+        refund_basis: "then",
+        points_back: quote.points_back,
+        deadline: quote.changes_at,
+        deadline_basis: first.and_then(|leg| leg.deadline_basis),
+        legs,
+    }
+}
+
+fn shown_fee(leg: &booking_core::LegFee) -> ShownFee {
+    let basis = |at| match at == leg.arrival {
+        true => DeadlineBasis::ArrivalDay,
+        false => DeadlineBasis::SupplierInstant,
+    };
+    ShownFee {
+        leg_id: leg.leg_id,
+        fee: leg.fee,
+        deadline: leg.changes_at,
+        deadline_basis: leg.changes_at.map(basis),
+    }
+}
+
+/// Tells what cancelling costs, or cancels.
+///
+/// A confirmed booking is cancelled for the fee that was told: the body names the quote. When it
+/// names none, or fee or refund are others by now, the answer is 409 `agreement_needed` with the
+/// quote that holds, and nothing changes.
+#[utoipa::path(
+    post, path = "/v1/bookings/{id}/cancellation", tag = "bookings",
+    params(
+        ("id" = Uuid, Path, description = "The booking"),
+        ("quote" = Option<bool>, Query, description = "`true`: only tell what it costs"),
+    ),
+    request_body = Option<Cancellation>,
+    responses(
+        (status = 200, description = "What it costs; nothing changed", body = ShownQuote),
+        (status = 202, description = "The booking, being undone", body = views::ShownBooking),
+        problems::Malformed, problems::NotFound, problems::Refused, problems::Invalid,
+    ),
+)]
+pub(super) async fn cancel(
+    State(app): State<App>,
+    bearer: Bearer,
+    Path(booking_id): Path<BookingId>,
+    Query(Asked { quote }): Query<Asked>,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let account = account(&bearer)?;
+    let agreed = agreed(&body)?;
+    if quote == Some(true) {
+        let booking = acts::booking_of(&app, &account, booking_id).await?;
+        let quote = cancel_quote(&booking, app.clock.now()).map_err(|r| refused(&r))?;
+        return Ok(Json(shown(&quote)).into_response());
+    }
+    acts::ask(&app, account, booking_id, Command::Cancel { agreed }).await
+}
+
+/// The quote that the body names; a cancellation that costs nothing needs no body.
+fn agreed(body: &[u8]) -> Result<Option<Uuid>, ApiError> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    let body: Value = serde_json::from_slice(body)
+        .map_err(|_| ApiError::bad_request("malformed", "the body is not JSON"))?;
+    let faults = Faults::default();
+    let form = Form::new(&body, "", &faults);
+    let agreed = form.optional_text("quote", |text| {
+        text.parse().map_err(|_| "must be the quote of a cancellation".to_owned())
+    });
+    form.end();
+    faults.answer()?;
+    Ok(agreed)
+}

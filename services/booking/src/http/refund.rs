@@ -1,0 +1,99 @@
+//! Where the money that goes back is sent: an address that the customer gives and confirms.
+
+use axum::{extract::State, response::Response};
+use booking_core::Command;
+use chassis::{
+    ApiError,
+    auth::Bearer,
+    http::{Json, Path},
+};
+use contracts::ids::BookingId;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::{
+    account, acts, address,
+    form::{Faults, Form},
+    openapi::problems,
+    views,
+};
+use crate::App;
+
+/// Where the money goes.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RefundRequest {
+    /// An address of the chain that was paid on, as wallets show it: its upper and lower case are a
+    /// checksum.
+    #[schema(example = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed")]
+    to: String,
+    /// The same again; needed where `to` is all in one case and so carries no checksum.
+    confirm: Option<String>,
+}
+
+/// Says where the money that goes back is sent. It is never sent where it came from by itself.
+///
+/// The same address again is a repeat; another one is refused once one was given.
+#[utoipa::path(
+    post, path = "/v1/bookings/{id}/refund", tag = "bookings", request_body = RefundRequest,
+    params(("id" = Uuid, Path, description = "The booking")),
+    responses(
+        (status = 202, description = "The booking, with the address it has now", body = views::ShownBooking),
+        problems::Malformed, problems::NotFound, problems::Refused, problems::Invalid,
+    ),
+)]
+pub(super) async fn give(
+    State(app): State<App>,
+    bearer: Bearer,
+    Path(booking_id): Path<BookingId>,
+    Json(body): Json<Value>,
+) -> Result<Response, ApiError> {
+    let account = account(&bearer)?;
+    let to = read(&body)?;
+    acts::ask(&app, account, booking_id, Command::Refund { to }).await
+}
+
+fn read(body: &Value) -> Result<String, ApiError> {
+    let faults = Faults::default();
+    let form = Form::new(body, "", &faults);
+    let to = form.text("to", |text| address::evm(text).map(|read| (read, text.to_owned())));
+    let confirm = form.optional_text("confirm", |text| Ok(text.to_owned()));
+    form.end();
+    if let Some((read, text)) = &to {
+        match &confirm {
+            Some(again) if again != text => {
+                faults.add("/confirm", "differs", "must be the same as `to`");
+            }
+            None if !read.has_checksum => {
+                let detail = "`to` carries no checksum: write it as wallets show it, in upper and \
+                              lower case, or say it again here";
+                faults.add("/confirm", "missing", detail);
+            }
+            Some(_) | None => {}
+        }
+    }
+    faults.answer()?;
+    to.map(|(read, _)| read.checksummed).ok_or_else(ApiError::internal_logged)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const TO: &str = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+
+    #[test]
+    fn an_address_is_confirmed_by_its_checksum_or_by_saying_it_again() {
+        assert_eq!(read(&json!({"to": TO})).ok().as_deref(), Some(TO));
+        let lower = TO.to_lowercase();
+        assert!(read(&json!({"to": lower})).is_err());
+        let again = read(&json!({"to": lower, "confirm": lower}));
+        assert_eq!(again.ok().as_deref(), Some(TO));
+        assert!(read(&json!({"to": TO, "confirm": lower})).is_err());
+        assert!(read(&json!({"to": TO, "from": TO})).is_err());
+        assert!(read(&json!({})).is_err());
+    }
+}

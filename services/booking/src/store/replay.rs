@@ -1,0 +1,102 @@
+//! Rows made again from their journals: for one booking, for an export, for the whole database.
+
+use booking_core::{Recorded, replay};
+use contracts::{
+    ids::BookingId,
+    internal::{ExportReply, ExportedEvent},
+};
+use messaging::{StoreError, database};
+use sqlx::{PgConnection, Row as _, postgres::PgRow};
+use uuid::Uuid;
+
+use super::json;
+
+/// Reads a booking with all of its journal, as texts, byte for byte.
+pub(crate) async fn export(
+    conn: &mut PgConnection,
+    booking_id: BookingId,
+) -> Result<Option<ExportReply>, StoreError> {
+    // One statement, so that row and journal are of one instant.
+    let rows = sqlx::query(
+        "select case when e.version = 1 then b.state::text end as row, e.version, e.at, e.kind,
+                e.body::text as body, e.source, e.actor, e.cause_id, e.trace_id
+           from booking b join booking_event e using (booking_id)
+          where b.booking_id = $1 order by e.version",
+    )
+    .bind(booking_id.0)
+    .fetch_all(conn)
+    .await
+    .map_err(database("exporting a booking"))?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    let row: Option<String> = first.try_get("row").map_err(database("exporting a booking"))?;
+    let journal = rows.iter().map(exported).collect::<Result<_, _>>();
+    let journal = journal.map_err(database("exporting a booking"))?;
+    Ok(Some(ExportReply { booking_id, row: row.unwrap_or_default(), journal }))
+}
+
+fn exported(row: &PgRow) -> Result<ExportedEvent, sqlx::Error> {
+    Ok(ExportedEvent {
+        version: row.try_get::<i64, _>("version")?.unsigned_abs(),
+        at: row.try_get("at")?,
+        change: row.try_get("kind")?,
+        body: row.try_get("body")?,
+        source: row.try_get("source")?,
+        actor: row.try_get("actor")?,
+        cause: row.try_get("cause_id")?,
+        trace_id: row.try_get("trace_id")?,
+    })
+}
+
+/// Folds a journal of texts into the text of its row.
+///
+/// # Errors
+/// When an entry cannot be read.
+pub fn folded<'a>(
+    booking_id: Uuid,
+    journal: impl IntoIterator<Item = &'a str>,
+) -> Result<String, StoreError> {
+    let read = |body: &str| {
+        serde_json::from_str::<Recorded>(body).map_err(|source| StoreError::Corrupt {
+            table: "booking_event",
+            id: booking_id.to_string(),
+            source: Box::new(source),
+        })
+    };
+    let entries: Vec<Recorded> = journal.into_iter().map(read).collect::<Result<_, _>>()?;
+    Ok(replay(&entries).as_deref().map(json).transpose()?.unwrap_or_default())
+}
+
+/// Folds a booking's journal again and says whether that is its row, byte for byte.
+///
+/// # Errors
+/// When the rows cannot be read.
+pub async fn rebuild(conn: &mut PgConnection, booking_id: Uuid) -> Result<bool, StoreError> {
+    let Some(export) = export(conn, BookingId(booking_id)).await? else { return Ok(false) };
+    Ok(is_its_fold(&export))
+}
+
+/// Whether an export's row is what its journal folds into; a journal that cannot be read is not.
+#[must_use]
+pub fn is_its_fold(export: &ExportReply) -> bool {
+    let journal = export.journal.iter().map(|entry| entry.body.as_str());
+    folded(export.booking_id.0, journal).is_ok_and(|text| text == export.row)
+}
+
+/// Reads the ids of bookings after `last`, in order.
+pub(crate) async fn ids_after(
+    conn: &mut PgConnection,
+    last: Option<Uuid>,
+    at_most: i64,
+) -> Result<Vec<Uuid>, StoreError> {
+    let rows = sqlx::query(
+        "select booking_id from booking where $1::uuid is null or booking_id > $1
+          order by booking_id limit $2",
+    )
+    .bind(last)
+    .bind(at_most)
+    .fetch_all(conn)
+    .await
+    .map_err(database("reading ids"))?;
+    let id = |row: PgRow| row.try_get(0).map_err(database("reading ids"));
+    rows.into_iter().map(id).collect()
+}
