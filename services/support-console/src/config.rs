@@ -28,6 +28,14 @@ pub struct Config {
     pub token_public_keys: Vec<String>,
     /// `iss` of every token.
     pub token_issuer: String,
+    /// Where the services answer the console.
+    pub booking_url: String,
+    pub supplier_sync_url: String,
+    pub supplier_callback_url: String,
+    pub payment_verification_url: String,
+    pub rewards_url: String,
+    /// The token the console speaks to them with.
+    pub internal_token: SecretString,
     pub policy: Policy,
     pub telemetry: TelemetryConfig,
 }
@@ -49,6 +57,12 @@ impl ReadConfig for Config {
             prefetch: vars.parse("SUPPORT_CONSOLE_AMQP_PREFETCH", 64),
             token_public_keys: vars.list("SUPPORT_CONSOLE_TOKEN_PUBLIC_KEYS"),
             token_issuer: vars.required("SUPPORT_CONSOLE_TOKEN_ISSUER"),
+            booking_url: vars.url("SUPPORT_CONSOLE_BOOKING_URL"),
+            supplier_sync_url: vars.url("SUPPORT_CONSOLE_SUPPLIER_SYNC_URL"),
+            supplier_callback_url: vars.url("SUPPORT_CONSOLE_SUPPLIER_CALLBACK_URL"),
+            payment_verification_url: vars.url("SUPPORT_CONSOLE_PAYMENT_VERIFICATION_URL"),
+            rewards_url: vars.url("SUPPORT_CONSOLE_REWARDS_URL"),
+            internal_token: vars.secret("SUPPORT_CONSOLE_INTERNAL_TOKEN"),
             policy,
             telemetry: vars.telemetry("SUPPORT_CONSOLE"),
         })

@@ -1,23 +1,36 @@
 //! What staff ask over HTTP. Every route wants a member of staff's token, and each says which role.
 
+mod acting;
+mod actions;
+mod acts;
+mod paging;
 mod parked;
+mod preview;
+mod timeline;
 
 use std::net::SocketAddr;
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    routing::{get, post},
+};
 use chassis::{
     ApiError, Process,
     auth::{Claims, guarded},
     http::Ready,
 };
-
+use messaging::{StoreError, database};
 use serde_json::Value;
+use sqlx::{Postgres, pool::PoolConnection};
 
 use crate::App;
 
 /// The roles of staff, from the least to the most that may be done.
-const ROLES: [&str; 4] =
-    ["support_viewer", "support_operator", "support_approver", "support_admin"];
+const ROLES: [&str; 4] = [VIEWER, OPERATOR, "support_approver", "support_admin"];
+/// The least role of staff.
+const VIEWER: &str = "support_viewer";
+/// The least role that may change something, or see what is masked.
+const OPERATOR: &str = "support_operator";
 
 /// Serves the edge until the process stops.
 pub(crate) async fn serve(app: App, process: &Process, addr: SocketAddr) -> anyhow::Result<()> {
@@ -30,13 +43,35 @@ pub(crate) async fn serve(app: App, process: &Process, addr: SocketAddr) -> anyh
 pub fn router(app: App) -> Router {
     let routes = Router::new()
         .route("/v1/dead-letters", get(parked::list))
-        .route("/v1/dead-letters/{id}", get(parked::show));
+        .route("/v1/dead-letters/{id}", get(parked::show))
+        .route("/v1/dead-letters/{id}/preview", get(preview::show))
+        .route("/v1/dead-letters/{id}/replay", post(actions::replay))
+        .route("/v1/dead-letters/{id}/discard", post(actions::discard))
+        .route("/v1/dead-letters/{id}/restore", post(actions::restore))
+        .route("/v1/dead-letters/{id}/unmask", post(actions::unmask))
+        .route("/v1/acts", get(acts::list))
+        .route("/v1/bookings/{id}/timeline", get(timeline::show))
+        .route("/v1/search", get(timeline::search));
     guarded(routes, app.staff.clone()).with_state(app)
 }
 
 /// Refuses whoever is not staff at all: every role may look.
 fn may_look(claims: &Claims) -> Result<(), ApiError> {
-    if ROLES.iter().any(|role| claims.has_role(role)) { Ok(()) } else { Err(ApiError::forbidden()) }
+    if has_rank(claims, VIEWER) { Ok(()) } else { Err(ApiError::forbidden()) }
+}
+
+/// Whether one of the caller's roles is this one or one that may do more.
+fn has_rank(claims: &Claims, role: &str) -> bool {
+    ROLES.iter().skip_while(|known| **known != role).any(|known| claims.has_role(known))
+}
+
+async fn connection(app: &App) -> Result<PoolConnection<Postgres>, ApiError> {
+    let taken = app.pool.acquire().await.map_err(database("taking a connection"));
+    taken.map_err(|error| failed(&error))
+}
+
+fn failed(error: &StoreError) -> ApiError {
+    ApiError::internal(error)
 }
 
 fn ready(app: &App) -> Ready {

@@ -1,11 +1,19 @@
-//! Support console: owns parked dead letters; takes them from every dead-letter queue and shows
-//! them to staff; never handles a message and never writes what another service owns.
+//! Support console: owns parked dead letters and the audit; takes them from every dead-letter
+//! queue, shows them to staff and sends them again; never handles a message and never writes what
+//! another service owns.
 #![doc = include_str!("../README.md")]
 
 pub mod config;
 mod http;
+mod jobs;
+mod mask;
+mod owners;
 pub mod parked;
+mod replay;
+pub mod state;
 mod store;
+
+use std::time::Duration;
 
 use anyhow::Context as _;
 use chassis::{Command, Process, auth::Verifier};
@@ -15,6 +23,7 @@ use sqlx::{PgPool, migrate::Migrator};
 
 pub use config::Config;
 pub use http::router;
+pub use jobs::settle_replays;
 pub use parked::Parker;
 
 /// The service's own schema.
@@ -33,6 +42,9 @@ pub struct App {
     pub(crate) routing: Routing,
     /// Checks the tokens of staff.
     pub(crate) staff: Verifier,
+    pub(crate) owners: owners::Owners,
+    /// How long a discarded letter can be restored.
+    pub(crate) restorable_for: Duration,
 }
 
 /// What the console offers besides serving.
@@ -54,6 +66,7 @@ async fn migrate(config: Config, _process: Process, _args: Vec<String>) -> anyho
 pub async fn serve(config: Config, process: Process) -> anyhow::Result<()> {
     let app = App::connect(&config, &process).await?;
     app.park();
+    jobs::start(&app, &process);
     http::serve(app, &process, config.http_addr).await
 }
 
@@ -85,7 +98,9 @@ impl App {
             Verifier::from_keys(&config.token_public_keys, &config.token_issuer, "holdfast")
                 .context("reading SUPPORT_CONSOLE_TOKEN_PUBLIC_KEYS")?;
         let routing = Routing::with_prefix(&config.amqp_prefix);
-        Ok(Self { pool, messaging, routing, staff })
+        let owners = owners::Owners::new(config)?;
+        let restorable_for = config.policy.support.restorable_for;
+        Ok(Self { pool, messaging, routing, staff, owners, restorable_for })
     }
 
     /// Starts moving dead letters of every consumer, and commands that no queue took, into the

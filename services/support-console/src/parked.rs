@@ -3,15 +3,18 @@
 use chassis::trace::TraceContext;
 use chrono::{DateTime, Utc};
 use contracts::{
-    envelope::header, ids::derive, message::Message as _, messages::CallbackReceived,
-    routing::Routing,
+    envelope::header,
+    ids::derive,
+    message::Message as _,
+    messages::CallbackReceived,
+    routing::{CONSUMERS, Routing, hearers},
 };
 use messaging::{Parked, Parks, StoreError, database};
 use serde_json::{Map, Value};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::store;
+use crate::{mask, store};
 
 /// Keeps dead letters in the table.
 #[derive(Debug, Clone)]
@@ -37,6 +40,8 @@ pub struct DeadLetter {
     pub message_type: Option<String>,
     /// Who gave it up.
     pub consumer: Option<String>,
+    /// Who would get it again: one of our consumers, if it is known which.
+    pub addressee: Option<String>,
     /// Why, in a word.
     pub cause: String,
     /// Why, in a line.
@@ -79,7 +84,7 @@ impl Parks for Parker {
         for letter in &letters {
             tracing::warn!(
                 message.id = %letter.message_id,
-                message.r#type = letter.message_type.as_deref(),
+                message.r#type = letter.message_type.as_deref().map(mask::word),
                 attempt = letter.attempt,
                 queue = letter.queue,
                 booking.id = letter.booking_id.map(tracing::field::display),
@@ -104,12 +109,15 @@ impl DeadLetter {
         let attempt = i32::try_from(parked.attempt).unwrap_or(i32::MAX);
         let consumer =
             headers.text(header::CONSUMER).or_else(|| consumer_of(&parked.queue, routing));
+        let consumer = consumer.filter(|_| !unroutable);
+        let addressee = addressee(&parked, consumer.as_deref(), message_type.as_deref(), routing);
         Self {
             dead_letter_id: id_of(&parked),
             message_id: parked.message_id.0,
             attempt,
             attempts: if unroutable { attempt } else { attempt.saturating_add(1) },
-            consumer: consumer.filter(|_| !unroutable),
+            consumer,
+            addressee: addressee.map(str::to_owned),
             cause: headers.text(header::CAUSE).unwrap_or_else(|| match &death {
                 Some(death) => death.reason.clone(),
                 None if unroutable => "unroutable".to_owned(),
@@ -179,9 +187,27 @@ fn plain(text: impl AsRef<str>) -> String {
 }
 
 fn consumer_of(queue: &str, routing: &Routing) -> Option<String> {
-    let known = contracts::routing::CONSUMERS.iter();
+    let known = CONSUMERS.iter();
     let mut of_queue = known.filter(|consumer| routing.dead_queue(consumer) == queue);
     of_queue.next().map(|consumer| (*consumer).to_owned())
+}
+
+/// Who would get a letter again: whoever gave it up; for what no queue took, whose queue it was sent
+/// to by name, or else the only one that hears its type.
+fn addressee(
+    parked: &Parked,
+    consumer: Option<&str>,
+    message_type: Option<&str>,
+    routing: &Routing,
+) -> Option<&'static str> {
+    let find = |is: &dyn Fn(&str) -> bool| CONSUMERS.into_iter().find(|name| is(name));
+    let key = parked.routing_key.as_str();
+    let mut hearers = hearers(message_type.unwrap_or_default()).map(|(name, _)| name);
+    let only = hearers.next().filter(|_| hearers.next().is_none());
+    find(&|name| Some(name) == consumer)
+        .or_else(|| find(&|name| routing.dead_queue(name) == parked.queue))
+        .or_else(|| find(&|name| routing.queue(name) == key || routing.dead_queue(name) == key))
+        .or(only)
 }
 
 /// Sorts by the message's own time, as message ids do.

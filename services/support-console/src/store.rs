@@ -1,13 +1,22 @@
 //! All SQL of the support console.
 
+mod acts;
+mod events;
+
+pub(crate) use acts::{Act, ActFilter, Acted, Outcome, acts, record};
+pub(crate) use events::{
+    Happened, NewEvent, Pending, add_event, failed_again, history, next_attempt, pending,
+    replay_of, succeeded,
+};
+
 use chrono::{DateTime, Utc};
 use messaging::{StoreError, database};
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use crate::parked::DeadLetter;
+use crate::{parked::DeadLetter, state::State};
 
 /// What a list shows of a dead letter.
 #[derive(Debug, Clone, PartialEq, Serialize, FromRow)]
@@ -29,20 +38,38 @@ pub(crate) struct Summary {
     pub(crate) first_at: DateTime<Utc>,
     pub(crate) last_at: DateTime<Utc>,
     pub(crate) parked_at: DateTime<Utc>,
+    /// Who would get it again.
+    pub(crate) addressee: Option<String>,
+    /// How it stands.
+    #[sqlx(try_from = "String")]
+    pub(crate) state: State,
+    /// Since when, if anybody did anything about it.
+    pub(crate) state_at: Option<DateTime<Utc>>,
+    /// Until when it can be restored, while it is discarded.
+    pub(crate) restorable_until: Option<DateTime<Utc>>,
+    /// The delivery that a replay of it is, while it is under way.
+    pub(crate) replay_attempt: Option<i32>,
+    /// The dead letter that its replay became.
+    pub(crate) next_dead_letter_id: Option<Uuid>,
+    /// How many events it has.
+    #[serde(skip)]
+    pub(crate) version: i32,
 }
 
 /// A dead letter with all that came with it.
 pub(crate) struct Whole {
     pub(crate) summary: Summary,
-    pub(crate) headers: Box<RawValue>,
+    pub(crate) headers: Map<String, Value>,
     pub(crate) body: Vec<u8>,
+    /// The database's time.
+    pub(crate) now: DateTime<Utc>,
 }
 
 /// Where a list goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct After {
-    pub(crate) parked_at: DateTime<Utc>,
-    pub(crate) dead_letter_id: Uuid,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) id: Uuid,
 }
 
 /// What a list is narrowed by.
@@ -51,6 +78,7 @@ pub(crate) struct Filter {
     pub(crate) consumer: Option<String>,
     pub(crate) cause: Option<String>,
     pub(crate) booking_id: Option<Uuid>,
+    pub(crate) state: Option<State>,
 }
 
 /// Keeps dead letters; one that is here already stays as it is.
@@ -72,17 +100,17 @@ pub(crate) async fn insert(
         "insert into dead_letter (dead_letter_id, queue, message_id, attempt, attempts,
                                   message_type, consumer, cause, detail, exchange, routing_key,
                                   headers, body, subject, booking_id, trace_id, first_at, last_at,
-                                  parked_at)
+                                  addressee, parked_at)
          select dead_letter_id, queue, message_id, attempt, attempts, message_type, consumer, cause,
                 detail, exchange, routing_key, headers::json, body, subject, booking_id, trace_id,
-                coalesce(first_at, now), coalesce(last_at, now), now
+                coalesce(first_at, now), coalesce(last_at, now), addressee, now
            from unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::integer[], $6::text[],
                        $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
                        $13::bytea[], $14::uuid[], $15::uuid[], $16::text[], $17::timestamptz[],
-                       $18::timestamptz[])
+                       $18::timestamptz[], $19::text[])
                 as n (dead_letter_id, queue, message_id, attempt, attempts, message_type, consumer,
                       cause, detail, exchange, routing_key, headers, body, subject, booking_id,
-                      trace_id, first_at, last_at),
+                      trace_id, first_at, last_at, addressee),
                 (select holdfast_now() as now) as clock
          on conflict do nothing",
     )
@@ -104,6 +132,7 @@ pub(crate) async fn insert(
     .bind(maybe(|letter| letter.trace_id.as_deref()))
     .bind(letters.iter().map(|letter| letter.first_at).collect::<Vec<_>>())
     .bind(letters.iter().map(|letter| letter.last_at).collect::<Vec<_>>())
+    .bind(maybe(|letter| letter.addressee.as_deref()))
     .execute(conn)
     .await
     .map_err(database("parking dead letters"))
@@ -118,22 +147,25 @@ pub(crate) async fn list(
     at_most: i64,
 ) -> Result<Vec<Summary>, StoreError> {
     sqlx::query_as(
-        "select dead_letter_id, queue, consumer, cause, detail, message_id, message_type, attempt,
-                attempts, exchange, routing_key, subject, booking_id, trace_id, first_at, last_at,
-                parked_at
-           from dead_letter
+        "select dead_letter_id, queue, consumer, addressee, cause, detail, message_id, message_type,
+                attempt, attempts, exchange, routing_key, subject, booking_id, trace_id, first_at,
+                last_at, parked_at, version, state, state_at, restorable_until, replay_attempt,
+                next_dead_letter_id
+           from letter
           where ($1::timestamptz is null or (parked_at, dead_letter_id) < ($1, $2))
             and ($3::text is null or consumer = $3)
             and ($4::text is null or cause = $4)
             and ($5::uuid is null or booking_id = $5)
+            and ($6::text is null or state = $6)
           order by parked_at desc, dead_letter_id desc
-          limit $6",
+          limit $7",
     )
-    .bind(after.map(|after| after.parked_at))
-    .bind(after.map(|after| after.dead_letter_id))
+    .bind(after.map(|after| after.at))
+    .bind(after.map(|after| after.id))
     .bind(&filter.consumer)
     .bind(&filter.cause)
     .bind(filter.booking_id)
+    .bind(filter.state.map(State::as_str))
     .bind(at_most)
     .fetch_all(conn)
     .await
@@ -143,26 +175,51 @@ pub(crate) async fn list(
 /// Reads one dead letter.
 pub(crate) async fn load(conn: &mut PgConnection, id: Uuid) -> Result<Option<Whole>, StoreError> {
     let summary: Option<Summary> = sqlx::query_as(
-        "select dead_letter_id, queue, consumer, cause, detail, message_id, message_type, attempt,
-                attempts, exchange, routing_key, subject, booking_id, trace_id, first_at, last_at,
-                parked_at
-           from dead_letter where dead_letter_id = $1",
+        "select dead_letter_id, queue, consumer, addressee, cause, detail, message_id, message_type,
+                attempt, attempts, exchange, routing_key, subject, booking_id, trace_id, first_at,
+                last_at, parked_at, version, state, state_at, restorable_until, replay_attempt,
+                next_dead_letter_id
+           from letter where dead_letter_id = $1",
     )
     .bind(id)
     .fetch_optional(&mut *conn)
     .await
     .map_err(database("reading a dead letter"))?;
     let Some(summary) = summary else { return Ok(None) };
-    let (headers, body): (String, Vec<u8>) =
-        sqlx::query_as("select headers::text, body from dead_letter where dead_letter_id = $1")
-            .bind(id)
-            .fetch_one(conn)
-            .await
-            .map_err(database("reading a dead letter's body"))?;
-    let headers = RawValue::from_string(headers).map_err(|source| StoreError::Corrupt {
+    let (headers, body, now): (String, Vec<u8>, DateTime<Utc>) = sqlx::query_as(
+        "select headers::text, body, holdfast_now() from dead_letter where dead_letter_id = $1",
+    )
+    .bind(id)
+    .fetch_one(conn)
+    .await
+    .map_err(database("reading a dead letter's body"))?;
+    let headers = serde_json::from_str(&headers).map_err(|source| StoreError::Corrupt {
         table: "dead_letter",
         id: id.to_string(),
         source: Box::new(source),
     })?;
-    Ok(Some(Whole { summary, headers, body }))
+    Ok(Some(Whole { summary, headers, body, now }))
+}
+
+/// The letters of a booking, or those that an id or a trace names, oldest first.
+pub(crate) async fn named(
+    conn: &mut PgConnection,
+    id: Option<Uuid>,
+    trace_id: Option<&str>,
+) -> Result<Vec<Summary>, StoreError> {
+    sqlx::query_as(
+        "select dead_letter_id, queue, consumer, addressee, cause, detail, message_id, message_type,
+                attempt, attempts, exchange, routing_key, subject, booking_id, trace_id, first_at,
+                last_at, parked_at, version, state, state_at, restorable_until, replay_attempt,
+                next_dead_letter_id
+           from letter
+          where booking_id = $1 or message_id = $1 or dead_letter_id = $1 or trace_id = $2
+          order by parked_at, dead_letter_id
+          limit 200",
+    )
+    .bind(id)
+    .bind(trace_id)
+    .fetch_all(conn)
+    .await
+    .map_err(database("finding dead letters"))
 }

@@ -1,30 +1,22 @@
-//! Dead letters: a list by pages, and each with all that came with it.
+//! Dead letters: a list by pages, and each with all that came with it and all that was done.
 
 use axum::extract::State;
-use base64::{
-    Engine as _,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chassis::{
-    ApiError, FieldError,
+    ApiError,
     auth::Bearer,
     http::{Json, Path, Query},
 };
-use chrono::DateTime;
-use messaging::{StoreError, database};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-use sqlx::{Postgres, pool::PoolConnection};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::may_look;
+use super::{connection, failed, may_look, paging::Page};
 use crate::{
-    App,
-    store::{self, After, Filter, Summary, Whole},
+    App, mask,
+    state::State as Stands,
+    store::{self, Filter, Happened, Summary, Whole},
 };
-
-const PAGE_DEFAULT: u16 = 50;
-const PAGE_MAX: u16 = 200;
 
 /// What a list can be asked for.
 #[derive(Debug, Deserialize)]
@@ -33,13 +25,14 @@ pub(super) struct Wanted {
     consumer: Option<String>,
     cause: Option<String>,
     booking_id: Option<Uuid>,
+    state: Option<Stands>,
     /// Where the page before ended.
     cursor: Option<String>,
     limit: Option<u16>,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Page {
+pub(super) struct Listed {
     dead_letters: Vec<Summary>,
     /// Where the next page begins; none at the end.
     next_cursor: Option<String>,
@@ -49,30 +42,36 @@ pub(super) struct Page {
 pub(super) struct Shown {
     #[serde(flatten)]
     summary: Summary,
-    headers: Box<RawValue>,
-    body_base64: String,
-    /// The body as text, where it is text.
+    /// Ours as they came, the shape of others.
+    headers: Map<String, Value>,
+    /// The bytes; none while something of them is masked.
+    body_base64: Option<String>,
+    /// The body as text, or its shape; none where it is no text.
     body_text: Option<String>,
+    body_bytes: usize,
+    /// Whether the body is hidden: it is not what a service of ours says.
+    body_masked: bool,
+    /// What was done about it and what came of it, oldest first.
+    history: Vec<Happened>,
+    /// The dead letter whose replay became this one.
+    replay_of: Option<Uuid>,
 }
 
 pub(super) async fn list(
     State(app): State<App>,
     Bearer(claims): Bearer,
     Query(wanted): Query<Wanted>,
-) -> Result<Json<Page>, ApiError> {
+) -> Result<Json<Listed>, ApiError> {
     may_look(&claims)?;
-    let (limit, after) = paging(&wanted)?;
-    let Wanted { consumer, cause, booking_id, .. } = wanted;
-    let filter = Filter { consumer, cause, booking_id };
+    let page = Page::read(wanted.limit, wanted.cursor.as_deref())?;
+    let Wanted { consumer, cause, booking_id, state, .. } = wanted;
+    let filter = Filter { consumer, cause, booking_id, state };
     let mut conn = connection(&app).await?;
-    let mut letters = store::list(&mut conn, &filter, after, i64::from(limit) + 1)
-        .await
-        .map_err(|error| ApiError::internal(&error))?;
-    // One more than shown was asked for, to know whether there is a next page.
-    let more = letters.len() > usize::from(limit);
-    letters.truncate(usize::from(limit));
-    let next_cursor = letters.last().filter(|_| more).map(cursor);
-    Ok(Json(Page { dead_letters: letters, next_cursor }))
+    let letters = store::list(&mut conn, &filter, page.after, page.rows()).await;
+    let mut letters = letters.map_err(|error| failed(&error))?;
+    let next_cursor = page.cut(&mut letters, |letter| (letter.parked_at, letter.dead_letter_id));
+    let dead_letters = letters.into_iter().map(masked).collect();
+    Ok(Json(Listed { dead_letters, next_cursor }))
 }
 
 pub(super) async fn show(
@@ -82,42 +81,28 @@ pub(super) async fn show(
 ) -> Result<Json<Shown>, ApiError> {
     may_look(&claims)?;
     let mut conn = connection(&app).await?;
-    let letter = store::load(&mut conn, id).await.map_err(|error| ApiError::internal(&error))?;
-    let Whole { summary, headers, body } = letter.ok_or_else(ApiError::not_found)?;
-    let body_base64 = STANDARD.encode(&body);
-    Ok(Json(Shown { summary, headers, body_base64, body_text: String::from_utf8(body).ok() }))
+    let letter = store::load(&mut conn, id).await.map_err(|error| failed(&error))?;
+    let Whole { summary, headers, body, .. } = letter.ok_or_else(ApiError::not_found)?;
+    let history = store::history(&mut conn, id).await.map_err(|error| failed(&error))?;
+    let replay_of = store::replay_of(&mut conn, id).await.map_err(|error| failed(&error))?;
+    let shown = mask::body(summary.message_type.as_deref(), &body);
+    Ok(Json(Shown {
+        summary: masked(summary),
+        headers: mask::headers(&headers),
+        body_base64: (!shown.masked).then(|| STANDARD.encode(&body)),
+        body_text: shown.text,
+        body_bytes: body.len(),
+        body_masked: shown.masked,
+        history,
+        replay_of,
+    }))
 }
 
-async fn connection(app: &App) -> Result<PoolConnection<Postgres>, ApiError> {
-    let taken: Result<_, StoreError> =
-        app.pool.acquire().await.map_err(database("taking a connection"));
-    taken.map_err(|error| ApiError::internal(&error))
-}
-
-fn paging(wanted: &Wanted) -> Result<(u16, Option<After>), ApiError> {
-    let mut errors = Vec::new();
-    let limit = wanted.limit.unwrap_or(PAGE_DEFAULT);
-    if !(1..=PAGE_MAX).contains(&limit) {
-        let detail = format!("must be 1 to {PAGE_MAX}");
-        errors.push(FieldError::new("?limit", "invalid", detail));
+/// A type or a sentence may quote what somebody else wrote.
+fn masked(summary: Summary) -> Summary {
+    Summary {
+        message_type: summary.message_type.as_deref().map(mask::word),
+        detail: summary.detail.as_deref().map(mask::sentence),
+        ..summary
     }
-    let after = wanted.cursor.as_deref().map(read_cursor);
-    if after == Some(None) {
-        errors.push(FieldError::new("?cursor", "invalid", "is not one that was given out"));
-    }
-    if errors.is_empty() { Ok((limit, after.flatten())) } else { Err(ApiError::invalid(errors)) }
-}
-
-fn cursor(last: &Summary) -> String {
-    let micros = last.parked_at.timestamp_micros();
-    URL_SAFE_NO_PAD.encode(format!("{micros} {}", last.dead_letter_id))
-}
-
-fn read_cursor(text: &str) -> Option<After> {
-    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
-    let (micros, id) = text.split_once(' ')?;
-    Some(After {
-        parked_at: DateTime::from_timestamp_micros(micros.parse().ok()?)?,
-        dead_letter_id: id.parse().ok()?,
-    })
 }

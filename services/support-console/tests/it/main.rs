@@ -11,6 +11,10 @@
     reason = "a panic is a failed test"
 )]
 
+mod acting;
 mod console;
+mod looking;
+mod neighbour;
 mod parking;
+mod replaying;
 mod showing;

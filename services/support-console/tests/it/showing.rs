@@ -30,13 +30,12 @@ async fn only_staff_see_dead_letters() {
 #[tokio::test]
 async fn pages_show_every_letter_once_and_filters_narrow_them() {
     let console = Console::open().await;
-    let refuses = console.with_a_service_that_refuses().await;
+    let _refuses = console.with_a_service_that_refuses().await;
     let routing = console.service.prefix.routing();
     for _ in 0..7 {
         console.broker.say(&routing, id(), 0, &failed()).await;
     }
     let all = console.letters(7).await;
-    drop(refuses);
 
     let mut seen = Vec::new();
     let mut path = "/v1/dead-letters?limit=3".to_owned();

@@ -1,0 +1,144 @@
+//! Who acts, from where, and whether they may: whatever the answer, the audit has it.
+
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use chassis::{
+    ApiError, FieldError,
+    auth::{Bearer, Claims},
+};
+use http::request::Parts;
+use messaging::StoreError;
+use uuid::Uuid;
+
+use super::{failed, has_rank};
+use crate::{
+    App,
+    state::Wish,
+    store::{self, Act, Outcome},
+};
+
+const REASON_MAX: usize = 500;
+/// What a proxy says of where a request came from is cut here.
+const FORWARDED_MAX: usize = 100;
+
+/// Whoever sent a request.
+pub(super) struct Actor {
+    claims: Claims,
+    from_where: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Actor {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Bearer(claims) = Bearer::from_request_parts(parts, state).await?;
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.0.to_string());
+        let forwarded = parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+        // A claim of whoever is in between, so it stands beside the address and not in its place.
+        let from_where = match forwarded {
+            Some(text) => format!("{peer}, for {}", address_like(text)),
+            None => peer,
+        };
+        Ok(Self { claims, from_where })
+    }
+}
+
+fn address_like(text: &str) -> String {
+    let plain = |c: &char| c.is_ascii_hexdigit() || ".:,[] ".contains(*c);
+    text.chars().filter(plain).take(FORWARDED_MAX).collect()
+}
+
+/// Something that a member of staff is about to do with a dead letter.
+pub(super) struct Attempt {
+    app: App,
+    actor: Actor,
+    wish: Wish,
+    dead_letter_id: Uuid,
+    booking_id: Option<Uuid>,
+    reason: Option<String>,
+}
+
+impl Attempt {
+    /// Goes on only if the caller's role is at least `role`; a denial is recorded.
+    ///
+    /// # Errors
+    /// 403.
+    pub(super) async fn permit(
+        app: &App,
+        actor: Actor,
+        wish: Wish,
+        dead_letter_id: Uuid,
+        role: &'static str,
+    ) -> Result<Self, ApiError> {
+        let may = has_rank(&actor.claims, role);
+        let (app, booking_id, reason) = (app.clone(), None, None);
+        let attempt = Self { app, actor, wish, dead_letter_id, booking_id, reason };
+        if may {
+            return Ok(attempt);
+        }
+        attempt.keep(Outcome::Denied, format!("needs the role {role}")).await?;
+        Err(ApiError::forbidden())
+    }
+
+    /// Takes the reason, which every act needs.
+    ///
+    /// # Errors
+    /// 422 when there is none or it is too long.
+    pub(super) fn because(mut self, reason: &str) -> Result<Self, ApiError> {
+        let reason = reason.trim();
+        let length = reason.chars().count();
+        if !(1..=REASON_MAX).contains(&length) || reason.contains('\0') {
+            let detail = format!("must have 1 to {REASON_MAX} characters");
+            return Err(ApiError::invalid(vec![FieldError::new("/reason", "invalid", detail)]));
+        }
+        self.reason = Some(reason.to_owned());
+        Ok(self)
+    }
+
+    /// Notes what booking it is about.
+    pub(super) fn about(&mut self, booking_id: Option<Uuid>) {
+        self.booking_id = booking_id;
+    }
+
+    /// The act, when it is done.
+    pub(super) fn done(&self) -> Act {
+        self.act(Outcome::Done, None)
+    }
+
+    /// Records that it cannot be done, and gives back what the caller is told.
+    pub(super) async fn refused(&self, error: ApiError) -> ApiError {
+        match self.keep(Outcome::Refused, error.to_string()).await {
+            Ok(()) => error,
+            Err(unrecorded) => unrecorded,
+        }
+    }
+
+    async fn keep(&self, outcome: Outcome, refusal: String) -> Result<(), ApiError> {
+        let act = self.act(outcome, Some(refusal));
+        let kept = async {
+            let taken = self.app.pool.acquire().await;
+            let mut conn = taken.map_err(messaging::database("taking a connection"))?;
+            store::record(&mut conn, &act).await
+        };
+        let kept: Result<(), StoreError> = kept.await;
+        kept.map_err(|error| failed(&error))
+    }
+
+    fn act(&self, outcome: Outcome, refusal: Option<String>) -> Act {
+        Act {
+            act_id: chassis::mint::uuid7(),
+            actor: self.actor.claims.sub.clone(),
+            roles: self.actor.claims.roles.iter().cloned().collect(),
+            from_where: self.actor.from_where.clone(),
+            act: self.wish,
+            outcome,
+            reason: self.reason.clone(),
+            refusal,
+            dead_letter_id: self.dead_letter_id,
+            booking_id: self.booking_id,
+            trace_id: chassis::trace::trace_id(&tracing::Span::current()),
+        }
+    }
+}

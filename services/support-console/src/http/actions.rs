@@ -1,0 +1,217 @@
+//! What staff do about a dead letter: each in one transaction with its row of the audit.
+
+use axum::extract::State;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chassis::{
+    ApiError,
+    http::{Json, Path},
+    trace,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use http::StatusCode;
+use messaging::Tx;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{
+    OPERATOR,
+    acting::{Actor, Attempt},
+    failed,
+};
+use crate::{
+    App,
+    replay::{self, Plan},
+    state::{self, State as Stands, Wish},
+    store::{self, NewEvent, Whole},
+};
+
+/// Why something is done.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Because {
+    reason: String,
+}
+
+/// Why a letter is sent again, and what its body is mended to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReplayWanted {
+    reason: String,
+    body: Option<Value>,
+}
+
+/// What was done.
+#[derive(Debug, Serialize)]
+pub(super) struct Done {
+    dead_letter_id: Uuid,
+    state: Stands,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay: Option<Sent>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restorable_until: Option<DateTime<Utc>>,
+}
+
+/// A replay under way.
+#[derive(Debug, Serialize)]
+struct Sent {
+    consumer: String,
+    attempt: u32,
+    trace_id: Option<String>,
+    /// Where a mended body differs.
+    mended: Option<Vec<String>>,
+}
+
+/// A dead letter with nothing hidden.
+#[derive(Debug, Serialize)]
+pub(super) struct Unmasked {
+    dead_letter_id: Uuid,
+    headers: Map<String, Value>,
+    body_base64: String,
+    body_text: Option<String>,
+}
+
+type Body<T> = Result<Json<T>, ApiError>;
+
+/// Sends a letter again. 202: nobody knows yet what comes of it.
+pub(super) async fn replay(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<Uuid>,
+    body: Body<ReplayWanted>,
+) -> Result<(StatusCode, Json<Done>), ApiError> {
+    let attempt = Attempt::permit(&app, actor, Wish::Replay, id, OPERATOR).await?;
+    let Json(ReplayWanted { reason, body }) = body?;
+    let mut begun = begin(&app, attempt.because(&reason)?, Wish::Replay, id).await?;
+    let message_id = begun.whole.summary.message_id;
+    let next = store::next_attempt(begun.tx.conn(), message_id).await;
+    let next = next.map_err(|error| failed(&error))?;
+    let Plan { replay, changed } = match replay::plan(&begun.whole, next, body.as_ref()) {
+        Ok(plan) => plan,
+        Err(error) => return Err(begun.refuse(error).await),
+    };
+    let span = replay::span(&begun.whole, &replay);
+    let trace_id = trace::trace_id(&span);
+    let event = NewEvent::Replayed {
+        message_id,
+        consumer: replay.consumer.clone(),
+        // A plan has no attempt that does not fit.
+        attempt: i32::try_from(replay.attempt).unwrap_or(i32::MAX),
+        trace_id: trace_id.clone(),
+        mended: changed.clone().map(|changed| (replay.body.clone(), changed)),
+    };
+    let (consumer, attempt) = (replay.consumer.clone(), replay.attempt);
+    begun.tx.send(app.messaging.replay(replay, trace::of(&span)));
+    begun.finish(&event).await?;
+    let replay = Some(Sent { consumer, attempt, trace_id, mended: changed });
+    let state = Stands::Replaying;
+    let done = Done { dead_letter_id: id, state, replay, restorable_until: None };
+    Ok((StatusCode::ACCEPTED, Json(done)))
+}
+
+/// Puts a letter aside, for a while in a way that can be taken back.
+pub(super) async fn discard(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<Uuid>,
+    body: Body<Because>,
+) -> Result<Json<Done>, ApiError> {
+    let attempt = Attempt::permit(&app, actor, Wish::Discard, id, OPERATOR).await?;
+    let Json(Because { reason }) = body?;
+    let begun = begin(&app, attempt.because(&reason)?, Wish::Discard, id).await?;
+    let lasts = TimeDelta::from_std(app.restorable_for).unwrap_or(TimeDelta::zero());
+    let restorable_until = begun.whole.now + lasts;
+    begun.finish(&NewEvent::Discarded { restorable_until }).await?;
+    let (state, restorable_until) = (Stands::Discarded, Some(restorable_until));
+    Ok(Json(Done { dead_letter_id: id, state, replay: None, restorable_until }))
+}
+
+/// Takes a letter back from where it was put aside.
+pub(super) async fn restore(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<Uuid>,
+    body: Body<Because>,
+) -> Result<Json<Done>, ApiError> {
+    let attempt = Attempt::permit(&app, actor, Wish::Restore, id, OPERATOR).await?;
+    let Json(Because { reason }) = body?;
+    let begun = begin(&app, attempt.because(&reason)?, Wish::Restore, id).await?;
+    begun.finish(&NewEvent::Restored).await?;
+    let state = Stands::Parked;
+    Ok(Json(Done { dead_letter_id: id, state, replay: None, restorable_until: None }))
+}
+
+/// Shows a letter with nothing hidden.
+pub(super) async fn unmask(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<Uuid>,
+    body: Body<Because>,
+) -> Result<Json<Unmasked>, ApiError> {
+    let attempt = Attempt::permit(&app, actor, Wish::Unmask, id, OPERATOR).await?;
+    let Json(Because { reason }) = body?;
+    let mut begun = begin(&app, attempt.because(&reason)?, Wish::Unmask, id).await?;
+    let act = begun.attempt.done();
+    store::record(begun.tx.conn(), &act).await.map_err(|error| failed(&error))?;
+    begun.tx.commit().await.map_err(|error| failed(&error))?;
+    let Whole { headers, body, .. } = begun.whole;
+    let body_base64 = STANDARD.encode(&body);
+    let body_text = String::from_utf8(body).ok();
+    Ok(Json(Unmasked { dead_letter_id: id, headers, body_base64, body_text }))
+}
+
+/// An act that can be done as the letter stands, and is not yet.
+struct Begun {
+    attempt: Attempt,
+    whole: Whole,
+    tx: Tx,
+}
+
+async fn begin(app: &App, attempt: Attempt, wish: Wish, id: Uuid) -> Result<Begun, ApiError> {
+    let mut attempt = attempt;
+    let mut tx = app.messaging.begin().await.map_err(|error| failed(&error))?;
+    let found = store::load(tx.conn(), id).await.map_err(|error| failed(&error))?;
+    let Some(whole) = found else {
+        drop(tx);
+        return Err(attempt.refused(ApiError::not_found()).await);
+    };
+    attempt.about(whole.summary.booking_id);
+    let begun = Begun { attempt, whole, tx };
+    let summary = &begun.whole.summary;
+    match state::may(wish, summary.state, summary.restorable_until, begun.whole.now) {
+        Ok(()) => Ok(begun),
+        Err(refusal) => {
+            let error = ApiError::conflict(refusal.code, refusal.detail)
+                .with("state", summary.state.as_str())
+                .with("next_dead_letter_id", summary.next_dead_letter_id.map(|id| id.to_string()));
+            Err(begun.refuse(error).await)
+        }
+    }
+}
+
+impl Begun {
+    /// Writes the act and what follows from it, or neither.
+    async fn finish(mut self, event: &NewEvent) -> Result<(), ApiError> {
+        let summary = &self.whole.summary;
+        let (id, version) = (summary.dead_letter_id, summary.version.saturating_add(1));
+        let act = self.attempt.done();
+        let write = async {
+            store::record(self.tx.conn(), &act).await?;
+            store::add_event(self.tx.conn(), id, version, act.act_id, event).await
+        };
+        if !write.await.map_err(|error| failed(&error))? {
+            // Waited for whoever was first, who has committed.
+            let error =
+                ApiError::conflict("changed_meanwhile", "somebody else was first; look again");
+            return Err(self.refuse(error).await);
+        }
+        self.tx.commit().await.map_err(|error| failed(&error))
+    }
+
+    /// Ends the transaction before the refusal is written by another connection.
+    async fn refuse(self, error: ApiError) -> ApiError {
+        let Self { attempt, tx, .. } = self;
+        drop(tx);
+        attempt.refused(error).await
+    }
+}

@@ -1,0 +1,124 @@
+//! The audit: everything that staff did or were kept from doing. Rows are only added.
+
+use chrono::{DateTime, Utc};
+use messaging::{StoreError, database};
+use serde::Serialize;
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+use super::After;
+use crate::state::Wish;
+
+/// How an act ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Done,
+    /// The role may not.
+    Denied,
+    /// It cannot be done as things are.
+    Refused,
+}
+
+/// An act that is to be recorded.
+#[derive(Debug, Clone)]
+pub(crate) struct Act {
+    pub(crate) act_id: Uuid,
+    pub(crate) actor: String,
+    pub(crate) roles: Vec<String>,
+    pub(crate) from_where: String,
+    pub(crate) act: Wish,
+    pub(crate) outcome: Outcome,
+    pub(crate) reason: Option<String>,
+    pub(crate) refusal: Option<String>,
+    pub(crate) dead_letter_id: Uuid,
+    pub(crate) booking_id: Option<Uuid>,
+    pub(crate) trace_id: Option<String>,
+}
+
+/// An act as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+pub(crate) struct Acted {
+    pub(crate) act_id: Uuid,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) actor: String,
+    pub(crate) roles: Vec<String>,
+    pub(crate) from_where: String,
+    pub(crate) act: String,
+    pub(crate) outcome: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) refusal: Option<String>,
+    pub(crate) dead_letter_id: Uuid,
+    pub(crate) booking_id: Option<Uuid>,
+    pub(crate) trace_id: Option<String>,
+}
+
+/// What a list of acts is narrowed by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ActFilter {
+    pub(crate) dead_letter_id: Option<Uuid>,
+    pub(crate) booking_id: Option<Uuid>,
+    pub(crate) actor: Option<String>,
+}
+
+impl Outcome {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Denied => "denied",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// Adds an act.
+pub(crate) async fn record(conn: &mut PgConnection, act: &Act) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into act (act_id, at, actor, roles, from_where, act, outcome, reason, refusal,
+                          dead_letter_id, booking_id, trace_id)
+         values ($1, holdfast_now(), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    )
+    .bind(act.act_id)
+    .bind(&act.actor)
+    .bind(&act.roles)
+    .bind(&act.from_where)
+    .bind(act.act.as_str())
+    .bind(act.outcome.as_str())
+    .bind(&act.reason)
+    .bind(&act.refusal)
+    .bind(act.dead_letter_id)
+    .bind(act.booking_id)
+    .bind(&act.trace_id)
+    .execute(conn)
+    .await
+    .map(drop)
+    .map_err(database("recording an act"))
+}
+
+/// Lists acts, the newest first.
+pub(crate) async fn acts(
+    conn: &mut PgConnection,
+    filter: &ActFilter,
+    after: Option<After>,
+    at_most: i64,
+) -> Result<Vec<Acted>, StoreError> {
+    sqlx::query_as(
+        "select act_id, at, actor, roles, from_where, act, outcome, reason, refusal, dead_letter_id,
+                booking_id, trace_id
+           from act
+          where ($1::timestamptz is null or (at, act_id) < ($1, $2))
+            and ($3::uuid is null or dead_letter_id = $3)
+            and ($4::uuid is null or booking_id = $4)
+            and ($5::text is null or actor = $5)
+          order by at desc, act_id desc
+          limit $6",
+    )
+    .bind(after.map(|after| after.at))
+    .bind(after.map(|after| after.id))
+    .bind(filter.dead_letter_id)
+    .bind(filter.booking_id)
+    .bind(&filter.actor)
+    .bind(at_most)
+    .fetch_all(conn)
+    .await
+    .map_err(database("listing acts"))
+}

@@ -1,0 +1,152 @@
+//! Whoever acts has the role for it and a reason, and the audit has the act, allowed or not.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+use sqlx::Connection as _;
+
+use crate::console::{Console, OPERATOR, VIEWER, id, unreadable};
+
+/// Row: G9
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_can_look_and_do_nothing_and_every_try_is_recorded() {
+    let (console, neighbour) = Console::beside_a_service().await;
+    let (booking, id) = console.refused(&neighbour).await;
+    let path = |what: &str| format!("/v1/dead-letters/{}/{what}", id.as_str().unwrap());
+    let because = json!({ "reason": "because" });
+    for what in ["replay", "discard", "restore", "unmask"] {
+        for (roles, expected) in [
+            (None, StatusCode::UNAUTHORIZED),
+            (Some(vec![]), StatusCode::FORBIDDEN),
+            (Some(vec!["guest"]), StatusCode::FORBIDDEN),
+            (Some(vec!["support_viewer"]), StatusCode::FORBIDDEN),
+        ] {
+            let (status, _) = console.post(&path(what), roles.as_deref(), &because).await;
+            assert_eq!(status, expected, "{what} as {roles:?}");
+        }
+    }
+    assert_eq!(console.letter(&id).await["state"], "parked");
+    let denied = console.audit(&id).await;
+    assert_eq!(denied.len(), 12);
+    assert!(denied.iter().all(|act| act[1] == "denied"), "{denied:?}");
+
+    for roles in [["support_operator"], ["support_approver"], ["support_admin"]] {
+        let (status, _) = console.post(&path("unmask"), Some(&roles), &because).await;
+        assert_eq!(status, StatusCode::OK, "{roles:?}");
+    }
+    let (_, page) = console.get("/v1/acts?limit=1&actor=ada", VIEWER).await;
+    let act = &page["acts"][0];
+    assert_eq!(act["roles"], json!(["support_admin"]));
+    assert_eq!((&act["act"], &act["outcome"]), (&json!("unmask"), &json!("done")));
+    assert_eq!((&act["reason"], &act["from_where"]), (&json!("because"), &json!("192.0.2.7:5000")));
+    assert_eq!(act["booking_id"], json!(booking));
+    assert!(page["next_cursor"].is_string());
+    let (status, _) = console.get("/v1/acts", Some(&["guest"])).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    console.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reason_is_needed_and_what_is_not_there_is_not_found() {
+    let (console, neighbour) = Console::beside_a_service().await;
+    let (_, letter) = console.refused(&neighbour).await;
+    let invalid = StatusCode::UNPROCESSABLE_ENTITY;
+    for body in [
+        json!({}),
+        json!({ "reason": "" }),
+        json!({ "reason": "  \n" }),
+        json!({ "reason": "a\0b" }),
+        json!({ "reason": "x".repeat(501) }),
+        json!({ "reason": "x", "colour": "blue" }),
+    ] {
+        for what in ["replay", "discard"] {
+            assert_eq!(console.act(&letter, what, &body).await.0, invalid, "{what} {body}");
+        }
+    }
+    assert_eq!(console.audit(&letter).await, Vec::<Value>::new());
+    let because = json!({ "reason": "x".repeat(500) });
+    let nothing = json!(id());
+    for what in ["replay", "discard", "restore", "unmask"] {
+        assert_eq!(console.act(&nothing, what, &because).await.0, StatusCode::NOT_FOUND, "{what}");
+    }
+    assert_eq!(console.audit(&nothing).await.len(), 4);
+    console.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_discarded_letter_can_be_restored_until_the_shown_instant() {
+    let day = Duration::from_secs(86_400);
+    let (console, neighbour) = Console::with_policy(|p| p.support.restorable_for = day).await;
+    let (booking, id) = console.refused(&neighbour).await;
+    let because = json!({ "reason": "the booking is long over" });
+    let (status, done) = console.act(&id, "discard", &because).await;
+    assert_eq!((status, &done["state"]), (StatusCode::OK, &json!("discarded")), "{done}");
+    let letter = console.letter(&id).await;
+    assert_eq!(letter["restorable_until"], done["restorable_until"]);
+    let (_, page) = console.get("/v1/dead-letters?state=discarded", VIEWER).await;
+    assert_eq!(page["dead_letters"].as_array().map(Vec::len), Some(1));
+    let (_, page) = console.get("/v1/dead-letters?state=parked", VIEWER).await;
+    assert_eq!(page["dead_letters"].as_array().map(Vec::len), Some(0));
+    let code = async |what: &str| console.act(&id, what, &because).await.1["code"].clone();
+    assert_eq!(code("replay").await, "discarded");
+    assert_eq!(code("discard").await, "discarded");
+
+    let (status, done) = console.act(&id, "restore", &because).await;
+    assert_eq!((status, &done["state"]), (StatusCode::OK, &json!("parked")), "{done}");
+    assert_eq!(code("restore").await, "not_discarded");
+    assert_eq!(console.letter(&id).await["restorable_until"], Value::Null);
+
+    console.act(&id, "discard", &because).await;
+    console.service.database.offset_clock(TimeDelta::hours(25)).await;
+    assert_eq!(code("restore").await, "restore_too_late");
+    assert_eq!(neighbour.effects(booking).await, 0);
+    let events = console.letter(&id).await["history"].clone();
+    let events: Vec<_> = events.as_array().unwrap().iter().map(|e| e["event"].clone()).collect();
+    assert_eq!(events, ["discarded", "restored", "discarded"]);
+    console.close().await;
+}
+
+/// Row: G9
+#[tokio::test]
+async fn the_service_can_neither_change_nor_forget_an_act() {
+    use chassis::ExposeSecret as _;
+    let console = Console::closed().await;
+    let url = console.service.database.service_url();
+    let mut conn = sqlx::PgConnection::connect(url.expose_secret()).await.unwrap();
+    for statement in [
+        "update act set reason = 'none'",
+        "delete from act",
+        "truncate act",
+        "update letter_event set event = 'restored'",
+        "delete from letter_event",
+        "truncate letter_event",
+    ] {
+        let error = sqlx::raw_sql(statement).execute(&mut conn).await.unwrap_err();
+        let error = error.into_database_error().unwrap();
+        assert_eq!(error.code().as_deref(), Some("42501"), "{statement}");
+    }
+    console.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_sees_personal_data_in_garbage_without_a_recorded_reason() {
+    let (console, _neighbour) = Console::beside_a_service().await;
+    let (message, id) = unreadable(&console).await;
+    let shown = console.letter(&id).await;
+    assert!(!shown.to_string().contains("Lovelace"), "{shown}");
+    assert_eq!((&shown["body_masked"], &shown["body_base64"]), (&json!(true), &Value::Null));
+    assert!(shown["body_text"].as_str().unwrap().contains(&message.booking_id.to_string()));
+    let list = console.letters(1).await;
+    assert!(!json!(list).to_string().contains("Lovelace"));
+    assert_eq!(console.audit(&id).await, Vec::<Value>::new());
+
+    let because = json!({ "reason": "to see what is wrong with it" });
+    let path = format!("/v1/dead-letters/{}/unmask", id.as_str().unwrap());
+    let (status, whole) = console.post(&path, OPERATOR, &because).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(whole["body_text"].as_str().unwrap().contains("Ada Lovelace came late"));
+    assert_eq!(console.audit(&id).await, [json!(["unmask", "done", because["reason"], null])]);
+    console.close().await;
+}

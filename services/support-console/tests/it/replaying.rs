@@ -1,0 +1,209 @@
+//! A dead letter is sent again: once, to the one that gave it up, and nobody says that it worked
+//! before it did.
+
+use axum::http::{Method, StatusCode};
+use contracts::{message::Message as _, messages::BookingFailed};
+use messaging::reject;
+use serde_json::{Value, json};
+use support_console::settle_replays;
+use testkit::{logs::SpanData, until};
+
+use crate::console::{Console, OPERATOR, unreadable};
+
+/// Row: G4
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_takes_effect_once_and_a_second_one_meanwhile_is_refused() {
+    let (console, neighbour) = Console::beside_a_service().await;
+    let routing = console.service.prefix.routing();
+    // Another hearer of the event, which was told once.
+    let other = console.broker.overhear::<BookingFailed>(&console.service.prefix).await;
+    let (booking, id) = console.refused(&neighbour).await;
+    let before = console.letter(&id).await;
+    assert_eq!(before["state"], "parked");
+    neighbour.script.mend(booking);
+    let because = json!({ "reason": "rewards was mended" });
+
+    let closed = neighbour.script.gate.write().await;
+    let (status, done) = console.act(&id, "replay", &because).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{done}");
+    assert_eq!((&done["state"], &done["replay"]["attempt"]), (&json!("replaying"), &json!(1)));
+    let (status, problem) = console.act(&id, "replay", &because).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("replay_pending")));
+    // Its consumer has it and has not ended with it: that is no success.
+    settle_replays(&console.app).await.unwrap();
+    assert_eq!(console.letter(&id).await["state"], "replaying");
+    drop(closed);
+
+    let after = console.until_it_stands(&id, "succeeded").await;
+    assert_eq!(neighbour.effects(booking).await, 1);
+    let events: Vec<_> = after["history"].as_array().unwrap().iter().collect();
+    assert_eq!(events.len(), 2);
+    assert_eq!((&events[0]["event"], &events[0]["actor"]), (&json!("replayed"), &json!("ada")));
+    assert_eq!(events[0]["reason"], because["reason"]);
+    assert_eq!(events[1]["detail"], json!("took effect as attempt 1"));
+    for kept in ["message_id", "exchange", "routing_key", "body_base64", "cause", "attempt"] {
+        assert_eq!(after[kept], before[kept], "{kept} is as it was");
+    }
+    let (status, problem) = console.act(&id, "replay", &because).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("already_succeeded")));
+    assert_eq!(neighbour.effects(booking).await, 1);
+    assert_eq!(console.broker.depth(&other).await, Some(1), "others are not told again");
+    assert_eq!(before["exchange"], json!(routing.events()));
+    console.close().await;
+}
+
+/// Row: G6
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_fails_again_says_so_and_leads_to_the_new_dead_letter() {
+    let (console, neighbour) = Console::beside_a_service().await;
+    let (booking, id) = console.refused(&neighbour).await;
+    neighbour.script.fail(booking, reject("doing it again"));
+    let because = json!({ "reason": "trying" });
+    let (status, _) = console.act(&id, "replay", &because).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    let old = console.until_it_stands(&id, "failed_again").await;
+    let next = &old["next_dead_letter_id"];
+    let new = console.letter(next).await;
+    assert_eq!((&new["state"], &new["attempt"]), (&json!("parked"), &json!(1)));
+    assert_eq!(
+        (&new["message_id"], &new["detail"]),
+        (&old["message_id"], &json!("doing it again"))
+    );
+    assert_eq!(new["replay_of"], id);
+    let (status, problem) = console.act(&id, "replay", &because).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("failed_again")));
+    assert_eq!(&problem["next_dead_letter_id"], next);
+
+    neighbour.script.mend(booking);
+    let (status, done) = console.act(next, "replay", &because).await;
+    assert_eq!((status, &done["replay"]["attempt"]), (StatusCode::ACCEPTED, &json!(2)));
+    console.until_it_stands(next, "succeeded").await;
+    assert_eq!(console.letter(&id).await["state"], "failed_again", "what was learnt stays");
+    assert_eq!(neighbour.effects(booking).await, 1);
+    console.close().await;
+}
+
+/// Row: G5
+#[tokio::test(flavor = "multi_thread")]
+async fn a_console_that_dies_with_a_replay_in_hand_loses_and_doubles_nothing() {
+    let (console, neighbour) = Console::beside_a_service().await;
+    let (booking, id) = console.refused(&neighbour).await;
+    neighbour.script.mend(booking);
+    // One that cannot reach the broker any more: what it commits stays with it.
+    let proxy = testkit::Proxy::to(&testkit::broker::server()).await;
+    let dying = console.another(testkit::broker::url_by(proxy.address())).await;
+    proxy.down();
+    let path = format!("/v1/dead-letters/{}/replay", id.as_str().unwrap());
+    let because = json!({ "reason": "trying" });
+    let call = console.call(&dying, Method::POST, &path, OPERATOR, Some(&because));
+    let (status, done) = call.await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{done}");
+
+    // Another one sends what it left behind.
+    console.until_it_stands(&id, "succeeded").await;
+    // And it comes back and sends it as well.
+    proxy.up();
+    dying.messaging().relay_step().await.unwrap();
+    let routing = console.service.prefix.routing();
+    until("an empty queue", || async {
+        (console.broker.depth(&routing.queue("rewards")).await == Some(0)).then_some(())
+    })
+    .await;
+    assert_eq!(neighbour.effects(booking).await, 1);
+    console.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_that_replay_at_once_replay_once() {
+    let (console, neighbour) = Console::beside_a_service().await;
+    let (booking, id) = console.refused(&neighbour).await;
+    neighbour.script.mend(booking);
+    let because = json!({ "reason": "both at once" });
+    let all = (0..8).map(|_| console.act(&id, "replay", &because));
+    let answers = futures::future::join_all(all).await;
+    let accepted = answers.iter().filter(|(status, _)| *status == StatusCode::ACCEPTED).count();
+    let refused = answers.iter().filter(|(status, _)| *status == StatusCode::CONFLICT).count();
+    assert_eq!((accepted, refused), (1, 7), "{answers:?}");
+    console.until_it_stands(&id, "succeeded").await;
+    assert_eq!(neighbour.effects(booking).await, 1);
+    assert_eq!(console.audit(&id).await.len(), 8, "every try is recorded");
+    console.close().await;
+}
+
+/// Row: H1
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_is_a_trace_of_its_own_linked_to_the_one_that_failed() {
+    let (console, neighbour) = Console::beside_a_service().await;
+    let root = tracing::info_span!("booking");
+    let failed_in = chassis::trace::trace_id(&root).unwrap();
+    let refused = tracing::Instrument::instrument(console.refused(&neighbour), root);
+    let (booking, id) = refused.await;
+    neighbour.script.mend(booking);
+    let (_, done) = console.act(&id, "replay", &json!({ "reason": "trying" })).await;
+    let trace_id = done["replay"]["trace_id"].as_str().unwrap().to_owned();
+    assert_ne!(trace_id, failed_in);
+    console.until_it_stands(&id, "succeeded").await;
+    console.service.stop().await;
+
+    let spans: Vec<SpanData> = console.service.logs.spans();
+    let of_trace = |span: &&SpanData| span.span_context.trace_id().to_string() == trace_id;
+    let spans: Vec<&SpanData> = spans.iter().filter(of_trace).collect();
+    let root = spans.iter().find(|span| span.name == "replay to rewards").unwrap();
+    assert_eq!(root.parent_span_id.to_string(), "0".repeat(16), "a trace of its own");
+    let links = root.links.links.iter();
+    let links: Vec<_> = links.map(|link| link.span_context.trace_id().to_string()).collect();
+    assert!(links.contains(&failed_in), "linked to {failed_in}: {links:?}");
+    let queue = console.service.prefix.routing().queue("rewards");
+    let handled = spans.iter().find(|span| span.name == format!("process {queue}"));
+    let sent = spans.iter().find(|span| {
+        handled.is_some_and(|handled| handled.parent_span_id == span.span_context.span_id())
+    });
+    assert_eq!(
+        sent.unwrap().parent_span_id,
+        root.span_context.span_id(),
+        "every hop has its parent"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_could_read_is_mended_and_takes_effect() {
+    let (console, neighbour) = Console::beside_a_service().await;
+    let (message, id) = unreadable(&console).await;
+    let before = console.letter(&id).await;
+    assert_eq!(before["cause"], "undecodable");
+
+    // As it is, it fails again.
+    let as_is = json!({ "reason": "as it is" });
+    console.act(&id, "replay", &as_is).await;
+    let id = console.until_it_stands(&id, "failed_again").await["next_dead_letter_id"].clone();
+
+    let mut other = json!(message);
+    other["account_id"] = json!("acct-2");
+    let (status, problem) =
+        console.act(&id, "replay", &json!({ "reason": "to me", "body": other })).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        (&problem["errors"][0]["pointer"], &problem["errors"][0]["code"]),
+        (&json!("/body/account_id"), &json!("locked"))
+    );
+    let (status, problem) =
+        console.act(&id, "replay", &json!({ "reason": "empty", "body": {} })).await;
+    assert_eq!(
+        (status, &problem["errors"][0]["code"]),
+        (StatusCode::UNPROCESSABLE_ENTITY, &json!("invalid"))
+    );
+    assert_eq!(console.letter(&id).await["state"], "parked", "nothing was sent");
+
+    let mended = json!({ "reason": "the time was no time", "body": message });
+    let (status, done) = console.act(&id, "replay", &mended).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{done}");
+    assert_eq!(done["replay"]["mended"], json!(["/at", "/surname"]));
+    let after = console.until_it_stands(&id, "succeeded").await;
+    assert_eq!(neighbour.effects(message.booking_id.0).await, 1);
+    assert_eq!(after["body_text"], before["body_text"], "the original is kept");
+    assert_eq!(after["history"][0]["mended"], json!(["/at", "/surname"]));
+    let outcomes: Vec<Value> = console.audit(&id).await.iter().map(|act| act[1].clone()).collect();
+    assert_eq!(outcomes, ["refused", "refused", "done"]);
+    assert_eq!(BookingFailed::TYPE, after["message_type"]);
+    console.close().await;
+}
