@@ -99,7 +99,7 @@ fn changes(rows: Vec<HistoryRow>, payable: bool) -> Vec<Change> {
     let mut before = None;
     let mut changes = Vec::with_capacity(rows.len());
     for row in rows {
-        // One that cannot be read is shown as it is; how the booking stood is not known from there on.
+        // One that cannot be read is shown as it is; from there on nobody knows how it stood.
         state = serde_json::from_str::<Recorded>(&row.body)
             .ok()
             .and_then(|recorded| evolve(state, &recorded));
