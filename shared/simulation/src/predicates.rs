@@ -65,7 +65,7 @@ fn may_move(from: Phase, to: Phase) -> bool {
         }
         Phase::AwaitingPayment => matches!(to, Phase::Committing | Phase::Unwinding),
         Phase::Committing => matches!(to, Phase::Confirmed | Phase::Unwinding),
-        Phase::Confirmed => to == Phase::Completed,
+        Phase::Confirmed => matches!(to, Phase::Completed | Phase::Unwinding),
         Phase::Unwinding => matches!(to, Phase::Failed | Phase::Cancelled),
         Phase::Completed | Phase::Failed | Phase::Cancelled => false,
     }

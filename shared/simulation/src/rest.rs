@@ -7,7 +7,7 @@ use contracts::{
     messages::{LegState, RefundState},
 };
 use payment_verification_core::Payment;
-use rewards_core::{LotId, RedemptionState, rules::Rule};
+use rewards_core::{LotId, RedemptionState, Stage, rules::Rule};
 
 use crate::{parcel::Role, rapid::Standing, world::World};
 
@@ -140,8 +140,9 @@ impl World {
                 (!paid && !booking.payment.is_free()).then(|| format!("{received} for {due}"))
             }
             Phase::Unwinding | Phase::Failed | Phase::Cancelled => {
-                let back = payment.refunded();
-                (back != received).then(|| format!("{received} came, {back} goes back"))
+                let (back, kept) = (payment.refunded(), booking.kept());
+                let due = received.saturating_sub(kept);
+                (back != due).then(|| format!("{received} came, {kept} is kept, {back} goes back"))
             }
             Phase::Pending | Phase::Holding | Phase::AwaitingPayment => None,
         }
@@ -161,7 +162,10 @@ impl World {
         if booking.points.is_some() && ended {
             let state = account.redemptions.get(&booking.booking_id).map(|r| r.state);
             let right = match state {
-                Some(RedemptionState::Captured) => promised,
+                // They may have paid the fee of a cancellation.
+                Some(RedemptionState::Captured) => {
+                    promised || booking.cancellation.is_some_and(|c| !c.points_back)
+                }
                 Some(RedemptionState::Released) => !promised,
                 // They were never taken; nothing is out.
                 Some(RedemptionState::Refused) | None => !promised,
@@ -171,8 +175,11 @@ impl World {
                 return Some(format!("redeemed points are {state:?}"));
             }
         }
-        let earned = account.lots.contains_key(&LotId::Earned(Rule::Stay, booking.booking_id));
-        (earned != promised).then(|| format!("points earned: {earned}"))
+        let lot = account.lots.get(&LotId::Earned(Rule::Stay, booking.booking_id));
+        let earned = lot.is_some_and(|lot| !matches!(lot.stage, Stage::Voided | Stage::Reversed));
+        // They are taken back when the booking ends; it may wait for its refund until then.
+        let undoing = booking.phase == Phase::Unwinding && booking.cancellation.is_some();
+        (earned != promised && !undoing).then(|| format!("points earned: {earned}"))
     }
 
     /// Every message took effect once at everybody it is for; nothing lies about.

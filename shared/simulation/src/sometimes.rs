@@ -40,6 +40,8 @@ pub enum Sometimes {
     PaidAfterDeadline,
     PaidWhileClosing,
     CancelledByCustomer,
+    CancelledWhenBought,
+    CancelledForAFee,
     CancelRefused,
     PointsRefused,
     LegsWentApart,
@@ -50,7 +52,7 @@ pub enum Sometimes {
 }
 
 impl Sometimes {
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 44] = [
         Self::TimeoutBeforeArrival,
         Self::TimeoutAfterCommit,
         Self::LateCommit,
@@ -86,6 +88,8 @@ impl Sometimes {
         Self::PaidAfterDeadline,
         Self::PaidWhileClosing,
         Self::CancelledByCustomer,
+        Self::CancelledWhenBought,
+        Self::CancelledForAFee,
         Self::CancelRefused,
         Self::PointsRefused,
         Self::LegsWentApart,

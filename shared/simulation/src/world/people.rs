@@ -1,6 +1,6 @@
 //! Travellers: they book, pay as they please, change their minds.
 
-use booking_core::{Accept, Booking, Command, LegPlan, Phase, Refusal, next_actions};
+use booking_core::{Accept, Booking, Command, LegPlan, Phase, Refusal, cancel_quote, next_actions};
 use chrono::{Datelike as _, Days, NaiveDate, TimeDelta};
 use contracts::{
     asset::{AssetAmount, AssetId, Rate, Units},
@@ -68,7 +68,11 @@ impl World {
                 + TimeDelta::seconds(self.rng.random_range(0..i64::from(self.setting.rush_s)));
             self.agenda.put(at, Happening::Accept(booking_id));
             if traveller.cancels {
-                let latest = if self.chance(500) { 240 } else { 3_600 };
+                let latest = match self.seconds(0, 3) {
+                    0 | 1 => 240,
+                    2 => 3_600,
+                    _ => 40 * 3_600,
+                };
                 let later = TimeDelta::seconds(self.seconds(1, latest));
                 self.agenda.put(at + later, Happening::Cancel(booking_id));
             }
@@ -115,7 +119,7 @@ impl World {
             rate,
             quoted,
             points,
-            refund_to: self.chance(500).then(|| "0xba5e".to_owned()),
+            refund_to: self.chance(500).then(|| format!("0x{:040x}", 0xba5e)),
         });
         Traveller { accept, payer, cancels: self.chance(self.setting.cancels) }
     }
@@ -194,9 +198,21 @@ impl World {
             self.hit(Sometimes::CrashBeforeCommit);
             return self.put_in(3, Happening::Cancel(booking_id));
         }
-        match self.bookings.ask(booking_id, &Command::Cancel, self.now) {
+        // Whoever cancels agrees to what it costs now.
+        let row = self.bookings.rows.get(&booking_id);
+        let quote = row.and_then(|booking| cancel_quote(booking, self.now).ok());
+        let bought = row.is_some_and(|booking| booking.phase == Phase::Confirmed);
+        let costs = quote.as_ref().is_some_and(|quote| quote.fee.minor > 0);
+        let command = Command::Cancel { agreed: quote.map(|quote| quote.digest) };
+        match self.bookings.ask(booking_id, &command, self.now) {
             Ok(commit) => {
                 self.hit(Sometimes::CancelledByCustomer);
+                if bought {
+                    self.hit(Sometimes::CancelledWhenBought);
+                }
+                if costs {
+                    self.hit(Sometimes::CancelledForAFee);
+                }
                 self.tell(Some(booking_id), || "the customer cancels".to_owned());
                 self.transact(Role::Booking, commit);
             }
