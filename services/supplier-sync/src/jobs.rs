@@ -7,9 +7,10 @@ use chassis::{
     metrics::{self, Counter},
     trace,
 };
-use contracts::ids::CallbackId;
-use messaging::{Step, StoreError, StoreTrouble};
+use contracts::ids::{CallbackId, LegId};
+use messaging::{Step, StoreError, StoreTrouble, database};
 use supplier_sync_core::Fact;
+use uuid::Uuid;
 
 use crate::{
     App, calls,
@@ -56,44 +57,45 @@ pub(crate) fn start(app: &App) {
 /// # Errors
 /// When the database fails; the legs stay due.
 pub async fn wake(app: &App) -> Result<Step, StoreError> {
-    match wake_some(app, AT_ONCE).await {
+    match wake_some(app, None).await {
         Err(error) if error.kind() == StoreTrouble::Broken => wake_singly(app).await,
         done => done,
     }
 }
 
 async fn wake_singly(app: &App) -> Result<Step, StoreError> {
-    let mut count = 0;
-    for _ in 0..AT_ONCE {
-        match wake_some(app, 1).await {
-            Ok(Step::Idle) => break,
-            Ok(Step::Did(_)) => {}
-            Err(error) if error.kind() == StoreTrouble::Broken => put_off(app, &error).await?,
+    let mut conn = app.messaging.pool().acquire().await.map_err(database("taking a connection"))?;
+    let due = store::due(&mut conn, AT_ONCE).await?;
+    drop(conn);
+    for leg_id in &due {
+        match wake_some(app, Some(*leg_id)).await {
+            Ok(_) => {}
+            Err(error) if error.kind() == StoreTrouble::Broken => {
+                put_off(app, *leg_id, &error).await?;
+            }
             Err(error) => return Err(error),
         }
-        count += 1;
     }
-    Ok(Step::of(count))
+    Ok(Step::of(due.len()))
 }
 
-/// Lets the leg that is due first, and cannot be handled, wait for a person.
-async fn put_off(app: &App, error: &StoreError) -> Result<(), StoreError> {
+/// Lets a leg that cannot be handled wait for a person.
+async fn put_off(app: &App, leg_id: LegId, error: &StoreError) -> Result<(), StoreError> {
     let mut tx = app.messaging.begin().await?;
-    let leg_id = store::put_off_first(tx.conn(), PUT_OFF_FOR.as_secs_f64()).await?;
+    store::put_off(tx.conn(), leg_id, PUT_OFF_FOR.as_secs_f64()).await?;
     tx.commit().await?;
     metrics::add(Counter::JobsFailed, &[("job", "wake legs")], 1);
-    if let Some(leg_id) = leg_id {
-        tracing::error!(
-            leg.id = %leg_id, error = %chassis::chain(error),
-            "a leg that is due cannot be handled and is put off"
-        );
-    }
+    tracing::error!(
+        leg.id = %leg_id, error = %chassis::chain(error),
+        "a leg that is due cannot be handled and is put off"
+    );
     Ok(())
 }
 
-async fn wake_some(app: &App, at_most: i64) -> Result<Step, StoreError> {
+/// Wakes the legs that are due, or one of them.
+async fn wake_some(app: &App, only: Option<LegId>) -> Result<Step, StoreError> {
     let mut tx = app.messaging.begin().await?;
-    let due = store::claim_due(tx.conn(), at_most).await?;
+    let due = store::claim_due(tx.conn(), AT_ONCE, only).await?;
     let Some(now) = due.iter().map(|(_, _, now)| *now).max() else { return Ok(Step::Idle) };
     let count = due.len();
     let works = due.into_iter().map(|(leg_id, wished, _)| {
@@ -117,38 +119,41 @@ async fn wake_some(app: &App, at_most: i64) -> Result<Step, StoreError> {
 /// # Errors
 /// When the database fails; the callbacks wait on.
 pub async fn join_callbacks(app: &App) -> Result<Step, StoreError> {
-    match join_some(app, AT_ONCE).await {
+    match join_some(app, None).await {
         Err(error) if error.kind() == StoreTrouble::Broken => join_singly(app).await,
         done => done,
     }
 }
 
 async fn join_singly(app: &App) -> Result<Step, StoreError> {
-    let mut count = 0;
-    for _ in 0..AT_ONCE {
-        match join_some(app, 1).await {
-            Ok(Step::Idle) => break,
-            Ok(Step::Did(_)) => {}
+    let mut tx = app.messaging.begin().await?;
+    let waiting = store::waiting(tx.conn(), AT_ONCE, None).await?;
+    // Each is taken again by a transaction of its own.
+    tx.commit().await?;
+    for callback_id in waiting.iter().map(|one| one.callback_id) {
+        match join_some(app, Some(callback_id)).await {
+            Ok(_) => {}
             Err(error) if error.kind() == StoreTrouble::Broken => {
                 let mut tx = app.messaging.begin().await?;
-                let id = store::put_off_waiting(tx.conn(), PUT_OFF_FOR.as_secs_f64()).await?;
+                let for_s = PUT_OFF_FOR.as_secs_f64();
+                store::put_off_waiting(tx.conn(), callback_id, for_s).await?;
                 tx.commit().await?;
                 metrics::add(Counter::JobsFailed, &[("job", "join callbacks")], 1);
                 tracing::error!(
-                    callback.id = ?id, error = %chassis::chain(&error),
+                    callback.id = %callback_id, error = %chassis::chain(&error),
                     "a callback that waited cannot be joined and is put off"
                 );
             }
             Err(error) => return Err(error),
         }
-        count += 1;
     }
-    Ok(Step::of(count))
+    Ok(Step::of(waiting.len()))
 }
 
-async fn join_some(app: &App, at_most: i64) -> Result<Step, StoreError> {
+/// Joins the callbacks that there are legs for, or one of them.
+async fn join_some(app: &App, only: Option<Uuid>) -> Result<Step, StoreError> {
     let mut tx = app.messaging.begin().await?;
-    let waiting = store::waiting(tx.conn(), at_most).await?;
+    let waiting = store::waiting(tx.conn(), AT_ONCE, only).await?;
     let Some(now) = waiting.iter().map(|one| one.now).max() else { return Ok(Step::Idle) };
     let ids: Vec<_> = waiting.iter().map(|one| one.callback_id).collect();
     let works = waiting.into_iter().map(|one| {

@@ -8,7 +8,7 @@ mod support;
 
 pub(crate) use exchange::{Exchange, exchange_place, journal};
 pub(crate) use hint::{join, legs_of, park, put_off_waiting, surface, waiting};
-pub(crate) use leg::{Changed, Entry, claim_due, load_for_update, now, put_off_first, save};
+pub(crate) use leg::{Changed, Entry, claim_due, due, load_for_update, now, put_off, save};
 pub(crate) use standing::standing;
 pub(crate) use support::{Exchanged, Told, exchanges_of, find, journal_of, references_of};
 

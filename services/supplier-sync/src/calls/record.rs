@@ -95,26 +95,36 @@ async fn one(app: &App, answered: Answered) {
     }
 }
 
-/// Tries until it is recorded, or has failed so often for no fault of the database. While that is
-/// away nothing is counted.
+/// Tries until it is recorded, or has failed so often for no fault of the database.
 async fn patiently(app: &App, batch: &[Answered], tries_max: u32) -> Result<(), StoreError> {
-    let (mut away, mut tries) = (0_u32, 0_u32);
+    let mut failures = Failures::default();
     loop {
         let Err(error) = once(app, batch).await else { return Ok(()) };
-        let wait = if error.kind() == StoreTrouble::Unreachable {
-            away = away.saturating_add(1);
-            away
-        } else {
-            tries += 1;
-            if tries >= tries_max {
-                return Err(error);
-            }
-            tries
-        };
+        let Some(wait) = failures.another(error.kind(), tries_max) else { return Err(error) };
         tracing::warn!(
             error = %chassis::chain(&error), count = batch.len(), "answers wait to be recorded"
         );
-        tokio::time::sleep(FAILED.delay(wait)).await;
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// How often recording failed. While the database is away nothing is given up.
+#[derive(Debug, Default)]
+struct Failures {
+    away: u32,
+    own: u32,
+}
+
+impl Failures {
+    /// How long to wait after one more failure; nothing when it is one too many.
+    fn another(&mut self, trouble: StoreTrouble, own_max: u32) -> Option<Duration> {
+        let count = match trouble {
+            StoreTrouble::Unreachable => &mut self.away,
+            StoreTrouble::Conflict | StoreTrouble::Broken => &mut self.own,
+        };
+        *count = count.saturating_add(1);
+        let wait = FAILED.delay(*count);
+        (self.own < own_max).then_some(wait)
     }
 }
 
@@ -140,4 +150,21 @@ async fn once(app: &App, batch: &[Answered]) -> Result<(), StoreError> {
     tx.commit().await?;
     begin(app, fed.started);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Failures, StoreTrouble, TRIES_MAX};
+
+    #[test]
+    fn an_answer_waits_for_the_database_however_long_it_is_away() {
+        let mut failures = Failures::default();
+        for _ in 0..10_000 {
+            assert!(failures.another(StoreTrouble::Unreachable, TRIES_MAX).is_some());
+        }
+        for tries in 1..=TRIES_MAX {
+            let again = failures.another(StoreTrouble::Broken, TRIES_MAX);
+            assert_eq!(again.is_some(), tries < TRIES_MAX, "{tries}");
+        }
+    }
 }

@@ -76,6 +76,7 @@ pub(crate) async fn park(
 pub(crate) async fn waiting(
     conn: &mut PgConnection,
     at_most: i64,
+    only: Option<Uuid>,
 ) -> Result<Vec<Waiting>, StoreError> {
     type Row = (Uuid, Uuid, Option<String>, Option<String>, Option<String>, DateTime<Utc>);
     let rows: Vec<Row> = sqlx::query_as(
@@ -87,9 +88,11 @@ pub(crate) async fn waiting(
            left join reservation r on r.supplier = h.supplier and r.reference = h.reference
           where h.joined_at is null and coalesce(a.leg_id, r.leg_id) is not null
             and (h.put_off_until is null or h.put_off_until <= holdfast_now())
+            and ($2::uuid is null or h.callback_id = $2)
           order by h.received_at limit $1 for update of h skip locked",
     )
     .bind(at_most)
+    .bind(only)
     .fetch_all(conn)
     .await
     .map_err(database("taking callbacks that waited"))?;
@@ -104,22 +107,22 @@ pub(crate) async fn waiting(
     Ok(rows.into_iter().map(row).collect())
 }
 
-/// Puts off the callback that waited longest for a leg that there is by now, and says which it is.
+/// Lets a callback wait so much longer.
 pub(crate) async fn put_off_waiting(
     conn: &mut PgConnection,
+    callback_id: Uuid,
     for_s: f64,
-) -> Result<Option<Uuid>, StoreError> {
-    let Some(first) = waiting(conn, 1).await?.pop() else { return Ok(None) };
+) -> Result<(), StoreError> {
     sqlx::query(
         "update callback_hint set put_off_until = holdfast_now() + make_interval(secs => $2)
           where callback_id = $1",
     )
-    .bind(first.callback_id)
+    .bind(callback_id)
     .bind(for_s)
     .execute(conn)
     .await
-    .map_err(database("putting a callback off"))?;
-    Ok(Some(first.callback_id))
+    .map_err(database("putting a callback off"))
+    .map(drop)
 }
 
 const fn claim_word(claim: CallbackClaim) -> &'static str {

@@ -62,10 +62,12 @@ pub(crate) async fn load_for_update(
 pub(crate) async fn claim_due(
     conn: &mut PgConnection,
     at_most: i64,
+    only: Option<LegId>,
 ) -> Result<Vec<(LegId, Option<TraceContext>, DateTime<Utc>)>, StoreError> {
     let rows: Vec<(Uuid, Option<String>, DateTime<Utc>)> = sqlx::query_as(
         "with due as (
-             select leg_id from leg where wake_at <= holdfast_now()
+             select leg_id from leg
+              where wake_at <= holdfast_now() and ($2::uuid is null or leg_id = $2)
               order by wake_at limit $1 for update skip locked
          )
          update leg set wake_at = holdfast_now() + interval '1 minute' from due
@@ -73,6 +75,7 @@ pub(crate) async fn claim_due(
          returning leg.leg_id, leg.trace::text, holdfast_now()",
     )
     .bind(at_most)
+    .bind(only.map(|leg_id| leg_id.0))
     .fetch_all(conn)
     .await
     .map_err(database("taking due legs"))?;
@@ -82,25 +85,33 @@ pub(crate) async fn claim_due(
     Ok(rows.into_iter().map(row).collect())
 }
 
-/// Puts off the leg that is due first, and says which it is.
-pub(crate) async fn put_off_first(
-    conn: &mut PgConnection,
-    for_s: f64,
-) -> Result<Option<LegId>, StoreError> {
-    let id: Option<Uuid> = sqlx::query_scalar(
-        "with first as (
-             select leg_id from leg where wake_at <= holdfast_now()
-              order by wake_at limit 1 for update skip locked
-         )
-         update leg set wake_at = holdfast_now() + make_interval(secs => $1) from first
-          where leg.leg_id = first.leg_id
-         returning leg.leg_id",
+/// Legs that are due, taken by nobody yet.
+pub(crate) async fn due(conn: &mut PgConnection, at_most: i64) -> Result<Vec<LegId>, StoreError> {
+    let ids: Vec<Uuid> = sqlx::query_scalar(
+        "select leg_id from leg where wake_at <= holdfast_now() order by wake_at limit $1",
     )
-    .bind(for_s)
-    .fetch_optional(conn)
+    .bind(at_most)
+    .fetch_all(conn)
     .await
-    .map_err(database("putting a leg off"))?;
-    Ok(id.map(LegId))
+    .map_err(database("listing due legs"))?;
+    Ok(ids.into_iter().map(LegId).collect())
+}
+
+/// Lets a leg be due so much later.
+pub(crate) async fn put_off(
+    conn: &mut PgConnection,
+    leg_id: LegId,
+    for_s: f64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update leg set wake_at = holdfast_now() + make_interval(secs => $2) where leg_id = $1",
+    )
+    .bind(leg_id.0)
+    .bind(for_s)
+    .execute(conn)
+    .await
+    .map_err(database("putting a leg off"))
+    .map(drop)
 }
 
 /// Reads the database's time.

@@ -1,11 +1,11 @@
 //! Callbacks: reasons to look, and nothing else.
 
-use contracts::messages::{GoneWhy, LegState, WantedLeg};
+use contracts::messages::{CallbackClaim, EvidenceSource, GoneWhy, LegState, WantedLeg};
 use messaging::Step;
 use serde_json::json;
 use testkit::until;
 
-use crate::world::{Leg, World};
+use crate::world::World;
 
 /// Row: B5
 #[tokio::test]
@@ -20,7 +20,7 @@ async fn callbacks_that_come_together_cause_one_look_up_after_the_last() {
         let ours = (n % 2 == 0).then_some(ours.as_str());
         world.callback(ours, Some(&reference)).await;
     }
-    hinted(&world, &leg, 5).await;
+    world.hinted(&leg, 5).await;
     supplier_sync::wake(&app).await.unwrap();
     assert_eq!(world.asked("lookup").await, 0, "others may follow");
     world.wait(2).await;
@@ -41,10 +41,87 @@ async fn a_cancellation_by_the_supplier_is_read_and_told() {
         .control("POST", "/rapid/act", Some(json!({ "reference": reference, "act": "cancel" })))
         .await;
     world.callback(None, Some(&reference)).await;
-    hinted(&world, &leg, 1).await;
+    world.hinted(&leg, 1).await;
     world.wait(2).await;
     world.settle(&app).await;
     assert_eq!(world.told().await.state, LegState::Gone { why: GoneWhy::CancelledBySupplier });
+}
+
+/// Row: B5
+#[tokio::test]
+async fn callbacks_in_any_order_end_at_what_the_supplier_shows_with_one_look_up() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let claims = [CallbackClaim::Made, CallbackClaim::Confirmed, CallbackClaim::Gone];
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let leg = world.leg(&app).await;
+        world.want(&leg, 1, WantedLeg::Confirmed).await;
+        let LegState::Confirmed { reference } = world.told().await.state else { panic!("held") };
+        let act = json!({ "reference": reference, "act": "cancel" });
+        world.control("POST", "/rapid/act", Some(act)).await;
+        let before = world.asked("lookup").await;
+        for which in order {
+            let ours = leg.client_reference(1);
+            world.callback_saying(Some(&ours), Some(&reference), Some(claims[which])).await;
+        }
+        world.hinted(&leg, 3).await;
+        world.wait(2).await;
+        world.settle(&app).await;
+        let told = world.told().await;
+        let gone = LegState::Gone { why: GoneWhy::CancelledBySupplier };
+        assert_eq!(told.state, gone, "{order:?}");
+        assert_eq!(told.evidence.unwrap().source, EvidenceSource::Callback, "{order:?}");
+        assert_eq!(world.asked("lookup").await, before + 1, "{order:?}");
+    }
+    assert!(world.is_silent().await, "nothing is new");
+}
+
+/// Row: B5
+#[tokio::test]
+async fn callbacks_that_echo_our_own_calls_cost_no_look_up_while_the_booking_is_in_motion() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    let reference = world.told_held().await;
+    world.callback_saying(None, Some(&reference), Some(CallbackClaim::Made)).await;
+    world.hinted(&leg, 1).await;
+    world.want(&leg, 2, WantedLeg::Confirmed).await;
+    assert!(matches!(world.told().await.state, LegState::Confirmed { .. }));
+    for _ in 0..3 {
+        world.callback_saying(None, Some(&reference), Some(CallbackClaim::Confirmed)).await;
+    }
+    world.hinted(&leg, 4).await;
+    world.wait(20).await;
+    world.settle(&app).await;
+    assert_eq!(world.asked("lookup").await, 1, "what is held is read before it is bought");
+    // They are looked into all the same, once: by the first sweep.
+    world.wait(304).await;
+    world.settle(&app).await;
+    assert_eq!(world.asked("lookup").await, 2);
+    assert!(world.is_silent().await, "nothing is new");
+}
+
+/// Row: B4
+#[tokio::test]
+async fn a_callback_that_says_what_is_not_so_changes_nothing_and_is_told() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.want(&leg, 1, WantedLeg::Confirmed).await;
+    let bought = world.told().await;
+    let LegState::Confirmed { reference } = bought.state.clone() else { panic!("not bought") };
+    world.callback_saying(None, Some(&reference), Some(CallbackClaim::Gone)).await;
+    world.hinted(&leg, 1).await;
+    world.wait(2).await;
+    world.settle(&app).await;
+    let told = world.told().await;
+    assert_eq!(told.state, bought.state);
+    let evidence = told.evidence.unwrap();
+    assert_eq!(evidence.source, EvidenceSource::Callback);
+    assert_eq!(evidence.client_reference, leg.client_reference(1));
+    assert_eq!(evidence.reference.as_deref(), Some(reference.as_str()));
+    assert_eq!(world.live().await.len(), 1);
 }
 
 /// Row: B6
@@ -74,18 +151,30 @@ async fn a_callback_before_its_leg_waits_and_is_joined_and_one_about_nothing_sur
     assert_eq!(waiting(&world).await, 1, "it still waits");
 }
 
-async fn hinted(world: &World, leg: &Leg, times: i64) {
-    until("the callbacks to be heard", || async {
-        let heard: i64 = sqlx::query_scalar(
-            "select count(*) from leg_event where leg_id = $1 and event ->> 'is' = 'hinted'",
-        )
-        .bind(leg.leg_id.0)
-        .fetch_one(&mut world.admin().await)
-        .await
-        .unwrap();
-        (heard == times).then_some(())
-    })
-    .await;
+/// A callback whose leg cannot be read is not lost, and holds up no other.
+#[tokio::test]
+async fn a_callback_that_cannot_be_joined_waits_and_the_others_are_joined() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let (odd, good) = (world.leg(&app).await, world.leg(&app).await);
+    for leg in [&odd, &good] {
+        world.callback(Some(&leg.client_reference(1)), None).await;
+    }
+    until("both to wait", || async { (waiting(&world).await == 2).then_some(()) }).await;
+    for leg in [&odd, &good] {
+        world.want(leg, 1, WantedLeg::Held).await;
+        world.told_held().await;
+    }
+    world.spoil(&odd).await;
+    world.logs.expect("a callback that waited cannot be joined and is put off");
+    assert_eq!(supplier_sync::join_callbacks(&app).await.unwrap(), Step::Did(2));
+    assert_eq!(supplier_sync::join_callbacks(&app).await.unwrap(), Step::Idle);
+    world.hinted(&good, 1).await;
+    assert_eq!(waiting(&world).await, 1, "it is not lost");
+    world.mend(&odd).await;
+    world.wait(601).await;
+    assert_eq!(supplier_sync::join_callbacks(&app).await.unwrap(), Step::Did(1));
+    assert_eq!(waiting(&world).await, 0);
 }
 
 async fn waiting(world: &World) -> i64 {

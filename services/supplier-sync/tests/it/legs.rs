@@ -355,3 +355,30 @@ async fn reserves_that_hang_do_not_hold_up_a_cancel() {
     }
     assert_eq!(world.live().await.len(), 4);
 }
+
+#[tokio::test]
+async fn confirms_that_hang_do_not_hold_up_a_cancel() {
+    let mut world = World::new().await;
+    world.policy.supplier.rapid.calls_at_once_max = 4;
+    let app = world.start().await;
+    let mut legs = Vec::new();
+    for _ in 0..5 {
+        let leg = world.leg(&app).await;
+        world.want(&leg, 1, WantedLeg::Held).await;
+        world.told_held().await;
+        legs.push(leg);
+    }
+    // Four are bought, three places are theirs, and each is taken for two seconds.
+    world.fault("confirm", "slow", 4, 2_000).await;
+    for leg in &legs[1..] {
+        world.want(leg, 2, WantedLeg::Confirmed).await;
+    }
+    until("the confirms", || async { (world.asked("confirm").await >= 3).then_some(()) }).await;
+    world.want(&legs[0], 2, WantedLeg::Released).await;
+    let told = world.told().await;
+    assert_eq!(told.leg_id, legs[0].leg_id);
+    assert_eq!(told.state, LegState::Gone { why: GoneWhy::Released });
+    for _ in 1..5 {
+        assert!(matches!(world.told().await.state, LegState::Confirmed { .. }));
+    }
+}

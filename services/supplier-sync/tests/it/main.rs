@@ -15,4 +15,6 @@ mod callbacks;
 mod crashes;
 mod legs;
 mod shop;
+mod support;
+mod undo;
 mod world;

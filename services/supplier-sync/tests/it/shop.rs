@@ -1,27 +1,67 @@
 //! Searches and price checks: asked once, kept for a while, forgotten when they turn out wrong.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
-use contracts::{offer::PriceCheck, shown::Freshness};
+use contracts::{
+    offer::PriceCheck,
+    shown::{Freshness, ShownOffers, offers_key, search_digest},
+};
 use futures::future::join_all;
+use redis::AsyncCommands as _;
 
 use crate::world::World;
 
 /// Row: D6
-#[tokio::test]
+///
+/// Several threads, as in a service: with one, eighty tokens are checked before Redis is listened
+/// to, and a Redis that seems slow is taken for absent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn however_many_ask_at_once_the_supplier_is_asked_once_by_all_instances() {
     let mut world = World::new().await;
     let app = world.start().await;
     let other = world.start().await;
+    // Both are connected to Redis, which a first command may find too slow.
+    for one in [&app, &other] {
+        world.offers(one).await;
+    }
+    world.redis_forgets().await;
+    let before = world.asked("search").await;
     world.fault("search", "slow", 1, 300).await;
     let asked = (0..80).map(|n| world.offers(if n % 2 == 0 { &app } else { &other }));
     let answers = join_all(asked).await;
     assert!(answers.iter().all(|answer| *answer == answers[0]));
     assert!(!answers[0].offers.is_empty());
-    assert_eq!(world.asked("search").await, 1);
+    assert_eq!(world.asked("search").await, before + 1);
     // Past its soft life, and 10 % of it.
     world.wait(331).await;
     let refreshed = world.offers(&app).await;
     assert!(refreshed.as_of > answers[0].as_of);
+    assert_eq!(world.asked("search").await, before + 2);
+}
+
+/// A search whose askers all hung up is not the answer to a later one.
+#[tokio::test]
+async fn a_search_that_nobody_waits_for_any_more_ends_and_leaves_nothing_behind() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    world.fault("search", "slow", 1, 500).await;
+    let impatient = tokio::time::timeout(Duration::from_millis(100), world.offers(&app)).await;
+    assert!(impatient.is_err(), "it hung up");
+    let client = redis::Client::open(world.redis.url()).unwrap();
+    let mut redis = client.get_multiplexed_async_connection().await.unwrap();
+    let key = offers_key(&search_digest(&World::search()));
+    testkit::until("the answer to be kept", || {
+        let mut redis = redis.clone();
+        let key = key.clone();
+        async move { redis.exists::<_, bool>(key).await.unwrap().then_some(()) }
+    })
+    .await;
+    let first: String = redis.get(&key).await.unwrap();
+    let first: ShownOffers = serde_json::from_str(&first).unwrap();
+    world.wait(331).await;
+    let later = world.offers(&app).await;
+    assert!(later.as_of > first.as_of, "it is asked anew");
     assert_eq!(world.asked("search").await, 2);
 }
 

@@ -44,7 +44,7 @@ pub(crate) const PROPERTY: &str = "1100001";
 
 /// Everything but the process under test, which a test may have several of.
 pub(crate) struct World {
-    _logs: Logs,
+    pub(crate) logs: Logs,
     pub(crate) database: Database,
     pub(crate) prefix: Prefix,
     pub(crate) broker: Broker,
@@ -76,7 +76,7 @@ impl World {
         policy.supplier.rapid.answer_within_max = Duration::from_secs(4);
         let booking_takes_ms = Arc::new(AtomicU64::new(0));
         Self {
-            _logs: logs,
+            logs,
             database,
             broker,
             redis: Redis::start(),
@@ -206,8 +206,8 @@ impl World {
     }
 
     /// Pushes a callback, as supplier-callback says it.
-    pub(crate) async fn callback(&self, ours: Option<&str>, theirs: Option<&str>) {
-        self.callback_saying(ours, theirs, None).await;
+    pub(crate) async fn callback(&self, ours: Option<&str>, theirs: Option<&str>) -> CallbackId {
+        self.callback_saying(ours, theirs, None).await
     }
 
     /// Pushes a callback that says what became of a reservation.
@@ -216,9 +216,10 @@ impl World {
         ours: Option<&str>,
         theirs: Option<&str>,
         claim: Option<CallbackClaim>,
-    ) {
+    ) -> CallbackId {
+        let callback_id = CallbackId(Uuid::new_v4());
         let message = CallbackReceived {
-            callback_id: CallbackId(Uuid::new_v4()),
+            callback_id,
             supplier: Supplier::Rapid,
             client_reference: ours.map(str::to_owned),
             reference: theirs.map(str::to_owned),
@@ -227,6 +228,74 @@ impl World {
         };
         let id = MessageId(Uuid::new_v4());
         self.broker.say(&self.prefix.routing(), id, 0, &message).await;
+        callback_id
+    }
+
+    /// Makes a leg's row unreadable, as a bug of ours would.
+    pub(crate) async fn spoil(&self, leg: &Leg) {
+        let sql = "update leg set state = json_build_object('odd', state) where leg_id = $1";
+        sqlx::query(sql).bind(leg.leg_id.0).execute(&mut self.admin().await).await.unwrap();
+    }
+
+    /// Undoes [`Self::spoil`].
+    pub(crate) async fn mend(&self, leg: &Leg) {
+        let sql = "update leg set state = state -> 'odd' where leg_id = $1";
+        sqlx::query(sql).bind(leg.leg_id.0).execute(&mut self.admin().await).await.unwrap();
+    }
+
+    /// Waits until so many callbacks about a leg have been heard.
+    pub(crate) async fn hinted(&self, leg: &Leg, times: i64) {
+        until("the callbacks to be heard", || async {
+            let heard: i64 = sqlx::query_scalar(
+                "select count(*) from leg_event where leg_id = $1 and event ->> 'is' = 'hinted'",
+            )
+            .bind(leg.leg_id.0)
+            .fetch_one(&mut self.admin().await)
+            .await
+            .unwrap();
+            (heard == times).then_some(())
+        })
+        .await;
+    }
+
+    /// A reservation that the supplier makes behind everybody's back, under the reference of an
+    /// attempt.
+    pub(crate) async fn plant(&self, leg: &Leg, attempt: u32, state: &str) -> String {
+        let order = &leg.order;
+        let planted = json!({
+            "client_reference": leg.client_reference(attempt),
+            "property_id": order.property_id,
+            "check_in": order.check_in,
+            "check_out": order.check_out,
+            "state": state,
+            "email": "bookings@holdfast.example",
+        });
+        let made = self.control("POST", "/rapid/plant", Some(planted)).await;
+        made["reference"].as_str().unwrap().to_owned()
+    }
+
+    /// What the double was asked to cancel, in order.
+    pub(crate) async fn cancels(&self) -> Vec<String> {
+        let truth = self.truth().await;
+        let all = truth["requests"].as_array().unwrap().iter();
+        let cancels = all.filter(|request| request["operation"] == "cancel");
+        cancels.map(|request| request["reference"].as_str().unwrap().to_owned()).collect()
+    }
+
+    pub(crate) async fn get(
+        &self,
+        app: &App,
+        path: &str,
+        token: &SecretString,
+    ) -> (StatusCode, Value) {
+        let request = Request::get(path)
+            .header(header::AUTHORIZATION, format!("Bearer {}", token.expose_secret()))
+            .body(Body::empty())
+            .unwrap();
+        let reply = supplier_sync::router(app.clone()).oneshot(request).await.unwrap();
+        let status = reply.status();
+        let bytes = axum::body::to_bytes(reply.into_body(), usize::MAX).await.unwrap();
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
     }
 
     /// The next thing the service says of any leg; a message that came before is no news.

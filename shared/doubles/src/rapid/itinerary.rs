@@ -221,7 +221,7 @@ fn undo(
         }
         if fault.is_some_and(|fault| fault.name == "cancel_refused") {
             let message = "This room can not be cancelled any more.";
-            return invalid(vec![Wrong::new("post_stay_cancel", message)]);
+            return invalid(vec![Wrong::new("cancel.post_checkout", message)]);
         }
         match room {
             None => world.cancel(reference, now, false, "itinerary.agent.cancel"),

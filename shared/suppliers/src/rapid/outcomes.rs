@@ -117,6 +117,14 @@ pub(crate) static OUTCOMES: Table = Table {
         ),
         rule(
             Cancel,
+            400,
+            "cancel.post_checkout",
+            SureNo(Rejected),
+            "the call's test header `post_stay_cancel`: too late to cancel, nothing is done; the \
+             type as partners' recorded tests have it",
+        ),
+        rule(
+            Cancel,
             401,
             "request_unauthenticated",
             NotSent,
