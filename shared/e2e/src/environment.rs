@@ -19,6 +19,7 @@ pub(crate) struct Places {
     pub(crate) amqp_url: String,
     pub(crate) amqp_prefix: String,
     pub(crate) policy: String,
+    pub(crate) assets: String,
     /// The share of traces that is sent.
     pub(crate) share: f64,
 }
@@ -66,6 +67,7 @@ fn value(
         "AMQP_URL" => places.amqp_url.clone(),
         "AMQP_PREFIX" => places.amqp_prefix.clone(),
         "HOLDFAST_POLICY" => places.policy.clone(),
+        "ASSETS" => places.assets.clone(),
         "TOKEN_PUBLIC_KEYS" => keys.token_public()?,
         "TOKEN_ISSUER" => ISSUER.to_owned(),
         "INTERNAL_TOKEN" => keys.token(service, &[], "internal")?,

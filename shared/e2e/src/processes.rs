@@ -27,6 +27,8 @@ pub(crate) const TRACES: &str = "traces";
 /// What a service needs before it can start, in the order in which it is started.
 pub(crate) const BESIDES: [&str; 5] = [LOCKS, CACHE, NODE, TRACES, DOUBLES];
 
+/// The registry of assets that a stack's services read, in its folder.
+pub(crate) const ASSETS: &str = "assets.toml";
 /// Chain id of a development node.
 pub(crate) const CHAIN_ID: u64 = 31_337;
 
@@ -126,6 +128,7 @@ impl Layout {
             amqp_url: place.amqp_url,
             amqp_prefix: place.prefix,
             policy: dir.join("policy.toml").display().to_string(),
+            assets: dir.join(ASSETS).display().to_string(),
             share: self.share,
         };
         let mut env = environment::of(checkout.root(), service, &places, keys, migrate)?;
