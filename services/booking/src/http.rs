@@ -31,6 +31,7 @@ use chassis::{
 use contracts::ids::AccountId;
 use http::{HeaderName, HeaderValue, Method, header};
 use messaging::StoreError;
+pub(crate) use openapi::shapes;
 use serde_json::{Value, json};
 use tower_http::cors::CorsLayer;
 

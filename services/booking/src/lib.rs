@@ -11,6 +11,7 @@ pub mod http;
 mod jobs;
 mod live;
 mod owners;
+mod payable;
 pub mod quote;
 mod replay;
 pub mod store;

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chassis::{
@@ -20,11 +20,16 @@ use messaging::{StoreError, database};
 use payment_verification_core::{
     assets::{Asset, Registry},
     rates::{Believed, Quoted, believe},
+    settling::{Settled, settling},
 };
 use sqlx::PgPool;
 
+use crate::store;
+
 /// A feed that takes longer is asked again.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+/// How often the time that payments take is measured.
+const MEASURE_EVERY: Duration = Duration::from_secs(60);
 
 /// The rate feed and what was last believed of it.
 #[derive(Debug, Clone)]
@@ -39,6 +44,8 @@ pub(crate) struct Feed {
 #[derive(Debug, Default)]
 struct Held {
     believed: BTreeMap<(AssetId, Currency), Believed>,
+    settled: BTreeMap<AssetId, Vec<Settled>>,
+    measured_at: Option<Instant>,
     shown: Option<ShownAssets>,
 }
 
@@ -91,9 +98,23 @@ impl Feed {
         if let Ok(prices) = &read {
             self.take_in(prices, times.world);
         }
+        self.measure(pool).await?;
         let shown = self.to_be_shown(&times);
         self.lock().shown = Some(shown.clone());
         read.map(|_| shown).map_err(FeedError::Feed)
+    }
+
+    /// Reads how long payments took lately, now and then.
+    async fn measure(&self, pool: &PgPool) -> Result<(), StoreError> {
+        if self.lock().measured_at.is_some_and(|at| at.elapsed() < MEASURE_EVERY) {
+            return Ok(());
+        }
+        let mut conn = pool.acquire().await.map_err(database("taking a connection"))?;
+        let settled = store::settled_lately(&mut conn).await?;
+        let mut held = self.lock();
+        held.settled = settled;
+        held.measured_at = Some(Instant::now());
+        Ok(())
     }
 
     /// By asset as the feed calls it: prices by currency in lower case, and `as_of`, all of them
@@ -157,6 +178,10 @@ impl Feed {
                 contract: asset.contract.clone(),
                 decimals: asset.decimals,
                 settles_in_s: self.registry.settles_in_s(asset),
+                settling: self.registry.chain(&asset.chain).map_or_else(Vec::new, |chain| {
+                    let settled = held.settled.get(&asset.id).map_or(&[][..], Vec::as_slice);
+                    settling(asset, chain, settled)
+                }),
                 rates: rates.map(|believed| believed.rate.clone()).collect(),
             }
         });

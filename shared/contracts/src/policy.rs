@@ -94,6 +94,9 @@ pub struct Booking {
     pub idempotency_for: Duration,
     /// Travellers of one booking.
     pub travellers_max: u32,
+    /// How long before the space is let go money must usually be final.
+    #[serde(deserialize_with = "duration")]
+    pub hold_margin: Duration,
 }
 
 /// Live events of bookings.
@@ -145,6 +148,9 @@ pub struct SupplierPolicy {
     /// How long a call that surely was not sent is tried again.
     #[serde(deserialize_with = "duration")]
     pub retry_not_sent_for: Duration,
+    /// How long a hold stands at least.
+    #[serde(deserialize_with = "duration")]
+    pub holds_for_min: Duration,
 }
 
 /// Payments.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    asset::{AssetId, Rate},
+    asset::{AssetId, Rate, Units},
     offer::{Offer, StaySearch},
     supplier::Supplier,
 };
@@ -73,11 +73,35 @@ pub struct ShownAsset {
     pub contract: Option<String>,
     /// How many decimals one whole coin has.
     pub decimals: u8,
-    /// How long a payment usually takes to be final, in seconds.
+    /// How long a payment of the largest tier takes to be final, in seconds.
     pub settles_in_s: u32,
+    /// The same for each tier, smallest first.
+    #[serde(default)]
+    pub settling: Vec<ShownSettling>,
     /// What one whole coin costs, by currency; empty when the feed has nothing younger than the
     /// policy allows.
     pub rates: Vec<Rate>,
+}
+
+/// How long payments of a tier usually take to be final, once they are seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShownSettling {
+    /// Up to which amount; nothing for the last tier.
+    pub up_to: Option<Units>,
+    /// Nineteen of twenty are final within so many seconds.
+    pub within_s: u32,
+    /// Of how many payments that was measured; 0 when it is depth times block time.
+    pub measured: u32,
+}
+
+impl ShownAsset {
+    /// How long a payment of this amount usually takes to be final, in seconds.
+    #[must_use]
+    pub fn settles_within_s(&self, amount: Units) -> u32 {
+        let fits = |tier: &&ShownSettling| tier.up_to.is_none_or(|limit| amount <= limit);
+        self.settling.iter().find(fits).map_or(self.settles_in_s, |tier| tier.within_s)
+    }
 }
 
 /// The head of a chain, for "n of m" confirmations.

@@ -4,7 +4,7 @@
 //! `contracts::internal` and is not described here.
 
 pub(super) mod problems;
-pub(super) mod shapes;
+pub(crate) mod shapes;
 
 use axum::{
     Router,

@@ -33,6 +33,7 @@ use super::{
 use crate::{
     App,
     cache::Lock,
+    payable::{self, Payable, RatesHold},
     quote::{Quote, QuotedLeg},
     store::{self, ClaimState},
 };
@@ -62,6 +63,10 @@ pub(super) struct ShownQuote<'a> {
     terms: String,
     expires_at: DateTime<Utc>,
     seconds_left: i64,
+    /// Every asset, with what it would cost now or why it is not offered; only in the answer that
+    /// makes the quote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assets: Option<Vec<Payable>>,
 }
 
 /// One leg of a quote.
@@ -101,14 +106,18 @@ pub(super) async fn create(
 ) -> Result<Response, ApiError> {
     let account = account(&bearer)?;
     let (offers, asset) = read(&app, &body)?;
-    let rate = rate(&app, &asset, &offers).await?;
+    let shown = assets(&app).await?;
+    let rate = rate(&app, &shown, &asset, &offers)?;
     let legs = price_all(&app, offers).await?;
     let quote = promise(&app, account, legs, rate)?;
+    let assets = offered(&app, &shown, &quote)?;
     let terms = quote.terms().map_err(|error| ApiError::internal(&error))?;
     let body = serde_json::to_string(&quote).map_err(|error| ApiError::internal(&error))?;
     lock(&app, &quote, &terms, &body).await?;
     let left = quote.expires_at - app.clock.now();
-    let shown = Json(show_quote(&quote, "open", terms, left));
+    let mut shown = show_quote(&quote, "open", terms, left);
+    shown.assets = Some(assets);
+    let shown = Json(shown);
     let location = HeaderValue::from_str(&format!("/v1/quotes/{}", quote.quote_id));
     let mut response = (StatusCode::CREATED, shown).into_response();
     if let Ok(location) = location {
@@ -168,6 +177,7 @@ fn show_quote<'a>(
         terms,
         expires_at: quote.expires_at,
         seconds_left: left.num_seconds().max(0),
+        assets: None,
     }
 }
 
@@ -202,25 +212,45 @@ fn read(app: &App, body: &Value) -> Result<(Vec<Offer>, AssetId), ApiError> {
 }
 
 /// The rate of the asset now, refused when it is older than the policy allows.
-async fn rate(
+fn rate(
     app: &App,
+    shown: &ShownAssets,
     asset: &AssetId,
     offers: &[Offer],
 ) -> Result<(Rate, DateTime<Utc>), ApiError> {
     let priced_in = offers.first().map(|offer| offer.price.currency);
     let currency = priced_in.ok_or_else(ApiError::internal_logged)?;
-    let shown = assets(app).await?;
-    let Some(known) = shown.assets.into_iter().find(|a| a.asset == *asset) else {
+    let Some(known) = shown.assets.iter().find(|a| a.asset == *asset) else {
         let detail = "is not an asset one can pay with";
         return Err(ApiError::invalid(vec![super::form::error("/pay_with", "unknown", detail)]));
     };
-    let age = app.clock.now() - shown.as_of;
-    let age_max = TimeDelta::from_std(app.policy.lock.rate_age_max).unwrap_or(TimeDelta::MAX);
-    let rate = known.rates.into_iter().find(|rate| rate.currency == currency);
-    match rate {
-        Some(rate) if age <= age_max => Ok((rate, shown.as_of)),
-        _ => Err(no_rate()),
+    let rate = known.rates.iter().find(|rate| rate.currency == currency);
+    match (rate, rates_hold(app, shown)) {
+        (Some(rate), RatesHold::Yes) => Ok((rate.clone(), shown.as_of)),
+        (Some(_), RatesHold::No) | (None, _) => Err(no_rate()),
     }
+}
+
+fn rates_hold(app: &App, shown: &ShownAssets) -> RatesHold {
+    let age_max = TimeDelta::from_std(app.policy.lock.rate_age_max).unwrap_or(TimeDelta::MAX);
+    if app.clock.now() - shown.as_of <= age_max { RatesHold::Yes } else { RatesHold::No }
+}
+
+/// How every asset stands for this price; refused when the one that is to be paid with would be
+/// final too late.
+fn offered(app: &App, shown: &ShownAssets, quote: &Quote) -> Result<Vec<Payable>, ApiError> {
+    let orders = quote.legs.iter().map(|leg| &leg.order);
+    let time = payable::time_to_settle(&app.policy, orders);
+    let hold = rates_hold(app, shown);
+    let how = |asset| payable::payable(asset, quote.price, time, hold);
+    let assets: Vec<Payable> = shown.assets.iter().map(how).collect();
+    let chosen = assets.iter().find(|one| one.asset == quote.amount.asset);
+    if chosen.is_some_and(|one| one.offered) {
+        return Ok(assets);
+    }
+    let detail = "a payment in this asset is usually final only after the space is let go";
+    let assets = serde_json::to_value(assets).map_err(|error| ApiError::internal(&error))?;
+    Err(ApiError::conflict("asset_not_offered", detail).with("assets", assets))
 }
 
 fn no_rate() -> ApiError {

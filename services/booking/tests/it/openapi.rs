@@ -202,6 +202,7 @@ fn assets(quote: &booking::quote::Quote) -> ShownAssets {
         contract: None,
         decimals: 18,
         settles_in_s: 12,
+        settling: Vec::new(),
         rates: vec![quote.rate.clone()],
     };
     ShownAssets { as_of: Utc::now(), assets: vec![asset] }

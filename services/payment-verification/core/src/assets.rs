@@ -46,15 +46,15 @@ pub struct Asset {
     pub feed: String,
     /// By how much a payment may fall short and still pay.
     pub dust: Units,
-    tiers: Vec<Tier>,
+    pub(crate) tiers: Vec<Tier>,
 }
 
 /// How deep an amount must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Tier {
+pub(crate) struct Tier {
     /// Amounts up to this one; the last tier has none and takes what is left.
-    up_to: Option<Units>,
-    confirmations: u32,
+    pub(crate) up_to: Option<Units>,
+    pub(crate) confirmations: u32,
 }
 
 /// Why a registry cannot be used.

@@ -83,3 +83,48 @@ async fn heads_and_heights_are_shown_as_far_as_they_are_taken_in() {
     assert_eq!(rig.redis_get(&key).await["height"], Value::Null);
     rig.end().await;
 }
+
+/// Row: C12
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_that_payments_take_is_measured_by_tier_once_there_are_enough() {
+    let rig = Rig::new().await;
+    let mut admin = rig.service.database.admin().await;
+    // Twenty small ones, 41 to 60 s from seen to final, and one that was seen only.
+    for n in 0..=20_i64 {
+        let payment_id = chassis::mint::uuid7();
+        let amount = json!({ "units": "1000", "decimals": 18, "asset": "eth" });
+        let state = json!({ "request": { "terms": { "amount": amount } } });
+        sqlx::query(
+            "insert into payment (payment_id, booking_id, seq, state, created_at, changed_at)
+             values ($1, $1, 2, $2::json, now(), now())",
+        )
+        .bind(payment_id)
+        .bind(state.to_string())
+        .execute(&mut admin)
+        .await
+        .unwrap();
+        for (seq, kind, after) in [(1_i64, "transfer_seen", 0), (2, "settled", 41 + n)] {
+            if n == 20 && kind == "settled" {
+                continue;
+            }
+            sqlx::query(
+                "insert into payment_event (payment_id, seq, at, kind, body)
+                 values ($1, $2, now() + $3 * interval '1 second', $4, '{}')",
+            )
+            .bind(payment_id)
+            .bind(seq)
+            .bind(after)
+            .bind(kind)
+            .execute(&mut admin)
+            .await
+            .unwrap();
+        }
+    }
+    payment_verification::read_rates(&rig.app).await.unwrap();
+    let shown: ShownAssets = serde_json::from_value(rig.redis_get(ASSETS_KEY).await).unwrap();
+    let eth = shown.assets.into_iter().find(|asset| asset.asset.as_str() == "eth").unwrap();
+    let first = &eth.settling[0];
+    assert_eq!((first.within_s, first.measured), (59, 20));
+    assert!(eth.settling[1..].iter().all(|tier| tier.measured == 0 && tier.within_s > 0));
+    rig.end().await;
+}

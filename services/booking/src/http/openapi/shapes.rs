@@ -113,10 +113,24 @@ pub(crate) struct Asset {
     /// The token's contract; null for the chain's own coin.
     contract: Option<String>,
     decimals: u8,
-    /// How long a payment usually takes to be final, in seconds.
+    /// How long a payment of the largest tier takes to be final, in seconds.
     settles_in_s: u32,
+    /// The same for each tier of amounts, smallest first.
+    settling: Vec<Settling>,
     /// Empty when no rate is young enough.
     rates: Vec<Rate>,
+}
+
+/// How long payments of a tier usually take to be final, once they are seen.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settling {
+    /// Up to which amount; null for the last tier.
+    up_to: Option<Units>,
+    /// Nineteen of twenty are final within so many seconds.
+    within_s: u32,
+    /// Of how many payments that was measured; 0 when it is depth times block time.
+    measured: u32,
 }
 
 /// What one whole coin costs.

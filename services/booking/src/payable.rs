@@ -1,0 +1,182 @@
+//! Which assets a price can be paid in: those whose money is usually final before the space is let
+//! go. Pure.
+
+use std::time::Duration;
+
+use contracts::{
+    asset::{AssetAmount, AssetId, Rate},
+    money::Money,
+    offer::LegOrder,
+    policy::Policy,
+    shown::ShownAsset,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::shapes;
+
+/// An asset of a quote: what would have to be paid, or why it is not offered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = QuotedAsset)]
+pub(crate) struct Payable {
+    /// As in `/v1/assets`.
+    #[schema(value_type = String)]
+    pub(crate) asset: AssetId,
+    pub(crate) name: String,
+    /// At the rate of now; only the asset that is paid with has its amount promised.
+    #[schema(value_type = Option<shapes::AssetAmount>)]
+    pub(crate) amount: Option<AssetAmount>,
+    /// The amount in whole coins, for people.
+    pub(crate) amount_decimal: Option<String>,
+    /// How long a payment of this amount usually takes to be final.
+    pub(crate) settles_within_s: Option<u32>,
+    pub(crate) offered: bool,
+    /// Why it is not offered.
+    pub(crate) why_not: Option<WhyNot>,
+}
+
+/// Why an asset is not offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum WhyNot {
+    /// There is no rate that is young enough.
+    NoRate,
+    /// Money seen at the end of the payment window would usually be final after the space was let
+    /// go.
+    SettlesTooLate,
+}
+
+/// How long money may take from seen to final, should it be seen at the very end of the window.
+pub(crate) fn time_to_settle<'a>(
+    policy: &Policy,
+    orders: impl Iterator<Item = &'a LegOrder>,
+) -> Duration {
+    let held_for = orders.map(|order| policy.of(order.supplier).holds_for_min).min();
+    let spent = policy.booking.payment_window + policy.booking.hold_margin;
+    held_for.unwrap_or_default().saturating_sub(spent)
+}
+
+/// How an asset stands for a price. `rates_hold` says whether its rates are young enough.
+pub(crate) fn payable(
+    asset: &ShownAsset,
+    price: Money,
+    time_to_settle: Duration,
+    rates_hold: RatesHold,
+) -> Payable {
+    let amount = match rates_hold {
+        RatesHold::Yes => amount(asset, price),
+        RatesHold::No => None,
+    };
+    let settles_within_s = amount.as_ref().map(|amount| asset.settles_within_s(amount.units));
+    let why_not = match settles_within_s {
+        None => Some(WhyNot::NoRate),
+        Some(s) if Duration::from_secs(u64::from(s)) > time_to_settle => {
+            Some(WhyNot::SettlesTooLate)
+        }
+        Some(_) => None,
+    };
+    Payable {
+        asset: asset.asset.clone(),
+        name: asset.name.clone(),
+        amount_decimal: amount.as_ref().map(AssetAmount::decimal),
+        amount,
+        settles_within_s,
+        offered: why_not.is_none(),
+        why_not,
+    }
+}
+
+/// Whether what is shown is young enough to promise a price by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RatesHold {
+    Yes,
+    No,
+}
+
+fn amount(asset: &ShownAsset, price: Money) -> Option<AssetAmount> {
+    let rate: &Rate = asset.rates.iter().find(|rate| rate.currency == price.currency)?;
+    let units = rate.units_for(price).ok()?;
+    Some(AssetAmount { units, decimals: rate.decimals, asset: rate.asset.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::{asset::Units, money::Currency, policy, shown::ShownSettling};
+
+    use super::*;
+
+    fn ether() -> ShownAsset {
+        let asset = AssetId::parse("eth").unwrap();
+        let currency = Currency::Eur;
+        let rate = Rate {
+            asset: asset.clone(),
+            decimals: 18,
+            currency,
+            micro_minor_per_coin: 250_000_000_000,
+        };
+        let tier = |up_to: Option<&str>, within_s| ShownSettling {
+            up_to: up_to.map(|text| Units::parse(text).unwrap()),
+            within_s,
+            measured: 0,
+        };
+        ShownAsset {
+            asset,
+            name: "Ether".to_owned(),
+            chain: "eip155:1".to_owned(),
+            contract: None,
+            decimals: 18,
+            settles_in_s: 768,
+            settling: vec![tier(Some("1000000000000000000"), 36), tier(None, 768)],
+            rates: vec![rate],
+        }
+    }
+
+    fn at(minor: i64, seconds: u64, rates_hold: RatesHold) -> (Option<u32>, Option<WhyNot>) {
+        let price = Money::new(minor, Currency::Eur);
+        let payable = payable(&ether(), price, Duration::from_secs(seconds), rates_hold);
+        assert_eq!(payable.offered, payable.why_not.is_none());
+        (payable.settles_within_s, payable.why_not)
+    }
+
+    /// Row: C12
+    #[test]
+    fn an_asset_is_offered_when_its_amount_is_final_before_the_space_is_let_go() {
+        // One coin is 2,500.00: a small amount needs 36 s, a large one 768 s.
+        assert_eq!(at(250_000, 36, RatesHold::Yes), (Some(36), None));
+        assert_eq!(at(250_000, 35, RatesHold::Yes), (Some(36), Some(WhyNot::SettlesTooLate)));
+        assert_eq!(at(250_001, 767, RatesHold::Yes), (Some(768), Some(WhyNot::SettlesTooLate)));
+        assert_eq!(at(250_001, 768, RatesHold::Yes), (Some(768), None));
+        assert_eq!(at(250_000, 36, RatesHold::No), (None, Some(WhyNot::NoRate)));
+    }
+
+    #[test]
+    fn an_asset_without_a_rate_in_the_currency_is_listed_and_not_offered() {
+        let price = Money::new(100, Currency::Usd);
+        let payable = payable(&ether(), price, Duration::MAX, RatesHold::Yes);
+        assert_eq!((payable.amount, payable.why_not), (None, Some(WhyNot::NoRate)));
+    }
+
+    #[test]
+    fn the_shipped_policy_leaves_time_for_the_deepest_tier() {
+        let policy = Policy::parse(policy::DEFAULT).unwrap();
+        let order = |supplier| LegOrder {
+            supplier,
+            book_key: String::new(),
+            property_id: String::new(),
+            check_in: chrono::NaiveDate::MIN,
+            check_out: chrono::NaiveDate::MAX,
+            occupancy: contracts::offer::Occupancy { adults: 2, children: Vec::new() },
+            price: Money::zero(Currency::Eur),
+            terms: contracts::offer::Terms {
+                refundable: true,
+                cancel_steps: Vec::new(),
+                holdable: true,
+            },
+        };
+        let orders = [order(contracts::supplier::Supplier::Rapid)];
+        // An hour's hold, less twenty minutes to pay and five of margin.
+        assert_eq!(time_to_settle(&policy, orders.iter()), Duration::from_secs(35 * 60));
+        assert_eq!(time_to_settle(&policy, std::iter::empty()), Duration::ZERO);
+    }
+}
