@@ -1,7 +1,6 @@
 //! Staff's HTTP: what support sees of dead letters, and what it does about them.
 
 use anyhow::{Context as _, ensure};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -52,6 +51,17 @@ impl Console {
         Ok(answer.json())
     }
 
+    /// What of one is hidden, for a reason.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn unmask(&self, id: &str, reason: &str) -> anyhow::Result<Value> {
+        let path = format!("/v1/dead-letters/{id}/unmask");
+        let answer = self.http.post(&path, &json!({"reason": reason})).await?;
+        ensure!(answer.status == StatusCode::OK, "not unmasked: {}", describe(&answer));
+        Ok(answer.json())
+    }
+
     /// Asks for a dead letter to be sent again, mended or as it was; whatever the answer is.
     ///
     /// # Errors
@@ -64,7 +74,7 @@ impl Console {
     ) -> anyhow::Result<Answer> {
         let mut body = json!({"reason": reason});
         if let Some(mended) = mended {
-            body["body_base64"] = json!(STANDARD.encode(mended.to_string()));
+            body["body"] = mended.clone();
         }
         self.http.post(&format!("/v1/dead-letters/{id}/replay"), &body).await
     }

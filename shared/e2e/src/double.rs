@@ -164,6 +164,15 @@ impl Double {
         self.post("notify", &body).await.map(drop)
     }
 
+    /// Pushes a callback that somebody else signed.
+    ///
+    /// # Errors
+    /// As [`Double::notify`].
+    pub async fn forge(&self, reference: &str, event_type: &str) -> anyhow::Result<()> {
+        let body = json!({"reference": reference, "event_type": event_type, "forged": true});
+        self.post("notify", &body).await.map(drop)
+    }
+
     async fn post(&self, path: &str, body: &Value) -> anyhow::Result<reqwest::Response> {
         let reply = self.http.post(format!("{}/{path}", self.base)).json(body).send().await?;
         if reply.status().is_success() {

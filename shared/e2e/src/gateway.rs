@@ -105,6 +105,12 @@ impl Shown {
         self.0["payment"]["address"].as_str()
     }
 
+    /// The contract of the token that is to be paid; nothing for the chain's own coin.
+    #[must_use]
+    pub fn contract(&self) -> Option<&str> {
+        self.0["payment"]["contract"].as_str()
+    }
+
     /// What to pay, once that is shown.
     #[must_use]
     pub fn amount(&self) -> Option<AssetAmount> {
@@ -213,10 +219,18 @@ impl Gateway {
     /// # Errors
     /// When there is none or it is refused.
     pub async fn quote(&self, stay: &Stay) -> anyhow::Result<Quote> {
+        self.quote_in(stay, "eth").await
+    }
+
+    /// Quotes the first offer of a stay that can be held and cancelled free, in an asset.
+    ///
+    /// # Errors
+    /// When there is none or it is refused.
+    pub async fn quote_in(&self, stay: &Stay, asset: &str) -> anyhow::Result<Quote> {
         let offers = self.offers(stay).await?;
         let offer =
             offers.iter().find(|offer| suits(offer)).context("no offer that can be held")?;
-        self.quote_offer(&offer["offer_id"]).await
+        self.quote_offer_in(&offer["offer_id"], asset).await
     }
 
     /// Quotes an offer in ether.
@@ -224,7 +238,11 @@ impl Gateway {
     /// # Errors
     /// When it is refused.
     pub async fn quote_offer(&self, offer_id: &Value) -> anyhow::Result<Quote> {
-        let body = json!({"offers": [offer_id], "pay_with": "eth"});
+        self.quote_offer_in(offer_id, "eth").await
+    }
+
+    async fn quote_offer_in(&self, offer_id: &Value, asset: &str) -> anyhow::Result<Quote> {
+        let body = json!({"offers": [offer_id], "pay_with": asset});
         let answer = self.post("/v1/quotes", &body).await?;
         ensure!(answer.status == StatusCode::CREATED, "a quote was refused: {}", describe(&answer));
         let shown = answer.json();

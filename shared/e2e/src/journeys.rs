@@ -40,6 +40,9 @@ pub const BESIDE: [&str; 1] = ["a payment that never comes"];
 /// Services send their spans once a second.
 const TRACE_WITHIN: Duration = Duration::from_secs(10);
 
+/// Whose all bookings are.
+pub const ACCOUNT: &str = "customer-1";
+
 /// A journey's end.
 #[derive(Debug)]
 pub struct Told {
@@ -48,6 +51,8 @@ pub struct Told {
     pub shown: Shown,
     /// How many spans its view has, or which hops it lacks.
     pub trace: Result<usize, Vec<String>>,
+    /// Why it did not end as its name says.
+    pub wrong: Option<String>,
 }
 
 /// Every journey there is, in the order in which they begin.
@@ -55,7 +60,8 @@ pub fn all() -> impl Iterator<Item = &'static str> {
     ROWS.into_iter().flatten().copied().chain(BESIDE)
 }
 
-/// Tells the journeys that are wanted; those that went wrong are left out, and said so.
+/// Tells the journeys that are wanted. One that went wrong before a booking was accepted is said so
+/// and left out.
 pub async fn tell(stack: &Stack, teller: &Teller, wanted: impl Fn(&str) -> bool) -> Vec<Told> {
     let lanes: Vec<(&'static str, Lane)> =
         all().filter(|name| wanted(name)).map(|name| (name, teller.lane(name))).collect();
@@ -76,24 +82,27 @@ pub async fn tell(stack: &Stack, teller: &Teller, wanted: impl Fn(&str) -> bool)
 }
 
 async fn told(name: &'static str, stack: &Stack, lane: &Lane) -> Option<Told> {
-    let journey = async {
-        let (trip, shown) = run(name, stack, lane).await?;
-        // Looked at before the next fault: a process that is killed takes its last spans along.
-        let traces = Traces::at(&stack.url("traces"));
-        let ended = ended(&shown);
-        let (spans, whole) = traces.complete_within(&trip.booking_id, ended, TRACE_WITHIN).await?;
-        anyhow::Ok(Told { name, trip, shown, trace: whole.map(|()| spans.len()) })
-    };
-    match journey.await {
-        Ok(told) => {
-            lane.end();
-            Some(told)
-        }
+    let (shown, wrong) = match run(name, stack, lane).await {
+        Ok(shown) => (shown, None),
         Err(error) => {
-            lane.fail(&format!("{error:#}"));
-            None
+            let wrong = format!("{error:#}");
+            lane.fail(&wrong);
+            let ada = Traveller::of(stack, ACCOUNT).await.ok()?;
+            (ada.gateway.booking(&lane.trip()?.booking_id).await.ok()?, Some(wrong))
         }
+    };
+    // Looked at before the next fault: a process that is killed takes its last spans along.
+    let traces = Traces::at(&stack.url("traces"));
+    let trip = lane.trip()?;
+    let asked = traces.complete_within(&trip.booking_id, ended(&shown), TRACE_WITHIN).await;
+    let trace = match asked {
+        Ok((spans, whole)) => whole.map(|()| spans.len()),
+        Err(error) => Err(vec![format!("{error:#}")]),
+    };
+    if wrong.is_none() {
+        lane.end();
     }
+    Some(Told { name, trip, shown, trace, wrong })
 }
 
 fn ended(shown: &Shown) -> Ended {
@@ -106,8 +115,8 @@ fn ended(shown: &Shown) -> Ended {
 }
 
 /// Runs one journey; an error when it does not end as its name says.
-async fn run(name: &'static str, stack: &Stack, lane: &Lane) -> anyhow::Result<(Trip, Shown)> {
-    let ada = Traveller::of(stack, "customer-1").await?;
+async fn run(name: &'static str, stack: &Stack, lane: &Lane) -> anyhow::Result<Shown> {
+    let ada = Traveller::of(stack, ACCOUNT).await?;
     match name {
         "a stay paid in ether" => paid::in_ether(&ada, lane).await,
         "a stay paid partly with points" => paid::with_points(stack, &ada, lane).await,

@@ -8,7 +8,7 @@ use contracts::asset::{AssetAmount, Units};
 use crate::{
     Endpoints, Stack,
     double::Reservation,
-    journeys::{Told, decimal},
+    journeys::{ACCOUNT, Told, decimal},
     traces::{self, Traces},
     traveller::Traveller,
 };
@@ -27,7 +27,7 @@ const HEADS: [&str; 6] = ["journey", "booking", "at the supplier", "money", "poi
 /// When one of them cannot be asked.
 pub async fn table(stack: &Stack, told: &[Told]) -> anyhow::Result<String> {
     let (truth, node) = (stack.double().truth().await?, stack.node());
-    let ada = Traveller::of(stack, "customer-1").await?;
+    let ada = Traveller::of(stack, ACCOUNT).await?;
     let points = ada.gateway.points().await?;
     let mut lines = vec![Line { cells: HEADS.map(str::to_owned) }];
     for told in told {
@@ -48,7 +48,10 @@ pub async fn table(stack: &Stack, told: &[Told]) -> anyhow::Result<String> {
         lines.push(Line {
             cells: [
                 told.name.to_owned(),
-                told.shown.status().to_owned(),
+                match &told.wrong {
+                    None => told.shown.status().to_owned(),
+                    Some(_) => format!("{}, WRONG", told.shown.status()),
+                },
                 own.map(reservation).collect::<Vec<_>>().join(", "),
                 money(told, paid, back),
                 moved(&points["entries"], &told.trip.booking_id),
@@ -67,7 +70,7 @@ fn reservation(reservation: &Reservation) -> String {
 }
 
 fn money(told: &Told, paid: Units, back: Units) -> String {
-    let Some(asked) = told.shown.amount() else { return "none asked".to_owned() };
+    let Some(asked) = told.shown.amount() else { return "none paid".to_owned() };
     let short = |units: Units| {
         let amount = AssetAmount { units, ..asked.clone() };
         let text = amount.decimal();

@@ -6,12 +6,14 @@ use anyhow::{Context as _, bail, ensure};
 use chrono::{Days, Utc};
 use contracts::asset::Units;
 use http::StatusCode;
+use ruint::aliases::U256;
 use serde_json::{Value, json};
 
 use crate::{
     Stack,
     gateway::{Gateway, Quote, Shown, Stay, describe},
     node::Node,
+    token::Token,
     truth::Accepted,
 };
 
@@ -185,7 +187,22 @@ impl Traveller {
     /// When none is shown or the node refuses.
     pub async fn pay_units(&self, shown: &Shown, units: Units) -> anyhow::Result<String> {
         let address = shown.address().context("no address is shown")?;
-        self.node.pay(&self.wallet, address, units).await
+        match shown.contract() {
+            Some(contract) => {
+                let token = Token { contract: contract.to_owned() };
+                token.pay(&self.node, &self.wallet, address, units).await
+            }
+            None => self.node.pay(&self.wallet, address, units).await,
+        }
+    }
+
+    /// Sends a trifle to somebody else, as the first thing that the wallet does from where the chain
+    /// stands now.
+    ///
+    /// # Errors
+    /// When the node refuses.
+    pub async fn spend_elsewhere(&self) -> anyhow::Result<String> {
+        self.node.pay(&self.wallet, &self.new_wallet(), Units(U256::from(1_u64))).await
     }
 
     /// Waits until the booking has ended, one way or the other.

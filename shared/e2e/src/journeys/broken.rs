@@ -6,25 +6,24 @@ use serde_json::{Value, json};
 
 use super::{
     Lane,
-    steps::{STEP_WITHIN, brief, pay_and_confirm, until, until_points},
+    steps::{STEP_WITHIN, pay_and_confirm, until, until_points},
 };
 use crate::{
     Stack,
     broker::Broker,
     console::Console,
     gateway::Shown,
-    traveller::{Traveller, Trip, some_stay},
+    traveller::{Traveller, some_stay},
 };
 
+/// Where the message says when the stay is over.
+const SPOILT: &str = "after breakfast";
+
 /// A message for rewards is spoilt while it waits there: its end of the stay is no instant any more.
-pub(super) async fn message(
-    stack: &Stack,
-    ada: &Traveller,
-    lane: &Lane,
-) -> anyhow::Result<(Trip, Shown)> {
+pub(super) async fn message(stack: &Stack, ada: &Traveller, lane: &Lane) -> anyhow::Result<Shown> {
     let broker = Broker::of(stack).await?;
     let trip = ada.book(&some_stay()).await?;
-    lane.say(&format!("…{} accepted; rewards rests for a moment", brief(&trip)));
+    lane.accepted(&trip, "; rewards rests for a moment");
     stack.pause("rewards").await?;
     let shown = pay_and_confirm(ada, &trip, lane).await?;
     let queue = broker.routing().queue("rewards");
@@ -35,22 +34,23 @@ pub(super) async fn message(
     let letter = broker.take(&queue, STEP_WITHIN, ours).await?;
     let mut spoilt = letter.clone();
     let mut body: Value = serde_json::from_slice(&letter.body)?;
-    body["over_at"] = json!("after breakfast");
+    body["over_at"] = json!(SPOILT);
     spoilt.body = serde_json::to_vec(&body)?;
     broker.send(&spoilt).await?;
     stack.restart("rewards").await?;
     lane.say("the message about its points was spoilt on the way");
 
-    let staff = Console::of(stack, "support_admin");
+    let staff = Console::of(stack, "support_operator");
     let dead = until("dead letter", async || {
         Ok(staff.of_booking(&trip.booking_id).await?.into_iter().next())
     })
     .await?;
     let id = dead["dead_letter_id"].as_str().context("a dead letter has an id")?.to_owned();
-    let whole = staff.show(&id).await?;
-    let cause = dead["cause"].as_str().unwrap_or("?").to_owned();
+    let (cause, state) = (dead["cause"].as_str().unwrap_or("?"), &dead["state"]);
+    ensure!(state == "parked", "it is {state}");
     lane.say(&format!("a dead letter, shown to support: {cause}"));
-    ensure!(whole["body_text"].as_str().is_some_and(|text| text.contains("after breakfast")));
+    let whole = staff.unmask(&id, "to see what was spoilt").await?;
+    ensure!(whole["body_text"].as_str().is_some_and(|text| text.contains(SPOILT)));
     let points = ada.gateway.points().await?;
     let entries = points["entries"].as_array().cloned().unwrap_or_default();
     ensure!(entries.iter().all(|entry| entry["booking_id"] != trip.booking_id.as_str()));
@@ -66,23 +66,19 @@ pub(super) async fn message(
     })
     .await?;
     lane.done("confirmed, its points pending, once");
-    Ok((trip, shown))
+    Ok(shown)
 }
 
-pub(super) async fn worker(
-    stack: &Stack,
-    ada: &Traveller,
-    lane: &Lane,
-) -> anyhow::Result<(Trip, Shown)> {
+pub(super) async fn worker(stack: &Stack, ada: &Traveller, lane: &Lane) -> anyhow::Result<Shown> {
     lane.say("searching and quoting");
     let trip = ada.book(&some_stay()).await?;
     // Not one that has had its part in this booking: its last second of spans dies with it.
     stack.kill("rewards");
-    lane.say(&format!("…{} accepted; rewards got kill -9", brief(&trip)));
+    lane.accepted(&trip, "; rewards got kill -9");
     let shown = pay_and_confirm(ada, &trip, lane).await?;
     lane.say("confirmed without rewards, which is started again");
     stack.restart("rewards").await?;
     until_points(ada, &trip).await?;
     lane.done("confirmed, its points pending, once");
-    Ok((trip, shown))
+    Ok(shown)
 }

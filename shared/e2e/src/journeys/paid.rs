@@ -5,42 +5,42 @@ use serde_json::json;
 
 use super::{
     Lane,
-    steps::{brief, grant, pay_and_confirm, until_points},
+    steps::{grant, pay_and_confirm, until_points},
 };
 use crate::{
     Stack,
     gateway::Shown,
-    traveller::{Traveller, Trip, some_stay},
+    traveller::{Traveller, some_stay},
 };
 
 /// What is given to an account that will redeem some of it.
 pub(super) const GRANT: u64 = 5_000;
 pub(super) const REDEEM: u64 = 2_500;
 
-pub(super) async fn in_ether(ada: &Traveller, lane: &Lane) -> anyhow::Result<(Trip, Shown)> {
+pub(super) async fn in_ether(ada: &Traveller, lane: &Lane) -> anyhow::Result<Shown> {
     lane.say("searching and quoting");
     let trip = ada.book(&some_stay()).await?;
-    lane.say(&format!("…{} accepted, the room is being held", brief(&trip)));
+    lane.accepted(&trip, ", the room is being held");
     let shown = pay_and_confirm(ada, &trip, lane).await?;
     lane.say("confirmed; waiting for the points");
     until_points(ada, &trip).await?;
     lane.done("confirmed, its points pending");
-    Ok((trip, shown))
+    Ok(shown)
 }
 
 pub(super) async fn with_points(
     stack: &Stack,
     ada: &Traveller,
     lane: &Lane,
-) -> anyhow::Result<(Trip, Shown)> {
+) -> anyhow::Result<Shown> {
     lane.say(&format!("given {GRANT} points"));
     grant(stack, &ada.account, GRANT).await?;
     let quote = ada.gateway.quote(&some_stay()).await?;
     let redeem = |body: &mut serde_json::Value| body["redeem_points"] = json!(REDEEM);
     let trip = ada.book_quote(quote, redeem).await?;
-    lane.say(&format!("…{} accepted, {REDEEM} points set aside", brief(&trip)));
+    lane.accepted(&trip, &format!(", {REDEEM} points set aside"));
     let shown = pay_and_confirm(ada, &trip, lane).await?;
     ensure!(shown.0["points"]["redeemed"] == json!(REDEEM), "redeemed: {}", shown.0["points"]);
     lane.done("confirmed, paid in ether and points");
-    Ok((trip, shown))
+    Ok(shown)
 }

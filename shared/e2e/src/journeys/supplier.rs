@@ -9,12 +9,12 @@ use serde_json::json;
 use super::{
     Lane,
     paid::REDEEM,
-    steps::{STEP_WITHIN, brief, decimal, grant, pay, pay_and_confirm, shorter, until},
+    steps::{STEP_WITHIN, decimal, grant, pay, pay_and_confirm, shorter, until},
 };
 use crate::{
     Stack,
     gateway::Shown,
-    traveller::{Traveller, Trip, some_stay},
+    traveller::{Traveller, some_stay},
 };
 
 /// When the contradicting callback comes: long after what it is about.
@@ -24,28 +24,29 @@ pub(super) async fn times_out(
     stack: &Stack,
     ada: &Traveller,
     lane: &Lane,
-) -> anyhow::Result<(Trip, Shown)> {
+) -> anyhow::Result<Shown> {
     lane.say("the supplier will book and never answer");
     let quote = ada.gateway.quote(&some_stay()).await?;
     stack.double().arm("reserve", "timeout_after_commit", 1, None).await?;
     let trip = ada.book_quote(quote, |_| {}).await?;
-    lane.say(&format!("…{} accepted, looked for by our own reference", brief(&trip)));
+    lane.accepted(&trip, ", looked for by our own reference");
     let shown = pay_and_confirm(ada, &trip, lane).await?;
     lane.done("found, confirmed, one reservation");
-    Ok((trip, shown))
+    Ok(shown)
 }
 
 pub(super) async fn contradicts(
     stack: &Stack,
     ada: &Traveller,
     lane: &Lane,
-) -> anyhow::Result<(Trip, Shown)> {
+) -> anyhow::Result<Shown> {
     let double = stack.double();
     lane.say(&format!("a callback will say `cancelled`, {LATE_BY:?} late"));
     let quote = ada.gateway.quote(&some_stay()).await?;
     let late = u64::try_from(LATE_BY.as_millis())?;
     double.arm("callback", "callback_contradicting", 1, Some(late)).await?;
     let trip = ada.book_quote(quote, |_| {}).await?;
+    lane.accepted(&trip, "; the callback is on its way");
     let due = tokio::time::Instant::now() + LATE_BY;
     pay_and_confirm(ada, &trip, lane).await?;
     let reference = double.reservation_of(&trip.guest).await?.reference;
@@ -65,14 +66,10 @@ pub(super) async fn contradicts(
     let shown = ada.gateway.booking(&trip.booking_id).await?;
     ensure!(shown.status() == "confirmed", "a callback made it {}", shown.0);
     lane.done("still confirmed: a callback is only a hint");
-    Ok((trip, shown))
+    Ok(shown)
 }
 
-pub(super) async fn refuses(
-    stack: &Stack,
-    ada: &Traveller,
-    lane: &Lane,
-) -> anyhow::Result<(Trip, Shown)> {
+pub(super) async fn refuses(stack: &Stack, ada: &Traveller, lane: &Lane) -> anyhow::Result<Shown> {
     grant(stack, &ada.account, REDEEM).await?;
     let points = ada.gateway.points().await?["points"]["available"].clone();
     lane.say("the supplier will hold the room and then not sell it");
@@ -85,6 +82,7 @@ pub(super) async fn refuses(
             body["refund_to"] = json!(wallet);
         })
         .await?;
+    lane.accepted(&trip, &format!(", {REDEEM} points set aside"));
     let (payable, _) = pay(ada, &trip, lane).await?;
     let sum = decimal(&payable);
     let undone = |shown: &Shown| shown.status() == "failing" || shown.ended();
@@ -103,5 +101,5 @@ pub(super) async fn refuses(
     })
     .await?;
     lane.done("undone: money and points are back");
-    Ok((trip, shown))
+    Ok(shown)
 }

@@ -3,10 +3,14 @@
 
 use std::{
     io::IsTerminal as _,
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use super::steps::brief;
+use crate::traveller::Trip;
 
 /// As wide as the longest name of a journey.
 pub(crate) const NAME_COLUMNS: usize = 40;
@@ -28,7 +32,8 @@ pub struct Lane {
     name: &'static str,
     bar: Option<ProgressBar>,
     begun: Instant,
-    last: std::sync::Mutex<String>,
+    last: Mutex<String>,
+    trip: Mutex<Option<Trip>>,
 }
 
 impl Teller {
@@ -49,7 +54,7 @@ impl Teller {
             bar.tick();
             bar
         });
-        Lane { name, bar, begun: self.begun, last: std::sync::Mutex::default() }
+        Lane { name, bar, begun: self.begun, last: Mutex::default(), trip: Mutex::default() }
     }
 }
 
@@ -73,6 +78,18 @@ impl Lane {
             None => self.line(" ", what),
         }
         what.clone_into(&mut self.last.lock().unwrap());
+    }
+
+    /// A booking was accepted: whatever becomes of the journey, this one is compared.
+    pub fn accepted(&self, trip: &Trip, what: &str) {
+        *self.trip.lock().unwrap() = Some(trip.clone());
+        self.say(&format!("…{} accepted{what}", brief(trip)));
+    }
+
+    /// The booking that was accepted last.
+    #[must_use]
+    pub fn trip(&self) -> Option<Trip> {
+        self.trip.lock().unwrap().clone()
     }
 
     /// The last thing that happens; its mark comes when everything of it was looked at.

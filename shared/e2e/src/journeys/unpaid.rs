@@ -5,40 +5,34 @@ use serde_json::json;
 
 use super::{
     Lane,
-    steps::{STEP_WITHIN, brief, pay, until, until_confirmed},
+    steps::{STEP_WITHIN, pay, until, until_confirmed},
 };
 use crate::{
     Stack,
     gateway::Shown,
-    traveller::{Traveller, Trip, some_stay},
+    traveller::{Traveller, some_stay},
 };
 
-pub(super) async fn never(
-    stack: &Stack,
-    ada: &Traveller,
-    lane: &Lane,
-) -> anyhow::Result<(Trip, Shown)> {
+pub(super) async fn never(stack: &Stack, ada: &Traveller, lane: &Lane) -> anyhow::Result<Shown> {
     let trip = ada.book(&some_stay()).await?;
+    lane.accepted(&trip, ", being held");
     let payable = ada.until_payable(&trip, STEP_WITHIN).await?;
     let by = payable.0["payment"]["pay_by"].as_str().unwrap_or("?").to_owned();
     let by = by.get(11..19).unwrap_or(&by).to_owned();
-    lane.say(&format!("…{} held; nobody pays until {by}", brief(&trip)));
+    lane.say(&format!("held; nobody pays until {by}"));
     let shown = ada.until_ended(&trip, 2 * STEP_WITHIN).await?;
     ensure!(shown.status() == "failed", "it is {}", shown.0);
     ensure!(shown.0["ended_because"] == json!("not_paid_in_time"), "it is {}", shown.0);
     let reservation = stack.double().reservation_of(&trip.guest).await?;
     ensure!(!reservation.lives(), "{} is still {}", reservation.reference, reservation.state);
     lane.done("undone: the room is free again");
-    Ok((trip, shown))
+    Ok(shown)
 }
 
-pub(super) async fn undone(
-    stack: &Stack,
-    ada: &Traveller,
-    lane: &Lane,
-) -> anyhow::Result<(Trip, Shown)> {
+pub(super) async fn undone(stack: &Stack, ada: &Traveller, lane: &Lane) -> anyhow::Result<Shown> {
     let node = stack.node();
     let trip = ada.book(&some_stay()).await?;
+    lane.accepted(&trip, ", being held");
     ada.until_payable(&trip, STEP_WITHIN).await?;
     // Blocks come by hand, so that the one with the payment can be taken away in time.
     node.stand_still().await?;
@@ -68,5 +62,5 @@ pub(super) async fn undone(
     lane.say("mined again; its depth counts anew");
     let shown = until_confirmed(ada, &trip).await?;
     lane.done("confirmed once the money was final");
-    Ok((trip, shown))
+    Ok(shown)
 }

@@ -12,10 +12,14 @@
 )]
 
 mod accepting;
+mod cancelling;
+mod demo;
 mod edge;
 mod locks;
+mod messages;
 mod paying;
 mod stage;
+mod supplier;
 mod truth;
 mod unknown;
 mod whole;

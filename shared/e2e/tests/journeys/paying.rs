@@ -1,9 +1,11 @@
 //! Money is believed when it is deep enough, not before.
 
+use contracts::asset::Units;
 use e2e::{
     gateway::Shown,
-    traveller::{Traveller, stay_in},
+    traveller::{Traveller, some_stay, stay_in},
 };
+use ruint::aliases::U256;
 use serde_json::{Value, json};
 
 use crate::stage::{self, SOON, until};
@@ -69,4 +71,67 @@ async fn looked_twice(stack: &e2e::Stack) {
         (looks.len() >= 3).then_some(())
     })
     .await;
+}
+
+/// Row: C4
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_whose_transaction_is_replaced_confirms_nothing_and_may_be_paid_again() {
+    let stack = stage::patient("c4").await;
+    let ada = Traveller::of(&stack, "ada").await.unwrap();
+    let node = stack.node();
+    let trip = ada.book(&some_stay()).await.unwrap();
+    let payable = ada.until_payable(&trip, SOON).await.unwrap();
+    node.stand_still().await.unwrap();
+    ada.pay(&payable).await.unwrap();
+    node.mine(2).await.unwrap();
+    let seen = |shown: &Shown| shown.0["payment"]["confirmations"] == json!(2);
+    let seen = ada.until(&trip, "two blocks deep", SOON, seen).await.unwrap();
+    assert_eq!(seen.status(), "confirming_payment");
+
+    // The blocks leave, and the payer spends that money elsewhere.
+    node.reorg(2).await.unwrap();
+    ada.spend_elsewhere().await.unwrap();
+    node.mine(4).await.unwrap();
+    let unpaid = |shown: &Shown| shown.0["payment"]["received"] == "0";
+    let waiting = ada.until(&trip, "unpaid again", SOON, unpaid).await.unwrap();
+    assert_eq!(waiting.status(), "awaiting_payment", "{}", waiting.0);
+    assert!(waiting.next_actions().contains(&"pay"), "{}", waiting.0);
+    assert_eq!(waiting.address(), payable.address());
+    looked_twice(&stack).await;
+    let still = ada.gateway.booking(&trip.booking_id).await.unwrap();
+    assert_eq!(still.status(), "awaiting_payment", "{}", still.0);
+
+    // Paid again it is confirmed, and what left counts for nothing.
+    ada.pay(&waiting).await.unwrap();
+    node.mine_every(1).await.unwrap();
+    let ended = ada.until_ended(&trip, SOON).await.unwrap();
+    assert_eq!(ended.status(), "confirmed");
+    assert_eq!(ended.0["payment"]["received"], payable.amount().unwrap().units.to_string());
+    stack.stop().await.unwrap();
+}
+
+/// Row: C2
+#[tokio::test(flavor = "multi_thread")]
+async fn too_little_can_be_topped_up_at_the_same_address_and_too_much_is_told() {
+    let stack = stage::patient("c2").await;
+    let ada = Traveller::of(&stack, "ada").await.unwrap();
+    let trip = ada.book(&some_stay()).await.unwrap();
+    let payable = ada.until_payable(&trip, SOON).await.unwrap();
+    let asked = payable.amount().unwrap().units;
+    let part = Units(U256::from(1_000_000_000_u64));
+    ada.pay_units(&payable, asked.saturating_sub(part)).await.unwrap();
+    let in_part = |shown: &Shown| shown.0["payment"]["state"] == "part";
+    let less = ada.until(&trip, "paid in part", SOON, in_part).await.unwrap();
+    assert_eq!(less.status(), "awaiting_payment");
+    assert_eq!(less.address(), payable.address());
+    assert_eq!(less.0["payment"]["remaining"], part.to_string(), "{}", less.0);
+    assert!(less.next_actions().contains(&"pay"));
+    // A little more than what was missing.
+    let over = Units(U256::from(7_u64));
+    ada.pay_units(&less, part.checked_add(over).unwrap()).await.unwrap();
+    let ended = ada.until_ended(&trip, SOON).await.unwrap();
+    assert_eq!(ended.status(), "confirmed");
+    let received = asked.checked_add(over).unwrap();
+    assert_eq!(ended.0["payment"]["received"], received.to_string());
+    stack.stop().await.unwrap();
 }

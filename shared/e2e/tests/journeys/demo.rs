@@ -1,0 +1,30 @@
+//! The demo on a stack of its own: it tells hostile journeys, compares, and says so in one line.
+
+use crate::stage;
+
+/// Row: K3
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_meets_a_hostile_supplier_a_reorg_and_a_kill_and_reports_that_nothing_is_wrong() {
+    let stack = stage::patient("k3").await;
+    let mut demo = tokio::process::Command::new(stack.bin().join("demo"));
+    demo.args(["--once", "--json", "--stack", "k3"]).kill_on_drop(true);
+    // All but the one that waits for a minute.
+    let journeys = ["times out", "contradicts", "refuses", "reorg", "spoilt", "killed"];
+    for journey in journeys {
+        demo.args(["--only", journey]);
+    }
+    let demo = demo.output().await.unwrap();
+    let said = String::from_utf8_lossy(&demo.stdout).into_owned();
+    let progress = String::from_utf8_lossy(&demo.stderr).into_owned();
+    assert!(demo.status.success(), "{progress}\n{said}");
+    let summary: serde_json::Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    assert_eq!(summary["bookings"], journeys.len(), "{said}");
+    assert_eq!(summary["confirmed"], journeys.len() - 1, "{said}");
+    assert_eq!(summary["undone"], 1, "{said}");
+    assert_eq!(summary["traces_complete"], journeys.len(), "{said}");
+    for wrong in ["review", "lost", "double", "orphaned", "overcharged"] {
+        assert_eq!(summary[wrong], 0, "{said}");
+    }
+    assert!(progress.matches('✓').count() == journeys.len(), "{progress}");
+    stack.stop().await.unwrap();
+}
