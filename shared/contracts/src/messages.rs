@@ -9,8 +9,8 @@ pub use booking::{
     BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, ConfirmedLeg,
 };
 pub use payments::{
-    Closing, PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared, PaymentRefund,
-    PaymentRefundChanged, PaymentSeen, PaymentSettled, RefundBasis, RefundState,
+    CloseBecause, Closing, PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared,
+    PaymentRefund, PaymentRefundChanged, PaymentSeen, PaymentSettled, RefundBasis, RefundState,
 };
 pub use rewards::{PointsChanged, PointsState, PointsWanted, WantedPoints};
 pub use suppliers::{

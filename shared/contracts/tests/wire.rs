@@ -232,17 +232,18 @@ fn payments() {
         "#]],
     );
     check(
-        &PaymentSettled { booking_id, payment_id, seq: 3, received },
+        &PaymentSettled { booking_id, payment_id, seq: 3, received, complete: true },
         &expect![[r#"
         event holdfast.payment.settled.v1
-        {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","seq":3,"received":"80000000000000000"}
+        {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","seq":3,"received":"80000000000000000","complete":true}
     "#]],
     );
+    let because = CloseBecause::NotPaid;
     check(
-        &PaymentClose { booking_id, payment_id },
+        &PaymentClose { booking_id, payment_id, because },
         &expect![[r#"
         command holdfast.payment.close.v1
-        {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003"}
+        {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","because":"not_paid"}
     "#]],
     );
     for (closing, expected) in [

@@ -86,9 +86,19 @@ impl Anvil {
     /// When it does not start.
     #[must_use]
     pub fn start() -> Self {
+        Self::of_chain(31_337)
+    }
+
+    /// Starts a node of another chain.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn of_chain(number: u64) -> Self {
+        let number = number.to_string();
         let (child, port) = start(|port| {
             let mut command = Command::new(&Infra::get().anvil);
-            command.args(["--host", "127.0.0.1", "--chain-id", "31337", "--silent"]).args([
+            command.args(["--host", "127.0.0.1", "--chain-id", &number, "--silent"]).args([
                 "--slots-in-an-epoch",
                 "1",
                 "--port",

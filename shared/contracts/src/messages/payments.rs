@@ -75,10 +75,27 @@ pub struct PaymentSettled {
     pub seq: u64,
     /// All that settled.
     pub received: Units,
+    /// Whether that pays the price, give or take what the asset tolerates.
+    #[serde(default)]
+    pub complete: bool,
 }
 message!(PaymentSettled, Event, "holdfast.payment.settled.v1", booking_id);
 
-/// Command to payment-verification: decide now whether money came; nothing that comes later counts.
+/// Why a payment is to be closed, and with it what has to be known before it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CloseBecause {
+    /// Nobody was ever shown what to pay, so nobody can have paid.
+    NeverShown,
+    /// The deadline passed without the money: what was mined in time and is found yet still pays.
+    #[default]
+    NotPaid,
+    /// The booking is undone: whatever came, or comes, goes back.
+    Undone,
+}
+
+/// Command to payment-verification: say whether money came, once that can be known; nothing that
+/// comes after the answer counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PaymentClose {
@@ -86,6 +103,9 @@ pub struct PaymentClose {
     pub booking_id: BookingId,
     /// The request; closing one that was never prepared is remembered.
     pub payment_id: PaymentId,
+    /// Why.
+    #[serde(default)]
+    pub because: CloseBecause,
 }
 message!(PaymentClose, Command, "holdfast.payment.close.v1", booking_id);
 
