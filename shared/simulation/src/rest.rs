@@ -136,7 +136,9 @@ impl World {
         match booking.phase {
             Phase::Confirmed | Phase::Completed | Phase::Committing => {
                 let due = booking.payment.asked.as_ref().map_or(received, |asked| asked.units);
-                let paid = payment.settled && received >= due && payment.refunds.is_empty();
+                // What came beyond the price may go back when the customer asks for it.
+                let back = payment.refunded() <= received.saturating_sub(due);
+                let paid = payment.settled && received >= due && back;
                 (!paid && !booking.payment.is_free()).then(|| format!("{received} for {due}"))
             }
             Phase::Unwinding | Phase::Failed | Phase::Cancelled => {

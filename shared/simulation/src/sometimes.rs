@@ -42,6 +42,7 @@ pub enum Sometimes {
     CancelledByCustomer,
     CancelledWhenBought,
     CancelledForAFee,
+    RefundAddressGiven,
     CancelRefused,
     PointsRefused,
     LegsWentApart,
@@ -52,7 +53,7 @@ pub enum Sometimes {
 }
 
 impl Sometimes {
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 45] = [
         Self::TimeoutBeforeArrival,
         Self::TimeoutAfterCommit,
         Self::LateCommit,
@@ -90,6 +91,7 @@ impl Sometimes {
         Self::CancelledByCustomer,
         Self::CancelledWhenBought,
         Self::CancelledForAFee,
+        Self::RefundAddressGiven,
         Self::CancelRefused,
         Self::PointsRefused,
         Self::LegsWentApart,

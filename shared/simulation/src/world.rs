@@ -8,6 +8,7 @@ use contracts::{
     policy,
     supplier::Supplier,
 };
+use payment_verification_core::decide::Patience;
 use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
 use supplier_sync_core::Call;
 use suppliers::{Access, HttpRequest, Sent};
@@ -75,6 +76,7 @@ pub(crate) enum Happening {
     Push(Push),
     Accept(BookingId),
     Cancel(BookingId),
+    GiveAddress(BookingId),
     Pay { booking_id: BookingId, part: u32 },
     Mine,
     Watch,
@@ -116,7 +118,8 @@ pub(crate) struct World {
 
     pub(crate) rapid: Rapid,
     pub(crate) chain: Chain,
-    pub(crate) mining: bool,
+    /// When the next block comes, if one is planned.
+    pub(crate) mining: Option<DateTime<Utc>>,
     pub(crate) watching: bool,
     pub(crate) travellers: BTreeMap<BookingId, Traveller>,
     /// Whose leg it is.
@@ -139,13 +142,15 @@ impl World {
         let faults = Faults::draw(mix, &mut rng);
         let shipped = policy::Policy::parse(policy::DEFAULT).unwrap();
         let registry = payment_verification_core::assets::DEFAULT;
-        let chain = Chain::new();
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let chain = Chain::new(now);
+        let grace = TimeDelta::from_std(shipped.payment.grace).unwrap();
         let mut legs = supplier_sync_core::Policy::of(shipped.of(Supplier::Rapid));
         if sabotage == Sabotage::NotFoundTrustedEarly {
             legs.visible_after_max = TimeDelta::zero();
         }
         Self {
-            now: DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
+            now,
             agenda: Agenda::new(),
             rng,
             supplier_is_true: faults.breaks_promises == 0,
@@ -174,6 +179,7 @@ impl World {
             },
             payments: Payments {
                 registry: payment_verification_core::assets::Registry::parse(registry).unwrap(),
+                patience: Patience { grace, block_time: TimeDelta::seconds(12) },
                 rows: BTreeMap::new(),
                 journals: BTreeMap::new(),
                 owners: BTreeMap::new(),
@@ -189,7 +195,7 @@ impl World {
             parked: BTreeSet::new(),
             rapid: Rapid::new(TimeDelta::seconds(setting.hold_for_s)),
             chain,
-            mining: false,
+            mining: None,
             watching: false,
             travellers: BTreeMap::new(),
             leg_owners: BTreeMap::new(),
@@ -242,6 +248,7 @@ impl World {
             Happening::Push(push) => self.push(push),
             Happening::Accept(booking_id) => self.accept(booking_id),
             Happening::Cancel(booking_id) => self.cancel(booking_id),
+            Happening::GiveAddress(booking_id) => self.give_address(booking_id),
             Happening::Pay { booking_id, part } => self.pay(booking_id, part),
             Happening::Mine => self.mine(),
             Happening::Watch => self.watch(),

@@ -54,6 +54,21 @@ impl Stack {
         height.with_context(|| format!("no chain in {told}"))
     }
 
+    /// Runs one of a service's own commands where the service runs; what it printed.
+    ///
+    /// # Errors
+    /// When it cannot be started or fails, with all that it said.
+    pub async fn command(&self, service: &str, arguments: &[&str]) -> anyhow::Result<String> {
+        let recipe = self.recipe(service)?;
+        let mut command = tokio::process::Command::new(&recipe.exe);
+        command.args(arguments).env_clear().envs(recipe.env).kill_on_drop(true);
+        let done = command.output().await.with_context(|| format!("starting {service}"))?;
+        let said = String::from_utf8_lossy(&done.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&done.stderr);
+        anyhow::ensure!(done.status.success(), "{service} {arguments:?}: {said}{errors}");
+        Ok(said)
+    }
+
     #[must_use]
     pub fn double(&self) -> Double {
         Double::at(&self.url(DOUBLES))

@@ -1,6 +1,6 @@
 //! Commits: rows change, are checked, and what follows is put on its way.
 
-use booking_core::{Booking, Phase, Recorded};
+use booking_core::{Action, Booking, Phase, Recorded, next_actions};
 use contracts::{
     ids::{BookingId, LegId},
     message::Message as _,
@@ -44,6 +44,7 @@ impl World {
                     let id = payment.payment_id;
                     self.payments.journals.entry(id).or_default().extend(events);
                     self.payments.rows.insert(id, *payment);
+                    self.plan_block();
                 }
                 Rows::Watched(cursor) => self.payments.cursor = cursor,
                 Rows::Account(id, account, events) => {
@@ -89,9 +90,14 @@ impl World {
         self.note_booking(before.as_deref(), &booking);
         let awaits = |b: &Booking| b.phase == Phase::AwaitingPayment;
         let shown = awaits(&booking) && !before.as_deref().is_some_and(awaits);
+        let asks = |b: &Booking| next_actions(b).contains(&Action::Refund);
+        let asked = asks(&booking) && !before.as_deref().is_some_and(asks);
         self.bookings.journals.entry(id).or_default().extend(recorded);
         if shown {
             self.shown_to_pay(&booking);
+        }
+        if asked {
+            self.asked_where_to(id);
         }
         self.bookings.rows.insert(id, booking);
     }

@@ -221,6 +221,32 @@ impl World {
         }
     }
 
+    /// Money waits for an address; most customers give one sooner or later.
+    pub(super) fn asked_where_to(&mut self, booking_id: BookingId) {
+        if self.chance(700) {
+            let seconds = self.seconds(30, 48 * 3_600);
+            self.put_in(seconds, Happening::GiveAddress(booking_id));
+        }
+    }
+
+    pub(super) fn give_address(&mut self, booking_id: BookingId) {
+        if self.crashes() {
+            self.hit(Sometimes::CrashBeforeCommit);
+            return self.put_in(3, Happening::GiveAddress(booking_id));
+        }
+        let command = Command::Refund { to: format!("0x{:040x}", 0xba5e) };
+        match self.bookings.ask(booking_id, &command, self.now) {
+            Ok(commit) => {
+                self.hit(Sometimes::RefundAddressGiven);
+                self.tell(Some(booking_id), || "the customer says where to".to_owned());
+                self.transact(Role::Booking, commit);
+            }
+            // The money left again, or went back meanwhile.
+            Err(Refusal::NotAllowed { .. }) => {}
+            Err(refusal) => panic!("an address was refused: {refusal}"),
+        }
+    }
+
     /// The customer is shown what to pay.
     pub(super) fn shown_to_pay(&mut self, booking: &Booking) {
         let booking_id = booking.booking_id;

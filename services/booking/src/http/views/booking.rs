@@ -47,6 +47,8 @@ pub(crate) struct ShownBooking {
     points: Option<ShownPoints>,
     /// Why it was or is being undone.
     ended_because: Option<EndWhy>,
+    /// What cancelling it cost, where it was bought before.
+    cancellation: Option<ShownCancellation>,
     /// A person looks at it.
     review: Option<ShownReview>,
     /// What can be done now; anything else is refused.
@@ -55,6 +57,20 @@ pub(crate) struct ShownBooking {
     /// have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     events_url: Option<String>,
+}
+
+/// What the customer agreed to when cancelling what was bought.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BookingCancellation)]
+struct ShownCancellation {
+    #[schema(value_type = shapes::Money)]
+    fee: Money,
+    /// The part of the payment that pays the fee, in the smallest unit; the rest goes back.
+    #[schema(value_type = shapes::Units)]
+    fee_units: Units,
+    /// Whether redeemed points come back; if not, they pay a part of the fee.
+    points_back: bool,
 }
 
 /// One leg of a booking: one reservation at a supplier.
@@ -204,6 +220,11 @@ pub(crate) fn at_depth(app: &App, booking: &Booking, depth: Option<u64>) -> Show
             state: points.known.map(PointsWord::from),
         }),
         ended_because: booking.end.map(|end| end.why.into()),
+        cancellation: booking.cancellation.map(|agreed| ShownCancellation {
+            fee: agreed.fee,
+            fee_units: agreed.kept,
+            points_back: agreed.points_back,
+        }),
         review: booking.review.map(|review| ShownReview {
             why: review.why.into(),
             since: review.since,
