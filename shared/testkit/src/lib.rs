@@ -19,6 +19,7 @@ pub mod database;
 pub mod infra;
 pub mod logs;
 pub mod nodes;
+mod preview;
 pub mod proxy;
 mod service;
 
@@ -28,6 +29,7 @@ pub use database::Database;
 pub use infra::Infra;
 pub use logs::Logs;
 pub use nodes::{Anvil, Redis, redis};
+pub use preview::preview_of;
 pub use proxy::Proxy;
 pub use service::TestService;
 

@@ -19,6 +19,7 @@ mod live;
 mod messages;
 mod neighbour;
 mod openapi;
+mod preview;
 mod refunding;
 mod support;
 mod timers;

@@ -100,6 +100,19 @@ impl World {
         self.send(request.unwrap()).await
     }
 
+    /// Asks as another service does, with a body.
+    pub(crate) async fn internal_post(&self, path: &str, body: &Value) -> Answer {
+        let token = self
+            .signer
+            .token("support-console", &[], "internal", Duration::from_secs(600))
+            .unwrap();
+        let request = Request::post(path)
+            .header("authorization", format!("Bearer {}", token.expose_secret()))
+            .header("content-type", "application/json")
+            .body(Body::from(body.to_string()));
+        self.send(request.unwrap()).await
+    }
+
     pub(crate) fn token(&self, account: &str) -> String {
         let token = self.signer.token(account, &[], "holdfast", Duration::from_secs(600)).unwrap();
         token.expose_secret().to_owned()

@@ -15,4 +15,5 @@ mod earning;
 mod edge;
 mod house;
 mod ledger;
+mod preview;
 mod redeeming;

@@ -14,6 +14,7 @@
 mod callbacks;
 mod crashes;
 mod legs;
+mod preview;
 mod shop;
 mod support;
 mod undo;

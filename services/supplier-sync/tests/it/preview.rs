@@ -1,0 +1,45 @@
+//! What a message would do, said without doing it: no supplier hears of it.
+
+use axum::http::StatusCode;
+use contracts::{
+    internal::{PreviewEffect, PreviewReply},
+    messages::{LegWanted, WantedLeg},
+};
+use testkit::preview_of;
+
+use crate::world::World;
+
+#[tokio::test]
+async fn a_preview_calls_no_supplier_and_says_that_it_would() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    let before = world.dump().await;
+    let wanted = LegWanted {
+        booking_id: leg.booking_id,
+        leg_id: leg.leg_id,
+        version: 1,
+        wanted: WantedLeg::Held,
+        order: leg.order.clone(),
+    };
+    let request = preview_of(supplier_sync::ROLE, &wanted);
+    let token = world.token("internal");
+    let (status, body) = world.post(&app, "/internal/preview", &token, &request).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let reply: PreviewReply = serde_json::from_value(body).unwrap();
+    assert_eq!(reply.effect, PreviewEffect::Changes, "{reply:?}");
+    assert_eq!(reply.before, None);
+    assert_eq!(reply.after.as_deref(), Some("wanted held, told nothing"));
+    let has = |line: &str| reply.changes.iter().any(|change| change == line);
+    assert!(has("leg: 1 added") && has("starts what follows the commit: 1"), "{reply:?}");
+    assert_eq!(world.dump().await, before, "nothing is written");
+
+    // The supplier is asked for this leg once, by the message itself.
+    world.want(&leg, 1, WantedLeg::Held).await;
+    world.told_held().await;
+    assert_eq!(world.asked("reserve").await, 1);
+    let (_, body) = world.post(&app, "/internal/preview", &token, &request).await;
+    let reply: PreviewReply = serde_json::from_value(body).unwrap();
+    assert_eq!(reply.effect, PreviewEffect::NoChange, "{reply:?}");
+    assert_eq!(reply.before.as_deref(), Some("wanted held, told held"));
+}
