@@ -29,7 +29,6 @@ async fn ask(world: &World, booking_id: Uuid, query: &str, body: &Value) -> Answ
 }
 
 /// Row: A3
-/// Row: A9
 #[tokio::test(flavor = "multi_thread")]
 async fn a_confirmed_booking_is_cancelled_for_the_fee_that_was_agreed_to_and_no_other() {
     let world = World::new().await;
