@@ -1,0 +1,427 @@
+//! One refund: granted here, sent by the treasury, proven on its chain.
+//!
+//! A payout is a transfer in a transaction that the treasury named for this refund, to the refund's
+//! address, in its asset. The treasury's word alone proves nothing, and neither does a transfer
+//! that it does not own up to: people receive money from others, too.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contracts::{
+    asset::Units,
+    messages::{RefundBasis, RefundState},
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    assets::is_evm_address,
+    chain::{Hash32, TransferKey},
+    command::RefundAsked,
+    decide::{Means, Refusal},
+    event::{Event, Grant},
+    evolve::evolve,
+    fact::Sighted,
+    ledger::Account,
+    state::{Payment, Posted, Sighting, Transfer},
+};
+
+/// One granted refund.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    /// How much.
+    pub units: Units,
+    /// Where to, once the customer said so.
+    pub to: Option<String>,
+    /// At which value it was computed.
+    pub basis: RefundBasis,
+    /// How deep a payout must be to be final.
+    pub confirmations: u32,
+    /// How far.
+    pub state: RefundState,
+    /// Every payout ever seen.
+    pub payouts: BTreeMap<TransferKey, Transfer>,
+    /// The payout that proves it, once it is final.
+    pub proof: Option<TransferKey>,
+    /// What was found out once and is not told again.
+    pub told: BTreeSet<Finding>,
+}
+
+/// Something about a refund that a person must look into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "what", content = "transaction", rename_all = "snake_case")]
+pub enum Finding {
+    /// It was not proven in time.
+    Overdue,
+    /// The treasury has something else under its id, or forgot what it had.
+    Disputed,
+    /// A transaction that the treasury named is final and brings its address nothing.
+    Astray(Hash32),
+}
+
+/// Why a payout does not prove its refund.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Misspent {
+    /// It is not of the amount that was granted.
+    WrongAmount,
+    /// Another payout proved the refund already.
+    Twice,
+    /// The refund had failed.
+    AfterFailure,
+}
+
+/// What happened to one refund.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum RefundChange {
+    /// It was asked for and cannot be granted; asked for again, it is looked at anew.
+    Refused {
+        /// How much was asked for.
+        units: Units,
+        /// Why not.
+        refusal: Refusal,
+    },
+    /// The customer said where to; it stays so.
+    AddressGiven {
+        /// Where to.
+        to: String,
+    },
+    /// The treasury says that it cannot send it; what it was of is due again.
+    Failed {
+        /// How much is due again.
+        units: Units,
+    },
+    /// A payout stands in a block.
+    PayoutSeen(Sighted),
+    /// A payout of the right amount stands on canonical blocks.
+    Sent {
+        /// Which.
+        payout: TransferKey,
+    },
+    /// No such payout stands any more.
+    Unsent,
+    /// A payout of the right amount is final: the refund arrived.
+    Confirmed {
+        /// Which.
+        payout: TransferKey,
+        /// How much.
+        units: Units,
+    },
+    /// A payout is final and proves nothing.
+    Misspent {
+        /// Which.
+        payout: TransferKey,
+        /// How much.
+        units: Units,
+        /// Why.
+        why: Misspent,
+    },
+    /// A payout that had been final left the chain: the reorg was deeper than the policy.
+    Reversed {
+        /// Which.
+        payout: TransferKey,
+        /// How much.
+        units: Units,
+        /// Whether it was the proof.
+        proof: bool,
+    },
+    /// Something was found out that a person must look into.
+    Found(Finding),
+}
+
+impl RefundChange {
+    /// The change's name in the journal and in the ledger.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Refused { .. } => "refund_refused",
+            Self::AddressGiven { .. } => "refund_address_given",
+            Self::Failed { .. } => "refund_failed",
+            Self::PayoutSeen(_) => "payout_seen",
+            Self::Sent { .. } => "refund_sent",
+            Self::Unsent => "refund_unsent",
+            Self::Confirmed { .. } => "refund_confirmed",
+            Self::Misspent { .. } => "payout_misspent",
+            Self::Reversed { .. } => "payout_reversed",
+            Self::Found(_) => "refund_finding",
+        }
+    }
+
+    /// The reason for which a person must look into it, if one must.
+    #[must_use]
+    pub const fn case(&self) -> Option<&'static str> {
+        match self {
+            Self::Failed { .. } => Some("refund_failed"),
+            Self::Misspent { why: Misspent::WrongAmount, .. } => Some("refund_wrong_amount"),
+            Self::Misspent { why: Misspent::Twice, .. } => Some("refund_sent_twice"),
+            Self::Misspent { why: Misspent::AfterFailure, .. } => Some("refund_sent_after_failure"),
+            Self::Reversed { .. } => Some("refund_reversed"),
+            Self::Found(Finding::Overdue) => Some("refund_overdue"),
+            Self::Found(Finding::Disputed) => Some("refund_disputed"),
+            Self::Found(Finding::Astray(_)) => Some("refund_astray"),
+            Self::Refused { .. }
+            | Self::AddressGiven { .. }
+            | Self::PayoutSeen(_)
+            | Self::Sent { .. }
+            | Self::Unsent
+            | Self::Confirmed { .. } => None,
+        }
+    }
+
+    /// The transaction it is about, if it is about one.
+    #[must_use]
+    pub const fn transaction(&self) -> Option<Hash32> {
+        match self {
+            Self::PayoutSeen(sighted) => Some(sighted.key.transaction),
+            Self::Sent { payout }
+            | Self::Confirmed { payout, .. }
+            | Self::Misspent { payout, .. }
+            | Self::Reversed { payout, .. } => Some(payout.transaction),
+            Self::Found(Finding::Astray(transaction)) => Some(*transaction),
+            Self::Refused { .. }
+            | Self::AddressGiven { .. }
+            | Self::Failed { .. }
+            | Self::Unsent
+            | Self::Found(Finding::Overdue | Finding::Disputed) => None,
+        }
+    }
+
+    /// What the change moves between which accounts.
+    #[must_use]
+    pub fn moves(&self) -> Vec<(Account, Account, Units)> {
+        use Account::{Misspent as Wasted, PaidOut, RefundDue, RefundGranted};
+        match self {
+            Self::Failed { units } => vec![(RefundGranted, RefundDue, *units)],
+            Self::Confirmed { units, .. } => vec![(RefundGranted, PaidOut, *units)],
+            Self::Misspent { units, .. } => vec![(Wasted, PaidOut, *units)],
+            Self::Reversed { units, proof: true, .. } => vec![(PaidOut, RefundGranted, *units)],
+            Self::Reversed { units, proof: false, .. } => vec![(PaidOut, Wasted, *units)],
+            Self::Refused { .. }
+            | Self::AddressGiven { .. }
+            | Self::PayoutSeen(_)
+            | Self::Sent { .. }
+            | Self::Unsent
+            | Self::Found(_) => vec![],
+        }
+    }
+}
+
+/// Decides what was asked of a refund; nothing for a repeat.
+pub(crate) fn decide(
+    payment: &Payment,
+    asked: &RefundAsked,
+    means: &Means<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    if asked.to.as_deref().is_some_and(|to| !can_receive(to)) {
+        return Err(Refusal::NoAddress);
+    }
+    match payment.refunds.get(&asked.refund_id) {
+        Some(granted) => again(granted, asked),
+        None => grant(payment, asked, means),
+    }
+}
+
+/// The same refund once more: it may bring the address that was missing, and nothing else.
+fn again(granted: &Refund, asked: &RefundAsked) -> Result<Vec<Event>, Refusal> {
+    if (granted.units, granted.basis) != (asked.units, asked.basis) {
+        return Err(Refusal::OtherRefund);
+    }
+    match (&granted.to, &asked.to) {
+        (_, None) => Ok(vec![]),
+        (Some(known), Some(to)) if known.eq_ignore_ascii_case(to) => Ok(vec![]),
+        (Some(_), Some(_)) => Err(Refusal::OtherRefund),
+        (None, Some(to)) => {
+            let change = RefundChange::AddressGiven { to: to.clone() };
+            Ok(vec![Event::Refund { refund_id: asked.refund_id, change }])
+        }
+    }
+}
+
+fn grant(payment: &Payment, asked: &RefundAsked, means: &Means<'_>) -> Result<Vec<Event>, Refusal> {
+    let Some(request) = &payment.request else { return Err(Refusal::NothingToRefund) };
+    if asked.basis != RefundBasis::Then {
+        return Err(Refusal::OtherBasis);
+    }
+    if asked.units.is_zero() {
+        return Err(Refusal::NothingToRefund);
+    }
+    if !payment.settled && payment.closing.is_none() {
+        return Err(Refusal::StillOpen);
+    }
+    let available = payment.final_units().saturating_sub(payment.refunded());
+    if asked.units > available {
+        return Err(Refusal::NotSettled { available });
+    }
+    let of_due = asked.units.min(payment.book.credit_of(Account::RefundDue));
+    let of_excess = asked.units.saturating_sub(of_due).min(payment.book.credit_of(Account::Excess));
+    let depth = means.asset.map(|asset| asset.confirmations_for(asked.units));
+    Ok(vec![Event::RefundGranted(Grant {
+        refund_id: asked.refund_id,
+        units: asked.units,
+        to: asked.to.clone(),
+        basis: asked.basis,
+        confirmations: depth.unwrap_or(request.confirmations),
+        of_due,
+        of_excess,
+        of_price: asked.units.saturating_sub(of_due).saturating_sub(of_excess),
+    })])
+}
+
+/// What is kept of a refund that was refused. One that was granted before goes on as it is.
+pub(crate) fn refused(payment: &Payment, asked: &RefundAsked, refusal: Refusal) -> Event {
+    if payment.refunds.contains_key(&asked.refund_id) {
+        return Event::Refused { refusal };
+    }
+    let change = RefundChange::Refused { units: asked.units, refusal };
+    Event::Refund { refund_id: asked.refund_id, change }
+}
+
+/// Whether money can be sent to this text; what is sent to the address of nobody is gone.
+fn can_receive(to: &str) -> bool {
+    is_evm_address(to) && to.bytes().skip(2).any(|digit| digit != b'0')
+}
+
+/// Applies a change, no questions asked.
+pub(crate) fn apply(payment: &mut Payment, refund_id: Uuid, change: &RefundChange) {
+    let Some(refund) = payment.refunds.get_mut(&refund_id) else { return };
+    match change {
+        RefundChange::Refused { .. } => {}
+        RefundChange::AddressGiven { to } => refund.to = Some(to.clone()),
+        RefundChange::Failed { .. } => refund.state = RefundState::Failed,
+        RefundChange::PayoutSeen(sighted) => {
+            let payout = refund.payouts.entry(sighted.key.clone()).or_default();
+            payout.sightings.insert(sighted.block.hash, Sighting::of(sighted));
+        }
+        RefundChange::Sent { .. } => refund.state = RefundState::Sent,
+        RefundChange::Unsent => refund.state = RefundState::Granted,
+        RefundChange::Confirmed { payout, units } => {
+            refund.post(payout, Posted::Final(*units));
+            refund.proof = Some(payout.clone());
+            refund.state = RefundState::Confirmed;
+        }
+        RefundChange::Misspent { payout, units, .. } => refund.post(payout, Posted::Final(*units)),
+        RefundChange::Reversed { payout, proof, .. } => {
+            refund.post(payout, Posted::Nothing);
+            if *proof {
+                refund.proof = None;
+                refund.state = RefundState::Granted;
+            }
+        }
+        RefundChange::Found(finding) => drop(refund.told.insert(*finding)),
+    }
+}
+
+impl Refund {
+    /// A refund that was just granted.
+    pub(crate) fn granted(grant: &Grant) -> Self {
+        Self {
+            units: grant.units,
+            to: grant.to.clone(),
+            basis: grant.basis,
+            confirmations: grant.confirmations,
+            state: RefundState::Granted,
+            payouts: BTreeMap::new(),
+            proof: None,
+            told: BTreeSet::new(),
+        }
+    }
+
+    fn post(&mut self, payout: &TransferKey, posted: Posted) {
+        if let Some(payout) = self.payouts.get_mut(payout) {
+            payout.posted = posted;
+        }
+    }
+}
+
+/// A payout was seen; nothing for a repeat.
+pub(crate) fn seen(payment: &Payment, refund_id: Uuid, sighted: &Sighted) -> Vec<Event> {
+    let Some(refund) = payment.refunds.get(&refund_id) else { return vec![] };
+    let known = refund.payouts.get(&sighted.key);
+    let known = known.and_then(|payout| payout.sightings.get(&sighted.block.hash));
+    if known.is_some_and(|known| known.look >= sighted.look) {
+        return vec![];
+    }
+    vec![Event::Refund { refund_id, change: RefundChange::PayoutSeen(sighted.clone()) }]
+}
+
+/// The treasury says that it cannot send it, and has not.
+pub(crate) fn rejected(payment: &Payment, refund_id: Uuid) -> Vec<Event> {
+    let Some(refund) = payment.refunds.get(&refund_id) else { return vec![] };
+    if refund.state != RefundState::Granted || !refund.payouts.is_empty() {
+        return vec![];
+    }
+    vec![Event::Refund { refund_id, change: RefundChange::Failed { units: refund.units } }]
+}
+
+/// Something was found out; nothing when it was known, or when the refund arrived in time.
+pub(crate) fn found(payment: &Payment, refund_id: Uuid, finding: Finding) -> Vec<Event> {
+    let Some(refund) = payment.refunds.get(&refund_id) else { return vec![] };
+    let ended = matches!(refund.state, RefundState::Confirmed | RefundState::Failed);
+    if refund.told.contains(&finding) || (finding == Finding::Overdue && ended) {
+        return vec![];
+    }
+    vec![Event::Refund { refund_id, change: RefundChange::Found(finding) }]
+}
+
+/// What follows for the refunds from everything that is known, at a head if one is known.
+pub(crate) fn follow(payment: &Payment, head: Option<(u64, u64)>) -> Vec<Event> {
+    let (mut payment, mut events) = (payment.clone(), vec![]);
+    let ids: Vec<Uuid> = payment.refunds.keys().copied().collect();
+    for refund_id in ids {
+        while let Some(change) = next(&payment, refund_id, head) {
+            let event = Event::Refund { refund_id, change };
+            payment = evolve(payment, &event);
+            events.push(event);
+        }
+    }
+    events
+}
+
+/// The next thing that follows for one refund; nothing when it is at rest.
+fn next(payment: &Payment, refund_id: Uuid, head: Option<(u64, u64)>) -> Option<RefundChange> {
+    let refund = payment.refunds.get(&refund_id)?;
+    // A token's contract may move another amount in another block.
+    let gone = refund.payouts.iter().find_map(|(key, payout)| match payout.posted {
+        Posted::Final(units) => {
+            let stands = payment.stands(payout).is_some_and(|sighting| sighting.units == units);
+            (!stands).then(|| (key.clone(), units))
+        }
+        Posted::Nothing | Posted::Reversed(_) => None,
+    });
+    if let Some((payout, units)) = gone {
+        let proof = refund.proof.as_ref() == Some(&payout);
+        return Some(RefundChange::Reversed { payout, units, proof });
+    }
+    // The oldest first, so that of two payouts the second is the one too many.
+    let mut open: Vec<(Sighting, &TransferKey)> = refund
+        .payouts
+        .iter()
+        .filter(|(_, payout)| payout.posted == Posted::Nothing)
+        .filter_map(|(key, payout)| Some((payment.stands(payout)?, key)))
+        .collect();
+    open.sort_by_key(|(sighting, key)| (sighting.height, (*key).clone()));
+    let right = open.iter().find(|(sighting, _)| sighting.units == refund.units);
+    match (refund.state, right) {
+        (RefundState::Granted, Some((_, key))) => {
+            return Some(RefundChange::Sent { payout: (*key).clone() });
+        }
+        (RefundState::Sent, None) => return Some(RefundChange::Unsent),
+        _ => {}
+    }
+    let (head, look) = head?;
+    let is_final = |sighting: &Sighting| {
+        let depth = head.saturating_add(1).saturating_sub(sighting.height);
+        sighting.look <= look && depth >= u64::from(refund.confirmations)
+    };
+    let (sighting, payout) = open.into_iter().find(|(sighting, _)| is_final(sighting))?;
+    let (payout, units) = (payout.clone(), sighting.units);
+    let why = match refund.state {
+        _ if units != refund.units => Misspent::WrongAmount,
+        RefundState::Sent | RefundState::Granted => {
+            return Some(RefundChange::Confirmed { payout, units });
+        }
+        RefundState::Confirmed => Misspent::Twice,
+        RefundState::Failed => Misspent::AfterFailure,
+    };
+    Some(RefundChange::Misspent { payout, units, why })
+}

@@ -1,0 +1,332 @@
+//! Refunds: their rows, which are a part of their payment's fold, and what the treasury is to be
+//! asked about them.
+
+use std::time::Duration;
+
+use chassis::trace::TraceContext;
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::{
+    asset::Units,
+    ids::{BookingId, PaymentId},
+    messages::RefundState,
+};
+use messaging::{StoreError, database};
+use payment_verification_core::{
+    Payment,
+    chain::Hash32,
+    state::{Posted, Request},
+};
+use sqlx::{FromRow, PgConnection, PgPool};
+use uuid::Uuid;
+
+use crate::address::address_key;
+
+/// Writes refunds as their payments have them. One that gets its address is to be handed over at
+/// once, and one whose proof left the chain is looked after again.
+pub(crate) async fn save(
+    conn: &mut PgConnection,
+    touched: &[(&Payment, Uuid)],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let rows: Vec<Row<'_>> = touched.iter().filter_map(Row::of).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into refund as old (refund_id, payment_id, booking_id, units, address, address_key,
+             state, chain, contract, asset, confirmations, granted_at, addressed_at, next_ask_at)
+         select r.refund_id, r.payment_id, r.booking_id, r.units::numeric, r.address, r.address_key,
+             r.state, r.chain, r.contract, r.asset, r.confirmations, $12,
+             case when r.address_key is not null then $12 end,
+             case when r.address_key is not null then $12 end
+         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bytea[],
+                 $7::text[], $8::text[], $9::text[], $10::text[], $11::bigint[])
+             as r (refund_id, payment_id, booking_id, units, address, address_key, state, chain,
+                 contract, asset, confirmations)
+         on conflict (refund_id) do update set
+             state = excluded.state, address = excluded.address,
+             address_key = excluded.address_key,
+             addressed_at = coalesce(old.addressed_at, excluded.addressed_at),
+             next_ask_at = case
+                 when excluded.state = 'failed' then null
+                 when old.next_ask_at is null and excluded.state in ('granted', 'sent')
+                     then excluded.next_ask_at
+                 else old.next_ask_at
+             end",
+    )
+    .bind(rows.iter().map(|row| row.refund_id).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.payment.payment_id.0).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.payment.booking_id.0).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.units.to_string()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.address).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.address.and_then(address_key)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.state).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.request.chain.as_str()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.request.contract.as_deref()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.request.terms.amount.asset.to_string()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| i64::from(row.confirmations)).collect::<Vec<_>>())
+    .bind(now)
+    .execute(&mut *conn)
+    .await
+    .map_err(database("writing refunds"))?;
+    save_payouts(conn, touched).await
+}
+
+/// Says of the payouts of these refunds whether they are final.
+async fn save_payouts(
+    conn: &mut PgConnection,
+    touched: &[(&Payment, Uuid)],
+) -> Result<(), StoreError> {
+    let (mut chains, mut hashes, mut positions, mut finals) = (vec![], vec![], vec![], vec![]);
+    for (payment, refund_id) in touched {
+        let (Some(request), Some(refund)) = (&payment.request, payment.refunds.get(refund_id))
+        else {
+            continue;
+        };
+        for (key, payout) in &refund.payouts {
+            chains.push(request.chain.as_str());
+            hashes.push(key.transaction.0.to_vec());
+            positions.push(key.position.as_str());
+            finals.push(matches!(payout.posted, Posted::Final(_)));
+        }
+    }
+    if chains.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update payout set final = p.final
+         from unnest($1::text[], $2::bytea[], $3::text[], $4::boolean[])
+             as p (chain, transaction_hash, position, final)
+         where payout.chain = p.chain and payout.transaction_hash = p.transaction_hash
+             and payout.position = p.position and payout.final <> p.final",
+    )
+    .bind(chains)
+    .bind(hashes)
+    .bind(positions)
+    .bind(finals)
+    .execute(conn)
+    .await
+    .map_err(database("writing which payouts are final"))
+    .map(drop)
+}
+
+struct Row<'a> {
+    payment: &'a Payment,
+    request: &'a Request,
+    refund_id: Uuid,
+    units: Units,
+    address: Option<&'a str>,
+    state: &'static str,
+    confirmations: u32,
+}
+
+impl<'a> Row<'a> {
+    fn of((payment, refund_id): &(&'a Payment, Uuid)) -> Option<Self> {
+        let refund = payment.refunds.get(refund_id)?;
+        Some(Self {
+            payment,
+            request: payment.request.as_ref()?,
+            refund_id: *refund_id,
+            units: refund.units,
+            address: refund.to.as_deref(),
+            state: state_name(refund.state),
+            confirmations: refund.confirmations,
+        })
+    }
+}
+
+const fn state_name(state: RefundState) -> &'static str {
+    match state {
+        RefundState::Granted => "granted",
+        RefundState::Sent => "sent",
+        RefundState::Confirmed => "confirmed",
+        RefundState::Failed => "failed",
+    }
+}
+
+/// A refund that the treasury is to be asked about.
+#[derive(Debug, Clone)]
+pub(crate) struct Due {
+    pub(crate) refund_id: Uuid,
+    pub(crate) payment_id: PaymentId,
+    pub(crate) booking_id: BookingId,
+    pub(crate) units: String,
+    pub(crate) to: String,
+    pub(crate) chain: String,
+    pub(crate) contract: Option<String>,
+    pub(crate) asset: String,
+    pub(crate) confirmations: u64,
+    /// Whether it is known that the treasury has it.
+    pub(crate) handed: bool,
+    /// How often it was asked before.
+    pub(crate) asks: u32,
+    pub(crate) trace: Option<TraceContext>,
+}
+
+#[derive(FromRow)]
+struct DueRow {
+    refund_id: Uuid,
+    payment_id: Uuid,
+    booking_id: Uuid,
+    units: String,
+    address: String,
+    chain: String,
+    contract: Option<String>,
+    asset: String,
+    confirmations: i64,
+    handed: bool,
+    asks: i32,
+    traceparent: Option<String>,
+    tracestate: Option<String>,
+}
+
+/// Takes refunds that are due, and keeps them from other instances for a while: whoever dies over
+/// one leaves it to the next.
+pub(crate) async fn take_due(
+    pool: &PgPool,
+    at_once: i64,
+    lease: Duration,
+) -> Result<Vec<Due>, StoreError> {
+    let rows: Vec<DueRow> = sqlx::query_as(
+        "with due as (
+             select refund_id from refund where next_ask_at <= holdfast_now()
+             order by next_ask_at limit $1 for update skip locked
+         )
+         update refund r set asks = r.asks + 1,
+             next_ask_at = holdfast_now() + make_interval(secs => $2)
+         from due, payment p
+         where r.refund_id = due.refund_id and p.payment_id = r.payment_id
+         returning r.refund_id, r.payment_id, r.booking_id, r.units::text as units, r.address,
+             r.chain, r.contract, r.asset, r.confirmations, r.handed_at is not null as handed,
+             r.asks - 1 as asks, p.traceparent, p.tracestate",
+    )
+    .bind(at_once)
+    .bind(lease.as_secs_f64())
+    .fetch_all(pool)
+    .await
+    .map_err(database("taking refunds that are due"))?;
+    Ok(rows.into_iter().map(DueRow::read).collect())
+}
+
+impl DueRow {
+    fn read(self) -> Due {
+        let tracestate = self.tracestate;
+        Due {
+            refund_id: self.refund_id,
+            payment_id: PaymentId(self.payment_id),
+            booking_id: BookingId(self.booking_id),
+            units: self.units,
+            to: self.address,
+            chain: self.chain,
+            contract: self.contract,
+            asset: self.asset,
+            confirmations: super::unsigned(self.confirmations),
+            handed: self.handed,
+            asks: u32::try_from(self.asks).unwrap_or(0),
+            trace: self.traceparent.map(|traceparent| TraceContext { traceparent, tracestate }),
+        }
+    }
+}
+
+/// The transactions that were named for a refund and of which no transfer is known to be its own.
+pub(crate) async fn unproven(pool: &PgPool, refund_id: Uuid) -> Result<Vec<Hash32>, StoreError> {
+    let rows: Vec<Vec<u8>> = sqlx::query_scalar(
+        "select t.transaction_hash from refund_transaction t join refund r using (refund_id)
+         where t.refund_id = $1 and not exists (
+             select from payout p where p.refund_id = t.refund_id and p.chain = r.chain
+                 and p.transaction_hash = t.transaction_hash)",
+    )
+    .bind(refund_id)
+    .fetch_all(pool)
+    .await
+    .map_err(database("reading which transactions prove nothing"))?;
+    rows.iter().map(|bytes| super::chain::hash("refund_transaction", bytes)).collect()
+}
+
+/// Notes that the treasury has a refund, and which transactions it named.
+pub(crate) async fn add_told(
+    conn: &mut PgConnection,
+    refund_id: Uuid,
+    transactions: &[Hash32],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "with handed as (
+             update refund set handed_at = $3 where refund_id = $1 and handed_at is null
+         )
+         insert into refund_transaction (refund_id, transaction_hash, told_at)
+         select $1, hash, $3 from unnest($2::bytea[]) as hash
+         on conflict (refund_id, transaction_hash) do nothing",
+    )
+    .bind(refund_id)
+    .bind(transactions.iter().map(|hash| hash.0.to_vec()).collect::<Vec<_>>())
+    .bind(now)
+    .execute(conn)
+    .await
+    .map_err(database("keeping what the treasury told"))
+    .map(drop)
+}
+
+/// When a refund got its address; nothing before.
+pub(crate) async fn addressed_at(
+    conn: &mut PgConnection,
+    refund_id: Uuid,
+) -> Result<Option<DateTime<Utc>>, StoreError> {
+    sqlx::query_scalar("select addressed_at from refund where refund_id = $1")
+        .bind(refund_id)
+        .fetch_one(conn)
+        .await
+        .map_err(database("reading when a refund got its address"))
+}
+
+/// Says when the treasury is asked about a refund next; nothing when not any more.
+pub(crate) async fn ask_again(
+    conn: &mut PgConnection,
+    refund_id: Uuid,
+    at: Option<DateTime<Utc>>,
+) -> Result<(), StoreError> {
+    sqlx::query("update refund set next_ask_at = $2 where refund_id = $1")
+        .bind(refund_id)
+        .bind(at)
+        .execute(conn)
+        .await
+        .map_err(database("saying when the treasury is asked again"))
+        .map(drop)
+}
+
+/// A refund and a transaction that was named for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    pub(crate) refund_id: Uuid,
+    pub(crate) transaction: Hash32,
+}
+
+/// Finds refunds for which one of these transactions was named, the oldest first.
+pub(crate) async fn told_of(
+    conn: &mut PgConnection,
+    chain: &str,
+    transactions: Vec<Vec<u8>>,
+) -> Result<Vec<Wanted>, StoreError> {
+    let rows: Vec<(Uuid, Vec<u8>)> = sqlx::query_as(
+        "select r.refund_id, t.transaction_hash
+         from refund_transaction t join refund r using (refund_id)
+         where r.chain = $1 and t.transaction_hash = any($2)
+         order by r.granted_at, r.refund_id, t.transaction_hash",
+    )
+    .bind(chain)
+    .bind(transactions)
+    .fetch_all(conn)
+    .await
+    .map_err(database("looking for refunds by their transactions"))?;
+    rows.into_iter()
+        .map(|(refund_id, bytes)| {
+            let transaction = super::chain::hash("refund_transaction", &bytes)?;
+            Ok(Wanted { refund_id, transaction })
+        })
+        .collect()
+}
+
+/// A span of time as PostgreSQL adds it; as long as can be when it does not fit.
+pub(crate) fn span_of(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}

@@ -1,0 +1,103 @@
+//! What support asks: what happened to a booking's payments, and whose a reference is.
+
+use chrono::{DateTime, Utc};
+use contracts::{ids::BookingId, internal::Found};
+use messaging::{StoreError, database};
+use sqlx::{FromRow, PgPool};
+use uuid::Uuid;
+
+/// One entry of a payment's journal, or one transaction of its ledger.
+#[derive(Debug, FromRow)]
+pub(crate) struct Happened {
+    pub(crate) at: DateTime<Utc>,
+    /// Whether it is a transaction of the ledger.
+    pub(crate) posted: bool,
+    pub(crate) payment_id: Uuid,
+    pub(crate) kind: String,
+    /// The event, or the lines of the transaction.
+    pub(crate) body: String,
+    pub(crate) chain: Option<String>,
+    pub(crate) traceparent: Option<String>,
+}
+
+/// Reads what happened to a booking's payments, the oldest first, at most the newest `limit`.
+pub(crate) async fn timeline(
+    pool: &PgPool,
+    booking_id: BookingId,
+    limit: i64,
+) -> Result<Vec<Happened>, StoreError> {
+    let mut rows: Vec<Happened> = sqlx::query_as(
+        "with own as (
+             select payment_id, state #>> '{request,chain}' as chain, traceparent
+             from payment where booking_id = $1
+         ), told as (
+             select e.at, e.seq, false as posted, own.payment_id, e.kind, e.body::text as body,
+                 own.chain, own.traceparent
+             from own join payment_event e using (payment_id)
+             union all
+             select min(l.at), l.seq, true, own.payment_id, min(l.reason),
+                 json_agg(json_build_object('account', l.account, 'asset', l.asset,
+                     'units', l.units::text) order by l.line)::text,
+                 min(own.chain), min(own.traceparent)
+             from own join ledger_entry l using (payment_id) group by own.payment_id, l.seq
+         )
+         select at, posted, payment_id, kind, body, chain, traceparent from told
+         order by at desc, seq desc, posted desc limit $2",
+    )
+    .bind(booking_id.0)
+    .bind(limit)
+    .fetch_all(pool)
+    .await
+    .map_err(database("reading what happened to a booking's payments"))?;
+    rows.reverse();
+    Ok(rows)
+}
+
+/// Finds the bookings of a booking's, payment's or refund's id.
+pub(crate) async fn find_id(pool: &PgPool, id: Uuid) -> Result<Vec<Found>, StoreError> {
+    let rows: Vec<(Uuid, String)> = sqlx::query_as(
+        "select booking_id, 'booking' from payment where booking_id = $1
+         union select booking_id, 'payment' from payment where payment_id = $1
+         union select booking_id, 'refund' from refund where refund_id = $1",
+    )
+    .bind(id)
+    .fetch_all(pool)
+    .await
+    .map_err(database("looking for a booking by an id"))?;
+    Ok(found(rows))
+}
+
+/// Finds the bookings that an address was given out for, or that a refund of went there.
+pub(crate) async fn find_address(pool: &PgPool, key: &[u8]) -> Result<Vec<Found>, StoreError> {
+    let rows: Vec<(Uuid, String)> = sqlx::query_as(
+        "select p.booking_id, 'address' from address a join payment p using (payment_id)
+         where a.address_key = $1
+         union select booking_id, 'refund_address' from refund where address_key = $1 limit 50",
+    )
+    .bind(key)
+    .fetch_all(pool)
+    .await
+    .map_err(database("looking for a booking by an address"))?;
+    Ok(found(rows))
+}
+
+/// Finds the bookings that a transaction paid, or was to pay, or gave money back for.
+pub(crate) async fn find_transaction(pool: &PgPool, hash: &[u8]) -> Result<Vec<Found>, StoreError> {
+    let rows: Vec<(Uuid, String)> = sqlx::query_as(
+        "select p.booking_id, 'transaction' from transfer t join payment p using (payment_id)
+         where t.chain in (select chain from watch) and t.transaction_hash = $1
+         union select booking_id, 'transaction' from payment_case where transaction_hash = $1
+         union select r.booking_id, 'refund_transaction'
+             from refund_transaction t join refund r using (refund_id)
+             where t.transaction_hash = $1 limit 50",
+    )
+    .bind(hash)
+    .fetch_all(pool)
+    .await
+    .map_err(database("looking for a booking by a transaction"))?;
+    Ok(found(rows))
+}
+
+fn found(rows: Vec<(Uuid, String)>) -> Vec<Found> {
+    rows.into_iter().map(|(id, by)| Found { booking_id: BookingId(id), by }).collect()
+}

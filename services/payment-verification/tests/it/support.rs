@@ -1,0 +1,97 @@
+//! What support asks: a booking's money as a timeline, and whose a reference is.
+
+use std::time::Duration;
+
+use contracts::{
+    internal::{FindReply, TimelineKind, TimelineReply},
+    messages::PaymentRefund,
+};
+use secrecy::ExposeSecret as _;
+use serde::de::DeserializeOwned;
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+use crate::rig::{Heard, Rig, milli_ether, refund_message};
+
+async fn ask<T: DeserializeOwned>(rig: &Rig, path: &str) -> T {
+    let router = payment_verification::http::router(&rig.config, rig.app.clone()).unwrap();
+    let token = rig.signer.token("support-console", &[], "internal", Duration::from_secs(60));
+    let bearer = format!("Bearer {}", token.unwrap().expose_secret());
+    let request = http::Request::get(path).header("authorization", bearer);
+    let answer = router.oneshot(request.body(axum::body::Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(answer.status(), 200, "{path}");
+    let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+    serde_json::from_slice(&body).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn support_sees_a_bookings_money_and_finds_it_by_every_reference() {
+    let rig = Rig::new().await;
+    let asked = rig.prepare(milli_ether(30)).await;
+    let transaction = rig.pay(&asked.address, milli_ether(30)).await;
+    rig.anvil.mine(2).await;
+    rig.watch().await;
+    rig.settled(asked.payment_id).await;
+    let wallet = format!("0x{:040x}", Uuid::new_v4().as_u128());
+    let refund_id = Uuid::now_v7();
+    let to = Some(wallet.clone());
+    rig.say(&PaymentRefund { to, ..refund_message(&asked, refund_id, milli_ether(30)) }).await;
+    rig.hear(asked.payment_id, |heard| matches!(heard, Heard::Refund(_)).then_some(())).await;
+
+    let path = format!("/internal/timeline/{}", asked.booking_id);
+    let told: TimelineReply = ask(&rig, &path).await;
+    assert_eq!(told.owner, "payment-verification");
+    let what: Vec<_> = told.entries.iter().map(|e| (e.kind, e.what.as_str())).collect();
+    let amount = milli_ether(30);
+    let (moved, settled, back) = (
+        format!("finalised: received -{amount} eth, customer {amount} eth"),
+        format!("settled: customer -{amount} eth, price {amount} eth"),
+        format!(
+            "refund granted: price -{amount} eth, customer {amount} eth, customer -{amount} eth, \
+             refund_granted {amount} eth"
+        ),
+    );
+    use TimelineKind::{Ledger, Payment};
+    assert_eq!(
+        what,
+        [
+            (Payment, "prepared"),
+            (Payment, "transfer seen"),
+            (Payment, "seen changed"),
+            (Payment, "finalised"),
+            (Ledger, moved.as_str()),
+            (Payment, "settled"),
+            (Ledger, settled.as_str()),
+            (Payment, "refund granted"),
+            (Ledger, back.as_str()),
+        ]
+    );
+    assert!(told.entries.is_sorted_by_key(|entry| entry.at));
+    let seen = &told.entries[1];
+    assert_eq!(seen.reference.as_deref(), Some(transaction.as_str()));
+    assert_eq!(seen.actor, "chain:eip155:31337");
+    assert!(seen.partner_at.is_some());
+    let text = serde_json::to_string(&told).unwrap().to_lowercase();
+    assert!(!text.contains(&wallet) && !text.contains(&asked.address.to_lowercase()), "{text}");
+    let nobodys = format!("/internal/timeline/{}", Uuid::now_v7());
+    assert_eq!(ask::<TimelineReply>(&rig, &nobodys).await.entries, []);
+
+    for (key, by) in [
+        (asked.booking_id.to_string(), "booking"),
+        (asked.payment_id.to_string(), "payment"),
+        (refund_id.to_string(), "refund"),
+        (asked.address.clone(), "address"),
+        (asked.address.to_lowercase(), "address"),
+        (wallet, "refund_address"),
+        (transaction.to_uppercase().replace("0X", "0x"), "transaction"),
+    ] {
+        let reply: FindReply = ask(&rig, &format!("/internal/find?key={key}")).await;
+        let found: Vec<_> = reply.found.iter().map(|f| (f.booking_id, f.by.as_str())).collect();
+        assert_eq!(found, [(asked.booking_id, by)], "{key}");
+    }
+    for nobodys in [Uuid::now_v7().to_string(), format!("0x{}", "9".repeat(64)), "ada".to_owned()] {
+        let reply: FindReply = ask(&rig, &format!("/internal/find?key={nobodys}")).await;
+        assert_eq!(reply.found, []);
+    }
+    rig.end().await;
+}
