@@ -192,8 +192,8 @@ fn consumer_of(queue: &str, routing: &Routing) -> Option<String> {
     of_queue.next().map(|consumer| (*consumer).to_owned())
 }
 
-/// Who would get a letter again: whoever gave it up; for what no queue took, whose queue it was sent
-/// to by name, or else the only one that hears its type.
+/// Who would get a letter again: whoever gave it up; for what no queue took, whose queue it was
+/// sent to by name, or else the only one that hears its type.
 fn addressee(
     parked: &Parked,
     consumer: Option<&str>,

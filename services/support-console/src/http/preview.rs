@@ -8,6 +8,7 @@ use chassis::{
     http::{Json, Path},
 };
 use contracts::internal::{PreviewReply, PreviewRequest};
+use messaging::Cause;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -33,6 +34,11 @@ pub(super) async fn show(
     let mut conn = connection(&app).await?;
     let found = store::load(&mut conn, id).await.map_err(|error| failed(&error))?;
     let whole = found.ok_or_else(ApiError::not_found)?;
+    if whole.summary.cause == Cause::Crash.as_str() {
+        // A replay is handled alone, under marks that end it; a preview has no such guard.
+        let detail = "it may have ended its consumer, and a preview would run it there";
+        return Err(ApiError::conflict("may_crash", detail));
+    }
     let next = store::next_attempt(&mut conn, whole.summary.message_id).await;
     let next = next.map_err(|error| failed(&error))?;
     // A pool has few connections, and the answer may take a while.

@@ -117,6 +117,19 @@ async fn a_preview_needs_its_consumer() {
     console.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_have_killed_its_consumer_is_not_run_there_to_see() {
+    let (console, _neighbour) = Console::beside_a_service().await;
+    let queue = console.service.prefix.routing().dead_queue("rewards");
+    let crashed = headers(&[("holdfast-cause", "crash"), ("holdfast-consumer", "rewards")]);
+    console.broker.publish("", &queue, crashed, b"{}").await;
+    let letter = &console.letters(1).await[0];
+    let id = letter["dead_letter_id"].as_str().unwrap();
+    let (status, problem) = console.get(&format!("/v1/dead-letters/{id}/preview"), VIEWER).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("may_crash")));
+    console.close().await;
+}
+
 /// Row: L7
 #[tokio::test(flavor = "multi_thread")]
 async fn garbage_on_every_queue_is_a_dead_letter_with_its_cause() {
