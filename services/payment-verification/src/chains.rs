@@ -14,6 +14,16 @@ pub struct Block {
     pub head: BlockHead,
     /// What moved in it and did not fail.
     pub transfers: Vec<Transfer>,
+    /// What looks as if it moved something, and did not move anything we know.
+    pub oddities: Vec<Oddity>,
+}
+
+impl Block {
+    /// Every address that something came to, or seems to have.
+    pub fn addresses(&self) -> impl Iterator<Item = Vec<u8>> {
+        let odd = self.oddities.iter().map(|oddity| &oddity.transfer);
+        self.transfers.iter().chain(odd).map(|transfer| transfer.to.clone())
+    }
 }
 
 /// Which block it is and what it stands on.
@@ -38,6 +48,15 @@ pub struct Transfer {
     pub contract: Option<String>,
     /// How much.
     pub units: Units,
+}
+
+/// Something that looks like a transfer and is none that could pay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Oddity {
+    /// What it looks like.
+    pub transfer: Transfer,
+    /// Why it is none, in a word.
+    pub why: &'static str,
 }
 
 /// Why a node is of no use.

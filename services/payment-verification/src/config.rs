@@ -46,6 +46,10 @@ pub struct Config {
     pub nodes: BTreeMap<String, SecretString>,
     /// Base of the rate feed.
     pub rate_feed_url: String,
+    /// Base of the treasury, which sends what is granted here.
+    pub treasury_url: String,
+    /// Shown to the treasury, where it wants one.
+    pub treasury_token: Option<SecretString>,
     /// What one can pay with, on chains that have a node.
     pub registry: Arc<Registry>,
     pub policy: Arc<Policy>,
@@ -77,6 +81,8 @@ impl ReadConfig for Config {
             instruction_key: Arc::new(instruction_key),
             nodes,
             rate_feed_url: rest.rate_feed_url,
+            treasury_url: rest.treasury_url,
+            treasury_token: rest.treasury_token,
             registry: Arc::new(registry),
             policy: Arc::new(policy),
             telemetry: rest.telemetry,
@@ -101,6 +107,8 @@ struct Rest {
     token_public_keys: Vec<String>,
     token_issuer: String,
     rate_feed_url: String,
+    treasury_url: String,
+    treasury_token: Option<SecretString>,
     telemetry: TelemetryConfig,
 }
 
@@ -117,6 +125,8 @@ impl Rest {
             token_public_keys: vars.list("PAYMENT_VERIFICATION_TOKEN_PUBLIC_KEYS"),
             token_issuer: vars.required("PAYMENT_VERIFICATION_TOKEN_ISSUER"),
             rate_feed_url: vars.url("PAYMENT_VERIFICATION_RATE_FEED_URL"),
+            treasury_url: vars.url("PAYMENT_VERIFICATION_TREASURY_URL"),
+            treasury_token: vars.optional_secret("PAYMENT_VERIFICATION_TREASURY_TOKEN"),
             telemetry: vars.telemetry("PAYMENT_VERIFICATION"),
         }
     }

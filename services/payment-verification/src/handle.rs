@@ -4,17 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chassis::trace;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::ids::{BookingId, MessageId, PaymentId};
 use messaging::{Handled, Handles, Outcome, Outgoing, Received, StoreError, Tx, reject};
 use payment_verification_core::{
     Command, Effect, Event, Fact, Payment,
+    assets::Asset,
     chain::TransferKey,
     decide,
-    decide::{Means, needs_deposit},
-    effects,
-    event::Grant,
-    evolve, learn,
+    decide::{Means, Patience, needs_deposit, refused},
+    effects, evolve, learn,
+    refund::RefundChange,
     state::Deposit,
     translate::{Asked, Said, said},
 };
@@ -25,9 +25,11 @@ use crate::{
     App,
     store::{
         self,
+        case::{self, NewCase},
         chain::{Touched, save_transfers},
         corrupt,
         payment::{self, Changed, Entry, Loaded, Transaction},
+        refund,
     },
 };
 
@@ -81,7 +83,8 @@ pub(crate) struct Desk<'a> {
     open: BTreeMap<PaymentId, Open>,
     deposits: Vec<Deposit>,
     given: Vec<(PaymentId, Deposit)>,
-    granted: Vec<(PaymentId, Grant)>,
+    refunds: BTreeSet<(PaymentId, Uuid)>,
+    cases: Vec<NewCase>,
     journal: Vec<Entry>,
     transactions: Vec<Transaction>,
     messages: Vec<Outgoing>,
@@ -111,7 +114,8 @@ impl<'a> Desk<'a> {
             open: open.collect(),
             deposits: vec![],
             given: vec![],
-            granted: vec![],
+            refunds: BTreeSet::new(),
+            cases: vec![],
             journal: vec![],
             transactions: vec![],
             messages: vec![],
@@ -151,15 +155,20 @@ impl<'a> Desk<'a> {
         let deposit = needs_deposit(&open.loaded.payment, command).then(|| self.deposits.pop());
         let asset = match command {
             Command::Prepare(terms) => self.app.registry.asset(&terms.amount.asset),
-            Command::Close | Command::Refund(_) => None,
+            Command::Refund(_) => {
+                let request = open.loaded.payment.request.as_ref();
+                request.and_then(|request| self.app.registry.asset(&request.terms.amount.asset))
+            }
+            Command::Close(_) => None,
         };
-        let means = Means { asset, deposit: deposit.flatten() };
-        let events = match decide(&open.loaded.payment, command, &means) {
+        let patience = patience(self.app, asset);
+        let means = Means { asset, deposit: deposit.flatten(), patience };
+        let events = match decide(&open.loaded.payment, command, &means, now) {
             Ok(events) => events,
             Err(refusal) => {
                 let (booking, payment) = (booking_id, payment_id);
                 tracing::warn!(booking.id = %booking, payment.id = %payment, "refused: {refusal}");
-                vec![Event::Refused { refusal }]
+                vec![refused(&open.loaded.payment, command, refusal)]
             }
         };
         let used = matches!(events.as_slice(), [Event::Prepared(_)]);
@@ -222,7 +231,11 @@ impl<'a> Desk<'a> {
             }
             match &event {
                 Event::Prepared(request) => self.given.push((id, request.deposit.clone())),
-                Event::RefundGranted(grant) => self.granted.push((id, grant.clone())),
+                Event::RefundGranted(grant) => drop(self.refunds.insert((id, grant.refund_id))),
+                Event::Refund { refund_id, change } => {
+                    self.refunds.insert((id, *refund_id));
+                    self.cases.extend(case_of(payment, *refund_id, change));
+                }
                 Event::Reversed { units, .. } => {
                     tracing::error!(payment.id = %id, %units, "settled money left its chain");
                 }
@@ -257,12 +270,11 @@ impl<'a> Desk<'a> {
             .collect();
         save_transfers(conn, &touched).await?;
         payment::post(conn, &self.transactions, at).await?;
-        let granted: Vec<_> = self
-            .granted
-            .iter()
-            .filter_map(|(id, grant)| Some((self.payment(*id)?, grant)))
-            .collect();
-        payment::add_refunds(conn, &granted, at).await?;
+        let refunds = self.refunds.iter();
+        let refunds: Vec<_> =
+            refunds.filter_map(|(id, refund)| Some((self.payment(*id)?, *refund))).collect();
+        refund::save(conn, &refunds, at).await?;
+        case::open(conn, &self.cases, at).await?;
         tx.say_all(self.messages);
         Ok(())
     }
@@ -291,6 +303,26 @@ impl Open {
             _ => {}
         }
     }
+}
+
+/// How long money in an asset is waited for.
+fn patience(app: &App, asset: Option<&Asset>) -> Patience {
+    let delta = |duration| TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX);
+    let chain = asset.and_then(|asset| app.registry.chain(&asset.chain));
+    let block_time = chain.map_or(TimeDelta::zero(), |chain| delta(chain.block_time));
+    Patience { grace: delta(app.policy.grace), block_time }
+}
+
+/// The case that a change of a refund opens, if it opens one.
+fn case_of(payment: &Payment, refund_id: Uuid, change: &RefundChange) -> Option<NewCase> {
+    let reason = change.case()?;
+    let subject = match change.transaction() {
+        Some(transaction) => format!("refund {refund_id} {transaction}"),
+        None => format!("refund {refund_id}"),
+    };
+    let (id, booking) = (payment.payment_id, payment.booking_id);
+    tracing::error!(payment.id = %id, booking.id = %booking, refund.id = %refund_id, "{reason}");
+    Some(NewCase { payment_id: id, reason, subject, transfer: None })
 }
 
 fn asset_of(payment: &Payment) -> String {
@@ -328,6 +360,10 @@ fn observation(loaded: &Loaded, fact: &Fact) -> tracing::Span {
         Fact::TransferSeen(_) => "see transfer",
         Fact::BlockLeft { .. } => "see block leave",
         Fact::HeadMoved { .. } => "see depth",
+        Fact::ReadUpTo { .. } => "see time pass",
+        Fact::PayoutSeen { .. } => "see payout",
+        Fact::PayoutRejected { .. } => "learn that a refund cannot be sent",
+        Fact::RefundFound { .. } => "find out about a refund",
     };
     let span = tracing::info_span!(
         "observe",

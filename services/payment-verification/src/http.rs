@@ -1,5 +1,7 @@
 //! What other services ask while they work.
 
+mod support;
+
 use anyhow::Context as _;
 use axum::{Router, extract::State, routing::get};
 use chassis::{
@@ -7,7 +9,7 @@ use chassis::{
     auth::{Verifier, guarded},
     http::{Json, Ready},
 };
-use contracts::shown::ShownAssets;
+use contracts::{internal::CasesReply, shown::ShownAssets};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
@@ -31,6 +33,9 @@ pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
         .context("reading PAYMENT_VERIFICATION_TOKEN_PUBLIC_KEYS")?;
     let internal = Router::new()
         .route("/internal/shown", get(shown))
+        .route("/internal/timeline/{booking}", get(support::timeline))
+        .route("/internal/find", get(support::find))
+        .route("/internal/cases", get(cases))
         .merge(app.messaging.routes())
         .with_state(app);
     Ok(guarded(internal, verifier))
@@ -42,6 +47,16 @@ async fn shown(State(app): State<App>) -> Result<Json<ShownAssets>, ApiError> {
         ApiError::new(http::StatusCode::SERVICE_UNAVAILABLE, "no_rates", detail)
     };
     app.feed.shown().map(Json).ok_or_else(unknown)
+}
+
+/// What a person may have to look into.
+async fn cases(State(app): State<App>) -> Result<Json<CasesReply>, ApiError> {
+    let cases = store::case::list(app.messaging.pool()).await.map_err(|error| {
+        tracing::warn!(error = %chassis::chain(&error), "the cases were not listed");
+        let detail = "the database does not answer";
+        ApiError::new(http::StatusCode::SERVICE_UNAVAILABLE, "no_database", detail)
+    })?;
+    Ok(Json(CasesReply { cases }))
 }
 
 /// Ready means: what is asked can be taken in and answered. A node that is away makes nobody else

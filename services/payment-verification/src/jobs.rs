@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use messaging::{Step, StoreError, database, job};
 
-use crate::{App, feed::FeedError, watcher::Watcher};
+use crate::{App, feed::FeedError, treasury::Treasury, watcher::Watcher};
 
 /// How often the rate feed is read: some ten readings within the age that a quote accepts.
 const RATES_EVERY: Duration = Duration::from_secs(5);
@@ -12,13 +12,17 @@ const RATES_EVERY: Duration = Duration::from_secs(5);
 const ADDRESSES_EVERY: Duration = Duration::from_millis(250);
 
 /// Starts all of it.
-pub(crate) fn start(app: &App, watchers: Vec<Watcher>) {
+pub(crate) fn start(app: &App, watchers: Vec<Watcher>, treasury: Treasury) {
     for watcher in watchers {
-        job(&app.process, "watch", app.watch_every, move || {
+        job(&app.process, "watch", app.policy.watch_every, move || {
             let watcher = watcher.clone();
             async move { watcher.step().await }
         });
     }
+    job(&app.process, "refunds", app.policy.watch_every, move || {
+        let treasury = treasury.clone();
+        async move { treasury.step().await }
+    });
     let rates = app.clone();
     job(&app.process, "rates", RATES_EVERY, move || {
         let app = rates.clone();

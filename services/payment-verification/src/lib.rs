@@ -13,20 +13,24 @@ mod handle;
 pub mod http;
 mod jobs;
 mod store;
+pub mod treasury;
 pub mod watcher;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::Context as _;
 use chassis::{Command, Process, sign::SigningKey};
 use messaging::{DatabaseConfig, Messaging, MessagingConfig};
 use payment_verification_core::assets::Registry;
+use secrecy::SecretString;
 use sqlx::migrate::Migrator;
 
 pub use address::{AccountKey, NotAnAccountKey};
+use chains::evm::Node;
 pub use config::Config;
 pub use feed::FeedError;
 pub use jobs::read_rates;
+use treasury::Treasury;
 use watcher::Watcher;
 
 /// The service's own schema.
@@ -47,7 +51,7 @@ pub struct App {
     pub(crate) addresses: address::Addresses,
     pub(crate) instruction_key: Arc<SigningKey>,
     pub(crate) feed: feed::Feed,
-    pub(crate) watch_every: Duration,
+    pub(crate) policy: contracts::policy::Payment,
     pub(crate) process: Process,
 }
 
@@ -76,7 +80,8 @@ pub async fn serve(config: Config, process: Process) -> anyhow::Result<()> {
         watcher.begin().await.context("reading the head of a chain for the first time")?;
     }
     app.consume();
-    jobs::start(&app, watchers);
+    let treasury = app.treasury(&config)?;
+    jobs::start(&app, watchers, treasury);
     http::serve(&config, app).await
 }
 
@@ -116,7 +121,7 @@ impl App {
             addresses: address::Addresses::new(config.account_key.clone()),
             instruction_key: config.instruction_key.clone(),
             feed,
-            watch_every: config.policy.payment.watch_every,
+            policy: config.policy.payment.clone(),
             process: process.clone(),
         })
     }
@@ -137,17 +142,30 @@ impl App {
     /// # Errors
     /// When no client can be made, or a chain is of no family that is known here.
     pub fn watchers(&self, config: &Config) -> anyhow::Result<Vec<Watcher>> {
-        let mut watchers = vec![];
-        for (chain, url) in &config.nodes {
+        let nodes = self.nodes(config)?.into_iter();
+        Ok(nodes.map(|(chain, node)| Watcher::new(self.clone(), chain, node)).collect())
+    }
+
+    /// The treasury that sends refunds.
+    ///
+    /// # Errors
+    /// When no client can be made, or a chain is of no family that is known here.
+    pub fn treasury(&self, config: &Config) -> anyhow::Result<Treasury> {
+        let (url, token) = (config.treasury_url.clone(), config.treasury_token.clone());
+        Treasury::new(self.clone(), url, token, self.nodes(config)?)
+            .context("making the client for the treasury")
+    }
+
+    fn nodes(&self, config: &Config) -> anyhow::Result<BTreeMap<String, Node>> {
+        let node = |(chain, url): (&String, &SecretString)| {
             let number = chain.strip_prefix("eip155:").and_then(|number| number.parse().ok());
             let number = number.with_context(|| format!("{chain} is of no known family"))?;
             let of_chain = self.registry.assets().filter(|asset| asset.chain == *chain);
             let contracts = of_chain.filter_map(|asset| asset.contract.clone());
-            let node = chains::evm::Node::new(number, url.clone(), contracts)
-                .context("making the client for a node")?;
-            watchers.push(Watcher::new(self.clone(), chain.clone(), node));
-        }
-        Ok(watchers)
+            let node = Node::new(number, url.clone(), contracts);
+            Ok((chain.clone(), node.context("making the client for a node")?))
+        };
+        config.nodes.iter().map(node).collect()
     }
 }
 

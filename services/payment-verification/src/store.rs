@@ -1,11 +1,17 @@
 //! All SQL of payment-verification: rows to core types and back. Nothing here begins or ends a
 //! transaction.
 
+pub(crate) mod case;
 pub(crate) mod chain;
 pub(crate) mod payment;
+pub(crate) mod payout;
+pub(crate) mod refund;
+mod settling;
 pub(crate) mod standing;
+pub(crate) mod support;
 
 use messaging::StoreError;
+pub(crate) use settling::settled_lately;
 
 /// A number as PostgreSQL has it. Heights, looks and versions stay far below its end.
 pub(crate) fn signed(number: u64) -> i64 {

@@ -71,7 +71,7 @@ struct Entry {
 }
 
 /// What the treasury says of a refund.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 enum Answer {
     /// It has it, and named these transactions.
     Has(Vec<Hash32>),
@@ -306,6 +306,61 @@ fn read(reply: &HttpReply, asked: &Payout, handed: bool) -> Answer {
         status => {
             tracing::warn!(%status, "the treasury says nothing of use about a refund");
             Answer::Unknown
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::HeaderMap;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_a_refusal_of_what_was_never_taken_on_says_that_nothing_will_be_sent() {
+        let asked = Payout {
+            id: "r".to_owned(),
+            chain_id: 1,
+            asset: "eth".to_owned(),
+            contract: None,
+            to: "0xaa".to_owned(),
+            amount: "7".to_owned(),
+        };
+        let hash = format!("0x{}", "1".repeat(64));
+        let same = json!({
+            "id": "r", "chain_id": 1, "asset": "eth", "contract": null, "to": "0xaa", "amount": "7",
+            "status": "sent", "transactions": [hash],
+        });
+        let mut other = same.clone();
+        other["amount"] = json!("8");
+        let mut odd = same.clone();
+        odd["transactions"] = json!(["0x12"]);
+        let has = || Answer::Has(vec![hash.parse().unwrap()]);
+        for (status, body, before, after) in [
+            (200, &same, has(), has()),
+            (202, &same, has(), has()),
+            (200, &other, Answer::Disagrees, Answer::Disagrees),
+            (200, &odd, Answer::Unknown, Answer::Unknown),
+            (400, &other, Answer::Cannot, Answer::Unknown),
+            (422, &other, Answer::Cannot, Answer::Unknown),
+            (404, &other, Answer::Unknown, Answer::Disagrees),
+            (409, &other, Answer::Disagrees, Answer::Disagrees),
+            (401, &other, Answer::Unknown, Answer::Unknown),
+            (429, &other, Answer::Unknown, Answer::Unknown),
+            (500, &other, Answer::Unknown, Answer::Unknown),
+            (302, &other, Answer::Unknown, Answer::Unknown),
+        ] {
+            let reply = HttpReply {
+                status: StatusCode::from_u16(status).unwrap(),
+                headers: HeaderMap::new(),
+                body: body.to_string().into(),
+                took: Duration::ZERO,
+            };
+            assert_eq!(read(&reply, &asked, false), before, "{status} to what is handed over");
+            assert_eq!(read(&reply, &asked, true), after, "{status} to what is asked about");
         }
     }
 }

@@ -3,10 +3,14 @@
 //! A step takes in some blocks in one transaction that holds the chain's cursor. Two watchers of
 //! the same chain do no harm: the one that finds the cursor moved drops what it read.
 
-use std::{collections::BTreeSet, ops::RangeInclusive};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::{Not as _, RangeInclusive},
+};
 
+use chrono::{DateTime, Utc};
 use contracts::ids::PaymentId;
-use messaging::{Step, StoreError};
+use messaging::{Step, StoreError, database};
 use payment_verification_core::{
     Fact,
     chain::BlockRef,
@@ -16,9 +20,13 @@ use payment_verification_core::{
 
 use crate::{
     App,
-    chains::{Block, BlockHead, ChainError, evm::Node},
+    chains::{Block, BlockHead, ChainError, Transfer, evm::Node},
     handle::Desk,
-    store::chain::{self as store, Cursor, Stray},
+    store::{
+        case::{self, NewCase, Shown},
+        chain::{self as store, Cursor},
+        payout::{self, Claimed},
+    },
 };
 
 /// How many blocks one transaction takes in, when the watcher is behind.
@@ -68,7 +76,7 @@ impl Watcher {
         if store::cursor(self.app.messaging.pool(), &self.chain).await?.is_some() {
             return Ok(());
         }
-        let height = self.node.height().await?;
+        let height = self.node.newest().await?.at.height;
         let heads = self.node.heads(height.saturating_sub(HEADS_AT_ONCE)..=height).await?;
         let Some(head) = heads.last() else { return Err(ChainError::Changed { height }.into()) };
         let mut tx = self.app.messaging.begin().await?;
@@ -89,23 +97,40 @@ impl Watcher {
             self.begin().await?;
             return Ok(Step::Did(1));
         };
-        let height = self.node.height().await?;
+        let newest = self.node.newest().await?;
+        let height = newest.at.height;
         let next = cursor.at.height.saturating_add(1);
         if height < next {
-            return self.stay_or_walk_back(&cursor, height).await;
+            return self.stay_or_walk_back(&cursor, &newest).await;
         }
         let last = height.min(cursor.at.height.saturating_add(BLOCKS_AT_ONCE));
         let blocks = self.node.blocks(next..=last).await?;
         let blocks = linked(&cursor, blocks);
         if blocks.is_empty() {
-            return self.stay_or_walk_back(&cursor, cursor.at.height).await;
+            return self.walk_back(&cursor, cursor.at.height).await;
         }
-        self.take_in(&cursor, &blocks).await
+        self.take_in(&cursor, &blocks, self.is_fresh(&cursor, &newest)).await
     }
 
     /// Nothing new: either nothing happened, or the newest blocks were replaced by as many or
     /// fewer.
-    async fn stay_or_walk_back(&self, cursor: &Cursor, height: u64) -> Result<Step, WatchError> {
+    async fn stay_or_walk_back(
+        &self,
+        cursor: &Cursor,
+        newest: &BlockHead,
+    ) -> Result<Step, WatchError> {
+        let at_rest = newest.at == cursor.at;
+        if at_rest && self.is_fresh(cursor, newest) {
+            let closed = self.close_at_rest(cursor, newest).await?;
+            if closed > 0 {
+                return Ok(Step::Did(closed));
+            }
+        }
+        self.walk_back(cursor, newest.at.height).await
+    }
+
+    /// Finds the newest block that the node shares, and takes back what left since.
+    async fn walk_back(&self, cursor: &Cursor, height: u64) -> Result<Step, WatchError> {
         let top = height.min(cursor.at.height);
         let Some(common) = self.common_block(top).await? else {
             return Err(WatchError::NothingInCommon);
@@ -117,6 +142,35 @@ impl Watcher {
             return Ok(Step::Idle);
         }
         self.take_back(cursor, common).await
+    }
+
+    /// Whether what the node does not have may be believed not to be: its newest block is young.
+    fn is_fresh(&self, cursor: &Cursor, newest: &BlockHead) -> bool {
+        let age = cursor.now.signed_duration_since(newest.stamped_at);
+        // One that is ahead of our clock is as young as can be.
+        age.to_std().is_ok_and(|age| age > self.app.policy.head_age_max).not()
+    }
+
+    /// Answers closings that were asked for since the newest block was taken in.
+    async fn close_at_rest(&self, seen: &Cursor, newest: &BlockHead) -> Result<usize, WatchError> {
+        let pool = self.app.messaging.pool();
+        let mut conn = pool.acquire().await.map_err(database("looking for closings that wait"))?;
+        let due = store::payments_to_close(&mut conn, &self.chain, newest.stamped_at).await?;
+        drop(conn);
+        if due.is_empty() {
+            return Ok(0);
+        }
+        let mut tx = self.app.messaging.begin().await?;
+        let Some(cursor) = self.lock(tx.conn(), seen).await? else { return Ok(1) };
+        let mut desk = Desk::open(&self.app, tx.conn(), &due).await?;
+        let read = Fact::ReadUpTo { stamped_at: newest.stamped_at };
+        for id in due {
+            desk.tell(id, &read, cursor.now)?;
+        }
+        let answered = desk.changed().count();
+        desk.save(&mut tx).await?;
+        tx.commit().await?;
+        Ok(answered)
     }
 
     /// The highest block up to `top` that the node and we both hold canonical. The first look is at
@@ -152,7 +206,8 @@ impl Watcher {
         let mut tx = self.app.messaging.begin().await?;
         let Some(cursor) = self.lock(tx.conn(), seen).await? else { return Ok(Step::Did(1)) };
         let left = store::drop_blocks_above(tx.conn(), &self.chain, common.height).await?;
-        let affected = store::payments_in(tx.conn(), &self.chain, &left).await?;
+        let mut affected = store::payments_in(tx.conn(), &self.chain, &left).await?;
+        affected.extend(payout::leave(tx.conn(), &self.chain, &left).await?);
         let ids: BTreeSet<PaymentId> = affected.iter().map(|(id, _)| *id).collect();
         let mut desk = Desk::open(&self.app, tx.conn(), &Vec::from_iter(ids)).await?;
         let look = cursor.look.saturating_add(1);
@@ -173,54 +228,47 @@ impl Watcher {
         Ok(Step::Did(left.len().max(1)))
     }
 
-    async fn take_in(&self, seen: &Cursor, blocks: &[Block]) -> Result<Step, WatchError> {
+    async fn take_in(
+        &self,
+        seen: &Cursor,
+        blocks: &[Block],
+        is_fresh: bool,
+    ) -> Result<Step, WatchError> {
         let Some(newest) = blocks.last() else { return Ok(Step::Idle) };
-        let height = newest.head.at.height;
+        let (height, stamped_at) = (newest.head.at.height, newest.head.stamped_at);
         let mut tx = self.app.messaging.begin().await?;
         let Some(cursor) = self.lock(tx.conn(), seen).await? else { return Ok(Step::Did(1)) };
-        let keys: BTreeSet<_> =
-            blocks.iter().flat_map(|block| &block.transfers).map(|t| t.to.clone()).collect();
+        let keys: BTreeSet<_> = blocks.iter().flat_map(Block::addresses).collect();
         let owners = store::payments_at(tx.conn(), Vec::from_iter(keys)).await?;
-        let due = store::payments_final_at(tx.conn(), &self.chain, height).await?;
-        let ids: BTreeSet<_> = owners.values().copied().chain(due).collect();
+        let mut ids: BTreeSet<_> = owners.values().copied().collect();
+        ids.extend(store::payments_final_at(tx.conn(), &self.chain, height).await?);
+        let payouts =
+            payout::take_in(tx.conn(), &self.chain, blocks, cursor.look.saturating_add(1)).await?;
+        ids.extend(payouts.iter().map(|payout| payout.payment_id));
+        ids.extend(payout::payments_final_at(tx.conn(), &self.chain, height).await?);
+        if is_fresh {
+            ids.extend(store::payments_to_close(tx.conn(), &self.chain, stamped_at).await?);
+        }
         let mut desk =
             Desk::open(&self.app, tx.conn(), &Vec::from_iter(ids.iter().copied())).await?;
-        let mut strays = vec![];
-        let mut look = cursor.look;
+        let (mut cases, mut look) = (vec![], cursor.look);
         for block in blocks {
             look = look.saturating_add(1);
-            for transfer in &block.transfers {
-                let Some(&payment_id) = owners.get(&transfer.to) else { continue };
-                let request = desk.payment(payment_id).and_then(|payment| payment.request.as_ref());
-                let Some(request) = request else { continue };
-                let contract = transfer.contract.as_deref();
-                let moved = Moved { chain: &self.chain, contract, units: transfer.units };
-                match judge(request, moved) {
-                    Match::Pays => {
-                        let (key, units) = (transfer.key.clone(), transfer.units);
-                        let sighted = Sighted { key, units, block: block.head.at, look };
-                        desk.tell(payment_id, &Fact::TransferSeen(sighted), cursor.now)?;
-                    }
-                    Match::Stray(reason) => {
-                        let chain = &self.chain;
-                        tracing::warn!(payment.id = %payment_id, chain, "does not pay: {reason}");
-                        strays.push(Stray {
-                            transfer,
-                            block: block.head.at.hash,
-                            payment_id,
-                            reason,
-                        });
-                    }
-                }
-            }
+            cases.extend(self.sort(&mut desk, &owners, block, look, cursor.now)?);
+        }
+        for Claimed { payment_id, refund_id, sighted } in payouts {
+            desk.tell(payment_id, &Fact::PayoutSeen { refund_id, sighted }, cursor.now)?;
         }
         for id in ids {
             desk.tell(id, &Fact::HeadMoved { head: height, look }, cursor.now)?;
+            if is_fresh {
+                desk.tell(id, &Fact::ReadUpTo { stamped_at }, cursor.now)?;
+            }
         }
         let heads: Vec<_> = blocks.iter().map(|block| block.head).collect();
         store::add_blocks(tx.conn(), &self.chain, &heads, height.saturating_sub(BLOCKS_KEPT))
             .await?;
-        store::add_strays(tx.conn(), &self.chain, &strays).await?;
+        case::open(tx.conn(), &cases, cursor.now).await?;
         store::move_cursor(tx.conn(), &self.chain, newest.head.at, look).await?;
         let shown = shown_of(&desk);
         desk.save(&mut tx).await?;
@@ -228,6 +276,59 @@ impl Watcher {
         self.app.cache.show_head(&self.chain, height, cursor.now).await;
         self.app.cache.show_payments(&shown, cursor.now).await;
         Ok(Step::Did(blocks.len()))
+    }
+
+    /// Tells each payment what came to its address in a block; what does not pay becomes a case.
+    fn sort(
+        &self,
+        desk: &mut Desk<'_>,
+        owners: &BTreeMap<Vec<u8>, PaymentId>,
+        block: &Block,
+        look: u64,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<NewCase>, StoreError> {
+        let mut cases = vec![];
+        let (at, stamped_at) = (block.head.at, block.head.stamped_at);
+        for transfer in &block.transfers {
+            let Some(&payment_id) = owners.get(&transfer.to) else { continue };
+            let request = desk.payment(payment_id).and_then(|payment| payment.request.as_ref());
+            let Some(request) = request else { continue };
+            let contract = transfer.contract.as_deref();
+            match judge(request, Moved { chain: &self.chain, contract, units: transfer.units }) {
+                Match::Pays => {
+                    let (key, units) = (transfer.key.clone(), transfer.units);
+                    let sighted = Sighted { key, units, block: at, look, stamped_at };
+                    desk.tell(payment_id, &Fact::TransferSeen(sighted), now)?;
+                }
+                Match::Stray(reason) => {
+                    cases.push(self.stray(payment_id, reason, transfer, block));
+                }
+            }
+        }
+        for oddity in &block.oddities {
+            if let Some(&payment_id) = owners.get(&oddity.transfer.to) {
+                cases.push(self.stray(payment_id, oddity.why, &oddity.transfer, block));
+            }
+        }
+        Ok(cases)
+    }
+
+    fn stray(
+        &self,
+        payment_id: PaymentId,
+        reason: &'static str,
+        transfer: &Transfer,
+        block: &Block,
+    ) -> NewCase {
+        tracing::warn!(payment.id = %payment_id, chain = self.chain, "does not pay: {reason}");
+        let shown = Shown {
+            chain: self.chain.clone(),
+            key: transfer.key.clone(),
+            contract: transfer.contract.clone(),
+            units: transfer.units,
+            block: block.head.at.hash,
+        };
+        NewCase::of_transfer(payment_id, reason, shown)
     }
 
     /// The locked cursor, if it still stands where it stood when the chain was read.

@@ -1,5 +1,6 @@
 //! A chain: blocks with transfers in them, which come and may leave again.
 
+use chrono::{DateTime, Utc};
 use contracts::asset::Units;
 use payment_verification_core::chain::{BlockRef, Hash32, TransferKey};
 
@@ -18,6 +19,7 @@ pub(crate) struct Transfer {
 #[derive(Debug)]
 pub(crate) struct Block {
     pub(crate) at: BlockRef,
+    pub(crate) stamped_at: DateTime<Utc>,
     pub(crate) transfers: Vec<Transfer>,
 }
 
@@ -43,9 +45,9 @@ impl Cursor {
 }
 
 impl Chain {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(now: DateTime<Utc>) -> Self {
         let mut chain = Self { blocks: Vec::new(), waiting: Vec::new(), names: 0 };
-        chain.mine();
+        chain.mine(now);
         chain
     }
 
@@ -62,10 +64,11 @@ impl Chain {
     }
 
     /// A block comes with everything that waits.
-    pub(crate) fn mine(&mut self) {
+    pub(crate) fn mine(&mut self, now: DateTime<Utc>) {
         let height = u64::try_from(self.blocks.len()).unwrap();
         let at = BlockRef { height, hash: self.name(0) };
-        self.blocks.push(Block { at, transfers: std::mem::take(&mut self.waiting) });
+        let transfers = std::mem::take(&mut self.waiting);
+        self.blocks.push(Block { at, stamped_at: now, transfers });
     }
 
     /// The newest blocks leave; what stood in them waits again, but for what `is_dropped`.

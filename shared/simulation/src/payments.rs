@@ -13,8 +13,9 @@ use payment_verification_core::{
     Command, Effect, Event, Fact, Payment,
     assets::Registry,
     chain::BlockRef,
+    closing::answered_after,
     decide,
-    decide::{Means, needs_deposit},
+    decide::{Means, Patience, needs_deposit},
     effects, evolve,
     fact::Sighted,
     learn,
@@ -36,6 +37,7 @@ const BLOCKS_AT_ONCE: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Payments {
     pub(crate) registry: Registry,
+    pub(crate) patience: Patience,
     pub(crate) rows: BTreeMap<PaymentKey, Payment>,
     pub(crate) journals: BTreeMap<PaymentKey, Vec<Event>>,
     pub(crate) owners: BTreeMap<String, PaymentId>,
@@ -69,9 +71,10 @@ impl Payments {
         });
         let asset = match &command {
             Command::Prepare(terms) => self.registry.asset(&terms.amount.asset),
-            Command::Close | Command::Refund(_) => None,
+            Command::Close(_) | Command::Refund(_) => None,
         };
-        let events = match decide(&payment, &command, &Means { asset, deposit }) {
+        let means = Means { asset, deposit, patience: self.patience };
+        let events = match decide(&payment, &command, &means, now) {
             Ok(events) => events,
             Err(refusal) => vec![Event::Refused { refusal }],
         };
@@ -79,6 +82,11 @@ impl Payments {
         desk.open.insert(payment_id, (payment, Vec::new()));
         desk.apply(payment_id, events);
         Ok(desk.commit())
+    }
+
+    /// Which block time the first of the closings that wait is waiting for.
+    pub(crate) fn closing_waits_for(&self) -> Option<DateTime<Utc>> {
+        self.rows.values().filter_map(answered_after).min()
     }
 
     /// One step of the watcher; nothing when it has seen everything.
@@ -129,6 +137,7 @@ impl Payments {
                         units: transfer.units,
                         block: block.at,
                         look: cursor.look,
+                        stamped_at: block.stamped_at,
                     };
                     desk.tell(*id, &Fact::TransferSeen(sighted));
                 }
@@ -141,10 +150,14 @@ impl Payments {
         };
         let touched: Vec<PaymentId> = desk.open.keys().copied().collect();
         let waiting = self.rows.iter().filter(|(_, payment)| waits(payment)).map(|(id, _)| *id);
-        let told: std::collections::BTreeSet<PaymentId> = waiting.chain(touched).collect();
+        let stamped_at = blocks.last().unwrap().stamped_at;
+        let closing = self.rows.iter().filter(|(_, p)| answered_after(p).is_some());
+        let told: std::collections::BTreeSet<PaymentId> =
+            waiting.chain(touched).chain(closing.map(|(id, _)| *id)).collect();
         let head = cursor.at().height;
         for id in told {
             desk.tell(id, &Fact::HeadMoved { head, look: cursor.look });
+            desk.tell(id, &Fact::ReadUpTo { stamped_at });
         }
         let mut commit = desk.commit();
         commit.rows.push(Rows::Watched(cursor));

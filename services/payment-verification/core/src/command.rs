@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use contracts::{
     asset::{AssetAmount, Units},
-    messages::RefundBasis,
+    messages::{CloseBecause, RefundBasis},
     money::Money,
 };
 use serde::{Deserialize, Serialize};
@@ -14,8 +14,8 @@ use uuid::Uuid;
 pub enum Command {
     /// Make the request ready to be shown.
     Prepare(Terms),
-    /// Decide now whether money came; what comes later goes back.
-    Close,
+    /// Say whether money came, once that can be known; what comes later goes back.
+    Close(CloseBecause),
     /// Give back final money.
     Refund(RefundAsked),
 }

@@ -1,13 +1,15 @@
 //! What is asked of a payment: answered by events, or refused.
 
-use contracts::{asset::Units, messages::Closing};
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::asset::Units;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     assets::Asset,
-    command::{Command, RefundAsked, Terms},
-    event::{Event, Grant},
-    ledger::Account,
+    closing,
+    command::{Command, Terms},
+    event::Event,
+    refund,
     state::{Deposit, Payment, Request},
 };
 
@@ -27,9 +29,15 @@ pub enum Refusal {
     /// The amount is nothing.
     #[error("there is nothing to pay")]
     NothingToPay,
-    /// The refund was asked for with another amount or place before.
+    /// The refund was asked for with another amount, value or place before.
     #[error("the refund has other terms")]
     OtherRefund,
+    /// Only as many units as were paid can be given back.
+    #[error("the refund is of a value that is not computed here")]
+    OtherBasis,
+    /// Where the refund is wanted is no address that could receive it.
+    #[error("the refund has no address that can receive it")]
+    NoAddress,
     /// The refund is of nothing.
     #[error("there is nothing to refund")]
     NothingToRefund,
@@ -51,6 +59,17 @@ pub struct Means<'a> {
     pub asset: Option<&'a Asset>,
     /// An address that was never given to anybody.
     pub deposit: Option<Deposit>,
+    /// How long money may come after its deadline, and be away after its block left.
+    pub patience: Patience,
+}
+
+/// How long money is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// After the deadline, and at least after its block left.
+    pub grace: TimeDelta,
+    /// How often the asset's chain makes a block.
+    pub block_time: TimeDelta,
 }
 
 /// Whether a command will use up an address; the shell asks before it takes one.
@@ -68,11 +87,21 @@ pub fn decide(
     payment: &Payment,
     command: &Command,
     means: &Means<'_>,
+    now: DateTime<Utc>,
 ) -> Result<Vec<Event>, Refusal> {
     match command {
         Command::Prepare(terms) => prepare(payment, terms, means),
-        Command::Close => Ok(close(payment)),
-        Command::Refund(asked) => refund(payment, asked),
+        Command::Close(because) => Ok(closing::ask(payment, *because, now)),
+        Command::Refund(asked) => refund::decide(payment, asked, means),
+    }
+}
+
+/// What the journal keeps of something that cannot be.
+#[must_use]
+pub fn refused(payment: &Payment, command: &Command, refusal: Refusal) -> Event {
+    match command {
+        Command::Refund(asked) => refund::refused(payment, asked, refusal),
+        Command::Prepare(_) | Command::Close(_) => Event::Refused { refusal },
     }
 }
 
@@ -91,52 +120,18 @@ fn prepare(payment: &Payment, terms: &Terms, means: &Means<'_>) -> Result<Vec<Ev
     let (Some(asset), Some(deposit)) = (known, &means.deposit) else {
         return Err(Refusal::UnknownAsset);
     };
+    let confirmations = asset.confirmations_for(terms.amount.units);
+    let Patience { grace, block_time } = means.patience;
+    let depth = i32::try_from(confirmations).unwrap_or(i32::MAX);
+    let deep_in = block_time.checked_mul(depth).unwrap_or(TimeDelta::MAX);
     Ok(vec![Event::Prepared(Request {
         terms: terms.clone(),
         chain: asset.chain.clone(),
         contract: asset.contract.clone(),
         deposit: deposit.clone(),
-        confirmations: asset.confirmations_for(terms.amount.units),
+        confirmations,
         dust: asset.dust,
-    })])
-}
-
-fn close(payment: &Payment) -> Vec<Event> {
-    if payment.closing.is_some() {
-        return vec![];
-    }
-    let settled = payment.final_units();
-    let closing = if payment.settled {
-        Closing::AlreadySettled { settled }
-    } else {
-        Closing::Closed { received: payment.received(), settled }
-    };
-    vec![Event::Closed { closing, due: payment.book.credit_of(Account::Customer) }]
-}
-
-fn refund(payment: &Payment, asked: &RefundAsked) -> Result<Vec<Event>, Refusal> {
-    if let Some(granted) = payment.refunds.get(&asked.refund_id) {
-        let same = granted.units == asked.units && granted.to == asked.to;
-        return if same { Ok(vec![]) } else { Err(Refusal::OtherRefund) };
-    }
-    if asked.units.is_zero() {
-        return Err(Refusal::NothingToRefund);
-    }
-    if !payment.settled && payment.closing.is_none() {
-        return Err(Refusal::StillOpen);
-    }
-    let available = payment.final_units().saturating_sub(payment.refunded());
-    if asked.units > available {
-        return Err(Refusal::NotSettled { available });
-    }
-    let of_due = asked.units.min(payment.book.credit_of(Account::RefundDue));
-    let of_excess = asked.units.saturating_sub(of_due).min(payment.book.credit_of(Account::Excess));
-    Ok(vec![Event::RefundGranted(Grant {
-        refund_id: asked.refund_id,
-        units: asked.units,
-        to: asked.to.clone(),
-        of_due,
-        of_excess,
-        of_price: asked.units.saturating_sub(of_due).saturating_sub(of_excess),
+        grace_ms: grace.num_milliseconds(),
+        away_for_max_ms: grace.max(deep_in).num_milliseconds(),
     })])
 }

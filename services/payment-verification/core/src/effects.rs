@@ -6,11 +6,14 @@ use contracts::{
         Closing, PaymentClosed, PaymentRefundChanged, PaymentSeen, PaymentSettled, RefundState,
     },
 };
+use uuid::Uuid;
 
 use crate::{
     decide::Refusal,
     event::Event,
     ledger::{Posting, postings},
+    matching,
+    refund::RefundChange,
     state::{Payment, Request},
 };
 
@@ -61,8 +64,10 @@ fn say(payment: &Payment, event: &Event) -> Option<Effect> {
             }))
         }
         Event::Settled { received, .. } | Event::CameLate { received, .. } => {
-            let received = *received;
-            Some(Effect::SaySettled(PaymentSettled { booking_id, payment_id, seq, received }))
+            let (received, request) = (*received, payment.request.as_ref());
+            let complete = request.is_some_and(|request| matching::pays(request, received));
+            let settled = PaymentSettled { booking_id, payment_id, seq, received, complete };
+            Some(Effect::SaySettled(settled))
         }
         Event::Closed { closing, .. } => Some(say_closed(payment, *closing)),
         Event::RefundGranted(grant) => Some(Effect::SayRefund(PaymentRefundChanged {
@@ -74,9 +79,12 @@ fn say(payment: &Payment, event: &Event) -> Option<Effect> {
             state: RefundState::Granted,
             transaction: None,
         })),
+        Event::Refund { refund_id, change } => say_refund(payment, *refund_id, change),
         Event::Refused { .. }
         | Event::TransferSeen(_)
         | Event::BlockLeft { .. }
+        | Event::CloseAsked(_)
+        | Event::GraceBegun { .. }
         | Event::Finalised { .. }
         | Event::Exceeded { .. }
         | Event::Withdrawn { .. }
@@ -92,6 +100,35 @@ fn say_closed(payment: &Payment, closing: Closing) -> Effect {
         seq: payment.seq,
         closing,
     })
+}
+
+/// What the others hear of a refund: how far it is, whenever that changed.
+fn say_refund(payment: &Payment, refund_id: Uuid, change: &RefundChange) -> Option<Effect> {
+    let refund = payment.refunds.get(&refund_id);
+    let (units, state) = match change {
+        RefundChange::Refused { units, .. } => (*units, RefundState::Failed),
+        RefundChange::Sent { .. }
+        | RefundChange::Unsent
+        | RefundChange::Confirmed { .. }
+        | RefundChange::Failed { .. }
+        | RefundChange::Reversed { proof: true, .. } => refund.map(|r| (r.units, r.state))?,
+        RefundChange::AddressGiven { .. }
+        | RefundChange::PayoutSeen(_)
+        | RefundChange::Misspent { .. }
+        | RefundChange::Reversed { proof: false, .. }
+        | RefundChange::Found(_) => return None,
+    };
+    let brings = matches!(state, RefundState::Sent | RefundState::Confirmed);
+    let transaction = change.transaction().filter(|_| brings);
+    Some(Effect::SayRefund(PaymentRefundChanged {
+        booking_id: payment.booking_id,
+        payment_id: payment.payment_id,
+        seq: payment.seq,
+        refund_id,
+        units,
+        state,
+        transaction: transaction.map(|hash| hash.to_string()),
+    }))
 }
 
 fn instruction(payment: &Payment, request: &Request) -> Instruction {

@@ -1,14 +1,19 @@
 //! Everything that has happened to a payment, as its journal keeps it.
 
 use chrono::{DateTime, Utc};
-use contracts::{asset::Units, messages::Closing};
+use contracts::{
+    asset::Units,
+    messages::{Closing, RefundBasis},
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
     chain::{Hash32, TransferKey},
+    closing::CloseAsked,
     decide::Refusal,
     fact::Sighted,
+    refund::RefundChange,
     state::Request,
 };
 
@@ -64,6 +69,13 @@ pub enum Event {
         /// How much more.
         units: Units,
     },
+    /// A closing was asked for that cannot be answered yet.
+    CloseAsked(CloseAsked),
+    /// Money that was in time left its block; it is in time again when it is mined by then.
+    GraceBegun {
+        /// By when.
+        by: DateTime<Utc>,
+    },
     /// The payment is closed; what is final without paying the price is due back.
     Closed {
         /// The answer, the same each time it is asked.
@@ -102,6 +114,13 @@ pub enum Event {
     },
     /// A refund is granted; the treasury has to send it.
     RefundGranted(Grant),
+    /// A refund went on, or was found out about.
+    Refund {
+        /// Which.
+        refund_id: Uuid,
+        /// How.
+        change: RefundChange,
+    },
 }
 
 /// A granted refund and out of which accounts it is paid.
@@ -113,6 +132,10 @@ pub struct Grant {
     pub units: Units,
     /// Where to, if the customer said so.
     pub to: Option<String>,
+    /// At which value it was computed.
+    pub basis: RefundBasis,
+    /// How deep what is sent must be to be final.
+    pub confirmations: u32,
     /// Out of what was due back anyway.
     pub of_due: Units,
     /// Out of what was too much.
@@ -134,12 +157,15 @@ impl Event {
             Self::Finalised { .. } => "finalised",
             Self::Settled { .. } => "settled",
             Self::Exceeded { .. } => "exceeded",
+            Self::CloseAsked(_) => "close_asked",
+            Self::GraceBegun { .. } => "grace_begun",
             Self::Closed { .. } => "closed",
             Self::CameLate { .. } => "came_late",
             Self::Withdrawn { .. } => "withdrawn",
             Self::Reversed { .. } => "reversed",
             Self::Restored { .. } => "restored",
             Self::RefundGranted(_) => "refund_granted",
+            Self::Refund { change, .. } => change.kind(),
         }
     }
 }

@@ -1,12 +1,11 @@
 //! Applies an event, no questions asked.
 
-use contracts::messages::RefundState;
-
 use crate::{
     chain::TransferKey,
     event::Event,
     ledger,
-    state::{Payment, Posted, Refund, Seen, Sighting},
+    refund::{self, Refund},
+    state::{Payment, Posted, Seen, Sighting},
 };
 
 /// The payment after all the events.
@@ -26,9 +25,7 @@ pub fn evolve(mut payment: Payment, event: &Event) -> Payment {
         Event::Prepared(request) => payment.request = Some(request.clone()),
         Event::TransferSeen(sighted) => {
             let transfer = payment.transfers.entry(sighted.key.clone()).or_default();
-            let sighting =
-                Sighting { height: sighted.block.height, units: sighted.units, look: sighted.look };
-            transfer.sightings.insert(sighted.block.hash, sighting);
+            transfer.sightings.insert(sighted.block.hash, Sighting::of(sighted));
         }
         Event::BlockLeft { block, look } => {
             payment.left.insert(*block, *look);
@@ -50,12 +47,13 @@ pub fn evolve(mut payment: Payment, event: &Event) -> Payment {
             });
         }
         Event::Settled { .. } => payment.settled = true,
+        Event::CloseAsked(asked) => payment.close_asked = Some(*asked),
+        Event::GraceBegun { by } => payment.back_by = Some(*by),
         Event::Closed { closing, .. } => payment.closing = Some(*closing),
         Event::RefundGranted(grant) => {
-            let refund =
-                Refund { units: grant.units, to: grant.to.clone(), state: RefundState::Granted };
-            payment.refunds.insert(grant.refund_id, refund);
+            payment.refunds.insert(grant.refund_id, Refund::granted(grant));
         }
+        Event::Refund { refund_id, change } => refund::apply(&mut payment, *refund_id, change),
         Event::Refused { .. } | Event::Exceeded { .. } | Event::CameLate { .. } => {}
     }
     payment

@@ -1,12 +1,17 @@
-//! Everything that can happen to a payment, all of it on its chain.
+//! Everything that can happen to a payment: on its chain, and at the treasury.
 //!
 //! Each fact carries a `look`: the number of the watcher's step that saw it, which only grows. What
 //! a later look saw holds against what an earlier one saw, in whatever order they are learnt.
 
+use chrono::{DateTime, Utc};
 use contracts::asset::Units;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use crate::chain::{BlockRef, Hash32, TransferKey};
+use crate::{
+    chain::{BlockRef, Hash32, TransferKey},
+    refund::Finding,
+};
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +32,30 @@ pub enum Fact {
         /// Which look saw it.
         look: u64,
     },
+    /// Every block up to one of this time was taken in, and the node is not behind.
+    ReadUpTo {
+        /// What the block's maker says.
+        stamped_at: DateTime<Utc>,
+    },
+    /// A transfer that the treasury sent for a refund stands in a canonical block.
+    PayoutSeen {
+        /// For which refund.
+        refund_id: Uuid,
+        /// What was seen.
+        sighted: Sighted,
+    },
+    /// The treasury says that it cannot send a refund.
+    PayoutRejected {
+        /// Which.
+        refund_id: Uuid,
+    },
+    /// Something about a refund was found out.
+    RefundFound {
+        /// Which.
+        refund_id: Uuid,
+        /// What.
+        finding: Finding,
+    },
 }
 
 /// One sight of one transfer.
@@ -40,4 +69,7 @@ pub struct Sighted {
     pub block: BlockRef,
     /// Which look saw it.
     pub look: u64,
+    /// When the block's maker says it was made.
+    #[serde(default)]
+    pub stamped_at: DateTime<Utc>,
 }

@@ -5,17 +5,36 @@ use contracts::asset::Units;
 
 use crate::{
     chain::TransferKey,
+    closing,
     event::Event,
     evolve::{evolve, evolve_all},
     fact::{Fact, Sighted},
     ledger::Account,
-    matching,
+    matching, refund,
     state::{Payment, Posted, total},
 };
 
 /// Learns what happened; nothing for a repeat.
 #[must_use]
 pub fn learn(payment: &Payment, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
+    let mut events = directly(payment, fact, now);
+    if !payment.refunds.is_empty() {
+        let head = match fact {
+            Fact::HeadMoved { head, look } => Some((*head, *look)),
+            Fact::TransferSeen(_)
+            | Fact::BlockLeft { .. }
+            | Fact::ReadUpTo { .. }
+            | Fact::PayoutSeen { .. }
+            | Fact::PayoutRejected { .. }
+            | Fact::RefundFound { .. } => None,
+        };
+        let after = evolve_all(payment.clone(), &events);
+        events.extend(refund::follow(&after, head));
+    }
+    events
+}
+
+fn directly(payment: &Payment, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
     match fact {
         Fact::TransferSeen(sighted) => seen(payment, sighted, now),
         Fact::BlockLeft { block, look } => {
@@ -25,6 +44,12 @@ pub fn learn(payment: &Payment, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
             with_changes(payment, Event::BlockLeft { block: *block, look: *look }, now)
         }
         Fact::HeadMoved { head, look } => deep(payment, *head, *look),
+        Fact::ReadUpTo { stamped_at } => {
+            closing::read_up_to(payment, *stamped_at).into_iter().collect()
+        }
+        Fact::PayoutSeen { refund_id, sighted } => refund::seen(payment, *refund_id, sighted),
+        Fact::PayoutRejected { refund_id } => refund::rejected(payment, *refund_id),
+        Fact::RefundFound { refund_id, finding } => refund::found(payment, *refund_id, *finding),
     }
 }
 
@@ -62,6 +87,7 @@ fn with_changes(payment: &Payment, event: Event, now: DateTime<Utc>) -> Vec<Even
             false => Event::Withdrawn { transfers, units },
         });
     }
+    events.extend(closing::grace_after(payment, &after, now));
     let received = after.received();
     let complete = after.request.as_ref().is_some_and(|r| matching::pays(r, received));
     if received != payment.seen.received || complete != payment.seen.complete {
@@ -100,7 +126,11 @@ fn deep(payment: &Payment, head: u64, look: u64) -> Vec<Event> {
         events.push(Event::Finalised { transfers, units });
     }
     let after = evolve_all(payment.clone(), &events);
-    events.extend(what_final_money_means(&after));
+    if let Some(event) = what_final_money_means(&after) {
+        let after = evolve(after, &event);
+        events.push(event);
+        events.extend(closing::once_settled(&after));
+    }
     events
 }
 
@@ -116,7 +146,11 @@ fn what_final_money_means(payment: &Payment) -> Option<Event> {
         return (!unclaimed.is_zero()).then_some(Event::Exceeded { units: unclaimed });
     }
     let price = request.terms.amount.units;
-    matching::pays(request, received).then(|| Event::Settled {
+    let counted = payment.standing().filter(|(_, transfer, sighting)| {
+        matches!(transfer.posted, Posted::Final(_)) && closing::is_counted(payment, sighting)
+    });
+    let pays = matching::pays(request, total(counted.map(|(_, _, sighting)| sighting.units)));
+    pays.then(|| Event::Settled {
         price,
         dust: price.saturating_sub(received),
         excess: received.saturating_sub(price),

@@ -30,6 +30,10 @@ pub enum Account {
     RefundGranted,
     /// What was final and left the chain.
     Reversed,
+    /// What the treasury sent.
+    PaidOut,
+    /// What the treasury sent and nobody had granted.
+    Misspent,
 }
 
 impl Account {
@@ -45,6 +49,8 @@ impl Account {
             Self::RefundDue => "refund_due",
             Self::RefundGranted => "refund_granted",
             Self::Reversed => "reversed",
+            Self::PaidOut => "paid_out",
+            Self::Misspent => "misspent",
         }
     }
 }
@@ -111,10 +117,13 @@ pub fn postings(event: &Event) -> Vec<Posting> {
         Event::Reversed { units, .. } => vec![(Reversed, Received, *units)],
         Event::Restored { units, .. } => vec![(Received, Reversed, *units)],
         Event::RefundGranted(grant) => granted(grant),
+        Event::Refund { change, .. } => change.moves(),
         Event::Prepared(_)
         | Event::Refused { .. }
         | Event::TransferSeen(_)
         | Event::BlockLeft { .. }
+        | Event::CloseAsked(_)
+        | Event::GraceBegun { .. }
         | Event::SeenChanged { .. } => vec![],
     };
     let moved = lines.into_iter().filter(|(_, _, units)| !units.is_zero());

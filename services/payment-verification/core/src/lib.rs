@@ -4,6 +4,7 @@
 
 pub mod assets;
 pub mod chain;
+pub mod closing;
 pub mod command;
 pub mod decide;
 pub mod effects;
@@ -14,6 +15,8 @@ pub mod learn;
 pub mod ledger;
 pub mod matching;
 pub mod rates;
+pub mod refund;
+pub mod settling;
 pub mod state;
 pub mod translate;
 

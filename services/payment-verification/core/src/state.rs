@@ -13,8 +13,11 @@ use uuid::Uuid;
 
 use crate::{
     chain::{Hash32, TransferKey},
+    closing::CloseAsked,
     command::Terms,
+    fact::Sighted,
     ledger::Book,
+    refund::Refund,
 };
 
 /// One payment.
@@ -40,6 +43,12 @@ pub struct Payment {
     pub settled: bool,
     /// How it was closed, once it is.
     pub closing: Option<Closing>,
+    /// The closing that was asked for; it waits until `closing` answers it.
+    #[serde(default)]
+    pub close_asked: Option<CloseAsked>,
+    /// Until when money that was in time and left its block may be mined again.
+    #[serde(default)]
+    pub back_by: Option<DateTime<Utc>>,
     /// Every refund granted.
     pub refunds: BTreeMap<Uuid, Refund>,
     /// The balances of this payment's accounts.
@@ -61,6 +70,12 @@ pub struct Request {
     pub confirmations: u32,
     /// By how much a payment may fall short and still pay.
     pub dust: Units,
+    /// How long after the deadline money still counts, in milliseconds.
+    #[serde(default)]
+    pub grace_ms: i64,
+    /// How long money may be away after its block left, in milliseconds.
+    #[serde(default)]
+    pub away_for_max_ms: i64,
 }
 
 /// One address derived from the public key, given to one payment for good.
@@ -90,6 +105,9 @@ pub struct Sighting {
     pub units: Units,
     /// The newest look that saw it.
     pub look: u64,
+    /// When the block's maker says it was made.
+    #[serde(default)]
+    pub stamped_at: DateTime<Utc>,
 }
 
 /// What the ledger says of a transfer.
@@ -114,15 +132,17 @@ pub struct Seen {
     pub complete: bool,
 }
 
-/// One granted refund.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refund {
-    /// How much.
-    pub units: Units,
-    /// Where to, if the customer said so.
-    pub to: Option<String>,
-    /// How far.
-    pub state: RefundState,
+impl Sighting {
+    /// What one sight says.
+    #[must_use]
+    pub const fn of(sighted: &Sighted) -> Self {
+        Self {
+            height: sighted.block.height,
+            units: sighted.units,
+            look: sighted.look,
+            stamped_at: sighted.stamped_at,
+        }
+    }
 }
 
 impl Payment {
@@ -140,6 +160,8 @@ impl Payment {
             seen: Seen::default(),
             settled: false,
             closing: None,
+            close_asked: None,
+            back_by: None,
             refunds: BTreeMap::new(),
             book: Book::default(),
         }
@@ -177,10 +199,11 @@ impl Payment {
         }))
     }
 
-    /// All that is granted to go back.
+    /// All that is granted to go back and may still go, or went.
     #[must_use]
     pub fn refunded(&self) -> Units {
-        total(self.refunds.values().map(|refund| refund.units))
+        let live = self.refunds.values().filter(|refund| refund.state != RefundState::Failed);
+        total(live.map(|refund| refund.units))
     }
 
     /// The height of the newest block that holds money of this payment.

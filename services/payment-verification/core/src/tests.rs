@@ -1,5 +1,7 @@
 //! Stories, printed as snapshots, and what holds for every story.
 
+mod closings;
 mod properties;
+mod refunds;
 mod stories;
 mod world;

@@ -36,8 +36,8 @@ impl From<PaymentPrepare> for Asked {
 
 impl From<PaymentClose> for Asked {
     fn from(message: PaymentClose) -> Self {
-        let PaymentClose { booking_id, payment_id } = message;
-        Self { booking_id, payment_id, command: Command::Close }
+        let PaymentClose { booking_id, payment_id, because } = message;
+        Self { booking_id, payment_id, command: Command::Close(because) }
     }
 }
 

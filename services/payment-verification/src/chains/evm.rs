@@ -1,11 +1,22 @@
 //! One node of an EVM chain over JSON-RPC: heads, blocks, and the transfers in them.
 //!
 //! A receipt that failed moves nothing. A token's transfer is a `Transfer` log of a contract that
-//! the registry knows; whatever other contracts log is not looked at.
+//! the registry knows; one of another contract, of nothing, or of a receipt that failed is an oddity.
+//! What contracts move of the chain's own coin is in a block's traces, where the node has them.
 
+mod mined;
+mod traces;
 mod wire;
 
-use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
+use std::{
+    collections::BTreeMap,
+    ops::RangeInclusive,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use chassis::{HttpClient, HttpClientConfig, HttpRequest, http_client::CannotMakeClient};
 use chrono::{DateTime, Utc};
@@ -15,14 +26,21 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json, value::RawValue};
 
-use super::{Block, BlockHead, ChainError, Transfer};
-use wire::{Account, Quantity, RawBlock, RawHead, RawReceipt, Reply};
+use super::{Block, BlockHead, ChainError, Oddity, Transfer};
+use traces::RawTrace;
+use wire::{Account, Quantity, RawBlock, RawHead, RawReceipt, RawTransaction, Reply};
 
 /// A full block of a busy chain is a few megabytes with its receipts; some of them are asked for
 /// together.
 const ANSWER_MAX: usize = 128 * 1024 * 1024;
 /// A node that takes longer is asked again.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+/// What a transaction costs that runs no code; one that used more may have moved coin from within.
+const PLAIN_GAS: u64 = 21_000;
+/// How nodes say that they do not have a method: JSON-RPC's own word for it, and EIP-1474's.
+const NO_SUCH_METHOD: [i64; 2] = [-32_601, -32_004];
+/// The first bytes of a call of `transfer(address,uint256)`, from ERC-20.
+const TRANSFER_CALL: &str = "0xa9059cbb";
 /// keccak256("Transfer(address,address,uint256)"), from ERC-20.
 const TRANSFER: &str = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
 
@@ -34,6 +52,8 @@ pub struct Node {
     url: SecretString,
     http: HttpClient,
     tokens: BTreeMap<Account, String>,
+    // Set once the node was found to have no traces.
+    blind: Arc<AtomicBool>,
 }
 
 impl Node {
@@ -53,23 +73,25 @@ impl Node {
         })?;
         let tokens = contracts.into_iter();
         let tokens = tokens.filter_map(|text| Some((text.parse().ok()?, text))).collect();
-        Ok(Self { number, url, http, tokens })
+        Ok(Self { number, url, http, tokens, blind: Arc::default() })
     }
 
-    /// The height of the newest block, of the right chain.
+    /// The newest block, of the right chain.
     ///
     /// # Errors
     /// When the node does not answer, or serves another chain.
-    pub async fn height(&self) -> Result<u64, ChainError> {
-        let asked = "eth_blockNumber";
-        let answers =
-            self.ask(asked, &[("eth_chainId", json!([])), ("eth_blockNumber", json!([]))]).await?;
-        let mut answers = answers.iter().map(|raw| read::<Quantity>(asked, raw));
-        let (told, height) = (next(asked, &mut answers)?.0, next(asked, &mut answers)?.0);
+    pub async fn newest(&self) -> Result<BlockHead, ChainError> {
+        let asked = "eth_getBlockByNumber";
+        let calls = [("eth_chainId", json!([])), (asked, json!(["latest", false]))];
+        let answers = self.ask(asked, &calls).await?;
+        let [told, newest] = answers.as_slice() else {
+            return Err(ChainError::Refused { asked, code: 0 });
+        };
+        let told = read::<Quantity>("eth_chainId", told)?.0;
         if told != self.number {
             return Err(ChainError::OtherChain { told, wanted: self.number });
         }
-        Ok(height)
+        head_of(&read::<RawHead>(asked, newest)?)
     }
 
     /// The heads of canonical blocks; fewer than asked for when the chain ends before.
@@ -102,7 +124,7 @@ impl Node {
             })
             .collect();
         let answers = self.ask(asked, &calls).await?;
-        let mut blocks = vec![];
+        let (mut blocks, mut with_code) = (vec![], vec![]);
         for pair in answers.chunks(2) {
             let [block, receipts] = pair else { break };
             let Some(block) = read::<Option<RawBlock>>("eth_getBlockByNumber", block)? else {
@@ -112,53 +134,110 @@ impl Node {
             let head = head_of(&block.head)?;
             let changed = ChainError::Changed { height: head.at.height };
             let Some(receipts) = receipts else { return Err(changed) };
-            blocks
-                .push(Block { head, transfers: self.transfers(&block, &receipts).ok_or(changed)? });
+            let (transfers, oddities) = self.transfers(&block, &receipts).ok_or(changed)?;
+            if receipts.iter().any(RawReceipt::ran_code) {
+                with_code.push(blocks.len());
+            }
+            blocks.push(Block { head, transfers, oddities });
         }
+        self.add_traces(&mut blocks, &with_code).await?;
         Ok(blocks)
     }
 
-    /// What moved in a block; none when the receipts are of another block.
-    fn transfers(&self, block: &RawBlock, receipts: &[RawReceipt]) -> Option<Vec<Transfer>> {
+    /// Adds what contracts moved in the blocks at these places, if the node can tell.
+    async fn add_traces(&self, blocks: &mut [Block], at: &[usize]) -> Result<(), ChainError> {
+        let asked = "trace_block";
+        if at.is_empty() || self.blind.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let heights = at.iter().filter_map(|n| blocks.get(*n)).map(|block| block.head.at.height);
+        let calls: Vec<_> = heights.map(|height| (asked, json!([hex(height)]))).collect();
+        let answers = match self.ask(asked, &calls).await {
+            Err(ChainError::Refused { code, .. }) if NO_SUCH_METHOD.contains(&code) => {
+                self.blind.store(true, Ordering::Relaxed);
+                tracing::warn!(
+                    chain = self.number,
+                    "the node has no traces: ether that contracts send is not seen"
+                );
+                return Ok(());
+            }
+            answers => answers?,
+        };
+        for (n, raw) in at.iter().zip(answers) {
+            let Some(block) = blocks.get_mut(*n) else { continue };
+            let traces = read::<Option<Vec<RawTrace>>>(asked, &raw)?.unwrap_or_default();
+            // A block that ran code has traces, and they are its own.
+            if traces.is_empty() || traces.iter().any(|t| t.block_hash != block.head.at.hash) {
+                return Err(ChainError::Changed { height: block.head.at.height });
+            }
+            block.transfers.extend(traces::moved(&traces));
+        }
+        Ok(())
+    }
+
+    /// What moved in a block, and what only looks so; none when the receipts are of another block.
+    fn transfers(
+        &self,
+        block: &RawBlock,
+        receipts: &[RawReceipt],
+    ) -> Option<(Vec<Transfer>, Vec<Oddity>)> {
         let of_this_block = |r: &RawReceipt| r.block_hash == block.head.hash;
         if receipts.len() != block.transactions.len() || !receipts.iter().all(of_this_block) {
             return None;
         }
         let receipts: BTreeMap<_, _> = receipts.iter().map(|r| (r.transaction_hash, r)).collect();
-        let mut transfers = vec![];
+        let (mut transfers, mut oddities) = (vec![], vec![]);
         for transaction in &block.transactions {
             let receipt = receipts.get(&transaction.hash)?;
+            let own = transaction.own_transfer();
             if receipt.status.0 != 1 {
+                let tried = own.filter(|own| !own.units.0.is_zero());
+                let tried = tried.into_iter().chain(self.tried(transaction));
+                oddities.extend(tried.map(|transfer| Oddity { transfer, why: "failed_receipt" }));
                 continue;
             }
-            if let Some(to) = transaction.to.filter(|_| !transaction.value.0.is_zero()) {
-                let key = TransferKey { transaction: transaction.hash, position: String::new() };
-                let units = Units(transaction.value.0);
-                transfers.push(Transfer { key, to: to.0.to_vec(), contract: None, units });
+            for transfer in own.into_iter().chain(logged(transaction.hash, receipt)) {
+                match self.oddity(&transfer) {
+                    Some(why) => oddities.push(Oddity { transfer, why }),
+                    None => transfers.push(self.listed(transfer)),
+                }
             }
-            transfers.extend(self.token_transfers(transaction.hash, receipt));
         }
-        Some(transfers)
+        Some((transfers, oddities))
     }
 
-    fn token_transfers(&self, transaction: Hash32, receipt: &RawReceipt) -> Vec<Transfer> {
-        let logs = receipt.logs.iter().enumerate();
-        logs.filter_map(|(position, log)| {
-            let contract = self.tokens.get(&log.address)?;
-            let [kind, _from, to] = log.topics.as_slice() else { return None };
-            if kind.to_string() != TRANSFER {
-                return None;
-            }
-            let units = wire::word(&log.data)?;
-            let (_padding, to) = to.0.split_first_chunk::<12>()?;
-            Some(Transfer {
-                key: TransferKey { transaction, position: position.to_string() },
-                to: to.to_vec(),
-                contract: Some(contract.clone()),
-                units: Units(units),
-            })
+    /// Why a transfer that happened cannot pay anybody.
+    fn oddity(&self, transfer: &Transfer) -> Option<&'static str> {
+        let contract = transfer.contract.as_ref().map(|text| text.parse::<Account>());
+        match contract {
+            Some(Ok(account)) if !self.tokens.contains_key(&account) => Some("look_alike_token"),
+            Some(Err(_)) => Some("look_alike_token"),
+            Some(Ok(_)) | None if transfer.units.0.is_zero() => Some("zero_value"),
+            Some(Ok(_)) | None => None,
+        }
+    }
+
+    /// The transfer with its contract written as the registry writes it.
+    fn listed(&self, transfer: Transfer) -> Transfer {
+        let account = transfer.contract.as_ref().and_then(|text| text.parse::<Account>().ok());
+        match account.and_then(|account| self.tokens.get(&account)) {
+            Some(contract) => Transfer { contract: Some(contract.clone()), ..transfer },
+            None => transfer,
+        }
+    }
+
+    /// The transfer of a listed token that a transaction asks for by itself, done or not.
+    fn tried(&self, transaction: &RawTransaction) -> Option<Transfer> {
+        let contract = self.tokens.get(&transaction.to?)?;
+        let arguments = transaction.input.as_deref()?.strip_prefix(TRANSFER_CALL)?;
+        let (to, units) = arguments.split_at_checked(64)?;
+        let to: Account = format!("0x{}", to.get(24..)?).parse().ok()?;
+        Some(Transfer {
+            key: TransferKey { transaction: transaction.hash, position: String::new() },
+            to: to.0.to_vec(),
+            contract: Some(contract.clone()),
+            units: Units(wire::word(&format!("0x{}", units.get(..64)?))?),
         })
-        .collect()
     }
 
     /// Asks several things in one exchange; the answers come in the order of the questions.
@@ -201,6 +280,24 @@ impl Node {
     }
 }
 
+/// Every `Transfer` that a receipt logs, whoever logs it.
+fn logged(transaction: Hash32, receipt: &RawReceipt) -> impl Iterator<Item = Transfer> {
+    receipt.logs.iter().enumerate().filter_map(move |(position, log)| {
+        let [kind, _from, to] = log.topics.as_slice() else { return None };
+        if kind.to_string() != TRANSFER {
+            return None;
+        }
+        let units = wire::word(&log.data)?;
+        let (_padding, to) = to.0.split_first_chunk::<12>()?;
+        Some(Transfer {
+            key: TransferKey { transaction, position: position.to_string() },
+            to: to.to_vec(),
+            contract: Some(log.address.to_string()),
+            units: Units(units),
+        })
+    })
+}
+
 fn head_of(raw: &RawHead) -> Result<BlockHead, ChainError> {
     let height = raw.number.0;
     let stamped_at = i64::try_from(raw.timestamp.0)
@@ -216,13 +313,6 @@ fn hex(number: u64) -> String {
 
 fn read<T: DeserializeOwned>(asked: &'static str, raw: &RawValue) -> Result<T, ChainError> {
     serde_json::from_str(raw.get()).map_err(|source| ChainError::NotReadable { asked, source })
-}
-
-fn next<T>(
-    asked: &'static str,
-    answers: &mut impl Iterator<Item = Result<T, ChainError>>,
-) -> Result<T, ChainError> {
-    answers.next().unwrap_or(Err(ChainError::Refused { asked, code: 0 }))
 }
 
 #[cfg(test)]

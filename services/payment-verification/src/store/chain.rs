@@ -14,7 +14,7 @@ use sqlx::{FromRow, PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::{corrupt, signed, unsigned};
-use crate::chains::{BlockHead, Transfer};
+use crate::chains::BlockHead;
 
 /// How far a chain is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,6 +217,23 @@ pub(crate) async fn payments_final_at(
     Ok(rows.into_iter().map(PaymentId).collect())
 }
 
+/// Finds payments whose closing waits for a block of this time, or an earlier one.
+pub(crate) async fn payments_to_close(
+    conn: &mut PgConnection,
+    chain: &str,
+    stamped_at: DateTime<Utc>,
+) -> Result<Vec<PaymentId>, StoreError> {
+    let rows: Vec<Uuid> = sqlx::query_scalar(
+        "select payment_id from payment where close_chain = $1 and close_after < $2",
+    )
+    .bind(chain)
+    .bind(stamped_at)
+    .fetch_all(conn)
+    .await
+    .map_err(database("looking for closings that wait"))?;
+    Ok(rows.into_iter().map(PaymentId).collect())
+}
+
 /// Finds payments with transfers in these blocks, with the block.
 pub(crate) async fn payments_in(
     conn: &mut PgConnection,
@@ -331,48 +348,7 @@ impl<'a> TransferRow<'a> {
     }
 }
 
-/// A transfer to an address of ours that does not pay, and why.
-pub(crate) struct Stray<'a> {
-    pub(crate) transfer: &'a Transfer,
-    pub(crate) block: Hash32,
-    pub(crate) payment_id: PaymentId,
-    pub(crate) reason: &'static str,
-}
-
-/// Keeps strays for whoever looks into them.
-pub(crate) async fn add_strays(
-    conn: &mut PgConnection,
-    chain: &str,
-    strays: &[Stray<'_>],
-) -> Result<(), StoreError> {
-    if strays.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(
-        "insert into stray_transfer (chain, transaction_hash, position, payment_id, contract,
-             units, reason, block_hash, seen_at)
-         select $1, s.transaction_hash, s.position, s.payment_id, s.contract,
-             s.units::numeric, s.reason, s.block_hash, holdfast_now()
-         from unnest($2::bytea[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[],
-                 $8::bytea[])
-             as s (transaction_hash, position, payment_id, contract, units, reason, block_hash)
-         on conflict (chain, transaction_hash, position) do nothing",
-    )
-    .bind(chain)
-    .bind(strays.iter().map(|stray| stray.transfer.key.transaction.0.to_vec()).collect::<Vec<_>>())
-    .bind(strays.iter().map(|stray| stray.transfer.key.position.as_str()).collect::<Vec<_>>())
-    .bind(strays.iter().map(|stray| stray.payment_id.0).collect::<Vec<_>>())
-    .bind(strays.iter().map(|stray| stray.transfer.contract.as_deref()).collect::<Vec<_>>())
-    .bind(strays.iter().map(|stray| stray.transfer.units.to_string()).collect::<Vec<_>>())
-    .bind(strays.iter().map(|stray| stray.reason).collect::<Vec<_>>())
-    .bind(strays.iter().map(|stray| stray.block.0.to_vec()).collect::<Vec<_>>())
-    .execute(conn)
-    .await
-    .map_err(database("keeping stray transfers"))
-    .map(drop)
-}
-
-fn hash(table: &'static str, bytes: &[u8]) -> Result<Hash32, StoreError> {
+pub(crate) fn hash(table: &'static str, bytes: &[u8]) -> Result<Hash32, StoreError> {
     bytes.try_into().map(Hash32).map_err(|source| corrupt(table, hex::encode(bytes), source))
 }
 

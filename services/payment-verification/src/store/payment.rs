@@ -6,7 +6,9 @@ use chassis::trace::TraceContext;
 use chrono::{DateTime, Utc};
 use contracts::ids::PaymentId;
 use messaging::{StoreError, database};
-use payment_verification_core::{Event, Payment, event::Grant, ledger::Posting, state::Deposit};
+use payment_verification_core::{
+    Event, Payment, closing::answered_after, ledger::Posting, state::Deposit,
+};
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
@@ -75,11 +77,13 @@ pub(crate) async fn save(
         let columns = Columns::of(&new)?;
         let written = sqlx::query(
             "insert into payment (payment_id, booking_id, seq, state, traceparent, tracestate,
-                 created_at, changed_at)
+                 close_chain, close_after, created_at, changed_at)
              select p.payment_id, p.booking_id, p.seq, p.state::json, p.traceparent, p.tracestate,
-                 $7, $7
-             from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[])
-                 as p (payment_id, booking_id, seq, state, traceparent, tracestate)
+                 p.close_chain, p.close_after, $9, $9
+             from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[],
+                     $7::text[], $8::timestamptz[])
+                 as p (payment_id, booking_id, seq, state, traceparent, tracestate, close_chain,
+                     close_after)
              on conflict (payment_id) do nothing",
         )
         .bind(columns.payment_ids)
@@ -88,6 +92,8 @@ pub(crate) async fn save(
         .bind(columns.states)
         .bind(columns.traceparents)
         .bind(columns.tracestates)
+        .bind(columns.close_chains)
+        .bind(columns.close_afters)
         .bind(now)
         .execute(&mut *conn)
         .await
@@ -97,10 +103,13 @@ pub(crate) async fn save(
     if !old.is_empty() {
         let columns = Columns::of(&old)?;
         let written = sqlx::query(
-            "update payment set seq = p.seq, state = p.state::json, changed_at = $7,
-                 traceparent = p.traceparent, tracestate = p.tracestate
-             from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[])
-                 as p (payment_id, seq_before, seq, state, traceparent, tracestate)
+            "update payment set seq = p.seq, state = p.state::json, changed_at = $9,
+                 traceparent = p.traceparent, tracestate = p.tracestate,
+                 close_chain = p.close_chain, close_after = p.close_after
+             from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[],
+                     $7::text[], $8::timestamptz[])
+                 as p (payment_id, seq_before, seq, state, traceparent, tracestate, close_chain,
+                     close_after)
              where payment.payment_id = p.payment_id and payment.seq = p.seq_before",
         )
         .bind(columns.payment_ids)
@@ -109,6 +118,8 @@ pub(crate) async fn save(
         .bind(columns.states)
         .bind(columns.traceparents)
         .bind(columns.tracestates)
+        .bind(columns.close_chains)
+        .bind(columns.close_afters)
         .bind(now)
         .execute(&mut *conn)
         .await
@@ -126,6 +137,8 @@ struct Columns {
     states: Vec<String>,
     traceparents: Vec<Option<String>>,
     tracestates: Vec<Option<String>>,
+    close_chains: Vec<Option<String>>,
+    close_afters: Vec<Option<DateTime<Utc>>>,
 }
 
 impl Columns {
@@ -140,6 +153,10 @@ impl Columns {
             columns.states.push(state);
             columns.traceparents.push(trace.as_ref().map(|trace| trace.traceparent.clone()));
             columns.tracestates.push(trace.as_ref().and_then(|trace| trace.tracestate.clone()));
+            let close_after = answered_after(payment);
+            let chain = payment.request.as_ref().map(|request| request.chain.clone());
+            columns.close_chains.push(chain.filter(|_| close_after.is_some()));
+            columns.close_afters.push(close_after);
         }
         Ok(columns)
     }
@@ -285,31 +302,4 @@ struct Lines {
     accounts: Vec<&'static str>,
     assets: Vec<String>,
     units: Vec<String>,
-}
-
-/// Adds granted refunds for the treasury to find.
-pub(crate) async fn add_refunds(
-    conn: &mut PgConnection,
-    granted: &[(&Payment, &Grant)],
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    if granted.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(
-        "insert into refund (refund_id, payment_id, booking_id, units, address, state, granted_at)
-         select r.refund_id, r.payment_id, r.booking_id, r.units::numeric, r.address, 'granted', $6
-         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[])
-             as r (refund_id, payment_id, booking_id, units, address)",
-    )
-    .bind(granted.iter().map(|(_, grant)| grant.refund_id).collect::<Vec<_>>())
-    .bind(granted.iter().map(|(payment, _)| payment.payment_id.0).collect::<Vec<_>>())
-    .bind(granted.iter().map(|(payment, _)| payment.booking_id.0).collect::<Vec<_>>())
-    .bind(granted.iter().map(|(_, grant)| grant.units.to_string()).collect::<Vec<_>>())
-    .bind(granted.iter().map(|(_, grant)| grant.to.as_deref()).collect::<Vec<_>>())
-    .bind(now)
-    .execute(conn)
-    .await
-    .map_err(database("granting refunds"))
-    .map(drop)
 }

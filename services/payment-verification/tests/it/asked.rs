@@ -2,7 +2,7 @@
 
 use bitcoin::{bip32::ChildNumber, secp256k1::Secp256k1};
 use chassis::trace::TraceContext;
-use contracts::messages::{Closing, PaymentClosed};
+use contracts::messages::{Closing, PaymentClosed, RefundState};
 use uuid::Uuid;
 
 use crate::rig::{
@@ -126,6 +126,9 @@ async fn a_refund_is_granted_once_out_of_final_money() {
     let rig = Rig::new().await;
     let asked = rig.prepare(milli_ether(30)).await;
     rig.say(&close_message(&asked)).await;
+    rig.until_journal(asked.payment_id, "close_asked").await;
+    rig.mine_after(5).await;
+    rig.watch().await;
     rig.hear(asked.payment_id, closed).await;
     rig.pay(&asked.address, milli_ether(30)).await;
     rig.watch().await;
@@ -133,7 +136,7 @@ async fn a_refund_is_granted_once_out_of_final_money() {
     rig.say(&too_early).await;
     testkit::until("the refusal", async || {
         let journal = rig.journal(asked.payment_id).await;
-        journal.iter().any(|kind| kind == "refused").then_some(())
+        journal.iter().any(|kind| kind == "refund_refused").then_some(())
     })
     .await;
     assert_eq!(rig.ask_database("select count(*) from refund").await, "0");
@@ -146,7 +149,7 @@ async fn a_refund_is_granted_once_out_of_final_money() {
     rig.say(&refund).await;
     let granted = rig
         .hear(asked.payment_id, |heard| match heard {
-            Heard::Refund(refund) => Some(refund.clone()),
+            Heard::Refund(refund) if refund.state == RefundState::Granted => Some(refund.clone()),
             _ => None,
         })
         .await;

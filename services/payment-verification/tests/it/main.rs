@@ -12,8 +12,14 @@
 )]
 
 mod asked;
+mod cases;
+mod closing;
+mod front;
 mod ledger;
 mod paid;
+mod preview;
+mod refunds;
 mod reorg;
 mod rig;
 mod shown;
+mod support;

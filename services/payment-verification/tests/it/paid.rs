@@ -137,8 +137,7 @@ async fn a_token_pays_by_its_log_and_other_assets_are_strays() {
     rig.watch().await;
     assert_eq!(rig.settled(dollars.payment_id).await.received, units(5_000_000));
     assert_eq!(rig.journal(ether.payment_id).await, ["prepared"]);
-    let strays =
-        "select string_agg(reason || ' ' || units, ', ' order by units) from stray_transfer";
+    let strays = "select string_agg(reason || ' ' || units, ', ' order by units) from payment_case";
     let expected = format!("other_asset 5000000, other_asset {}", milli_ether(5));
     assert_eq!(rig.ask_database(strays).await, expected);
     let position = "select position from transfer";

@@ -3,7 +3,10 @@
 use contracts::ids::PaymentId;
 use serde_json::json;
 
-use crate::rig::{Asked, Heard, Rig, milli_ether, text, units};
+use crate::{
+    front::Manner,
+    rig::{Asked, Heard, Rig, milli_ether, text, units},
+};
 
 /// The received sums that were said, in the order of their versions.
 fn seen_sums(rig: &Rig, payment: PaymentId) -> Vec<(String, bool)> {
@@ -132,5 +135,30 @@ async fn a_chain_that_shrank_and_a_node_that_is_behind_are_told_apart() {
     rig.watch().await;
     assert_eq!(rig.ask_database("select height from watch").await, (head - 1).to_string());
     assert_eq!(rig.ask_database("select stands from transfer").await, "false");
+    rig.end().await;
+}
+
+/// Row: C9
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_lacks_the_blocks_it_told_of_makes_no_block_leave() {
+    let rig = Rig::new().await;
+    let asked = rig.prepare(milli_ether(10)).await;
+    rig.pay(&asked.address, milli_ether(10)).await;
+    rig.watch().await;
+    let head = rig.anvil.head().await;
+    // As behind a balancer: one node tells of its newest block, another is asked for it.
+    rig.front.behave(Manner { lacks_from: Some(head), ..Manner::default() });
+    for _look in 0..2 {
+        let error = rig.watcher.step().await.unwrap_err();
+        assert!(chassis::chain(&error).to_string().contains("do not fit together"), "{error:?}");
+    }
+    let journal = ["prepared", "transfer_seen", "seen_changed"];
+    assert_eq!(rig.journal(asked.payment_id).await, journal, "it left nowhere");
+    assert_eq!(rig.ask_database("select stands from transfer").await, "true");
+
+    rig.front.behave(Manner::default());
+    rig.anvil.mine(2).await;
+    rig.watch().await;
+    rig.settled(asked.payment_id).await;
     rig.end().await;
 }

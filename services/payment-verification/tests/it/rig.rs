@@ -19,7 +19,7 @@ use contracts::{
     ids::{BookingId, MessageId, PaymentId},
     message::Message,
     messages::{
-        PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared, PaymentRefund,
+        CloseBecause, PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared, PaymentRefund,
         PaymentRefundChanged, PaymentSeen, PaymentSettled, RefundBasis,
     },
     money::{Currency, Money},
@@ -35,12 +35,14 @@ use sqlx::{AssertSqlSafe, PgPool};
 use testkit::{Anvil, Redis, TestService};
 use uuid::Uuid;
 
+use crate::front::Front;
+
 pub(crate) const CHAIN: &str = "eip155:31337";
 /// Where the node's first account puts its first contract.
 pub(crate) const TOKEN: &str = "0x5fbdb2315678afecb367f032d93f642f64180aa3";
 /// Logs `Transfer(caller, to, value)` on any call with those two arguments, like an ERC-20 whose
 /// callers are rich.
-const TOKEN_CODE: &str = concat!(
+pub(crate) const TOKEN_CODE: &str = concat!(
     "0x603a80600b6000396000f3",
     "602435600052600435337fddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef",
     "60206000a3600160005260206000f3",
@@ -104,6 +106,8 @@ pub(crate) struct Rig {
     pub(crate) watcher: Watcher,
     pub(crate) pool: PgPool,
     pub(crate) anvil: Anvil,
+    /// What the service is told of the node; it can be made to lie.
+    pub(crate) front: Front,
     pub(crate) accounts: Vec<String>,
     pub(crate) doubles: Doubles,
     pub(crate) redis: Redis,
@@ -117,10 +121,17 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn new() -> Self {
+        Self::beside(&[]).await
+    }
+
+    /// With nodes of other chains besides, as `chain=url`.
+    pub(crate) async fn beside(others: &[String]) -> Self {
         let service = TestService::new("payment_verification", &MIGRATOR).await;
         let (anvil, redis) = (Anvil::start(), testkit::redis());
-        let doubles = Doubles::start(([127, 0, 0, 1], 0).into(), doubles::Config::default());
+        let doubles = Doubles::start(([127, 0, 0, 1], 0).into(), doubles_on(&anvil));
         let doubles = doubles.await.unwrap();
+        let front = Front::before(&anvil).await;
+        let nodes = [&[format!("{CHAIN}={}", front.url())], others].concat().join(",");
         let private = Xpriv::new_master(NetworkKind::Main, &[42; 32]).unwrap();
         let xpub = Xpub::from_priv(&Secp256k1::new(), &private).to_string();
         let key = SigningKey::generate().unwrap();
@@ -136,8 +147,9 @@ impl Rig {
             ("TOKEN_ISSUER", "test".to_owned()),
             ("XPUB", xpub),
             ("INSTRUCTION_KEY", key.to_base64().expose_secret().to_owned()),
-            ("EVM_RPC_URLS", format!("{CHAIN}={}", anvil.url())),
+            ("EVM_RPC_URLS", nodes),
             ("RATE_FEED_URL", format!("{}/rates", doubles.base_url())),
+            ("TREASURY_URL", format!("{}/treasury", doubles.base_url())),
             ("ASSETS", assets.to_owned()),
         ];
         let lookup = |wanted: &str| {
@@ -157,7 +169,8 @@ impl Rig {
         app.messaging().listening().await;
         let hands = service.messaging().await;
         let ears = Ears::default();
-        let heard = Consumers::new("booking")
+        // A role of its own: what booking itself hears is more, and is said elsewhere.
+        let heard = Consumers::new("ears")
             .on(Heard::Prepared)
             .on(Heard::Seen)
             .on(Heard::Settled)
@@ -172,6 +185,7 @@ impl Rig {
             watcher,
             pool,
             anvil,
+            front,
             accounts,
             doubles,
             redis,
@@ -266,6 +280,29 @@ impl Rig {
         while let Step::Did(_) = self.watcher.step().await.unwrap() {}
     }
 
+    /// Mines a block that is made this many seconds after the last.
+    pub(crate) async fn mine_after(&self, seconds: i64) {
+        self.anvil.rpc("evm_increaseTime", json!([seconds])).await;
+        self.anvil.mine(1).await;
+    }
+
+    /// Puts a contract on the chain and says where.
+    pub(crate) async fn deploy(&self, account: usize, code: &str) -> String {
+        let call = json!([{ "from": self.accounts[account], "data": code, "gas": "0x100000" }]);
+        let transaction = text(&self.anvil.rpc("eth_sendTransaction", call).await);
+        let receipt = self.anvil.rpc("eth_getTransactionReceipt", json!([transaction])).await;
+        text(&receipt["contractAddress"])
+    }
+
+    /// Waits until this is the payment's journal.
+    pub(crate) async fn until_journal(&self, payment: PaymentId, last: &str) {
+        testkit::until(last, async || {
+            let journal = self.journal(payment).await;
+            journal.iter().any(|kind| kind == last).then_some(())
+        })
+        .await;
+    }
+
     /// Sends ether; says the transaction's hash.
     pub(crate) async fn pay(&self, to: &str, wei: u128) -> String {
         self.pay_from(0, to, wei).await
@@ -312,9 +349,11 @@ impl Rig {
             "payment_event",
             "address",
             "transfer",
-            "stray_transfer",
+            "payment_case",
             "ledger_entry",
             "refund",
+            "refund_transaction",
+            "payout",
         ] {
             let query =
                 format!("select string_agg(t::text, E'\\n' order by t::text) from {table} t");
@@ -331,6 +370,13 @@ impl Rig {
             redis::cmd("GET").arg(key).query_async(&mut connection).await.unwrap();
         text.map_or(Value::Null, |text| serde_json::from_str(&text).unwrap())
     }
+}
+
+/// Doubles whose treasury pays through this node.
+pub(crate) fn doubles_on(anvil: &Anvil) -> doubles::Config {
+    let mut config = doubles::Config::default();
+    config.treasury.evm_rpc = Some(anvil.url());
+    config
 }
 
 pub(crate) fn at() -> DateTime<Utc> {
@@ -358,7 +404,11 @@ pub(crate) fn prepare_message(asset: &str, decimals: u8, amount: u128) -> Paymen
 }
 
 pub(crate) fn close_message(asked: &Asked) -> PaymentClose {
-    PaymentClose { booking_id: asked.booking_id, payment_id: asked.payment_id }
+    close_because(asked, CloseBecause::Undone)
+}
+
+pub(crate) fn close_because(asked: &Asked, because: CloseBecause) -> PaymentClose {
+    PaymentClose { booking_id: asked.booking_id, payment_id: asked.payment_id, because }
 }
 
 pub(crate) fn refund_message(asked: &Asked, refund_id: Uuid, amount: u128) -> PaymentRefund {

@@ -13,20 +13,29 @@ impl World {
         self.plan_block();
     }
 
-    fn plan_block(&mut self) {
-        if !self.mining && self.chain.is_busy() {
-            self.mining = true;
-            let seconds = self.seconds(2, 25);
-            self.put_in(seconds, Happening::Mine);
+    /// A block comes soon while somebody waits for it, and after a while for a closing.
+    pub(super) fn plan_block(&mut self) {
+        let soon = self.now + TimeDelta::seconds(self.seconds(2, 25));
+        let at = match self.payments.closing_waits_for() {
+            _ if self.chain.is_busy() => soon,
+            Some(after) => soon.max(after + TimeDelta::seconds(1)),
+            None => return,
+        };
+        if self.mining.is_none_or(|planned| at < planned) {
+            self.mining = Some(at);
+            self.agenda.put(at, Happening::Mine);
         }
     }
 
     pub(super) fn mine(&mut self) {
-        self.mining = false;
+        if self.mining != Some(self.now) {
+            return;
+        }
+        self.mining = None;
         if self.chance(self.faults.reorg) {
             self.reorg();
         }
-        self.chain.mine();
+        self.chain.mine(self.now);
         self.plan_watch(1);
         self.plan_block();
     }
@@ -49,7 +58,7 @@ impl World {
             false => Vec::new(),
         };
         for _ in 0..depth {
-            self.chain.mine();
+            self.chain.mine(self.now);
         }
         self.chain.waiting = waiting;
     }

@@ -2,12 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use contracts::asset::Units;
+use contracts::{
+    asset::Units,
+    messages::{Closing, RefundState},
+};
 use proptest::{collection::vec, prelude::*, sample::Index};
 
-use super::world::{World, head, left, prepare, refund, seen, units};
+use super::world::{
+    World, head, left, made_at, not_paid, prepare, read_up_to, refund, seen, undone, units,
+};
 use crate::{
-    Command, Effect, Event, Fact,
+    Effect, Event, Fact,
     chain::Hash32,
     evolve_all,
     ledger::{Account, Sides, postings},
@@ -140,13 +145,83 @@ proptest! {
         let closing_at = close_at.index(script.len() + 1);
         for (n, fact) in script.iter().enumerate() {
             if n == closing_at {
-                shuffled.ask(&Command::Close);
+                shuffled.ask(&undone());
+                shuffled.tell(&read_up_to(1_000_000));
             }
             shuffled.tell(fact);
             check_invariants(&shuffled)?;
         }
         prop_assert_eq!(shuffled.payment.received(), units(expected));
         prop_assert_eq!(shuffled.payment.seen.received, units(expected));
+    }
+
+    /// Whatever the chain does, a payment is called unpaid only when what stands in blocks made in
+    /// time does not pay; and once everything is read, it is answered.
+    #[test]
+    fn no_deadline_beats_money_that_was_mined_in_time(
+        turns in turns(),
+        asked_at in 0..25_usize,
+        behind in vec(any::<bool>(), 25),
+    ) {
+        let mut world = World::new();
+        world.ask(&prepare(100));
+        let (mut chain, mut look, mut names) = (Vec::<(u8, i64, Vec<u8>)>::new(), 0, 0);
+        for (n, turn) in turns.iter().enumerate() {
+            if n == asked_at {
+                world.ask(&not_paid());
+            }
+            let mut facts = vec![];
+            match turn {
+                Turn::Mined(transfers) => {
+                    (names, look) = (names + 1, look + 1);
+                    let (height, made) = (u64::try_from(chain.len()).unwrap(), i64::from(names) * 150);
+                    let known: Vec<u8> = chain.iter().flat_map(|(.., t)| t.clone()).collect();
+                    let mut new = transfers.clone();
+                    new.retain(|t| !known.contains(t));
+                    new.sort_unstable();
+                    new.dedup();
+                    for transfer in &new {
+                        let amount = 40 + u64::from(*transfer);
+                        let Fact::TransferSeen(mut sighted) =
+                            made_at(seen(100 + transfer, amount, names, look), made)
+                        else {
+                            unreachable!()
+                        };
+                        sighted.block.height = height;
+                        facts.push(Fact::TransferSeen(sighted));
+                    }
+                    chain.push((names, made, new));
+                    facts.push(head(height, look));
+                    if !behind[n] {
+                        facts.push(read_up_to(made));
+                    }
+                }
+                Turn::Reorg(depth) => for _ in 0..*depth {
+                    let Some((name, _, transfers)) = chain.pop() else { break };
+                    look += 1;
+                    if !transfers.is_empty() {
+                        facts.push(left(name, look));
+                    }
+                }
+            }
+            for fact in &facts {
+                let events = world.tell(fact);
+                check_invariants(&world)?;
+                let unpaid =
+                    |e: &Event| matches!(e, Event::Closed { closing: Closing::Closed { .. }, .. });
+                if events.iter().any(unpaid) {
+                    let in_time = chain.iter().filter(|(_, made, _)| *made <= 1_800);
+                    let money = in_time.flat_map(|(.., t)| t).map(|t| 40 + u64::from(*t));
+                    prop_assert!(money.sum::<u64>() < 98, "called unpaid, and it is paid");
+                }
+            }
+        }
+        world.ask(&not_paid());
+        let top = u64::try_from(chain.len()).unwrap();
+        world.tell(&head(top + 9, look + 1));
+        world.tell(&read_up_to(1_000_000));
+        check_invariants(&world)?;
+        prop_assert!(world.payment.closing.is_some(), "everything is read, and nothing is said");
     }
 
     /// Nothing goes back that is not final, and nothing twice.
@@ -162,7 +237,8 @@ proptest! {
         let closing_at = close_at.index(facts.len() + 1);
         for (n, fact) in facts.iter().enumerate() {
             if n == closing_at {
-                world.ask(&Command::Close);
+                world.ask(&undone());
+                world.tell(&read_up_to(1_000_000));
             }
             for (id, amount, _) in asks.iter().filter(|(_, _, at)| at.index(facts.len()) == n) {
                 let (before, known) = (world.payment.final_units(), world.payment.refunds.len());
@@ -176,7 +252,10 @@ proptest! {
             world.tell(fact);
             check_invariants(&world)?;
         }
-        let granted = world.said.iter().filter(|e| matches!(e, Effect::SayRefund(_))).count();
+        let granted = world.said.iter().filter(|e| {
+            matches!(e, Effect::SayRefund(said) if said.state == RefundState::Granted)
+        });
+        let granted = granted.count();
         prop_assert_eq!(granted, world.payment.refunds.len());
     }
 }

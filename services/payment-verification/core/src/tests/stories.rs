@@ -4,9 +4,8 @@ use expect_test::{Expect, expect};
 
 use super::world::{
     Step::{Ask, Tell},
-    head, left, prepare, refund, seen, story,
+    head, left, prepare, read_up_to, refund, seen, story, undone,
 };
-use crate::Command;
 
 fn check(steps: Vec<(&str, super::world::Step)>, expected: &Expect) {
     expected.assert_eq(&story(steps));
@@ -194,20 +193,21 @@ fn money_counts_only_while_its_block_is_canonical() {
                 -> seen #3: 100, complete: true, at +1s
             block 10 left
               block left
+              back by +902s
               seen: 0, complete: false
-                -> seen #5: 0, complete: false, at +1s
+                -> seen #6: 0, complete: false, at +1s
             again
             the old sight, late
             the head moves
             mined again in block 31
               transfer of 100 in block 31
               seen: 100, complete: true
-                -> seen #7: 100, complete: true, at +1s
+                -> seen #8: 100, complete: true, at +1s
             deep in the new block
               final: 100
               settled: price 100, dust 0, excess 0
                 -> post 100 received>customer
-                -> settled #9: 100
+                -> settled #10: 100
                 -> post 100 customer>price
             account received +0 -100
             account customer +100 -100
@@ -221,8 +221,9 @@ fn a_closing_before_the_money_makes_it_due_back() {
     check(
         vec![
             ("asked", Ask(prepare(100))),
-            ("closed", Ask(Command::Close)),
-            ("closed again", Ask(Command::Close)),
+            ("closed", Ask(undone())),
+            ("a later block", Tell(read_up_to(3_600))),
+            ("closed again", Ask(undone())),
             ("late money", Tell(seen(1, 100, 10, 1))),
             ("refund before it is final", Ask(refund(1, 100))),
             ("deep", Tell(head(12, 3))),
@@ -235,28 +236,32 @@ fn a_closing_before_the_money_makes_it_due_back() {
               prepared: 3 deep
                 -> prepared: pay 100 to 0xADD7
             closed
+              close asked: Undone
+            a later block
               closed(0 seen, 0 final), due 0
-                -> closed(0 seen, 0 final) #2
+                -> closed(0 seen, 0 final) #3
             closed again
             late money
               transfer of 100 in block 10
               seen: 100, complete: true
-                -> seen #4: 100, complete: true, at +1s
+                -> seen #5: 100, complete: true, at +2s
             refund before it is final
-              refused: more than what is final and not yet granted
+              refund_refused: more than what is final and not yet granted
+                -> refund #6: Failed 100
             deep
               final: 100
               came late: 100
                 -> post 100 received>customer
-                -> settled #7: 100
+                -> settled #8: 100
                 -> post 100 customer>refund_due
             refund
               refund of 100: due 100, excess 0, price 0
-                -> refund #8: Granted 100
+                -> refund #9: Granted 100
                 -> post 100 refund_due>customer, 100 customer>refund_granted
             again
             a second one
-              refused: more than what is final and not yet granted
+              refund_refused: more than what is final and not yet granted
+                -> refund #10: Failed 1
             account received +0 -100
             account customer +200 -200
             account refund_due +100 -100
@@ -274,7 +279,8 @@ fn a_closing_with_a_final_part_says_so() {
             ("deep", Tell(head(12, 3))),
             ("another part", Tell(seen(2, 10, 13, 4))),
             ("refund while open", Ask(refund(1, 60))),
-            ("closed", Ask(Command::Close)),
+            ("closed", Ask(undone())),
+            ("a later block", Tell(read_up_to(3_600))),
             ("the other part is deep", Tell(head(15, 6))),
         ],
         &expect![[r#"
@@ -293,16 +299,19 @@ fn a_closing_with_a_final_part_says_so() {
               seen: 70, complete: false
                 -> seen #6: 70, complete: false, at +1s
             refund while open
-              refused: the payment is still open
+              refund_refused: the payment is still open
+                -> refund #7: Failed 60
             closed
+              close asked: Undone
+            a later block
               closed(70 seen, 60 final), due 60
-                -> closed(70 seen, 60 final) #8
+                -> closed(70 seen, 60 final) #9
                 -> post 60 customer>refund_due
             the other part is deep
               final: 10
               came late: 10
                 -> post 10 received>customer
-                -> settled #10: 70
+                -> settled #11: 70
                 -> post 10 customer>refund_due
             account received +0 -70
             account customer +70 -70
@@ -318,7 +327,8 @@ fn a_closing_after_the_settlement_is_too_late() {
             ("asked", Ask(prepare(100))),
             ("money", Tell(seen(1, 103, 10, 1))),
             ("deep", Tell(head(12, 3))),
-            ("closed", Ask(Command::Close)),
+            ("closed", Ask(undone())),
+            ("a later block", Tell(read_up_to(3_600))),
             ("the excess back", Ask(refund(1, 3))),
             ("other terms, same refund", Ask(refund(1, 4))),
             ("a part of the price back", Ask(refund(2, 40))),
@@ -341,6 +351,7 @@ fn a_closing_after_the_settlement_is_too_late() {
             closed
               already settled(103), due 0
                 -> already settled(103) #6
+            a later block
             the excess back
               refund of 3: due 0, excess 3, price 0
                 -> refund #7: Granted 3
@@ -352,7 +363,8 @@ fn a_closing_after_the_settlement_is_too_late() {
                 -> refund #9: Granted 40
                 -> post 40 price>customer, 40 customer>refund_granted
             more than there is
-              refused: more than what is final and not yet granted
+              refund_refused: more than what is final and not yet granted
+                -> refund #10: Failed 61
             account received +0 -103
             account customer +146 -146
             account price +100 -40
@@ -366,7 +378,8 @@ fn a_closing_after_the_settlement_is_too_late() {
 fn a_closing_that_overtakes_its_request_is_remembered() {
     check(
         vec![
-            ("closed", Ask(Command::Close)),
+            ("closed", Ask(undone())),
+            ("a later block", Tell(read_up_to(3_600))),
             ("asked", Ask(prepare(100))),
             ("the head moves", Tell(head(10, 1))),
         ],
@@ -374,6 +387,7 @@ fn a_closing_that_overtakes_its_request_is_remembered() {
             closed
               closed(0 seen, 0 final), due 0
                 -> closed(0 seen, 0 final) #1
+            a later block
             asked
               refused: the payment is closed
                 -> closed(0 seen, 0 final) #2
@@ -435,23 +449,24 @@ fn a_final_part_that_leaves_is_the_payers_again() {
             its block left
               block left
               withdrawn: 60
+              back by +903s
               seen: 0, complete: false
                 -> post 60 customer>received
-                -> seen #7: 0, complete: false, at +1s
+                -> seen #8: 0, complete: false, at +1s
             all of it
               transfer of 100 in block 14
               seen: 100, complete: true
-                -> seen #9: 100, complete: true, at +1s
+                -> seen #10: 100, complete: true, at +1s
             deep
               final: 100
               settled: price 100, dust 0, excess 0
                 -> post 100 received>customer
-                -> settled #11: 100
+                -> settled #12: 100
                 -> post 100 customer>price
             the part, mined again
               transfer of 60 in block 17
               seen: 160, complete: true
-                -> seen #13: 160, complete: true, at +1s
+                -> seen #14: 160, complete: true, at +1s
             deep again
               final: 60
               exceeded by 60

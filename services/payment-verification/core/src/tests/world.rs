@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     asset::{AssetAmount, AssetId, Units},
     ids::{BookingId, PaymentId},
-    messages::{Closing, RefundBasis},
+    messages::{CloseBecause, Closing, RefundBasis},
     money::{Currency, Money},
 };
 use uuid::Uuid;
@@ -16,10 +16,11 @@ use crate::{
     assets::Registry,
     chain::{BlockRef, Hash32, TransferKey},
     command::{RefundAsked, Terms},
-    decide::{Means, decide, needs_deposit},
+    decide::{Means, Patience, decide, needs_deposit, refused},
     effects, evolve,
     fact::Sighted,
     learn,
+    refund::RefundChange,
     state::Deposit,
 };
 
@@ -72,6 +73,7 @@ pub(crate) fn seen(n: u8, amount: u64, block: u8, look: u64) -> Fact {
         units: units(amount),
         block: BlockRef { height: u64::from(block), hash: hash(block) },
         look,
+        stamped_at: start(),
     })
 }
 
@@ -83,7 +85,30 @@ pub(crate) fn head(head: u64, look: u64) -> Fact {
     Fact::HeadMoved { head, look }
 }
 
+/// Every block is read up to one of `seconds` after the start.
+pub(crate) fn read_up_to(seconds: i64) -> Fact {
+    Fact::ReadUpTo { stamped_at: start() + TimeDelta::seconds(seconds) }
+}
+
+/// The booking is undone.
+pub(crate) fn undone() -> Command {
+    Command::Close(CloseBecause::Undone)
+}
+
+/// The deadline passed without the money.
+pub(crate) fn not_paid() -> Command {
+    Command::Close(CloseBecause::NotPaid)
+}
+
+/// The same transfer in a block made `seconds` after the start.
+pub(crate) fn made_at(fact: Fact, seconds: i64) -> Fact {
+    let Fact::TransferSeen(mut sighted) = fact else { return fact };
+    sighted.stamped_at = start() + TimeDelta::seconds(seconds);
+    Fact::TransferSeen(sighted)
+}
+
 /// One payment, from nothing.
+#[derive(Clone)]
 pub(crate) struct World {
     pub(crate) payment: Payment,
     pub(crate) journal: Vec<Event>,
@@ -108,12 +133,19 @@ impl World {
         let asset = AssetId::parse("eth").unwrap();
         let deposit = needs_deposit(&self.payment, command)
             .then(|| Deposit { address: "0xADD7".to_owned(), index: 7 });
-        let means = Means { asset: self.registry.asset(&asset), deposit };
-        let events = match decide(&self.payment, command, &means) {
+        let minutes = TimeDelta::minutes;
+        let patience = Patience { grace: minutes(10), block_time: minutes(5) };
+        let means = Means { asset: self.registry.asset(&asset), deposit, patience };
+        let events = match decide(&self.payment, command, &means, self.now) {
             Ok(events) => events,
-            Err(refusal) => vec![Event::Refused { refusal }],
+            Err(refusal) => vec![refused(&self.payment, command, refusal)],
         };
         self.apply(events)
+    }
+
+    /// Lets seconds pass.
+    pub(crate) fn wait(&mut self, seconds: i64) {
+        self.now += TimeDelta::seconds(seconds);
     }
 
     pub(crate) fn tell(&mut self, fact: &Fact) -> Vec<Event> {
@@ -183,6 +215,8 @@ fn print(event: &Event) -> String {
             format!("settled: price {price}, dust {dust}, excess {excess}")
         }
         Event::Exceeded { units } => format!("exceeded by {units}"),
+        Event::CloseAsked(asked) => format!("close asked: {:?}", asked.because),
+        Event::GraceBegun { by } => format!("back by {}", after(*by)),
         Event::Closed { closing, due } => format!("{}, due {due}", print_closing(closing)),
         Event::CameLate { units, .. } => format!("came late: {units}"),
         Event::Withdrawn { units, .. } => format!("withdrawn: {units}"),
@@ -194,7 +228,29 @@ fn print(event: &Event) -> String {
                 g.units, g.of_due, g.of_excess, g.of_price
             )
         }
+        Event::Refund { change, .. } => print_change(change),
     }
+}
+
+fn print_change(change: &RefundChange) -> String {
+    let kind = change.kind();
+    match change {
+        RefundChange::Refused { refusal, .. } => format!("{kind}: {refusal}"),
+        RefundChange::AddressGiven { to } => format!("{kind}: {to}"),
+        RefundChange::PayoutSeen(s) => format!("{kind}: {} in block {}", s.units, s.block.height),
+        RefundChange::Failed { units } | RefundChange::Confirmed { units, .. } => {
+            format!("{kind}: {units}")
+        }
+        RefundChange::Misspent { units, why, .. } => format!("{kind}: {units}, {why:?}"),
+        RefundChange::Reversed { units, proof, .. } => format!("{kind}: {units}, proof: {proof}"),
+        RefundChange::Found(finding) => format!("{kind}: {finding:?}"),
+        RefundChange::Sent { .. } | RefundChange::Unsent => kind.to_owned(),
+    }
+}
+
+/// An instant as the story counts it.
+fn after(at: DateTime<Utc>) -> String {
+    format!("+{}s", at.signed_duration_since(start()).num_seconds())
 }
 
 fn print_closing(closing: &Closing) -> String {
@@ -210,8 +266,8 @@ fn print_effect(effect: &Effect) -> String {
     match effect {
         Effect::SayPrepared(i) => format!("prepared: pay {} to {}", i.amount.units, i.address),
         Effect::SaySeen(m) => {
-            let after = m.seen_at.signed_duration_since(start()).num_seconds();
-            format!("seen #{}: {}, complete: {}, at +{after}s", m.seq, m.received, m.complete)
+            let at = after(m.seen_at);
+            format!("seen #{}: {}, complete: {}, at {at}", m.seq, m.received, m.complete)
         }
         Effect::SaySettled(m) => format!("settled #{}: {}", m.seq, m.received),
         Effect::SayClosed(m) => format!("{} #{}", print_closing(&m.closing), m.seq),

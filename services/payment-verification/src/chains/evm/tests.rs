@@ -52,7 +52,9 @@ fn a_transaction_moves_its_value_if_it_did_not_fail() {
         receipt(1, "0x1"),
         receipt(3, "0x1")
     ]));
-    let transfers = node().transfers(&block, &all).unwrap();
+    let (transfers, oddities) = node().transfers(&block, &all).unwrap();
+    let why: Vec<_> = oddities.iter().map(|odd| (odd.transfer.key.transaction, odd.why)).collect();
+    assert_eq!(why, [(Hash32([2; 32]), "failed_receipt"), (Hash32([3; 32]), "zero_value")]);
     let [only] = transfers.as_slice() else { panic!("{transfers:?}") };
     assert_eq!(only.key.to_string(), format!("{}#", hash(1)));
     assert_eq!(only.units.to_string(), "1000000000000000000");
@@ -61,7 +63,9 @@ fn a_transaction_moves_its_value_if_it_did_not_fail() {
 
 #[test]
 fn a_token_moves_by_its_own_log_at_its_place_in_the_receipt() {
-    let block = block(json!([{ "hash": hash(1), "to": TOKEN.to_lowercase(), "value": "0x0" }]));
+    let (to_token, input) = (TOKEN.to_lowercase(), "0xa9059cbb");
+    let called = json!([{ "hash": hash(1), "to": to_token, "value": "0x0", "input": input }]);
+    let block = block(called);
     let to = "00000000000000000000000000000000000000bb";
     let approval = vec![hash(7), hash(0), hash(1)];
     let nft = [transfer_topics(to), vec![hash(5)]].concat();
@@ -75,11 +79,47 @@ fn a_token_moves_by_its_own_log_at_its_place_in_the_receipt() {
             { "address": TOKEN, "topics": transfer_topics(to), "data": "0x05" },
         ],
     }]));
-    let transfers = node().transfers(&block, &all).unwrap();
+    let (transfers, oddities) = node().transfers(&block, &all).unwrap();
+    let [odd] = oddities.as_slice() else { panic!("{oddities:?}") };
+    assert_eq!((odd.why, odd.transfer.key.position.as_str()), ("look_alike_token", "0"));
     let [only] = transfers.as_slice() else { panic!("{transfers:?}") };
     assert_eq!(only.key.position, "2", "the place in the receipt, not the block's log index");
     assert_eq!((only.units.to_string(), only.contract.as_deref()), ("255".to_owned(), Some(TOKEN)));
     assert_eq!(only.to.last(), Some(&0xbb));
+}
+
+#[test]
+fn a_call_that_failed_moves_nothing_and_neither_does_what_it_called() {
+    let to = "0x00000000000000000000000000000000000000dd";
+    let step = |path: &[u32], kind: &str, error: Option<&str>| {
+        json!({
+            "blockHash": hash(10), "transactionHash": hash(1), "traceAddress": path, "error": error,
+            "type": "call", "action": { "callType": kind, "to": to, "value": "0x5", "gas": "0x1" },
+        })
+    };
+    let destroyed = json!({
+        "blockHash": hash(10), "transactionHash": hash(1), "traceAddress": [4], "type": "suicide",
+        "action": { "address": to, "refundAddress": to, "balance": "0x7" },
+    });
+    let reward = json!({
+        "blockHash": hash(10), "traceAddress": [], "type": "reward", "action": { "value": "0x9" },
+    });
+    let traces: Vec<RawTrace> = serde_json::from_value(json!([
+        step(&[], "call", None),
+        step(&[0], "call", None),
+        step(&[1], "call", Some("Reverted")),
+        step(&[1, 0], "call", None),
+        step(&[1, 0, 3], "call", None),
+        step(&[2], "delegatecall", None),
+        step(&[2, 1], "call", None),
+        destroyed,
+        reward,
+    ]))
+    .unwrap();
+    let moved = traces::moved(&traces);
+    let told: Vec<_> = moved.iter().map(|m| (m.key.position.as_str(), m.units)).collect();
+    let units = |n: &str| Units::parse(n).unwrap();
+    assert_eq!(told, [("/0", units("5")), ("/2/1", units("5")), ("/4", units("7"))]);
 }
 
 #[test]

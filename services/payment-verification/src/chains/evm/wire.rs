@@ -1,11 +1,14 @@
 //! The node's JSON, exactly as it sends it: numbers are hex texts, and anything else is an error.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
-use payment_verification_core::chain::Hash32;
+use contracts::asset::Units;
+use payment_verification_core::chain::{Hash32, TransferKey};
 use ruint::aliases::U256;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::value::RawValue;
+
+use super::super::Transfer;
 
 /// One answer of a batch.
 #[derive(Deserialize)]
@@ -45,6 +48,23 @@ pub(super) struct RawTransaction {
     pub(super) hash: Hash32,
     pub(super) to: Option<Account>,
     pub(super) value: Amount,
+    pub(super) input: Option<String>,
+}
+
+impl RawTransaction {
+    /// What it moves of the chain's own coin by itself, if it is done; nothing when it makes a
+    /// contract.
+    pub(super) fn own_transfer(&self) -> Option<Transfer> {
+        // A call with arguments and no coin is a call, not a payment of nothing.
+        let calls = self.input.as_deref().is_some_and(|input| input.len() > 2);
+        let to = self.to.filter(|_| !(calls && self.value.0.is_zero()))?;
+        Some(Transfer {
+            key: TransferKey { transaction: self.hash, position: String::new() },
+            to: to.0.to_vec(),
+            contract: None,
+            units: Units(self.value.0),
+        })
+    }
 }
 
 /// What became of a transaction.
@@ -54,7 +74,15 @@ pub(super) struct RawReceipt {
     pub(super) transaction_hash: Hash32,
     pub(super) block_hash: Hash32,
     pub(super) status: Quantity,
+    pub(super) gas_used: Option<Quantity>,
     pub(super) logs: Vec<RawLog>,
+}
+
+impl RawReceipt {
+    /// Whether code ran that may have moved something from within; yes where the node does not say.
+    pub(super) fn ran_code(&self) -> bool {
+        self.gas_used.is_none_or(|gas| gas.0 > super::PLAIN_GAS)
+    }
 }
 
 /// What a contract wrote down.
@@ -96,6 +124,12 @@ impl FromStr for Account {
         let digits = text.strip_prefix("0x").ok_or(hex::FromHexError::InvalidStringLength)?;
         hex::decode_to_slice(digits, &mut bytes)?;
         Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "0x{}", hex::encode(self.0))
     }
 }
 

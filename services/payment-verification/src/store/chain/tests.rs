@@ -33,6 +33,8 @@ fn payment(n: u128, events: &[Event]) -> Payment {
         deposit: Deposit { address: String::new(), index: 0 },
         confirmations: 3,
         dust: Units::ZERO,
+        grace_ms: 0,
+        away_for_max_ms: 0,
     });
     let new = Payment::new(PaymentId(Uuid::from_u128(n)), BookingId(Uuid::from_u128(n)));
     evolve_all(evolve_all(new, &[request]), events)
@@ -44,6 +46,7 @@ fn seen() -> Event {
         units: Units::parse("5").unwrap(),
         block: BlockRef { height: 7, hash: Hash32([7; 32]) },
         look: 1,
+        stamped_at: DateTime::UNIX_EPOCH,
     })
 }
 

@@ -1,0 +1,142 @@
+//! What a person may have to look into, each with its reason, once.
+
+use chrono::{DateTime, Utc};
+use contracts::{
+    asset::Units,
+    ids::{BookingId, PaymentId, derive},
+    internal::PaymentCase,
+};
+use messaging::{StoreError, database};
+use payment_verification_core::chain::{Hash32, TransferKey};
+use sqlx::{FromRow, PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::corrupt;
+
+/// How many cases one answer lists.
+const LISTED_MAX: i64 = 1_000;
+
+/// Something odd about a payment.
+#[derive(Debug, Clone)]
+pub(crate) struct NewCase {
+    pub(crate) payment_id: PaymentId,
+    /// Why, in a word.
+    pub(crate) reason: &'static str,
+    /// What it is about; with the reason it makes a case the same when it is found again.
+    pub(crate) subject: String,
+    /// The transfer that shows it, where one does.
+    pub(crate) transfer: Option<Shown>,
+}
+
+/// A transfer that shows what is odd.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown {
+    pub(crate) chain: String,
+    pub(crate) key: TransferKey,
+    /// The token's contract; nothing for the chain's own coin.
+    pub(crate) contract: Option<String>,
+    pub(crate) units: Units,
+    pub(crate) block: Hash32,
+}
+
+impl NewCase {
+    /// A case about one transfer.
+    pub(crate) fn of_transfer(payment_id: PaymentId, reason: &'static str, shown: Shown) -> Self {
+        let subject = format!("{} {}", shown.chain, shown.key);
+        Self { payment_id, reason, subject, transfer: Some(shown) }
+    }
+}
+
+/// Opens cases; those that are known stay as they are.
+pub(crate) async fn open(
+    conn: &mut PgConnection,
+    cases: &[NewCase],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    if cases.is_empty() {
+        return Ok(());
+    }
+    let shown = || cases.iter().map(|case| case.transfer.as_ref());
+    sqlx::query(
+        "insert into payment_case (case_id, reason, subject, payment_id, booking_id, chain,
+             transaction_hash, position, contract, units, block_hash, opened_at)
+         select c.case_id, c.reason, c.subject, c.payment_id, p.booking_id, c.chain,
+             c.transaction_hash, c.position, c.contract, c.units::numeric, c.block_hash, $11
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::bytea[],
+                 $7::text[], $8::text[], $9::text[], $10::bytea[])
+             as c (case_id, reason, subject, payment_id, chain, transaction_hash, position,
+                 contract, units, block_hash)
+             join payment p on p.payment_id = c.payment_id
+         on conflict (reason, subject) do nothing",
+    )
+    .bind(
+        cases
+            .iter()
+            .map(|case| derive(now, &[case.reason.as_bytes(), case.subject.as_bytes()]))
+            .collect::<Vec<_>>(),
+    )
+    .bind(cases.iter().map(|case| case.reason).collect::<Vec<_>>())
+    .bind(cases.iter().map(|case| case.subject.as_str()).collect::<Vec<_>>())
+    .bind(cases.iter().map(|case| case.payment_id.0).collect::<Vec<_>>())
+    .bind(shown().map(|shown| shown.map(|s| s.chain.as_str())).collect::<Vec<_>>())
+    .bind(shown().map(|shown| shown.map(|s| s.key.transaction.0.to_vec())).collect::<Vec<_>>())
+    .bind(shown().map(|shown| shown.map(|s| s.key.position.as_str())).collect::<Vec<_>>())
+    .bind(shown().map(|shown| shown.and_then(|s| s.contract.as_deref())).collect::<Vec<_>>())
+    .bind(shown().map(|shown| shown.map(|s| s.units.to_string())).collect::<Vec<_>>())
+    .bind(shown().map(|shown| shown.map(|s| s.block.0.to_vec())).collect::<Vec<_>>())
+    .bind(now)
+    .execute(conn)
+    .await
+    .map_err(database("opening cases"))
+    .map(drop)
+}
+
+#[derive(FromRow)]
+struct Row {
+    case_id: Uuid,
+    reason: String,
+    subject: String,
+    payment_id: Uuid,
+    booking_id: Uuid,
+    chain: Option<String>,
+    transaction_hash: Option<Vec<u8>>,
+    contract: Option<String>,
+    units: Option<String>,
+    opened_at: DateTime<Utc>,
+    closed_at: Option<DateTime<Utc>>,
+    closed_because: Option<String>,
+}
+
+/// Lists cases, the newest first.
+pub(crate) async fn list(pool: &PgPool) -> Result<Vec<PaymentCase>, StoreError> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "select case_id, reason, subject, payment_id, booking_id, chain, transaction_hash, contract,
+             units::text as units, opened_at, closed_at, closed_because
+         from payment_case order by opened_at desc, case_id desc limit $1",
+    )
+    .bind(LISTED_MAX)
+    .fetch_all(pool)
+    .await
+    .map_err(database("listing cases"))?;
+    rows.into_iter().map(Row::read).collect()
+}
+
+impl Row {
+    fn read(self) -> Result<PaymentCase, StoreError> {
+        let units = self.units.as_deref().map(Units::parse).transpose();
+        Ok(PaymentCase {
+            case_id: self.case_id,
+            reason: self.reason,
+            subject: self.subject,
+            payment_id: PaymentId(self.payment_id),
+            booking_id: BookingId(self.booking_id),
+            chain: self.chain,
+            transaction: self.transaction_hash.map(|hash| format!("0x{}", hex::encode(hash))),
+            contract: self.contract,
+            units: units.map_err(|source| corrupt("payment_case", self.case_id, source))?,
+            opened_at: self.opened_at,
+            closed_at: self.closed_at,
+            closed_because: self.closed_because,
+        })
+    }
+}

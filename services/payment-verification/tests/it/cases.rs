@@ -1,0 +1,172 @@
+//! What comes to an address of ours in another way than a plain payment: credited where it is the
+//! right asset, a case with its own reason where it is not.
+
+use std::time::Duration;
+
+use contracts::internal::{CasesReply, PaymentCase};
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+use testkit::Anvil;
+use tower::ServiceExt as _;
+
+use crate::{
+    front::Manner,
+    rig::{Rig, TOKEN, TOKEN_CODE, milli_ether, units},
+};
+
+/// Calls `transfer(to, amount)` of the token for each pair of words it is called with, as an
+/// exchange pays many customers at once.
+const BATCH_CODE: &str = concat!(
+    "0x604580600b6000396000f3",
+    "63a9059cbb60e01b60005260005b8036111560435760408160043760006000604460006000",
+    "73",
+    "5fbdb2315678afecb367f032d93f642f64180aa3",
+    "5af150604001600d565b00",
+);
+/// Sends ether to each address, amount pair of words it is called with.
+const SENDER_CODE: &str = concat!(
+    "0x602480600b6000396000f3",
+    "60005b80361115602257600060006000600084602001358535",
+    "5af150604001600256",
+    "5b00",
+);
+
+/// Words of 32 bytes, in hex: an address and an amount each.
+fn pairs(pairs: &[(&str, u128)]) -> String {
+    let words = pairs.iter().map(|(to, n)| format!("{:0>64}{n:064x}", to.trim_start_matches("0x")));
+    words.collect()
+}
+
+async fn call(rig: &Rig, account: usize, to: &str, value: u128, data: &str) {
+    let (from, value) = (&rig.accounts[account], format!("{value:#x}"));
+    let call = json!([{ "from": from, "to": to, "value": value, "data": data, "gas": "0x100000" }]);
+    rig.anvil.rpc("eth_sendTransaction", call).await;
+}
+
+/// The cases, as support is told of them.
+async fn cases(rig: &Rig) -> Vec<PaymentCase> {
+    let router = payment_verification::http::router(&rig.config, rig.app.clone()).unwrap();
+    let token = rig.signer.token("console", &[], "internal", Duration::from_secs(60)).unwrap();
+    let request = http::Request::get("/internal/cases")
+        .header("authorization", format!("Bearer {}", token.expose_secret()))
+        .body(axum::body::Body::empty())
+        .unwrap();
+    let reply = router.oneshot(request).await.unwrap();
+    assert_eq!(reply.status(), 200);
+    let body = axum::body::to_bytes(reply.into_body(), 1 << 20).await.unwrap();
+    serde_json::from_slice::<CasesReply>(&body).unwrap().cases
+}
+
+/// Row: C8
+#[tokio::test(flavor = "multi_thread")]
+async fn a_withdrawal_that_pays_many_at_once_is_credited_to_each() {
+    let rig = Rig::new().await;
+    let (one, other) =
+        (rig.prepare_in("usdc", 6, 7_000_000).await, rig.prepare_in("usdc", 6, 2_000_000).await);
+    let batch = rig.deploy(2, BATCH_CODE).await;
+    let stranger = "0x00000000000000000000000000000000000000ee";
+    let to = pairs(&[(stranger, 1), (&one.address, 7_000_000), (&other.address, 2_000_000)]);
+    call(&rig, 3, &batch, 0, &format!("0x{to}")).await;
+    rig.anvil.mine(2).await;
+    rig.watch().await;
+    assert_eq!(rig.settled(one.payment_id).await.received, units(7_000_000));
+    assert_eq!(rig.settled(other.payment_id).await.received, units(2_000_000));
+    assert_eq!(cases(&rig).await, []);
+    rig.end().await;
+}
+
+/// Row: C8
+#[tokio::test(flavor = "multi_thread")]
+async fn ether_that_a_contract_sends_is_credited_by_its_trace() {
+    let rig = Rig::new().await;
+    let (one, other) = (rig.prepare(milli_ether(50)).await, rig.prepare(milli_ether(60)).await);
+    let sender = rig.deploy(2, SENDER_CODE).await;
+    let to = pairs(&[(&one.address, milli_ether(50)), (&other.address, milli_ether(60))]);
+    call(&rig, 3, &sender, milli_ether(110), &format!("0x{to}")).await;
+    rig.anvil.mine(2).await;
+    rig.watch().await;
+    assert_eq!(rig.settled(one.payment_id).await.received, units(milli_ether(50)));
+    assert_eq!(rig.settled(other.payment_id).await.received, units(milli_ether(60)));
+    let places = "select string_agg(position, ' ' order by position) from transfer";
+    assert_eq!(rig.ask_database(places).await, "/0 /1");
+    assert_eq!(cases(&rig).await, []);
+    rig.end().await;
+}
+
+/// Row: C8
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_pay_is_a_case_with_its_own_reason() {
+    let elsewhere = Anvil::of_chain(31_338);
+    let rig = Rig::beside(&[format!("eip155:31338={}", elsewhere.url())]).await;
+    let watchers = rig.app.watchers(&rig.config).unwrap();
+    for watcher in &watchers {
+        watcher.begin().await.unwrap();
+    }
+    let dollars = rig.prepare_in("usdc", 6, 3_000_000).await;
+    let ether = rig.prepare(milli_ether(5)).await;
+
+    let look_alike = rig.deploy(4, TOKEN_CODE).await;
+    let transfer = |units: u128| format!("0xa9059cbb{}", pairs(&[(&dollars.address, units)]));
+    call(&rig, 4, &look_alike, 0, &transfer(3_000_000)).await;
+    rig.pay_token(4, &dollars.address, 0).await;
+    rig.pay(&dollars.address, milli_ether(1)).await;
+    rig.pay(&ether.address, 0).await;
+    // Too little gas to come to its end.
+    let failing = json!([{
+        "from": rig.accounts[4], "to": TOKEN, "data": transfer(3_000_000), "gas": "0x5a00",
+    }]);
+    rig.anvil.rpc("eth_sendTransaction", failing).await;
+    let there = elsewhere.accounts().await.remove(0);
+    let wrong_chain = json!([{
+        "from": there, "to": ether.address, "value": format!("{:#x}", milli_ether(5)),
+    }]);
+    elsewhere.rpc("eth_sendTransaction", wrong_chain).await;
+    rig.anvil.mine(5).await;
+    elsewhere.mine(5).await;
+    for _round in 0..2 {
+        for watcher in &watchers {
+            while let messaging::Step::Did(_) = watcher.step().await.unwrap() {}
+        }
+    }
+
+    let mut found: Vec<_> = cases(&rig).await;
+    found.sort_by(|a, b| (&a.reason, &a.subject).cmp(&(&b.reason, &b.subject)));
+    let told = found.iter().map(|case| {
+        let units = case.units.map(|units| units.to_string()).unwrap_or_default();
+        (case.payment_id, case.reason.as_str(), units)
+    });
+    let mut expected = vec![
+        (dollars.payment_id, "failed_receipt", "3000000".to_owned()),
+        (dollars.payment_id, "look_alike_token", "3000000".to_owned()),
+        (dollars.payment_id, "other_asset", milli_ether(1).to_string()),
+        (ether.payment_id, "other_chain", milli_ether(5).to_string()),
+        (dollars.payment_id, "zero_value", "0".to_owned()),
+        (ether.payment_id, "zero_value", "0".to_owned()),
+    ];
+    let mut told: Vec<_> = told.collect();
+    told.sort();
+    expected.sort();
+    assert_eq!(told, expected);
+    assert!(found.iter().all(|case| case.transaction.is_some() && case.closed_at.is_none()));
+    for asked in [&dollars, &ether] {
+        assert_eq!(rig.journal(asked.payment_id).await, ["prepared"], "nothing was credited");
+    }
+    rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn traces_are_asked_for_only_where_code_ran_and_missed_once() {
+    let rig = Rig::new().await;
+    let asked = rig.prepare(milli_ether(5)).await;
+    let before = rig.front.asked("trace_block");
+    rig.pay(&asked.address, milli_ether(5)).await;
+    rig.watch().await;
+    assert_eq!(rig.front.asked("trace_block"), before, "a plain payment has no inside");
+    rig.front.behave(Manner { unknown: Some("trace_block"), ..Manner::default() });
+    for _block in 0..3 {
+        rig.pay_token(0, &asked.address, 1).await;
+        rig.watch().await;
+    }
+    assert_eq!(rig.front.asked("trace_block"), before + 1, "a node without traces is asked once");
+    rig.end().await;
+}

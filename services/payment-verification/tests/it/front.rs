@@ -1,0 +1,90 @@
+//! What stands between the service and its node: it can be down, behind itself, or without a
+//! method, as nodes behind a balancer are.
+
+use std::sync::{Arc, Mutex};
+
+use axum::{Router, body::Bytes, extract::State, http::StatusCode, routing::post};
+use chassis::{HttpClient, HttpClientConfig, HttpRequest};
+use serde_json::{Value, json};
+use testkit::Anvil;
+
+/// How the node misbehaves.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Manner {
+    /// It answers nothing.
+    pub(crate) down: bool,
+    /// Blocks from this height on are told of as the newest, and not had when asked for by number.
+    pub(crate) lacks_from: Option<u64>,
+    /// A method that it does not know.
+    pub(crate) unknown: Option<&'static str>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Front {
+    url: String,
+    manner: Arc<Mutex<Manner>>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+#[derive(Clone)]
+struct Behind {
+    node: String,
+    http: HttpClient,
+    front: Front,
+}
+
+impl Front {
+    pub(crate) async fn before(anvil: &Anvil) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let front = Self { url, manner: Arc::default(), asked: Arc::default() };
+        let http = HttpClientConfig { max_body: 64 * 1024 * 1024, ..HttpClientConfig::default() };
+        let http = HttpClient::new(http).unwrap();
+        let behind = Behind { node: anvil.url(), http, front: front.clone() };
+        let router = Router::new().route("/", post(answer)).with_state(behind);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        front
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn behave(&self, manner: Manner) {
+        *self.manner.lock().unwrap() = manner;
+    }
+
+    /// How often a method was asked for.
+    pub(crate) fn asked(&self, method: &str) -> usize {
+        self.asked.lock().unwrap().iter().filter(|asked| *asked == method).count()
+    }
+}
+
+async fn answer(State(behind): State<Behind>, body: Bytes) -> Result<Vec<u8>, StatusCode> {
+    let manner = behind.front.manner.lock().unwrap().clone();
+    if manner.down {
+        return Err(StatusCode::BAD_GATEWAY);
+    }
+    let calls: Vec<Value> = serde_json::from_slice(&body).unwrap();
+    let methods = calls.iter().map(|call| call["method"].as_str().unwrap().to_owned());
+    behind.front.asked.lock().unwrap().extend(methods);
+    let request = HttpRequest::new(http::Method::POST, &behind.node).json(body.to_vec());
+    let reply = behind.http.send(request).await.map_err(|_| StatusCode::BAD_GATEWAY)?;
+    let mut replies: Vec<Value> = serde_json::from_slice(&reply.body).unwrap();
+    for reply in &mut replies {
+        let call = calls.iter().find(|call| call["id"] == reply["id"]).unwrap();
+        if manner.unknown.is_some_and(|method| call["method"] == method) {
+            let error = json!({ "code": -32601, "message": "no such method" });
+            *reply = json!({ "jsonrpc": "2.0", "id": call["id"], "error": error });
+        }
+        let by_number = call["method"] == "eth_getBlockByNumber" && call["params"][0] != "latest";
+        if by_number && manner.lacks_from.is_some_and(|from| height(&call["params"][0]) >= from) {
+            reply["result"] = Value::Null;
+        }
+    }
+    Ok(serde_json::to_vec(&replies).unwrap())
+}
+
+fn height(hex: &Value) -> u64 {
+    u64::from_str_radix(hex.as_str().unwrap().trim_start_matches("0x"), 16).unwrap()
+}
