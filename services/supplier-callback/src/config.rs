@@ -28,6 +28,14 @@ pub struct Config {
     pub amqp_prefix: String,
     /// What each supplier signs with; more than one while secrets are rotated.
     pub secrets: BTreeMap<Supplier, Vec<SecretString>>,
+    /// Where it is asked whose a reference is.
+    pub supplier_sync_url: String,
+    /// The token this service speaks to others with.
+    pub internal_token: SecretString,
+    /// Who may sign tokens, base64 Ed25519 public keys.
+    pub token_public_keys: Vec<String>,
+    /// `iss` of every token.
+    pub token_issuer: String,
     /// What seals the raw callbacks; the first one seals.
     pub seal_keys: SecretString,
     pub policy: Policy,
@@ -56,6 +64,10 @@ impl ReadConfig for Config {
             amqp_url: vars.secret("SUPPLIER_CALLBACK_AMQP_URL"),
             amqp_prefix: vars.optional("SUPPLIER_CALLBACK_AMQP_PREFIX").unwrap_or_default(),
             secrets: Supplier::ALL.into_iter().map(|s| (s, secrets(vars, s))).collect(),
+            supplier_sync_url: vars.url("SUPPLIER_CALLBACK_SUPPLIER_SYNC_URL"),
+            internal_token: vars.secret("SUPPLIER_CALLBACK_INTERNAL_TOKEN"),
+            token_public_keys: vars.list("SUPPLIER_CALLBACK_TOKEN_PUBLIC_KEYS"),
+            token_issuer: vars.required("SUPPLIER_CALLBACK_TOKEN_ISSUER"),
             seal_keys,
             policy,
             telemetry: vars.telemetry("SUPPLIER_CALLBACK"),

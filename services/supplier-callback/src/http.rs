@@ -1,4 +1,7 @@
-//! Where suppliers push: one route, one order. Known supplier, signature, stored, answered.
+//! Where suppliers push: one route, one order. Known supplier, signature, stored, answered. Beside
+//! it what support asks, behind a service's token.
+
+mod support;
 
 use std::net::SocketAddr;
 
@@ -6,10 +9,12 @@ use axum::{
     Router,
     body::Bytes,
     extract::{DefaultBodyLimit, State, rejection::BytesRejection},
-    routing::post,
+    routing::{get, post},
 };
 use chassis::{
-    ApiError, Process, fields,
+    ApiError, Process,
+    auth::guarded,
+    fields,
     http::{Path, Ready},
     metrics::{self, Counter},
 };
@@ -36,9 +41,13 @@ pub(crate) async fn serve(app: App, process: &Process, addr: SocketAddr) -> anyh
 
 /// Every route of the service.
 pub fn router(app: App) -> Router {
+    let internal = Router::new()
+        .route("/internal/timeline/{booking}", get(support::timeline))
+        .route("/internal/find", get(support::find));
     Router::new()
         .route("/v1/callbacks/{supplier}", post(take))
         .layer(DefaultBodyLimit::max(BODY_MAX))
+        .merge(guarded(internal, app.services.clone()))
         .with_state(app)
 }
 

@@ -9,7 +9,7 @@ mod store;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use chassis::{Command, Process, seal::Sealer};
+use chassis::{Command, HttpClient, HttpClientConfig, Process, auth::Verifier, seal::Sealer};
 use contracts::{policy::Policy, supplier::Supplier};
 use messaging::{DatabaseConfig, Messaging, MessagingConfig};
 use secrecy::SecretString;
@@ -35,6 +35,10 @@ pub struct App {
     pub(crate) sealer: Arc<Sealer>,
     pub(crate) secrets: Arc<BTreeMap<Supplier, Vec<SecretString>>>,
     pub(crate) policy: Arc<Policy>,
+    pub(crate) http: HttpClient,
+    pub(crate) supplier_sync_url: Arc<str>,
+    pub(crate) internal_token: SecretString,
+    pub(crate) services: Verifier,
 }
 
 /// What supplier-callback offers besides serving.
@@ -94,6 +98,16 @@ impl App {
             sealer: Arc::new(sealer),
             secrets: Arc::new(config.secrets.clone()),
             policy: Arc::new(config.policy.clone()),
+            http: HttpClient::new(HttpClientConfig::default())
+                .context("making the client for internal HTTP")?,
+            supplier_sync_url: config.supplier_sync_url.as_str().into(),
+            internal_token: config.internal_token.clone(),
+            services: Verifier::from_keys(
+                &config.token_public_keys,
+                &config.token_issuer,
+                "internal",
+            )
+            .context("reading SUPPLIER_CALLBACK_TOKEN_PUBLIC_KEYS")?,
         })
     }
 

@@ -1,5 +1,7 @@
 //! All SQL of supplier-callback: the raw callbacks, sealed, each once.
 
+mod support;
+
 use chassis::{mint, seal::Sealer};
 use chrono::{DateTime, Utc};
 use contracts::{
@@ -12,6 +14,7 @@ use sqlx::{PgConnection, PgPool};
 use suppliers::Callback;
 use uuid::Uuid;
 
+pub(crate) use self::support::{Received, about, named_by};
 use crate::App;
 
 /// A callback as it came. It may carry personal data, so it is kept sealed.

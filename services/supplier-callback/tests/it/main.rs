@@ -15,3 +15,4 @@
 mod callbacks;
 mod rapid;
 mod service;
+mod support;

@@ -1,11 +1,16 @@
 //! Supplier-callback as a test has it: its router, its database, and an ear at the broker.
 
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
 use axum::{
-    Router,
+    Json, Router,
     body::{Body, to_bytes},
+    extract::{Path, Query},
+    routing::get,
 };
 use chassis::{
     Process,
+    auth::Signer,
     config::{Config as _, Vars},
     http::{Limits, Ready, app},
     seal::Sealer,
@@ -13,6 +18,7 @@ use chassis::{
 use contracts::{message::Message as _, messages::CallbackReceived};
 use http::{Request, StatusCode};
 use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
 use supplier_callback::{App, Config, MIGRATOR, router};
 use testkit::{TestService, broker::Broker};
 use tower::ServiceExt as _;
@@ -28,6 +34,7 @@ pub(crate) struct Service {
     pub(crate) router: Router,
     pub(crate) broker: Broker,
     pub(crate) queue: String,
+    signer: Arc<Signer>,
 }
 
 impl Service {
@@ -39,7 +46,8 @@ impl Service {
 
     /// With its database at another address.
     pub(crate) async fn start_on(test: TestService, database_url: &str) -> Self {
-        let config = config(&test, database_url);
+        let signer = Arc::new(Signer::generate("test").unwrap());
+        let config = config(&test, database_url, &supplier_sync().await, &signer);
         let app = App::connect(&config, &test.process).await.expect("the service connects");
         let broker = test.prefix.connect().await;
         let queue = format!("{}ear", test.prefix.as_str());
@@ -59,7 +67,7 @@ impl Service {
         .await
         .unwrap();
         let router = wrapped(&test.process, app.clone());
-        Self { test, app, router, broker, queue }
+        Self { test, app, router, broker, queue, signer }
     }
 
     /// Pushes, and says what was answered.
@@ -78,6 +86,20 @@ impl Service {
         let status = response.status();
         let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
         (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    /// Asks as the holder of a token for `audience`.
+    pub(crate) async fn get(&self, path: &str, audience: &str) -> (StatusCode, Value) {
+        let hour = Duration::from_secs(3_600);
+        let token = self.signer.token("tests", &[], audience, hour).unwrap();
+        let request = Request::get(path)
+            .header("authorization", format!("Bearer {}", token.expose_secret()))
+            .body(Body::empty())
+            .unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
     }
 
     /// The next message that was said.
@@ -114,7 +136,36 @@ fn wrapped(process: &Process, callbacks: App) -> Router {
     app(process, router(callbacks), Ready::new(), Limits::default())
 }
 
-fn config(test: &TestService, database_url: &str) -> Config {
+/// The booking that supplier-sync knows, and the references of it.
+pub(crate) const BOOKING: &str = "00000000-0000-0000-0000-000000000007";
+pub(crate) const OURS: &str = "R194193582";
+pub(crate) const THEIRS: &str = "1204309424793";
+
+/// supplier-sync's side of the two questions that it is asked.
+async fn supplier_sync() -> String {
+    let references = get(|Path(id): Path<String>| async move {
+        let known = json!([
+            { "supplier": "rapid", "client_references": [OURS], "references": [THEIRS] }
+        ]);
+        Json(json!({ "suppliers": if id == BOOKING { known } else { json!([]) } }))
+    });
+    let find = get(|Query(query): Query<BTreeMap<String, String>>| async move {
+        let known = [OURS, THEIRS].contains(&query["key"].as_str());
+        let found = json!([{ "booking_id": BOOKING, "by": "client_reference" }]);
+        Json(json!({ "found": if known { found } else { json!([]) } }))
+    });
+    let router = Router::new()
+        .route("/internal/bookings/{id}/references", references)
+        .route("/internal/find", find);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    format!("http://{address}")
+}
+
+fn config(test: &TestService, database_url: &str, supplier_sync: &str, signer: &Signer) -> Config {
+    let internal = signer.token("supplier-callback", &[], "internal", Duration::from_secs(3_600));
+    let (internal, public) = (internal.unwrap(), signer.public_key());
     let amqp_url = test.prefix.amqp_url();
     let seal_key = Sealer::generate_config();
     let secrets = format!("{SECRET}, {OLD_SECRET}");
@@ -125,6 +176,10 @@ fn config(test: &TestService, database_url: &str) -> Config {
         ("AMQP_PREFIX", test.prefix.as_str()),
         ("RAPID_SECRETS", &secrets),
         ("SEAL_KEY", seal_key.expose_secret()),
+        ("SUPPLIER_SYNC_URL", supplier_sync),
+        ("INTERNAL_TOKEN", internal.expose_secret()),
+        ("TOKEN_PUBLIC_KEYS", &public),
+        ("TOKEN_ISSUER", "test"),
     ];
     let lookup = |key: &str| {
         let name = key.strip_prefix("SUPPLIER_CALLBACK_")?;

@@ -1,6 +1,9 @@
 //! Every fault does what its name says: whether the deed was done, and what the caller got.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -26,6 +29,68 @@ async fn what_does_not_exist_cannot_be_armed_and_what_does_is_listed() {
     let extra = json!({ "operation": "reserve", "fault": "slow", "when": "now" });
     let response = partner.steer("/rapid/faults", &extra).await;
     assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+}
+
+/// Every fault that is promised, and the tests here that show what it does.
+const PROMISED: [(&str, &str); 37] = [
+    ("timeout_before_commit", MADE_OR_NOT),
+    ("timeout_after_commit", MADE_OR_NOT),
+    ("reset_after_commit", MADE_OR_NOT),
+    ("http_500_before", MADE_OR_NOT),
+    ("http_500_after", MADE_OR_NOT),
+    ("http_503", MADE_OR_NOT),
+    ("http_504_after", MADE_OR_NOT),
+    ("http_429", MADE_OR_NOT),
+    ("accepted_202", MADE_OR_NOT),
+    ("malformed_body", MADE_OR_NOT),
+    ("truncated_body", MADE_OR_NOT),
+    ("html_200", MADE_OR_NOT),
+    ("huge_body", "a_huge_body_is_valid_and_larger_than_anyone_should_read"),
+    ("wrong_dates", TOLD_OR_MADE),
+    ("wrong_guest", TOLD_OR_MADE),
+    ("wrong_price", TOLD_OR_MADE),
+    ("wrong_currency", TOLD_OR_MADE),
+    ("sold_out", MADE_OR_NOT),
+    ("price_changed", "a_changed_price_stays_changed_and_binds"),
+    ("lookup_lag", LOOKED),
+    ("lookup_empty", LOOKED),
+    ("cancel_refused", DEEDS),
+    ("slow", "a_request_that_sleeps_holds_up_no_other"),
+    ("redirect", "who_follows_a_redirect_is_found_out"),
+    ("commit_late", "a_late_commit_answers_504_and_is_there_afterwards"),
+    ("created_twice", MADE_OR_NOT),
+    ("lookup_stale", LOOKED),
+    ("wrong_reference", TOLD_OR_MADE),
+    ("hold_lapses", DEEDS),
+    ("confirm_refused", DEEDS),
+    ("duplicate_reference_400", MADE_OR_NOT),
+    ("callback_duplicate", PUSHED),
+    ("callback_late", "callbacks_come_late_or_overtaken_on_demand"),
+    ("callback_reordered", "callbacks_come_late_or_overtaken_on_demand"),
+    ("callback_contradicting", PUSHED),
+    ("callback_forged", PUSHED),
+    ("callback_missing", PUSHED),
+];
+const MADE_OR_NOT: &str = "a_reservation_is_made_or_not_exactly_as_the_fault_is_named";
+const TOLD_OR_MADE: &str = "what_is_made_wrong_exists_wrong_and_what_is_told_wrong_does_not";
+const LOOKED: &str = "a_look_up_can_be_empty_behind_or_early";
+const DEEDS: &str = "resuming_and_cancelling_happen_or_not_as_the_fault_is_named";
+const PUSHED: &str = "callbacks_are_doubled_forged_turned_round_and_lost_on_demand";
+
+#[tokio::test]
+async fn every_fault_that_is_promised_can_be_armed_and_has_a_test_and_there_is_no_other() {
+    let partner = Partner::new().await;
+    let url = format!("{}/rapid/faults", partner.base);
+    let listed: Value = partner.http.get(url).send().await.unwrap().json().await.unwrap();
+    let listed: BTreeSet<_> = listed["faults"].as_object().unwrap().keys().cloned().collect();
+    let promised: BTreeSet<_> = PROMISED.iter().map(|(fault, _)| (*fault).to_owned()).collect();
+    assert_eq!(listed, promised);
+    let tests = concat!(include_str!("faults.rs"), include_str!("callbacks.rs"));
+    for (fault, test) in PROMISED {
+        let (_, rest) = tests.split_once(&format!("async fn {test}()")).expect(test);
+        let (body, _) = rest.split_once("\n}").unwrap();
+        assert!(body.contains(&format!("\"{fault}\"")), "{test} does not arm {fault}");
+    }
 }
 
 /// What the caller gets: a status, an unreadable body, or nothing.

@@ -1,0 +1,114 @@
+//! What support asks: which callbacks came about a booking, and which booking a callback is about.
+//!
+//! A callback names references, never a booking: which booking that is, supplier-sync knows.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use chassis::{
+    ApiError,
+    http::{Json, Path, Query},
+};
+use contracts::{
+    ids::BookingId,
+    internal::{FindReply, Found, ReferencesReply, TimelineEntry, TimelineKind, TimelineReply},
+};
+use messaging::{StoreError, database};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use sqlx::{Postgres, pool::PoolConnection};
+
+use crate::{
+    App, SERVICE,
+    store::{self, Received},
+};
+
+/// Whoever asks gives us little more than this.
+const SUPPLIER_SYNC_WITHIN: Duration = Duration::from_secs(1);
+
+pub(super) async fn timeline(
+    State(app): State<App>,
+    Path(booking_id): Path<BookingId>,
+) -> Result<Json<TimelineReply>, ApiError> {
+    let path = format!("/internal/bookings/{booking_id}/references");
+    let known: ReferencesReply = ask(&app, &path).await?;
+    let mut conn = connection(&app).await?;
+    let mut entries = Vec::new();
+    for supplier in &known.suppliers {
+        let came = store::about(&mut conn, supplier).await.map_err(|error| failed(&error))?;
+        entries.extend(came.iter().map(entry));
+    }
+    entries.sort_by_key(|entry| entry.at);
+    Ok(Json(TimelineReply { owner: SERVICE.to_owned(), entries }))
+}
+
+/// What is searched for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Key {
+    key: String,
+}
+
+/// Finds by our id of a callback, or by the supplier's.
+pub(super) async fn find(
+    State(app): State<App>,
+    Query(Key { key }): Query<Key>,
+) -> Result<Json<FindReply>, ApiError> {
+    let mut conn = connection(&app).await?;
+    let named = store::named_by(&mut conn, &key).await.map_err(|error| failed(&error))?;
+    drop(conn);
+    let mut found = Vec::new();
+    for reference in named.iter().filter(|reference| is_plain(reference)) {
+        let reply: FindReply = ask(&app, &format!("/internal/find?key={reference}")).await?;
+        found.extend(reply.found.into_iter().map(|one| one.booking_id));
+    }
+    found.sort_unstable();
+    found.dedup();
+    let by_callback = |booking_id| Found { booking_id, by: "callback".to_owned() };
+    Ok(Json(FindReply { found: found.into_iter().map(by_callback).collect() }))
+}
+
+/// Whether a reference goes into an address as it is; ours and every supplier's do.
+fn is_plain(reference: &str) -> bool {
+    reference.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
+
+fn entry(received: &Received) -> TimelineEntry {
+    let Received { callback_id, supplier, external_id, event, .. } = received;
+    let event = event.as_deref().unwrap_or("of no kind that we know");
+    let detail = [
+        ("callback_id", json!(callback_id)),
+        ("external_id", json!(external_id)),
+        ("client_reference", json!(received.client_reference)),
+    ];
+    let detail = detail.into_iter().filter(|(_, value)| *value != Value::Null);
+    TimelineEntry {
+        at: received.received_at,
+        partner_at: None,
+        kind: TimelineKind::Callback,
+        what: format!("a callback was taken: {event}"),
+        actor: format!("supplier:{supplier}"),
+        message_id: None,
+        trace_id: None,
+        reference: received.reference.clone(),
+        detail: detail.map(|(key, value)| (key.to_owned(), value)).collect(),
+    }
+}
+
+async fn ask<T: DeserializeOwned>(app: &App, path: &str) -> Result<T, ApiError> {
+    let url = format!("{}{path}", app.supplier_sync_url);
+    let asked = app.http.get_json(&url, Some(&app.internal_token), SUPPLIER_SYNC_WITHIN).await;
+    asked.map_err(|error| {
+        tracing::warn!(error = %chassis::chain(&error), "supplier-sync did not say whose it is");
+        ApiError::unavailable("supplier_sync_silent", "supplier-sync did not answer")
+    })
+}
+
+async fn connection(app: &App) -> Result<PoolConnection<Postgres>, ApiError> {
+    let taken = app.messaging.pool().acquire().await;
+    taken.map_err(|error| failed(&database("taking a connection")(error)))
+}
+
+fn failed(error: &StoreError) -> ApiError {
+    ApiError::internal(error)
+}
