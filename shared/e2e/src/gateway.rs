@@ -117,6 +117,12 @@ impl Shown {
         serde_json::from_value(self.0["payment"]["amount"].clone()).ok()
     }
 
+    /// What is left to pay, once that is shown.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Units> {
+        serde_json::from_value(self.0["payment"]["remaining"].clone()).ok()
+    }
+
     /// What was given back or is on its way.
     #[must_use]
     pub fn refunds(&self) -> Units {

@@ -5,6 +5,7 @@ mod paid;
 mod steps;
 mod supplier;
 mod teller;
+mod token;
 mod unpaid;
 
 use std::time::Duration;
@@ -25,7 +26,11 @@ pub use teller::{Lane, Teller};
 /// The journeys that are told while others go on: those of a row side by side, the rows one after
 /// the other. A fault of the supplier strikes whoever comes first, a reorg whoever paid last.
 pub const ROWS: [&[&str]; 7] = [
-    &["a stay paid in ether", "a stay paid partly with points"],
+    &[
+        "a stay paid in ether",
+        "a stay paid partly with points",
+        "a stay paid in a token in two parts",
+    ],
     &["a supplier that times out but books"],
     &["a late callback that contradicts"],
     &["a supplier that refuses after the money"],
@@ -120,6 +125,7 @@ async fn run(name: &'static str, stack: &Stack, lane: &Lane) -> anyhow::Result<S
     match name {
         "a stay paid in ether" => paid::in_ether(&ada, lane).await,
         "a stay paid partly with points" => paid::with_points(stack, &ada, lane).await,
+        "a stay paid in a token in two parts" => token::in_parts(&ada, lane).await,
         "a supplier that times out but books" => supplier::times_out(stack, &ada, lane).await,
         "a late callback that contradicts" => supplier::contradicts(stack, &ada, lane).await,
         "a supplier that refuses after the money" => supplier::refuses(stack, &ada, lane).await,

@@ -18,6 +18,7 @@ mod edge;
 mod locks;
 mod messages;
 mod paying;
+mod refunds;
 mod stage;
 mod supplier;
 mod truth;
