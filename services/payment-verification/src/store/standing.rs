@@ -12,7 +12,8 @@ pub(crate) async fn standing(
     sqlx::query_scalar(
         "select string_agg(
                   concat_ws(', ',
-                    case when state ->> 'request' is null then 'never asked for' else 'asked for' end,
+                    case when state ->> 'request' is null then 'never asked for'
+                         else 'asked for' end,
                     case when (state ->> 'settled')::boolean then 'settled' end,
                     case when state ->> 'closing' is not null then 'closed' end,
                     (select count(*) || ' refunds' from json_object_keys(state -> 'refunds')

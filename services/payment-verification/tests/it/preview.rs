@@ -38,7 +38,6 @@ async fn a_preview_gives_out_no_address_and_says_that_it_would() {
     assert_eq!(rig.everything().await, before, "nothing is written");
 
     rig.say(&message).await;
-    rig.say(&message).await;
     let asked = rig.prepared(&message).await;
     let before = rig.everything().await;
     let reply = preview(&rig, &message).await;
