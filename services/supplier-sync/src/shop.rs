@@ -109,6 +109,12 @@ async fn fly(app: &App, search: &StaySearch, digest: &str) -> Result<ShownOffers
             return Ok(fresh);
         }
     }
+    // Whoever led before may have kept its answer and yielded between our look and our lead.
+    let found = app.cache.offers(digest).await;
+    if let Some(fresh) = fresh(app, found.as_ref()).await? {
+        app.cache.yield_lead(digest).await;
+        return Ok(fresh);
+    }
     let found = ask_all(app, search, by).await?;
     let anything = found.suppliers.iter().any(|part| part.state == Freshness::Fresh);
     if anything {

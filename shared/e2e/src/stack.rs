@@ -1,6 +1,7 @@
 //! A whole system as processes, with databases, a vhost, Redis, a node and doubles of its own.
 
 mod outside;
+mod twin;
 
 use std::{
     collections::BTreeMap,
@@ -115,7 +116,12 @@ impl Stack {
         let owns = !options.lasting;
         let programs = Mutex::default();
         let stack = Self { checkout, infra, layout, keys, programs, owns, talks };
-        stack.bring_up().await?;
+        if let Err(error) = stack.bring_up().await {
+            // Half a stack is none: the next start begins anew.
+            stack.end_all(Duration::ZERO);
+            std::fs::remove_file(dir.join("stack.json")).ok();
+            return Err(error);
+        }
         Ok(stack)
     }
 
@@ -215,7 +221,7 @@ impl Stack {
                 Err(error) => format!("{error:#}"),
             };
             if !self.lives(name) {
-                bail!("{name} ended; its log ends with\n{}", self.last_lines(name));
+                bail!("{name}: {}", self.why_ended(name));
             }
             if begun.elapsed() > READY_WITHIN {
                 bail!(
@@ -344,6 +350,16 @@ impl Stack {
         }
     }
 
+    /// Why a process ended: in one line where it is the machine that lacks something.
+    fn why_ended(&self, name: &str) -> String {
+        let log = self.last_lines(name);
+        let (port, file) = (self.layout.address(name), self.log(name).display().to_string());
+        lacking(&log, &port).map_or_else(
+            || format!("ended; its log ends with\n{log}"),
+            |lacks| format!("{lacks} (see {file})"),
+        )
+    }
+
     /// The end of a process's log.
     #[must_use]
     pub fn last_lines(&self, name: &str) -> String {
@@ -377,6 +393,23 @@ impl Stack {
     }
 }
 
+/// What the machine does not give a process whose log ends so.
+fn lacking(log: &str, address: &str) -> Option<String> {
+    let log = log.to_lowercase();
+    let says = |words: [&str; 2]| words.into_iter().any(|word| log.contains(word));
+    if says(["address already in use", "address in use"]) {
+        Some(format!(
+            "port taken: another process listens on {address}; ./scripts/down, and the next up chooses others"
+        ))
+    } else if says(["no space left", "disk quota exceeded"]) {
+        Some("disk full".to_owned())
+    } else if says(["permission denied", "operation not permitted"]) {
+        Some("missing permission".to_owned())
+    } else {
+        None
+    }
+}
+
 /// What was noted of a process when it was started.
 fn noted(dir: &Path, name: &str) -> Option<Noted> {
     let text = std::fs::read_to_string(dir.join("pids").join(name)).ok()?;
@@ -388,5 +421,21 @@ impl Drop for Stack {
         if self.owns {
             self.end_all(Duration::ZERO);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lacking;
+
+    #[test]
+    fn what_a_machine_lacks_is_told_in_one_line_and_anything_else_by_the_log() {
+        let line = |log: &str| lacking(log, "127.0.0.1:4711");
+        let taken = line("booking: Address already in use (os error 98)").unwrap();
+        assert!(taken.starts_with("port taken") && taken.contains("127.0.0.1:4711"), "{taken}");
+        assert_eq!(line("x\nNo space left on device (os error 28)").as_deref(), Some("disk full"));
+        let denied = line("opening: Permission denied (os error 13)");
+        assert_eq!(denied.as_deref(), Some("missing permission"));
+        assert_eq!(line("BOOKING_SEAL_KEY is missing"), None);
     }
 }
