@@ -69,6 +69,52 @@ async fn a_search_is_told_every_fault_at_once() {
 
 /// Row: L7
 #[tokio::test(flavor = "multi_thread")]
+async fn a_quote_request_is_told_every_fault_at_once() {
+    let world = World::new().await;
+    let told = async |body: Value| {
+        let answer = world.post("acct_1", "/v1/quotes", &body).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{answer:?}");
+        faults(&answer.json()).into_iter().map(|(pointer, _)| pointer).collect::<Vec<_>>()
+    };
+    let bad = json!({"offers": ["made-up", 5], "pay_with": "E T H", "price": 1, "total": "0"});
+    let expected = ["/offers/0", "/offers/1", "/pay_with", "/price", "/total"];
+    assert_eq!(told(bad).await, expected);
+    assert_eq!(told(json!({"pay_with": 5})).await, ["/offers", "/pay_with"]);
+    assert_eq!(told(json!([])).await, [""]);
+
+    // Offers of ours that cannot go together, or are over: sealed, so only we can have made them.
+    let offer = |currency: &str, check_in: &str| {
+        let price = json!({"minor": "10000", "scale": 2, "currency": currency});
+        world.seal_offer(&json!({
+            "supplier": "rapid",
+            "rate_key": "k",
+            "property_id": "1",
+            "property_name": "Harbour House",
+            "room_name": "Double",
+            "check_in": check_in,
+            "check_out": "2027-03-16",
+            "occupancy": {"adults": 2},
+            "price": price,
+            "terms": {"refundable": true, "cancel_steps": [], "holdable": true},
+        }))
+    };
+    let offers = [offer("EUR", "2027-03-14"), offer("USD", "2020-03-14")];
+    let faults = told(json!({"offers": offers, "pay_with": "eth", "x": null})).await;
+    assert_eq!(faults, ["/x", "/offers/1", "/offers"]);
+    assert_eq!(world.count("quote").await, 0);
+
+    let huge = json!({"offers": ["x".repeat(1 << 20)], "pay_with": "eth"});
+    let answer = world.post("acct_1", "/v1/quotes", &huge).await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    let (booking_id, _) = world.booked("acct_1").await;
+    let path = format!("/v1/bookings/{booking_id}/events?ticket=x&since=1");
+    let answer = world.get("acct_1", &path).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(answer.json()["errors"][0]["pointer"], "?since");
+}
+
+/// Row: L7
+#[tokio::test(flavor = "multi_thread")]
 async fn bodies_that_are_too_large_or_no_json_and_strangers_get_a_clear_answer() {
     let world = World::new().await;
     let quote = world.quote("acct_1", TimeDelta::minutes(10)).await;

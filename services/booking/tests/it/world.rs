@@ -162,6 +162,12 @@ impl World {
         }
     }
 
+    /// The id of an offer, as the gateway makes it.
+    pub(crate) fn seal_offer(&self, offer: &Value) -> String {
+        let sealer = chassis::seal::Sealer::from_config(&self.config.seal_keys).unwrap();
+        sealer.seal_text(&offer.to_string(), b"offer").unwrap()
+    }
+
     /// Shows something as its owner does.
     pub(crate) async fn show(&self, key: &str, shown: &(impl serde::Serialize + Sync)) {
         let text = serde_json::to_string(shown).unwrap();
