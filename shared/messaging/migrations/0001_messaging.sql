@@ -11,9 +11,15 @@ create table holdfast_clock (
 insert into holdfast_clock default values;
 
 -- Clock time, not the transaction's: a transaction that waited for a lock decides with the time after the wait.
+-- In plpgsql, which keeps the plan: as a function in SQL it would be parsed and planned anew by every statement that
+-- asks for the time, which costs more than most of those statements do.
 create function holdfast_now() returns timestamptz
-language sql stable
-as $$ select clock_timestamp() + (select ahead_by from holdfast_clock) $$;
+language plpgsql stable
+as $$
+begin
+    return clock_timestamp() + (select ahead_by from holdfast_clock);
+end
+$$;
 
 -- Messages that were decided on and not yet confirmed by the broker. Whoever writes state writes them in the same
 -- transaction. A row may be taken from available_at on; whoever takes it moves that forward. A confirmed row is deleted.
