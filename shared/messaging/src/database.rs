@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use futures::FutureExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
-    AssertSqlSafe, Connection as _, Executor as _, PgConnection, PgPool,
+    AssertSqlSafe, Connection as _, PgConnection, PgPool,
     migrate::{Migrate as _, MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions, types::PgInterval},
 };
@@ -25,6 +25,16 @@ pub fn migrations() -> &'static Migrator {
     &MESSAGING
 }
 
+/// Plans are made once for each prepared statement and kept. Every statement of a service takes few
+/// rows and has an index for them, and some of its plans are made while its tables are empty: then
+/// reading a whole table seems cheap, and would still be done when the table is large.
+const PLANNING: [(&str, &str); 5] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+];
 /// How long a connection may be idle and still be taken to work.
 const TRIED_AFTER: Duration = Duration::from_secs(1);
 
@@ -67,10 +77,8 @@ impl DatabaseConfig {
 /// Opens the pool of a service. No connection is made until the first is needed, but one to see
 /// that it works.
 ///
-/// Before a connection is free again, a transaction is begun and rolled back on it. That ends a
-/// transaction that a cancelled `begin` left open: a later statement would run inside it, be
-/// answered with success, and never be committed. A connection that was idle for a while is tried
-/// the same way before it is handed out; a busy one is not, because nobody should wait for that.
+/// A connection that was idle for a while is tried before it is handed out; a busy one is not,
+/// because nobody should wait for that.
 ///
 /// # Errors
 /// When the address is not one, or the database cannot be reached or refuses.
@@ -83,27 +91,21 @@ pub async fn connect(config: &DatabaseConfig) -> Result<PgPool, sqlx::Error> {
             ("statement_timeout", millis(config.statement_timeout)),
             ("lock_timeout", millis(config.lock_timeout)),
             ("idle_in_transaction_session_timeout", millis(config.idle_timeout)),
-        ]);
+        ])
+        .options(PLANNING);
     PgPoolOptions::new()
         .max_connections(config.max_connections)
         .min_connections(1)
         .acquire_timeout(config.acquire_timeout)
         .test_before_acquire(false)
-        .after_release(|connection, _metadata| clean(connection).boxed())
         .before_acquire(|connection, metadata| {
             if metadata.idle_for < TRIED_AFTER {
                 return async { Ok(true) }.boxed();
             }
-            clean(connection).boxed()
+            async { connection.ping().await.map(|()| true) }.boxed()
         })
         .connect_with(options)
         .await
-}
-
-/// Begins first, because a rollback of nothing is a warning in the server's log.
-async fn clean(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    connection.execute("begin; rollback").await?;
-    Ok(true)
 }
 
 /// Why a database could not be brought up to date.

@@ -105,7 +105,7 @@ impl Messaging {
         let publisher = Publisher::new(link(Direction::Speak)?, routing.clone());
         let hear = Arc::new(link(Direction::Hear)?);
         // The exchanges are there before the first consumer binds to them, if the broker is.
-        if !publisher.is_ready().await {
+        if !Box::pin(publisher.is_ready()).await {
             tracing::warn!("the broker is not there yet; what is said waits in the outbox");
         }
         let (relay, inlets) = Relay::new(pool, publisher, config.policy.sweep_after);

@@ -45,6 +45,8 @@ pub(crate) struct Publisher {
     channel: Mutex<Option<Channel>>,
     /// Types whose hearers have had their queues since the last new channel.
     heard: std::sync::Mutex<BTreeSet<&'static str>>,
+    /// Held while queues are declared.
+    seeing: Mutex<()>,
 }
 
 impl Publisher {
@@ -58,6 +60,7 @@ impl Publisher {
             routing,
             channel: Mutex::default(),
             heard: std::sync::Mutex::default(),
+            seeing: Mutex::default(),
         }
     }
 
@@ -133,7 +136,13 @@ impl Publisher {
     ///
     /// An event is routed when it is published: a hearer that never ran yet would miss it for good.
     async fn see_to_hearers(&self, rows: &[OutboxRow]) -> Result<(), BrokerError> {
-        for (_kind, name) in self.unheard(rows) {
+        if self.unheard(rows).is_empty() {
+            return Ok(());
+        }
+        // Rows that come meanwhile wait: they would be published before these, and need the same.
+        let _one_at_a_time = self.seeing.lock().await;
+        let unheard = self.unheard(rows);
+        for (_kind, name) in &unheard {
             for (role, heard) in contracts::routing::hearers(name) {
                 let role = Role { name: role.to_owned(), bindings: heard.to_vec() };
                 // On a channel of its own: what the broker refuses ends the channel.
@@ -141,8 +150,8 @@ impl Publisher {
                 topology::declare_role(&channel, &self.routing, &role).await?;
                 answer("closing a channel", channel.close(200, "bye".into())).await?;
             }
-            self.lock_heard().insert(name);
         }
+        self.lock_heard().extend(unheard.iter().map(|(_kind, name)| *name));
         Ok(())
     }
 

@@ -21,11 +21,17 @@ pub struct Tx {
 }
 
 impl Tx {
+    #[expect(clippy::disallowed_methods, reason = "this is the place the ban points to")]
     pub(crate) async fn begin(
         speaker: Arc<Speaker>,
         relay: Arc<Relay>,
     ) -> Result<Self, StoreError> {
-        let transaction = relay.pool().begin().await.map_err(database("beginning"))?;
+        // Runs to its end even when nobody waits for it any more. Cancelled half-way it would leave
+        // a transaction open on its connection, and whoever has that next would never commit.
+        let pool = relay.pool().clone();
+        let transaction = tokio::spawn(async move { pool.begin().await }).await;
+        let transaction = transaction.map_err(|_ended| sqlx::Error::WorkerCrashed);
+        let transaction = transaction.flatten().map_err(database("beginning"))?;
         Ok(Self { transaction, said: Vec::new(), speaker, relay })
     }
 
