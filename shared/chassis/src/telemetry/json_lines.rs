@@ -28,8 +28,13 @@ pub(super) struct JsonLines {
     dispatch: OnceLock<WeakDispatch>,
 }
 
-/// The fields of a span, kept beside it until an event wants them.
-struct SpanFields(Map<String, Value>);
+/// The fields of a span, kept beside it until an event wants them, which is seldom: so a list is
+/// enough, and what no line shows is not kept.
+struct SpanFields(Vec<(&'static str, Value)>);
+
+/// What only steers the tracer, or repeats under the names of a convention what has a short one,
+/// says nothing on a line.
+const FOR_TRACES_ALONE: [&str; 2] = ["otel.", "messaging."];
 
 impl JsonLines {
     pub(super) fn to_stdout(service: &'static str) -> Self {
@@ -91,7 +96,7 @@ where
 
     fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, ctx: Context<'_, S>) {
         let Some(span) = ctx.span(id) else { return };
-        let mut fields = SpanFields(Map::new());
+        let mut fields = SpanFields(Vec::new());
         attributes.record(&mut fields);
         span.extensions_mut().replace(fields);
     }
@@ -104,53 +109,59 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
-        let mut fields = SpanFields(Map::new());
+        let mut fields = Map::new();
         let innermost = ctx.event_span(event).map(|span| span.id());
         for span in ctx.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
             if let Some(of_span) = span.extensions().get::<SpanFields>() {
-                // What only steers the tracer says nothing on a line.
-                let telling = of_span.0.iter().filter(|(key, _)| !key.starts_with("otel."));
-                fields.0.extend(telling.map(|(key, value)| (key.clone(), value.clone())));
+                let of_span = of_span.0.iter();
+                fields.extend(of_span.map(|(key, value)| ((*key).to_owned(), value.clone())));
             }
         }
-        event.record(&mut fields);
-        (self.out)(&self.line(event, fields.0, innermost.as_ref()));
+        let mut own = SpanFields(Vec::new());
+        event.record(&mut own);
+        fields.extend(own.0.into_iter().map(|(key, value)| (key.to_owned(), value)));
+        (self.out)(&self.line(event, fields, innermost.as_ref()));
     }
 }
 
 impl SpanFields {
-    fn put(&mut self, field: &Field, value: impl Into<Value>) {
-        self.0.insert(field.name().to_owned(), value.into());
+    /// Keeps a field; made only if it is kept. A later value is found behind an earlier one, and
+    /// counts.
+    fn put<V: Into<Value>>(&mut self, field: &Field, value: impl FnOnce() -> V) {
+        let name = field.name();
+        if FOR_TRACES_ALONE.iter().all(|prefix| !name.starts_with(prefix)) {
+            self.0.push((name, value().into()));
+        }
     }
 }
 
 impl Visit for SpanFields {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, value);
+        self.put(field, || value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, value);
+        self.put(field, || value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, value);
+        self.put(field, || value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, value);
+        self.put(field, || value);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value);
+        self.put(field, || value);
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.put(field, crate::chain::chain(value).to_string());
+        self.put(field, || crate::chain::chain(value).to_string());
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format!("{value:?}"));
+        self.put(field, || format!("{value:?}"));
     }
 }
 
