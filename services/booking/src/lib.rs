@@ -2,6 +2,7 @@
 //! hears what became of legs, payments and points; never calls a supplier or a chain.
 #![doc = include_str!("../README.md")]
 
+mod accepting;
 mod cache;
 mod clock;
 pub mod config;
@@ -45,6 +46,7 @@ pub struct App {
     pub(crate) clock: clock::Clock,
     pub(crate) live: live::Live,
     pub(crate) policy: Arc<Policy>,
+    pub(crate) accepting: Arc<accepting::Accepting>,
     pub(crate) process: Process,
 }
 
@@ -144,6 +146,7 @@ impl App {
             clock,
             live,
             policy: config.policy.clone(),
+            accepting: Arc::new(accepting::Accepting::new()),
             process: process.clone(),
         })
     }

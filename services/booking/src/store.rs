@@ -8,7 +8,9 @@ mod standing;
 mod timers;
 mod watched;
 
-pub(crate) use accept::{Accepted, FirstAnswer, NewBooking, accept, first_answer, is_lock_wait};
+pub(crate) use accept::{
+    Accepted, FirstAnswer, NewBooking, accept, accept_together, first_answer, is_lock_wait,
+};
 pub(crate) use bookings::{
     HistoryRow, Saved, history, json, load_for_account, load_for_update, save, travellers, word,
 };

@@ -21,6 +21,7 @@ mod relay;
 mod replay;
 mod speaker;
 mod subscription;
+mod together;
 mod topology;
 mod tx;
 
@@ -36,4 +37,5 @@ pub use messaging_core::Cause;
 pub use outgoing::{Address, OutboxRow, Outgoing};
 pub use replay::Replay;
 pub use subscription::{Consumers, NotHeard};
+pub use together::Together;
 pub use tx::Tx;

@@ -190,7 +190,6 @@ async fn accept(app: &App, asked: &Asked) -> Result<Response, ApiError> {
     let booking = state.ok_or_else(ApiError::internal_logged)?;
     let (mut said, mut timers) = (Vec::new(), Vec::new());
     handle::follow(&recorded, &booking, &mut said, &mut timers);
-    let rows: Vec<_> = said.into_iter().map(|m| app.messaging.row(m)).collect();
     let sealed = app.sealer.seal(people, booking_id.0.as_bytes());
     let sealed = sealed.map_err(|error| ApiError::internal(&error))?;
     let terms = quote.terms().map_err(|error| ApiError::internal(&error))?;
@@ -199,32 +198,29 @@ async fn accept(app: &App, asked: &Asked) -> Result<Response, ApiError> {
     let phase = store::word(&booking.phase).map_err(store_failed)?;
     let new = NewBooking {
         booking_id: booking_id.0,
-        account,
+        account: account.clone(),
         quote_id: quote.quote_id.0,
-        terms: &terms,
+        terms,
         version: i64::try_from(booking.version).unwrap_or(i64::MAX),
-        phase: &phase,
-        state: &state,
+        phase,
+        state,
         at: now,
         event_versions: versions(&recorded),
         event_kinds: kinds(&recorded)?,
         event_bodies: bodies(&recorded)?,
         trace_id: chassis::trace::trace_id(&tracing::Span::current()),
-        sealed: &sealed,
+        sealed,
         timer_deadlines: timers.iter().map(|t| t.deadline.to_owned()).collect(),
         timer_dues: timers.iter().map(|t| t.due_at).collect(),
         traceparent: timers.into_iter().find_map(|t| t.traceparent),
-        key,
-        fingerprint,
-        body: &body,
-        outbox: &rows,
+        key: key.clone(),
+        fingerprint: fingerprint.clone(),
+        body: body.clone(),
+        outbox: said.into_iter().map(|m| app.messaging.row(m)).collect(),
         outbox_owned_s: app.policy.messaging.sweep_after.as_secs_f64(),
     };
-    let mut conn = reader(app).await?;
-    match store::accept(&mut conn, &new).await.map_err(store_failed)? {
+    match app.accepting.accept(app, new).await.map_err(store_failed)? {
         Accepted::Booked => {
-            drop(conn);
-            app.messaging.committed(rows);
             let (cache, account, quote_id) = (app.cache.clone(), account.clone(), quote.quote_id);
             app.process.tasks.spawn_short("drop a lock", async move {
                 cache.drop_lock(&account, quote_id).await;
@@ -232,6 +228,7 @@ async fn accept(app: &App, asked: &Asked) -> Result<Response, ApiError> {
             Ok(answer(booking_id, body))
         }
         Accepted::NotClaimed | Accepted::KeyTaken => {
+            let mut conn = reader(app).await?;
             lost(&mut conn, account, key, fingerprint, quote.quote_id).await
         }
         Accepted::Busy => Err(busy()),

@@ -1,5 +1,7 @@
-//! The accept statement: claim, booking, journal, travellers, timers, outbox and key in one round
-//! trip.
+//! Accepting: claim, booking, journal, travellers, timers, outbox and key. For one request in one
+//! statement; for requests that come together with as few as for one.
+
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use contracts::ids::AccountId;
@@ -8,27 +10,27 @@ use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
 /// Everything that an accepted booking writes.
-pub(crate) struct NewBooking<'a> {
+pub(crate) struct NewBooking {
     pub(crate) booking_id: Uuid,
-    pub(crate) account: &'a AccountId,
+    pub(crate) account: AccountId,
     pub(crate) quote_id: Uuid,
-    pub(crate) terms: &'a str,
+    pub(crate) terms: String,
     pub(crate) version: i64,
-    pub(crate) phase: &'a str,
-    pub(crate) state: &'a str,
+    pub(crate) phase: String,
+    pub(crate) state: String,
     pub(crate) at: DateTime<Utc>,
     pub(crate) event_versions: Vec<i64>,
     pub(crate) event_kinds: Vec<String>,
     pub(crate) event_bodies: Vec<String>,
     pub(crate) trace_id: Option<String>,
-    pub(crate) sealed: &'a [u8],
+    pub(crate) sealed: Vec<u8>,
     pub(crate) timer_deadlines: Vec<String>,
     pub(crate) timer_dues: Vec<DateTime<Utc>>,
     pub(crate) traceparent: Option<String>,
-    pub(crate) key: &'a str,
-    pub(crate) fingerprint: &'a [u8],
-    pub(crate) body: &'a str,
-    pub(crate) outbox: &'a [OutboxRow],
+    pub(crate) key: String,
+    pub(crate) fingerprint: Vec<u8>,
+    pub(crate) body: String,
+    pub(crate) outbox: Vec<OutboxRow>,
     pub(crate) outbox_owned_s: f64,
 }
 
@@ -92,28 +94,28 @@ select count(*) as claimed from claim";
 /// Accepts a booking, or says why not; in either case one statement of its own.
 pub(crate) async fn accept(
     conn: &mut PgConnection,
-    new: &NewBooking<'_>,
+    new: &NewBooking,
 ) -> Result<Accepted, StoreError> {
-    let rows = new.outbox;
+    let rows = &new.outbox;
     let result = sqlx::query(STATEMENT)
         .bind(new.booking_id)
         .bind(new.account.as_str())
         .bind(new.quote_id)
-        .bind(new.terms)
+        .bind(&new.terms)
         .bind(new.version)
-        .bind(new.phase)
-        .bind(new.state)
+        .bind(&new.phase)
+        .bind(&new.state)
         .bind(new.at)
         .bind(&new.event_versions)
         .bind(&new.event_kinds)
         .bind(&new.event_bodies)
         .bind(&new.trace_id)
-        .bind(new.sealed)
+        .bind(&new.sealed)
         .bind(&new.timer_deadlines)
         .bind(&new.timer_dues)
-        .bind(new.key)
-        .bind(new.fingerprint)
-        .bind(new.body)
+        .bind(&new.key)
+        .bind(&new.fingerprint)
+        .bind(&new.body)
         .bind(rows.iter().map(|r| r.outbox_id).collect::<Vec<_>>())
         .bind(rows.iter().map(|r| r.message_id).collect::<Vec<_>>())
         .bind(rows.iter().map(|r| r.exchange.as_str()).collect::<Vec<_>>())
@@ -130,6 +132,148 @@ pub(crate) async fn accept(
             Ok(if claimed == 1 { Accepted::Booked } else { Accepted::NotClaimed })
         }
         Err(error) => refused(error),
+    }
+}
+
+// Locked in one order, and what another request holds at this moment is passed over: it is asked
+// for again alone, and waits there.
+const CLAIM: &str = "
+with free as (
+    select q.quote_id, a.booking_id
+      from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[])
+           as a (booking_id, quote_id, account_id, terms)
+      join quote q on q.quote_id = a.quote_id and q.account_id = a.account_id
+                  and q.terms = a.terms
+     where q.claimed_by is null and q.expires_at > (select holdfast_now())
+     order by q.quote_id for update of q skip locked
+)
+update quote q set claimed_by = f.booking_id from free f where q.quote_id = f.quote_id
+returning f.booking_id";
+
+const WRITE: &str = "
+with key as (
+    insert into idempotency_key (account_id, key, fingerprint, booking_id, body)
+    select * from unnest($2::text[], $9::text[], $10::bytea[], $1::uuid[], $11::text[])
+           as k (account_id, key, fingerprint, booking_id, body)
+     order by account_id, key
+), fold as (
+    insert into booking
+           (booking_id, account_id, quote_id, version, phase, state, created_at, changed_at)
+    select b.booking_id, b.account_id, b.quote_id, b.version, b.phase, b.state::json, b.at, b.at
+      from unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::text[],
+                  $7::timestamptz[])
+           as b (booking_id, account_id, quote_id, version, phase, state, at)
+), people as (
+    insert into traveller (booking_id, sealed) select * from unnest($1::uuid[], $8::bytea[])
+), clocks as (
+    insert into timer (booking_id, deadline, due_at, traceparent)
+    select * from unnest($12::uuid[], $13::text[], $14::timestamptz[], $22::text[])
+)
+insert into booking_event
+       (booking_id, version, at, kind, body, source, actor, cause_id, trace_id)
+select e.booking_id, e.version, e.at, e.kind, e.body::json, 'request', e.actor, null, e.trace_id
+  from unnest($15::uuid[], $16::bigint[], $17::timestamptz[], $18::text[], $19::text[],
+              $20::text[], $21::text[])
+       as e (booking_id, version, at, kind, body, actor, trace_id)";
+
+/// Accepts those of some bookings whose quotes are open and held by nobody; says which, by their
+/// ids. No two may be of the same quote.
+///
+/// # Errors
+/// When the database fails, or a key was used before; then nothing may be committed.
+pub(crate) async fn accept_together(
+    conn: &mut PgConnection,
+    batch: &[&NewBooking],
+) -> Result<BTreeSet<Uuid>, StoreError> {
+    let claimed: Vec<Uuid> = sqlx::query_scalar(CLAIM)
+        .bind(batch.iter().map(|b| b.booking_id).collect::<Vec<_>>())
+        .bind(batch.iter().map(|b| b.quote_id).collect::<Vec<_>>())
+        .bind(batch.iter().map(|b| b.account.as_str()).collect::<Vec<_>>())
+        .bind(batch.iter().map(|b| b.terms.as_str()).collect::<Vec<_>>())
+        .fetch_all(&mut *conn)
+        .await
+        .map_err(database("claiming quotes"))?;
+    let claimed: BTreeSet<Uuid> = claimed.into_iter().collect();
+    let mut columns = Columns::default();
+    for booking in batch.iter().filter(|booking| claimed.contains(&booking.booking_id)) {
+        columns.push(booking);
+    }
+    columns.write(conn).await?;
+    Ok(claimed)
+}
+
+#[derive(Default)]
+struct Columns<'a> {
+    bookings: Vec<&'a NewBooking>,
+    timer_of: Vec<Uuid>,
+    timer_deadlines: Vec<&'a str>,
+    timer_dues: Vec<DateTime<Utc>>,
+    timer_traces: Vec<Option<&'a str>>,
+    event_of: Vec<Uuid>,
+    event_versions: Vec<i64>,
+    event_times: Vec<DateTime<Utc>>,
+    event_kinds: Vec<&'a str>,
+    event_bodies: Vec<&'a str>,
+    event_actors: Vec<&'a str>,
+    event_traces: Vec<Option<&'a str>>,
+}
+
+impl<'a> Columns<'a> {
+    fn push(&mut self, booking: &'a NewBooking) {
+        self.bookings.push(booking);
+        for (deadline, due) in booking.timer_deadlines.iter().zip(&booking.timer_dues) {
+            self.timer_of.push(booking.booking_id);
+            self.timer_deadlines.push(deadline);
+            self.timer_dues.push(*due);
+            self.timer_traces.push(booking.traceparent.as_deref());
+        }
+        let kinds_and_bodies = booking.event_kinds.iter().zip(&booking.event_bodies);
+        for (version, (kind, body)) in booking.event_versions.iter().zip(kinds_and_bodies) {
+            self.event_of.push(booking.booking_id);
+            self.event_versions.push(*version);
+            self.event_times.push(booking.at);
+            self.event_kinds.push(kind);
+            self.event_bodies.push(body);
+            self.event_actors.push(booking.account.as_str());
+            self.event_traces.push(booking.trace_id.as_deref());
+        }
+    }
+
+    fn of<T>(&self, column: impl Fn(&'a NewBooking) -> T) -> Vec<T> {
+        self.bookings.iter().map(|booking| column(booking)).collect()
+    }
+
+    async fn write(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        if self.bookings.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(WRITE)
+            .bind(self.of(|b| b.booking_id))
+            .bind(self.of(|b| b.account.as_str()))
+            .bind(self.of(|b| b.quote_id))
+            .bind(self.of(|b| b.version))
+            .bind(self.of(|b| b.phase.as_str()))
+            .bind(self.of(|b| b.state.as_str()))
+            .bind(self.of(|b| b.at))
+            .bind(self.of(|b| b.sealed.as_slice()))
+            .bind(self.of(|b| b.key.as_str()))
+            .bind(self.of(|b| b.fingerprint.as_slice()))
+            .bind(self.of(|b| b.body.as_str()))
+            .bind(&self.timer_of)
+            .bind(&self.timer_deadlines)
+            .bind(&self.timer_dues)
+            .bind(&self.event_of)
+            .bind(&self.event_versions)
+            .bind(&self.event_times)
+            .bind(&self.event_kinds)
+            .bind(&self.event_bodies)
+            .bind(&self.event_actors)
+            .bind(&self.event_traces)
+            .bind(&self.timer_traces)
+            .execute(conn)
+            .await
+            .map_err(database("accepting bookings"))
+            .map(drop)
     }
 }
 

@@ -73,6 +73,67 @@ async fn a_key_is_required_belongs_to_the_account_and_to_one_request() {
 }
 
 /// Row: A2
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_come_together_share_a_transaction_and_no_failure() {
+    let world = World::new().await;
+    let mut good = Vec::new();
+    for n in 0..40 {
+        let quote = world.quote(&format!("acct_{n}"), TimeDelta::minutes(10)).await;
+        world.lock(&quote).await;
+        good.push(quote);
+    }
+    let (_, spent) = world.booked("acct_spent").await;
+    let ended = world.quote("acct_ended", TimeDelta::minutes(10)).await;
+    sqlx::query("update quote set expires_at = holdfast_now() where quote_id = $1")
+        .bind(ended.quote_id.0)
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    let twice = [(); 2].map(|()| world.quote("acct_twice", TimeDelta::minutes(10)));
+    let twice = join_all(twice).await;
+    // Redis has them all, so that only the database can tell which are good.
+    for quote in twice.iter().chain([&spent, &ended]) {
+        world.lock(quote).await;
+    }
+    let one_key = "one key for two quotes";
+    let bad = [(&spent, "k"), (&ended, "k"), (&twice[0], one_key), (&twice[1], one_key)];
+    let mixed = good[..20].iter().map(|quote| (quote, "k")).chain(bad);
+    let mixed = mixed.chain(good[20..].iter().map(|quote| (quote, "k")));
+    let answers = join_all(mixed.map(|(quote, key)| {
+        let request = world.booking_request(quote.account_id.as_str(), key, &body(quote));
+        tokio::spawn(send(world.router.clone(), request))
+    }))
+    .await;
+    let mut answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+    let bad: Vec<_> = answers.drain(20..24).collect();
+
+    let mut ids = std::collections::BTreeSet::new();
+    for answer in &answers {
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+        ids.insert(answer.json()["booking_id"].as_str().unwrap().parse::<uuid::Uuid>().unwrap());
+    }
+    assert_eq!(ids.len(), 40, "each has a booking of its own");
+    assert_eq!(bad[0].code(), "quote_taken");
+    assert_eq!(bad[1].code(), "quote_expired");
+    let mut of_one_key = [bad[2].status, bad[3].status];
+    of_one_key.sort();
+    assert_eq!(of_one_key, [StatusCode::ACCEPTED, StatusCode::UNPROCESSABLE_ENTITY]);
+
+    for table in ["booking", "traveller", "idempotency_key"] {
+        assert_eq!(world.count(table).await, 42, "{table}");
+    }
+    let mut conn = world.pool.acquire().await.unwrap();
+    for id in ids {
+        assert!(booking::store::rebuild(&mut conn, id).await.unwrap(), "{id}");
+    }
+    let transactions: i64 = sqlx::query_scalar("select count(distinct xmin::text) from booking")
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
+    assert!(transactions < 42, "{transactions} transactions for 42 bookings");
+}
+
+/// Row: A2
 /// Row: D4
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_quote_makes_no_booking_and_spends_no_key() {

@@ -1,0 +1,111 @@
+//! Work of many that is committed together: while one batch is being written, the next gathers.
+//!
+//! What a transaction costs, it costs once for a batch. Nobody waits to fill one: whoever comes
+//! while nothing is being written goes alone and at once.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+};
+
+use tokio::sync::{Semaphore, oneshot};
+
+/// Where requests meet. Each brings an item and gets an answer of its own.
+#[derive(Debug)]
+pub struct Together<T, A> {
+    waiting: Mutex<VecDeque<(T, oneshot::Sender<A>)>>,
+    writing: Semaphore,
+    at_most: usize,
+}
+
+impl<T: Send, A: Send> Together<T, A> {
+    /// Batches of so many items at most, one after the other.
+    #[must_use]
+    pub const fn new(at_most: usize) -> Self {
+        let waiting = Mutex::new(VecDeque::new());
+        Self { waiting, writing: Semaphore::const_new(1), at_most }
+    }
+
+    /// Brings an item; says what `run` answered for it, or nothing when `run` had no answer for it
+    /// or panicked.
+    ///
+    /// One of those who wait runs the batch, with all that have come by then: `run` answers in the
+    /// order of the items. It must be awaited to the end, because others may wait for it: whoever
+    /// may be cancelled calls this from a task of its own.
+    pub async fn join<F>(&self, item: T, run: impl Fn(Vec<T>) -> F + Send) -> Option<A>
+    where
+        F: Future<Output = Vec<A>> + Send,
+    {
+        let (answer, mut answered) = oneshot::channel();
+        self.with(|waiting| waiting.push_back((item, answer)));
+        loop {
+            let turn = tokio::select! {
+                biased;
+                answer = &mut answered => return answer.ok(),
+                turn = self.writing.acquire() => turn.ok()?,
+            };
+            let (items, answers): (Vec<_>, Vec<_>) = self.with(|waiting| {
+                let count = waiting.len().min(self.at_most);
+                waiting.drain(..count).unzip()
+            });
+            // Somebody else took this one along; the answer has come or is coming.
+            if items.is_empty() {
+                drop(turn);
+                return answered.await.ok();
+            }
+            let given = run(items).await;
+            drop(turn);
+            for (to, answer) in answers.into_iter().zip(given) {
+                // Whoever hung up has no use for it.
+                drop(to.send(answer));
+            }
+        }
+    }
+
+    fn with<R>(&self, work: impl FnOnce(&mut VecDeque<(T, oneshot::Sender<A>)>) -> R) -> R {
+        work(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::future::join_all;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn each_gets_its_own_answer_and_who_comes_meanwhile_goes_together() {
+        let together = Together::new(64);
+        let batches = AtomicUsize::new(0);
+        let run = |items: Vec<usize>| {
+            batches.fetch_add(1, Ordering::Relaxed);
+            async move {
+                tokio::task::yield_now().await;
+                items.into_iter().map(|n| n * 2).collect()
+            }
+        };
+        let answers = join_all((0..100).map(|n| together.join(n, run))).await;
+        assert_eq!(answers, (0..100).map(|n| Some(n * 2)).collect::<Vec<_>>());
+        // The first alone or with some, then as many as fit.
+        assert!(batches.load(Ordering::Relaxed) <= 3, "{batches:?}");
+    }
+
+    #[tokio::test]
+    async fn a_batch_has_no_more_than_it_may() {
+        let together = Together::new(3);
+        let run = |items: Vec<usize>| async move { vec![items.len(); items.len()] };
+        let sizes = join_all((0..20).map(|n| together.join(n, run))).await;
+        assert!(sizes.iter().all(|size| size.is_some_and(|size| size <= 3)), "{sizes:?}");
+    }
+
+    #[tokio::test]
+    async fn who_gets_no_answer_is_told_so() {
+        let together = Together::<usize, usize>::new(64);
+        let run = |_items: Vec<usize>| async { Vec::new() };
+        assert_eq!(together.join(1, run).await, None);
+        let run = |items: Vec<usize>| async move { items };
+        assert_eq!(together.join(2, run).await, Some(2));
+    }
+}
