@@ -60,7 +60,9 @@ pub(super) fn assemble(program: &str) -> Vec<u8> {
                 bytes[..text.len()].copy_from_slice(text.as_bytes());
                 push(&mut code, &bytes);
             }
-            ("0", _) => push(&mut code, &hex::decode(&word[2..]).expect(word)),
+            ("0", digits) => {
+                push(&mut code, &hex::decode(digits.trim_start_matches('x')).expect(word));
+            }
             _ => {
                 let known = INSTRUCTIONS.iter().find(|(name, _)| *name == word);
                 code.push(known.unwrap_or_else(|| panic!("no instruction {word}")).1);
