@@ -66,8 +66,16 @@ impl Broker {
     /// When the broker cannot be reached.
     pub async fn of(stack: &Stack) -> anyhow::Result<Self> {
         let (url, routing) = stack.amqp();
+        Self::at(&url, routing).await
+    }
+
+    /// The broker at an address.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn at(url: &str, routing: Routing) -> anyhow::Result<Self> {
         let properties = ConnectionProperties::default().with_connection_name("onlooker".into());
-        let connection = Connection::connect(&url, properties).await.context("to the broker")?;
+        let connection = Connection::connect(url, properties).await.context("to the broker")?;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         Ok(Self { _connection: connection, channel, routing })

@@ -1,9 +1,12 @@
 //! The long-lived stack that `./scripts/up` starts and `./scripts/demo` uses.
 
+use std::path::PathBuf;
+
 use crate::{Options, Profile, SERVICES, Stack, checkout::Checkout, endpoints::Endpoints};
 
 /// Its name.
 pub const MAIN: &str = "main";
+const FILE: &str = "endpoints.json";
 
 /// The stack, and whether it was started just now.
 pub struct Up {
@@ -12,32 +15,39 @@ pub struct Up {
     pub started: bool,
 }
 
+/// Where all addresses are written to: `.run/endpoints.json` for [`MAIN`], else in the stack's folder.
+#[must_use]
+pub fn endpoints_file(name: &str) -> PathBuf {
+    let run = Checkout::find().run();
+    if name == MAIN { run.join(FILE) } else { run.join(name).join(FILE) }
+}
+
 /// Finds the stack, starts again services of it that died, or starts it anew; writes
 /// `.run/endpoints.json`.
 ///
 /// # Errors
 /// When it runs with another profile, or is not well, or cannot be started.
-pub async fn up(profile: Option<Profile>, otherwise: Profile) -> anyhow::Result<Up> {
-    let (stack, started) = match running(profile).await? {
+pub async fn up(name: &str, profile: Option<Profile>, otherwise: Profile) -> anyhow::Result<Up> {
+    let (stack, started) = match running(name, profile).await? {
         Some(stack) => (stack, false),
         None => {
             let options = Options {
                 lasting: true,
                 talks: true,
                 profile: profile.unwrap_or(otherwise),
-                ..Options::test(MAIN)
+                ..Options::test(name)
             };
             (Stack::start(options).await?, true)
         }
     };
     let endpoints = stack.endpoints()?;
-    endpoints.save(&Checkout::find().run().join("endpoints.json"))?;
+    endpoints.save(&endpoints_file(name))?;
     Ok(Up { stack, endpoints, started })
 }
 
 /// The stack that runs already; none when it must be started anew.
-async fn running(profile: Option<Profile>) -> anyhow::Result<Option<Stack>> {
-    let Some(stack) = Stack::open(MAIN)? else { return Ok(None) };
+async fn running(name: &str, profile: Option<Profile>) -> anyhow::Result<Option<Stack>> {
+    let Some(stack) = Stack::open(name)? else { return Ok(None) };
     let ailing = stack.ailing().await;
     let dead: Vec<_> = ailing.iter().filter(|(name, _)| !stack.lives(name)).collect();
     // Without the node or the doubles, what the services remember is about a world that is gone.
@@ -64,10 +74,10 @@ async fn running(profile: Option<Profile>) -> anyhow::Result<Option<Stack>> {
 ///
 /// # Errors
 /// When its files cannot be read.
-pub fn down() -> anyhow::Result<bool> {
-    let Some(stack) = Stack::open(MAIN)? else { return Ok(false) };
+pub fn down(name: &str) -> anyhow::Result<bool> {
+    let Some(stack) = Stack::open(name)? else { return Ok(false) };
     stack.end();
     std::fs::remove_file(stack.dir().join("stack.json")).ok();
-    std::fs::remove_file(Checkout::find().run().join("endpoints.json")).ok();
+    std::fs::remove_file(endpoints_file(name)).ok();
     Ok(true)
 }

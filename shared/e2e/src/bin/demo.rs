@@ -85,14 +85,14 @@ async fn demo(flags: &Flags) -> anyhow::Result<bool> {
         let endpoints = stack.endpoints()?;
         return tell(&stack, &endpoints, flags).await;
     }
-    let up = up::up(flags.profile, Profile::Demo).await?;
+    let up = up::up(up::MAIN, flags.profile, Profile::Demo).await?;
     anyhow::ensure!(
         up.stack.profile() != Profile::Default,
         "it runs with profile default, in which a lost answer takes minutes; ./scripts/down first"
     );
     let done = tell(&up.stack, &up.endpoints, flags).await;
     if flags.once && up.started {
-        tokio::task::spawn_blocking(up::down).await??;
+        tokio::task::spawn_blocking(|| up::down(up::MAIN)).await??;
     }
     done
 }

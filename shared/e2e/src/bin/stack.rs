@@ -10,13 +10,15 @@ use std::{process::ExitCode, time::Instant};
 use clap::{Parser, Subcommand};
 use e2e::{
     Profile, SERVICES, Stack,
-    checkout::Checkout,
     up::{self, MAIN},
 };
 
 #[derive(Parser)]
 #[command(name = "stack")]
 struct Flags {
+    /// Another stack than that of `./scripts/up`
+    #[arg(long, hide = true, global = true, default_value = MAIN)]
+    name: String,
     #[command(subcommand)]
     what: What,
 }
@@ -37,10 +39,11 @@ enum What {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let done = match Flags::parse().what {
-        What::Up { profile } => start(profile).await,
-        What::Down => down(),
-        What::Status => status().await,
+    let Flags { name, what } = Flags::parse();
+    let done = match what {
+        What::Up { profile } => start(&name, profile).await,
+        What::Down => down(&name),
+        What::Status => status(&name).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -51,9 +54,9 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn start(profile: Option<Profile>) -> anyhow::Result<()> {
+async fn start(name: &str, profile: Option<Profile>) -> anyhow::Result<()> {
     let begun = Instant::now();
-    let up = up::up(profile, Profile::Default).await?;
+    let up = up::up(name, profile, Profile::Default).await?;
     let (how, took) = (if up.started { "up" } else { "up already" }, begun.elapsed().as_secs_f32());
     let endpoints = up.endpoints;
     println!("{how} ({took:.1} s), profile {}", endpoints.profile);
@@ -61,21 +64,21 @@ async fn start(profile: Option<Profile>) -> anyhow::Result<()> {
     println!("  console  {}", endpoints.console);
     println!("  traces   {}", endpoints.otlp);
     println!("  doubles  {}", endpoints.doubles);
-    println!(
-        "all addresses and tokens: {}",
-        Checkout::find().run().join("endpoints.json").display()
-    );
+    println!("all addresses and tokens: {}", up::endpoints_file(name).display());
     Ok(())
 }
 
-fn down() -> anyhow::Result<()> {
-    let was_up = up::down()?;
-    println!("{}", if was_up { "down; the logs stay in .run/main/" } else { "nothing runs" });
+fn down(name: &str) -> anyhow::Result<()> {
+    if up::down(name)? {
+        println!("down; the logs stay in .run/{name}/");
+    } else {
+        println!("nothing runs");
+    }
     Ok(())
 }
 
-async fn status() -> anyhow::Result<()> {
-    let Some(stack) = Stack::open(MAIN)? else {
+async fn status(name: &str) -> anyhow::Result<()> {
+    let Some(stack) = Stack::open(name)? else {
         println!("nothing runs");
         return Ok(());
     };

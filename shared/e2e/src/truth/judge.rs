@@ -48,7 +48,7 @@ impl Comparison {
             }
             "failed" | "cancelled" => {
                 self.undone += 1;
-                self.judge_points_of_undone(id, looked);
+                self.judge_points_of_undone(id, shown, looked);
             }
             _ if shown.in_review() => self.review += 1,
             _ => {
@@ -63,7 +63,7 @@ impl Comparison {
     fn judge_money(&mut self, id: &str, shown: &Shown, looked: &Looked) {
         let price = match (shown.status(), shown.amount()) {
             ("failed", _) | (_, None) => Units::ZERO,
-            ("cancelled", Some(_)) => shown.fee().unwrap_or(Units::ZERO),
+            ("cancelled", Some(amount)) => shown.fee().unwrap_or(Units::ZERO).min(amount.units),
             (_, Some(amount)) => amount.units,
         };
         let excess = looked.kept(shown).saturating_sub(price);
@@ -114,8 +114,12 @@ impl Comparison {
         }
     }
 
-    /// What was set aside or spent for a booking that was undone came back.
-    fn judge_points_of_undone(&mut self, id: &str, looked: &Looked) {
+    /// What was set aside or spent for a booking that was undone came back, unless it was agreed
+    /// that it pays a fee.
+    fn judge_points_of_undone(&mut self, id: &str, shown: &Shown, looked: &Looked) {
+        if shown.0["cancellation"]["points_back"] == false {
+            return;
+        }
         // Points that were set aside and then spent are told of twice.
         let taken = looked.moved("held").0.min(looked.moved("captured").0);
         let kept = -(taken + looked.moved("released").0);

@@ -97,6 +97,7 @@ async fn flush(stack: &Stack) {
     let _ok: String = redis::cmd("flushall").query_async(&mut redis).await.unwrap();
 }
 
+/// Row: D2
 /// Row: D3
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_hundred_customers_on_the_last_unit_one_is_asked_to_pay() {
