@@ -1,9 +1,9 @@
 //! `GET /v1/bookings/{id}/events`: the booking, live.
 //!
 //! A browser's `EventSource` sends no Authorization header, so the address carries a ticket: which
-//! booking, whose, until when, sealed. A ticket gives no new ticket, or one that leaked would be good
-//! for ever: when it ends the stream ends, a client that comes again with it gets 401 (at which an
-//! `EventSource` gives up), and a new one is in the answer to `GET /v1/bookings/{id}`.
+//! booking, whose, until when, sealed. A ticket gives no new ticket, or one that leaked would be
+//! good for ever: when it ends the stream ends, a client that comes again with it gets 401 (at which
+//! an `EventSource` gives up), and a new one is in the answer to `GET /v1/bookings/{id}`.
 
 use std::time::Duration;
 
@@ -75,8 +75,8 @@ pub(super) struct Asked {
 
 /// The booking, live, as Server-Sent Events.
 ///
-/// Each event is named `booking`, its data is the booking as `GET /v1/bookings/{id}` shows it without
-/// `events_url`, its id the booking's version. It begins with the booking as it is, unless
+/// Each event is named `booking`, its data is the booking as `GET /v1/bookings/{id}` shows it
+/// without `events_url`, its id the booking's version. It begins with the booking as it is, unless
 /// `Last-Event-ID` names that version, at any instance. Confirmations that move come with the same
 /// id. An event named `end` says that the ticket ended: ask for the booking again to get a new one.
 #[utoipa::path(

@@ -48,8 +48,8 @@ fn entry(row: JournalRow) -> TimelineEntry {
     }
 }
 
-/// What support may see of an event. Addresses and accounts are their owners' to show, and a key that
-/// buys a room is nobody's.
+/// What support may see of an event. Addresses and accounts are their owners' to show, and a key
+/// that buys a room is nobody's.
 fn detail(event: Value) -> Map<String, Value> {
     let Value::Object(mut fields) = event else { return Map::new() };
     for hidden in ["is", "instruction", "account_id", "refund_to", "to"] {

@@ -15,13 +15,18 @@ pub(crate) async fn settled_lately(
     conn: &mut PgConnection,
 ) -> Result<BTreeMap<AssetId, Vec<Settled>>, StoreError> {
     let rows: Vec<(Option<String>, Option<String>, i64)> = sqlx::query_as(
-        "select p.state #>> '{request,terms,amount,asset}', p.state #>> '{request,terms,amount,units}',
+        "select p.state #>> '{request,terms,amount,asset}',
+                p.state #>> '{request,terms,amount,units}',
                 (extract(epoch from settled.at - seen.at) * 1000)::bigint
            from (select payment_id, state from payment order by payment_id desc limit $1) as p
-          cross join lateral (select min(at) as at from payment_event e
-                               where e.payment_id = p.payment_id and e.kind = 'transfer_seen') as seen
-          cross join lateral (select min(at) as at from payment_event e
-                               where e.payment_id = p.payment_id and e.kind = 'settled') as settled
+          cross join lateral (
+                select min(at) as at from payment_event e
+                 where e.payment_id = p.payment_id and e.kind = 'transfer_seen'
+          ) as seen
+          cross join lateral (
+                select min(at) as at from payment_event e
+                 where e.payment_id = p.payment_id and e.kind = 'settled'
+          ) as settled
           where settled.at >= seen.at",
     )
     .bind(NEWEST)

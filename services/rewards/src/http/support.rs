@@ -1,4 +1,4 @@
-//! What support asks of rewards: what happened to a booking's points, and which bookings a key means.
+//! What support asks of rewards: what happened to a booking's points, which bookings a key means.
 
 use axum::extract::State;
 use chassis::{

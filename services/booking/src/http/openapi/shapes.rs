@@ -1,5 +1,5 @@
-//! How values of the contracts look in JSON, for the document only: the contracts themselves know of
-//! no HTTP. A test holds live answers against these shapes.
+//! How values of the contracts look in JSON, for the document only: the contracts know of no HTTP.
+//! A test holds live answers against these shapes.
 #![expect(dead_code, reason = "only their shape is used")]
 
 use chrono::{DateTime, Utc};
