@@ -2,8 +2,8 @@
 //!
 //! A browser's `EventSource` sends no Authorization header, so the address carries a ticket: which
 //! booking, whose, until when, sealed. A ticket gives no new ticket, or one that leaked would be
-//! good for ever: when it ends the stream ends, a client that comes again with it gets 401 (at which
-//! an `EventSource` gives up), and a new one is in the answer to `GET /v1/bookings/{id}`.
+//! good for ever: when it ends the stream ends, and a client that comes again with it gets 401, at
+//! which an `EventSource` gives up. A new one is in the answer to `GET /v1/bookings/{id}`.
 
 use std::time::Duration;
 
