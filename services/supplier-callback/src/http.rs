@@ -22,11 +22,12 @@ use contracts::supplier::Supplier;
 use http::{HeaderMap, StatusCode};
 use messaging::StoreError;
 use serde_json::Value;
-use suppliers::{Forged, dialect};
+use suppliers::Forged;
 
 use crate::{
     App,
-    store::{self, Raw, Stored},
+    store::{Raw, Stored},
+    taking::{Push, Taken, Taking},
 };
 
 /// A notification of a supplier is some 500 bytes.
@@ -63,23 +64,19 @@ async fn take(
 ) -> Result<StatusCode, ApiError> {
     let supplier: Supplier = supplier.parse().map_err(|_unknown| ApiError::not_found())?;
     let body = body.map_err(|error| unreadable(supplier, &error))?;
-    let headers = plain(&headers);
-    let now = store::now(app.messaging.pool()).await.map_err(|error| unstored(supplier, &error))?;
-    let secrets = app.secrets.get(&supplier).map(Vec::as_slice).unwrap_or_default();
-    let age_max = app.policy.of(supplier).callback_age_max;
-    let callback = dialect(supplier)
-        .verify_callback(secrets, now, age_max, &headers, &body)
-        .map_err(|forged| refused(supplier, forged))?;
-    let raw = Raw { headers, body: body.to_vec() };
-    let stored = store::keep(&app, supplier, now, &callback, &raw)
-        .await
-        .map_err(|error| unstored(supplier, &error))?;
+    let raw = Raw { headers: plain(&headers), body: body.to_vec() };
+    let push = Push { supplier, raw, span: tracing::Span::current() };
+    let (stored, event) = match Taking::take(&app, push).await {
+        Some(Taken::Stored(stored, event)) => (stored, event),
+        Some(Taken::Forged(forged)) => return Err(refused(supplier, forged)),
+        Some(Taken::Unstored(error)) => return Err(unstored(supplier, Some(&error))),
+        None => return Err(unstored(supplier, None)),
+    };
     let verdict = match stored {
         Stored::First => "first",
         Stored::Again => "again",
     };
     count(supplier, verdict);
-    let event = callback.event;
     tracing::info!({ fields::SUPPLIER } = %supplier, verdict, event, "a callback was taken");
     Ok(StatusCode::OK)
 }
@@ -99,11 +96,11 @@ fn refused(supplier: Supplier, forged: Forged) -> ApiError {
 }
 
 /// 503, so that the supplier sends it again: it is not stored, or we do not know that it is.
-fn unstored(supplier: Supplier, error: &StoreError) -> ApiError {
+fn unstored(supplier: Supplier, error: Option<&StoreError>) -> ApiError {
     count(supplier, "unstored");
     tracing::warn!(
         { fields::SUPPLIER } = %supplier,
-        { fields::ERROR } = %chassis::chain(error),
+        { fields::ERROR } = error.map(|error| tracing::field::display(chassis::chain(error))),
         "a callback could not be stored"
     );
     ApiError::unavailable("not_stored", "")

@@ -5,6 +5,7 @@
 pub mod config;
 mod http;
 mod store;
+mod taking;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -39,6 +40,8 @@ pub struct App {
     pub(crate) supplier_sync_url: Arc<str>,
     pub(crate) internal_token: SecretString,
     pub(crate) services: Verifier,
+    pub(crate) taking: Arc<taking::Taking>,
+    pub(crate) process: Process,
 }
 
 /// What supplier-callback offers besides serving.
@@ -108,6 +111,8 @@ impl App {
                 "internal",
             )
             .context("reading SUPPLIER_CALLBACK_TOKEN_PUBLIC_KEYS")?,
+            taking: Arc::new(taking::Taking::new()),
+            process: process.clone(),
         })
     }
 

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::collections::BTreeSet;
+
 use chassis::{mint, seal::Sealer};
 use chrono::{DateTime, Utc};
 use contracts::{
@@ -9,9 +11,10 @@ use contracts::{
     messages::CallbackReceived,
     supplier::Supplier,
 };
-use messaging::{Outgoing, StoreError, database};
-use sqlx::{PgConnection, PgPool};
+use messaging::{Outgoing, StoreError, Tx, database};
+use sqlx::PgConnection;
 use suppliers::Callback;
+use tracing::Span;
 use uuid::Uuid;
 
 pub(crate) use self::support::{Received, about, named_by};
@@ -42,37 +45,53 @@ pub(crate) enum Stored {
 }
 
 /// The database's clock, which time stamps are compared with.
-pub(crate) async fn now(pool: &PgPool) -> Result<DateTime<Utc>, StoreError> {
+pub(crate) async fn now(conn: &mut PgConnection) -> Result<DateTime<Utc>, StoreError> {
     sqlx::query_scalar("select holdfast_now()")
-        .fetch_one(pool)
+        .fetch_one(conn)
         .await
         .map_err(database("reading the clock"))
 }
 
-/// Stores a callback and says that it was received, both or neither; a repeat does nothing.
+/// A callback that is believed and shall be kept.
+pub(crate) struct Kept<'a> {
+    pub(crate) supplier: Supplier,
+    pub(crate) callback: Callback,
+    pub(crate) raw: &'a Raw,
+    pub(crate) span: &'a Span,
+}
+
+/// Stores callbacks and says of each that it was received, all or none; a repeat does nothing. One
+/// answer each, in order.
 pub(crate) async fn keep(
     app: &App,
-    supplier: Supplier,
+    tx: &mut Tx,
     now: DateTime<Utc>,
-    callback: &Callback,
-    raw: &Raw,
-) -> Result<Stored, StoreError> {
-    let id = CallbackId(mint::uuid7());
-    let sealed = seal(&app.sealer, id, raw)?;
-    let mut tx = app.messaging.begin().await?;
-    let stored = insert(tx.conn(), id, supplier, now, callback, &sealed).await?;
-    if stored == Stored::First {
+    batch: &[Kept<'_>],
+) -> Result<Vec<Stored>, StoreError> {
+    let mut rows = Vec::with_capacity(batch.len());
+    for kept in batch {
+        let id = CallbackId(mint::uuid7());
+        rows.push((id, kept, seal(&app.sealer, id, kept.raw)?));
+    }
+    let first = insert(tx.conn(), now, &rows).await?;
+    let mut stored = Vec::with_capacity(batch.len());
+    for (id, Kept { supplier, callback, span, .. }, _sealed) in &rows {
+        if !first.contains(&id.0) {
+            stored.push(Stored::Again);
+            continue;
+        }
         let message = CallbackReceived {
-            callback_id: id,
-            supplier,
+            callback_id: *id,
+            supplier: *supplier,
             client_reference: callback.client_reference.clone(),
             reference: callback.reference.clone(),
             claim: callback.claim,
             received_at: now,
         };
-        tx.say(Outgoing::new(MessageId::caused_by(now, id.0, 0, 0), now, &message));
+        let message_id = MessageId::caused_by(now, id.0, 0, 0);
+        tx.say(span.in_scope(|| Outgoing::new(message_id, now, &message)));
+        stored.push(Stored::First);
     }
-    tx.commit().await?;
     Ok(stored)
 }
 
@@ -116,35 +135,43 @@ fn place(id: CallbackId, column: &str) -> Vec<u8> {
     format!("callback/{id}/{column}").into_bytes()
 }
 
+/// Inserts what is new; gives the ids of that.
 async fn insert(
     conn: &mut PgConnection,
-    id: CallbackId,
-    supplier: Supplier,
     now: DateTime<Utc>,
-    callback: &Callback,
-    sealed: &Sealed,
-) -> Result<Stored, StoreError> {
-    let first: Option<Uuid> = sqlx::query_scalar(
+    rows: &[(CallbackId, &Kept<'_>, Sealed)],
+) -> Result<BTreeSet<Uuid>, StoreError> {
+    if rows.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let callbacks = || rows.iter().map(|(_, kept, _)| &kept.callback);
+    // In one order, so that two instances that are pushed the same do not lock up.
+    let first: Vec<Uuid> = sqlx::query_scalar(
         "insert into callback
              (callback_id, supplier, external_id, event, client_reference, reference,
               headers_sealed, body_sealed, received_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         select c.*, $9
+           from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
+                       $7::bytea[], $8::bytea[])
+                as c (callback_id, supplier, external_id, event, client_reference, reference,
+                      headers_sealed, body_sealed)
+          order by c.supplier, c.external_id
          on conflict on constraint callback_is_stored_once do nothing
          returning callback_id",
     )
-    .bind(id.0)
-    .bind(supplier.word())
-    .bind(&callback.id)
-    .bind(&callback.event)
-    .bind(&callback.client_reference)
-    .bind(&callback.reference)
-    .bind(&sealed.headers)
-    .bind(&sealed.body)
+    .bind(rows.iter().map(|(id, _, _)| id.0).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(_, kept, _)| kept.supplier.word()).collect::<Vec<_>>())
+    .bind(callbacks().map(|c| c.id.as_str()).collect::<Vec<_>>())
+    .bind(callbacks().map(|c| c.event.as_deref()).collect::<Vec<_>>())
+    .bind(callbacks().map(|c| c.client_reference.as_deref()).collect::<Vec<_>>())
+    .bind(callbacks().map(|c| c.reference.as_deref()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(_, _, sealed)| sealed.headers.as_slice()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(_, _, sealed)| sealed.body.as_slice()).collect::<Vec<_>>())
     .bind(now)
-    .fetch_optional(conn)
+    .fetch_all(conn)
     .await
-    .map_err(database("storing a callback"))?;
-    Ok(if first.is_some() { Stored::First } else { Stored::Again })
+    .map_err(database("storing callbacks"))?;
+    Ok(first.into_iter().collect())
 }
 
 fn corrupt(

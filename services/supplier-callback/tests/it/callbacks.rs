@@ -98,6 +98,29 @@ async fn a_repeated_id_is_200_and_said_once_however_many_come_at_once() {
 
 /// Row: B4
 #[tokio::test]
+async fn callbacks_that_come_together_are_each_judged_alone() {
+    let service = Service::start().await;
+    let good: Vec<_> = (0..30).map(|n| signed(SECRET, &format!("msg_{n}"), now(), BODY)).collect();
+    let forged = signed(OTHER_SECRET, "msg_forged", now(), BODY);
+    let stale = signed(SECRET, "msg_stale", now() - 310, BODY);
+    let pushes = good[..15].iter().chain([&forged, &stale]).chain(&good[15..]);
+    let pushes = pushes.map(|headers| service.push(RAPID, headers, BODY));
+    let mut answers = futures::future::join_all(pushes).await;
+    for (status, _) in answers.drain(15..17) {
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+    }
+    assert!(answers.iter().all(|(status, _)| *status == StatusCode::OK), "{answers:?}");
+    assert_eq!(service.stored().await, 30);
+    let mut said = std::collections::BTreeSet::new();
+    for _ in 0..30 {
+        said.insert(service.heard().await.callback_id);
+    }
+    assert_eq!(said.len(), 30, "each is said once");
+    service.is_silent().await;
+}
+
+/// Row: B4
+#[tokio::test]
 async fn what_came_is_kept_byte_for_byte_and_sealed() {
     let service = Service::start().await;
     let headers = signed(SECRET, "msg_1", now(), BODY);
