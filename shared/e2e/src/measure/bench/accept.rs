@@ -6,7 +6,7 @@ use anyhow::ensure;
 
 use super::{floor::Floor, prepare};
 use crate::{
-    Stack,
+    SERVICES, Stack,
     measure::{
         Figure, Goal,
         load::{self, Outcome, Shot},
@@ -18,7 +18,7 @@ const CONNECTIONS: usize = 64;
 const PER_SECOND: u32 = 200;
 const TURNS: usize = 2;
 /// Enough to last a turn of some seconds on two cores.
-const PER_TURN_AND_SECOND: usize = 250;
+const PER_TURN_AND_SECOND: usize = 500;
 const P99_MS_MAX: f64 = 50.0;
 const PART_OF_FLOOR: f64 = 0.4;
 
@@ -54,16 +54,33 @@ pub(super) async fn p99(
     ])
 }
 
-/// Requests accepted a second over 64 connections, in turns with the bare server.
+/// Requests accepted a second over 64 connections, in turns with the bare server: while every
+/// service works on what was accepted on the same cores, and then by the gateway alone, when all
+/// others are down and what it says waits in their queues.
 pub(super) async fn throughput(
     stack: &Stack,
     floor: &Floor,
     seconds: usize,
 ) -> anyhow::Result<Vec<Figure>> {
-    eprintln!("requests accepted over {CONNECTIONS} connections");
-    let count = PER_TURN_AND_SECOND * seconds;
-    let all = prepare::shots(stack, count * TURNS, "accept").await?;
+    let beside = prepare::shots(stack, PER_TURN_AND_SECOND * seconds * TURNS, "beside").await?;
+    let alone = prepare::shots(stack, PER_TURN_AND_SECOND * seconds * TURNS, "alone").await?;
     put_the_supplier_to_sleep(stack).await?;
+    eprintln!("requests accepted over {CONNECTIONS} connections, beside all services");
+    let mut figures = vec![in_turns(floor, &beside, "accept_beside_workers_per_second").await?];
+    for name in SERVICES.into_iter().filter(|name| *name != "booking") {
+        stack.kill(name);
+    }
+    eprintln!("requests accepted over {CONNECTIONS} connections, by the gateway alone");
+    figures.push(in_turns(floor, &alone, "accept_per_second").await?);
+    let peak = stack.pid("booking").and_then(crate::measure::usage::peak_mib);
+    if let Some(peak) = peak {
+        figures.push(Figure::new("accept_peak_memory", peak, "MiB", floor.peak_mib(), Goal::None));
+    }
+    Ok(figures)
+}
+
+async fn in_turns(floor: &Floor, all: &[Shot], name: &str) -> anyhow::Result<Figure> {
+    let count = all.len() / TURNS;
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
     for turn in all.chunks(count) {
         let turn = Arc::new(turn.to_vec());
@@ -74,13 +91,7 @@ pub(super) async fn throughput(
     }
     let mean = |rates: &[f64]| rates.iter().sum::<f64>() / rates.len() as f64;
     let (value, floor_value) = (mean(&ours), Some(mean(&bare)));
-    let goal = Goal::OfFloor(PART_OF_FLOOR);
-    let mut figures = vec![Figure::new("accept_per_second", value, "1/s", floor_value, goal)];
-    let peak = stack.pid("booking").and_then(crate::measure::usage::peak_mib);
-    if let Some(peak) = peak {
-        figures.push(Figure::new("accept_peak_memory", peak, "MiB", floor.peak_mib(), Goal::None));
-    }
-    Ok(figures)
+    Ok(Figure::new(name, value, "1/s", floor_value, Goal::OfFloor(PART_OF_FLOOR)))
 }
 
 /// The same bodies to the bare server.
