@@ -19,7 +19,8 @@ use crate::{
 /// Where the message says when the stay is over.
 const SPOILT: &str = "after breakfast";
 
-/// A message for rewards is spoilt while it waits there: its end of the stay is no instant any more.
+/// A message for rewards is spoilt while it waits there: the end of the stay is no instant any
+/// more.
 pub(super) async fn message(stack: &Stack, ada: &Traveller, lane: &Lane) -> anyhow::Result<Shown> {
     let broker = Broker::of(stack).await?;
     let trip = ada.book(&some_stay()).await?;
