@@ -196,8 +196,8 @@ impl Traveller {
         }
     }
 
-    /// Sends a trifle to somebody else, as the first thing that the wallet does from where the chain
-    /// stands now.
+    /// Sends a trifle to somebody else, as the first thing that the wallet does from where the
+    /// chain stands now.
     ///
     /// # Errors
     /// When the node refuses.

@@ -15,7 +15,8 @@ pub struct Up {
     pub started: bool,
 }
 
-/// Where all addresses are written to: `.run/endpoints.json` for [`MAIN`], else in the stack's folder.
+/// Where all addresses are written to: `.run/endpoints.json` for [`MAIN`], else in the stack's
+/// folder.
 #[must_use]
 pub fn endpoints_file(name: &str) -> PathBuf {
     let run = Checkout::find().run();
