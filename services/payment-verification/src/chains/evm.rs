@@ -1,8 +1,9 @@
 //! One node of an EVM chain over JSON-RPC: heads, blocks, and the transfers in them.
 //!
 //! A receipt that failed moves nothing. A token's transfer is a `Transfer` log of a contract that
-//! the registry knows; one of another contract, of nothing, or of a receipt that failed is an oddity.
-//! What contracts move of the chain's own coin is in a block's traces, where the node has them.
+//! the registry knows; one of another contract, of nothing, or of a receipt that failed is an
+//! oddity. What contracts move of the chain's own coin is in a block's traces, where the node has
+//! them.
 
 mod mined;
 mod traces;

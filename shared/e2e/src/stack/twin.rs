@@ -36,9 +36,8 @@ impl Stack {
         let begun = Instant::now();
         loop {
             let answer = http.get(format!("{}/ready", twin.url)).send().await;
-            let why = match answer.and_then(reqwest::Response::error_for_status) {
-                Ok(_) => return Ok(twin),
-                Err(error) => error,
+            let Err(why) = answer.and_then(reqwest::Response::error_for_status) else {
+                return Ok(twin);
             };
             if !twin.program.lives() || begun.elapsed() > READY_WITHIN {
                 return Err(why).with_context(|| format!("the second {service} is not ready"));

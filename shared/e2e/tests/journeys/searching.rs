@@ -81,14 +81,14 @@ async fn a_thousand_searches_over_two_of_everything_ask_the_supplier_once() {
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     double.arm("search", "slow", 1, Some(300)).await.unwrap();
     let expired = a_thousand(&gateways, &stay).await;
-    let stale = expired.iter().filter(|a| a["suppliers"][0]["state"] == "stale");
+    let mut stale = expired.iter().filter(|a| a["suppliers"][0]["state"] == "stale");
     assert!(stale.clone().count() > 0, "{}", expired[0]);
     // What is not marked was learned anew.
     assert!(expired.iter().all(|a| {
         let as_of = a["as_of"].as_str().unwrap();
         (a["suppliers"][0]["state"] == "stale") == (as_of <= newest.as_str())
     }));
-    let old_offers = stale.last().unwrap()["offers"].as_array().unwrap().clone();
+    let old_offers = stale.next_back().unwrap()["offers"].as_array().unwrap().clone();
     until("refreshed", async || {
         let answer = gateways[0].get(&path(&stay)).await.unwrap().json();
         (answer["suppliers"][0]["state"] == "fresh").then_some(())
