@@ -109,7 +109,8 @@ async fn the_time_that_payments_take_is_measured_by_tier_once_there_are_enough()
             }
             sqlx::query(
                 "insert into payment_event (payment_id, seq, at, kind, body)
-                 values ($1, $2, now() + $3 * interval '1 second', $4, '{}')",
+                 values ($1, $2, timestamptz '2027-01-15 12:00Z' + $3 * interval '1 second', $4,
+                         '{}')",
             )
             .bind(payment_id)
             .bind(seq)

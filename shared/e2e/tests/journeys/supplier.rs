@@ -279,8 +279,8 @@ async fn an_undo_that_the_supplier_refuses_is_loud_and_never_shown_as_done() {
     let review = &stuck.0["review"];
     assert_eq!(review["why"], "stuck", "{review}");
     assert_eq!(review["stuck"]["step"], "release_leg", "{review}");
-    // What the supplier answers to such a cancel stands in no table, and a look-up shows the room.
-    assert_eq!(review["stuck"]["reason"], "in_doubt", "{review}");
+    // It said no, and a look-up shows the room.
+    assert_eq!(review["stuck"]["reason"], "refused", "{review}");
     assert!(review["stuck"]["attempts"].as_u64().unwrap() >= 1, "{review}");
 
     // Everybody else goes on, and it is still not done.
