@@ -150,7 +150,8 @@ async fn load(tx: &mut Tx, ids: &[Uuid]) -> Result<Loaded, StoreError> {
                 touched.insert(id, Touched { booking: Box::new(booking), changes: Vec::new() });
             }
             Err(error) => {
-                let error = chassis::chain(&error).to_string();
+                // Of the text only what names the table: the reader's own may quote the row.
+                let error = error.to_string();
                 tracing::error!(booking.id = %id, error, "a booking's row cannot be read");
                 unreadable.insert(id, error);
             }

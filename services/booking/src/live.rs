@@ -189,9 +189,10 @@ pub(crate) async fn depths(cache: &Cache, bookings: &[&Booking]) -> Vec<Option<u
         if moving(booking).is_none() {
             return at_rest(booking);
         }
-        let (head, payment) = (shown.next().flatten()?, shown.next().flatten()?);
-        let head: ShownHead = serde_json::from_str(&head).ok()?;
-        let payment: ShownPayment = serde_json::from_str(&payment).ok()?;
+        // Both are taken before either is looked at: the next booking's come right behind them.
+        let (head, payment) = (shown.next().flatten(), shown.next().flatten());
+        let head: ShownHead = serde_json::from_str(&head?).ok()?;
+        let payment: ShownPayment = serde_json::from_str(&payment?).ok()?;
         Some(depth(needed(booking)?, &head, &payment))
     };
     bookings.iter().map(depth).collect()

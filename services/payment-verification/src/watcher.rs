@@ -260,6 +260,11 @@ impl Watcher {
             desk.tell(payment_id, &Fact::PayoutSeen { refund_id, sighted }, cursor.now)?;
         }
         for id in ids {
+            // A transfer here to an address of another chain's request is a case and no more: this
+            // chain's heights and stamps say nothing of how deep or how late money is on that one.
+            if !desk.payment(id).is_some_and(|payment| payment.is_on(&self.chain)) {
+                continue;
+            }
             desk.tell(id, &Fact::HeadMoved { head: height, look }, cursor.now)?;
             if is_fresh {
                 desk.tell(id, &Fact::ReadUpTo { stamped_at }, cursor.now)?;

@@ -99,20 +99,25 @@ async fn fly(app: &App, search: &StaySearch, digest: &str) -> Result<ShownOffers
     if let Some(fresh) = fresh(app, known.as_ref()).await? {
         return Ok(fresh);
     }
-    while !app.cache.leads(digest, app.policy.search.deadline).await {
+    let leads = loop {
+        if app.cache.leads(digest, app.policy.search.deadline).await {
+            break true;
+        }
         if Instant::now() >= by {
-            break;
+            break false;
         }
         tokio::time::sleep(LOOK_EVERY).await;
         let found = app.cache.offers(digest).await;
         if let Some(fresh) = fresh(app, found.as_ref()).await? {
             return Ok(fresh);
         }
-    }
+    };
     // Whoever led before may have kept its answer and yielded between our look and our lead.
     let found = app.cache.offers(digest).await;
     if let Some(fresh) = fresh(app, found.as_ref()).await? {
-        app.cache.yield_lead(digest).await;
+        if leads {
+            app.cache.yield_lead(digest).await;
+        }
         return Ok(fresh);
     }
     let found = ask_all(app, search, by).await?;
@@ -121,7 +126,10 @@ async fn fly(app: &App, search: &StaySearch, digest: &str) -> Result<ShownOffers
         let keep_for = jittered(app.policy.search.hard_for);
         app.cache.keep(search, digest, &found, keep_for).await;
     }
-    app.cache.yield_lead(digest).await;
+    // Another's lead is not ours to end.
+    if leads {
+        app.cache.yield_lead(digest).await;
+    }
     Ok(match known {
         // Old offers that say so are worth more than none.
         Some(known) if !anything => stale(known),

@@ -174,8 +174,15 @@ impl Comparison<'_> {
             let mut with_it = self.whole.clone();
             let parent = with_it.pointer_mut(pointer).and_then(Value::as_object_mut);
             let put = parent.map(|parent| parent.insert(name.clone(), value.clone()));
-            let known = put.is_none() || (self.read)(with_it.to_string().as_bytes()).is_ok();
-            if known { self.lock(&at) } else { self.changed.push(at) }
+            // A field that the type knows and could not be read is not one that it does not know.
+            let unknown = format!("unknown field `{name}`");
+            let read = put.map(|_| (self.read)(with_it.to_string().as_bytes()));
+            match read {
+                Some(Err(error)) if error.to_string().starts_with(&unknown) => {
+                    self.changed.push(at)
+                }
+                Some(Ok(_) | Err(_)) | None => self.lock(&at),
+            }
         }
     }
 

@@ -96,18 +96,14 @@ impl Publisher {
                 return Vec::new();
             }
         };
-        if let Err(error) = self.see_to_hearers(rows).await {
-            tracing::warn!(
-                error = %chassis::chain(&error),
-                "messages wait until the queues of their hearers could be made"
-            );
-            return Vec::new();
-        }
+        let unheard = self.see_to_hearers(rows).await;
+        let heard = |row: &&OutboxRow| !unheard.contains(row.routing_key.as_str());
+        let rows: Vec<&OutboxRow> = rows.iter().filter(heard).collect();
         let begun = Instant::now();
         let mut confirmed = Vec::with_capacity(rows.len());
         // Polled in order, each is written to the connection before the next; nobody waits for the
         // one before.
-        let sends = rows.iter().map(|row| timeout(ANSWERS_WITHIN, self.send(&channel, row)));
+        let sends = rows.iter().map(|&row| timeout(ANSWERS_WITHIN, self.send(&channel, row)));
         let mut broken = false;
         for (row, sent) in rows.iter().zip(join_all(sends).await) {
             match sent {
@@ -128,30 +124,45 @@ impl Publisher {
             );
             self.give_up(&channel).await;
         }
-        count(rows, confirmed.len(), begun);
+        count(&rows, confirmed.len(), begun);
         confirmed
     }
 
-    /// Declares the queues of the roles that hear these rows, once for each type.
+    /// Declares the queues of the roles that hear these rows, once for each type. Says for which
+    /// types that failed: their rows wait, and no others with them.
     ///
     /// An event is routed when it is published: a hearer that never ran yet would miss it for good.
-    async fn see_to_hearers(&self, rows: &[OutboxRow]) -> Result<(), BrokerError> {
+    async fn see_to_hearers(&self, rows: &[OutboxRow]) -> BTreeSet<&'static str> {
+        let mut failed = BTreeSet::new();
         if self.unheard(rows).is_empty() {
-            return Ok(());
+            return failed;
         }
         // Rows that come meanwhile wait: they would be published before these, and need the same.
         let _one_at_a_time = self.seeing.lock().await;
-        let unheard = self.unheard(rows);
-        for (_kind, name) in &unheard {
-            for (role, heard) in contracts::routing::hearers(name) {
-                let role = Role { name: role.to_owned(), bindings: heard.to_vec() };
-                // On a channel of its own: what the broker refuses ends the channel.
-                let channel = self.link.channel().await?;
-                topology::declare_role(&channel, &self.routing, &role).await?;
-                answer("closing a channel", channel.close(200, "bye".into())).await?;
+        for (_kind, name) in self.unheard(rows) {
+            match self.declare_hearers(name).await {
+                Ok(()) => drop(self.lock_heard().insert(name)),
+                Err(error) => {
+                    tracing::warn!(
+                        error = %chassis::chain(&error),
+                        message.r#type = name,
+                        "messages wait until the queues of their hearers could be made"
+                    );
+                    failed.insert(name);
+                }
             }
         }
-        self.lock_heard().extend(unheard.iter().map(|(_kind, name)| *name));
+        failed
+    }
+
+    async fn declare_hearers(&self, r#type: &str) -> Result<(), BrokerError> {
+        for (role, heard) in contracts::routing::hearers(r#type) {
+            let role = Role { name: role.to_owned(), bindings: heard.to_vec() };
+            // On a channel of its own: what the broker refuses ends the channel.
+            let channel = self.link.channel().await?;
+            topology::declare_role(&channel, &self.routing, &role).await?;
+            answer("closing a channel", channel.close(200, "bye".into())).await?;
+        }
         Ok(())
     }
 
@@ -284,7 +295,7 @@ fn hop(row: &OutboxRow, table: &mut FieldTable) -> Option<Span> {
     Some(span)
 }
 
-fn count(rows: &[OutboxRow], confirmed: usize, begun: Instant) {
+fn count(rows: &[&OutboxRow], confirmed: usize, begun: Instant) {
     metrics::observe(Histogram::PublishSeconds, &[], begun.elapsed());
     if confirmed < rows.len() {
         return;

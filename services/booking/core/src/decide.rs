@@ -149,6 +149,10 @@ fn refund(booking: &Booking, to: &str, now: DateTime<Utc>) -> Result<Vec<Event>,
     if !allowed.contains(&Action::Refund) {
         return if known { Ok(Vec::new()) } else { Err(Refusal::NotAllowed { allowed }) };
     }
+    if !known && booking.payment.refund_to.is_some() {
+        // Whoever has the session for a moment must not be able to send the money elsewhere.
+        return Err(Refusal::NotAllowed { allowed });
+    }
     let mut events = Vec::new();
     if !known {
         events.push(Event::RefundAddressGiven { to: to.to_owned() });

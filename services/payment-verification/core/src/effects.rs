@@ -69,6 +69,14 @@ fn say(payment: &Payment, event: &Event) -> Option<Effect> {
             let settled = PaymentSettled { booking_id, payment_id, seq, received, complete };
             Some(Effect::SaySettled(settled))
         }
+        // What is final beyond the price can be asked back, so it is told of as it becomes final.
+        Event::Exceeded { .. } => {
+            let received = payment.final_units();
+            let request = payment.request.as_ref();
+            let complete = request.is_some_and(|request| matching::pays(request, received));
+            let settled = PaymentSettled { booking_id, payment_id, seq, received, complete };
+            Some(Effect::SaySettled(settled))
+        }
         Event::Closed { closing, .. } => Some(say_closed(payment, *closing)),
         Event::RefundGranted(grant) => Some(Effect::SayRefund(PaymentRefundChanged {
             booking_id,
@@ -86,7 +94,6 @@ fn say(payment: &Payment, event: &Event) -> Option<Effect> {
         | Event::CloseAsked(_)
         | Event::GraceBegun { .. }
         | Event::Finalised { .. }
-        | Event::Exceeded { .. }
         | Event::Withdrawn { .. }
         | Event::Reversed { .. }
         | Event::Restored { .. } => None,

@@ -146,6 +146,12 @@ impl Sighting {
 }
 
 impl Payment {
+    /// Whether the money that pays it is on this chain.
+    #[must_use]
+    pub fn is_on(&self, chain: &str) -> bool {
+        self.request.as_ref().is_some_and(|request| request.chain == chain)
+    }
+
     /// A payment of which nothing is known but its names.
     #[must_use]
     pub fn new(payment_id: PaymentId, booking_id: BookingId) -> Self {

@@ -154,6 +154,39 @@ async fn what_does_not_pay_is_a_case_with_its_own_reason() {
     rig.end().await;
 }
 
+/// A deposit address is the same on every chain, so anybody can make another chain speak of it.
+///
+/// Row: C1
+/// Row: C9
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_of_another_chain_say_nothing_of_how_deep_money_is() {
+    let elsewhere = Anvil::of_chain(31_338);
+    let rig = Rig::beside(&[format!("eip155:31338={}", elsewhere.url())]).await;
+    let watchers = rig.app.watchers(&rig.config).unwrap();
+    for watcher in &watchers {
+        watcher.begin().await.unwrap();
+    }
+    let ether = rig.prepare(milli_ether(5)).await;
+    rig.pay(&ether.address, milli_ether(5)).await;
+    let there = elsewhere.accounts().await.remove(0);
+    for _transfer in 0..2 {
+        elsewhere.mine(30).await;
+        let dust = json!([{ "from": there, "to": ether.address, "value": "0x1" }]);
+        elsewhere.rpc("eth_sendTransaction", dust).await;
+        for watcher in &watchers {
+            while let messaging::Step::Did(_) = watcher.step().await.unwrap() {}
+        }
+    }
+    let in_block = ["prepared", "transfer_seen", "seen_changed"];
+    assert_eq!(rig.journal(ether.payment_id).await, in_block, "it is one block deep");
+    rig.anvil.mine(5).await;
+    for watcher in &watchers {
+        while let messaging::Step::Did(_) = watcher.step().await.unwrap() {}
+    }
+    assert_eq!(rig.journal(ether.payment_id).await.last().unwrap(), "settled");
+    rig.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn traces_are_asked_for_only_where_code_ran_and_missed_once() {
     let rig = Rig::new().await;

@@ -103,6 +103,10 @@ fn masked(summary: Summary) -> Summary {
     Summary {
         message_type: summary.message_type.as_deref().map(mask::word),
         detail: summary.detail.as_deref().map(mask::sentence),
+        cause: mask::word(&summary.cause),
+        consumer: summary.consumer.as_deref().map(mask::word),
+        exchange: mask::word(&summary.exchange),
+        routing_key: mask::word(&summary.routing_key),
         ..summary
     }
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{connection, failed, may_look};
-use crate::{App, replay, store};
+use crate::{App, mask, replay, store};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Previewed {
@@ -57,6 +57,7 @@ pub(super) async fn show(
         ApiError::unavailable("owner_unavailable", detail)
     };
     let answer = app.owners.preview(&request).await.ok_or_else(|| unavailable("not known"))?;
-    let preview = answer.map_err(|error| unavailable(&error.to_string()))?;
+    let mut preview = answer.map_err(|error| unavailable(&error.to_string()))?;
+    preview.why = mask::sentence(&preview.why);
     Ok(Json(Previewed { dead_letter_id: id, consumer, attempt, preview }))
 }

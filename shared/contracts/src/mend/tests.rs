@@ -143,3 +143,15 @@ fn an_optional_field_is_not_dropped() {
     body.as_object_mut().unwrap().remove("to");
     assert_eq!(mend(&body).unwrap_err().first().unwrap().pointer, "/to");
 }
+
+/// What the type knows and could not be read would take its default: a decision made by hand.
+#[test]
+fn a_field_that_could_not_be_read_is_not_dropped() {
+    let before = json!({ "booking_id": BOOKING, "payment_id": OTHER, "because": "undone2" });
+    let after = json!({ "booking_id": BOOKING, "payment_id": OTHER });
+    let body = before.to_string();
+    let said = mend(PaymentClose::TYPE, BOOKING.parse().unwrap(), body.as_bytes(), &after);
+    let faults = said.unwrap_err();
+    let [fault] = faults.as_slice() else { panic!("{faults:?}") };
+    assert_eq!((fault.pointer.as_str(), fault.kind), ("/because", FaultKind::Locked));
+}

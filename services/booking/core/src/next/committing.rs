@@ -13,6 +13,10 @@ use crate::{
 /// Starts the commitment and buys the first legs.
 pub(super) fn start(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     let mut events = vec![Event::CommitStarted];
+    if booking.review.is_some_and(|review| review.why == ReviewWhy::MoneyNotFinal) {
+        // It is final now; what may hang from here on is a matter of its own.
+        events.push(Event::ReviewClosed);
+    }
     events.extend(wave(booking, now));
     events
 }

@@ -102,6 +102,24 @@ fn money_after_the_end_opens_a_refund_at_once_and_the_phase_stays() {
     assert_eq!(world.booking().phase, Phase::Failed);
 }
 
+/// Whoever has the session for a moment must not be able to send the money elsewhere.
+///
+/// Row: C10
+#[test]
+fn an_address_that_was_given_is_not_replaced_while_the_booking_lives() {
+    let mut world = World::stay();
+    world.leg(0, 1, held());
+    world.tell(&prepared(AMOUNT));
+    world.tell(&settled(2, AMOUNT + 5));
+    world.leg(0, 2, confirmed());
+    assert!(next_actions(world.booking()).contains(&Action::Refund));
+    give(&mut world, "0xme").unwrap();
+    world.tell(&settled(3, AMOUNT + 9));
+    assert!(next_actions(world.booking()).contains(&Action::Refund));
+    assert!(matches!(give(&mut world, "0xyou"), Err(Refusal::NotAllowed { .. })));
+    assert_eq!(world.booking().payment.refund_to.as_deref(), Some("0xme"));
+}
+
 #[test]
 fn money_that_is_confirming_when_the_customer_cancels_is_waited_for() {
     let mut world = World::stay();

@@ -126,6 +126,7 @@ fn too_little_is_topped_up_and_too_much_is_kept_apart() {
               final: 7
               exceeded by 7
                 -> post 7 received>customer
+                -> settled #12: 112
                 -> post 7 customer>excess
             account received +0 -112
             account customer +112 -112
@@ -471,6 +472,7 @@ fn a_final_part_that_leaves_is_the_payers_again() {
               final: 60
               exceeded by 60
                 -> post 60 received>customer
+                -> settled #16: 160
                 -> post 60 customer>excess
             account received +60 -220
             account customer +220 -220
