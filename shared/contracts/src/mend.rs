@@ -179,7 +179,7 @@ impl Comparison<'_> {
             let read = put.map(|_| (self.read)(with_it.to_string().as_bytes()));
             match read {
                 Some(Err(error)) if error.to_string().starts_with(&unknown) => {
-                    self.changed.push(at)
+                    self.changed.push(at);
                 }
                 Some(Ok(_) | Err(_)) | None => self.lock(&at),
             }
