@@ -184,15 +184,16 @@ pub(crate) async fn depths(cache: &Cache, bookings: &[&Booking]) -> Vec<Option<u
             keys.push(payment_key(&booking.payment.payment_id.to_string()));
         }
     }
-    let mut shown = cache.shown_all(&keys).await.into_iter();
+    let shown = cache.shown_all(&keys).await;
+    let (pairs, _rest) = shown.as_chunks::<2>();
+    let mut pairs = pairs.iter();
     let depth = |booking: &&Booking| {
         if moving(booking).is_none() {
             return at_rest(booking);
         }
-        // Both are taken before either is looked at: the next booking's come right behind them.
-        let (head, payment) = (shown.next().flatten(), shown.next().flatten());
-        let head: ShownHead = serde_json::from_str(&head?).ok()?;
-        let payment: ShownPayment = serde_json::from_str(&payment?).ok()?;
+        let [head, payment] = pairs.next()?;
+        let head: ShownHead = serde_json::from_str(head.as_deref()?).ok()?;
+        let payment: ShownPayment = serde_json::from_str(payment.as_deref()?).ok()?;
         Some(depth(needed(booking)?, &head, &payment))
     };
     bookings.iter().map(depth).collect()

@@ -97,7 +97,9 @@ fn words(held: &Value) -> Value {
         Value::Object(fields) => {
             fields.iter().map(|(name, held)| (key(name), words(held))).collect()
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) => held.clone(),
+        // One as long as a card's is shaped like one in a body.
+        Value::Number(_) => value(held),
+        Value::Null | Value::Bool(_) => held.clone(),
     }
 }
 
@@ -193,6 +195,9 @@ mod tests {
         });
         let given = given.as_object().unwrap();
         assert_eq!(&headers(given), given);
+        let card = json!({ "x-card": 4_111_111_111_111_111_u64 });
+        let shown = headers(card.as_object().unwrap());
+        assert!(!json!(shown).to_string().contains("4111"), "{shown:?}");
         let planted = json!({ "cloudEvents:type": "Ada Lovelace", "vendor": "ada", "Ada L": 1,
                               "cloudEvents:source": "4111111111111111" });
         let shown = headers(planted.as_object().unwrap());

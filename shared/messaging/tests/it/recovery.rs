@@ -139,6 +139,49 @@ async fn an_event_said_before_its_hearer_ever_ran_waits_for_it() {
     service.stop().await;
 }
 
+/// A queue that stands at the broker with other settings than ours cannot be declared. What its
+/// role would hear waits; what others hear does not wait with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_cannot_be_made_holds_up_no_messages_but_its_own() {
+    let service = service().await;
+    let observer = service.prefix.connect().await;
+    let routing = service.prefix.routing();
+    let settings = lapin::options::QueueDeclareOptions::default();
+    observer
+        .channel
+        .queue_declare(
+            routing.queue("rewards").into(),
+            settings,
+            lapin::types::FieldTable::default(),
+        )
+        .await
+        .unwrap();
+    let messaging = service.messaging().await;
+    let event = PointsChanged {
+        booking_id: BookingId(booking(1)),
+        version: 1,
+        state: PointsState::Refused,
+        points: 500,
+    };
+    let mut tx = messaging.begin().await.unwrap();
+    // Rewards would hear the first, booking the second.
+    tx.say(message(booking(2)));
+    tx.say(messaging::Outgoing::new(MessageId(booking(3)), chrono::Utc::now(), &event));
+    tx.commit().await.unwrap();
+    let heard = routing.queue("booking");
+    testkit::until("what booking hears", || async {
+        observer.depth(&heard).await.filter(|waiting| *waiting > 0)
+    })
+    .await;
+    let kept = observer.take(&heard).await.unwrap();
+    assert_eq!(kept.data, serde_json::to_vec(&event).unwrap());
+    testkit::until("the other one alone to be left", || async {
+        (outbox(messaging.pool()).await == 1).then_some(())
+    })
+    .await;
+    service.stop().await;
+}
+
 /// A cancelled `begin` leaves a transaction open on its connection; what runs on it next must be
 /// committed all the same.
 #[tokio::test(flavor = "multi_thread")]

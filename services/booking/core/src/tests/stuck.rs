@@ -52,6 +52,22 @@ fn an_undo_nobody_knows_of_is_for_a_person_after_some_tries() {
     assert_eq!((stuck.reason, stuck.attempts), (StuckWhy::InDoubt, 5));
 }
 
+/// What a person was called for is over then; a purchase that hangs is a call of its own.
+#[test]
+fn money_that_becomes_final_at_last_closes_its_review() {
+    let mut world = World::stay();
+    world.leg(0, 1, held());
+    world.tell(&prepared(AMOUNT));
+    world.tell(&seen(2, AMOUNT, true));
+    world.tell(&passed(Deadline::Settle));
+    assert_eq!(world.booking().review.unwrap().why, ReviewWhy::MoneyNotFinal);
+    world.tell(&settled(3, AMOUNT));
+    assert_eq!(world.booking().phase, Phase::Committing);
+    assert!(world.booking().review.is_none());
+    world.tell(&passed(Deadline::Commit));
+    assert_eq!(world.booking().review.unwrap().why, ReviewWhy::CommitStuck);
+}
+
 #[test]
 fn each_step_that_is_late_is_named_until_none_is_left() {
     let mut world = World::accepted(500, vec![order(20_500, None)]);
