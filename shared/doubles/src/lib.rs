@@ -13,6 +13,7 @@
 
 pub mod config;
 mod control;
+mod delivery;
 mod faults;
 mod outgoing;
 mod rapid;

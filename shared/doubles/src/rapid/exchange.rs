@@ -7,18 +7,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures::{StreamExt, stream};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
 use super::world::{Answered, Received};
 use super::{Rapid, auth, errors};
+use crate::delivery::{Delivery, html, huge, malformed, truncated};
 use crate::faults::{Fault, Offer};
-use crate::server::Cut;
 
 /// Published: after 120 s no answer will ever come.
 const SILENCE: Duration = Duration::from_secs(120);
@@ -27,10 +24,6 @@ const SLOW: Duration = Duration::from_secs(5);
 /// How late `commit_late` commits: after the last moment at which a new itinerary may be missing
 /// has begun, before 120 s.
 const COMMIT_LATE: Duration = Duration::from_secs(60);
-/// How long a truncated body takes to break.
-const TRUNCATE_AFTER: Duration = Duration::from_millis(50);
-const HUGE_CHUNK: usize = 64 * 1024;
-const HUGE_CHUNKS: usize = 512;
 
 const ALL: &[&str] = &["reserve", "confirm", "cancel", "lookup", "search", "price_check"];
 const DEEDS: &[&str] = &["reserve", "confirm", "cancel"];
@@ -106,14 +99,6 @@ pub(crate) struct Subject {
     pub(crate) weight: u64,
 }
 
-/// How the answer travels.
-enum Delivery {
-    Now(Response),
-    After(Duration, Response),
-    Silence(Duration),
-    Reset,
-}
-
 /// Answers one request of `operation`: `deed` does it and says what an untroubled supplier would
 /// answer.
 pub(crate) async fn exchange<D>(
@@ -127,19 +112,7 @@ where
     D: FnOnce(&Rapid, Option<&Fault>, DateTime<Utc>) -> Answer + Send + 'static,
 {
     let now = Utc::now();
-    let delivery = settle(&rapid, operation, headers, subject, deed, now);
-    match delivery {
-        Delivery::Now(response) => response,
-        Delivery::After(pause, response) => {
-            tokio::time::sleep(pause).await;
-            response
-        }
-        Delivery::Silence(pause) => {
-            tokio::time::sleep(pause).await;
-            Cut::Close.into_response()
-        }
-        Delivery::Reset => Cut::Reset.into_response(),
-    }
+    settle(&rapid, operation, headers, subject, deed, now).travel().await
 }
 
 /// Does everything but wait.
@@ -175,12 +148,7 @@ where
     };
     let reference = answer.reference.or(subject.reference);
     let delivery = deliver(fault.as_ref(), answer, committed, left.unwrap_or(0), now);
-    let answered = match &delivery {
-        Delivery::Now(response) | Delivery::After(_, response) => {
-            Answered::Status(response.status().as_u16())
-        }
-        Delivery::Silence(_) | Delivery::Reset => Answered::Nothing,
-    };
+    let answered = delivery.status().map_or(Answered::Nothing, Answered::Status);
     rapid.with_world(|world| {
         let client_reference = subject
             .client_reference
@@ -251,9 +219,18 @@ fn deliver(
             StatusCode::OK,
             "<html><body><h1>We will be right back</h1></body></html>",
         )),
-        "malformed_body" => Delivery::Now(malformed(answer)),
-        "truncated_body" => Delivery::Now(truncated(answer)),
-        "huge_body" => Delivery::Now(huge(answer)),
+        "malformed_body" => {
+            let (status, bytes) = bytes_of(&answer);
+            Delivery::Now(malformed(status, bytes))
+        }
+        "truncated_body" => {
+            let (status, bytes) = bytes_of(&answer);
+            Delivery::Now(truncated(status, &bytes))
+        }
+        "huge_body" => {
+            let (status, bytes) = bytes_of(&answer);
+            Delivery::Now(huge(status, bytes))
+        }
         "slow" => Delivery::After(after(SLOW), write(answer)),
         "redirect" if !committed => {
             let mut response = write(answer);
@@ -284,57 +261,10 @@ fn respond(answer: Answer, left: u64, now: DateTime<Utc>) -> Response {
     response
 }
 
-fn html(status: StatusCode, page: &'static str) -> Response {
-    (status, axum::response::Html(page)).into_response()
-}
-
 /// The bytes that would have been answered; a deed without a body still says something.
 fn bytes_of(answer: &Answer) -> (StatusCode, Vec<u8>) {
     match &answer.body {
         Some(body) => (answer.status, body.to_string().into_bytes()),
         None => (StatusCode::OK, br#"{"status":"done"}"#.to_vec()),
     }
-}
-
-/// A whole body that is not JSON: its last third is gone.
-fn malformed(answer: Answer) -> Response {
-    let (status, mut bytes) = bytes_of(&answer);
-    bytes.truncate(bytes.len() * 2 / 3);
-    (status, [(header::CONTENT_TYPE, "application/json")], bytes).into_response()
-}
-
-/// A body that ends before its announced length, with the connection.
-fn truncated(answer: Answer) -> Response {
-    let (status, bytes) = bytes_of(&answer);
-    let announced = bytes.len();
-    let half = Bytes::copy_from_slice(&bytes[..announced / 2]);
-    // The pause lets what is there leave before the connection breaks.
-    let broken = stream::once(async {
-        tokio::time::sleep(TRUNCATE_AFTER).await;
-        Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted))
-    });
-    let body = Body::from_stream(stream::iter([Ok(half)]).chain(broken));
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (header::CONTENT_LENGTH, HeaderValue::from(announced)),
-    ];
-    (status, headers, body).into_response()
-}
-
-/// Valid JSON of 32 MiB.
-fn huge(answer: Answer) -> Response {
-    let (status, mut bytes) = bytes_of(&answer);
-    let object = bytes.last() == Some(&b'}');
-    bytes.pop();
-    let separator: &[u8] = if bytes.len() > 1 { b"," } else { b"" };
-    bytes.extend_from_slice(separator);
-    bytes.extend_from_slice(if object { br#""padding":""# } else { b"\"" });
-    let filler = Bytes::from(vec![b'x'; HUGE_CHUNK]);
-    let tail: &'static [u8] = if object { b"\"}" } else { b"\"]" };
-    let body = stream::iter([Bytes::from(bytes)])
-        .chain(stream::repeat(filler).take(HUGE_CHUNKS))
-        .chain(stream::iter([Bytes::from_static(tail)]))
-        .map(Ok::<_, std::io::Error>);
-    let headers = [(header::CONTENT_TYPE, "application/json")];
-    (status, headers, Body::from_stream(body)).into_response()
 }
