@@ -73,7 +73,7 @@ pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
     // A ticket in the address says who watches.
     let watchers = Router::new().route("/v1/bookings/{id}/events", get(events::follow));
     let internal = Router::new()
-        .route("/internal/bookings/{id}/travellers", get(people::travellers))
+        .route("/internal/bookings/{id}/travellers", get(people::tell))
         .route("/internal/bookings/{id}/export", get(export::export))
         .route("/internal/timeline/{booking}", get(support::timeline))
         .route("/internal/find", get(support::find))

@@ -44,12 +44,17 @@ impl Quote {
         Ok(hex::encode(Sha256::digest(promised)))
     }
 
-    /// How many people may sleep there.
+    /// How many people may travel, all legs together.
     #[must_use]
     pub fn guests_max(&self) -> usize {
-        let guests = |leg: &QuotedLeg| {
-            usize::from(leg.order.occupancy.adults) + leg.order.occupancy.children.len()
-        };
-        self.legs.iter().map(guests).sum()
+        self.legs.iter().map(QuotedLeg::guests_max).sum()
+    }
+}
+
+impl QuotedLeg {
+    /// How many people may be on it.
+    #[must_use]
+    pub fn guests_max(&self) -> usize {
+        usize::from(self.order.occupancy.adults) + self.order.occupancy.children.len()
     }
 }

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     App, handle,
-    quote::Quote,
+    quote::{Quote, QuotedLeg},
     store::{self, Accepted, ClaimState, FirstAnswer, NewBooking},
 };
 
@@ -36,7 +36,7 @@ const KEY_BYTES_MAX: usize = 255;
 struct Request {
     quote_id: QuoteId,
     terms: Option<String>,
-    people: contracts::internal::TravellersReply,
+    people: people::Party,
     redeem_points: u64,
     refund_to: Option<String>,
 }
@@ -106,7 +106,7 @@ fn read(app: &App, body: &Value) -> Result<Request, ApiError> {
     let quote_id = form.text("quote_id", |text| {
         text.parse::<QuoteId>().map_err(|_| "must be the id of a quote".to_owned())
     });
-    let people = people::read(&form, &faults, most);
+    let people = people::read(&form, &faults, super::quotes::LEGS_MAX, most);
     let redeem_points = form.optional_count("redeem_points").unwrap_or(0);
     let refund_to =
         form.optional_text("refund_to", |text| address::evm(text).map(|read| read.checksummed));
@@ -157,7 +157,21 @@ fn check_against(quote: &Quote, request: &Request) -> Result<(), ApiError> {
         let detail = format!("the quote is for {} guests", quote.guests_max());
         return Err(ApiError::conflict("guests_differ", detail));
     }
-    Ok(())
+    let mut unknown = Vec::new();
+    for (n, named) in request.people.legs.iter().enumerate() {
+        let leg = quote.legs.iter().find(|leg| leg.leg_id == named.leg_id);
+        let Some(most) = leg.map(QuotedLeg::guests_max) else {
+            let pointer = format!("/legs/{n}/leg_id");
+            unknown.push(super::form::error(pointer, "unknown", "is not a leg of the quote"));
+            continue;
+        };
+        if named.travellers.len() > most {
+            let detail = format!("this leg of the quote is for {most} guests");
+            let pointer = format!("/legs/{n}/travellers");
+            return Err(ApiError::conflict("guests_differ", detail).with("pointer", pointer));
+        }
+    }
+    if unknown.is_empty() { Ok(()) } else { Err(ApiError::invalid(unknown)) }
 }
 
 fn expired() -> ApiError {
@@ -281,8 +295,7 @@ fn answer(booking_id: BookingId, body: String) -> Response {
 }
 
 fn plan(booking_id: BookingId, account: &AccountId, quote: &Quote, request: &Request) -> Accept {
-    let leg =
-        |leg: &crate::quote::QuotedLeg| LegPlan { leg_id: leg.leg_id, order: leg.order.clone() };
+    let leg = |leg: &QuotedLeg| LegPlan { leg_id: leg.leg_id, order: leg.order.clone() };
     Accept {
         booking_id,
         account_id: account.clone(),

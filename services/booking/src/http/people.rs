@@ -1,5 +1,7 @@
 //! Travellers: read and checked at the edge, kept sealed, given to supplier-sync when it books.
 
+use std::collections::BTreeSet;
+
 use axum::{
     extract::State,
     response::{IntoResponse as _, Response},
@@ -7,13 +9,14 @@ use axum::{
 use chassis::{
     ApiError,
     auth::Bearer,
-    http::{Json, Path},
+    http::{Json, Path, Query},
 };
 use contracts::{
-    ids::BookingId,
+    ids::{BookingId, LegId},
     internal::{Traveller, TravellersReply},
 };
 use http::{HeaderValue, header};
+use serde::{Deserialize, Serialize};
 
 use super::{
     form::{Faults, Form},
@@ -24,17 +27,50 @@ use crate::{App, store};
 const NAME_CHARS_MAX: usize = 50;
 const REQUESTS_CHARS_MAX: usize = 500;
 
+/// Who travels and how to reach them, as it is kept sealed. Personal data.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Party {
+    /// Everybody, the lead traveller first.
+    pub(crate) travellers: Vec<Traveller>,
+    /// Those of a leg that not everybody is on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) legs: Vec<LegParty>,
+    email: String,
+    phone: String,
+    special_requests: Option<String>,
+}
+
+/// Who is on one leg. Personal data.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LegParty {
+    pub(crate) leg_id: LegId,
+    pub(crate) travellers: Vec<Traveller>,
+}
+
+impl Party {
+    /// Those of one leg, or everybody.
+    fn on(self, leg_id: Option<LegId>) -> TravellersReply {
+        let Self { travellers, legs, email, phone, special_requests } = self;
+        let own = legs.into_iter().find(|leg| Some(leg.leg_id) == leg_id);
+        let travellers = own.map_or(travellers, |leg| leg.travellers);
+        TravellersReply { travellers, email, phone, special_requests }
+    }
+}
+
 /// Reads travellers, contact and special requests of a booking request.
-pub(crate) fn read(form: &Form<'_>, faults: &Faults, most: usize) -> Option<TravellersReply> {
-    let list = form.list("travellers", most);
-    let travellers: Option<Vec<Traveller>> = list.and_then(|list| {
-        let read = list.iter().enumerate().map(|(n, value)| {
-            traveller(&Form::new(value, &form.at(&format!("travellers/{n}")), faults))
-        });
-        // All of them are read before any is missed, so that every fault is noted.
-        let read: Vec<_> = read.collect();
-        read.into_iter().collect()
-    });
+pub(crate) fn read(
+    form: &Form<'_>,
+    faults: &Faults,
+    legs_max: usize,
+    most: usize,
+) -> Option<Party> {
+    let travellers = travellers(form, faults, most);
+    let legs = match form.optional("legs") {
+        Some(_) => legs(form, faults, legs_max, most),
+        None => Some(Vec::new()),
+    };
     let contact = form.required("contact").map(|value| {
         let contact = Form::new(value, &form.at("contact"), faults);
         let email = contact.text("email", email);
@@ -44,12 +80,41 @@ pub(crate) fn read(form: &Form<'_>, faults: &Faults, most: usize) -> Option<Trav
     });
     let special_requests = form.optional_text("special_requests", special_requests);
     let (email, phone) = contact?;
-    Some(TravellersReply {
+    Some(Party {
         travellers: travellers?,
+        legs: legs?,
         email: email?,
         phone: phone?,
         special_requests,
     })
+}
+
+fn travellers(form: &Form<'_>, faults: &Faults, most: usize) -> Option<Vec<Traveller>> {
+    let read = form.list("travellers", most)?.iter().enumerate().map(|(n, value)| {
+        traveller(&Form::new(value, &form.at(&format!("travellers/{n}")), faults))
+    });
+    // All of them are read before any is missed, so that every fault is noted.
+    let read: Vec<_> = read.collect();
+    read.into_iter().collect()
+}
+
+fn legs(form: &Form<'_>, faults: &Faults, legs_max: usize, most: usize) -> Option<Vec<LegParty>> {
+    let mut known = BTreeSet::new();
+    let read = form.list("legs", legs_max)?.iter().enumerate().map(|(n, value)| {
+        let leg = Form::new(value, &form.at(&format!("legs/{n}")), faults);
+        let leg_id = leg.text("leg_id", |text| {
+            let leg_id = text.parse::<LegId>().map_err(|_| "must be the id of a leg".to_owned())?;
+            match known.insert(leg_id) {
+                true => Ok(leg_id),
+                false => Err("is named twice".to_owned()),
+            }
+        });
+        let travellers = travellers(&leg, faults, most);
+        leg.end();
+        Some(LegParty { leg_id: leg_id?, travellers: travellers? })
+    });
+    let read: Vec<_> = read.collect();
+    read.into_iter().collect()
 }
 
 fn traveller(form: &Form<'_>) -> Option<Traveller> {
@@ -116,21 +181,28 @@ fn special_requests(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// `GET /internal/bookings/{id}/travellers`: for supplier-sync, just before it books.
-pub(crate) async fn travellers(
+/// Of which leg.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Asked {
+    leg: Option<LegId>,
+}
+
+/// `GET /internal/bookings/{id}/travellers?leg=`: for supplier-sync, just before it books a leg.
+pub(crate) async fn tell(
     State(app): State<App>,
     Bearer(claims): Bearer,
     Path(booking_id): Path<BookingId>,
+    Query(Asked { leg }): Query<Asked>,
 ) -> Result<Response, ApiError> {
     let mut conn = reader(&app).await?;
     let sealed = store::travellers(&mut conn, booking_id).await.map_err(store_failed)?;
     let sealed = sealed.ok_or_else(ApiError::not_found)?;
     let open = app.sealer.open(&sealed, booking_id.0.as_bytes());
     let open = open.map_err(|error| ApiError::internal(&error))?;
-    let reply: TravellersReply =
-        serde_json::from_slice(&open).map_err(|error| ApiError::internal(&error))?;
+    let party: Party = serde_json::from_slice(&open).map_err(|error| ApiError::internal(&error))?;
     tracing::info!(booking.id = %booking_id, by = %claims.sub, "travellers were read");
-    let mut response = Json(reply).into_response();
+    let mut response = Json(party.on(leg)).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }

@@ -15,8 +15,9 @@ use contracts::{
     ids::{AccountId, LegId, QuoteId},
     internal::PriceCheckRequest,
     money::Money,
-    offer::{LegOrder, Offer, PriceCheck},
+    offer::{LegOrder, Occupancy, Offer, PriceCheck},
     shown::{ASSETS_KEY, ShownAssets},
+    supplier::Supplier,
 };
 use futures::future::join_all;
 use http::{HeaderValue, StatusCode, header};
@@ -38,7 +39,8 @@ use crate::{
     store::{self, ClaimState},
 };
 
-const LEGS_MAX: usize = 8;
+/// Legs of one trip.
+pub(super) const LEGS_MAX: usize = 8;
 
 /// A quote as a customer sees it.
 #[derive(Serialize, ToSchema)]
@@ -76,13 +78,21 @@ pub(super) struct ShownQuote<'a> {
 struct ShownLeg<'a> {
     #[schema(value_type = Uuid)]
     leg_id: LegId,
+    #[schema(value_type = shapes::Supplier)]
+    supplier: Supplier,
     property_id: &'a str,
     property_name: &'a str,
     room_name: &'a str,
     check_in: chrono::NaiveDate,
     check_out: chrono::NaiveDate,
+    #[schema(value_type = shapes::Occupancy)]
+    occupancy: &'a Occupancy,
     #[schema(value_type = shapes::Money)]
     price: Money,
+    /// Until when this price is promised to whoever books.
+    price_until: DateTime<Utc>,
+    /// For how long the space is held at least, once it is booked; null where it cannot be held.
+    held_for_s: Option<u64>,
     #[schema(value_type = shapes::Terms)]
     terms: &'a contracts::offer::Terms,
 }
@@ -115,7 +125,7 @@ pub(super) async fn create(
     let body = serde_json::to_string(&quote).map_err(|error| ApiError::internal(&error))?;
     lock(&app, &quote, &terms, &body).await?;
     let left = quote.expires_at - app.clock.now();
-    let mut shown = show_quote(&quote, "open", terms, left);
+    let mut shown = show_quote(&app, &quote, "open", terms, left);
     shown.assets = Some(assets);
     let shown = Json(shown);
     let location = HeaderValue::from_str(&format!("/v1/quotes/{}", quote.quote_id));
@@ -147,10 +157,11 @@ pub(super) async fn show(
         ClaimState::Expired => ("expired", TimeDelta::zero()),
         ClaimState::Claimed(_) => ("booked", TimeDelta::zero()),
     };
-    Ok(Json(show_quote(&quote, state, terms, left)).into_response())
+    Ok(Json(show_quote(&app, &quote, state, terms, left)).into_response())
 }
 
 fn show_quote<'a>(
+    app: &App,
     quote: &'a Quote,
     state: &'static str,
     terms: String,
@@ -158,12 +169,20 @@ fn show_quote<'a>(
 ) -> ShownQuote<'a> {
     let leg = |leg: &'a QuotedLeg| ShownLeg {
         leg_id: leg.leg_id,
+        supplier: leg.order.supplier,
         property_id: &leg.order.property_id,
         property_name: &leg.property_name,
         room_name: &leg.room_name,
         check_in: leg.order.check_in,
         check_out: leg.order.check_out,
+        occupancy: &leg.order.occupancy,
         price: leg.order.price,
+        price_until: quote.expires_at,
+        held_for_s: leg
+            .order
+            .terms
+            .holdable
+            .then(|| app.policy.of(leg.order.supplier).holds_for_min.as_secs()),
         terms: &leg.order.terms,
     };
     ShownQuote {
@@ -269,7 +288,7 @@ pub(super) async fn assets(app: &App) -> Result<ShownAssets, ApiError> {
     })
 }
 
-/// Asks every supplier for the price now, side by side.
+/// Asks every supplier for the price now, side by side, all within the time that one of them has.
 async fn price_all(app: &App, offers: Vec<Offer>) -> Result<Vec<QuotedLeg>, ApiError> {
     let checks = offers.into_iter().map(|offer| async move {
         let request = PriceCheckRequest {
@@ -282,7 +301,7 @@ async fn price_all(app: &App, offers: Vec<Offer>) -> Result<Vec<QuotedLeg>, ApiE
         (offer, answer)
     });
     let mut legs = Vec::new();
-    let mut moved = Vec::new();
+    let (mut moved, mut gone) = (Vec::new(), Vec::new());
     for (n, (offer, answer)) in join_all(checks).await.into_iter().enumerate() {
         let answer = answer.map_err(|error| {
             tracing::warn!(error = %chassis::chain(&error), "a price check got no answer");
@@ -311,11 +330,14 @@ async fn price_all(app: &App, offers: Vec<Offer>) -> Result<Vec<QuotedLeg>, ApiE
                 let offer_id = search::seal(app, &now)?;
                 moved.push(json!({"pointer": format!("/offers/{n}"), "price": price, "offer_id": offer_id}));
             }
-            PriceCheck::SoldOut => {
-                return Err(ApiError::conflict("sold_out", "nothing is left of this offer")
-                    .with("pointer", format!("/offers/{n}")));
-            }
+            PriceCheck::SoldOut => gone.push(format!("/offers/{n}")),
         }
+    }
+    if let Some(first) = gone.first() {
+        let first = first.clone();
+        return Err(ApiError::conflict("sold_out", "nothing is left of this offer")
+            .with("pointer", first)
+            .with("pointers", json!(gone)));
     }
     if moved.is_empty() {
         return Ok(legs);

@@ -23,4 +23,5 @@ mod preview;
 mod refunding;
 mod support;
 mod timers;
+mod trips;
 mod world;

@@ -192,6 +192,23 @@ impl World {
             sqlx::query_scalar("select holdfast_now()").fetch_one(&self.pool).await.unwrap();
         let mut quote = quote(account, now + lasts_for);
         quote.legs[0].order.terms.cancel_steps = steps(now);
+        self.promise(account, quote).await
+    }
+
+    /// A quote over so many legs, all alike.
+    pub(crate) async fn quote_of_legs(&self, account: &str, count: usize) -> Quote {
+        let now: DateTime<Utc> =
+            sqlx::query_scalar("select holdfast_now()").fetch_one(&self.pool).await.unwrap();
+        let mut quote = quote(account, now + TimeDelta::minutes(10));
+        let first = quote.legs[0].clone();
+        let legs = (0..count).map(|_| QuotedLeg { leg_id: LegId(Uuid::now_v7()), ..first.clone() });
+        quote.legs = legs.collect();
+        quote.price.minor *= i64::try_from(count).unwrap();
+        quote.amount.units = quote.rate.units_for(quote.price).unwrap();
+        self.promise(account, quote).await
+    }
+
+    async fn promise(&self, account: &str, quote: Quote) -> Quote {
         sqlx::query(
             "insert into quote (quote_id, account_id, terms, body, expires_at)
              values ($1, $2, $3, $4::json, $5)",

@@ -139,7 +139,8 @@ async fn request(app: &App, call: &Call) -> Result<HttpRequest, NotMade> {
 /// Asks booking who travels. They are asked for when they are needed and never kept but sealed in
 /// the journal.
 async fn travellers(app: &App, call: &Call) -> Result<TravellersReply, NotMade> {
-    let url = format!("{}/internal/bookings/{}/travellers", app.booking_url, call.booking_id);
+    let (booking_id, leg_id) = (call.booking_id, call.leg_id);
+    let url = format!("{}/internal/bookings/{booking_id}/travellers?leg={leg_id}", app.booking_url);
     let asked = app.http.get_json(&url, Some(&app.internal_token), TRAVELLERS_WITHIN).await;
     asked.map_err(|error| {
         tracing::warn!(

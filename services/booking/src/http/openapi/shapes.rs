@@ -172,7 +172,7 @@ pub(crate) struct PointsEntry {
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct QuoteRequest {
-    /// Ids of offers, all in one currency.
+    /// Ids of offers, one for each leg of the trip, all in one currency; three rooms are three legs.
     #[schema(min_items = 1, max_items = 8)]
     offers: Vec<String>,
     /// An asset of `/v1/assets`.
@@ -187,9 +187,12 @@ pub(crate) struct BookingRequest {
     quote_id: Uuid,
     /// The quote's `terms`; when given, a quote that promises others is refused.
     terms: Option<String>,
-    /// The lead traveller first.
+    /// The whole party, the lead traveller first.
     #[schema(min_items = 1)]
     travellers: Vec<Traveller>,
+    /// Who is on a leg, where that is not the whole party.
+    #[schema(min_items = 1, max_items = 8)]
+    legs: Option<Vec<LegTravellers>>,
     contact: Contact,
     #[schema(max_length = 500)]
     special_requests: Option<String>,
@@ -198,6 +201,17 @@ pub(crate) struct BookingRequest {
     /// Where money goes should it have to go back: an address of the chain that is paid on.
     #[schema(min_length = 20, max_length = 128)]
     refund_to: Option<String>,
+}
+
+/// Who is on one leg.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LegTravellers {
+    /// A leg of the quote.
+    leg_id: Uuid,
+    /// The lead traveller first.
+    #[schema(min_items = 1)]
+    travellers: Vec<Traveller>,
 }
 
 /// Who travels.
