@@ -66,8 +66,8 @@ impl CancelQuote {
         let points = booking.points.map_or(0, |p| p.points);
         let points_back = if agreed.is_none_or(|c| c.points_back) { points } else { 0 };
         let came = booking.payment.received.max(booking.payment.settled);
-        let given =
-            booking.payment.refunds.iter().fold(came, |left, r| left.saturating_sub(r.units));
+        let live = booking.payment.refunds.iter().filter(|refund| !refund.has_failed());
+        let given = live.fold(came, |left, r| left.saturating_sub(r.units));
         let units = given.saturating_sub(agreed.map_or(Units::ZERO, |c| c.kept));
         let digest = digest(booking, fee, units, points_back);
         let changes_at = legs.iter().filter_map(|leg| leg.changes_at).min();

@@ -71,13 +71,14 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
         | Event::PointsWished { .. }
         | Event::PaymentAsked { .. }
         | Event::CloseAsked { .. } => wish(booking, &recorded.event).into_iter().collect(),
-        Event::RefundAsked { by, .. } => {
-            let wake = by.map(|at| Effect::WakeAt { deadline: Deadline::Refund, at });
+        Event::RefundAsked { .. }
+        | Event::RefundAddressed { .. }
+        | Event::RefundNews { .. }
+        | Event::DeadlinePassed { deadline: Deadline::Refund } => {
+            // One timer for all refunds: the first that may be late is the next to be looked at.
+            let next = booking.payment.next_refund_by();
+            let wake = next.map(|at| Effect::WakeAt { deadline: Deadline::Refund, at });
             wish(booking, &recorded.event).into_iter().chain(wake).collect()
-        }
-        Event::RefundAddressed { by, .. } => {
-            let wake = Effect::WakeAt { deadline: Deadline::Refund, at: *by };
-            wish(booking, &recorded.event).into_iter().chain([wake]).collect()
         }
         Event::LegNews { .. }
         | Event::PointsNews { .. }
@@ -86,7 +87,6 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
         | Event::MoneySettled { .. }
         | Event::PaymentClosed { .. }
         | Event::RefundAddressGiven { .. }
-        | Event::RefundNews { .. }
         | Event::DeadlinePassed { .. }
         | Event::HoldingStarted
         | Event::Payable

@@ -85,6 +85,9 @@ pub enum Event {
     },
     PaymentClosed {
         closing: Closing,
+        /// The version of the payment that told it; 0 before versions were kept.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        seq: u64,
     },
     /// Money is to go back, at the value of then: as many units as were paid.
     RefundAsked {

@@ -121,6 +121,11 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
                 points.known_version = *version;
             }
         }
+        // Every refund has a time of its own.
+        Event::DeadlinePassed { deadline: Deadline::Refund } => {
+            let over = |refund: &&mut Refund| refund.by.is_some_and(|by| by <= recorded.at);
+            booking.payment.refunds.iter_mut().filter(over).for_each(|refund| refund.late = true);
+        }
         Event::DeadlinePassed { deadline } => booking.deadlines.passed.push(*deadline),
         Event::HoldingStarted => booking.phase = Phase::Holding,
         Event::Payable => booking.phase = Phase::AwaitingPayment,
@@ -150,10 +155,6 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
         | Event::RefundAddressed { .. }
         | Event::RefundNews { .. } => apply_money(&mut booking.payment, &recorded.event),
     }
-    if matches!(&recorded.event, Event::RefundAsked { .. } | Event::RefundAddressed { .. }) {
-        // Every refund has a time of its own.
-        booking.deadlines.passed.retain(|deadline| *deadline != Deadline::Refund);
-    }
 }
 
 fn apply_money(payment: &mut Payment, event: &Event) {
@@ -175,10 +176,15 @@ fn apply_money(payment: &mut Payment, event: &Event) {
             payment.received = payment.received.max(*received);
         }
         Event::CloseAsked { .. } => payment.close_asked = true,
-        Event::PaymentClosed { closing } => {
+        Event::PaymentClosed { closing, seq } => {
             payment.closing = Some(*closing);
             let (Closing::Closed { settled, .. } | Closing::AlreadySettled { settled }) = closing;
             payment.settled = payment.settled.max(*settled);
+            if let (Closing::Closed { received, .. }, true) = (closing, *seq > payment.seen_seq) {
+                // What was seen by then, also where the message that told it comes later.
+                payment.seen_seq = *seq;
+                payment.received = *received;
+            }
         }
         Event::RefundAddressGiven { to } => payment.refund_to = Some(to.clone()),
         Event::RefundAsked { refund_id, units, to, by } => {
@@ -194,6 +200,11 @@ fn apply_money(payment: &mut Payment, event: &Event) {
                 r.seq = Some(*seq).filter(|seq| *seq > 0);
                 r.transaction.clone_from(transaction);
             });
+            let known = payment.refunds.iter().find(|refund| refund.refund_id == *refund_id);
+            if known.is_some_and(|r| r.has_failed() && r.to == payment.refund_to) {
+                // Money could not be sent there; the customer names another address, or this again.
+                payment.refund_to = None;
+            }
         }
         Event::Accepted(_)
         | Event::LegWished { .. }
@@ -234,7 +245,16 @@ fn change_refund(
 }
 
 const fn born_refund(refund_id: Uuid, units: Units) -> Refund {
-    Refund { refund_id, units, state: None, seq: None, to: None, by: None, transaction: None }
+    Refund {
+        refund_id,
+        units,
+        state: None,
+        seq: None,
+        to: None,
+        by: None,
+        late: false,
+        transaction: None,
+    }
 }
 
 fn open_review(booking: &mut Booking, why: ReviewWhy, stuck: Option<Stuck>, recorded: &Recorded) {

@@ -17,7 +17,7 @@ const ROUNDS_MAX: usize = 12;
 #[must_use]
 pub fn learn(state: &State, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
     let Some(booking) = state else { return Vec::new() };
-    let mut events = join(booking, fact);
+    let mut events = join(booking, fact, now);
     if events.is_empty() {
         return events;
     }
@@ -47,7 +47,7 @@ pub(crate) fn settle_down(
 }
 
 /// The news in `fact`: existing evidence is never overwritten by older, and no phase is asked.
-fn join(booking: &Booking, fact: &Fact) -> Vec<Event> {
+fn join(booking: &Booking, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
     let payment = &booking.payment;
     let news = match fact {
         Fact::Leg(changed) => {
@@ -79,7 +79,8 @@ fn join(booking: &Booking, fact: &Fact) -> Vec<Event> {
             })
         }
         Fact::PaymentClosed(closed) => {
-            payment.closing.is_none().then_some(Event::PaymentClosed { closing: closed.closing })
+            let news = Event::PaymentClosed { closing: closed.closing, seq: closed.seq };
+            payment.closing.is_none().then_some(news)
         }
         Fact::Refund(changed) => {
             let known = payment.refunds.iter().find(|r| r.refund_id == changed.refund_id);
@@ -96,12 +97,20 @@ fn join(booking: &Booking, fact: &Fact) -> Vec<Event> {
             .points
             .filter(|p| changed.version > p.known_version)
             .map(|_| Event::PointsNews { version: changed.version, state: changed.state }),
-        Fact::Passed(deadline) => passed(booking, *deadline),
+        Fact::Passed(deadline) => passed(booking, *deadline, now),
     };
     news.into_iter().collect()
 }
 
-fn passed(booking: &Booking, deadline: Deadline) -> Option<Event> {
-    let known = booking.deadlines.passed.contains(&deadline);
+fn passed(booking: &Booking, deadline: Deadline, now: DateTime<Utc>) -> Option<Event> {
+    let known = match deadline {
+        Deadline::Refund => booking.payment.next_refund_by().is_none_or(|by| by > now),
+        Deadline::Payable
+        | Deadline::Pay
+        | Deadline::Settle
+        | Deadline::Commit
+        | Deadline::Unwind
+        | Deadline::Over => booking.deadlines.passed.contains(&deadline),
+    };
     (!known).then_some(Event::DeadlinePassed { deadline })
 }

@@ -67,7 +67,15 @@ impl Booking {
     #[must_use]
     pub fn not_given_back(&self) -> Units {
         let due = self.payment.settled.saturating_sub(self.kept());
-        self.payment.refunds.iter().fold(due, |left, refund| left.saturating_sub(refund.units))
+        let live = self.payment.refunds.iter().filter(|refund| !refund.has_failed());
+        live.fold(due, |left, refund| left.saturating_sub(refund.units))
+    }
+
+    /// The newest refund that failed, while no other one takes back what it was of.
+    #[must_use]
+    pub fn failed_refund(&self) -> Option<&Refund> {
+        let failed = self.payment.refunds.iter().rev().find(|refund| refund.has_failed());
+        failed.filter(|_| !self.not_given_back().is_zero())
     }
 
     /// The price less what points pay.
@@ -268,7 +276,7 @@ pub struct Payment {
     pub close_asked: bool,
     pub closing: Option<Closing>,
     pub refunds: Vec<Refund>,
-    /// Where the customer wants refunds.
+    /// Where the customer wants refunds; nothing any more once a refund to there failed.
     pub refund_to: Option<String>,
 }
 
@@ -294,8 +302,15 @@ impl Payment {
     /// All that goes back to an address the customer named.
     #[must_use]
     pub fn addressed(&self) -> Units {
-        let addressed = self.refunds.iter().filter(|refund| refund.to.is_some());
+        let on_its_way = |refund: &&Refund| refund.to.is_some() && !refund.has_failed();
+        let addressed = self.refunds.iter().filter(on_its_way);
         addressed.fold(Units::ZERO, |sum, refund| sum.checked_add(refund.units).unwrap_or(sum))
+    }
+
+    /// When the next refund that is under way would be late.
+    #[must_use]
+    pub fn next_refund_by(&self) -> Option<DateTime<Utc>> {
+        self.refunds.iter().filter(|refund| refund.may_be_late()).filter_map(|r| r.by).min()
     }
 }
 
@@ -303,6 +318,17 @@ impl Refund {
     #[must_use]
     pub fn has_arrived(&self) -> bool {
         self.state == Some(RefundState::Confirmed)
+    }
+
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.state == Some(RefundState::Failed)
+    }
+
+    /// Whether it is under way and was not called late so far.
+    #[must_use]
+    pub fn may_be_late(&self) -> bool {
+        !self.late && !self.has_arrived() && !self.has_failed()
     }
 }
 
@@ -323,6 +349,9 @@ pub struct Refund {
     /// Until when it is to have arrived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<DateTime<Utc>>,
+    /// Whether it had not arrived by then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
     /// The transaction that brings it, once one is seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction: Option<String>,

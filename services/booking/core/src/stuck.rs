@@ -1,7 +1,7 @@
 //! What of an undo does not go on, and why.
 
 use chrono::{DateTime, Utc};
-use contracts::messages::{LegState, RefundState, UndoFailedWhy, WantedPoints};
+use contracts::messages::{LegState, UndoFailedWhy, WantedPoints};
 
 use crate::{
     fact::Deadline,
@@ -31,7 +31,7 @@ pub(crate) fn stuck(booking: &Booking, now: DateTime<Utc>) -> Option<Stuck> {
         let owed = late && passed(Deadline::Settle) && booking.payment.is_confirming();
         owed.then(|| step(StuckStep::SettleMoney, StuckWhy::Late))
     })
-    .or_else(|| booking.payment.refunds.iter().find_map(|refund| stuck_refund(refund, now)))
+    .or_else(|| stuck_refund(booking, now))
 }
 
 fn stuck_leg(leg: &Leg, late: bool) -> Option<Stuck> {
@@ -65,15 +65,14 @@ fn stuck_leg(leg: &Leg, late: bool) -> Option<Stuck> {
 }
 
 /// A refund that failed, or that has had an address for too long. One without an address waits for
-/// the customer, not for us.
-fn stuck_refund(refund: &Refund, now: DateTime<Utc>) -> Option<Stuck> {
-    let failed = refund.state == Some(RefundState::Failed);
-    let late = !refund.has_arrived() && refund.by.is_some_and(|by| by <= now);
-    let reason = match (failed, late) {
-        (true, _) => StuckWhy::Refused,
-        (false, true) => StuckWhy::Late,
-        (false, false) => return None,
+/// the customer, not for us; one that failed does so, too, but somebody of ours has to know.
+fn stuck_refund(booking: &Booking, now: DateTime<Utc>) -> Option<Stuck> {
+    let late = |refund: &&Refund| {
+        !refund.has_arrived() && !refund.has_failed() && refund.by.is_some_and(|by| by <= now)
     };
+    let failed = booking.failed_refund().map(|refund| (refund, StuckWhy::Refused));
+    let late = || booking.payment.refunds.iter().find(late).map(|r| (r, StuckWhy::Late));
+    let (refund, reason) = failed.or_else(late)?;
     let step = StuckStep::SendRefund { refund_id: refund.refund_id };
     Some(Stuck { step, reason, attempts: 1 })
 }
@@ -98,7 +97,9 @@ pub(crate) fn is_closed(booking: &Booking) -> bool {
 /// Whether supplier, money and points are as if there had been no booking, but for what waits for
 /// the customer to name an address.
 pub(crate) fn nothing_owed(booking: &Booking) -> bool {
+    let came_or_waits = |refund: &Refund| refund.has_arrived() || refund.to.is_none();
     let money = !booking.payment.is_confirming()
-        && booking.payment.refunds.iter().all(|r| r.has_arrived() || r.to.is_none());
+        && booking.failed_refund().is_none()
+        && booking.payment.refunds.iter().filter(|r| !r.has_failed()).all(came_or_waits);
     booking.legs.iter().all(is_away) && points_are_back(booking) && is_closed(booking) && money
 }

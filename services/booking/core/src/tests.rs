@@ -249,9 +249,14 @@ fn settled_units(seq: u64, received: Units) -> Fact {
     Fact::PaymentSettled(PaymentSettled { booking_id, payment_id, seq, received, complete })
 }
 
+/// Told before any money was.
 fn closed(closing: Closing) -> Fact {
+    closed_at(2, closing)
+}
+
+fn closed_at(seq: u64, closing: Closing) -> Fact {
     let (booking_id, payment_id) = ids();
-    Fact::PaymentClosed(PaymentClosed { booking_id, payment_id, seq: 9, closing })
+    Fact::PaymentClosed(PaymentClosed { booking_id, payment_id, seq, closing })
 }
 
 fn nothing_came() -> Closing {

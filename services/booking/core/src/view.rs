@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::state::{Booking, Phase, Refund};
+use crate::state::{Booking, Phase};
 
 /// The public status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,7 +137,8 @@ fn money_back(booking: &Booking) -> MoneyAxis {
     } else if payment.settled <= booking.kept() && payment.refunds.is_empty() {
         // All of it pays the fee.
         MoneyAxis::Settled
-    } else if booking.not_given_back().is_zero() && payment.refunds.iter().all(Refund::has_arrived)
+    } else if booking.not_given_back().is_zero()
+        && payment.refunds.iter().all(|refund| refund.has_arrived() || refund.has_failed())
     {
         MoneyAxis::Refunded
     } else {

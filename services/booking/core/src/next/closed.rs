@@ -37,7 +37,10 @@ pub(super) fn refund(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     }
     let mut events = Vec::new();
     if let Some(to) = &payment.refund_to {
-        let waiting = payment.refunds.iter().filter(|r| r.to.is_none() && !r.has_arrived());
+        let waiting = payment
+            .refunds
+            .iter()
+            .filter(|r| r.to.is_none() && !r.has_arrived() && !r.has_failed());
         events.extend(waiting.map(|refund| Event::RefundAddressed {
             refund_id: refund.refund_id,
             to: to.clone(),
@@ -45,7 +48,8 @@ pub(super) fn refund(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
         }));
     }
     let units = booking.not_given_back();
-    if !units.is_zero() {
+    // What failed is not asked for again until the customer says where to: nothing would be other.
+    if !units.is_zero() && (payment.refund_to.is_some() || booking.failed_refund().is_none()) {
         events.push(asked(booking, units, payment.refund_to.clone(), now));
     }
     events

@@ -175,8 +175,9 @@ fn a_refund_under_way_is_for_a_person_after_its_own_time_and_not_before() {
     assert_eq!(status(world.booking()), Status::Failed);
 }
 
+/// Row: C10
 #[test]
-fn a_refund_that_fails_is_for_a_person_and_never_counts_as_done() {
+fn a_refund_that_fails_is_for_a_person_and_goes_elsewhere_once_the_customer_says_so() {
     let mut world = refused_after_the_money(Some("0xme"));
     let id = refund_id(&world);
     world.tell(&refund_of(id, units(AMOUNT), 11, RefundState::Failed));
@@ -185,6 +186,114 @@ fn a_refund_that_fails_is_for_a_person_and_never_counts_as_done() {
     assert_eq!(stuck.reason, StuckWhy::Refused);
     assert_eq!(status(world.booking()), Status::Failing);
     assert_eq!(money(world.booking()), MoneyAxis::RefundDue);
+    // Nothing is asked again by itself: it would fail again.
+    assert_eq!(world.booking().payment.refunds.len(), 1);
+    assert_eq!(next_actions(world.booking()), [Action::Refund]);
+
+    world.said.clear();
+    give(&mut world, "0xother").unwrap();
+    assert!(world.booking().review.is_none());
+    assert_eq!(next_actions(world.booking()), []);
+    let sent = world.said.iter().filter_map(|effect| match effect {
+        Effect::Refund(m) => Some((m.refund_id != id, m.units, m.to.clone())),
+        _ => None,
+    });
+    assert_eq!(sent.collect::<Vec<_>>(), [(true, units(AMOUNT), Some("0xother".to_owned()))]);
+    // The failed one is told of once more; the new address stays.
+    world.tell(&refund_of(id, units(AMOUNT), 12, RefundState::Failed));
+    assert_eq!(world.booking().payment.refund_to.as_deref(), Some("0xother"));
+
+    let other = world.booking().payment.refunds[1].refund_id;
+    world.tell(&refund_of(other, units(AMOUNT), 13, RefundState::Confirmed));
+    assert_eq!(status(world.booking()), Status::Failed);
+    assert_eq!(money(world.booking()), MoneyAxis::Refunded);
+    assert!(world.booking().review.is_none());
+}
+
+#[test]
+fn a_refund_that_fails_after_the_booking_ended_is_asked_for_again_by_its_customer() {
+    let mut world = refused_after_the_money(None);
+    give(&mut world, "0xme").unwrap();
+    let id = refund_id(&world);
+    for seq in 11..14 {
+        let failed = world.booking().payment.refunds.last().unwrap().refund_id;
+        world.tell(&refund_of(failed, units(AMOUNT), seq, RefundState::Failed));
+        assert_eq!(world.booking().review.unwrap().why, ReviewWhy::Stuck);
+        assert_eq!(next_actions(world.booking()), [Action::Refund]);
+        // The same address may be right: the treasury may have been the reason.
+        give(&mut world, "0xme").unwrap();
+        assert!(world.booking().review.is_none());
+    }
+    assert_eq!(world.booking().payment.refunds.len(), 4);
+    let last = world.booking().payment.refunds[3].clone();
+    assert!(last.units == units(AMOUNT) && last.refund_id != id);
+    assert_eq!(status(world.booking()), Status::Failed);
+}
+
+#[test]
+fn of_two_refunds_each_is_late_in_its_own_time() {
+    let mut world = refused_after_the_money(Some("0xme"));
+    let first = refund_id(&world);
+    let began = world.now;
+    world.tell(&refund(first, AMOUNT, RefundState::Granted));
+    world.now += TimeDelta::hours(20);
+    world.said.clear();
+    world.tell(&settled(6, AMOUNT + 7));
+    // There is one timer, and what is set later must not put it off.
+    let wakes = |world: &World| {
+        let wakes = world.said.iter().filter_map(|effect| match effect {
+            Effect::WakeAt { deadline: Deadline::Refund, at } => Some(*at),
+            _ => None,
+        });
+        wakes.collect::<Vec<_>>()
+    };
+    assert_eq!(wakes(&world), [began + TimeDelta::hours(24)]);
+    world.now = began + TimeDelta::hours(24);
+    world.said.clear();
+    world.tell(&passed(Deadline::Refund));
+    let step = |world: &World| world.booking().review.unwrap().stuck.unwrap().step;
+    assert_eq!(step(&world), StuckStep::SendRefund { refund_id: first });
+    assert_eq!(wakes(&world), [began + TimeDelta::hours(44)]);
+    assert_eq!(world.tell(&passed(Deadline::Refund)), 0);
+    // The first arrives: nothing is late until the second is.
+    world.tell(&refund_of(first, units(AMOUNT), 15, RefundState::Confirmed));
+    assert!(world.booking().review.is_none());
+    world.now = began + TimeDelta::hours(44);
+    world.tell(&passed(Deadline::Refund));
+    let second = world.booking().payment.refunds[1].refund_id;
+    assert_eq!(step(&world), StuckStep::SendRefund { refund_id: second });
+}
+
+#[test]
+fn a_refund_that_arrives_hands_its_timer_to_the_next() {
+    let mut world = refused_after_the_money(Some("0xme"));
+    let began = world.now;
+    world.now += TimeDelta::hours(20);
+    world.tell(&settled(6, AMOUNT + 7));
+    world.said.clear();
+    let first = refund_id(&world);
+    world.tell(&refund_of(first, units(AMOUNT), 15, RefundState::Confirmed));
+    let wake = Effect::WakeAt { deadline: Deadline::Refund, at: began + TimeDelta::hours(44) };
+    assert_eq!(world.said, [wake]);
+}
+
+#[test]
+fn a_closing_that_overtakes_the_news_of_money_does_not_end_the_booking_without_it() {
+    let mut world = World::stay();
+    world.leg(0, 1, held());
+    world.tell(&prepared(AMOUNT));
+    world.ask(&CANCEL).unwrap();
+    world.leg(0, 2, gone(GoneWhy::Released));
+    let closing = Closing::Closed { received: units(AMOUNT), settled: Units::ZERO };
+    world.tell(&closed_at(5, closing));
+    assert_eq!(status(world.booking()), Status::Cancelling);
+    assert_eq!(money(world.booking()), MoneyAxis::RefundWaiting);
+    // What is older says less.
+    assert_eq!(world.tell(&seen(4, 1, false)), 0);
+    assert_eq!(status(world.booking()), Status::Cancelling);
+    world.tell(&settled(6, AMOUNT));
+    assert_eq!(world.booking().payment.refunds[0].units, units(AMOUNT));
+    assert_eq!(status(world.booking()), Status::Cancelled);
 }
 
 #[test]

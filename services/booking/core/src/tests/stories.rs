@@ -118,7 +118,7 @@ fn a_sold_out_leg_ends_the_booking_before_anything_is_payable() {
              8 leg wished Released v2
              9 CloseAsked { because: NeverShown }
             10 leg news #2: Gone { why: NeverMade }
-            11 PaymentClosed { closing: Closed { received: Units(0), settled: Units(0) } }
+            11 PaymentClosed { closing: Closed { received: Units(0), settled: Units(0) }, seq: 2 }
             12 Failed
             -> Failed, money None, next []
                says wake Payable in 600s
@@ -155,7 +155,7 @@ fn a_payment_that_never_comes_is_closed_before_the_booking_is_undone() {
              7 Payable
              8 DeadlinePassed { deadline: Pay }
              9 CloseAsked { because: NotPaid }
-            10 PaymentClosed { closing: Closed { received: Units(0), settled: Units(0) } }
+            10 PaymentClosed { closing: Closed { received: Units(0), settled: Units(0) }, seq: 2 }
             11 UnwindStarted { end: Failed, why: NotPaidInTime }
             12 leg wished Released v2
             13 leg news #2: Gone { why: Released }
@@ -193,7 +193,7 @@ fn money_that_settled_in_time_wins_over_the_deadline() {
              7 Payable
              8 DeadlinePassed { deadline: Pay }
              9 CloseAsked { because: NotPaid }
-            10 PaymentClosed { closing: AlreadySettled { settled: Units(80000000000000000) } }
+            10 PaymentClosed { closing: AlreadySettled { settled: Units(80000000000000000) }, seq: 2 }
             11 CommitStarted
             12 leg wished Confirmed v2
             -> Committing, money Settled, next []
@@ -256,7 +256,7 @@ fn a_refusal_after_the_money_came_gives_the_money_back() {
             12 UnwindStarted { end: Failed, why: SoldOut }
             13 leg wished Released v3
             14 CloseAsked { because: Undone }
-            15 PaymentClosed { closing: AlreadySettled { settled: Units(80000000000000000) } }
+            15 PaymentClosed { closing: AlreadySettled { settled: Units(80000000000000000) }, seq: 2 }
             16 RefundAsked { refund_id: 01a3185c-5000-838b-9993-2af16ca0d3be, units: Units(80000000000000000), to: None, by: None }
             17 leg news #3: Gone { why: NeverMade }
             18 Failed
@@ -480,7 +480,7 @@ fn a_customer_cancels_before_paying_and_cannot_cancel_twice() {
              9 leg wished Released v2
             10 CloseAsked { because: Undone }
             11 leg news #2: Gone { why: Released }
-            12 PaymentClosed { closing: Closed { received: Units(0), settled: Units(0) } }
+            12 PaymentClosed { closing: Closed { received: Units(0), settled: Units(0) }, seq: 2 }
             13 Cancelled
             -> Cancelled, money None, next []
                says wake Payable in 600s
@@ -520,7 +520,7 @@ fn what_cannot_be_undone_in_time_is_for_a_person_and_is_never_shown_as_done() {
              8 UnwindStarted { end: Cancelled, why: CancelledByCustomer }
              9 leg wished Released v2
             10 CloseAsked { because: Undone }
-            11 PaymentClosed { closing: Closed { received: Units(0), settled: Units(0) } }
+            11 PaymentClosed { closing: Closed { received: Units(0), settled: Units(0) }, seq: 2 }
             12 DeadlinePassed { deadline: Unwind }
             13 ReviewOpened { why: Stuck, stuck: Some(Stuck { step: ReleaseLeg { leg_id: LegId(00000000-0000-0000-0000-000000000100) }, reason: NoAnswer, attempts: 1 }) }
             14 leg news #2: Gone { why: Released }
