@@ -1,10 +1,12 @@
 //! Bodies of internal HTTP: what a service asks of another while it works.
 
+mod attention;
 mod cases;
 mod export;
 mod legs;
 mod support;
 
+pub use attention::{AttentionItem, AttentionKind, AttentionReply, SeenReply};
 pub use cases::{CasesReply, PaymentCase};
 pub use export::{ExportReply, ExportedEvent};
 pub use legs::{LookUpReply, LookUpRequest, ReferencesReply, SupplierReferences};
@@ -53,7 +55,7 @@ pub struct Traveller {
 }
 
 /// `GET /internal/bookings/{id}/travellers` of booking. Personal data.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TravellersReply {
     /// Who travels, the lead traveller first.

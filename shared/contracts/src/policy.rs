@@ -241,6 +241,18 @@ pub struct Support {
     /// How long the owners get to answer support.
     #[serde(deserialize_with = "duration")]
     pub owners_within: Duration,
+    /// How long a session of staff lasts while nobody uses it.
+    #[serde(deserialize_with = "duration")]
+    pub session_idle: Duration,
+    /// How long a session of staff lasts.
+    #[serde(deserialize_with = "duration")]
+    pub session_max: Duration,
+    /// Letters of each step of a replay of many, before the rest.
+    pub replay_ladder: Vec<u32>,
+    /// Letters a replay of many sends in a second.
+    pub replay_per_second: u32,
+    /// A replay of many stops by itself when more of its letters fail, in percent.
+    pub replay_failed_percent_max: u32,
 }
 
 impl Policy {
