@@ -7,7 +7,10 @@ use std::fmt;
 use ruint::aliases::{U256, U512};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::money::{Currency, Money, MoneyError, place_point};
+use crate::{
+    money::{Currency, Money, MoneyError, place_point},
+    mutants::mutant,
+};
 
 /// The name of an asset in the registry: `eth`, `usdc-ethereum`; lower case, digits and dashes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -164,7 +167,8 @@ impl Rate {
             .ok_or(MoneyError::OutOfRange)?;
         let below = scaled.checked_div(per_coin).ok_or(MoneyError::OutOfRange)?;
         let rest = scaled.checked_rem(per_coin).ok_or(MoneyError::OutOfRange)?;
-        let up = if rest.is_zero() { U512::ZERO } else { U512::from(1_u8) };
+        let up =
+            if rest.is_zero() || mutant("rounded_down") { U512::ZERO } else { U512::from(1_u8) };
         let units = below.checked_add(up).ok_or(MoneyError::OutOfRange)?;
         U256::checked_from_limbs_slice(units.as_limbs()).map(Units).ok_or(MoneyError::OutOfRange)
     }

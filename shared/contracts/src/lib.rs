@@ -12,6 +12,7 @@ pub mod mend;
 pub mod message;
 pub mod messages;
 pub mod money;
+pub mod mutants;
 pub mod offer;
 pub mod policy;
 pub mod routing;

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     messages::{WantedLeg, WantedPoints},
     money::Money,
+    mutants::mutant,
 };
 use uuid::Uuid;
 
@@ -31,8 +32,8 @@ pub fn decide(
     match command {
         Command::Accept(accept) => match state {
             // The same booking again is a repeat; its id is minted once per request.
-            Some(_) => Ok(Vec::new()),
-            None => accepted(accept, policy, now),
+            Some(_) if !mutant("accepted_again") => Ok(Vec::new()),
+            Some(_) | None => accepted(accept, policy, now),
         },
         Command::Cancel { agreed } => {
             let booking = state.as_deref().ok_or(Refusal::Unknown)?;
@@ -116,7 +117,7 @@ fn cancel(
     now: DateTime<Utc>,
 ) -> Result<Vec<Event>, Refusal> {
     let quote = cancel_quote(booking, now)?;
-    let named = agreed.map(|digest| digest == quote.digest);
+    let named = agreed.map(|digest| digest == quote.digest || mutant("any_fee_agreed"));
     match (named, quote.cancellation) {
         (Some(false), _) | (None, Some(_)) => {
             Err(Refusal::AgreementNeeded { quote: Box::new(quote) })

@@ -8,6 +8,7 @@ use contracts::{
         LegState, LegWanted, PaymentClose, PaymentPrepare, PaymentRefund, PointsWanted,
         RefundBasis,
     },
+    mutants::mutant,
 };
 use uuid::Uuid;
 
@@ -38,6 +39,7 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
     let wake = |deadline, at| vec![Effect::WakeAt { deadline, at }];
     let in_s = |seconds| recorded.at + TimeDelta::seconds(seconds);
     match &recorded.event {
+        Event::Accepted(_) if mutant("timers_forgotten") => Vec::new(),
         Event::Accepted(accepted) => vec![
             Effect::WakeAt { deadline: Deadline::Payable, at: accepted.payable_by },
             Effect::WakeAt { deadline: Deadline::Pay, at: accepted.pay_by },

@@ -2,12 +2,13 @@
 //! picture.
 
 use chrono::{DateTime, Utc};
+use contracts::mutants::mutant;
 
 use crate::{
     event::Event,
     fact::{Deadline, Fact},
     next, record,
-    state::{Booking, Phase, State},
+    state::{Booking, Leg, Phase, State},
 };
 
 /// Follow-ups of follow-ups end long before this; more is a loop in the rules.
@@ -18,8 +19,8 @@ const ROUNDS_MAX: usize = 12;
 pub fn learn(state: &State, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
     let Some(booking) = state else { return Vec::new() };
     let mut events = join(booking, fact, now);
-    if events.is_empty() {
-        return events;
+    if events.is_empty() || (booking.phase.is_closed() && mutant("deaf_when_closed")) {
+        return Vec::new();
     }
     if booking.phase == Phase::Pending {
         events.push(Event::HoldingStarted);
@@ -52,7 +53,8 @@ fn join(booking: &Booking, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
     let news = match fact {
         Fact::Leg(changed) => {
             let leg = booking.legs.iter().find(|leg| leg.leg_id == changed.leg_id);
-            leg.filter(|leg| changed.seq > leg.known.seq).map(|_| Event::LegNews {
+            let news = |leg: &&Leg| changed.seq > leg.known.seq || mutant("old_news_wins");
+            leg.filter(news).map(|_| Event::LegNews {
                 leg_id: changed.leg_id,
                 seq: changed.seq,
                 wanted_version: changed.wanted_version,

@@ -39,14 +39,16 @@ pub(crate) fn unwind(booking: &Booking, end: Phase, why: EndWhy) -> Vec<Event> {
         // Whatever somebody was to look at is undone now.
         events.push(Event::ReviewClosed);
     }
-    events.extend(booking.legs.iter().rev().filter_map(release));
-    let back = booking.cancellation.is_none_or(|c| c.points_back);
+    let forgotten = usize::from(contracts::mutants::mutant("one_leg_not_released"));
+    events.extend(booking.legs.iter().rev().skip(forgotten).filter_map(release));
+    let kept = contracts::mutants::mutant("points_kept");
+    let back = booking.cancellation.is_none_or(|c| c.points_back) && !kept;
     if let Some(points) = booking.points.filter(|p| back && p.wanted != WantedPoints::Released) {
         let version = points.wanted_version.saturating_add(1);
         events.push(Event::PointsWished { version, wanted: WantedPoints::Released });
     }
-    if booking.payment.asked.is_some() && !booking.payment.is_free() && !booking.payment.close_asked
-    {
+    let open = booking.payment.asked.is_some() && !booking.payment.close_asked;
+    if open && !booking.payment.is_free() && !contracts::mutants::mutant("payment_left_open") {
         events.push(Event::CloseAsked { because: close_because(booking.phase) });
     }
     events

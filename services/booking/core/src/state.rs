@@ -7,6 +7,7 @@ use contracts::{
     instruction::SignedInstruction,
     messages::{Closing, LegState, PointsState, RefundState, UndoFailing, WantedLeg, WantedPoints},
     money::Money,
+    mutants::mutant,
     offer::LegOrder,
 };
 use serde::{Deserialize, Serialize};
@@ -66,8 +67,10 @@ impl Booking {
     /// Settled money that is not ours and that no refund was asked for.
     #[must_use]
     pub fn not_given_back(&self) -> Units {
-        let due = self.payment.settled.saturating_sub(self.kept());
-        let live = self.payment.refunds.iter().filter(|refund| !refund.has_failed());
+        let kept = if mutant("fee_forgotten") { Units::ZERO } else { self.kept() };
+        let due = self.payment.settled.saturating_sub(kept);
+        let counts = |refund: &&Refund| !refund.has_failed() && !mutant("refund_asked_again");
+        let live = self.payment.refunds.iter().filter(counts);
         live.fold(due, |left, refund| left.saturating_sub(refund.units))
     }
 

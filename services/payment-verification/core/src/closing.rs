@@ -7,7 +7,10 @@
 //! goes back, and what was mined before is known by then.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::messages::{CloseBecause, Closing};
+use contracts::{
+    messages::{CloseBecause, Closing},
+    mutants::mutant,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -59,7 +62,8 @@ pub(crate) fn ask(payment: &Payment, because: CloseBecause, now: DateTime<Utc>) 
     if payment.closing.is_some() {
         return vec![];
     }
-    let nobody_paid = because == CloseBecause::NeverShown && payment.transfers.is_empty();
+    let nobody_paid = (because == CloseBecause::NeverShown && payment.transfers.is_empty())
+        || mutant("closed_without_reading");
     if payment.settled || payment.request.is_none() || nobody_paid {
         return vec![answer(payment)];
     }

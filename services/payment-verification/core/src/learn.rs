@@ -1,7 +1,7 @@
 //! What happened on the chain: always taken in, never refused, whatever the payment's phase.
 
 use chrono::{DateTime, Utc};
-use contracts::asset::Units;
+use contracts::{asset::Units, mutants::mutant};
 
 use crate::{
     chain::TransferKey,
@@ -38,7 +38,8 @@ fn directly(payment: &Payment, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
     match fact {
         Fact::TransferSeen(sighted) => seen(payment, sighted, now),
         Fact::BlockLeft { block, look } => {
-            if payment.left.get(block).is_some_and(|known| known >= look) {
+            if payment.left.get(block).is_some_and(|known| known >= look) || mutant("reorg_ignored")
+            {
                 return vec![];
             }
             with_changes(payment, Event::BlockLeft { block: *block, look: *look }, now)
@@ -79,7 +80,7 @@ fn with_changes(payment: &Payment, event: Event, now: DateTime<Utc>) -> Vec<Even
             Posted::Final(_) | Posted::Nothing | Posted::Reversed(_) => None,
         })
         .collect();
-    if !lost.is_empty() {
+    if !lost.is_empty() && !mutant("reversal_ignored") {
         let (transfers, units) = split(lost);
         let claimed = payment.settled || payment.closing.is_some();
         events.push(match claimed {
@@ -102,7 +103,7 @@ fn deep(payment: &Payment, head: u64, look: u64) -> Vec<Event> {
     let Some(request) = &payment.request else { return vec![] };
     let is_deep = |height: u64| {
         let depth = head.saturating_add(1).saturating_sub(height);
-        depth >= u64::from(request.confirmations)
+        depth >= u64::from(request.confirmations) || mutant("first_block_is_final")
     };
     let mut new = vec![];
     let mut again = vec![];
@@ -111,8 +112,8 @@ fn deep(payment: &Payment, head: u64, look: u64) -> Vec<Event> {
             continue;
         }
         match transfer.posted {
-            Posted::Final(_) => {}
-            Posted::Nothing => new.push((key.clone(), sighting.units)),
+            Posted::Final(_) if !mutant("finalised_again") => {}
+            Posted::Final(_) | Posted::Nothing => new.push((key.clone(), sighting.units)),
             Posted::Reversed(units) => again.push((key.clone(), units)),
         }
     }
@@ -138,7 +139,7 @@ fn what_final_money_means(payment: &Payment) -> Option<Event> {
     let request = payment.request.as_ref()?;
     let received = payment.final_units();
     let unclaimed = payment.book.credit_of(Account::Customer);
-    if payment.closing.is_some() {
+    if payment.closing.is_some() && !mutant("late_money_pays") {
         let due = !unclaimed.is_zero();
         return due.then_some(Event::CameLate { units: unclaimed, received });
     }
@@ -153,7 +154,7 @@ fn what_final_money_means(payment: &Payment) -> Option<Event> {
     pays.then(|| Event::Settled {
         price,
         dust: price.saturating_sub(received),
-        excess: received.saturating_sub(price),
+        excess: received.saturating_sub(if mutant("excess_forgotten") { received } else { price }),
         received,
     })
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use contracts::{
     asset::Units,
     messages::{RefundBasis, RefundState},
+    mutants::mutant,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -230,6 +231,7 @@ fn again(granted: &Refund, asked: &RefundAsked) -> Result<Vec<Event>, Refusal> {
         (_, None) => Ok(vec![]),
         (Some(known), Some(to)) if known.eq_ignore_ascii_case(to) => Ok(vec![]),
         (Some(_), Some(_)) => Err(Refusal::OtherRefund),
+        (None, Some(_)) if mutant("refund_address_dropped") => Ok(vec![]),
         (None, Some(to)) => {
             let change = RefundChange::AddressGiven { to: to.clone() };
             Ok(vec![Event::Refund { refund_id: asked.refund_id, change }])

@@ -1,7 +1,7 @@
 //! What happened out there, and what it means for an account. Facts are never refused.
 
 use chrono::{DateTime, Utc};
-use contracts::{ids::BookingId, money::Money};
+use contracts::{ids::BookingId, money::Money, mutants::mutant};
 
 use crate::{
     draft::Draft,
@@ -21,7 +21,7 @@ pub fn learn(account: &Account, fact: &Fact, policy: &Policy, now: DateTime<Utc>
             earn(&draft.account, booking_id, paid, policy.available_at(over_at), policy)
         }
         Fact::Cancelled { booking_id } | Fact::Failed { booking_id } => {
-            take_back(&draft.account, booking_id)
+            take_back(&draft.account, booking_id).filter(|_| !mutant("earned_points_stay"))
         }
         Fact::Completed { .. } | Fact::Due => None,
     };
@@ -40,7 +40,7 @@ fn earn(
 ) -> Option<Event> {
     let rule = Rule::Stay;
     let known = account.lots.contains_key(&LotId::Earned(rule, booking_id))
-        || account.barred.contains(&booking_id);
+        || (account.barred.contains(&booking_id) && !mutant("barred_forgotten"));
     let percent = policy.earn_percent;
     (!known).then(|| Event::Earned {
         booking_id,

@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use contracts::{
     messages::{CallbackClaim, EvidenceSource, GoneWhy, RefusedWhy, UndoFailedWhy, UndoFailing},
     money::Money,
+    mutants::mutant,
     offer::LegOrder,
 };
 use serde::{Deserialize, Serialize};
@@ -299,7 +300,7 @@ impl Reservation {
     }
 
     fn reach(&mut self, stage: Stage, shown: Shown) {
-        let after = self.stage.join(stage);
+        let after = if mutant("stale_read_wins") { stage } else { self.stage.join(stage) };
         if after != self.stage || self.shown.is_none() {
             self.shown = Some(shown);
         }
@@ -397,7 +398,8 @@ impl Reservation {
         let ended = self.open.map_or(self.first_seen_at, |open| open.ended_at());
         let twice = missing.first_asked_at < missing.last_asked_at;
         let lapsable = self.cancel_sent || self.stage < Stage::Confirmed;
-        twice && lapsable && missing.last_asked_at >= ended + policy.window()
+        let proven = twice && missing.last_asked_at >= ended + policy.window();
+        lapsable && (proven || mutant("missing_once_is_gone"))
     }
 
     /// Why it is gone, if it is.

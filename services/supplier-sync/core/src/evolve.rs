@@ -1,7 +1,10 @@
 //! Applies an event, no questions asked: it already happened.
 
 use chrono::{DateTime, Utc};
-use contracts::messages::{CallbackClaim, GoneWhy, UndoFailedWhy, WantedLeg};
+use contracts::{
+    messages::{CallbackClaim, GoneWhy, UndoFailedWhy, WantedLeg},
+    mutants::mutant,
+};
 
 use crate::{
     event::{Event, Outcome, Recorded, Seen},
@@ -126,6 +129,10 @@ fn hinted(
 ) {
     let after_exchange = leg.exchanges;
     change(leg, number, |attempt| {
+        if mutant("callback_is_state") && claim == Some(CallbackClaim::Gone) {
+            let about = attempt.reservations.get_mut(reference.unwrap_or_default());
+            about.into_iter().for_each(|r| r.stage = Stage::Gone { why: GoneWhy::Released });
+        }
         let before = attempt.hint.take();
         // What tells us nothing has been waiting for others, not for this one.
         let first_at = before.as_ref().filter(|hint| !attempt.is_echoed_by(hint));
@@ -177,7 +184,10 @@ fn answered(leg: &mut Leg, number: u32, outcome: &Outcome, at: DateTime<Utc>) {
         let about = exchange.reference.as_deref().unwrap_or_default();
         attempt.reservations.entry(about.to_owned()).and_modify(|r| r.cancel_sent = true);
     }
-    if let Outcome::Seen { reservations } = outcome {
+    let deaf = mutant("late_evidence_ignored") && leg.wanted == WantedLeg::Released;
+    if let Outcome::Seen { reservations } = outcome
+        && !deaf
+    {
         show(attempt, reservations);
     }
     match exchange.doing {
@@ -209,8 +219,9 @@ fn take(leg: &mut Leg, number: u32) -> Option<Exchange> {
 fn lease_ran_out(leg: &mut Leg, number: u32, at: DateTime<Utc>) {
     let Some(exchange) = take(leg, number) else { return };
     let until = exchange.lease_until;
+    let nothing = if mutant("lease_means_not_sent") { Outcome::NotSent } else { Outcome::Unknown };
     change(leg, exchange.attempt, |attempt| match exchange.doing {
-        Doing::Reserve { .. } => attempt.reserved(&Outcome::Unknown, until),
+        Doing::Reserve { .. } => attempt.reserved(&nothing, until),
         Doing::Confirm => attempt.moved(&exchange, Going::Buying, &Outcome::Unknown, until),
         Doing::Cancel => attempt.moved(&exchange, Going::Cancelling, &Outcome::Unknown, until),
         Doing::LookUp { .. } => attempt.look_failed(at),
@@ -231,6 +242,10 @@ impl Attempt {
     /// A reserve ended; the last byte of it left before `at`.
     fn reserved(&mut self, outcome: &Outcome, at: DateTime<Utc>) {
         match outcome {
+            Outcome::Unknown if mutant("no_answer_is_not_sent") => {
+                self.not_sent = Some(NotSent::again(self.not_sent, at));
+                return;
+            }
             Outcome::NotSent | Outcome::NoHandle => {
                 self.not_sent = Some(NotSent::again(self.not_sent, at));
                 return;
@@ -262,6 +277,12 @@ impl Attempt {
                 return;
             }
             Outcome::NoHandle => reservation.leave_open(open(OpenWhy::NoHandle)),
+            Outcome::Unknown if buying && mutant("purchase_assumed") => {
+                reservation.done(Stage::Confirmed, shown);
+            }
+            Outcome::Unknown if !buying && mutant("cancel_assumed") => {
+                reservation.done(Stage::Gone { why: GoneWhy::Released }, shown);
+            }
             Outcome::Unknown | Outcome::NotFound | Outcome::Seen { .. } => {
                 // A lease that ran out comes without an answer.
                 reservation.cancel_sent |= !buying;

@@ -2,7 +2,7 @@
 //! everything that was sent and is not proven gone.
 
 use chrono::{DateTime, Days, NaiveTime, Utc};
-use contracts::messages::WantedLeg;
+use contracts::{messages::WantedLeg, mutants::mutant};
 
 use crate::{
     evidence::{OpenWhy, Reservation, Stage},
@@ -142,7 +142,7 @@ fn hint_at(attempt: &Attempt, policy: &Policy) -> Option<DateTime<Utc>> {
 }
 
 fn sweep_at(leg: &Leg, attempt: &Attempt, policy: &Policy) -> Option<DateTime<Utc>> {
-    if attempt.is_proven_gone(policy) {
+    if attempt.is_proven_gone(policy) || mutant("never_swept") {
         return None;
     }
     let first = attempt.window_ends_at(policy)?;

@@ -3,7 +3,7 @@
 //! While anything that was sent is in doubt, only look-ups go out.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::messages::WantedLeg;
+use contracts::{messages::WantedLeg, mutants::mutant};
 use suppliers::dialect;
 
 use crate::{
@@ -93,7 +93,7 @@ fn case(leg: &Leg, policy: &Policy) -> Option<Event> {
 }
 
 fn begin(leg: &Leg, policy: &Policy, now: DateTime<Utc>) -> Option<Event> {
-    if leg.in_flight.is_some() {
+    if leg.in_flight.is_some() && !mutant("two_at_a_time") {
         return None;
     }
     if needs_attempt(leg, policy) {
@@ -125,7 +125,11 @@ fn needs_attempt(leg: &Leg, policy: &Policy) -> bool {
         WantedLeg::Confirmed => true,
         WantedLeg::Released => false,
     };
-    let dead = |attempt: &Attempt| attempt.proven_dead && attempt.reservations.is_empty();
+    let dead = |attempt: &Attempt| {
+        let dead = attempt.proven_dead
+            || (mutant("attempt_while_in_doubt") && attempt.unknown_since.is_some());
+        dead && attempt.reservations.is_empty()
+    };
     wanted && leg.attempts.len() < policy.attempts_max && leg.attempts.iter().all(dead)
 }
 
@@ -139,7 +143,7 @@ pub(crate) struct Sending<'a> {
 
 /// The next mutating exchange, if one is needed and none is in doubt.
 pub(crate) fn sending<'a>(leg: &'a Leg, policy: &Policy) -> Option<Sending<'a>> {
-    if leg.in_doubt_since(policy).is_some() {
+    if leg.in_doubt_since(policy).is_some() && !mutant("sent_while_in_doubt") {
         return None;
     }
     if leg.wanted == WantedLeg::Released {
@@ -148,7 +152,7 @@ pub(crate) fn sending<'a>(leg: &'a Leg, policy: &Policy) -> Option<Sending<'a>> 
     let Some(chosen) = leg.chosen(policy) else { return reserve(leg) };
     let (_, reference, reservation) = chosen;
     let buyable = reservation.stage == Stage::Held
-        && reservation.content.is_some()
+        && (reservation.content.is_some() || mutant("bought_unread"))
         && reservation.refused_to_sell().is_none()
         && !leg.is_mismatched(reference, reservation);
     if leg.wanted == WantedLeg::Confirmed && buyable {

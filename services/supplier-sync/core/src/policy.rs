@@ -1,7 +1,7 @@
 //! What the core needs of the policy: one supplier's times.
 
 use chrono::TimeDelta;
-use contracts::{policy::SupplierPolicy, supplier::Supplier};
+use contracts::{mutants::mutant, policy::SupplierPolicy, supplier::Supplier};
 
 use crate::state::Doing;
 
@@ -72,6 +72,9 @@ impl Policy {
     /// From the end of sending until "not found" means something.
     #[must_use]
     pub fn window(&self) -> TimeDelta {
+        if mutant("window_without_visibility") {
+            return self.answer_within_max;
+        }
         self.answer_within_max + self.visible_after_max
     }
 

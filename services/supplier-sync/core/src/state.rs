@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     ids::{BookingId, LegId},
     messages::{CallbackClaim, EvidenceSource, LegState, UndoFailing, WantedLeg},
+    mutants::mutant,
     offer::LegOrder,
 };
 use serde::{Deserialize, Serialize};
@@ -271,7 +272,7 @@ impl Leg {
     #[must_use]
     pub fn is_mismatched(&self, reference: &str, reservation: &Reservation) -> bool {
         let needed = if self.is_told_confirmed(reference) { 2 } else { 1 };
-        reservation.odd_reads >= needed
+        reservation.odd_reads >= needed && !mutant("mismatch_ignored")
     }
 
     /// Since when something that was sent is unresolved; while it is, only look-ups go out.
@@ -388,7 +389,8 @@ impl Attempt {
     #[must_use]
     pub fn death(&self, policy: &Policy) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
         let Blind::NotFound { first_asked_at, last_asked_at } = self.blind else { return None };
-        let late_enough = self.window_ends_at(policy).is_some_and(|end| last_asked_at >= end);
+        let late_enough = self.window_ends_at(policy).is_some_and(|end| last_asked_at >= end)
+            || mutant("not_found_trusted_early");
         let twice = first_asked_at < last_asked_at;
         (self.reservations.is_empty() && twice && late_enough)
             .then_some((first_asked_at, last_asked_at))
@@ -401,7 +403,8 @@ impl Attempt {
     #[must_use]
     pub fn is_proven_gone(&self, policy: &Policy) -> bool {
         let Some(window_end) = self.window_ends_at(policy) else { return true };
-        let looked = self.looks.whole_asked_at.is_some_and(|at| at >= window_end);
+        let looked = self.looks.whole_asked_at.is_some_and(|at| at >= window_end)
+            || mutant("refusal_ends_it");
         let said = match self.blind {
             Blind::Refused { .. } => true,
             Blind::NotSent | Blind::Unknown | Blind::NotFound { .. } => {

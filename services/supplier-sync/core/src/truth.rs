@@ -1,8 +1,11 @@
 //! What the booking is told: what is true of the leg, in the words of the contract.
 
 use chrono::{DateTime, Utc};
-use contracts::messages::{
-    EvidenceSource, GoneWhy, LegEvidence, LegState, RefusedWhy, UndoFailing, WantedLeg,
+use contracts::{
+    messages::{
+        EvidenceSource, GoneWhy, LegEvidence, LegState, RefusedWhy, UndoFailing, WantedLeg,
+    },
+    mutants::mutant,
 };
 
 use crate::{
@@ -194,7 +197,8 @@ fn released(leg: &Leg, policy: &Policy) -> Option<LegState> {
     if leg.is_mutating() {
         return None;
     }
-    if let Some((_, reference, reservation)) = leg.live(policy).next() {
+    let live = leg.live(policy).next().filter(|_| !mutant("told_gone_too_early"));
+    if let Some((_, reference, reservation)) = live {
         return being_released(leg, policy, reference, reservation);
     }
     if let Some(since) = leg.in_doubt_since(policy) {

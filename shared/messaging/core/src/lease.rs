@@ -5,6 +5,7 @@
 //! instant is when it is due. Nobody has to say that he is gone.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use contracts::mutants::mutant;
 
 /// How long a sweep owns the rows that it took.
 ///
@@ -21,5 +22,6 @@ pub fn is_due(available_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
 /// The instant to which a row's `available_at` is moved when it is taken.
 #[must_use]
 pub fn leased_until(now: DateTime<Utc>) -> DateTime<Utc> {
-    now.checked_add_signed(LEASE_FOR).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    let lease_for = if mutant("leased_for_ever") { TimeDelta::MAX } else { LEASE_FOR };
+    now.checked_add_signed(lease_for).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }

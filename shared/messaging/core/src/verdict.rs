@@ -1,5 +1,6 @@
 //! What a delivery is, given what its consumer remembers of the message.
 
+use contracts::mutants::mutant;
 use serde::{Deserialize, Serialize};
 
 /// How far a consumer came with a message.
@@ -73,9 +74,15 @@ pub enum Verdict {
 /// here.
 #[must_use]
 pub fn verdict(delivery: Delivery, seen: Option<Seen>, marks_max: u32) -> Verdict {
+    let seen = seen.filter(|_| !mutant("inbox_skipped"));
     let marks = match seen {
         None => 0,
         Some(row) => match (row.state, row.attempt) {
+            (State::Done, Some(ended))
+                if mutant("replayed_when_done") && delivery.attempt > ended =>
+            {
+                0
+            }
             (State::Done, _) => return Verdict::Repeat,
             (State::Waiting | State::Dead, Some(ended)) if delivery.attempt <= ended => {
                 return Verdict::Repeat;

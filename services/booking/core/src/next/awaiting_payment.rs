@@ -1,7 +1,10 @@
 //! Everything is held, the clock runs: money final starts the commitment, silence ends the booking.
 
 use chrono::{DateTime, Utc};
-use contracts::messages::{CloseBecause, Closing};
+use contracts::{
+    messages::{CloseBecause, Closing},
+    mutants::mutant,
+};
 
 use super::{committing, lost_leg, unwind};
 use crate::{
@@ -24,11 +27,13 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     }
     // Once closing was asked for, its answer decides: money that is told of meanwhile may have come
     // after it.
-    if payment.is_settled() && !payment.close_asked {
+    let settled = payment.is_settled() || (payment.complete && mutant("paid_on_sight"));
+    if settled && !payment.close_asked {
         return committing::start(booking, now);
     }
     let passed = &booking.deadlines.passed;
-    if passed.contains(&Deadline::Pay) && !payment.complete && !payment.close_asked {
+    let unpaid = passed.contains(&Deadline::Pay) && !mutant("never_too_late_to_pay");
+    if unpaid && !payment.complete && !payment.close_asked {
         // payment-verification alone decides that money did not come.
         return vec![Event::CloseAsked { because: CloseBecause::NotPaid }];
     }

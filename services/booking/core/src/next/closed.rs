@@ -1,7 +1,7 @@
 //! Over; facts are still learnt, and late money goes back.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::{asset::Units, ids::derive};
+use contracts::{asset::Units, ids::derive, mutants::mutant};
 
 use crate::{
     event::Event,
@@ -32,7 +32,7 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
 /// that is known.
 pub(super) fn refund(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     let payment = &booking.payment;
-    if payment.close_asked && payment.closing.is_none() {
+    if payment.close_asked && payment.closing.is_none() && !mutant("refund_before_closing") {
         return Vec::new();
     }
     let mut events = Vec::new();
@@ -49,7 +49,8 @@ pub(super) fn refund(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     }
     let units = booking.not_given_back();
     // What failed is not asked for again until the customer says where to: nothing would be other.
-    if !units.is_zero() && (payment.refund_to.is_some() || booking.failed_refund().is_none()) {
+    let may_arrive = payment.refund_to.is_some() || booking.failed_refund().is_none();
+    if !units.is_zero() && may_arrive && !mutant("refund_not_asked") {
         events.push(asked(booking, units, payment.refund_to.clone(), now));
     }
     events

@@ -1,7 +1,10 @@
 //! Money is final: legs are bought in the order that keeps the undo cheap.
 
 use chrono::{DateTime, Utc};
-use contracts::messages::{WantedLeg, WantedPoints};
+use contracts::{
+    messages::{WantedLeg, WantedPoints},
+    mutants::mutant,
+};
 
 use super::{lost_leg, unwind};
 use crate::{
@@ -27,7 +30,7 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     }
     if booking.legs.iter().all(Leg::is_confirmed) {
         let mut events = vec![Event::Confirmed];
-        if let Some(points) = booking.points {
+        if let Some(points) = booking.points.filter(|_| !mutant("points_not_captured")) {
             let version = points.wanted_version.saturating_add(1);
             events.push(Event::PointsWished { version, wanted: WantedPoints::Captured });
         }
@@ -58,7 +61,7 @@ fn wave(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
         left.retain(|leg| leg.cancels_free(now));
     } else {
         left.sort_by_key(|leg| leg.cancel_fee(now).minor);
-        left.truncate(1);
+        left.truncate(if mutant("all_bought_at_once") { left.len() } else { 1 });
     }
     let buy = |leg: &&Leg| Event::LegWished {
         leg_id: leg.leg_id,
