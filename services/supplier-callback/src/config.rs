@@ -12,6 +12,7 @@ use contracts::{
     supplier::Supplier,
 };
 use secrecy::{ExposeSecret as _, SecretString};
+use suppliers::dialect;
 
 /// What a supplier-callback process is told by its environment.
 #[derive(Debug, Clone)]
@@ -26,7 +27,8 @@ pub struct Config {
     pub amqp_url: SecretString,
     /// Before every exchange and queue name; empty in production.
     pub amqp_prefix: String,
-    /// What each supplier signs with; more than one while secrets are rotated.
+    /// What each supplier signs with; more than one while secrets are rotated. Of a supplier that
+    /// has none, nothing is believed.
     pub secrets: BTreeMap<Supplier, Vec<SecretString>>,
     /// Where it is asked whose a reference is.
     pub supplier_sync_url: String,
@@ -56,6 +58,12 @@ impl ReadConfig for Config {
         {
             vars.problem::<()>(seal_key, error.to_string());
         }
+        let secrets = Supplier::ALL.into_iter().filter_map(|s| Some((s, secrets(vars, s)?)));
+        let secrets: BTreeMap<Supplier, Vec<SecretString>> = secrets.collect();
+        if secrets.is_empty() {
+            let key = "SUPPLIER_CALLBACK_RAPID_SECRETS";
+            vars.problem::<()>(key, "is not set, nor any other supplier's");
+        }
         vars.finish(Self {
             http_addr: vars.addr("SUPPLIER_CALLBACK_HTTP_ADDR"),
             database_url: vars.secret("SUPPLIER_CALLBACK_DATABASE_URL"),
@@ -63,7 +71,7 @@ impl ReadConfig for Config {
             migrate_database_url: vars.optional_secret("SUPPLIER_CALLBACK_MIGRATE_DATABASE_URL"),
             amqp_url: vars.secret("SUPPLIER_CALLBACK_AMQP_URL"),
             amqp_prefix: vars.optional("SUPPLIER_CALLBACK_AMQP_PREFIX").unwrap_or_default(),
-            secrets: Supplier::ALL.into_iter().map(|s| (s, secrets(vars, s))).collect(),
+            secrets,
             supplier_sync_url: vars.url("SUPPLIER_CALLBACK_SUPPLIER_SYNC_URL"),
             internal_token: vars.secret("SUPPLIER_CALLBACK_INTERNAL_TOKEN"),
             token_public_keys: vars.list("SUPPLIER_CALLBACK_TOKEN_PUBLIC_KEYS"),
@@ -81,16 +89,15 @@ impl ReadConfig for Config {
 
 /// Reads `SUPPLIER_CALLBACK_<SUPPLIER>_SECRETS`; one that cannot be a secret would be a 401 for
 /// ever.
-fn secrets(vars: &Vars<'_>, supplier: Supplier) -> Vec<SecretString> {
+fn secrets(vars: &Vars<'_>, supplier: Supplier) -> Option<Vec<SecretString>> {
     let key = format!("SUPPLIER_CALLBACK_{}_SECRETS", supplier.word().to_ascii_uppercase());
-    let list = vars.secret(&key);
+    let list = vars.optional_secret(&key)?;
     let secrets: Vec<SecretString> =
         list.expose_secret().split(',').map(|s| s.trim().to_owned().into()).collect();
-    let given = !list.expose_secret().is_empty();
-    if given && !secrets.iter().all(suppliers::callback::is_secret) {
-        vars.problem::<()>(&key, "must be `whsec_` and base64 of 24 to 64 bytes, comma-separated");
+    if !secrets.iter().all(|secret| dialect(supplier).is_callback_secret(secret)) {
+        vars.problem::<()>(&key, "must be secrets of the supplier's form, comma-separated");
     }
-    secrets
+    Some(secrets)
 }
 
 #[cfg(test)]

@@ -55,6 +55,11 @@ impl Accounts {
         Ok(Self { accounts })
     }
 
+    /// The suppliers that we sell.
+    pub(crate) fn suppliers(&self) -> impl Iterator<Item = Supplier> {
+        self.accounts.keys().copied()
+    }
+
     /// Our account at a supplier; nothing when the process was told of none.
     pub(crate) fn of(&self, supplier: Supplier) -> Option<&Account> {
         self.accounts.get(&supplier)

@@ -40,7 +40,7 @@ pub struct Config {
     pub token_issuer: String,
     /// What seals journalled requests and replies; the first key seals, all open.
     pub seal_keys: SecretString,
-    /// Our account at each supplier.
+    /// Our account at each supplier that we sell; never empty.
     pub accounts: BTreeMap<Supplier, Account>,
     pub policy: Arc<Policy>,
     pub telemetry: TelemetryConfig,
@@ -76,6 +76,11 @@ impl ReadConfig for Config {
         {
             vars.problem::<()>("SUPPLIER_SYNC_SEAL_KEY", error.to_string());
         }
+        let accounts: BTreeMap<Supplier, Account> =
+            Supplier::ALL.into_iter().filter_map(|s| Some((s, account(vars, s)?))).collect();
+        if accounts.is_empty() {
+            vars.problem::<()>("SUPPLIER_SYNC_RAPID_URL", "is not set, nor any other supplier's");
+        }
         vars.finish(Self {
             http_addr: vars.addr("SUPPLIER_SYNC_HTTP_ADDR"),
             database_url: vars.secret("SUPPLIER_SYNC_DATABASE_URL"),
@@ -90,7 +95,7 @@ impl ReadConfig for Config {
             token_public_keys: vars.list("SUPPLIER_SYNC_TOKEN_PUBLIC_KEYS"),
             token_issuer: vars.required("SUPPLIER_SYNC_TOKEN_ISSUER"),
             seal_keys,
-            accounts: Supplier::ALL.into_iter().map(|s| (s, account(vars, s))).collect(),
+            accounts,
             policy: Arc::new(policy),
             telemetry: vars.telemetry("SUPPLIER_SYNC"),
         })
@@ -101,18 +106,21 @@ impl ReadConfig for Config {
     }
 }
 
-/// Reads `SUPPLIER_SYNC_<SUPPLIER>_…`.
-fn account(vars: &Vars<'_>, supplier: Supplier) -> Account {
+/// Reads `SUPPLIER_SYNC_<SUPPLIER>_…`; a supplier without an address is not sold, and nothing else
+/// is read of it.
+fn account(vars: &Vars<'_>, supplier: Supplier) -> Option<Account> {
     let prefix = format!("SUPPLIER_SYNC_{}", supplier.word().to_ascii_uppercase());
-    Account {
-        url: vars.url(&format!("{prefix}_URL")),
+    let address = format!("{prefix}_URL");
+    vars.optional(&address)?;
+    Some(Account {
+        url: vars.url(&address),
         key: vars.required(&format!("{prefix}_KEY")),
         secret: vars.secret(&format!("{prefix}_SECRET")),
         email: vars.required(&format!("{prefix}_EMAIL")),
         customer_ip: vars.required(&format!("{prefix}_CUSTOMER_IP")),
         country_code: vars.required(&format!("{prefix}_COUNTRY_CODE")),
         language: vars.required(&format!("{prefix}_LANGUAGE")),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -128,6 +136,12 @@ mod tests {
     fn the_sample_names_every_key_and_no_other() {
         let config = check_sample::<Config>(SAMPLE).unwrap();
         assert_eq!(config.accounts.keys().copied().collect::<Vec<_>>(), Supplier::ALL);
+    }
+
+    #[test]
+    fn some_supplier_has_to_be_sold() {
+        let problems = Config::from_vars(&Vars::new(&|_| None)).unwrap_err().to_string();
+        assert!(problems.contains("nor any other supplier's"), "{problems}");
     }
 
     #[test]

@@ -145,8 +145,9 @@ async fn fresh(app: &App, known: Option<&ShownOffers>) -> Result<Option<ShownOff
 }
 
 async fn ask_all(app: &App, search: &StaySearch, by: Instant) -> Result<ShownOffers, StoreError> {
-    let asked = Supplier::ALL
-        .into_iter()
+    let asked = app
+        .accounts
+        .suppliers()
         .map(|supplier| async move { (supplier, ask(app, supplier, search, by).await) });
     let mut suppliers = Vec::new();
     let mut offers = Vec::new();

@@ -42,11 +42,11 @@ struct Flags {
     #[arg(long)]
     rapid_capacity_per_minute: Option<u64>,
     /// Where Rapid pushes its notifications (http only); nowhere when left out
-    #[arg(long, requires = "callback_secret")]
-    callback_url: Option<String>,
+    #[arg(long, requires = "rapid_callback_secret")]
+    rapid_callback_url: Option<String>,
     /// Standard Webhooks secret of the notifications (base64, `whsec_` allowed)
     #[arg(long)]
-    callback_secret: Option<String>,
+    rapid_callback_secret: Option<String>,
     /// Pause before the first repetition of a push, in milliseconds; doubles each time
     #[arg(long, default_value_t = 500)]
     callback_retry_ms: u64,
@@ -81,12 +81,13 @@ async fn main() -> anyhow::Result<()> {
 
 impl Flags {
     fn into_config(self) -> Config {
-        let callback =
-            self.callback_url.zip(self.callback_secret).map(|(url, secret)| CallbackConfig {
+        let callback = |url: Option<String>, secret: Option<String>| {
+            url.zip(secret).map(|(url, secret)| CallbackConfig {
                 retry_after: Duration::from_millis(self.callback_retry_ms),
                 attempts: self.callback_attempts,
                 ..CallbackConfig::new(url, secret)
-            });
+            })
+        };
         let mut rates = RatesConfig::default();
         rates.prices.extend(self.rates);
         Config {
@@ -98,7 +99,7 @@ impl Flags {
                 price_check_link_for: Duration::from_millis(self.rapid_price_check_link_ms),
                 book_link_for: Duration::from_millis(self.rapid_book_link_ms),
                 capacity_per_minute: self.rapid_capacity_per_minute,
-                callback,
+                callback: callback(self.rapid_callback_url, self.rapid_callback_secret),
             },
             rates,
             treasury: TreasuryConfig {

@@ -1,10 +1,11 @@
-//! The control interface of the supplier's double: what really exists, faults, units, plants.
+//! The control interface of a supplier's double: what really exists, faults, units, plants.
 
 use anyhow::Context as _;
+use contracts::supplier::Supplier;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// The Rapid double, steered and asked from outside.
+/// A supplier's double, steered and asked from outside.
 #[derive(Debug, Clone)]
 pub struct Double {
     base: String,
@@ -66,14 +67,14 @@ impl SupplierTruth {
 }
 
 impl Double {
-    /// The double behind the doubles' base URL.
+    /// A supplier's double behind the doubles' base URL.
     ///
     /// # Panics
     /// When no HTTP client can be made.
     #[must_use]
-    pub fn at(doubles: &str) -> Self {
+    pub fn of(supplier: Supplier, doubles: &str) -> Self {
         let http = reqwest::Client::builder().no_proxy().build();
-        Self { base: format!("{doubles}/rapid"), http: http.unwrap() }
+        Self { base: format!("{doubles}/{supplier}"), http: http.unwrap() }
     }
 
     /// # Errors

@@ -75,14 +75,27 @@ fn value(
         "INSTRUCTION_KEY" => keys.instruction_seed.clone(),
         "XPUB" => keys.xpub.clone(),
         "SEAL_KEY" => seal_key(service, shipped, keys)?,
-        "RAPID_SECRETS" => keys.webhook_secret.clone(),
-        "RAPID_KEY" | "RAPID_API_KEY" => keys.rapid_key.clone(),
-        "RAPID_SECRET" | "RAPID_SHARED_SECRET" => keys.rapid_secret.clone(),
         "TELEMETRY_SHARE" => places.share.to_string(),
-        _ => places
-            .addresses
-            .iter()
-            .fold(shipped.to_owned(), |value, (compose, here)| value.replace(compose, here)),
+        _ => match of_supplier(own, keys) {
+            Some(secret) => secret.to_owned(),
+            None => places
+                .addresses
+                .iter()
+                .fold(shipped.to_owned(), |value, (compose, here)| value.replace(compose, here)),
+        },
+    })
+}
+
+/// `<SUPPLIER>_KEY` and the like.
+fn of_supplier<'a>(own: &str, keys: &'a Keys) -> Option<&'a str> {
+    keys.suppliers.iter().find_map(|(supplier, keys)| {
+        let word = supplier.word().to_ascii_uppercase();
+        match own.strip_prefix(&word)? {
+            "_KEY" => Some(keys.key.as_str()),
+            "_SECRET" => Some(keys.secret.as_str()),
+            "_SECRETS" => keys.webhook_secret.as_deref(),
+            _ => None,
+        }
     })
 }
 

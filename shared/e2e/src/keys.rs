@@ -1,6 +1,6 @@
 //! The keys of one stack: made once, kept in its folder, handed out only to whom they belong.
 
-use std::{os::unix::fs::OpenOptionsExt as _, path::Path, time::Duration};
+use std::{collections::BTreeMap, os::unix::fs::OpenOptionsExt as _, path::Path, time::Duration};
 
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -10,6 +10,7 @@ use bitcoin::{
     secp256k1::Secp256k1,
 };
 use chassis::{auth::Signer, sign::SigningKey};
+use contracts::supplier::Supplier;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
@@ -32,11 +33,34 @@ pub(crate) struct Keys {
     pub(crate) supplier_callback_seal: String,
     /// Deposit addresses come from it. Its private half was dropped as soon as it was made.
     pub(crate) xpub: String,
-    /// Shared with the Rapid double.
-    pub(crate) rapid_key: String,
-    pub(crate) rapid_secret: String,
-    /// Signs the double's notifications.
-    pub(crate) webhook_secret: String,
+    /// Shared with each supplier's double.
+    pub(crate) suppliers: BTreeMap<Supplier, SupplierKeys>,
+}
+
+/// Our account at the double of a supplier.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct SupplierKeys {
+    pub(crate) key: String,
+    pub(crate) secret: String,
+    /// Signs the double's callbacks; nothing where the supplier pushes none.
+    pub(crate) webhook_secret: Option<String>,
+}
+
+impl SupplierKeys {
+    /// Keys of the form that the supplier gives out.
+    fn generate(supplier: Supplier) -> Self {
+        let hex = hex::encode(rand::random::<[u8; 20]>());
+        match supplier {
+            Supplier::Rapid => Self {
+                key: hex::encode(rand::random::<[u8; 12]>()),
+                secret: hex,
+                webhook_secret: Some(format!(
+                    "whsec_{}",
+                    STANDARD.encode(rand::random::<[u8; 32]>())
+                )),
+            },
+        }
+    }
 }
 
 impl Keys {
@@ -49,9 +73,7 @@ impl Keys {
             supplier_sync_seal: random(),
             supplier_callback_seal: random(),
             xpub: xpub()?,
-            rapid_key: hex::encode(rand::random::<[u8; 12]>()),
-            rapid_secret: hex::encode(rand::random::<[u8; 20]>()),
-            webhook_secret: format!("whsec_{}", random()),
+            suppliers: Supplier::ALL.map(|s| (s, SupplierKeys::generate(s))).into(),
         })
     }
 

@@ -209,22 +209,21 @@ impl Layout {
         args
     }
 
+    /// Every supplier's double has the same flags, the last two where it pushes callbacks.
     fn doubles(&self, keys: &Keys) -> Vec<String> {
-        let callback = format!("{}/v1/callbacks/rapid", self.url("supplier-callback"));
-        let mut args = words(&[
-            "--listen",
-            &self.address(DOUBLES),
-            "--rapid-key",
-            &keys.rapid_key,
-            "--rapid-secret",
-            &keys.rapid_secret,
-            "--callback-url",
-            &callback,
-            "--callback-secret",
-            &keys.webhook_secret,
-            "--evm-rpc",
-            &self.url(NODE),
-        ]);
+        let (address, node) = (self.address(DOUBLES), self.url(NODE));
+        let mut args = words(&["--listen", &address, "--evm-rpc", &node]);
+        for (supplier, keys) in &keys.suppliers {
+            let mut give =
+                |flag, value: &str| args.extend([format!("--{supplier}-{flag}"), value.into()]);
+            give("key", &keys.key);
+            give("secret", &keys.secret);
+            if let Some(secret) = &keys.webhook_secret {
+                let service = self.url("supplier-callback");
+                give("callback-url", &format!("{service}/v1/callbacks/{supplier}"));
+                give("callback-secret", secret);
+            }
+        }
         args.extend(self.doubles_args.iter().cloned());
         args
     }

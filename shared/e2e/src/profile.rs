@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-use contracts::policy::Policy;
+use contracts::{policy::Policy, supplier::Supplier};
 use serde::{Deserialize, Serialize};
 
 /// A set of durations.
@@ -18,7 +18,7 @@ pub enum Profile {
     Demo,
 }
 
-/// (table, key, value as TOML)
+/// (table, key, value as TOML); `supplier.*` is every supplier's.
 type Change = (&'static str, &'static str, &'static str);
 
 const FAST: &[Change] = &[
@@ -34,11 +34,11 @@ const FAST: &[Change] = &[
     ("booking", "commit_for_max", r#""20s""#),
     ("booking", "unwind_for_max", r#""20s""#),
     ("booking", "review_for_max", r#""60s""#),
-    ("supplier.rapid", "answer_within_max", r#""2s""#),
-    ("supplier.rapid", "visible_after_max", r#""1s""#),
-    ("supplier.rapid", "ladder", r#"["200ms", "400ms", "800ms", "1s", "2s"]"#),
-    ("supplier.rapid", "sweep", r#"["4s", "10s", "30s"]"#),
-    ("supplier.rapid", "retry_not_sent_for", r#""6s""#),
+    ("supplier.*", "answer_within_max", r#""2s""#),
+    ("supplier.*", "visible_after_max", r#""1s""#),
+    ("supplier.*", "ladder", r#"["200ms", "400ms", "800ms", "1s", "2s"]"#),
+    ("supplier.*", "sweep", r#"["4s", "10s", "30s"]"#),
+    ("supplier.*", "retry_not_sent_for", r#""6s""#),
     ("payment", "watch_every", r#""200ms""#),
     ("payment", "grace", r#""2s""#),
     ("payment", "head_age_max", r#""30s""#),
@@ -81,18 +81,31 @@ impl Profile {
         };
         policy.insert("profile".to_owned(), self.name().into());
         for (table, key, value) in changes {
-            let mut at = &mut policy;
-            for part in table.split('.') {
-                at = at.get_mut(part).and_then(toml::Value::as_table_mut).expect(table);
+            for table in tables(table) {
+                change(&mut policy, &table, key, value);
             }
-            let old = at.get_mut(key).unwrap_or_else(|| panic!("no {table}.{key}"));
-            let line: toml::Table = toml::from_str(&format!("value = {value}")).unwrap();
-            *old = line["value"].clone();
         }
         let text = toml::to_string(&policy).unwrap();
         Policy::parse(&text).expect("the profile is a policy");
         text
     }
+}
+
+fn tables(named: &str) -> Vec<String> {
+    match named.strip_suffix(".*") {
+        Some(of) => Supplier::ALL.map(|supplier| format!("{of}.{supplier}")).into(),
+        None => vec![named.to_owned()],
+    }
+}
+
+fn change(policy: &mut toml::Table, table: &str, key: &str, value: &str) {
+    let mut at = policy;
+    for part in table.split('.') {
+        at = at.get_mut(part).and_then(toml::Value::as_table_mut).expect(table);
+    }
+    let old = at.get_mut(key).unwrap_or_else(|| panic!("no {table}.{key}"));
+    let line: toml::Table = toml::from_str(&format!("value = {value}")).unwrap();
+    *old = line["value"].clone();
 }
 
 impl FromStr for Profile {

@@ -4,6 +4,8 @@
 #![warn(missing_docs)]
 #![warn(clippy::as_conversions, clippy::float_arithmetic, clippy::wildcard_enum_match_arm)]
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use contracts::{
     ids::LegId,
@@ -70,6 +72,29 @@ pub struct Known<'a> {
     pub handle: Option<&'a str>,
 }
 
+/// What an exchange with a supplier is for. Most suppliers want one call for each, some want
+/// several.
+#[derive(Debug, Clone, Copy)]
+pub enum Ask<'a> {
+    /// Holds or buys.
+    Reserve(Reserve<'a>),
+    /// Buys what is held.
+    Confirm(Known<'a>),
+    /// Cancels what is held or bought.
+    Cancel(Known<'a>),
+    /// Asks what exists.
+    LookUp(Known<'a>),
+}
+
+/// One more call of the same exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextCall {
+    /// What is asked.
+    pub request: HttpRequest,
+    /// How long to wait before it is sent.
+    pub after: Duration,
+}
+
 /// What a reply answers.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
@@ -79,6 +104,8 @@ pub struct Asked<'a> {
     pub client_reference: &'a str,
     /// Of a reserve: whether a hold was asked for.
     pub hold: bool,
+    /// The replies to the calls before, oldest first, where the exchange took several.
+    pub earlier: &'a [HttpReply],
 }
 
 /// One supplier: how to ask it, and what its answers mean.
@@ -159,8 +186,39 @@ pub trait Dialect: Send + Sync {
     /// Ours comes first because it also shows a second reservation made under it.
     fn lookup(&self, access: &Access, now: DateTime<Utc>, known: &Known<'_>) -> HttpRequest;
 
-    /// Says what came of a reserve, confirm, cancel or look-up.
+    /// Goes on with an exchange that takes more than one call; nothing when the last of `replies` is
+    /// the one to read.
+    ///
+    /// `replies` are all so far, oldest first, at least one. A supplier that does everything in one
+    /// call never goes on.
+    fn go_on(
+        &self,
+        _access: &Access,
+        _now: DateTime<Utc>,
+        _ask: &Ask<'_>,
+        _replies: &[HttpReply],
+    ) -> Option<NextCall> {
+        None
+    }
+
+    /// Says what came of a reserve, confirm, cancel or look-up, from how far its last call got.
     fn read(&self, asked: &Asked<'_>, sent: &Sent) -> Answer;
+
+    /// Whether a hold here is a purchase that can be cancelled free: the supplier holds nothing
+    /// without selling it. What is asked to be held is then bought, and to confirm it asks nothing
+    /// of the supplier.
+    ///
+    /// Such a dialect says `holdable` of what can be cancelled free at all; whether that is for
+    /// long enough, the policy's `holds_for_min` decides.
+    fn holds_by_purchase(&self) -> bool {
+        false
+    }
+
+    /// Whether a secret has the form of those that this supplier signs callbacks with. For the
+    /// start of a process, so that a typing error is not a 401.
+    fn is_callback_secret(&self, secret: &SecretString) -> bool {
+        callback::is_secret(secret)
+    }
 
     /// Our reference for an attempt at a leg: the same pair gives the same one, another pair
     /// another.
@@ -177,7 +235,7 @@ pub trait Dialect: Send + Sync {
         &self,
         secrets: &[SecretString],
         now: DateTime<Utc>,
-        age_max: std::time::Duration,
+        age_max: Duration,
         headers: &[(String, String)],
         body: &[u8],
     ) -> Result<Callback, Forged>;

@@ -217,7 +217,7 @@ fn no_body_whatever_makes_a_dialect_panic_or_believe_it() {
 }
 
 fn asked(operation: Operation) -> Asked<'static> {
-    Asked { operation, client_reference: "0123456789ABCDEFGHJKMNPQRS00", hold: true }
+    Asked { operation, client_reference: "0123456789ABCDEFGHJKMNPQRS00", hold: true, earlier: &[] }
 }
 
 fn reply(status: u16, body: &str) -> Sent {
@@ -264,6 +264,7 @@ fn read(dialect: &dyn Dialect, fixture: &Fixture) -> serde_json::Value {
                 operation,
                 client_reference: fixture.asked["client_reference"].as_str().unwrap(),
                 hold: fixture.asked["hold"].as_bool().unwrap_or(false),
+                earlier: &[],
             };
             let sent = match fixture.reply.sent.as_deref() {
                 None => Sent::Reply(reply),

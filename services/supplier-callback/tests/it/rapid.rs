@@ -355,7 +355,7 @@ impl Rapid {
         let reserve = Reserve { client_reference, order, travellers: &travellers, hold };
         let request = self.dialect.reserve(&self.access, Utc::now(), &reserve).unwrap();
         let sent = self.send(&request).await;
-        let asked = Asked { operation: Operation::Reserve, client_reference, hold };
+        let asked = Asked { operation: Operation::Reserve, client_reference, hold, earlier: &[] };
         self.dialect.read(&asked, &sent)
     }
 
@@ -382,7 +382,7 @@ impl Rapid {
         request: &suppliers::HttpRequest,
     ) -> Answer {
         let sent = self.send(request).await;
-        self.dialect.read(&Asked { operation, client_reference, hold: false }, &sent)
+        self.dialect.read(&Asked { operation, client_reference, hold: false, earlier: &[] }, &sent)
     }
 
     async fn arm(&self, operation: &str, fault: &str) {

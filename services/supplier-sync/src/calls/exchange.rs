@@ -9,11 +9,19 @@ use chassis::{
 };
 use contracts::{internal::TravellersReply, messages::RefusedWhy};
 use supplier_sync_core::{Call, Doing, Fact};
-use suppliers::{Answer, Asked, HttpRequest, Known, Reserve, Sent, Unclear, dialect};
+use suppliers::{
+    Answer, Ask, Asked, Dialect, HttpReply, HttpRequest, Known, NextCall, Reserve, Sent, Unclear,
+    dialect,
+};
 use tracing::{Span, field::Empty};
 
 use super::record::Answered;
-use crate::{App, accounts, handle::Started, store};
+use crate::{
+    App,
+    accounts::{self, Account},
+    handle::Started,
+    store,
+};
 
 /// How long booking gets to say who travels.
 const TRAVELLERS_WITHIN: Duration = Duration::from_secs(5);
@@ -57,35 +65,41 @@ pub(super) async fn make(app: &App, started: Started) -> Answered {
     if time_left(&call, started.began).is_none() {
         return draft.end(answered(Answer::NotSent));
     }
-    let request = match request(app, &call).await {
-        Ok(request) => request,
-        Err(NotMade::NotYet) => return draft.end(answered(Answer::NotSent)),
-        Err(NotMade::LookFirst) => return draft.end(Fact::NoHandle { exchange }),
-        Err(NotMade::Never) => return draft.end(answered(Answer::Refused(RefusedWhy::Rejected))),
-    };
     let Some(account) = app.accounts.of(call.supplier) else {
         return draft.end(answered(Answer::NotSent));
     };
-    draft.seal_request(app, &request);
-    // Once more: making the request may have waited for booking's answer, and what leaves after its
-    // lease could become a second reservation.
+    let Ok(travellers) = travellers(app, &call).await else {
+        return draft.end(answered(Answer::NotSent));
+    };
+    let ask = ask(&call, &travellers);
+    let dialect = dialect(call.supplier);
+    let request = match first(dialect, account, &ask) {
+        Ok(request) => request,
+        Err(Impossible::LookFirst) => return draft.end(Fact::NoHandle { exchange }),
+        Err(Impossible::Never) => {
+            return draft.end(answered(Answer::Refused(RefusedWhy::Rejected)));
+        }
+    };
+    // Once more: booking's answer may have been waited for, and what leaves after its lease could
+    // become a second reservation.
     let Some(within) = time_left(&call, started.began) else {
         return draft.end(answered(Answer::NotSent));
     };
     let begun = Instant::now();
-    let sent = tokio::select! {
-        sent = account.send(request, within) => sent,
+    let (sent, earlier) = tokio::select! {
+        all = talk(account, dialect, &ask, request, within, &mut draft) => all,
         // Whatever was sent is then as good as unanswered.
-        () = grace_is_over(app) => Sent::NoAnswer,
+        () = grace_is_over(app) => (Sent::NoAnswer, Vec::new()),
     };
     let took = begun.elapsed();
     let asked = Asked {
         operation: call.doing.operation(),
         client_reference: &call.client_reference,
         hold: matches!(call.doing, Doing::Reserve { hold: true }),
+        earlier: &earlier,
     };
-    let answer = dialect(call.supplier).read(&asked, &sent);
-    draft.note(app, &sent, &answer, took);
+    let answer = dialect.read(&asked, &sent);
+    draft.note(app, &answer, took);
     if matches!(answer, Answer::Refused(RefusedWhy::SoldOut | RefusedWhy::PriceChanged)) {
         let order = &call.order;
         app.cache.forget_stay(&order.property_id, order.check_in, order.check_out).await;
@@ -106,39 +120,96 @@ async fn grace_is_over(app: &App) {
     tokio::time::sleep(STOP_GRACE).await;
 }
 
+/// Makes the calls of one exchange, one after the other, in the time it has: how far the last one
+/// got, and the replies to those before.
+async fn talk(
+    account: &Account,
+    dialect: &dyn Dialect,
+    ask: &Ask<'_>,
+    first: HttpRequest,
+    within: Duration,
+    draft: &mut Draft,
+) -> (Sent, Vec<HttpReply>) {
+    let by = Instant::now() + within;
+    let mut replies = Vec::new();
+    let mut call = NextCall { request: first, after: Duration::ZERO };
+    loop {
+        let left = by.saturating_duration_since(Instant::now());
+        if !replies.is_empty() && left <= call.after {
+            // The exchange ends before this one could be sent.
+            return (Sent::NotSent, replies);
+        }
+        if !call.after.is_zero() {
+            tokio::time::sleep(call.after).await;
+        }
+        draft.asks(&call.request);
+        let sent = account.send(call.request, left.saturating_sub(call.after)).await;
+        let Sent::Reply(reply) = sent else { return (sent, replies) };
+        draft.hears(&reply);
+        replies.push(reply);
+        match dialect.go_on(&account.access, accounts::signed_at(), ask, &replies) {
+            Some(next) => call = next,
+            None => {
+                let last = replies.pop().map_or(Sent::NoAnswer, Sent::Reply);
+                return (last, replies);
+            }
+        }
+    }
+}
+
+/// What an exchange is for, in the dialects' words.
+fn ask<'a>(call: &'a Call, travellers: &'a TravellersReply) -> Ask<'a> {
+    let client_reference = call.client_reference.as_str();
+    let (reference, handle) = (call.reference.as_deref(), call.handle.as_deref());
+    let known = Known { client_reference, reference, handle };
+    match call.doing {
+        Doing::Reserve { hold } => {
+            let order = &call.order;
+            Ask::Reserve(Reserve { client_reference, order, travellers, hold })
+        }
+        Doing::Confirm => Ask::Confirm(known),
+        Doing::Cancel => Ask::Cancel(known),
+        Doing::LookUp { .. } => Ask::LookUp(known),
+    }
+}
+
 /// Why there is no request to send.
-enum NotMade {
-    /// Something else did not answer; the same may be sent later.
-    NotYet,
+enum Impossible {
     /// The dialect needs a look-up first.
     LookFirst,
     /// It can never be made.
     Never,
 }
 
-async fn request(app: &App, call: &Call) -> Result<HttpRequest, NotMade> {
-    let account = app.accounts.of(call.supplier).ok_or(NotMade::NotYet)?;
+fn first(
+    dialect: &dyn Dialect,
+    account: &Account,
+    ask: &Ask<'_>,
+) -> Result<HttpRequest, Impossible> {
     let (access, now) = (&account.access, accounts::signed_at());
-    let dialect = dialect(call.supplier);
-    let client_reference = call.client_reference.as_str();
-    let (reference, handle) = (call.reference.as_deref(), call.handle.as_deref());
-    let known = Known { client_reference, reference, handle };
-    match call.doing {
-        Doing::Reserve { hold } => {
-            let travellers = travellers(app, call).await?;
-            let order = &call.order;
-            let reserve = Reserve { client_reference, order, travellers: &travellers, hold };
-            dialect.reserve(access, now, &reserve).map_err(|_bad_key| NotMade::Never)
+    match ask {
+        Ask::Reserve(reserve) => {
+            dialect.reserve(access, now, reserve).map_err(|_bad_key| Impossible::Never)
         }
-        Doing::Confirm => dialect.confirm(access, now, &known).map_err(|_none| NotMade::LookFirst),
-        Doing::Cancel => dialect.cancel(access, now, &known).map_err(|_none| NotMade::LookFirst),
-        Doing::LookUp { .. } => Ok(dialect.lookup(access, now, &known)),
+        Ask::Confirm(known) => {
+            dialect.confirm(access, now, known).map_err(|_none| Impossible::LookFirst)
+        }
+        Ask::Cancel(known) => {
+            dialect.cancel(access, now, known).map_err(|_none| Impossible::LookFirst)
+        }
+        Ask::LookUp(known) => Ok(dialect.lookup(access, now, known)),
     }
 }
 
-/// Asks booking who travels. They are asked for when they are needed and never kept but sealed in
-/// the journal.
-async fn travellers(app: &App, call: &Call) -> Result<TravellersReply, NotMade> {
+/// Something else did not answer; the same may be sent later.
+struct NotYet;
+
+/// Asks booking who travels, where that goes along. They are asked for when they are needed and
+/// never kept but sealed in the journal.
+async fn travellers(app: &App, call: &Call) -> Result<TravellersReply, NotYet> {
+    if !matches!(call.doing, Doing::Reserve { .. }) {
+        return Ok(TravellersReply::default());
+    }
     let (booking_id, leg_id) = (call.booking_id, call.leg_id);
     let url = format!("{}/internal/bookings/{booking_id}/travellers?leg={leg_id}", app.booking_url);
     let asked = app.http.get_json(&url, Some(&app.internal_token), TRAVELLERS_WITHIN).await;
@@ -147,7 +218,7 @@ async fn travellers(app: &App, call: &Call) -> Result<TravellersReply, NotMade> 
             error = %chassis::chain(&error), booking.id = %call.booking_id,
             "booking did not say who travels"
         );
-        NotMade::NotYet
+        NotYet
     })
 }
 
@@ -156,6 +227,9 @@ struct Draft {
     leg_id: contracts::ids::LegId,
     row: store::Exchange,
     trace: Option<trace::TraceContext>,
+    /// What was sent and what came, of all its calls. Personal data.
+    asked: Vec<u8>,
+    heard: Vec<u8>,
 }
 
 impl Draft {
@@ -175,21 +249,27 @@ impl Draft {
             began_at: call.began_at,
             took_ms: 0,
         };
-        Self { leg_id: call.leg_id, row, trace: trace::current().or_else(|| started.trace.clone()) }
+        let trace = trace::current().or_else(|| started.trace.clone());
+        Self { leg_id: call.leg_id, row, trace, asked: Vec::new(), heard: Vec::new() }
     }
 
-    /// Seals method, path and body. The headers are our signature and nothing else.
-    fn seal_request(&mut self, app: &App, request: &HttpRequest) {
+    /// Notes method, path and body. The headers are our signature and nothing else.
+    fn asks(&mut self, request: &HttpRequest) {
         let line = format!("{} {}\n\n", request.method.word(), request.path_and_query);
-        let mut plain = line.into_bytes();
-        plain.extend_from_slice(request.body.as_deref().unwrap_or_default());
-        self.row.request_sealed = self.seal(app, "request", &plain);
+        let body = request.body.as_deref().unwrap_or_default();
+        append(&mut self.asked, &[line.as_bytes(), body]);
     }
 
-    fn note(&mut self, app: &App, sent: &Sent, answer: &Answer, took: Duration) {
-        if let Sent::Reply(reply) = sent {
-            self.row.status = Some(reply.status);
-            self.row.reply_sealed = self.seal(app, "reply", &reply.body);
+    /// Notes a reply's body.
+    fn hears(&mut self, reply: &HttpReply) {
+        self.row.status = Some(reply.status);
+        append(&mut self.heard, &[&reply.body]);
+    }
+
+    fn note(&mut self, app: &App, answer: &Answer, took: Duration) {
+        self.row.request_sealed = self.seal(app, "request", &self.asked);
+        if self.row.status.is_some() {
+            self.row.reply_sealed = self.seal(app, "reply", &self.heard);
         }
         self.row.outcome = answer.word();
         self.row.detail = detail(answer);
@@ -214,6 +294,16 @@ impl Draft {
 
     fn end(self, fact: Fact) -> Answered {
         Answered { leg_id: self.leg_id, fact, row: self.row, trace: self.trace }
+    }
+}
+
+/// What one call of an exchange adds to what is sealed; the calls stand apart by a line.
+fn append(text: &mut Vec<u8>, parts: &[&[u8]]) {
+    if !text.is_empty() {
+        text.extend_from_slice(b"\n\n--\n\n");
+    }
+    for part in parts {
+        text.extend_from_slice(part);
     }
 }
 

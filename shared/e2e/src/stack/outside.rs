@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
-use contracts::routing::Routing;
+use contracts::{routing::Routing, supplier::Supplier};
 
 use super::{SERVICES, Stack, TOKEN};
 use crate::{
@@ -69,9 +69,15 @@ impl Stack {
         Ok(said)
     }
 
+    /// The double of the supplier that most journeys are about.
     #[must_use]
     pub fn double(&self) -> Double {
-        Double::at(&self.url(DOUBLES))
+        self.double_of(Supplier::Rapid)
+    }
+
+    #[must_use]
+    pub fn double_of(&self, supplier: Supplier) -> Double {
+        Double::of(supplier, &self.url(DOUBLES))
     }
 
     #[must_use]

@@ -270,6 +270,7 @@ impl World {
             operation: exchange.operation,
             client_reference: &exchange.client_reference,
             hold: exchange.hold,
+            earlier: &[],
         };
         let answer = rapid().read(&asked, sent);
         self.note_answer(exchange, &answer);
