@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Config {
     /// Expedia Rapid.
     pub rapid: RapidConfig,
+    /// Hotelbeds activities.
+    pub hotelbeds: HotelbedsConfig,
     /// The crypto rate feed.
     pub rates: RatesConfig,
     /// The treasury that sends refunds.
@@ -73,6 +75,36 @@ impl CallbackConfig {
             secret: secret.into(),
             retry_after: Duration::from_millis(500),
             attempts: 8,
+        }
+    }
+}
+
+/// How the Hotelbeds double behaves when no fault is armed.
+#[derive(Clone, Debug)]
+pub struct HotelbedsConfig {
+    /// The API key that a caller must show.
+    pub key: String,
+    /// The shared secret that a caller must sign with.
+    pub secret: String,
+    /// How long a preconfirmation stands (published: 30 minutes).
+    pub hold_for: Duration,
+    /// How long a rate key lives. Some thirty minutes, as users report.
+    pub rate_key_for: Duration,
+    /// How long a new booking may be missing from look-ups. Nothing is published: assumed.
+    pub visibility_lag: Duration,
+    /// How many requests a minute are served before 403; none: no limit.
+    pub quota_per_minute: Option<u64>,
+}
+
+impl Default for HotelbedsConfig {
+    fn default() -> Self {
+        Self {
+            key: "dev-hotelbeds-key".to_owned(),
+            secret: "dev-hotelbeds-secret".to_owned(),
+            hold_for: Duration::from_secs(30 * 60),
+            rate_key_for: Duration::from_secs(30 * 60),
+            visibility_lag: Duration::ZERO,
+            quota_per_minute: None,
         }
     }
 }

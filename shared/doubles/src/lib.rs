@@ -15,6 +15,7 @@ pub mod config;
 mod control;
 mod delivery;
 mod faults;
+mod hotelbeds;
 mod outgoing;
 mod rapid;
 mod rates;
@@ -28,7 +29,9 @@ use axum::Router;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use config::{CallbackConfig, Config, RapidConfig, RatesConfig, TreasuryConfig};
+pub use config::{
+    CallbackConfig, Config, HotelbedsConfig, RapidConfig, RatesConfig, TreasuryConfig,
+};
 
 /// What every double needs of the process it lives in: tasks that end with it.
 #[derive(Clone, Default)]
@@ -68,6 +71,10 @@ impl Doubles {
         let life = Life::default();
         let router = Router::new()
             .nest("/rapid", rapid::router(Arc::new(rapid::Rapid::new(config.rapid, &life)?)))
+            .nest(
+                "/hotelbeds",
+                hotelbeds::router(Arc::new(hotelbeds::Hotelbeds::new(config.hotelbeds, &life))),
+            )
             .nest("/rates", rates::router(config.rates))
             .nest("/treasury", treasury::router(config.treasury, &life))
             .route("/health", axum::routing::get(|| async { "ok" }));

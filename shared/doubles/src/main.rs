@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Parser;
-use doubles::{CallbackConfig, Config, Doubles, RapidConfig, RatesConfig, TreasuryConfig};
+use doubles::{CallbackConfig, Config, Doubles, HotelbedsConfig, RapidConfig, RatesConfig, TreasuryConfig};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Stand-ins for Expedia Rapid (/rapid), a crypto rate feed (/rates) and a treasury (/treasury).
@@ -53,6 +53,15 @@ struct Flags {
     /// How often a push is tried before it is undelivered
     #[arg(long, default_value_t = 8)]
     callback_attempts: u32,
+    /// API key that callers of Hotelbeds must show
+    #[arg(long, default_value = "dev-hotelbeds-key")]
+    hotelbeds_key: String,
+    /// Shared secret that callers of Hotelbeds must sign with
+    #[arg(long, default_value = "dev-hotelbeds-secret")]
+    hotelbeds_secret: String,
+    /// How long a preconfirmation at Hotelbeds stands, in milliseconds
+    #[arg(long, default_value_t = 1_800_000)]
+    hotelbeds_hold_ms: u64,
     /// A price of the rate feed, such as eth/eur=2500.00; may be given several times
     #[arg(long = "rate", value_parser = rate)]
     rates: Vec<(String, String, String)>,
@@ -100,6 +109,12 @@ impl Flags {
                 book_link_for: Duration::from_millis(self.rapid_book_link_ms),
                 capacity_per_minute: self.rapid_capacity_per_minute,
                 callback: callback(self.rapid_callback_url, self.rapid_callback_secret),
+            },
+            hotelbeds: HotelbedsConfig {
+                key: self.hotelbeds_key,
+                secret: self.hotelbeds_secret,
+                hold_for: Duration::from_millis(self.hotelbeds_hold_ms),
+                ..HotelbedsConfig::default()
             },
             rates,
             treasury: TreasuryConfig {

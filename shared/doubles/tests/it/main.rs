@@ -14,6 +14,7 @@
 
 mod callbacks;
 mod faults;
+mod hotelbeds;
 mod money;
 mod partner;
 mod rules;
