@@ -3,7 +3,11 @@
 //! The treasury holds the spending keys and is somebody else. A refund is its own id there: told
 //! twice it is the same payout, so an answer that was lost costs nothing. Once it said that it has
 //! a refund it is only asked, never told again: a treasury that forgot must not pay twice. What it
-//! names is its word; the watcher's blocks decide what was sent.
+//! names is its word; the watcher's blocks decide what was sent. A refusal counts once it is sure
+//! that no earlier telling was taken on, and what failed is asked about for good: the customer may
+//! have named another address meanwhile.
+
+mod answer;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,19 +15,19 @@ use std::{
 };
 
 use chassis::{
-    HttpClient, HttpClientConfig, HttpReply, HttpRequest, backoff::Backoff,
-    http_client::CannotMakeClient, trace,
+    HttpClient, HttpClientConfig, HttpRequest, backoff::Backoff, http_client::CannotMakeClient,
+    trace,
 };
 use chrono::{DateTime, Utc};
 use contracts::messages::RefundState;
-use http::{Method, StatusCode};
+use http::Method;
 use messaging::{Step, StoreError};
 use payment_verification_core::{Fact, chain::Hash32, refund::Finding};
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use tracing::Instrument as _;
 
+use self::answer::{Answer, Payout, Question, read};
 use crate::{
     App,
     chains::evm::Node,
@@ -50,37 +54,6 @@ pub struct Treasury {
     token: Option<SecretString>,
     nodes: BTreeMap<String, Node>,
     backoff: Backoff,
-}
-
-/// A payout as the treasury is told it, and tells it back.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Payout {
-    id: String,
-    chain_id: u64,
-    asset: String,
-    contract: Option<String>,
-    to: String,
-    amount: String,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    #[serde(flatten)]
-    payout: Payout,
-    transactions: Vec<Hash32>,
-}
-
-/// What the treasury says of a refund.
-#[derive(Debug, PartialEq, Eq)]
-enum Answer {
-    /// It has it, and named these transactions.
-    Has(Vec<Hash32>),
-    /// It cannot send it, and has not.
-    Cannot,
-    /// It has something else under its id, or knows nothing of what it had.
-    Disagrees,
-    /// Nothing that says what is: it is asked again.
-    Unknown,
 }
 
 impl Treasury {
@@ -149,14 +122,26 @@ impl Treasury {
             to: due.to.clone(),
             amount: due.units.clone(),
         };
-        let request = if due.handed {
-            HttpRequest::new(Method::GET, format!("{}/payouts/{}", self.url, payout.id))
-        } else {
-            let Ok(body) = serde_json::to_vec(&payout) else { return Answer::Unknown };
-            HttpRequest::new(Method::POST, format!("{}/payouts", self.url)).json(body)
+        let answer = self.put(&payout, Question::of(due)).await;
+        if answer == Answer::Cannot && !due.failed && due.asks > 0 {
+            // It was told before, and that answer may be lost.
+            return self.put(&payout, Question::HasItStill).await;
+        }
+        answer
+    }
+
+    async fn put(&self, payout: &Payout, question: Question) -> Answer {
+        let request = match question {
+            Question::WhatOf | Question::HasItStill => {
+                HttpRequest::new(Method::GET, format!("{}/payouts/{}", self.url, payout.id))
+            }
+            Question::TakeOn => {
+                let Ok(body) = serde_json::to_vec(payout) else { return Answer::Unknown };
+                HttpRequest::new(Method::POST, format!("{}/payouts", self.url)).json(body)
+            }
         };
         match self.http.send(request.bearer(self.token.as_ref())).await {
-            Ok(reply) => read(&reply, &payout, due.handed),
+            Ok(reply) => read(&reply, payout, question),
             Err(error) => {
                 let error = chassis::chain(&error).to_string();
                 tracing::warn!(error, "the treasury gave no answer about a refund");
@@ -225,7 +210,7 @@ impl Treasury {
     }
 
     /// When the treasury is asked next. A refund that arrived is asked about once more when it
-    /// would have been late, for what was sent besides.
+    /// would have been late, for what was sent besides; one that failed for good, ever more seldom.
     fn next_ask(
         &self,
         due: &Due,
@@ -234,9 +219,11 @@ impl Treasury {
         now: DateTime<Utc>,
     ) -> Option<DateTime<Utc>> {
         match state? {
-            RefundState::Failed => None,
+            RefundState::Failed if now >= late_at => {
+                Some(now + refund::span_of(self.app.policy.refund_for_max))
+            }
             RefundState::Confirmed => (now < late_at).then_some(late_at),
-            RefundState::Granted | RefundState::Sent => {
+            RefundState::Granted | RefundState::Sent | RefundState::Failed => {
                 // Half of the bound at least: a treasury is not asked in a hurry.
                 let bound = self.backoff.bound(due.asks);
                 let wait = bound / 2 + self.backoff.delay(due.asks) / 2;
@@ -270,7 +257,11 @@ async fn hear(
     let hashes = transactions.iter().map(|hash| hash.0.to_vec()).collect();
     let claimed = payout::claimed_in(conn, &due.chain, hashes).await?.into_iter();
     let own = claimed.filter(|claimed| claimed.refund_id == refund_id);
-    Ok(own.map(|own| Fact::PayoutSeen { refund_id, sighted: own.sighted }).collect())
+    let seen = own.map(|own| Fact::PayoutSeen { refund_id, sighted: own.sighted });
+    // It has what it said it could not send: it may send it, and another one was asked for since.
+    let disputed = due.failed.then_some(Finding::Disputed);
+    let disputed = disputed.map(|finding| Fact::RefundFound { refund_id, finding });
+    Ok(seen.chain(disputed).collect())
 }
 
 /// Which of the named transactions are deep under the head that was taken in, and bring this refund
@@ -284,83 +275,4 @@ fn astray(desk: &Desk<'_>, due: &Due, mined: &[(Hash32, u64)], head: u64) -> Vec
     let is_deep = |height: u64| head.saturating_add(1).saturating_sub(height) >= due.confirmations;
     let astray = mined.iter().filter(|(hash, height)| is_deep(*height) && !brings(hash));
     astray.map(|(hash, _)| *hash).collect()
-}
-
-/// Reads an answer. Only two refusals of a refund that was never taken on say that it never will be
-/// sent; everything that is not understood says nothing.
-fn read(reply: &HttpReply, asked: &Payout, handed: bool) -> Answer {
-    match reply.status {
-        StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED => {
-            match serde_json::from_slice::<Entry>(&reply.body) {
-                Ok(entry) if entry.payout == *asked => Answer::Has(entry.transactions),
-                Ok(_) => Answer::Disagrees,
-                Err(error) => {
-                    tracing::warn!(%error, "the treasury's answer about a refund cannot be read");
-                    Answer::Unknown
-                }
-            }
-        }
-        StatusCode::CONFLICT => Answer::Disagrees,
-        StatusCode::NOT_FOUND if handed => Answer::Disagrees,
-        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY if !handed => Answer::Cannot,
-        status => {
-            tracing::warn!(%status, "the treasury says nothing of use about a refund");
-            Answer::Unknown
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use http::HeaderMap;
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn only_a_refusal_of_what_was_never_taken_on_says_that_nothing_will_be_sent() {
-        let asked = Payout {
-            id: "r".to_owned(),
-            chain_id: 1,
-            asset: "eth".to_owned(),
-            contract: None,
-            to: "0xaa".to_owned(),
-            amount: "7".to_owned(),
-        };
-        let hash = format!("0x{}", "1".repeat(64));
-        let same = json!({
-            "id": "r", "chain_id": 1, "asset": "eth", "contract": null, "to": "0xaa", "amount": "7",
-            "status": "sent", "transactions": [hash],
-        });
-        let mut other = same.clone();
-        other["amount"] = json!("8");
-        let mut odd = same.clone();
-        odd["transactions"] = json!(["0x12"]);
-        let has = || Answer::Has(vec![hash.parse().unwrap()]);
-        for (status, body, before, after) in [
-            (200, &same, has(), has()),
-            (202, &same, has(), has()),
-            (200, &other, Answer::Disagrees, Answer::Disagrees),
-            (200, &odd, Answer::Unknown, Answer::Unknown),
-            (400, &other, Answer::Cannot, Answer::Unknown),
-            (422, &other, Answer::Cannot, Answer::Unknown),
-            (404, &other, Answer::Unknown, Answer::Disagrees),
-            (409, &other, Answer::Disagrees, Answer::Disagrees),
-            (401, &other, Answer::Unknown, Answer::Unknown),
-            (429, &other, Answer::Unknown, Answer::Unknown),
-            (500, &other, Answer::Unknown, Answer::Unknown),
-            (302, &other, Answer::Unknown, Answer::Unknown),
-        ] {
-            let reply = HttpReply {
-                status: StatusCode::from_u16(status).unwrap(),
-                headers: HeaderMap::new(),
-                body: body.to_string().into(),
-                took: Duration::ZERO,
-            };
-            assert_eq!(read(&reply, &asked, false), before, "{status} to what is handed over");
-            assert_eq!(read(&reply, &asked, true), after, "{status} to what is asked about");
-        }
-    }
 }

@@ -48,7 +48,6 @@ pub(crate) async fn save(
              address_key = excluded.address_key,
              addressed_at = coalesce(old.addressed_at, excluded.addressed_at),
              next_ask_at = case
-                 when excluded.state = 'failed' then null
                  when old.next_ask_at is null and excluded.state in ('granted', 'sent')
                      then excluded.next_ask_at
                  else old.next_ask_at
@@ -158,6 +157,8 @@ pub(crate) struct Due {
     pub(crate) confirmations: u64,
     /// Whether it is known that the treasury has it.
     pub(crate) handed: bool,
+    /// Whether it is known that the treasury cannot send it.
+    pub(crate) failed: bool,
     /// How often it was asked before.
     pub(crate) asks: u32,
     pub(crate) trace: Option<TraceContext>,
@@ -175,6 +176,7 @@ struct DueRow {
     asset: String,
     confirmations: i64,
     handed: bool,
+    failed: bool,
     asks: i32,
     traceparent: Option<String>,
     tracestate: Option<String>,
@@ -198,6 +200,7 @@ pub(crate) async fn take_due(
          where r.refund_id = due.refund_id and p.payment_id = r.payment_id
          returning r.refund_id, r.payment_id, r.booking_id, r.units::text as units, r.address,
              r.chain, r.contract, r.asset, r.confirmations, r.handed_at is not null as handed,
+             r.state = 'failed' as failed,
              r.asks - 1 as asks, p.traceparent, p.tracestate",
     )
     .bind(at_once)
@@ -222,6 +225,7 @@ impl DueRow {
             asset: self.asset,
             confirmations: super::unsigned(self.confirmations),
             handed: self.handed,
+            failed: self.failed,
             asks: u32::try_from(self.asks).unwrap_or(0),
             trace: self.traceparent.map(|traceparent| TraceContext { traceparent, tracestate }),
         }

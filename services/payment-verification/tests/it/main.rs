@@ -19,6 +19,7 @@ mod ledger;
 mod paid;
 mod preview;
 mod refunds;
+mod refused_refunds;
 mod reorg;
 mod rig;
 mod shown;

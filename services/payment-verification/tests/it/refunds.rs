@@ -14,15 +14,20 @@ use uuid::Uuid;
 use crate::rig::{Asked, Heard, Rig, TOKEN, doubles_on, milli_ether, refund_message, text};
 
 /// An address that nothing was ever sent to.
-fn new_wallet() -> String {
+pub(crate) fn new_wallet() -> String {
     format!("0x{:040x}", Uuid::new_v4().as_u128())
 }
 
-fn treasury(rig: &Rig) -> Treasury {
+pub(crate) fn treasury(rig: &Rig) -> Treasury {
     rig.app.treasury(&rig.config).unwrap()
 }
 
-async fn double(rig: &Rig, method: http::Method, path: &str, body: Option<Value>) -> Value {
+pub(crate) async fn double(
+    rig: &Rig,
+    method: http::Method,
+    path: &str,
+    body: Option<Value>,
+) -> Value {
     let http = HttpClient::new(HttpClientConfig::default()).unwrap();
     let url = format!("{}/treasury{path}", rig.doubles.base_url());
     let mut request = HttpRequest::new(method, url);
@@ -50,19 +55,19 @@ async fn sent(rig: &Rig, refund_id: Uuid) -> Vec<String> {
 }
 
 /// Asks the treasury now about every refund that is open.
-async fn ask(rig: &Rig, treasury: &Treasury) {
+pub(crate) async fn ask(rig: &Rig, treasury: &Treasury) {
     let due = "update refund set next_ask_at = holdfast_now() where next_ask_at is not null";
     sqlx::query(due).execute(&rig.pool).await.unwrap();
     while let Step::Did(_) = treasury.step().await.unwrap() {}
 }
 
 /// Moves the database's clock past the day that a refund may take.
-async fn a_day_later(rig: &Rig) {
+pub(crate) async fn a_day_later(rig: &Rig) {
     rig.service.database.offset_clock(TimeDelta::hours(25)).await;
 }
 
 /// A payment that is final.
-async fn paid(rig: &Rig, units: u128) -> Asked {
+pub(crate) async fn paid(rig: &Rig, units: u128) -> Asked {
     let asked = rig.prepare(units).await;
     rig.pay(&asked.address, units).await;
     rig.anvil.mine(2).await;
@@ -72,7 +77,7 @@ async fn paid(rig: &Rig, units: u128) -> Asked {
 }
 
 /// Grants a refund of all of a payment, to a wallet.
-async fn granted(rig: &Rig, asked: &Asked, units: u128, wallet: &str) -> Uuid {
+pub(crate) async fn granted(rig: &Rig, asked: &Asked, units: u128, wallet: &str) -> Uuid {
     let refund_id = Uuid::now_v7();
     let to = Some(wallet.to_owned());
     rig.say(&PaymentRefund { to, ..refund_message(asked, refund_id, units) }).await;
@@ -81,7 +86,7 @@ async fn granted(rig: &Rig, asked: &Asked, units: u128, wallet: &str) -> Uuid {
 }
 
 /// Waits until it is said that a refund of the payment is that far.
-async fn news(rig: &Rig, asked: &Asked, state: RefundState) -> PaymentRefundChanged {
+pub(crate) async fn news(rig: &Rig, asked: &Asked, state: RefundState) -> PaymentRefundChanged {
     rig.hear(asked.payment_id, |heard| match heard {
         Heard::Refund(changed) if changed.state == state => Some(changed.clone()),
         _ => None,
@@ -89,12 +94,12 @@ async fn news(rig: &Rig, asked: &Asked, state: RefundState) -> PaymentRefundChan
     .await
 }
 
-async fn state(rig: &Rig, refund_id: Uuid) -> String {
+pub(crate) async fn state(rig: &Rig, refund_id: Uuid) -> String {
     rig.ask_database(&format!("select state from refund where refund_id = '{refund_id}'")).await
 }
 
 /// The reasons of the cases that a payment has.
-async fn cases(rig: &Rig, asked: &Asked) -> String {
+pub(crate) async fn cases(rig: &Rig, asked: &Asked) -> String {
     let payment = asked.payment_id;
     rig.ask_database(&format!(
         "select string_agg(reason, ', ' order by reason) from payment_case
