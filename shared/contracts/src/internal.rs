@@ -4,12 +4,18 @@ mod attention;
 mod cases;
 mod export;
 mod legs;
+mod repairs;
 mod support;
 
 pub use attention::{AttentionItem, AttentionKind, AttentionReply, SeenReply};
 pub use cases::{CasesReply, PaymentCase};
 pub use export::{ExportReply, ExportedEvent};
 pub use legs::{LookUpReply, LookUpRequest, ReferencesReply, SupplierReferences};
+pub use repairs::{
+    AttemptKnown, AttemptStanding, LegAct, LegActRequest, LegStanding, LegsReply, OpenReview,
+    RefundProofRequest, ReservationStage, ReservationStanding, ReviewAct, ReviewActRequest,
+    ReviewReply, SafeAct, StuckStanding,
+};
 use serde::{Deserialize, Serialize};
 pub use support::{
     FindReply, Found, InboxReply, InboxState, PreviewEffect, PreviewReply, PreviewRequest,
