@@ -1,5 +1,6 @@
 //! The gateway: its router, its readiness, and what an error of a booking looks like over HTTP.
 
+mod activities;
 mod acts;
 mod address;
 mod bookings;
@@ -7,6 +8,7 @@ mod cancellation;
 mod events;
 mod export;
 mod form;
+mod flights;
 mod history;
 mod openapi;
 mod people;
@@ -62,6 +64,8 @@ pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
     let customers = Router::new()
         .route("/v1/stays", get(search::stays))
         .route("/v1/assets", get(views::assets))
+        .route("/v1/flights", get(flights::flights))
+        .route("/v1/activities", get(activities::activities))
         .route("/v1/rewards", get(views::rewards))
         .route("/v1/quotes", post(quotes::create))
         .route("/v1/quotes/{id}", get(quotes::show))

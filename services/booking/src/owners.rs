@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use chassis::{HttpClient, HttpClientConfig, SecretString, http_client::CallError};
 use contracts::{
     internal::{AccountReply, PriceCheckReply, PriceCheckRequest, SearchReply},
-    offer::StaySearch,
+    offer::Search,
     shown::ShownAssets,
 };
 
@@ -43,7 +43,7 @@ impl Owners {
     }
 
     /// Asks supplier-sync for offers.
-    pub(crate) async fn search(&self, search: &StaySearch) -> Result<SearchReply, CallError> {
+    pub(crate) async fn search(&self, search: &Search) -> Result<SearchReply, CallError> {
         let url = format!("{}/internal/search", self.supplier_sync);
         self.http.post_json(&url, search, Some(&self.token), self.search_within).await
     }

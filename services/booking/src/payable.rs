@@ -180,3 +180,4 @@ mod tests {
         assert_eq!(time_to_settle(&policy, std::iter::empty()), Duration::ZERO);
     }
 }
+            product: contracts::offer::Product::Stay,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chassis::metrics::{self, Counter};
 use chrono::NaiveDate;
 use contracts::{
-    offer::StaySearch,
+    offer::{ActivitySearch, FlightSearch, LegOrder, Search},
     shown::{ShownOffers, offers_key},
 };
 use redis::{
@@ -50,7 +50,7 @@ impl Cache {
     /// gone.
     pub(crate) async fn keep(
         &self,
-        search: &StaySearch,
+        search: &Search,
         digest: &str,
         offers: &ShownOffers,
         keep_for: Duration,
@@ -58,7 +58,7 @@ impl Cache {
         // Plain data with text keys always has a JSON form.
         let Ok(body) = serde_json::to_string(offers) else { return };
         let keep_ms = i64::try_from(keep_for.as_millis()).unwrap_or(i64::MAX);
-        let stay = stay_key(&search.property_id, search.check_in, search.check_out);
+        let stay = product_key(search);
         let mut pipe = redis::pipe();
         pipe.cmd("SET").arg(offers_key(digest)).arg(body).arg("PX").arg(keep_ms).ignore();
         pipe.sadd(&stay, digest).ignore().pexpire(&stay, keep_ms).ignore();
@@ -76,9 +76,14 @@ impl Cache {
         }
     }
 
-    /// Forgets every answer about a stay: something in it is gone, or costs another price.
-    pub(crate) async fn forget_stay(&self, property: &str, from: NaiveDate, to: NaiveDate) {
-        self.forget(&stay_key(property, from, to)).await;
+    /// Forgets every answer about what was ordered: something in it is gone, or costs another price.
+    ///
+    /// A stay is found by what it is. What was asked for an offer of another kind cannot be told from
+    /// the order, so those are found by their price checks alone, see `forget_rate`.
+    pub(crate) async fn forget_order(&self, order: &LegOrder) {
+        if order.product.is_stay() {
+            self.forget(&stay_key(&order.property_id, order.check_in, order.check_out)).await;
+        }
     }
 
     /// Forgets every answer about the stay of a rate.
@@ -133,6 +138,22 @@ impl Cache {
 
 fn lead_key(digest: &str) -> String {
     format!("searching:{digest}")
+}
+
+/// What answers are found by when one of their offers is gone, whoever it is for.
+fn product_key(search: &Search) -> String {
+    match search {
+        Search::Stay(stay) => stay_key(&stay.property_id, stay.check_in, stay.check_out),
+        Search::Flight(flight) => {
+            let FlightSearch { origin, destination, departs_on, returns_on, .. } = flight;
+            let back = returns_on.map(|day| day.to_string()).unwrap_or_default();
+            format!("flights-of:{origin}:{destination}:{departs_on}:{back}")
+        }
+        Search::Activity(activity) => {
+            let ActivitySearch { destination, from, to, .. } = activity;
+            format!("activities-of:{destination}:{from}:{to}")
+        }
+    }
 }
 
 fn stay_key(property: &str, from: NaiveDate, to: NaiveDate) -> String {

@@ -12,7 +12,7 @@ use chassis::metrics::{self, Counter};
 use chrono::TimeDelta;
 use contracts::{
     internal::PriceCheckRequest,
-    offer::{Offer, PriceCheck, StaySearch},
+    offer::{Offer, PriceCheck, Search},
     policy::Policy,
     shown::{Freshness, ShownOffers, SupplierPart, search_digest},
     supplier::Supplier,
@@ -56,7 +56,7 @@ impl Shop {
 /// Answers a search: from the cache while it is fresh, else by one call for everybody who asks.
 ///
 /// Nothing when the search itself failed on our side.
-pub(crate) async fn search(app: &App, search: StaySearch) -> Option<Arc<ShownOffers>> {
+pub(crate) async fn search(app: &App, search: Search) -> Option<Arc<ShownOffers>> {
     let digest = search_digest(&search);
     let flight = app.shop.with(|flights| {
         let fly = || take_off(app.clone(), search, digest.clone());
@@ -66,7 +66,7 @@ pub(crate) async fn search(app: &App, search: StaySearch) -> Option<Arc<ShownOff
 }
 
 /// The search goes on to its end even when everybody who asked has hung up.
-fn take_off(app: App, search: StaySearch, digest: String) -> Flight {
+fn take_off(app: App, search: Search, digest: String) -> Flight {
     let work = async move {
         let tasks = app.process.tasks.clone();
         let (shop, landed) = (app.shop.clone(), digest.clone());
@@ -93,7 +93,7 @@ fn take_off(app: App, search: StaySearch, digest: String) -> Flight {
     work.boxed().shared()
 }
 
-async fn fly(app: &App, search: &StaySearch, digest: &str) -> Result<ShownOffers, StoreError> {
+async fn fly(app: &App, search: &Search, digest: &str) -> Result<ShownOffers, StoreError> {
     let by = Instant::now() + app.policy.search.deadline;
     let known = app.cache.offers(digest).await;
     if let Some(fresh) = fresh(app, known.as_ref()).await? {
@@ -144,10 +144,11 @@ async fn fresh(app: &App, known: Option<&ShownOffers>) -> Result<Option<ShownOff
     Ok((known.soft_until > now).then(|| known.clone()))
 }
 
-async fn ask_all(app: &App, search: &StaySearch, by: Instant) -> Result<ShownOffers, StoreError> {
+async fn ask_all(app: &App, search: &Search, by: Instant) -> Result<ShownOffers, StoreError> {
     let asked = app
         .accounts
         .suppliers()
+        .filter(|supplier| dialect(*supplier).sells() == search.kind())
         .map(|supplier| async move { (supplier, ask(app, supplier, search, by).await) });
     let mut suppliers = Vec::new();
     let mut offers = Vec::new();
@@ -162,15 +163,10 @@ async fn ask_all(app: &App, search: &StaySearch, by: Instant) -> Result<ShownOff
 }
 
 /// Asks one supplier; nothing when it has no answer in time.
-async fn ask(
-    app: &App,
-    supplier: Supplier,
-    search: &StaySearch,
-    by: Instant,
-) -> Option<Vec<Offer>> {
+async fn ask(app: &App, supplier: Supplier, search: &Search, by: Instant) -> Option<Vec<Offer>> {
     let account = app.accounts.of(supplier)?;
     let dialect = dialect(supplier);
-    let request = dialect.search(&account.access, accounts::signed_at(), search);
+    let request = dialect.search(&account.access, accounts::signed_at(), search)?;
     let sent = in_time(app, by, |within| account.send(request, within)).await;
     let answer = match &sent {
         Sent::Reply(reply) => Some(dialect.read_search(search, reply)),
@@ -227,7 +223,9 @@ where
     let Ok(Ok(_permit)) = tokio::time::timeout_at(by, app.shop.permits.acquire()).await else {
         return Sent::NotSent;
     };
-    send(by.saturating_duration_since(Instant::now())).await
+    let left = by.saturating_duration_since(Instant::now());
+    // Whoever waited for somebody else's answer until its own time was out asks nobody.
+    if left.is_zero() { Sent::NotSent } else { send(left).await }
 }
 
 /// Questions are counted, and those that fail are told; they are not journalled.

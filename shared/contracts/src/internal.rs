@@ -24,13 +24,13 @@ pub use support::{
 
 use crate::{
     money::Currency,
-    offer::{Occupancy, PriceCheck, StaySearch},
+    offer::{Occupancy, PriceCheck, Search},
     shown::{ShownOffers, ShownPoints},
     supplier::Supplier,
 };
 
 /// `POST /internal/search` of supplier-sync.
-pub type SearchRequest = StaySearch;
+pub type SearchRequest = Search;
 /// Its answer.
 pub type SearchReply = ShownOffers;
 
@@ -42,7 +42,7 @@ pub struct PriceCheckRequest {
     pub supplier: Supplier,
     /// The key of the offer.
     pub rate_key: String,
-    /// Who sleeps there.
+    /// For whom.
     pub occupancy: Occupancy,
     /// In which currency the offer was.
     pub currency: Currency,
@@ -58,6 +58,22 @@ pub struct Traveller {
     pub given_name: String,
     /// Family name, 1 to 50 characters.
     pub family_name: String,
+    /// Date of birth; whoever flies has to give it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub born_on: Option<chrono::NaiveDate>,
+    /// As in the passport; whoever flies has to give it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gender: Option<Gender>,
+}
+
+/// A gender, as airlines know them.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gender {
+    /// `f` in a passport.
+    Female,
+    /// `m` in a passport.
+    Male,
 }
 
 /// `GET /internal/bookings/{id}/travellers` of booking. Personal data.

@@ -1,6 +1,10 @@
-//! A stay, a price, terms: ours, not a supplier's.
+//! A stay, a flight or an activity, a price, terms: ours, not a supplier's.
+//!
+//! What every product has stands in the same fields: what it is (`property_id`), its first and its
+//! last local day (`check_in`, `check_out`), for whom. They keep the names that stays gave them,
+//! because rows and messages are kept. What only one kind has is its [`Product`].
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -8,7 +12,7 @@ use crate::{
     supplier::Supplier,
 };
 
-/// Who sleeps in a room: adults, and the ages of the children.
+/// Who sleeps in a room, flies or takes part: adults, and the ages of the children.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Occupancy {
@@ -35,6 +39,161 @@ pub struct StaySearch {
     pub currency: Currency,
 }
 
+/// Which flights are looked for: there, and back where a day for that is given.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlightSearch {
+    /// IATA code of the airport or city of departure.
+    pub origin: String,
+    /// IATA code of the airport or city of arrival.
+    pub destination: String,
+    /// Local date of departure.
+    pub departs_on: NaiveDate,
+    /// Local date of the flight back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returns_on: Option<NaiveDate>,
+    /// Who flies.
+    pub passengers: Occupancy,
+    /// In which currency prices are wanted.
+    pub currency: Currency,
+}
+
+/// Which activities are looked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActivitySearch {
+    /// The platform's code of the place (for now the supplier's, one supplier).
+    pub destination: String,
+    /// The first local date that suits.
+    pub from: NaiveDate,
+    /// The last one.
+    pub to: NaiveDate,
+    /// Who takes part.
+    pub participants: Occupancy,
+    /// In which currency prices are wanted.
+    pub currency: Currency,
+}
+
+/// What is looked for. No two of the forms have the same fields, so that a stay's needs no tag.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Search {
+    /// Rooms.
+    Stay(StaySearch),
+    /// Flights.
+    Flight(FlightSearch),
+    /// Activities.
+    Activity(ActivitySearch),
+}
+
+impl Search {
+    /// The kind of what is looked for.
+    #[must_use]
+    pub const fn kind(&self) -> ProductKind {
+        match self {
+            Self::Stay(_) => ProductKind::Stay,
+            Self::Flight(_) => ProductKind::Flight,
+            Self::Activity(_) => ProductKind::Activity,
+        }
+    }
+
+    /// In which currency prices are wanted.
+    #[must_use]
+    pub const fn currency(&self) -> Currency {
+        match self {
+            Self::Stay(stay) => stay.currency,
+            Self::Flight(flight) => flight.currency,
+            Self::Activity(activity) => activity.currency,
+        }
+    }
+}
+
+impl From<StaySearch> for Search {
+    fn from(stay: StaySearch) -> Self {
+        Self::Stay(stay)
+    }
+}
+
+impl From<FlightSearch> for Search {
+    fn from(flight: FlightSearch) -> Self {
+        Self::Flight(flight)
+    }
+}
+
+impl From<ActivitySearch> for Search {
+    fn from(activity: ActivitySearch) -> Self {
+        Self::Activity(activity)
+    }
+}
+
+/// The kinds of products.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProductKind {
+    /// A room for some nights.
+    Stay,
+    /// Seats on flights.
+    Flight,
+    /// Something to do.
+    Activity,
+}
+
+/// What only one kind of product has. A stay has nothing of its own, and is left out of JSON.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Product {
+    /// A room for some nights.
+    #[default]
+    Stay,
+    /// Seats on flights. `property_id` is the route (`LHR-JFK`), `check_in` the local day of the
+    /// first departure, `check_out` the local day of the last arrival.
+    Flight {
+        /// Every flight, in the order they are flown.
+        segments: Vec<FlightSegment>,
+    },
+    /// Something to do. `property_id` is its code; `check_in` and `check_out` are the days it is
+    /// for, the same one where it takes a day.
+    Activity {
+        /// When it begins, in the supplier's words (`10:00`, `morning`), where it has a session.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<String>,
+    },
+}
+
+impl Product {
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> ProductKind {
+        match self {
+            Self::Stay => ProductKind::Stay,
+            Self::Flight { .. } => ProductKind::Flight,
+            Self::Activity { .. } => ProductKind::Activity,
+        }
+    }
+
+    /// Whether it is a stay, which needs no words of its own.
+    #[must_use]
+    pub const fn is_stay(&self) -> bool {
+        matches!(self, Self::Stay)
+    }
+}
+
+/// One flight: from take-off to landing. Times are local to each airport.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlightSegment {
+    /// IATA code of the airport of departure.
+    pub origin: String,
+    /// IATA code of the airport of arrival.
+    pub destination: String,
+    /// When it takes off there.
+    pub departs_at: NaiveDateTime,
+    /// When it lands there.
+    pub arrives_at: NaiveDateTime,
+    /// Carrier and number, as sold: `BA117`.
+    pub flight: String,
+}
+
 /// One step of a cancellation policy: from this instant on, cancelling costs this much.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,7 +218,7 @@ pub struct Terms {
     pub holdable: bool,
 }
 
-/// One offer of a search: a room at a rate.
+/// One offer of a search: a room at a rate, seats at a fare, places at a price.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Offer {
@@ -67,22 +226,25 @@ pub struct Offer {
     pub supplier: Supplier,
     /// The supplier's own key of the room at this rate; opaque, checked by the price check.
     pub rate_key: String,
-    /// The property.
+    /// The property, route or activity.
     pub property_id: String,
-    /// The property's name.
+    /// The name of the property, the airline or the activity.
     pub property_name: String,
-    /// The room's name.
+    /// The name of the room, the fare or the kind of participation.
     pub room_name: String,
-    /// Local date of arrival.
+    /// Its first local day: of arrival at a property, of departure of a flight.
     pub check_in: NaiveDate,
-    /// Local date of departure.
+    /// Its last local day: of departure from a property, of arrival of a flight.
     pub check_out: NaiveDate,
-    /// Who sleeps there.
+    /// For whom.
     pub occupancy: Occupancy,
     /// What it costs in all, taxes and fees included.
     pub price: Money,
     /// What goes with it.
     pub terms: Terms,
+    /// What only this kind of product has.
+    #[serde(default, skip_serializing_if = "Product::is_stay")]
+    pub product: Product,
 }
 
 /// What a price check answered.
@@ -119,16 +281,19 @@ pub struct LegOrder {
     pub supplier: Supplier,
     /// The key to book with, from the price check.
     pub book_key: String,
-    /// The property.
+    /// The property, route or activity.
     pub property_id: String,
-    /// Local date of arrival.
+    /// Its first local day: of arrival at a property, of departure of a flight.
     pub check_in: NaiveDate,
-    /// Local date of departure.
+    /// Its last local day: of departure from a property, of arrival of a flight.
     pub check_out: NaiveDate,
-    /// Who sleeps there.
+    /// For whom.
     pub occupancy: Occupancy,
     /// What the supplier is to be paid, as the price check said.
     pub price: Money,
     /// What goes with it.
     pub terms: Terms,
+    /// What only this kind of product has.
+    #[serde(default, skip_serializing_if = "Product::is_stay")]
+    pub product: Product,
 }

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     asset::{AssetId, Rate, Units},
-    offer::{Offer, StaySearch},
+    offer::{Occupancy, Offer, Search},
     supplier::Supplier,
 };
 
@@ -29,19 +29,34 @@ pub fn offers_key(digest: &str) -> String {
 }
 /// Digest of a search: the same for whoever asks the same.
 #[must_use]
-pub fn search_digest(search: &StaySearch) -> String {
+pub fn search_digest(search: &Search) -> String {
+    let people = |who: &Occupancy| {
+        let ages: Vec<String> = who.children.iter().map(u8::to_string).collect();
+        [who.adults.to_string(), ages.join(",")]
+    };
+    let (mut parts, who, currency) = match search {
+        Search::Stay(stay) => {
+            let days = [stay.check_in, stay.check_out].map(|day| day.to_string());
+            let parts = [vec![stay.property_id.clone()], days.to_vec()].concat();
+            (parts, &stay.occupancy, stay.currency)
+        }
+        Search::Flight(flight) => {
+            let back = flight.returns_on.map(|day| day.to_string()).unwrap_or_default();
+            let route = [&flight.origin, &flight.destination].map(Clone::clone);
+            let days = vec!["flight".to_owned(), flight.departs_on.to_string(), back];
+            ([days, route.to_vec()].concat(), &flight.passengers, flight.currency)
+        }
+        Search::Activity(activity) => {
+            let days = [activity.from, activity.to].map(|day| day.to_string());
+            let place = vec!["activity".to_owned(), activity.destination.clone()];
+            ([place, days.to_vec()].concat(), &activity.participants, activity.currency)
+        }
+    };
+    parts.extend(people(who));
+    parts.push(currency.to_string());
     // The separator is no character of any part.
-    let ages: Vec<String> = search.occupancy.children.iter().map(u8::to_string).collect();
-    let text = format!(
-        "{}\u{1f}{}\u{1f}{}\u{1f}{}\u{1f}{}\u{1f}{}",
-        search.property_id,
-        search.check_in,
-        search.check_out,
-        search.occupancy.adults,
-        ages.join(","),
-        search.currency
-    );
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    let digest = Sha256::digest(parts.join("\u{1f}"));
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 /// Key of what a payment has received, `ShownPayment`.
 #[must_use]

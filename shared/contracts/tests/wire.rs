@@ -75,6 +75,7 @@ fn order() -> LegOrder {
             cancel_steps: vec![CancelStep { from: at(), fee: price() }],
             holdable: true,
         },
+        product: contracts::offer::Product::Stay,
     }
 }
 

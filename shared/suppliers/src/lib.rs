@@ -11,7 +11,7 @@ use contracts::{
     ids::LegId,
     internal::TravellersReply,
     money::Currency,
-    offer::{LegOrder, Offer, PriceCheck, StaySearch},
+    offer::{LegOrder, Offer, PriceCheck, ProductKind, Search},
     supplier::Supplier,
 };
 use secrecy::SecretString;
@@ -116,14 +116,17 @@ pub trait Dialect: Send + Sync {
     /// Which supplier.
     fn supplier(&self) -> Supplier;
 
-    /// Asks which rooms are to be had.
-    fn search(&self, access: &Access, now: DateTime<Utc>, search: &StaySearch) -> HttpRequest;
+    /// Which kind of product it sells.
+    fn sells(&self) -> ProductKind;
+
+    /// Asks what is to be had; nothing when it is of a kind that the supplier does not sell.
+    fn search(&self, access: &Access, now: DateTime<Utc>, search: &Search) -> Option<HttpRequest>;
 
     /// Reads the answer to a search.
     ///
     /// # Errors
     /// When the supplier did not answer the question, or not as it says it does.
-    fn read_search(&self, search: &StaySearch, reply: &HttpReply) -> Result<Vec<Offer>, Broken>;
+    fn read_search(&self, search: &Search, reply: &HttpReply) -> Result<Vec<Offer>, Broken>;
 
     /// Asks whether an offer still stands.
     ///

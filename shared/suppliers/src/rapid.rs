@@ -20,7 +20,7 @@ use contracts::{
     ids::LegId,
     messages::CallbackClaim,
     money::Currency,
-    offer::{Offer, PriceCheck, StaySearch},
+    offer::{Offer, PriceCheck, ProductKind, Search},
     supplier::Supplier,
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -42,12 +42,18 @@ impl Dialect for Rapid {
         Supplier::Rapid
     }
 
-    fn search(&self, access: &Access, now: DateTime<Utc>, search: &StaySearch) -> HttpRequest {
-        request(access, now, Method::Get, shop::path(access, search))
+    fn sells(&self) -> ProductKind {
+        ProductKind::Stay
     }
 
-    fn read_search(&self, search: &StaySearch, reply: &HttpReply) -> Result<Vec<Offer>, Broken> {
-        shop::read_search(search, reply)
+    fn search(&self, access: &Access, now: DateTime<Utc>, search: &Search) -> Option<HttpRequest> {
+        let Search::Stay(stay) = search else { return None };
+        Some(request(access, now, Method::Get, shop::path(access, stay)))
+    }
+
+    fn read_search(&self, search: &Search, reply: &HttpReply) -> Result<Vec<Offer>, Broken> {
+        let Search::Stay(stay) = search else { return Err(Broken::Key) };
+        shop::read_search(stay, reply)
     }
 
     fn price_check(

@@ -15,7 +15,7 @@ use std::{
 
 use contracts::{
     messages::RefusedWhy,
-    offer::{PriceCheck, StaySearch, Terms},
+    offer::{PriceCheck, Search, Terms},
 };
 use serde::Deserialize;
 use suppliers::{
@@ -237,7 +237,7 @@ fn read(dialect: &dyn Dialect, fixture: &Fixture) -> serde_json::Value {
         Operation::ALL.into_iter().find(|o| o.word() == fixture.operation).expect("an operation");
     match operation {
         Operation::Search => {
-            let search: StaySearch = serde_json::from_value(fixture.asked.clone()).unwrap();
+            let search: Search = serde_json::from_value(fixture.asked.clone()).unwrap();
             match dialect.read_search(&search, &reply) {
                 Ok(offers) => offers
                     .iter()
@@ -346,11 +346,11 @@ fn access() -> suppliers::Access {
 fn offer(dialect: &dyn Dialect, name: &str) -> (String, contracts::money::Currency) {
     let path = folder(dialect).join(format!("{name}.json"));
     let fixture: Fixture = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    let search: StaySearch = serde_json::from_value(fixture.asked).unwrap();
+    let search: Search = serde_json::from_value(fixture.asked).unwrap();
     let body = fixture.reply.json.unwrap().to_string().into_bytes();
     let reply = HttpReply { status: 200, headers: vec![], body };
     let offers = dialect.read_search(&search, &reply).unwrap();
-    (offers[0].rate_key.clone(), search.currency)
+    (offers[0].rate_key.clone(), search.currency())
 }
 
 fn folder(dialect: &dyn Dialect) -> PathBuf {

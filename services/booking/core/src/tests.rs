@@ -81,6 +81,7 @@ fn order(minor: i64, free_for: Option<TimeDelta>) -> LegOrder {
             holdable: true,
         },
     }
+        product: contracts::offer::Product::Stay,
 }
 
 fn rate() -> Rate {

@@ -11,7 +11,10 @@ use chassis::{
     auth::Bearer,
     http::{Json, Path},
 };
-use contracts::ids::{AccountId, BookingId, PaymentId, QuoteId};
+use contracts::{
+    ids::{AccountId, BookingId, PaymentId, QuoteId},
+    offer::ProductKind,
+};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -185,9 +188,37 @@ fn taken() -> ApiError {
 /// A request with all that was found out about it.
 struct Asked {
     account: AccountId,
+    unknown.extend(unfit_to_fly(quote, &request.people));
     quote: Quote,
     request: Request,
     people: Vec<u8>,
+/// What airlines want to know and was not given: every seat's traveller, with birthday and gender.
+fn unfit_to_fly(quote: &Quote, people: &people::Party) -> Vec<chassis::FieldError> {
+    let mut faults = Vec::new();
+    let flights = quote.legs.iter().filter(|l| l.order.product.kind() == ProductKind::Flight);
+    for leg in flights {
+        let named = people.legs.iter().enumerate().find(|(_, named)| named.leg_id == leg.leg_id);
+        let (pointer, travellers) = match named {
+            Some((n, named)) => (format!("/legs/{n}/travellers"), &named.travellers),
+            None => ("/travellers".to_owned(), &people.travellers),
+        };
+        let seats = leg.guests_max();
+        if travellers.len() != seats {
+            let detail = format!("must name everybody on the flight: {seats}");
+            faults.push(super::form::error(&pointer, "invalid", detail));
+        }
+        for (n, traveller) in travellers.iter().enumerate() {
+            let absent =
+                [("born_on", traveller.born_on.is_none()), ("gender", traveller.gender.is_none())];
+            for (field, _) in absent.into_iter().filter(|(_, absent)| *absent) {
+                let at = format!("{pointer}/{n}/{field}");
+                faults.push(super::form::error(at, "missing", "must be given for a flight"));
+            }
+        }
+    }
+    faults
+}
+
     key: String,
     fingerprint: Vec<u8>,
 }

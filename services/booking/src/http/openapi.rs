@@ -21,7 +21,9 @@ use utoipa::{
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use self::problems::Anywhere;
-use super::{bookings, cancellation, events, history, quotes, refund, search, views};
+use super::{
+    activities, bookings, cancellation, events, flights, history, quotes, refund, search, views,
+};
 
 /// The reader may load nothing from elsewhere: it works where there is no network.
 const ONLY_FROM_HERE: &str =
@@ -39,6 +41,8 @@ const ONLY_FROM_HERE: &str =
     ),
     paths(
         search::stays,
+        flights::flights,
+        activities::activities,
         quotes::create,
         quotes::show,
         views::assets,
@@ -51,7 +55,9 @@ const ONLY_FROM_HERE: &str =
         events::follow,
     ),
     tags(
-        (name = "stays", description = "What can be booked"),
+        (name = "stays", description = "Rooms that can be booked"),
+        (name = "flights", description = "Flights that can be booked"),
+        (name = "activities", description = "Activities that can be booked"),
         (name = "quotes", description = "A price that is promised for some minutes"),
         (name = "bookings", description = "From the click to the stay"),
         (name = "account", description = "What belongs to the account"),

@@ -11,9 +11,10 @@ use chassis::{
     auth::Bearer,
     http::{Json, Path, Query},
 };
+use chrono::NaiveDate;
 use contracts::{
     ids::{BookingId, LegId},
-    internal::{Traveller, TravellersReply},
+    internal::{Gender, Traveller, TravellersReply},
 };
 use http::{HeaderValue, header};
 use serde::{Deserialize, Serialize};
@@ -120,8 +121,16 @@ fn legs(form: &Form<'_>, faults: &Faults, legs_max: usize, most: usize) -> Optio
 fn traveller(form: &Form<'_>) -> Option<Traveller> {
     let given_name = form.text("given_name", name);
     let family_name = form.text("family_name", name);
+    let born_on = form.optional_text("born_on", |text| {
+        text.parse::<NaiveDate>().map_err(|_| "must be a date like 1990-03-14".to_owned())
+    });
+    let gender = form.optional_text("gender", |text| match text {
+        "female" => Ok(Gender::Female),
+        "male" => Ok(Gender::Male),
+        _ => Err("must be female or male, as in the passport".to_owned()),
+    });
     form.end();
-    Some(Traveller { given_name: given_name?, family_name: family_name? })
+    Some(Traveller { given_name: given_name?, family_name: family_name?, born_on, gender })
 }
 
 /// A name in any script: 1 to 50 characters, no control characters, not only white space.

@@ -15,7 +15,7 @@ use contracts::{
     ids::{AccountId, LegId, QuoteId},
     internal::PriceCheckRequest,
     money::Money,
-    offer::{LegOrder, Occupancy, Offer, PriceCheck},
+    offer::{LegOrder, Occupancy, Offer, PriceCheck, Product},
     shown::{ASSETS_KEY, ShownAssets},
     supplier::Supplier,
 };
@@ -95,6 +95,10 @@ struct ShownLeg<'a> {
     held_for_s: Option<u64>,
     #[schema(value_type = shapes::Terms)]
     terms: &'a contracts::offer::Terms,
+    /// What only this kind of product has; absent for a stay.
+    #[serde(skip_serializing_if = "Product::is_stay")]
+    #[schema(value_type = shapes::Product, required = false)]
+    product: &'a Product,
 }
 
 /// Asks the suppliers for the price now and promises it.
@@ -184,6 +188,7 @@ fn show_quote<'a>(
             .holdable
             .then(|| app.policy.of(leg.order.supplier).holds_for_min.as_secs()),
         terms: &leg.order.terms,
+        product: &leg.order.product,
     };
     ShownQuote {
         quote_id: quote.quote_id,
@@ -327,6 +332,7 @@ async fn price_all(app: &App, offers: Vec<Offer>) -> Result<Vec<QuotedLeg>, ApiE
             PriceCheck::Available { price, terms, .. }
             | PriceCheck::PriceChanged { price, terms, .. } => {
                 let now = Offer { price, terms, ..offer };
+                        product: offer.product.clone(),
                 let offer_id = search::seal(app, &now)?;
                 moved.push(json!({"pointer": format!("/offers/{n}"), "price": price, "offer_id": offer_id}));
             }

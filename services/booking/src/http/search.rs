@@ -5,7 +5,7 @@ use chassis::{ApiError, auth::Bearer, http::Json};
 use chrono::{Days, NaiveDate};
 use contracts::{
     money::{Currency, Money},
-    offer::{Occupancy, Offer, StaySearch, Terms},
+    offer::{Occupancy, Offer, Product, Search, StaySearch, Terms},
     shown::{ShownOffers, SupplierPart, offers_key, search_digest},
     supplier::Supplier,
 };
@@ -20,8 +20,10 @@ use super::{
 use crate::App;
 
 const NIGHTS_MAX: i64 = 28;
-const AHEAD_DAYS_MAX: u64 = 500;
+pub(super) const AHEAD_DAYS_MAX: u64 = 500;
 const ADULTS_MAX: u8 = 8;
+/// How many sleep in a room where it is not said.
+const ADULTS: u8 = 2;
 const CHILDREN_MAX: usize = 6;
 const CHILD_AGE_MAX: u8 = 17;
 
@@ -59,6 +61,10 @@ struct ShownOffer {
     price: Money,
     #[schema(value_type = shapes::Terms)]
     terms: Terms,
+    /// What only this kind of product has; absent for a stay.
+    #[serde(skip_serializing_if = "Product::is_stay")]
+    #[schema(value_type = shapes::Product, required = false)]
+    product: Product,
 }
 
 /// The parameters of a search, as the document names them.
@@ -98,12 +104,17 @@ pub(super) async fn stays(
     account(&bearer)?;
     let today = app.clock.now().date_naive();
     let search = read(query.as_deref().unwrap_or_default(), today)?;
+    find(&app, Search::Stay(search)).await
+}
+
+/// Offers of a search of any kind, from the cache or from supplier-sync.
+pub(super) async fn find(app: &App, search: Search) -> Result<Json<Answer>, ApiError> {
     let key = offers_key(&search_digest(&search));
     let found = match app.cache.shown::<ShownOffers>(&key).await {
         // Past its soft life it is served as it is, and supplier-sync refreshes it meanwhile.
         Some(found) if found.soft_until > app.clock.now() => found,
         Some(stale) => {
-            refresh(&app, search);
+            refresh(app, search);
             stale_of(stale)
         }
         None => app.owners.search(&search).await.map_err(|error| {
@@ -112,12 +123,12 @@ pub(super) async fn stays(
                 .retry_in(std::time::Duration::from_secs(2))
         })?,
     };
-    let offers: Result<Vec<_>, _> = found.offers.into_iter().map(|o| shown(&app, o)).collect();
+    let offers: Result<Vec<_>, _> = found.offers.into_iter().map(|o| shown(app, o)).collect();
     Ok(Json(Answer { as_of: found.as_of, suppliers: found.suppliers, offers: offers? }))
 }
 
 /// Has a stale answer asked anew behind the customer's back; supplier-sync makes one call of many.
-fn refresh(app: &App, search: StaySearch) {
+fn refresh(app: &App, search: Search) {
     let owners = app.owners.clone();
     app.process.tasks.spawn_short("refresh a stale answer", async move {
         if let Err(error) = owners.search(&search).await {
@@ -148,6 +159,7 @@ fn shown(app: &App, offer: Offer) -> Result<ShownOffer, ApiError> {
         occupancy: offer.occupancy,
         price: offer.price,
         terms: offer.terms,
+        product: offer.product,
     })
 }
 
@@ -179,41 +191,21 @@ struct Fields {
     property_id: Option<String>,
     check_in: Option<NaiveDate>,
     check_out: Option<NaiveDate>,
-    adults: Option<u8>,
-    children: Vec<u8>,
-    currency: Option<Currency>,
+    party: Party,
 }
 
 impl Fields {
     fn take(&mut self, name: &str, value: &str, faults: &Faults) {
         let pointer = format!("?{name}");
         let wrong = |detail: &str| faults.add(&pointer, "invalid", detail);
-        let date = || {
-            let read = value.parse::<NaiveDate>().ok();
-            if read.is_none() {
-                wrong("must be a date like 2027-03-14");
-            }
-            read
-        };
         match name {
             "property_id" if (1..=64).contains(&value.len()) => {
                 self.property_id = Some(value.to_owned());
             }
             "property_id" => wrong("must have 1 to 64 characters"),
-            "check_in" => self.check_in = date(),
-            "check_out" => self.check_out = date(),
-            "adults" => match value.parse() {
-                Ok(adults) if (1..=ADULTS_MAX).contains(&adults) => self.adults = Some(adults),
-                _ => wrong("must be 1 to 8"),
-            },
-            "children" => match ages(value) {
-                Some(ages) => self.children = ages,
-                None => wrong("must be up to 6 ages from 0 to 17, like 4,9"),
-            },
-            "currency" => match value.parse() {
-                Ok(currency) => self.currency = Some(currency),
-                Err(_) => wrong("must be one of EUR, USD, GBP, CHF, JPY, KWD"),
-            },
+            "check_in" => self.check_in = date(name, value, faults),
+            "check_out" => self.check_out = date(name, value, faults),
+            _ if self.party.took(name, value, faults) => {}
             _ => faults.add(&pointer, "unknown", "is not a parameter of this search"),
         }
     }
@@ -230,12 +222,13 @@ impl Fields {
         if let (Some(check_in), Some(check_out)) = (self.check_in, self.check_out) {
             dates(check_in, check_out, today, faults);
         }
+        let (occupancy, currency) = self.party.finish(ADULTS);
         Some(StaySearch {
             property_id: self.property_id?,
             check_in: self.check_in?,
             check_out: self.check_out?,
-            occupancy: Occupancy { adults: self.adults.unwrap_or(2), children: self.children },
-            currency: self.currency.unwrap_or(Currency::Eur),
+            occupancy,
+            currency,
         })
     }
 }
@@ -257,6 +250,88 @@ fn dates(check_in: NaiveDate, check_out: NaiveDate, today: NaiveDate, faults: &F
         let detail = format!("must be at most {NIGHTS_MAX} nights after check_in");
         faults.add("?check_out", "invalid", detail);
     }
+}
+
+/// A party as searches take it: adults (2 when not given), ages of children, currency.
+#[derive(Default)]
+pub(super) struct Party {
+    adults: Option<u8>,
+    children: Vec<u8>,
+    currency: Option<Currency>,
+}
+
+impl Party {
+    /// Takes a parameter if it is one of these.
+    pub(super) fn took(&mut self, name: &str, value: &str, faults: &Faults) -> bool {
+        let wrong = |detail: &str| faults.add(&format!("?{name}"), "invalid", detail);
+        match name {
+            "adults" => match value.parse() {
+                Ok(adults) if (1..=ADULTS_MAX).contains(&adults) => self.adults = Some(adults),
+                _ => wrong("must be 1 to 8"),
+            },
+            "children" => match ages(value) {
+                Some(ages) => self.children = ages,
+                None => wrong("must be up to 6 ages from 0 to 17, like 4,9"),
+            },
+            "currency" => match value.parse() {
+                Ok(currency) => self.currency = Some(currency),
+                Err(_) => wrong("must be one of EUR, USD, GBP, CHF, JPY, KWD"),
+            },
+            _ => return false,
+        }
+        true
+    }
+
+    pub(super) fn finish(self, adults: u8) -> (Occupancy, Currency) {
+        let occupancy =
+            Occupancy { adults: self.adults.unwrap_or(adults), children: self.children };
+        (occupancy, self.currency.unwrap_or(Currency::Eur))
+    }
+}
+
+/// A date of the query; anything else is noted.
+pub(super) fn date(name: &str, value: &str, faults: &Faults) -> Option<NaiveDate> {
+    let read = value.parse::<NaiveDate>().ok();
+    if read.is_none() {
+        faults.add(&format!("?{name}"), "invalid", "must be a date like 2027-03-14");
+    }
+    read
+}
+
+/// Notes a first day that has passed, is too far, or whose last day is before it or too long after.
+pub(super) fn days(
+    (first_name, first): (&str, NaiveDate),
+    last: Option<(&str, NaiveDate)>,
+    days_max: i64,
+    today: NaiveDate,
+    faults: &Faults,
+) {
+    // West of UTC it may still be yesterday.
+    let earliest = today.checked_sub_days(Days::new(1)).unwrap_or(today);
+    let latest = today.checked_add_days(Days::new(AHEAD_DAYS_MAX)).unwrap_or(today);
+    let pointer = format!("?{first_name}");
+    if first < earliest {
+        faults.add(&pointer, "invalid", "must not be in the past");
+    }
+    if first > latest {
+        faults.add(&pointer, "invalid", format!("must be within {AHEAD_DAYS_MAX} days"));
+    }
+    let Some((name, last)) = last else { return };
+    let between = (last - first).num_days();
+    if between < 0 {
+        faults.add(&format!("?{name}"), "invalid", format!("must not be before {first_name}"));
+    } else if between > days_max {
+        let detail = format!("must be at most {days_max} days after {first_name}");
+        faults.add(&format!("?{name}"), "invalid", detail);
+    }
+}
+
+/// Notes a parameter that was not given.
+pub(super) fn given<T>(name: &str, value: Option<T>, faults: &Faults) -> Option<T> {
+    if value.is_none() {
+        faults.add(&format!("?{name}"), "missing", "must be given");
+    }
+    value
 }
 
 fn ages(value: &str) -> Option<Vec<u8>> {

@@ -327,6 +327,7 @@ pub(crate) fn quote(account: &str, expires_at: DateTime<Utc>) -> Quote {
                 occupancy: Occupancy { adults: 2, children: Vec::new() },
                 price,
                 terms: Terms { refundable: true, cancel_steps: Vec::new(), holdable: true },
+                product: contracts::offer::Product::Stay,
             },
         }],
         price,

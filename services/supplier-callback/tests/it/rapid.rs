@@ -8,7 +8,7 @@ use contracts::{
     internal::{Traveller, TravellersReply},
     messages::RefusedWhy,
     money::Currency,
-    offer::{LegOrder, Occupancy, Offer, PriceCheck, StaySearch},
+    offer::{LegOrder, Occupancy, Offer, PriceCheck, Search, StaySearch},
     supplier::Supplier,
 };
 use doubles::{CallbackConfig, Config, Doubles, RapidConfig};
@@ -301,14 +301,14 @@ impl Rapid {
 
     async fn try_search(&self) -> Result<Vec<Offer>, Broken> {
         let arrival = Utc::now().date_naive() + Days::new(30);
-        let search = StaySearch {
+        let search = Search::Stay(StaySearch {
             property_id: "1100401".into(),
             check_in: arrival,
             check_out: arrival + Days::new(2),
             occupancy: Occupancy { adults: 2, children: vec![] },
             currency: Currency::Eur,
-        };
-        let request = self.dialect.search(&self.access, Utc::now(), &search);
+        });
+        let request = self.dialect.search(&self.access, Utc::now(), &search).unwrap();
         self.dialect.read_search(&search, &self.reply(&request).await?)
     }
 
@@ -339,6 +339,7 @@ impl Rapid {
             occupancy: offer.occupancy.clone(),
             price,
             terms,
+            product: offer.product.clone(),
         }
     }
 
@@ -347,6 +348,8 @@ impl Rapid {
             travellers: vec![Traveller {
                 given_name: "Givenne".into(),
                 family_name: "Nameo".into(),
+                born_on: None,
+                gender: None,
             }],
             email: "alice@example.com".into(),
             phone: "+4915112345678".into(),

@@ -11,6 +11,7 @@
 
 mod double;
 mod evidence;
+mod repairs;
 mod stories;
 mod table;
 mod worlds;
@@ -66,6 +67,7 @@ pub(crate) fn order() -> LegOrder {
         occupancy: Occupancy { adults: 2, children: Vec::new() },
         price: Money::new(24_000, Currency::Eur),
         terms: Terms { refundable: true, cancel_steps: Vec::new(), holdable: true },
+        product: contracts::offer::Product::Stay,
     }
 }
 

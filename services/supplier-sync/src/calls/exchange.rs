@@ -101,8 +101,7 @@ pub(super) async fn make(app: &App, started: Started) -> Answered {
     let answer = dialect.read(&asked, &sent);
     draft.note(app, &answer, took);
     if matches!(answer, Answer::Refused(RefusedWhy::SoldOut | RefusedWhy::PriceChanged)) {
-        let order = &call.order;
-        app.cache.forget_stay(&order.property_id, order.check_in, order.check_out).await;
+        app.cache.forget_order(&call.order).await;
     }
     draft.end(answered(answer))
 }

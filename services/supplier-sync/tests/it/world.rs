@@ -25,7 +25,7 @@ use contracts::{
     internal::{PriceCheckReply, PriceCheckRequest, SearchReply, Traveller, TravellersReply},
     messages::{CallbackClaim, CallbackReceived, LegChanged, LegState, LegWanted, WantedLeg},
     money::Currency,
-    offer::{LegOrder, Occupancy, Offer, PriceCheck, StaySearch},
+    offer::{LegOrder, Occupancy, Offer, PriceCheck, Search, StaySearch},
     policy::Policy,
     supplier::Supplier,
 };
@@ -398,15 +398,15 @@ impl World {
         all.filter(|request| request["operation"] == operation).count()
     }
 
-    pub(crate) fn search() -> StaySearch {
+    pub(crate) fn search() -> Search {
         let arrival = Utc::now().date_naive() + Days::new(30);
-        StaySearch {
+        Search::Stay(StaySearch {
             property_id: PROPERTY.to_owned(),
             check_in: arrival,
             check_out: arrival + Days::new(2),
             occupancy: Occupancy { adults: 2, children: Vec::new() },
             currency: Currency::Eur,
-        }
+        })
     }
 
     pub(crate) async fn post(
@@ -465,6 +465,7 @@ impl World {
             occupancy: offer.occupancy,
             price,
             terms,
+            product: contracts::offer::Product::Stay,
         };
         Leg { booking_id: BookingId(Uuid::now_v7()), leg_id: LegId(Uuid::now_v7()), order }
     }
@@ -512,6 +513,8 @@ fn travellers() -> TravellersReply {
         travellers: vec![Traveller {
             given_name: "Ada".to_owned(),
             family_name: FAMILY_NAME.to_owned(),
+            born_on: None,
+            gender: None,
         }],
         email: "ada@example.com".to_owned(),
         phone: "+4930123456".to_owned(),

@@ -69,7 +69,7 @@ impl World {
             Doing::Reserve { hold } => {
                 let name = |text: &str| text.to_owned();
                 let travellers = TravellersReply {
-                    travellers: vec![Name { given_name: name("Ada"), family_name: name("L") }],
+                    travellers: vec![Name { given_name: name("Ada"), family_name: name("L"), born_on: None, gender: None }],
                     email: name("ada@example.com"),
                     phone: name("+4915112345678"),
                     special_requests: None,

@@ -154,6 +154,7 @@ impl World {
                 holdable: true,
             },
         };
+            product: contracts::offer::Product::Stay,
         let offer = Offer {
             leg_id,
             check_in,

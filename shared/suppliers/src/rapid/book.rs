@@ -54,7 +54,12 @@ impl Handle {
 /// room: a leg is one reservation. The platform collects the money (`affiliate_collect`), so no
 /// card goes along.
 pub(super) fn body(access: &Access, reserve: &Reserve<'_>) -> Vec<u8> {
-    let nobody = Traveller { given_name: String::new(), family_name: String::new() };
+    let nobody = Traveller {
+        given_name: String::new(),
+        family_name: String::new(),
+        born_on: None,
+        gender: None,
+    };
     let lead = reserve.travellers.travellers.first().unwrap_or(&nobody);
     let (country_code, number) = phone(&reserve.travellers.phone);
     let mut room = json!({

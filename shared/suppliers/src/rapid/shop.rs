@@ -127,6 +127,7 @@ fn of_rate(
             occupancy: search.occupancy.clone(),
             price,
             terms: terms.clone(),
+            product: contracts::offer::Product::Stay,
         });
     }
     Ok(())

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use contracts::{
     internal::{Traveller, TravellersReply},
     money::Money,
-    offer::{LegOrder, Occupancy, Terms},
+    offer::{LegOrder, Occupancy, StaySearch, Terms},
 };
 use expect_test::expect;
 use uuid::Uuid;
@@ -15,7 +15,7 @@ const NOW: i64 = 1_800_000_000;
 
 #[test]
 fn requests_are_signed_with_key_secret_and_seconds() {
-    let asked = Rapid.search(&access(), now(), &search());
+    let asked = Rapid.search(&access(), now(), &search().into()).unwrap();
     let header = |name| asked.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
     let hash = hex::encode(Sha512::digest(b"the-keythe-secret1800000000"));
     let expected = format!("EAN APIKey=the-key,Signature={hash},timestamp=1800000000");
@@ -27,7 +27,7 @@ fn requests_are_signed_with_key_secret_and_seconds() {
 #[test]
 fn a_search_asks_with_every_required_parameter() {
     expect!["GET /v3/properties/availability?property_id=19248&checkin=2027-03-01&checkout=2027-03-03&occupancy=2-9,4&currency=EUR&country_code=DE&language=en-US&rate_plan_count=50&sales_channel=website&sales_environment=hotel_only&filter=expedia_collect&include=rooms.rates.current_refundability&include=rooms.rates.holdable"]
-        .assert_eq(&line(&Rapid.search(&access(), now(), &search())));
+        .assert_eq(&line(&Rapid.search(&access(), now(), &search().into()).unwrap()));
 }
 
 #[test]
@@ -348,12 +348,18 @@ fn order() -> LegOrder {
         occupancy: search().occupancy,
         price: Money::new(20_905, Currency::Eur),
         terms: Terms { refundable: true, cancel_steps: vec![], holdable: true },
+        product: contracts::offer::Product::Stay,
     }
 }
 
 fn travellers() -> TravellersReply {
     TravellersReply {
-        travellers: vec![Traveller { given_name: "Givenne".into(), family_name: "Nameo".into() }],
+        travellers: vec![Traveller {
+            given_name: "Givenne".into(),
+            family_name: "Nameo".into(),
+            born_on: None,
+            gender: None,
+        }],
         email: "alice@example.com".into(),
         phone: "+4915112345678".into(),
         special_requests: Some("a quiet room".into()),

@@ -66,6 +66,42 @@ pub(crate) struct Terms {
     holdable: bool,
 }
 
+/// What only one kind of product has; absent for a stay.
+#[derive(Serialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Product {
+    /// A room for some nights.
+    Stay,
+    /// Seats on flights; `property_id` is the route, `check_in` the day of departure and
+    /// `check_out` the day of the last arrival.
+    Flight {
+        /// Every flight, in the order they are flown.
+        segments: Vec<FlightSegment>,
+    },
+    /// Something to do; `property_id` is its code.
+    Activity {
+        /// When it begins, in the supplier's words, where it has a session.
+        #[schema(required = false)]
+        session: Option<String>,
+    },
+}
+
+/// One flight; times are local to each airport.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FlightSegment {
+    #[schema(example = "LHR")]
+    origin: String,
+    #[schema(example = "JFK")]
+    destination: String,
+    #[schema(example = "2027-03-14T09:30:00")]
+    departs_at: String,
+    #[schema(example = "2027-03-14T12:40:00")]
+    arrives_at: String,
+    #[schema(example = "BA117")]
+    flight: String,
+}
+
 /// From this instant on, cancelling costs this much.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -243,6 +279,20 @@ pub(crate) struct Accepted {
     #[schema(example = "pending")]
     status: String,
 }
+    /// Whoever flies has to give it.
+    #[schema(required = false)]
+    born_on: Option<chrono::NaiveDate>,
+    /// As in the passport; whoever flies has to give it.
+    #[schema(required = false)]
+    gender: Option<Gender>,
+}
+
+/// A gender, as airlines know them.
+#[derive(Serialize, ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(crate) enum Gender {
+    Female,
+    Male,
 
 /// What is wrong (RFC 9457). Some problems carry more members, such as a new price.
 #[derive(Serialize, ToSchema)]

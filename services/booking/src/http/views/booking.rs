@@ -8,7 +8,7 @@ use contracts::{
     instruction::Instruction,
     messages::LegState,
     money::Money,
-    offer::Terms,
+    offer::{Product, Terms},
     supplier::Supplier,
 };
 use serde::Serialize;
@@ -91,6 +91,10 @@ struct ShownLeg {
     terms: Terms,
     state: LegWord,
     /// The supplier's reference.
+    /// What only this kind of product has; absent for a stay.
+    #[serde(skip_serializing_if = "Product::is_stay")]
+    #[schema(value_type = shapes::Product, required = false)]
+    product: Product,
     reference: Option<String>,
     /// Until when the space is held without being bought.
     held_until: Option<DateTime<Utc>>,
@@ -295,6 +299,7 @@ fn payment(booking: &Booking, told: Option<&Instruction>, depth: Option<u64>) ->
         contract: told.and_then(|t| t.contract.clone()),
         address: told.map(|t| t.address.clone()),
         amount: told.map(|t| t.amount.clone()),
+        product: leg.order.product.clone(),
         amount_decimal: told.map(|t| t.amount.decimal()),
         received: payment.received,
         remaining: remaining.as_ref().map(|amount| amount.units),
