@@ -214,6 +214,7 @@ pub(crate) fn follow(
                 Effect::Confirmed(m) => said.push(Outgoing::new(id, entry.at, &m)),
                 Effect::Failed(m) => said.push(Outgoing::new(id, entry.at, &m)),
                 Effect::Cancelled(m) => said.push(Outgoing::new(id, entry.at, &m)),
+                Effect::LegCancelled(m) => said.push(Outgoing::new(id, entry.at, &m)),
                 Effect::Completed(m) => said.push(Outgoing::new(id, entry.at, &m)),
             }
         }

@@ -7,9 +7,9 @@ mod bookings;
 mod cancellation;
 mod events;
 mod export;
-mod form;
 mod flights;
 mod history;
+mod form;
 mod openapi;
 mod people;
 mod quotes;
@@ -63,10 +63,10 @@ pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
     };
     let customers = Router::new()
         .route("/v1/stays", get(search::stays))
-        .route("/v1/assets", get(views::assets))
         .route("/v1/flights", get(flights::flights))
         .route("/v1/activities", get(activities::activities))
         .route("/v1/rewards", get(views::rewards))
+        .route("/v1/assets", get(views::assets))
         .route("/v1/quotes", post(quotes::create))
         .route("/v1/quotes/{id}", get(quotes::show))
         .route("/v1/bookings", post(bookings::create))
@@ -74,6 +74,7 @@ pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
         .route("/v1/bookings/{id}/history", get(history::history))
         .route("/v1/bookings/{id}/cancellation", post(cancellation::cancel))
         .route("/v1/bookings/{id}/refund", post(refund::give));
+        .route("/v1/bookings/{id}/legs/{leg_id}/cancellation", post(cancellation::cancel_leg))
     // A ticket in the address says who watches.
     let watchers = Router::new().route("/v1/bookings/{id}/events", get(events::follow));
     let internal = Router::new()
@@ -168,7 +169,11 @@ pub(crate) fn refused(refusal: &Refusal) -> ApiError {
             ApiError::conflict("agreement_needed", detail)
                 .with("quote", json!(cancellation::shown(quote)))
         }
-        Refusal::Unknown => ApiError::not_found(),
+        Refusal::PaidByPoints { allowed } => {
+            let detail = "points paid a part of this leg, and they come back only with the whole trip";
+            ApiError::conflict("paid_by_points", detail).with("next_actions", json!(allowed))
+        }
+        Refusal::Unknown | Refusal::NoSuchLeg => ApiError::not_found(),
         Refusal::TooManyPoints => {
             let detail = "more points than the price is worth";
             ApiError::invalid(vec![form::error("/redeem_points", "too_many", detail)])

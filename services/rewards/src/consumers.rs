@@ -1,7 +1,8 @@
 //! Everything rewards hears.
 
 use contracts::messages::{
-    BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, PointsWanted,
+    BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
+    PointsWanted,
 };
 use messaging::Consumers;
 use rewards_core::translate::Inbound;
@@ -13,6 +14,7 @@ pub(crate) fn consumers() -> Consumers<Inbound> {
         .on::<BookingConfirmed>(Inbound::from)
         .on::<BookingCancelled>(Inbound::from)
         .on::<BookingFailed>(Inbound::from)
+        .on::<BookingLegCancelled>(Inbound::from)
         .on::<BookingCompleted>(Inbound::from)
 }
 

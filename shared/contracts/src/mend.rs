@@ -58,7 +58,7 @@ const COUNTERS: [&str; 3] = ["seq", "version", "wanted_version"];
 /// What a body is, as its type reads it: its subject, and its bytes as we write them.
 type Read = fn(&[u8]) -> Result<(Uuid, Vec<u8>), serde_json::Error>;
 
-const TYPES: [(&str, Read); 17] = [
+const TYPES: [(&str, Read); 18] = [
     readable::<LegWanted>(),
     readable::<LegChanged>(),
     readable::<CallbackReceived>(),
@@ -75,6 +75,7 @@ const TYPES: [(&str, Read); 17] = [
     readable::<BookingConfirmed>(),
     readable::<BookingFailed>(),
     readable::<BookingCancelled>(),
+    readable::<BookingLegCancelled>(),
     readable::<BookingCompleted>(),
 ];
 

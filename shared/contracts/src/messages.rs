@@ -6,7 +6,8 @@ mod rewards;
 mod suppliers;
 
 pub use booking::{
-    BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, ConfirmedLeg,
+    BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
+    ConfirmedLeg,
 };
 pub use payments::{
     CloseBecause, Closing, PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared,

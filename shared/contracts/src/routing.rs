@@ -110,6 +110,7 @@ pub const HEARD: [(&str, &[Heard]); 4] = [
             heard::<BookingConfirmed>(),
             heard::<BookingFailed>(),
             heard::<BookingCancelled>(),
+            heard::<BookingLegCancelled>(),
             heard::<BookingCompleted>(),
         ],
     ),

@@ -355,6 +355,20 @@ fn bookings() {
         "#]],
     );
     check(
+        &BookingLegCancelled {
+            booking_id,
+            account_id: account(),
+            version,
+            at,
+            leg_id: LegId(Uuid::from_u128(4)),
+            paid: Money::new(12_000, Currency::Eur),
+        },
+        &expect![[r#"
+            event holdfast.booking.leg_cancelled.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","account_id":"acct_1","version":13,"at":"2027-01-15T08:00:00.123456Z","leg_id":"00000000-0000-0000-0000-000000000004","paid":{"minor":"12000","scale":2,"currency":"EUR"}}
+        "#]],
+    );
+    check(
         &BookingCompleted { booking_id, account_id: account(), version, at },
         &expect![[r#"
             event holdfast.booking.completed.v1

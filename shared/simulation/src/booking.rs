@@ -97,6 +97,7 @@ fn commit(state: State, events: Vec<booking_core::Event>, now: DateTime<Utc>) ->
                 Effect::Confirmed(message) => Parcel::of(id, &message),
                 Effect::Failed(message) => Parcel::of(id, &message),
                 Effect::Cancelled(message) => Parcel::of(id, &message),
+                Effect::LegCancelled(message) => Parcel::of(id, &message),
                 Effect::Completed(message) => Parcel::of(id, &message),
             });
         }

@@ -118,6 +118,7 @@ fn listeners(kind: &str) -> &'static [Role] {
         | BookingConfirmed::TYPE
         | BookingFailed::TYPE
         | BookingCancelled::TYPE
+        | BookingLegCancelled::TYPE
         | BookingCompleted::TYPE => &[Role::Rewards],
         other => panic!("nobody listens to {other}"),
     }

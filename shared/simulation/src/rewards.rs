@@ -6,7 +6,10 @@ use chrono::{DateTime, Utc};
 use contracts::{
     ids::AccountId,
     message::Message as _,
-    messages::{BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, PointsWanted},
+    messages::{
+        BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
+        PointsWanted,
+    },
 };
 use messaging_core::{Cause, Trouble};
 use rewards_core::{
@@ -34,6 +37,7 @@ impl Accounts {
             BookingConfirmed::TYPE => parcel.open::<BookingConfirmed>().into(),
             BookingFailed::TYPE => parcel.open::<BookingFailed>().into(),
             BookingCancelled::TYPE => parcel.open::<BookingCancelled>().into(),
+            BookingLegCancelled::TYPE => parcel.open::<BookingLegCancelled>().into(),
             BookingCompleted::TYPE => parcel.open::<BookingCompleted>().into(),
             other => panic!("rewards does not hear {other}"),
         };

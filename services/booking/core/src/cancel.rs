@@ -10,7 +10,7 @@ use contracts::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::state::{Booking, Cancellation, Leg, Phase};
+use crate::state::{Booking, Cancellation, Leg, LegCancellation, Phase};
 
 /// What cancelling a booking costs at one instant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub struct CancelQuote {
     /// What is recorded when the customer agrees.
     #[serde(skip)]
     pub(crate) cancellation: Option<Cancellation>,
+    /// The same, where it is of one leg alone.
+    #[serde(skip)]
+    pub(crate) of_leg: Option<LegCancellation>,
 }
 
 /// What cancelling one leg costs.
@@ -56,7 +59,7 @@ impl CancelQuote {
     pub fn of(booking: &Booking, now: DateTime<Utc>) -> Self {
         let bought = booking.phase == Phase::Confirmed;
         let legs: Vec<LegFee> = if bought {
-            booking.legs.iter().map(|leg| leg_fee(leg, now)).collect()
+            booking.standing().map(|leg| leg_fee(leg, now)).collect()
         } else {
             Vec::new()
         };
@@ -69,10 +72,36 @@ impl CancelQuote {
         let live = booking.payment.refunds.iter().filter(|refund| !refund.has_failed());
         let given = live.fold(came, |left, r| left.saturating_sub(r.units));
         let units = given.saturating_sub(agreed.map_or(Units::ZERO, |c| c.kept));
-        let digest = digest(booking, fee, units, points_back);
+        let digest = digest(booking, None, fee, units, points_back);
         let changes_at = legs.iter().filter_map(|leg| leg.changes_at).min();
         let refund = AssetAmount { units, ..booking.payment.quoted.clone() };
-        Self { digest, fee, refund, points_back, changes_at, legs, cancellation: agreed }
+        let (cancellation, of_leg) = (agreed, None);
+        Self { digest, fee, refund, points_back, changes_at, legs, cancellation, of_leg }
+    }
+
+    /// What cancelling `leg` alone costs at `now`, by its own terms: its price less that goes back.
+    ///
+    /// Nothing where points paid a part of what would go back: they come back whole or not at all,
+    /// and the customer never pays more than the fee.
+    pub(crate) fn of_leg(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Option<Self> {
+        let told = leg_fee(leg, now);
+        let back = leg.order.price.minus(told.fee).ok()?;
+        let left = booking.left_in_money().minus(back).ok().filter(|left| left.minor >= 0)?;
+        // What came may be short of the price by dust.
+        let had = booking.kept().min(booking.payment.settled);
+        let kept = booking.payment.rate.units_for(left).unwrap_or(had).min(had);
+        let units = had.saturating_sub(kept);
+        let fee = told.fee;
+        Some(Self {
+            digest: digest(booking, Some(leg), fee, units, 0),
+            fee,
+            refund: AssetAmount { units, ..booking.payment.quoted.clone() },
+            points_back: 0,
+            changes_at: told.changes_at,
+            legs: vec![told],
+            cancellation: None,
+            of_leg: Some(LegCancellation { fee, back, units, kept }),
+        })
     }
 }
 
@@ -102,22 +131,26 @@ fn leg_fee(leg: &Leg, now: DateTime<Utc>) -> LegFee {
 }
 
 /// How the fee is paid: by the money as far as that reaches, else by the points, which come back
-/// whole or not at all. The customer never pays more than the fee; what is missing is ours.
+/// whole or not at all. The customer never pays more than the fee; what is missing is ours. Fees of
+/// legs that were cancelled alone before are paid from the same.
 fn agreed(booking: &Booking, legs: &[LegFee]) -> Cancellation {
-    let money = booking.paid_in_money().minor;
+    let money = booking.left_in_money().minor;
     let worth = booking.points.map_or(0, |p| p.worth.minor);
     let terms: i64 = legs.iter().fold(0, |sum, leg| sum.saturating_add(leg.fee.minor));
+    let before = booking.cancelled_legs().fold(0_i64, |sum, c| sum.saturating_add(c.fee.minor));
+    let all = before.saturating_add(terms);
     let in_money = |minor| Money::new(minor, booking.price.currency);
-    let (charged, from_money, points_back) = if terms <= money {
-        (terms, terms, true)
-    } else if terms >= worth {
-        (terms, terms.saturating_sub(worth), false)
+    let (paid, from_money, points_back) = if all <= money {
+        (all, all, true)
+    } else if all >= worth {
+        (all, all.saturating_sub(worth), false)
     } else {
         (money, money, true)
     };
-    let asked = booking.payment.asked.as_ref().map_or(Units::ZERO, |a| a.units);
+    let charged = paid.saturating_sub(before).max(0);
+    let had = booking.kept();
     // A fee of all the money keeps all of it, to the last unit.
-    let kept = booking.payment.rate.units_for(in_money(from_money)).unwrap_or(asked).min(asked);
+    let kept = booking.payment.rate.units_for(in_money(from_money)).unwrap_or(had).min(had);
     Cancellation {
         fee: in_money(charged),
         borne: in_money(terms.saturating_sub(charged)),
@@ -126,10 +159,17 @@ fn agreed(booking: &Booking, legs: &[LegFee]) -> Cancellation {
     }
 }
 
-fn digest(booking: &Booking, fee: Money, refund: Units, points_back: u64) -> Uuid {
+fn digest(
+    booking: &Booking,
+    leg: Option<&Leg>,
+    fee: Money,
+    refund: Units,
+    points_back: u64,
+) -> Uuid {
     let refund = refund.to_string();
+    let subject = leg.map_or(booking.booking_id.0, |leg| leg.leg_id.0);
     let parts: [&[u8]; 5] = [
-        booking.booking_id.0.as_bytes(),
+        subject.as_bytes(),
         &fee.minor.to_be_bytes(),
         fee.currency.code().as_bytes(),
         refund.as_bytes(),

@@ -8,7 +8,7 @@ use contracts::{
 };
 use uuid::Uuid;
 
-use crate::{cancel::CancelQuote, view::Action};
+use crate::{cancel::CancelQuote, state::OnRefusal, view::Action};
 
 /// What is asked of us; it may be refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,12 @@ pub enum Command {
     Cancel {
         /// The digest of the quote that the customer agreed to; needed once it costs something to
         /// be wrong about it.
+        agreed: Option<Uuid>,
+    },
+    /// Cancel one leg of what was bought; the others stay.
+    CancelLeg {
+        leg_id: LegId,
+        /// The digest of the quote that the customer agreed to.
         agreed: Option<Uuid>,
     },
     /// Send what goes back to this address.
@@ -36,6 +42,7 @@ pub struct Accept {
     pub quote_id: QuoteId,
     pub payment_id: PaymentId,
     pub legs: Vec<LegPlan>,
+    pub on_refusal: OnRefusal,
     pub price: Money,
     pub rate: Rate,
     pub quoted: AssetAmount,
@@ -69,6 +76,16 @@ pub enum Refusal {
     /// There is no such booking.
     #[error("no such booking")]
     Unknown,
+    /// The booking has no such leg.
+    #[error("no such leg")]
+    NoSuchLeg,
+    /// Points paid a part of what would go back for this leg alone, and they come back whole or not
+    /// at all.
+    #[error("points paid a part of the leg")]
+    PaidByPoints {
+        /// The next actions allowed.
+        allowed: Vec<Action>,
+    },
     /// More points than the price is worth.
     #[error("more points than the price is worth")]
     TooManyPoints,

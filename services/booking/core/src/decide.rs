@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::{
+    ids::LegId,
     messages::{WantedLeg, WantedPoints},
     money::Money,
     mutants::mutant,
@@ -15,7 +16,7 @@ use crate::{
     learn::settle_down,
     next,
     policy::Policy,
-    state::{Booking, EndWhy, Phase, State},
+    state::{Booking, EndWhy, OnRefusal, Phase, State},
     view::{Action, next_actions},
 };
 
@@ -39,6 +40,10 @@ pub fn decide(
             let booking = state.as_deref().ok_or(Refusal::Unknown)?;
             Ok(settle_down(booking, cancel(booking, *agreed, now)?, now))
         }
+        Command::CancelLeg { leg_id, agreed } => {
+            let booking = state.as_deref().ok_or(Refusal::Unknown)?;
+            Ok(settle_down(booking, cancel_leg(booking, *leg_id, *agreed, now)?, now))
+        }
         Command::Refund { to } => {
             let booking = state.as_deref().ok_or(Refusal::Unknown)?;
             let events = refund(booking, to, now)?;
@@ -58,6 +63,7 @@ fn accepted(accept: &Accept, policy: &Policy, now: DateTime<Utc>) -> Result<Vec<
         legs: legs
             .map(|leg| AcceptedLeg { leg_id: leg.leg_id, order: leg.order.clone() })
             .collect(),
+        on_refusal: accept.on_refusal,
         price: accept.price,
         rate: accept.rate.clone(),
         quoted: accept.quoted.clone(),
@@ -77,10 +83,11 @@ fn accepted(accept: &Accept, policy: &Policy, now: DateTime<Utc>) -> Result<Vec<
         version: 1,
         wanted: WantedLeg::Held,
     }));
-    if accept.points == 0 {
-        events.push(Event::PaymentAsked { amount: accept.quoted.clone() });
-    } else {
+    if accept.points > 0 {
         events.push(Event::PointsWished { version: 1, wanted: WantedPoints::Held });
+    } else if accept.on_refusal == OnRefusal::UndoAll {
+        // Otherwise the amount is known when it is known what could be held.
+        events.push(Event::PaymentAsked { amount: accept.quoted.clone() });
     }
     Ok(events)
 }
@@ -129,6 +136,39 @@ fn cancel(
     }
 }
 
+/// Cancels one leg, for the fee that the customer agreed to.
+fn cancel_leg(
+    booking: &Booking,
+    leg_id: LegId,
+    agreed: Option<Uuid>,
+    now: DateTime<Utc>,
+) -> Result<Vec<Event>, Refusal> {
+    let quote = cancel_leg_quote(booking, leg_id, now)?;
+    match quote.of_leg {
+        Some(cancellation) if agreed == Some(quote.digest) => {
+            Ok(next::cancel_leg(booking, leg_id, cancellation, now))
+        }
+        Some(_) | None => Err(Refusal::AgreementNeeded { quote: Box::new(quote) }),
+    }
+}
+
+/// What cancelling one leg costs now, the others staying.
+///
+/// # Errors
+/// When it cannot be cancelled alone now.
+pub fn cancel_leg_quote(
+    booking: &Booking,
+    leg_id: LegId,
+    now: DateTime<Utc>,
+) -> Result<CancelQuote, Refusal> {
+    let leg = booking.legs.iter().find(|leg| leg.leg_id == leg_id).ok_or(Refusal::NoSuchLeg)?;
+    let allowed = next_actions(booking);
+    if !allowed.contains(&Action::CancelLeg) || leg.out.is_some() {
+        return Err(Refusal::NotAllowed { allowed });
+    }
+    CancelQuote::of_leg(booking, leg, now).ok_or(Refusal::PaidByPoints { allowed })
+}
+
 /// What cancelling costs now.
 ///
 /// # Errors
@@ -158,9 +198,9 @@ fn refund(booking: &Booking, to: &str, now: DateTime<Utc>) -> Result<Vec<Event>,
     if !known {
         events.push(Event::RefundAddressGiven { to: to.to_owned() });
     }
-    if matches!(booking.phase, Phase::Confirmed | Phase::Completed) {
+    let excess = booking.not_given_back();
+    if matches!(booking.phase, Phase::Confirmed | Phase::Completed) && !excess.is_zero() {
         // Money beyond the price goes back when the customer asks for it.
-        let excess = booking.not_given_back();
         events.push(next::asked(booking, excess, Some(to.to_owned()), now));
     }
     Ok(events)

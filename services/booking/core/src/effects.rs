@@ -3,10 +3,11 @@
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use contracts::{
     asset::Units,
+    ids::LegId,
     messages::{
-        BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, ConfirmedLeg,
-        LegState, LegWanted, PaymentClose, PaymentPrepare, PaymentRefund, PointsWanted,
-        RefundBasis,
+        BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
+        ConfirmedLeg, LegState, LegWanted, PaymentClose, PaymentPrepare, PaymentRefund,
+        PointsWanted, RefundBasis,
     },
     mutants::mutant,
 };
@@ -29,6 +30,7 @@ pub enum Effect {
     Confirmed(BookingConfirmed),
     Failed(BookingFailed),
     Cancelled(BookingCancelled),
+    LegCancelled(BookingLegCancelled),
     Completed(BookingCompleted),
     WakeAt { deadline: Deadline, at: DateTime<Utc> },
 }
@@ -63,6 +65,12 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
             version: recorded.version,
             at: recorded.at,
         })],
+        Event::LegLeftOut { .. } => wake(Deadline::Unwind, in_s(booking.deadlines.unwind_for_s)),
+        Event::LegCancelled { leg_id, .. } => {
+            let at = in_s(booking.deadlines.unwind_for_s);
+            let told = Effect::LegCancelled(leg_cancelled(booking, recorded, *leg_id));
+            vec![told, Effect::WakeAt { deadline: Deadline::Unwind, at }]
+        }
         Event::Completed => vec![Effect::Completed(BookingCompleted {
             booking_id: booking.booking_id,
             account_id: booking.account_id.clone(),
@@ -139,6 +147,8 @@ fn wish(booking: &Booking, event: &Event) -> Option<Effect> {
         }
         Event::Accepted(_)
         | Event::LegNews { .. }
+        | Event::LegLeftOut { .. }
+        | Event::LegCancelled { .. }
         | Event::PointsNews { .. }
         | Event::PaymentReady { .. }
         | Event::MoneySeen { .. }
@@ -179,9 +189,20 @@ fn confirmed(booking: &Booking, recorded: &Recorded) -> BookingConfirmed {
         account_id: booking.account_id.clone(),
         version: recorded.version,
         at: recorded.at,
-        legs: booking.legs.iter().map(confirmed_leg).collect(),
+        legs: booking.standing().map(confirmed_leg).collect(),
         paid: booking.paid_in_money(),
         over_at: over_at(booking),
+    }
+}
+
+fn leg_cancelled(booking: &Booking, recorded: &Recorded, leg_id: LegId) -> BookingLegCancelled {
+    BookingLegCancelled {
+        booking_id: booking.booking_id,
+        account_id: booking.account_id.clone(),
+        version: recorded.version,
+        at: recorded.at,
+        leg_id,
+        paid: booking.left_in_money(),
     }
 }
 
@@ -205,7 +226,7 @@ fn confirmed_leg(leg: &Leg) -> ConfirmedLeg {
 
 /// The end of the last check-out day anywhere on earth: 12 hours after it ends in UTC.
 fn over_at(booking: &Booking) -> DateTime<Utc> {
-    let last = booking.legs.iter().map(|leg| leg.order.check_out).max();
+    let last = booking.standing().map(|leg| leg.order.check_out).max();
     let midnight = last.map(|day| day.and_time(NaiveTime::MIN).and_utc());
     midnight.map_or(booking.changed_at, |m| m + TimeDelta::hours(36))
 }

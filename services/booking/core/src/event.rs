@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     fact::Deadline,
-    state::{Cancellation, EndWhy, Phase, ReviewWhy, Stuck},
+    state::{Cancellation, EndWhy, LegCancellation, OnRefusal, Phase, ReviewWhy, Stuck},
 };
 
 /// An event with its place in the journal.
@@ -51,6 +51,16 @@ pub enum Event {
         evidence: Option<LegEvidence>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         undo_failing: Option<UndoFailing>,
+    },
+    /// A leg could not be held, and the booking goes on without it, as the customer chose.
+    LegLeftOut {
+        leg_id: LegId,
+        why: EndWhy,
+    },
+    /// The customer agreed to what cancelling one bought leg costs; the others stay.
+    LegCancelled {
+        leg_id: LegId,
+        cancellation: LegCancellation,
     },
     PointsWished {
         version: u32,
@@ -158,6 +168,8 @@ pub struct Accepted {
     pub quote_id: QuoteId,
     pub payment_id: PaymentId,
     pub legs: Vec<AcceptedLeg>,
+    #[serde(default, skip_serializing_if = "OnRefusal::is_undo_all")]
+    pub on_refusal: OnRefusal,
     pub price: Money,
     pub rate: Rate,
     pub quoted: AssetAmount,

@@ -2,6 +2,7 @@
 
 use contracts::{
     asset::Units,
+    ids::LegId,
     messages::{Closing, WantedLeg, WantedPoints},
 };
 use uuid::Uuid;
@@ -10,8 +11,8 @@ use crate::{
     event::{Accepted, AcceptedLeg, Event, Recorded},
     fact::Deadline,
     state::{
-        Booking, Deadlines, End, Known, Leg, Payment, Phase, Points, Refund, Review, ReviewWhy,
-        State, Stuck,
+        Booking, Deadlines, End, Known, Leg, Out, Payment, Phase, Points, Refund, Review,
+        ReviewWhy, State, Stuck,
     },
 };
 
@@ -37,6 +38,7 @@ fn born(recorded: &Recorded) -> State {
         phase: Phase::Pending,
         end: None,
         cancellation: None,
+        on_refusal: accepted.on_refusal,
         legs: accepted.legs.iter().map(born_leg).collect(),
         price: accepted.price,
         payment: born_payment(accepted),
@@ -69,6 +71,7 @@ fn born_leg(leg: &AcceptedLeg) -> Leg {
         wanted: WantedLeg::Held,
         wanted_version: 0,
         known: Known { seq: 0, wanted_version: 0, state: None, undo_failing: None },
+        out: None,
     }
 }
 
@@ -109,6 +112,12 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
                 leg.known = Known { seq, wanted_version, state, undo_failing };
             }
         }
+        Event::LegLeftOut { leg_id, why } => {
+            leave(booking, *leg_id, Out::NotHeld { why: *why });
+        }
+        Event::LegCancelled { leg_id, cancellation } => {
+            leave(booking, *leg_id, Out::Cancelled { cancellation: *cancellation });
+        }
         Event::PointsWished { version, wanted } => {
             if let Some(points) = &mut booking.points {
                 points.wanted = *wanted;
@@ -136,6 +145,7 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
         Event::UnwindStarted { end, why } => {
             booking.phase = Phase::Unwinding;
             booking.end = Some(End { phase: *end, why: *why });
+            undo_has_time(booking);
         }
         Event::Failed => booking.phase = Phase::Failed,
         Event::Cancelled => booking.phase = Phase::Cancelled,
@@ -155,6 +165,22 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
         | Event::RefundAddressed { .. }
         | Event::RefundNews { .. } => apply_money(&mut booking.payment, &recorded.event),
     }
+}
+
+/// The booking goes on without a leg. What was never held was never sold.
+fn leave(booking: &mut Booking, leg_id: LegId, out: Out) {
+    for leg in booking.legs.iter_mut().filter(|leg| leg.leg_id == leg_id) {
+        leg.out = Some(out);
+        if matches!(out, Out::NotHeld { .. }) {
+            booking.price = booking.price.minus(leg.order.price).unwrap_or(booking.price);
+        }
+    }
+    undo_has_time(booking);
+}
+
+/// What is undone from here on has its whole time, whatever was undone before.
+fn undo_has_time(booking: &mut Booking) {
+    booking.deadlines.passed.retain(|deadline| *deadline != Deadline::Unwind);
 }
 
 fn apply_money(payment: &mut Payment, event: &Event) {
@@ -209,6 +235,8 @@ fn apply_money(payment: &mut Payment, event: &Event) {
         Event::Accepted(_)
         | Event::LegWished { .. }
         | Event::LegNews { .. }
+        | Event::LegLeftOut { .. }
+        | Event::LegCancelled { .. }
         | Event::PointsWished { .. }
         | Event::PointsNews { .. }
         | Event::DeadlinePassed { .. }

@@ -20,7 +20,7 @@ mod view;
 
 pub use cancel::{CancelQuote, LegFee};
 pub use command::{Accept, Command, LegPlan, Refusal};
-pub use decide::{cancel_quote, decide};
+pub use decide::{cancel_leg_quote, cancel_quote, decide};
 pub use effects::{Effect, effects};
 pub use event::{Accepted, AcceptedLeg, Event, Recorded};
 pub use evolve::evolve;
@@ -29,8 +29,8 @@ pub use learn::learn;
 pub use policy::Policy;
 pub use replay::replay;
 pub use state::{
-    Booking, Cancellation, Deadlines, End, EndWhy, Known, Leg, Payment, Phase, Points, Refund,
-    Review, ReviewWhy, State, Stuck, StuckStep, StuckWhy,
+    Booking, Cancellation, Deadlines, End, EndWhy, Known, Leg, LegCancellation, OnRefusal, Out,
+    Payment, Phase, Points, Refund, Review, ReviewWhy, State, Stuck, StuckStep, StuckWhy,
 };
 pub use translate::Inbound;
 pub use view::{Action, MoneyAxis, Status, money, next_actions, status};

@@ -12,11 +12,14 @@ mod unwinding;
 pub(crate) use closed::asked;
 
 use chrono::{DateTime, Utc};
-use contracts::messages::{CloseBecause, GoneWhy, LegState, RefusedWhy, WantedLeg, WantedPoints};
+use contracts::{
+    ids::LegId,
+    messages::{CloseBecause, GoneWhy, LegState, RefusedWhy, WantedLeg, WantedPoints},
+};
 
 use crate::{
     event::Event,
-    state::{Booking, Cancellation, EndWhy, Leg, Phase, ReviewWhy},
+    state::{Booking, Cancellation, EndWhy, Leg, LegCancellation, Phase, ReviewWhy},
 };
 
 /// What has to happen now; nothing when the booking only waits.
@@ -26,7 +29,7 @@ pub(crate) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
         Phase::Holding => holding::next(booking),
         Phase::AwaitingPayment => awaiting_payment::next(booking, now),
         Phase::Committing => committing::next(booking, now),
-        Phase::Confirmed => confirmed::next(booking),
+        Phase::Confirmed => confirmed::next(booking, now),
         Phase::Unwinding => unwinding::next(booking, now),
         Phase::Completed | Phase::Failed | Phase::Cancelled => closed::next(booking, now),
     }
@@ -77,6 +80,29 @@ pub(crate) fn cancel(booking: &Booking, cancellation: Cancellation) -> Vec<Event
     events
 }
 
+/// Cancels one leg of what was bought, as the customer agreed to: it is given back, and its money
+/// goes back at once; the others stay.
+pub(crate) fn cancel_leg(
+    booking: &Booking,
+    leg_id: LegId,
+    cancellation: LegCancellation,
+    now: DateTime<Utc>,
+) -> Vec<Event> {
+    let mut events = vec![Event::LegCancelled { leg_id, cancellation }];
+    events.extend(booking.legs.iter().filter(|leg| leg.leg_id == leg_id).filter_map(release));
+    if !cancellation.units.is_zero() {
+        let to = booking.payment.refund_to.clone();
+        events.push(asked(booking, cancellation.units, to, now));
+    }
+    let mut others = booking.standing().filter(|leg| leg.leg_id != leg_id);
+    let taken = booking.review.is_some_and(|r| r.why == ReviewWhy::CancelledBySupplier);
+    if taken && !others.any(|leg| lost(leg).is_some()) {
+        // The customer answered what the supplier did.
+        events.push(Event::ReviewClosed);
+    }
+    events
+}
+
 /// Wishes a leg away, unless that was wished already.
 fn release(leg: &Leg) -> Option<Event> {
     (leg.wanted != WantedLeg::Released).then_some(Event::LegWished {
@@ -86,9 +112,14 @@ fn release(leg: &Leg) -> Option<Event> {
     })
 }
 
-/// Why the booking cannot go on, if a leg is lost.
+/// Why the booking cannot go on, if a leg that it goes on with is lost.
 fn lost_leg(booking: &Booking) -> Option<EndWhy> {
-    booking.legs.iter().find_map(|leg| match &leg.known.state {
+    booking.standing().find_map(lost)
+}
+
+/// Why there is nothing of a leg.
+fn lost(leg: &Leg) -> Option<EndWhy> {
+    match &leg.known.state {
         Some(LegState::Refused { why }) => Some(match why {
             RefusedWhy::SoldOut => EndWhy::SoldOut,
             RefusedWhy::PriceChanged => EndWhy::PriceChanged,
@@ -102,5 +133,5 @@ fn lost_leg(booking: &Booking) -> Option<EndWhy> {
         }),
         Some(LegState::Held { .. } | LegState::Confirmed { .. } | LegState::InDoubt { .. })
         | None => None,
-    })
+    }
 }

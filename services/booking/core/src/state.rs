@@ -35,9 +35,12 @@ pub struct Booking {
     /// What the customer agreed to when cancelling what was bought.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancellation: Option<Cancellation>,
+    /// What becomes of the other legs when one cannot be held.
+    #[serde(default, skip_serializing_if = "OnRefusal::is_undo_all")]
+    pub on_refusal: OnRefusal,
     /// In the order of the quote.
     pub legs: Vec<Leg>,
-    /// All legs together.
+    /// All legs together, but those that were left out before anything could be paid.
     pub price: Money,
     pub payment: Payment,
     /// Nothing when no points are redeemed.
@@ -60,8 +63,33 @@ impl Booking {
             | Phase::AwaitingPayment
             | Phase::Committing
             | Phase::Confirmed
-            | Phase::Completed => self.payment.asked.as_ref().map_or(Units::ZERO, |a| a.units),
+            | Phase::Completed => {
+                let asked = self.payment.asked.as_ref().map_or(Units::ZERO, |a| a.units);
+                let kept = self.cancelled_legs().map(|c| c.kept).min();
+                kept.map_or(asked, |kept| kept.min(asked))
+            }
         }
+    }
+
+    /// The legs that the booking goes on with.
+    pub fn standing(&self) -> impl DoubleEndedIterator<Item = &Leg> + Clone {
+        self.legs.iter().filter(|leg| leg.out.is_none())
+    }
+
+    /// What was agreed to for each leg that the customer cancelled alone.
+    pub fn cancelled_legs(&self) -> impl Iterator<Item = &LegCancellation> {
+        self.legs.iter().filter_map(|leg| match &leg.out {
+            Some(Out::Cancelled { cancellation }) => Some(cancellation),
+            Some(Out::NotHeld { .. }) | None => None,
+        })
+    }
+
+    /// What was to be paid in money, less what legs that were cancelled alone gave back of it.
+    #[must_use]
+    pub fn left_in_money(&self) -> Money {
+        let paid = self.paid_in_money();
+        let back = self.cancelled_legs().fold(0_i64, |sum, c| sum.saturating_add(c.back.minor));
+        Money::new(paid.minor.saturating_sub(back), paid.currency)
     }
 
     /// Settled money that is not ours and that no refund was asked for.
@@ -87,6 +115,48 @@ impl Booking {
         let less = self.points.map(|p| self.price.minus(p.worth));
         less.and_then(Result::ok).unwrap_or(self.price)
     }
+}
+
+/// What becomes of the other legs when one cannot be held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnRefusal {
+    /// All or nothing.
+    #[default]
+    UndoAll,
+    /// Price and payment follow what could be held.
+    KeepHeld,
+}
+
+impl OnRefusal {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    pub(crate) const fn is_undo_all(&self) -> bool {
+        matches!(self, Self::UndoAll)
+    }
+}
+
+/// How a leg left a booking that goes on without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Out {
+    /// It could not be held, and the customer chose to keep the rest.
+    NotHeld { why: EndWhy },
+    /// The customer cancelled it alone.
+    Cancelled { cancellation: LegCancellation },
+}
+
+/// What the customer agreed to when cancelling one leg of what was bought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LegCancellation {
+    /// What the customer pays for it.
+    pub fee: Money,
+    /// The leg's price less the fee.
+    pub back: Money,
+    /// The same in units at the locked rate.
+    pub units: Units,
+    /// The part of the money that is ours from then on, all legs together.
+    pub kept: Units,
 }
 
 /// What the customer agreed to when cancelling what was bought.
@@ -182,6 +252,9 @@ pub struct Leg {
     /// Grows with every wish; 0 before the first.
     pub wanted_version: u32,
     pub known: Known,
+    /// Nothing while the booking goes on with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out: Option<Out>,
 }
 
 /// What supplier-sync told last of a leg.
@@ -326,6 +399,12 @@ impl Refund {
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.state == Some(RefundState::Failed)
+    }
+
+    /// Whether it waits for the customer to name an address.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.to.is_none() && !self.has_arrived() && !self.has_failed()
     }
 
     /// Whether it is under way and was not called late so far.

@@ -7,6 +7,7 @@
 )]
 
 mod cancelling;
+mod legs;
 mod properties;
 mod refunding;
 mod stories;
@@ -30,8 +31,8 @@ use contracts::{
 use uuid::Uuid;
 
 use crate::{
-    Accept, Command, Deadline, Effect, Fact, LegPlan, Policy, Recorded, Refusal, State, decide,
-    effects, learn, record,
+    Accept, Command, Deadline, Effect, Fact, LegPlan, OnRefusal, Policy, Recorded, Refusal, State,
+    decide, effects, learn, record,
 };
 
 /// The amount of `accept(0, ..)`: 200.00 EUR at 2500 EUR per coin, in wei.
@@ -80,8 +81,8 @@ fn order(minor: i64, free_for: Option<TimeDelta>) -> LegOrder {
                 .collect(),
             holdable: true,
         },
-    }
         product: contracts::offer::Product::Stay,
+    }
 }
 
 fn rate() -> Rate {
@@ -94,6 +95,10 @@ fn rate() -> Rate {
 }
 
 fn accept(points: u64, orders: Vec<LegOrder>) -> Command {
+    accept_or(OnRefusal::UndoAll, points, orders)
+}
+
+fn accept_or(on_refusal: OnRefusal, points: u64, orders: Vec<LegOrder>) -> Command {
     let minor = orders.iter().map(|o| o.price.minor).sum();
     let price = Money::new(minor, Currency::Eur);
     let units = rate().units_for(price).unwrap();
@@ -106,6 +111,7 @@ fn accept(points: u64, orders: Vec<LegOrder>) -> Command {
             .zip(orders)
             .map(|(n, order)| LegPlan { leg_id: leg_id(n), order })
             .collect(),
+        on_refusal,
         price,
         rate: rate(),
         quoted: AssetAmount { units, decimals: 18, asset: rate().asset },
@@ -124,8 +130,12 @@ struct World {
 
 impl World {
     fn accepted(points: u64, orders: Vec<LegOrder>) -> Self {
+        Self::asked(&accept(points, orders))
+    }
+
+    fn asked(accept: &Command) -> Self {
         let mut world = Self { state: None, now: noon(), journal: Vec::new(), said: Vec::new() };
-        world.ask(&accept(points, orders)).unwrap();
+        world.ask(accept).unwrap();
         world
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::state::{Booking, Phase};
+use crate::state::{Booking, Phase, Refund};
 
 /// The public status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,8 @@ pub enum Action {
     Pay,
     /// Undo the booking.
     Cancel,
+    /// Give back one leg and keep the others.
+    CancelLeg,
     /// Say where the money that goes back is sent.
     Refund,
 }
@@ -84,11 +86,17 @@ pub fn next_actions(booking: &Booking) -> Vec<Action> {
         Phase::AwaitingPayment => vec![Action::Pay, Action::Cancel],
         Phase::Committing => Vec::new(),
         Phase::Confirmed => {
+            let several = booking.standing().nth(1).is_some();
+            let refund = has_excess(booking) || waits(booking);
             let mut actions = vec![Action::Cancel];
-            actions.extend(has_excess(booking).then_some(Action::Refund));
+            actions.extend(several.then_some(Action::CancelLeg));
+            actions.extend(refund.then_some(Action::Refund));
             actions
         }
-        Phase::Completed => Vec::from_iter(has_excess(booking).then_some(Action::Refund)),
+        Phase::Completed => {
+            let refund = has_excess(booking) || waits(booking);
+            Vec::from_iter(refund.then_some(Action::Refund))
+        }
         Phase::Unwinding | Phase::Failed | Phase::Cancelled => {
             Vec::from_iter(needs_address(booking).then_some(Action::Refund))
         }
@@ -98,6 +106,11 @@ pub fn next_actions(booking: &Booking) -> Vec<Action> {
 /// Whether more settled than the price, and the rest was not given back.
 fn has_excess(booking: &Booking) -> bool {
     !booking.not_given_back().is_zero()
+}
+
+/// Whether the money of a leg goes back, and nobody knows where to.
+fn waits(booking: &Booking) -> bool {
+    booking.payment.refund_to.is_none() && booking.payment.refunds.iter().any(Refund::waits)
 }
 
 /// Whether money goes back, now or once it is final, and nobody knows where to.
@@ -117,6 +130,8 @@ pub fn money(booking: &Booking) -> MoneyAxis {
     }
     if payment.is_free() {
         MoneyAxis::None
+    } else if payment.is_settled() && gives_back(booking) {
+        MoneyAxis::RefundDue
     } else if payment.is_settled() {
         MoneyAxis::Settled
     } else if payment.complete {
@@ -126,6 +141,12 @@ pub fn money(booking: &Booking) -> MoneyAxis {
     } else {
         MoneyAxis::Part
     }
+}
+
+/// Whether the money of a leg that was cancelled alone is not back yet.
+fn gives_back(booking: &Booking) -> bool {
+    let mut refunds = booking.payment.refunds.iter();
+    booking.cancelled_legs().next().is_some() && refunds.any(|refund| !refund.has_arrived())
 }
 
 fn money_back(booking: &Booking) -> MoneyAxis {

@@ -5,7 +5,7 @@ use axum::{
     extract::State,
     response::{IntoResponse as _, Response},
 };
-use booking_core::{Accept, Command, LegPlan, Policy, Recorded, decide, record};
+use booking_core::{Accept, Command, LegPlan, OnRefusal, Policy, Recorded, decide, record};
 use chassis::{
     ApiError,
     auth::Bearer,
@@ -42,6 +42,15 @@ struct Request {
     people: people::Party,
     redeem_points: u64,
     refund_to: Option<String>,
+    /// Left out where it is the usual, so that requests from before it could be chosen stay the
+    /// same.
+    #[serde(skip_serializing_if = "is_undo_all")]
+    on_refusal: OnRefusal,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_undo_all(chosen: &OnRefusal) -> bool {
+    *chosen == OnRefusal::UndoAll
 }
 
 /// Books a quote: one click, one booking, however often it is sent under one `Idempotency-Key`.
@@ -113,13 +122,19 @@ fn read(app: &App, body: &Value) -> Result<Request, ApiError> {
     let redeem_points = form.optional_count("redeem_points").unwrap_or(0);
     let refund_to =
         form.optional_text("refund_to", |text| address::evm(text).map(|read| read.checksummed));
+    let on_refusal = form.optional_text("on_refusal", |text| match text {
+        "undo_all" => Ok(OnRefusal::UndoAll),
+        "keep_held" => Ok(OnRefusal::KeepHeld),
+        _ => Err("must be undo_all or keep_held".to_owned()),
+    });
+    let on_refusal = on_refusal.unwrap_or_default();
     let terms = form.optional_text("terms", |text| Ok(text.to_owned()));
     form.end();
     faults.answer()?;
     let (Some(quote_id), Some(people)) = (quote_id, people) else {
         return Err(ApiError::internal_logged());
     };
-    Ok(Request { quote_id, terms, people, redeem_points, refund_to })
+    Ok(Request { quote_id, terms, people, redeem_points, refund_to, on_refusal })
 }
 
 enum Found {
@@ -333,6 +348,7 @@ fn plan(booking_id: BookingId, account: &AccountId, quote: &Quote, request: &Req
         quote_id: quote.quote_id,
         payment_id: PaymentId(chassis::mint::uuid7()),
         legs: quote.legs.iter().map(leg).collect(),
+        on_refusal: request.on_refusal,
         price: quote.price,
         rate: quote.rate.clone(),
         quoted: quote.amount.clone(),

@@ -1,11 +1,11 @@
-//! Cancelling a whole booking: what it costs first, and then the deed, for the fee agreed to.
+//! Cancelling a whole booking, or one leg of it: what it costs first, and then the deed, for the fee agreed to.
 
 use axum::{
     body::Bytes,
     extract::State,
     response::{IntoResponse as _, Response},
 };
-use booking_core::{CancelQuote, Command, cancel_quote};
+use booking_core::{CancelQuote, Command, cancel_leg_quote, cancel_quote};
 use chassis::{
     ApiError,
     auth::Bearer,
@@ -158,6 +158,42 @@ pub(super) async fn cancel(
         return Ok(Json(shown(&quote)).into_response());
     }
     acts::ask(&app, account, booking_id, Command::Cancel { agreed }).await
+}
+
+/// Tells what cancelling one leg costs, or cancels it; the others stay.
+///
+/// Its own terms say what it costs, and its price less that goes back. The body names the quote that
+/// was told; when it names none or another, the answer is 409 `agreement_needed` with the quote that
+/// holds. The last leg is cancelled with the booking.
+#[utoipa::path(
+    post, path = "/v1/bookings/{id}/legs/{leg_id}/cancellation", tag = "bookings",
+    params(
+        ("id" = Uuid, Path, description = "The booking"),
+        ("leg_id" = Uuid, Path, description = "The leg"),
+        ("quote" = Option<bool>, Query, description = "`true`: only tell what it costs"),
+    ),
+    request_body = Option<Cancellation>,
+    responses(
+        (status = 200, description = "What it costs; nothing changed", body = ShownQuote),
+        (status = 202, description = "The booking, going on without the leg", body = views::ShownBooking),
+        problems::Malformed, problems::NotFound, problems::Refused, problems::Invalid,
+    ),
+)]
+pub(super) async fn cancel_leg(
+    State(app): State<App>,
+    bearer: Bearer,
+    Path((booking_id, leg_id)): Path<(BookingId, LegId)>,
+    Query(Asked { quote }): Query<Asked>,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let account = account(&bearer)?;
+    let agreed = agreed(&body)?;
+    if quote == Some(true) {
+        let booking = acts::booking_of(&app, &account, booking_id).await?;
+        let quote = cancel_leg_quote(&booking, leg_id, app.clock.now()).map_err(|r| refused(&r))?;
+        return Ok(Json(shown(&quote)).into_response());
+    }
+    acts::ask(&app, account, booking_id, Command::CancelLeg { leg_id, agreed }).await
 }
 
 /// The quote that the body names; a cancellation that costs nothing needs no body.

@@ -51,6 +51,7 @@ const ONLY_FROM_HERE: &str =
         bookings::show,
         history::history,
         cancellation::cancel,
+        cancellation::cancel_leg,
         refund::give,
         events::follow,
     ),

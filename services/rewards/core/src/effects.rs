@@ -48,6 +48,8 @@ pub fn effects(account: &Account, event: &Event) -> Vec<Effect> {
         },
         Event::Earned { .. }
         | Event::EarnBarred { .. }
+        | Event::EarnLimited { .. }
+        | Event::Reduced { .. }
         | Event::Matured { .. }
         | Event::Voided { .. }
         | Event::Reversed { .. }

@@ -46,6 +46,27 @@ pub enum Event {
         /// Which booking.
         booking_id: BookingId,
     },
+    /// A part of a booking was cancelled before its confirmation was heard: one that comes later
+    /// earns on no more than this.
+    EarnLimited {
+        /// Which booking.
+        booking_id: BookingId,
+        /// What is still paid in money.
+        paid: Money,
+    },
+    /// A part of a booking was cancelled, and with it a part of what it had earned.
+    Reduced {
+        /// Of which lot.
+        lot: LotId,
+        /// How many were pending.
+        voided: u64,
+        /// How many were available and still there.
+        taken: u64,
+        /// How many had expired.
+        expired: u64,
+        /// How many were used already, and are owed.
+        owed: u64,
+    },
     /// Pending points became available.
     Matured {
         /// Of which lot.
@@ -157,11 +178,12 @@ pub enum Event {
 
 impl Event {
     /// The kinds that move points, as an account's owner reads them.
-    pub const KINDS_SHOWN: [&'static str; 10] = [
+    pub const KINDS_SHOWN: [&'static str; 11] = [
         "earned",
         "matured",
         "voided",
         "reversed",
+        "reduced",
         "granted",
         "held",
         "captured",
@@ -176,6 +198,8 @@ impl Event {
         match self {
             Self::Earned { .. } => "earned",
             Self::EarnBarred { .. } => "earn_barred",
+            Self::EarnLimited { .. } => "earn_limited",
+            Self::Reduced { .. } => "reduced",
             Self::Matured { .. } => "matured",
             Self::Voided { .. } => "voided",
             Self::Reversed { .. } => "reversed",
@@ -196,6 +220,7 @@ impl Event {
         match self {
             Self::Earned { booking_id, .. }
             | Self::EarnBarred { booking_id }
+            | Self::EarnLimited { booking_id, .. }
             | Self::Held { booking_id, .. }
             | Self::Refused { booking_id, .. }
             | Self::Captured { booking_id, .. }
@@ -206,6 +231,7 @@ impl Event {
             Self::Matured { lot, .. }
             | Self::Voided { lot, .. }
             | Self::Reversed { lot, .. }
+            | Self::Reduced { lot, .. }
             | Self::Expired { lot, .. } => match lot {
                 LotId::Earned(_, booking_id) => Some(*booking_id),
                 LotId::Granted(_) => None,
@@ -227,11 +253,15 @@ impl Event {
             }
             Self::Voided { points, .. } | Self::Expired { points, .. } => -signed(*points),
             Self::Reversed { taken, owed, .. } => -signed(taken + owed),
+            Self::Reduced { voided, taken, owed, .. } => -signed(voided + taken + owed),
             Self::Held { parts, .. }
             | Self::Captured { parts, .. }
             | Self::Spent { parts, .. }
             | Self::DebtPaid { parts } => -signed(parts.values().sum()),
-            Self::EarnBarred { .. } | Self::Refused { .. } | Self::WishNoted { .. } => 0,
+            Self::EarnBarred { .. }
+            | Self::EarnLimited { .. }
+            | Self::Refused { .. }
+            | Self::WishNoted { .. } => 0,
         }
     }
 }

@@ -13,9 +13,22 @@ use crate::{
 pub fn evolve(mut account: Account, event: &Event) -> Account {
     account.version += 1;
     match event {
-        Event::Earned { booking_id, rule, points, available_at, expires_at, .. } => {
+        Event::Earned { booking_id, rule, percent, points, available_at, expires_at, .. } => {
             let id = LotId::Earned(*rule, *booking_id);
-            account.lots.insert(id, new_lot(*points, Stage::Pending, *available_at, *expires_at));
+            let lot = new_lot(*points, Stage::Pending, *available_at, *expires_at);
+            account.lots.insert(id, Lot { percent: *percent, ..lot });
+            account.limits.remove(booking_id);
+        }
+        Event::EarnLimited { booking_id, paid } => {
+            account.limits.insert(*booking_id, *paid);
+        }
+        Event::Reduced { lot, voided, taken, expired, owed } => {
+            account.debt += owed;
+            account.in_lot(lot, |lot| {
+                lot.points = lot.points.saturating_sub(voided + taken + expired + owed);
+                lot.free = lot.free.saturating_sub(voided + taken);
+                lot.expired = lot.expired.saturating_sub(*expired);
+            });
         }
         Event::EarnBarred { booking_id } => {
             account.barred.insert(*booking_id);
@@ -74,7 +87,7 @@ fn new_lot(
     available_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
 ) -> Lot {
-    Lot { points, free: points, expired: 0, available_at, expires_at, stage }
+    Lot { points, free: points, expired: 0, percent: 0, available_at, expires_at, stage }
 }
 
 impl Account {

@@ -15,6 +15,13 @@ pub enum Fact {
         /// When the last of it is over.
         over_at: DateTime<Utc>,
     },
+    /// A part of a confirmed booking was cancelled.
+    LegCancelled {
+        /// Which booking.
+        booking_id: BookingId,
+        /// What is still paid in money; only ever less.
+        paid: Money,
+    },
     /// A booking was cancelled.
     Cancelled {
         /// Which booking.

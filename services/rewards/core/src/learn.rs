@@ -20,6 +20,7 @@ pub fn learn(account: &Account, fact: &Fact, policy: &Policy, now: DateTime<Utc>
         Fact::Confirmed { booking_id, paid, over_at } => {
             earn(&draft.account, booking_id, paid, policy.available_at(over_at), policy)
         }
+        Fact::LegCancelled { booking_id, paid } => reduce(&draft.account, booking_id, paid, policy),
         Fact::Cancelled { booking_id } | Fact::Failed { booking_id } => {
             take_back(&draft.account, booking_id).filter(|_| !mutant("earned_points_stay"))
         }
@@ -42,6 +43,7 @@ fn earn(
     let known = account.lots.contains_key(&LotId::Earned(rule, booking_id))
         || (account.barred.contains(&booking_id) && !mutant("barred_forgotten"));
     let percent = policy.earn_percent;
+    let paid = least(paid, account.limits.get(&booking_id).copied());
     (!known).then(|| Event::Earned {
         booking_id,
         rule,
@@ -52,6 +54,33 @@ fn earn(
         available_at,
         expires_at: policy.expires_at(available_at),
     })
+}
+
+/// Takes back what was earned on money that went back. What is paid only ever gets less, so the
+/// least that was heard is the newest.
+fn reduce(account: &Account, booking_id: BookingId, paid: Money, policy: &Policy) -> Option<Event> {
+    let id = LotId::Earned(Rule::Stay, booking_id);
+    let Some(lot) = account.lots.get(&id) else {
+        let known = account.limits.get(&booking_id).copied();
+        let news = least(paid, known);
+        let open = !account.barred.contains(&booking_id) && known != Some(news);
+        return open.then_some(Event::EarnLimited { booking_id, paid: news });
+    };
+    let percent = if lot.percent == 0 { policy.earn_percent } else { lot.percent };
+    let points = lot.points.saturating_sub(rules::points_for(paid, percent));
+    let gone = points.min(lot.free);
+    let expired = points.saturating_sub(gone).min(lot.expired);
+    let owed = points.saturating_sub(gone).saturating_sub(expired);
+    let (voided, taken) = match lot.stage {
+        Stage::Pending => (gone, 0),
+        Stage::Available => (0, gone),
+        Stage::Voided | Stage::Reversed => return None,
+    };
+    (points > 0).then_some(Event::Reduced { lot: id, voided, taken, expired, owed })
+}
+
+fn least(paid: Money, limit: Option<Money>) -> Money {
+    limit.filter(|limit| limit.minor < paid.minor).unwrap_or(paid)
 }
 
 fn take_back(account: &Account, booking_id: BookingId) -> Option<Event> {

@@ -85,6 +85,12 @@ pub fn postings(event: &Event) -> Vec<Posting> {
             moved(&mut lines, *lot, *taken, Book::Available, Book::Issued);
             moved(&mut lines, *lot, *owed, Book::Debt, Book::Issued);
         }
+        Event::Reduced { lot, voided, taken, expired, owed } => {
+            moved(&mut lines, *lot, *voided, Book::Pending, Book::Issued);
+            moved(&mut lines, *lot, *taken, Book::Available, Book::Issued);
+            moved(&mut lines, *lot, *expired, Book::Expired, Book::Issued);
+            moved(&mut lines, *lot, *owed, Book::Debt, Book::Issued);
+        }
         Event::Expired { lot, points } => {
             moved(&mut lines, *lot, *points, Book::Available, Book::Expired);
         }
@@ -94,7 +100,10 @@ pub fn postings(event: &Event) -> Vec<Posting> {
         Event::Released { parts, .. } => all_moved(&mut lines, parts, Book::Held, Book::Available),
         Event::Returned { parts, .. } => all_moved(&mut lines, parts, Book::Spent, Book::Available),
         Event::DebtPaid { parts } => all_moved(&mut lines, parts, Book::Available, Book::Debt),
-        Event::EarnBarred { .. } | Event::Refused { .. } | Event::WishNoted { .. } => {}
+        Event::EarnBarred { .. }
+        | Event::EarnLimited { .. }
+        | Event::Refused { .. }
+        | Event::WishNoted { .. } => {}
     }
     lines
 }

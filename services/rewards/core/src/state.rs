@@ -7,7 +7,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use contracts::ids::BookingId;
+use contracts::{ids::BookingId, money::Money};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -27,6 +27,10 @@ pub struct Account {
     pub redemptions: BTreeMap<BookingId, Redemption>,
     /// Bookings that ended before their confirmation was heard; they earn nothing any more.
     pub barred: BTreeSet<BookingId>,
+    /// What is still paid for bookings of which a part was cancelled before their confirmation was
+    /// heard.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<BookingId, Money>,
     /// Points that had to be taken back after they were spent. Never above zero while points are
     /// available.
     pub debt: u64,
@@ -54,12 +58,21 @@ pub struct Lot {
     pub free: u64,
     /// How many expired.
     pub expired: u64,
+    /// How many there are for each hundred minor units paid; 0 where they were given, and in lots
+    /// from before that was kept with them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub percent: u32,
     /// From when they can be redeemed.
     pub available_at: DateTime<Utc>,
     /// When what is left of them expires.
     pub expires_at: DateTime<Utc>,
     /// How far the lot is.
     pub stage: Stage,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// How far a lot is.

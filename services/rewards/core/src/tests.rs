@@ -47,6 +47,11 @@ fn cancelled(n: u128) -> Input {
     Input::Fact(Fact::Cancelled { booking_id: booking(n) })
 }
 
+fn leg_cancelled(n: u128, paid_minor: i64) -> Input {
+    let paid = Money::new(paid_minor, Currency::Eur);
+    Input::Fact(Fact::LegCancelled { booking_id: booking(n), paid })
+}
+
 fn due() -> Input {
     Input::Fact(Fact::Due)
 }
@@ -101,6 +106,9 @@ fn short(input: &Input) -> String {
         }
         Input::Fact(Fact::Confirmed { booking_id, paid, .. }) => {
             format!("booking {} confirmed, paid {paid}", booking_id.0.as_u128())
+        }
+        Input::Fact(Fact::LegCancelled { booking_id, paid }) => {
+            format!("booking {} lost a leg, paid {paid}", booking_id.0.as_u128())
         }
         Input::Fact(Fact::Cancelled { booking_id }) => {
             format!("booking {} cancelled", booking_id.0.as_u128())

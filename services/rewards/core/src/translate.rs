@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use contracts::{
     ids::{AccountId, MessageId, derive},
-    messages::{BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, PointsWanted},
+    messages::{
+        BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
+        PointsWanted,
+    },
 };
 
 use crate::{command::Command, fact::Fact};
@@ -57,6 +60,13 @@ impl From<BookingConfirmed> for Inbound {
 impl From<BookingCancelled> for Inbound {
     fn from(message: BookingCancelled) -> Self {
         Self::fact(message.account_id, Fact::Cancelled { booking_id: message.booking_id })
+    }
+}
+
+impl From<BookingLegCancelled> for Inbound {
+    fn from(message: BookingLegCancelled) -> Self {
+        let BookingLegCancelled { booking_id, account_id, paid, .. } = message;
+        Self::fact(account_id, Fact::LegCancelled { booking_id, paid })
     }
 }
 

@@ -79,6 +79,25 @@ pub struct BookingCancelled {
 }
 message!(BookingCancelled, Event, "holdfast.booking.cancelled.v1", booking_id);
 
+/// Event of booking: one leg of a confirmed booking was cancelled alone, the others stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BookingLegCancelled {
+    /// Which booking.
+    pub booking_id: BookingId,
+    /// Whose.
+    pub account_id: AccountId,
+    /// The version of the booking.
+    pub version: u64,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Which leg.
+    pub leg_id: LegId,
+    /// What is still paid in money for all of it; only ever less. Points are earned on it.
+    pub paid: Money,
+}
+message!(BookingLegCancelled, Event, "holdfast.booking.leg_cancelled.v1", booking_id);
+
 /// Event of booking: the stay is over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,6 +1,6 @@
 //! Travellers: they book, pay as they please, change their minds.
 
-use booking_core::{Accept, Booking, Command, LegPlan, Phase, Refusal, cancel_quote, next_actions};
+use booking_core::{Accept, Booking, Command, LegPlan, OnRefusal, Phase, Refusal, cancel_quote, next_actions};
 use chrono::{Datelike as _, Days, NaiveDate, TimeDelta};
 use contracts::{
     asset::{AssetAmount, AssetId, Rate, Units},
@@ -115,6 +115,7 @@ impl World {
             quote_id: QuoteId(self.id()),
             payment_id: PaymentId(self.id()),
             legs,
+            on_refusal: OnRefusal::UndoAll,
             price,
             rate,
             quoted,
@@ -153,8 +154,8 @@ impl World {
                 ),
                 holdable: true,
             },
-        };
             product: contracts::offer::Product::Stay,
+        };
         let offer = Offer {
             leg_id,
             check_in,

@@ -18,8 +18,9 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
             let refund = refund(booking, now);
             if refund.is_empty() { review(booking, now) } else { refund }
         }
-        Phase::Completed
-        | Phase::Pending
+        // A leg that was cancelled alone may still wait for its money's address.
+        Phase::Completed => addressed(booking, now),
+        Phase::Pending
         | Phase::Holding
         | Phase::AwaitingPayment
         | Phase::Committing
@@ -35,18 +36,7 @@ pub(super) fn refund(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     if payment.close_asked && payment.closing.is_none() && !mutant("refund_before_closing") {
         return Vec::new();
     }
-    let mut events = Vec::new();
-    if let Some(to) = &payment.refund_to {
-        let waiting = payment
-            .refunds
-            .iter()
-            .filter(|r| r.to.is_none() && !r.has_arrived() && !r.has_failed());
-        events.extend(waiting.map(|refund| Event::RefundAddressed {
-            refund_id: refund.refund_id,
-            to: to.clone(),
-            by: refund_by(booking, now),
-        }));
-    }
+    let mut events = addressed(booking, now);
     let units = booking.not_given_back();
     // What failed is not asked for again until the customer says where to: nothing would be other.
     let may_arrive = payment.refund_to.is_some() || booking.failed_refund().is_none();
@@ -54,6 +44,18 @@ pub(super) fn refund(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
         events.push(asked(booking, units, payment.refund_to.clone(), now));
     }
     events
+}
+
+/// Gives refunds that wait for an address the one that is known.
+pub(super) fn addressed(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
+    let Some(to) = &booking.payment.refund_to else { return Vec::new() };
+    let waiting = booking.payment.refunds.iter().filter(|refund| refund.waits());
+    let addressed = waiting.map(|refund| Event::RefundAddressed {
+        refund_id: refund.refund_id,
+        to: to.clone(),
+        by: refund_by(booking, now),
+    });
+    addressed.collect()
 }
 
 /// A refund of `units` that nobody asked back yet.

@@ -28,7 +28,7 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     if let Some(why) = lost_leg(booking) {
         return unwind(booking, Phase::Failed, why);
     }
-    if booking.legs.iter().all(Leg::is_confirmed) {
+    if booking.standing().all(Leg::is_confirmed) {
         let mut events = vec![Event::Confirmed];
         if let Some(points) = booking.points.filter(|_| !mutant("points_not_captured")) {
             let version = points.wanted_version.saturating_add(1);
@@ -53,10 +53,10 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
 /// one at a time, the cheapest to undo first.
 fn wave(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     let asked = |leg: &&Leg| leg.wanted == WantedLeg::Confirmed;
-    if booking.legs.iter().filter(asked).any(|leg| !leg.is_confirmed()) {
+    if booking.standing().filter(asked).any(|leg| !leg.is_confirmed()) {
         return Vec::new();
     }
-    let mut left: Vec<&Leg> = booking.legs.iter().filter(|leg| !asked(leg)).collect();
+    let mut left: Vec<&Leg> = booking.standing().filter(|leg| !asked(leg)).collect();
     if left.iter().any(|leg| leg.cancels_free(now)) {
         left.retain(|leg| leg.cancels_free(now));
     } else {

@@ -1,19 +1,32 @@
 //! Bought and paid, until the stay is over or the supplier takes something back.
 
-use super::lost_leg;
+use chrono::{DateTime, Utc};
+
+use super::{closed, lost_leg};
 use crate::{
     event::Event,
     fact::Deadline,
     state::{Booking, ReviewWhy},
+    stuck::is_away,
 };
 
-pub(super) fn next(booking: &Booking) -> Vec<Event> {
-    if lost_leg(booking).is_some() {
-        // The customer was promised this room: a person answers, the phase stays.
-        let open = Event::ReviewOpened { why: ReviewWhy::CancelledBySupplier, stuck: None };
-        return if booking.review.is_none() { vec![open] } else { Vec::new() };
+pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
+    let addressed = closed::addressed(booking, now);
+    if !addressed.is_empty() {
+        return addressed;
     }
-    if booking.deadlines.passed.contains(&Deadline::Over) && booking.review.is_none() {
+    if lost_leg(booking).is_some() && booking.review.is_none() {
+        // The customer was promised this room: a person answers, the phase stays.
+        return vec![Event::ReviewOpened { why: ReviewWhy::CancelledBySupplier, stuck: None }];
+    }
+    // A leg that was cancelled alone may not go, or its money may not arrive.
+    let review = closed::review(booking, now);
+    if !review.is_empty() {
+        return review;
+    }
+    let over = booking.deadlines.passed.contains(&Deadline::Over);
+    let undone = booking.legs.iter().all(|leg| leg.out.is_none() || is_away(leg));
+    if over && undone && booking.review.is_none() {
         return vec![Event::Completed];
     }
     Vec::new()

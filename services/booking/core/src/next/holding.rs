@@ -2,16 +2,17 @@
 
 use contracts::{asset::AssetAmount, messages::PointsState};
 
-use super::{lost_leg, unwind};
+use super::{lost, lost_leg, release, unwind};
 use crate::{
     event::Event,
     fact::Deadline,
-    state::{Booking, EndWhy, Leg, Phase},
+    state::{Booking, EndWhy, Leg, OnRefusal, Phase},
 };
 
 pub(super) fn next(booking: &Booking) -> Vec<Event> {
     if let Some(why) = lost_leg(booking) {
-        return unwind(booking, Phase::Failed, why);
+        let rest = leave_out(booking);
+        return rest.unwrap_or_else(|| unwind(booking, Phase::Failed, why));
     }
     let points = booking.points.as_ref();
     if points.is_some_and(|p| p.known == Some(PointsState::Refused)) {
@@ -23,16 +24,39 @@ pub(super) fn next(booking: &Booking) -> Vec<Event> {
     if points.is_some_and(|p| p.known != Some(PointsState::Held)) {
         return Vec::new();
     }
+    let held = booking.standing().all(Leg::is_held);
     if booking.payment.asked.is_none() {
-        return ask(booking);
+        // The amount follows what could be held, and never changes once it was asked for.
+        let wait = booking.on_refusal == OnRefusal::KeepHeld && !held;
+        return if wait { Vec::new() } else { ask(booking) };
     }
-    if !booking.legs.iter().all(Leg::is_held) {
+    if !held {
         return Vec::new();
     }
     if booking.payment.is_free() {
         return vec![Event::CommitStarted];
     }
     if booking.payment.instruction.is_some() { vec![Event::Payable] } else { Vec::new() }
+}
+
+/// Goes on without the legs that are lost, where the customer chose so; nothing where that cannot
+/// be: no leg is left, points would pay more than the rest costs, or the amount is asked for.
+fn leave_out(booking: &Booking) -> Option<Vec<Event>> {
+    let may = booking.on_refusal == OnRefusal::KeepHeld && booking.payment.asked.is_none();
+    let rest = booking.standing().filter(|leg| lost(leg).is_none());
+    let left = rest.fold(0_i64, |sum, leg| sum.saturating_add(leg.order.price.minor));
+    let worth = booking.points.map_or(0, |points| points.worth.minor);
+    if !may || left == 0 || worth > left {
+        return None;
+    }
+    let mut events = Vec::new();
+    for leg in booking.standing() {
+        if let Some(why) = lost(leg) {
+            events.push(Event::LegLeftOut { leg_id: leg.leg_id, why });
+            events.extend(release(leg));
+        }
+    }
+    Some(events)
 }
 
 /// Asks for what is left to pay after the points, at the locked rate.

@@ -18,7 +18,7 @@ fn bought(points: u64) -> World {
     confirmed_with(points, vec![first, order(10_000, None)])
 }
 
-fn confirmed_with(points_redeemed: u64, orders: Vec<LegOrder>) -> World {
+pub(super) fn confirmed_with(points_redeemed: u64, orders: Vec<LegOrder>) -> World {
     let count = u128::try_from(orders.len()).unwrap();
     let mut world = World::accepted(points_redeemed, orders);
     if points_redeemed > 0 {
@@ -47,18 +47,18 @@ fn confirmed_with(points_redeemed: u64, orders: Vec<LegOrder>) -> World {
     world
 }
 
-fn quote(world: &World) -> CancelQuote {
+pub(super) fn quote(world: &World) -> CancelQuote {
     cancel_quote(world.booking(), world.now).unwrap()
 }
 
-fn cancel(world: &mut World) -> CancelQuote {
+pub(super) fn cancel(world: &mut World) -> CancelQuote {
     let quote = quote(world);
     world.ask(&Command::Cancel { agreed: Some(quote.digest) }).unwrap();
     quote
 }
 
 /// Everything that is asked of the others is done by them.
-fn undone(world: &mut World) {
+pub(super) fn undone(world: &mut World) {
     let legs = world.booking().legs.len();
     for n in 0..u128::try_from(legs).unwrap() {
         world.leg(n, 8, gone(GoneWhy::Released));
@@ -187,7 +187,7 @@ fn from_the_day_of_arrival_on_nothing_is_given_back_whatever_the_terms_leave_ope
 }
 
 /// Prices with up to three fee steps each, in any order of size.
-fn orders() -> impl Strategy<Value = Vec<LegOrder>> {
+pub(super) fn orders() -> impl Strategy<Value = Vec<LegOrder>> {
     let steps = vec((0..20_i64, 0..60_000_i64), 0..3);
     let leg = (1..50_000_i64, steps, any::<bool>()).prop_map(|(minor, mut steps, refundable)| {
         let mut order = order(minor, Some(TimeDelta::days(10)));

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::{Action, Event, Phase, cancel_quote, evolve, next_actions};
+use crate::{Action, Event, Phase, cancel_leg_quote, cancel_quote, evolve, next_actions};
 
 /// Facts that may come in any order; numbers make later news of the same thing newer.
 fn fact() -> impl Strategy<Value = Fact> {
@@ -116,8 +116,10 @@ proptest! {
             let booking = world.booking().clone();
             let allowed = next_actions(&booking);
             let agreed = cancel_quote(&booking, world.now).ok().map(|q| q.digest);
+            let leg_agreed = cancel_leg_quote(&booking, leg_id(1), world.now).ok().map(|q| q.digest);
             for (action, command) in [
                 (Action::Cancel, Command::Cancel { agreed }),
+                (Action::CancelLeg, Command::CancelLeg { leg_id: leg_id(1), agreed: leg_agreed }),
                 (Action::Refund, Command::Refund { to: "0xother".to_owned() }),
             ] {
                 let asked = decide(&world.state, &command, &policy(), world.now);

@@ -45,6 +45,7 @@ pub(super) fn said(effect: &Effect) -> String {
         Effect::Confirmed(m) => format!("booking confirmed, paid {}, over {}", m.paid, m.over_at),
         Effect::Failed(_) => "booking failed".to_owned(),
         Effect::Cancelled(_) => "booking cancelled".to_owned(),
+        Effect::LegCancelled(m) => format!("leg cancelled, paid {}", m.paid),
         Effect::Completed(_) => "booking completed".to_owned(),
         Effect::WakeAt { deadline, at } => {
             format!("wake {deadline:?} in {}s", (*at - noon()).num_seconds())

@@ -1,6 +1,6 @@
 //! A booking as its customer sees it.
 
-use booking_core::{Booking, Phase, money, next_actions, status};
+use booking_core::{Booking, LegCancellation, Out, Phase, money, next_actions, status};
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::{
     asset::{AssetAmount, Units},
@@ -16,8 +16,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::words::{
-    Action, EndWhy, LegWord, MoneyAxis, PointsWord, RefundWord, ReviewWhy, Status, StuckStep,
-    StuckWhy,
+    Action, EndWhy, LegWord, MoneyAxis, OnRefusal, PointsWord, RefundWord, ReviewWhy, Status,
+    StuckStep, StuckWhy,
 };
 use crate::{
     App,
@@ -39,8 +39,10 @@ pub(crate) struct ShownBooking {
     changed_at: DateTime<Utc>,
     #[schema(value_type = Uuid)]
     quote_id: QuoteId,
+    /// All legs together, but those that were left out.
     #[schema(value_type = shapes::Money)]
     price: Money,
+    on_refusal: OnRefusal,
     legs: Vec<ShownLeg>,
     payment: ShownPayment,
     /// Nothing when no points are redeemed.
@@ -89,15 +91,34 @@ struct ShownLeg {
     price: Money,
     #[schema(value_type = shapes::Terms)]
     terms: Terms,
-    state: LegWord,
-    /// The supplier's reference.
     /// What only this kind of product has; absent for a stay.
     #[serde(skip_serializing_if = "Product::is_stay")]
     #[schema(value_type = shapes::Product, required = false)]
     product: Product,
+    state: LegWord,
+    /// The supplier's reference.
     reference: Option<String>,
     /// Until when the space is held without being bought.
     held_until: Option<DateTime<Utc>>,
+    /// Why the booking goes on without it, where it could not be held.
+    left_out_because: Option<EndWhy>,
+    /// What cancelling it alone cost.
+    cancellation: Option<ShownLegCancellation>,
+}
+
+/// What the customer agreed to when cancelling one leg.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BookingLegCancellation)]
+struct ShownLegCancellation {
+    #[schema(value_type = shapes::Money)]
+    fee: Money,
+    /// The leg's price less the fee.
+    #[schema(value_type = shapes::Money)]
+    back: Money,
+    /// The same in the smallest unit of what was paid with, at the rate of then.
+    #[schema(value_type = shapes::Units)]
+    back_units: Units,
 }
 
 /// What is to be paid and what came. Address and amount are null until everything is held.
@@ -216,6 +237,7 @@ pub(crate) fn at_depth(app: &App, booking: &Booking, depth: Option<u64>) -> Show
         changed_at: booking.changed_at,
         quote_id: booking.quote_id,
         price: booking.price,
+        on_refusal: booking.on_refusal.into(),
         legs: booking.legs.iter().map(leg).collect(),
         payment: payment(booking, told, depth),
         points: booking.points.map(|points| ShownPoints {
@@ -261,6 +283,14 @@ fn leg(leg: &booking_core::Leg) -> ShownLeg {
         Some(LegState::Refused { .. }) => (LegWord::Refused, None, None),
         Some(LegState::InDoubt { .. }) => (LegWord::BeingChecked, None, None),
     };
+    let (left_out_because, cancellation) = match &leg.out {
+        None => (None, None),
+        Some(Out::NotHeld { why }) => (Some((*why).into()), None),
+        Some(Out::Cancelled { cancellation: agreed }) => {
+            let LegCancellation { fee, back, units, .. } = *agreed;
+            (None, Some(ShownLegCancellation { fee, back, back_units: units }))
+        }
+    };
     ShownLeg {
         leg_id: leg.leg_id,
         supplier: leg.order.supplier,
@@ -269,9 +299,12 @@ fn leg(leg: &booking_core::Leg) -> ShownLeg {
         check_out: leg.order.check_out,
         price: leg.order.price,
         terms: leg.order.terms.clone(),
+        product: leg.order.product.clone(),
         state,
         reference: reference.cloned(),
         held_until,
+        left_out_because,
+        cancellation,
     }
 }
 
@@ -299,7 +332,6 @@ fn payment(booking: &Booking, told: Option<&Instruction>, depth: Option<u64>) ->
         contract: told.and_then(|t| t.contract.clone()),
         address: told.map(|t| t.address.clone()),
         amount: told.map(|t| t.amount.clone()),
-        product: leg.order.product.clone(),
         amount_decimal: told.map(|t| t.amount.decimal()),
         received: payment.received,
         remaining: remaining.as_ref().map(|amount| amount.units),

@@ -34,7 +34,12 @@ words! {
 
 words! {
     /// What can be done with a booking.
-    Action from booking_core::Action { Pay, Cancel, Refund }
+    Action from booking_core::Action { Pay, Cancel, CancelLeg, Refund }
+}
+
+words! {
+    /// What becomes of the other legs when one cannot be held.
+    OnRefusal from booking_core::OnRefusal { UndoAll, KeepHeld }
 }
 
 words! {

@@ -14,7 +14,7 @@ const GRANT: u128 = 1_000;
 fn life(n: u128, redeem: u64, paid: i64, ends: u8) -> Vec<Input> {
     let held = want(n, 1, Held, redeem);
     let captured = want(n, 2, Captured, redeem);
-    match ends % 4 {
+    match ends % 6 {
         0 => vec![held, captured, confirmed(n, paid, day(0))],
         1 => vec![
             held,
@@ -23,6 +23,10 @@ fn life(n: u128, redeem: u64, paid: i64, ends: u8) -> Vec<Input> {
             want(n, 3, Released, redeem),
             cancelled(n),
         ],
+        4 => {
+            vec![confirmed(n, paid, day(0)), leg_cancelled(n, paid / 2), leg_cancelled(n, paid / 3)]
+        }
+        5 => vec![confirmed(n, paid, day(0)), leg_cancelled(n, paid / 2), cancelled(n)],
         2 => vec![
             held,
             want(n, 2, Released, redeem),
@@ -44,6 +48,7 @@ fn any_input() -> impl Strategy<Value = Input> {
             day(over)
         )),
         (0..6_u128).prop_map(cancelled),
+        (0..6_u128, 0..10_000_i64).prop_map(|(n, paid)| leg_cancelled(n, paid)),
         Just(due()),
     ]
 }

@@ -192,6 +192,65 @@ fn a_cancelled_booking_leaves_no_points_before_or_after_they_were_available() {
     );
 }
 
+/// Row: A9
+/// Row: E2
+#[test]
+fn a_leg_cancelled_alone_takes_back_what_was_earned_on_it_and_no_more() {
+    check(
+        &[
+            (day(0), confirmed(1, 30_000, day(10))),
+            (day(1), leg_cancelled(1, 20_000)),
+            (day(1), leg_cancelled(1, 20_000)),
+            // Two that overtook each other: the least that is still paid is the newest.
+            (day(2), leg_cancelled(1, 5_000)),
+            (day(2), leg_cancelled(1, 10_000)),
+            // One that overtook the confirmation.
+            (day(2), leg_cancelled(2, 10_000)),
+            (day(2), confirmed(2, 30_000, day(10))),
+            // Some were used before: they are owed.
+            (day(13), want(7, 1, Captured, 400)),
+            (day(14), leg_cancelled(2, 5_000)),
+            (day(15), cancelled(2)),
+            (day(16), leg_cancelled(2, 0)),
+        ],
+        &expect![[r#"
+            day 0: booking 1 confirmed, paid 300.00 EUR
+                earned issued -900, pending +900
+                = available 0, pending 900, held 0, debt 0
+            day 1: booking 1 lost a leg, paid 200.00 EUR
+                reduced pending -300, issued +300
+                = available 0, pending 600, held 0, debt 0
+            day 1: booking 1 lost a leg, paid 200.00 EUR
+                = available 0, pending 600, held 0, debt 0
+            day 2: booking 1 lost a leg, paid 50.00 EUR
+                reduced pending -450, issued +450
+                = available 0, pending 150, held 0, debt 0
+            day 2: booking 1 lost a leg, paid 100.00 EUR
+                = available 0, pending 150, held 0, debt 0
+            day 2: booking 2 lost a leg, paid 100.00 EUR
+                earn_limited 
+                = available 0, pending 150, held 0, debt 0
+            day 2: booking 2 confirmed, paid 300.00 EUR
+                earned issued -300, pending +300
+                = available 0, pending 450, held 0, debt 0
+            day 13: booking 7 wants 400 Captured v1
+                matured pending -150, available +150
+                matured pending -300, available +300
+                captured available -150, spent +150, available -250, spent +250
+                  says v1 Captured 400
+                = available 50, pending 0, held 0, debt 0
+            day 14: booking 2 lost a leg, paid 50.00 EUR
+                reduced available -50, issued +50, debt -100, issued +100
+                = available 0, pending 0, held 0, debt 100
+            day 15: booking 2 cancelled
+                reversed debt -150, issued +150
+                = available 0, pending 0, held 0, debt 250
+            day 16: booking 2 lost a leg, paid 0.00 EUR
+                = available 0, pending 0, held 0, debt 250
+        "#]],
+    );
+}
+
 /// Row: E3
 #[test]
 fn points_spent_before_their_booking_is_cancelled_are_owed_and_paid_by_the_next() {
@@ -388,6 +447,7 @@ fn an_account_is_read_back_as_it_was_written() {
               "points": 300,
               "free": 300,
               "expired": 0,
+              "percent": 3,
               "available_at": "2027-01-18T08:00:00Z",
               "expires_at": "2029-01-17T08:00:00Z",
               "stage": "pending"
