@@ -11,10 +11,10 @@ use uuid::Uuid;
 use crate::{
     message::Message,
     messages::{
-        BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, CallbackReceived,
-        LegChanged, LegWanted, PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared,
-        PaymentRefund, PaymentRefundChanged, PaymentSeen, PaymentSettled, PointsChanged,
-        PointsWanted,
+        BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
+        CallbackReceived, LegChanged, LegWanted, PaymentClose, PaymentClosed, PaymentPrepare,
+        PaymentPrepared, PaymentRefund, PaymentRefundChanged, PaymentSeen, PaymentSettled,
+        PointsChanged, PointsWanted,
     },
 };
 

@@ -3,10 +3,10 @@
 use crate::{
     message::{Kind, Message},
     messages::{
-        BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, CallbackReceived,
-        LegChanged, LegWanted, PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared,
-        PaymentRefund, PaymentRefundChanged, PaymentSeen, PaymentSettled, PointsChanged,
-        PointsWanted,
+        BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
+        CallbackReceived, LegChanged, LegWanted, PaymentClose, PaymentClosed, PaymentPrepare,
+        PaymentPrepared, PaymentRefund, PaymentRefundChanged, PaymentSeen, PaymentSettled,
+        PointsChanged, PointsWanted,
     },
 };
 

@@ -7,10 +7,10 @@ use contracts::{
     ids::MessageId,
     message::Message,
     messages::{
-        BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, CallbackReceived,
-        LegChanged, LegWanted, PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared,
-        PaymentRefund, PaymentRefundChanged, PaymentSeen, PaymentSettled, PointsChanged,
-        PointsWanted,
+        BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
+        CallbackReceived, LegChanged, LegWanted, PaymentClose, PaymentClosed, PaymentPrepare,
+        PaymentPrepared, PaymentRefund, PaymentRefundChanged, PaymentSeen, PaymentSettled,
+        PointsChanged, PointsWanted,
     },
 };
 use messaging_core::Cause;

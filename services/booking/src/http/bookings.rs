@@ -189,24 +189,10 @@ fn check_against(quote: &Quote, request: &Request) -> Result<(), ApiError> {
             return Err(ApiError::conflict("guests_differ", detail).with("pointer", pointer));
         }
     }
+    unknown.extend(unfit_to_fly(quote, &request.people));
     if unknown.is_empty() { Ok(()) } else { Err(ApiError::invalid(unknown)) }
 }
 
-fn expired() -> ApiError {
-    ApiError::conflict("quote_expired", "the price is not promised any more; ask for a new quote")
-}
-
-fn taken() -> ApiError {
-    ApiError::conflict("quote_taken", "the quote became a booking already")
-}
-
-/// A request with all that was found out about it.
-struct Asked {
-    account: AccountId,
-    unknown.extend(unfit_to_fly(quote, &request.people));
-    quote: Quote,
-    request: Request,
-    people: Vec<u8>,
 /// What airlines want to know and was not given: every seat's traveller, with birthday and gender.
 fn unfit_to_fly(quote: &Quote, people: &people::Party) -> Vec<chassis::FieldError> {
     let mut faults = Vec::new();
@@ -234,6 +220,20 @@ fn unfit_to_fly(quote: &Quote, people: &people::Party) -> Vec<chassis::FieldErro
     faults
 }
 
+fn expired() -> ApiError {
+    ApiError::conflict("quote_expired", "the price is not promised any more; ask for a new quote")
+}
+
+fn taken() -> ApiError {
+    ApiError::conflict("quote_taken", "the quote became a booking already")
+}
+
+/// A request with all that was found out about it.
+struct Asked {
+    account: AccountId,
+    quote: Quote,
+    request: Request,
+    people: Vec<u8>,
     key: String,
     fingerprint: Vec<u8>,
 }

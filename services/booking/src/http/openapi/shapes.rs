@@ -237,6 +237,11 @@ pub(crate) struct BookingRequest {
     /// Where money goes should it have to go back: an address of the chain that is paid on.
     #[schema(min_length = 20, max_length = 128)]
     refund_to: Option<String>,
+    /// What becomes of the other legs when one cannot be held: `undo_all`, which it is when nothing
+    /// is said, or `keep_held`: then price and payment follow what could be held, before any address
+    /// is shown. From then on it is all or nothing.
+    #[schema(example = "undo_all")]
+    on_refusal: Option<String>,
 }
 
 /// Who is on one leg.
@@ -258,6 +263,20 @@ pub(crate) struct Traveller {
     given_name: String,
     #[schema(min_length = 1, max_length = 50)]
     family_name: String,
+    /// Whoever flies has to give it.
+    #[schema(required = false)]
+    born_on: Option<chrono::NaiveDate>,
+    /// As in the passport; whoever flies has to give it.
+    #[schema(required = false)]
+    gender: Option<Gender>,
+}
+
+/// A gender, as airlines know them.
+#[derive(Serialize, ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(crate) enum Gender {
+    Female,
+    Male,
 }
 
 /// How to reach the customer.
@@ -279,20 +298,6 @@ pub(crate) struct Accepted {
     #[schema(example = "pending")]
     status: String,
 }
-    /// Whoever flies has to give it.
-    #[schema(required = false)]
-    born_on: Option<chrono::NaiveDate>,
-    /// As in the passport; whoever flies has to give it.
-    #[schema(required = false)]
-    gender: Option<Gender>,
-}
-
-/// A gender, as airlines know them.
-#[derive(Serialize, ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub(crate) enum Gender {
-    Female,
-    Male,
 
 /// What is wrong (RFC 9457). Some problems carry more members, such as a new price.
 #[derive(Serialize, ToSchema)]
