@@ -8,8 +8,8 @@ mod cancellation;
 mod events;
 mod export;
 mod flights;
-mod history;
 mod form;
+mod history;
 mod openapi;
 mod people;
 mod quotes;
@@ -65,16 +65,16 @@ pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
         .route("/v1/stays", get(search::stays))
         .route("/v1/flights", get(flights::flights))
         .route("/v1/activities", get(activities::activities))
-        .route("/v1/rewards", get(views::rewards))
         .route("/v1/assets", get(views::assets))
+        .route("/v1/rewards", get(views::rewards))
         .route("/v1/quotes", post(quotes::create))
         .route("/v1/quotes/{id}", get(quotes::show))
         .route("/v1/bookings", post(bookings::create))
         .route("/v1/bookings/{id}", get(bookings::show))
         .route("/v1/bookings/{id}/history", get(history::history))
         .route("/v1/bookings/{id}/cancellation", post(cancellation::cancel))
-        .route("/v1/bookings/{id}/refund", post(refund::give));
         .route("/v1/bookings/{id}/legs/{leg_id}/cancellation", post(cancellation::cancel_leg))
+        .route("/v1/bookings/{id}/refund", post(refund::give));
     // A ticket in the address says who watches.
     let watchers = Router::new().route("/v1/bookings/{id}/events", get(events::follow));
     let internal = Router::new()

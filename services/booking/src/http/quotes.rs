@@ -326,13 +326,13 @@ async fn price_all(app: &App, offers: Vec<Offer>) -> Result<Vec<QuotedLeg>, ApiE
                         occupancy: offer.occupancy.clone(),
                         price,
                         terms,
+                        product: offer.product.clone(),
                     },
                 ));
             }
             PriceCheck::Available { price, terms, .. }
             | PriceCheck::PriceChanged { price, terms, .. } => {
                 let now = Offer { price, terms, ..offer };
-                        product: offer.product.clone(),
                 let offer_id = search::seal(app, &now)?;
                 moved.push(json!({"pointer": format!("/offers/{n}"), "price": price, "offer_id": offer_id}));
             }
