@@ -85,23 +85,47 @@ impl Handles for Handler {
         batch: Vec<Received<Inbound>>,
     ) -> Result<Handled<Started>, StoreError> {
         let Some(now) = batch.iter().map(|received| received.now).max() else {
-            return Ok(Handled { outcomes: Vec::new(), after: Vec::new() });
+            return Ok(Handled {
+                outcomes: Vec::new(),
+                after: Vec::new(),
+            });
         };
         let mut outcomes = vec![Outcome::Done; batch.len()];
         let mut works = Vec::with_capacity(batch.len());
         let mut callbacks = Vec::new();
         for (n, received) in batch.into_iter().enumerate() {
-            let Received { envelope, inbound, span, .. } = received;
-            let cause = Cause { source: "message", id: Some(envelope.id.0), span };
+            let Received {
+                envelope,
+                inbound,
+                span,
+                ..
+            } = received;
+            let cause = Cause {
+                source: "message",
+                id: Some(envelope.id.0),
+                span,
+            };
             match inbound {
                 Inbound::Leg(inbound) => {
                     let input = Input::Command(inbound.command);
-                    works.push((Some(n), Work { leg_id: inbound.leg_id, input, cause }));
+                    works.push((
+                        Some(n),
+                        Work {
+                            leg_id: inbound.leg_id,
+                            input,
+                            cause,
+                        },
+                    ));
                 }
                 Inbound::Callback(callback) => callbacks.push((callback, cause)),
             }
         }
-        works.extend(hints(tx, callbacks).await?.into_iter().map(|work| (None, work)));
+        works.extend(
+            hints(tx, callbacks)
+                .await?
+                .into_iter()
+                .map(|work| (None, work)),
+        );
         let (places, works): (Vec<_>, Vec<_>) = works.into_iter().unzip();
         let fed = feed(&self.app, tx, works, now).await?;
         for (place, answer) in places.into_iter().zip(fed.answers) {
@@ -110,7 +134,10 @@ impl Handles for Handler {
                 *outcome = Outcome::Failed(messaging::reject(refusal));
             }
         }
-        Ok(Handled { outcomes, after: fed.started })
+        Ok(Handled {
+            outcomes,
+            after: fed.started,
+        })
     }
 
     async fn standing(
@@ -141,7 +168,11 @@ async fn hints(
     let mut unknown = Vec::new();
     for ((callback, cause), leg_id) in callbacks.into_iter().zip(legs) {
         match leg_id {
-            Some(leg_id) => works.push(Work { leg_id, input: hint(&callback), cause }),
+            Some(leg_id) => works.push(Work {
+                leg_id,
+                input: hint(&callback),
+                cause,
+            }),
             None => unknown.push(callback),
         }
     }
@@ -172,19 +203,37 @@ pub(crate) async fn feed(
     ids.sort_unstable();
     ids.dedup();
     let loaded = store::load_for_update(tx.conn(), &ids).await?;
-    let mut touched: BTreeMap<LegId, Touched> =
-        loaded.into_iter().map(|(leg, trace)| (leg.leg_id, Touched::of(leg, trace))).collect();
+    let mut touched: BTreeMap<LegId, Touched> = loaded
+        .into_iter()
+        .map(|(leg, trace)| (leg.leg_id, Touched::of(leg, trace)))
+        .collect();
     let mut answers = Vec::with_capacity(works.len());
     let mut follows = Follows::default();
-    for Work { leg_id, input, cause } in works {
+    for Work {
+        leg_id,
+        input,
+        cause,
+    } in works
+    {
         let leg = touched.entry(leg_id).or_default();
         let step = || leg.step(app, &input, &cause, now, &mut follows);
         answers.push(cause.span.in_scope(step));
     }
-    let changed: Vec<Changed> = touched.into_values().filter_map(Touched::changed).collect();
+    let (idle, changed): (Vec<_>, Vec<_>) = touched
+        .into_values()
+        .partition(|leg| leg.entries.is_empty());
+    let idle = idle
+        .iter()
+        .filter(|leg| leg.woken)
+        .filter_map(|leg| leg.state.as_deref());
+    store::sleep_again(tx.conn(), &idle.collect::<Vec<_>>(), &app.rules).await?;
+    let changed: Vec<Changed> = changed.into_iter().filter_map(Touched::changed).collect();
     store::save(tx.conn(), &changed, &app.rules).await?;
     tx.say_all(follows.said);
-    Ok(Fed { answers, started: follows.started })
+    Ok(Fed {
+        answers,
+        started: follows.started,
+    })
 }
 
 #[derive(Default)]
@@ -200,6 +249,8 @@ struct Touched {
     version_before: u64,
     trace: Option<TraceContext>,
     entries: Vec<Entry>,
+    /// Whether it was due.
+    woken: bool,
     /// References that were not known before the batch.
     attempts: Vec<(String, u32)>,
     references: Vec<String>,
@@ -207,7 +258,12 @@ struct Touched {
 
 impl Touched {
     fn of(leg: Box<supplier_sync_core::Leg>, trace: Option<TraceContext>) -> Self {
-        Self { version_before: leg.version, state: Some(leg), trace, ..Self::default() }
+        Self {
+            version_before: leg.version,
+            state: Some(leg),
+            trace,
+            ..Self::default()
+        }
     }
 
     /// One input: what happened, folded in; what is to be said and done of it.
@@ -219,8 +275,13 @@ impl Touched {
         now: DateTime<Utc>,
         follows: &mut Follows,
     ) -> Result<(), Refusal> {
-        let Some(supplier) = supplier(&self.state, input) else { return Ok(()) };
-        let Some(policy) = app.rules.get(&supplier) else { return Ok(()) };
+        let Some(supplier) = supplier(&self.state, input) else {
+            return Ok(());
+        };
+        let Some(policy) = app.rules.get(&supplier) else {
+            return Ok(());
+        };
+        self.woken |= matches!(input, Input::Fact(Fact::Due));
         let events = match input {
             Input::Command(command) => {
                 self.trace = trace::of(&cause.span).or_else(|| self.trace.take());
@@ -238,14 +299,21 @@ impl Touched {
                 self.follow(&one, cause, follows);
                 let (source, cause_id) = (cause.source, cause.id);
                 let trace_id = trace_id.clone();
-                self.entries.push(Entry { recorded: one, source, cause_id, trace_id });
+                self.entries.push(Entry {
+                    recorded: one,
+                    source,
+                    cause_id,
+                    trace_id,
+                });
             }
         }
         Ok(())
     }
 
     fn follow(&self, recorded: &Recorded, cause: &Cause, follows: &mut Follows) {
-        let Some(leg) = self.state.as_deref() else { return };
+        let Some(leg) = self.state.as_deref() else {
+            return;
+        };
         watch(leg, &recorded.event);
         for (n, effect) in (0_u64..).zip(effects(leg, recorded)) {
             match effect {
@@ -263,10 +331,16 @@ impl Touched {
     }
 
     fn note_references(&mut self, event: &Event) {
-        if let Event::AttemptMade { attempt, client_reference } = event {
+        if let Event::AttemptMade {
+            attempt,
+            client_reference,
+        } = event
+        {
             self.attempts.push((client_reference.clone(), *attempt));
         }
-        let Event::Answered { outcome, .. } = event else { return };
+        let Event::Answered { outcome, .. } = event else {
+            return;
+        };
         let known = |reference: &str| {
             let leg = self.state.as_deref();
             leg.is_some_and(|leg| leg.reservations().any(|(_, known, _)| known == reference))
@@ -277,9 +351,25 @@ impl Touched {
     }
 
     fn changed(self) -> Option<Changed> {
-        let Self { state, version_before, trace, entries, attempts, references } = self;
-        let leg = state.filter(|_| !entries.is_empty())?;
-        Some(Changed { leg, version_before, trace, entries, attempts, references })
+        let Self {
+            state,
+            version_before,
+            trace,
+            entries,
+            woken,
+            attempts,
+            references,
+        } = self;
+        let leg = state?;
+        Some(Changed {
+            leg,
+            version_before,
+            trace,
+            entries,
+            woken,
+            attempts,
+            references,
+        })
     }
 }
 
@@ -297,7 +387,11 @@ fn watch(leg: &supplier_sync_core::Leg, event: &Event) {
     let supplier = leg.order.supplier.word();
     match event {
         Event::Mismatch { reference, .. } => {
-            metrics::add(Counter::DriftCases, &[("supplier", supplier), ("kind", "mismatch")], 1);
+            metrics::add(
+                Counter::DriftCases,
+                &[("supplier", supplier), ("kind", "mismatch")],
+                1,
+            );
             tracing::warn!(
                 booking.id = %leg.booking_id, leg.id = %leg.leg_id, supplier, reference,
                 "a reservation has other dates or a higher price than was ordered"
@@ -315,7 +409,10 @@ fn watch(leg: &supplier_sync_core::Leg, event: &Event) {
             booking.id = %leg.booking_id, leg.id = %leg.leg_id, supplier, what,
             "a rule of the leg was found broken"
         ),
-        Event::Told { undo_failing: Some(failing), .. } => {
+        Event::Told {
+            undo_failing: Some(failing),
+            ..
+        } => {
             let labels = [("supplier", supplier), ("kind", "undo_failing")];
             metrics::add(Counter::DriftCases, &labels, 1);
             tracing::warn!(

@@ -8,7 +8,9 @@ mod support;
 
 pub(crate) use exchange::{Exchange, exchange_place, journal};
 pub(crate) use hint::{join, legs_of, park, put_off_waiting, surface, waiting};
-pub(crate) use leg::{Changed, Entry, claim_due, due, load_for_update, now, put_off, save};
+pub(crate) use leg::{
+    Changed, Entry, claim_due, due, load_for_update, now, put_off, save, sleep_again,
+};
 pub(crate) use standing::standing;
 pub(crate) use support::{Exchanged, Told, exchanges_of, find, journal_of, references_of};
 
@@ -17,5 +19,9 @@ fn corrupt(
     id: &impl ToString,
     source: impl std::error::Error + Send + Sync + 'static,
 ) -> messaging::StoreError {
-    messaging::StoreError::Corrupt { table, id: id.to_string(), source: Box::new(source) }
+    messaging::StoreError::Corrupt {
+        table,
+        id: id.to_string(),
+        source: Box::new(source),
+    }
 }

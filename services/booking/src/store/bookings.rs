@@ -100,6 +100,7 @@ async fn write_rows(
     let mut phases = Vec::with_capacity(batch.len());
     let mut states = Vec::with_capacity(batch.len());
     let mut changed = Vec::with_capacity(batch.len());
+    let mut reviews = Vec::with_capacity(batch.len());
     for (booking, events) in batch {
         let version = i64::try_from(booking.version).unwrap_or(i64::MAX);
         let events = i64::try_from(*events).unwrap_or(i64::MAX);
@@ -109,14 +110,15 @@ async fn write_rows(
         phases.push(word(&booking.phase)?);
         states.push(json(*booking)?);
         changed.push(booking.changed_at);
+        reviews.push(booking.review.as_ref().map(|review| review.since));
     }
     let written = sqlx::query(
         "update booking as b
             set version = n.version, phase = n.phase, state = n.state::json,
-                changed_at = n.changed_at
+                changed_at = n.changed_at, review_since = n.review_since
            from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::text[],
-                       $6::timestamptz[])
-                as n (booking_id, version_before, version, phase, state, changed_at)
+                       $6::timestamptz[], $7::timestamptz[])
+                as n (booking_id, version_before, version, phase, state, changed_at, review_since)
           where b.booking_id = n.booking_id and b.version = n.version_before",
     )
     .bind(&ids)
@@ -125,6 +127,7 @@ async fn write_rows(
     .bind(&phases)
     .bind(&states)
     .bind(&changed)
+    .bind(&reviews)
     .execute(conn)
     .await
     .map_err(database("saving bookings"))?;

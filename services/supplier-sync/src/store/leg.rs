@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use chassis::trace::TraceContext;
 use chrono::{DateTime, Utc};
-use contracts::{ids::LegId, supplier::Supplier};
+use contracts::{ids::LegId, messages::LegState, supplier::Supplier};
 use messaging::{StoreError, database};
 use sqlx::PgConnection;
-use supplier_sync_core::{Leg, Policy, Recorded, wake_at};
+use supplier_sync_core::{Event, Leg, Policy, Recorded, wake_at};
 use uuid::Uuid;
 
 use super::corrupt;
@@ -19,6 +19,8 @@ pub(crate) struct Changed {
     pub(crate) version_before: u64,
     pub(crate) trace: Option<TraceContext>,
     pub(crate) entries: Vec<Entry>,
+    /// Whether it was due and is looked after now.
+    pub(crate) woken: bool,
     pub(crate) attempts: Vec<(String, u32)>,
     pub(crate) references: Vec<String>,
 }
@@ -56,23 +58,15 @@ pub(crate) async fn load_for_update(
 
 /// Takes legs that are due, with the database's time and the trace of their newest wish. Those that
 /// somebody else holds are left to them: whatever is done to a leg does what is due as well.
-///
-/// Each is due again after a minute unless what is done now says when: a leg with nothing to do,
-/// whose time was set under another policy, stands in nobody's way.
 pub(crate) async fn claim_due(
     conn: &mut PgConnection,
     at_most: i64,
     only: Option<LegId>,
 ) -> Result<Vec<(LegId, Option<TraceContext>, DateTime<Utc>)>, StoreError> {
     let rows: Vec<(Uuid, Option<String>, DateTime<Utc>)> = sqlx::query_as(
-        "with due as (
-             select leg_id from leg
-              where wake_at <= holdfast_now() and ($2::uuid is null or leg_id = $2)
-              order by wake_at limit $1 for update skip locked
-         )
-         update leg set wake_at = holdfast_now() + interval '1 minute' from due
-          where leg.leg_id = due.leg_id
-         returning leg.leg_id, leg.trace::text, holdfast_now()",
+        "select leg_id, trace::text, holdfast_now() from leg
+          where wake_at <= holdfast_now() and ($2::uuid is null or leg_id = $2)
+          order by wake_at limit $1 for update skip locked",
     )
     .bind(at_most)
     .bind(only.map(|leg_id| leg_id.0))
@@ -95,6 +89,35 @@ pub(crate) async fn due(conn: &mut PgConnection, at_most: i64) -> Result<Vec<Leg
     .await
     .map_err(database("listing due legs"))?;
     Ok(ids.into_iter().map(LegId).collect())
+}
+
+/// Says when legs that were due, and had nothing to do, are due again.
+///
+/// Not before a minute from now, whatever the rules say: a leg that is due and has nothing to do
+/// stands in nobody's way.
+pub(crate) async fn sleep_again(
+    conn: &mut PgConnection,
+    legs: &[&Leg],
+    rules: &BTreeMap<Supplier, Policy>,
+) -> Result<(), StoreError> {
+    if legs.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update leg set wake_at = greatest(n.wake_at, holdfast_now() + interval '1 minute')
+           from unnest($1::uuid[], $2::timestamptz[]) as n (leg_id, wake_at)
+          where leg.leg_id = n.leg_id",
+    )
+    .bind(legs.iter().map(|leg| leg.leg_id.0).collect::<Vec<_>>())
+    .bind(legs.iter().map(|leg| due_at(leg, rules)).collect::<Vec<_>>())
+    .execute(conn)
+    .await
+    .map_err(database("letting legs sleep"))
+    .map(drop)
+}
+
+fn due_at(leg: &Leg, rules: &BTreeMap<Supplier, Policy>) -> Option<DateTime<Utc>> {
+    rules.get(&leg.order.supplier).and_then(|policy| wake_at(leg, policy))
 }
 
 /// Lets a leg be due so much later.
@@ -149,23 +172,26 @@ struct Legs {
     versions: Vec<i64>,
     states: Vec<String>,
     wakes: Vec<Option<DateTime<Utc>>>,
+    woken: Vec<bool>,
+    doubts: Vec<Option<DateTime<Utc>>>,
     traces: Vec<Option<String>>,
     times: Vec<DateTime<Utc>>,
 }
 
 impl Legs {
-    fn of(changed: &[Changed], rules: &BTreeMap<Supplier, Policy>) -> Result<Self, StoreError> {
+    fn of(changed: &[&Changed], rules: &BTreeMap<Supplier, Policy>) -> Result<Self, StoreError> {
         let mut rows = Self::default();
-        for Changed { leg, version_before, trace, entries, .. } in changed {
+        for Changed { leg, version_before, trace, entries, woken, .. } in changed {
             let json = |error| corrupt("leg", &leg.leg_id, error);
-            let supplier = leg.order.supplier;
             rows.ids.push(leg.leg_id.0);
             rows.bookings.push(leg.booking_id.0);
-            rows.suppliers.push(supplier.word());
+            rows.suppliers.push(leg.order.supplier.word());
             rows.before.push(signed(*version_before));
             rows.versions.push(signed(leg.version));
             rows.states.push(serde_json::to_string(leg).map_err(json)?);
-            rows.wakes.push(rules.get(&supplier).and_then(|policy| wake_at(leg, policy)));
+            rows.wakes.push(due_at(leg, rules));
+            rows.woken.push(*woken);
+            rows.doubts.push(leg.told.as_ref().and_then(|told| in_doubt_since(&told.state)));
             rows.traces.push(trace.as_ref().and_then(|trace| serde_json::to_string(trace).ok()));
             rows.times.push(entries.last().map_or(DateTime::UNIX_EPOCH, |e| e.recorded.at));
         }
@@ -178,37 +204,78 @@ async fn write_legs(
     changed: &[Changed],
     rules: &BTreeMap<Supplier, Policy>,
 ) -> Result<(), StoreError> {
-    let rows = Legs::of(changed, rules)?;
-    // A leg that has no row yet is at version 0: a row that somebody else made meanwhile is never
-    // at that.
+    let (new, known): (Vec<_>, Vec<_>) = changed.iter().partition(|leg| leg.version_before == 0);
+    let mut written = 0;
+    if !new.is_empty() {
+        written += insert_legs(conn, Legs::of(&new, rules)?).await?;
+    }
+    if !known.is_empty() {
+        written += update_legs(conn, Legs::of(&known, rules)?).await?;
+    }
+    if usize::try_from(written) == Ok(changed.len()) { Ok(()) } else { Err(StoreError::Conflict) }
+}
+
+/// Inserts legs. One that somebody else made meanwhile stays as it is.
+async fn insert_legs(conn: &mut PgConnection, rows: Legs) -> Result<u64, StoreError> {
     let written = sqlx::query(
-        "insert into leg as l (leg_id, booking_id, supplier, version, state, wake_at, trace, changed_at)
-         select leg_id, booking_id, supplier, version, state::json, wake_at, trace::json, changed_at
-           from unnest($1::uuid[], $2::uuid[], $3::text[], $5::bigint[], $6::text[],
-                       $7::timestamptz[], $8::text[], $9::timestamptz[])
-                as n (leg_id, booking_id, supplier, version, state, wake_at, trace, changed_at)
-         on conflict (leg_id) do update
-            set version = excluded.version, state = excluded.state, wake_at = excluded.wake_at,
-                trace = excluded.trace, changed_at = excluded.changed_at
-          where l.version = ($4::bigint[])[array_position($1::uuid[], l.leg_id)]",
+        "insert into leg (leg_id, booking_id, supplier, version, state, wake_at, trace, changed_at,
+                          doubt_since)
+         select leg_id, booking_id, supplier, version, state::json, wake_at, trace::json, changed_at,
+                doubt_since
+           from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::text[],
+                       $6::timestamptz[], $7::text[], $8::timestamptz[], $9::timestamptz[])
+                as n (leg_id, booking_id, supplier, version, state, wake_at, trace, changed_at,
+                      doubt_since)
+         on conflict (leg_id) do nothing",
     )
-    .bind(&rows.ids)
-    .bind(&rows.bookings)
-    .bind(&rows.suppliers)
-    .bind(&rows.before)
-    .bind(&rows.versions)
-    .bind(&rows.states)
-    .bind(&rows.wakes)
-    .bind(&rows.traces)
-    .bind(&rows.times)
+    .bind(rows.ids)
+    .bind(rows.bookings)
+    .bind(rows.suppliers)
+    .bind(rows.versions)
+    .bind(rows.states)
+    .bind(rows.wakes)
+    .bind(rows.traces)
+    .bind(rows.times)
+    .bind(rows.doubts)
+    .execute(conn)
+    .await
+    .map_err(database("writing new legs"))?;
+    Ok(written.rows_affected())
+}
+
+/// Updates legs that are at the version they were loaded with.
+///
+/// A leg may be woken too early, which is found out then, but never too late: its time is moved
+/// back by its waking alone, so that most changes leave the indexes as they are.
+async fn update_legs(conn: &mut PgConnection, rows: Legs) -> Result<u64, StoreError> {
+    let written = sqlx::query(
+        "update leg as l
+            set version = n.version, state = n.state::json, trace = n.trace::json,
+                changed_at = n.changed_at, doubt_since = n.doubt_since,
+                wake_at = case when n.woken then n.wake_at else least(l.wake_at, n.wake_at) end
+           from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::timestamptz[],
+                       $6::boolean[], $7::text[], $8::timestamptz[], $9::timestamptz[])
+                as n (leg_id, version_before, version, state, wake_at, woken, trace, changed_at,
+                      doubt_since)
+          where l.leg_id = n.leg_id and l.version = n.version_before",
+    )
+    .bind(rows.ids)
+    .bind(rows.before)
+    .bind(rows.versions)
+    .bind(rows.states)
+    .bind(rows.wakes)
+    .bind(rows.woken)
+    .bind(rows.traces)
+    .bind(rows.times)
+    .bind(rows.doubts)
     .execute(conn)
     .await
     .map_err(database("writing legs"))?;
-    if usize::try_from(written.rows_affected()) == Ok(changed.len()) {
-        Ok(())
-    } else {
-        Err(StoreError::Conflict)
-    }
+    Ok(written.rows_affected())
+}
+
+fn in_doubt_since(told: &LegState) -> Option<DateTime<Utc>> {
+    if let LegState::InDoubt { since } = told { Some(*since) } else { None }
 }
 
 async fn write_events(conn: &mut PgConnection, changed: &[Changed]) -> Result<(), StoreError> {
@@ -219,6 +286,7 @@ async fn write_events(conn: &mut PgConnection, changed: &[Changed]) -> Result<()
     let mut sources = Vec::new();
     let mut causes = Vec::new();
     let mut traces = Vec::new();
+    let mut callbacks = Vec::new();
     for one in changed {
         for entry in &one.entries {
             let json = |error| corrupt("leg_event", &one.leg.leg_id, error);
@@ -229,14 +297,16 @@ async fn write_events(conn: &mut PgConnection, changed: &[Changed]) -> Result<()
             sources.push(entry.source);
             causes.push(entry.cause_id);
             traces.push(entry.trace_id.as_deref());
+            callbacks.push(callback_of(&entry.recorded.event));
         }
     }
     sqlx::query(
-        "insert into leg_event (leg_id, version, at, event, source, cause_id, trace_id)
-         select leg_id, version, at, event::json, source, cause_id, trace_id
+        "insert into leg_event
+                (leg_id, version, at, event, source, cause_id, trace_id, callback_id)
+         select leg_id, version, at, event::json, source, cause_id, trace_id, callback_id
            from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[],
-                       $6::uuid[], $7::text[])
-                as n (leg_id, version, at, event, source, cause_id, trace_id)",
+                       $6::uuid[], $7::text[], $8::uuid[])
+                as n (leg_id, version, at, event, source, cause_id, trace_id, callback_id)",
     )
     .bind(&ids)
     .bind(&versions)
@@ -245,10 +315,16 @@ async fn write_events(conn: &mut PgConnection, changed: &[Changed]) -> Result<()
     .bind(&sources)
     .bind(&causes)
     .bind(&traces)
+    .bind(&callbacks)
     .execute(conn)
     .await
     .map_err(database("writing the journal"))
     .map(drop)
+}
+
+fn callback_of(event: &Event) -> Option<Uuid> {
+    let Event::Hinted { callback_id, .. } = event else { return None };
+    callback_id.map(|id| id.0)
 }
 
 async fn write_attempts(conn: &mut PgConnection, changed: &[Changed]) -> Result<(), StoreError> {

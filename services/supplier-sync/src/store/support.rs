@@ -89,7 +89,7 @@ pub(crate) async fn find(conn: &mut PgConnection, key: &str) -> Result<Vec<Found
                  from reservation r join leg l using (leg_id) where r.reference = $1
          union select l.booking_id, 'callback'
                  from leg_event e join leg l using (leg_id)
-                where e.event ->> 'callback_id' = $2::text
+                where e.callback_id = $2
          order by 1, 2 limit $3",
     )
     .bind(key)

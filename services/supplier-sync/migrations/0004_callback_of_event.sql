@@ -1,0 +1,5 @@
+-- A callback is found by its id, which is written beside the event: read out of each event, it would be looked for in all.
+
+alter table leg_event add column callback_id uuid;
+drop index leg_event_by_callback;
+create index leg_event_by_callback on leg_event (callback_id) where callback_id is not null;
