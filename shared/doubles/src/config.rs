@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Config {
     /// Expedia Rapid.
     pub rapid: RapidConfig,
+    /// Emerging Travel Group.
+    pub etg: EtgConfig,
     /// Hotelbeds activities.
     pub hotelbeds: HotelbedsConfig,
     /// The crypto rate feed.
@@ -58,7 +60,8 @@ impl Default for RapidConfig {
 pub struct CallbackConfig {
     /// An `http://` address that takes the POST.
     pub url: String,
-    /// The Standard Webhooks secret, base64, with or without `whsec_`.
+    /// What pushes are signed with: at Rapid a Standard Webhooks secret, base64, with or without
+    /// `whsec_`; at ETG the API key's token.
     pub secret: String,
     /// The pause before the first repetition of a push that was not answered 2xx; doubled each
     /// time.
@@ -75,6 +78,39 @@ impl CallbackConfig {
             secret: secret.into(),
             retry_after: Duration::from_millis(500),
             attempts: 8,
+        }
+    }
+}
+
+/// How the ETG double behaves when no fault is armed.
+#[derive(Clone, Debug)]
+pub struct EtgConfig {
+    /// The id of the API key that a caller must show.
+    pub key: String,
+    /// The key's token, which signs the webhooks too.
+    pub secret: String,
+    /// How long a rate's hash lives (published: 30 minutes are recommended, it lives longer).
+    pub rate_for: Duration,
+    /// How long a booking process takes from its start to its end.
+    pub booking_takes: Duration,
+    /// How long a new order may be missing from the orders ("a time gap"; assumed).
+    pub visibility_lag: Duration,
+    /// How many requests a minute are served before 429; none: no limit.
+    pub requests_per_minute: Option<u64>,
+    /// Where webhooks are pushed; none: nowhere.
+    pub callback: Option<CallbackConfig>,
+}
+
+impl Default for EtgConfig {
+    fn default() -> Self {
+        Self {
+            key: "dev-etg-key".to_owned(),
+            secret: "dev-etg-secret-token".to_owned(),
+            rate_for: Duration::from_secs(60 * 60),
+            booking_takes: Duration::ZERO,
+            visibility_lag: Duration::ZERO,
+            requests_per_minute: None,
+            callback: None,
         }
     }
 }

@@ -14,6 +14,7 @@
 pub mod config;
 mod control;
 mod delivery;
+mod etg;
 mod faults;
 mod hotelbeds;
 mod outgoing;
@@ -30,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use config::{
-    CallbackConfig, Config, HotelbedsConfig, RapidConfig, RatesConfig, TreasuryConfig,
+    CallbackConfig, Config, EtgConfig, HotelbedsConfig, RapidConfig, RatesConfig, TreasuryConfig,
 };
 
 /// What every double needs of the process it lives in: tasks that end with it.
@@ -75,6 +76,7 @@ impl Doubles {
                 "/hotelbeds",
                 hotelbeds::router(Arc::new(hotelbeds::Hotelbeds::new(config.hotelbeds, &life))),
             )
+            .nest("/etg", etg::router(Arc::new(etg::Etg::new(config.etg, &life))))
             .nest("/rates", rates::router(config.rates))
             .nest("/treasury", treasury::router(config.treasury, &life))
             .route("/health", axum::routing::get(|| async { "ok" }));

@@ -8,7 +8,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Parser;
-use doubles::{CallbackConfig, Config, Doubles, HotelbedsConfig, RapidConfig, RatesConfig, TreasuryConfig};
+use doubles::{
+    CallbackConfig, Config, Doubles, EtgConfig, HotelbedsConfig, RapidConfig, RatesConfig,
+    TreasuryConfig,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Stand-ins for Expedia Rapid (/rapid), a crypto rate feed (/rates) and a treasury (/treasury).
@@ -53,6 +56,24 @@ struct Flags {
     /// How often a push is tried before it is undelivered
     #[arg(long, default_value_t = 8)]
     callback_attempts: u32,
+    /// Id of the API key that callers of ETG must show
+    #[arg(long, default_value = "dev-etg-key")]
+    etg_key: String,
+    /// Token of that key
+    #[arg(long, default_value = "dev-etg-secret-token")]
+    etg_secret: String,
+    /// How long a booking process takes at ETG, in milliseconds
+    #[arg(long, default_value_t = 300)]
+    etg_booking_ms: u64,
+    /// How long a new order may be missing from ETG's orders, in milliseconds
+    #[arg(long, default_value_t = 0)]
+    etg_visibility_lag_ms: u64,
+    /// Where ETG pushes its webhooks (http only); nowhere when left out
+    #[arg(long, requires = "etg_callback_secret")]
+    etg_callback_url: Option<String>,
+    /// What ETG signs its webhooks with: the key's token
+    #[arg(long)]
+    etg_callback_secret: Option<String>,
     /// API key that callers of Hotelbeds must show
     #[arg(long, default_value = "dev-hotelbeds-key")]
     hotelbeds_key: String,
@@ -109,6 +130,14 @@ impl Flags {
                 book_link_for: Duration::from_millis(self.rapid_book_link_ms),
                 capacity_per_minute: self.rapid_capacity_per_minute,
                 callback: callback(self.rapid_callback_url, self.rapid_callback_secret),
+            },
+            etg: EtgConfig {
+                key: self.etg_key,
+                secret: self.etg_secret,
+                booking_takes: Duration::from_millis(self.etg_booking_ms),
+                visibility_lag: Duration::from_millis(self.etg_visibility_lag_ms),
+                callback: callback(self.etg_callback_url, self.etg_callback_secret),
+                ..EtgConfig::default()
             },
             hotelbeds: HotelbedsConfig {
                 key: self.hotelbeds_key,

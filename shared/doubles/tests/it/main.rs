@@ -13,6 +13,7 @@
 )]
 
 mod callbacks;
+mod etg;
 mod faults;
 mod hotelbeds;
 mod money;
