@@ -1,12 +1,14 @@
-//! What staff ask over HTTP. Every route wants a member of staff's token, and each says which role.
+//! What staff ask over HTTP. Every route of the API wants a member of staff's token, and each says
+//! which role; the pages want a session.
 
-mod acting;
-mod actions;
-mod acts;
-mod paging;
-mod parked;
-mod preview;
-mod timeline;
+pub(crate) mod acting;
+pub(crate) mod actions;
+pub(crate) mod acts;
+pub(crate) mod attention;
+pub(crate) mod paging;
+pub(crate) mod parked;
+pub(crate) mod preview;
+pub(crate) mod timeline;
 
 use std::net::SocketAddr;
 
@@ -23,14 +25,14 @@ use messaging::{StoreError, database};
 use serde_json::Value;
 use sqlx::{Postgres, pool::PoolConnection};
 
-use crate::App;
+use crate::{App, pages};
 
 /// The roles of staff, from the least to the most that may be done.
-const ROLES: [&str; 4] = [VIEWER, OPERATOR, "support_approver", "support_admin"];
+pub(crate) const ROLES: [&str; 4] = [VIEWER, OPERATOR, "support_approver", "support_admin"];
 /// The least role of staff.
 const VIEWER: &str = "support_viewer";
 /// The least role that may change something, or see what is masked.
-const OPERATOR: &str = "support_operator";
+pub(crate) const OPERATOR: &str = "support_operator";
 
 /// Serves the edge until the process stops.
 pub(crate) async fn serve(app: App, process: &Process, addr: SocketAddr) -> anyhow::Result<()> {
@@ -49,10 +51,12 @@ pub fn router(app: App) -> Router {
         .route("/v1/dead-letters/{id}/discard", post(actions::discard))
         .route("/v1/dead-letters/{id}/restore", post(actions::restore))
         .route("/v1/dead-letters/{id}/unmask", post(actions::unmask))
+        .route("/v1/attention", get(attention::show))
         .route("/v1/acts", get(acts::list))
         .route("/v1/bookings/{id}/timeline", get(timeline::show))
         .route("/v1/search", get(timeline::search));
-    guarded(routes, app.staff.clone()).with_state(app)
+    let pages = pages::router(&app);
+    guarded(routes, app.staff.clone()).merge(pages).with_state(app)
 }
 
 /// Refuses whoever is not staff at all: every role may look.
@@ -61,16 +65,16 @@ fn may_look(claims: &Claims) -> Result<(), ApiError> {
 }
 
 /// Whether one of the caller's roles is this one or one that may do more.
-fn has_rank(claims: &Claims, role: &str) -> bool {
+pub(crate) fn has_rank(claims: &Claims, role: &str) -> bool {
     ROLES.iter().skip_while(|known| **known != role).any(|known| claims.has_role(known))
 }
 
-async fn connection(app: &App) -> Result<PoolConnection<Postgres>, ApiError> {
+pub(crate) async fn connection(app: &App) -> Result<PoolConnection<Postgres>, ApiError> {
     let taken = app.pool.acquire().await.map_err(database("taking a connection"));
     taken.map_err(|error| failed(&error))
 }
 
-fn failed(error: &StoreError) -> ApiError {
+pub(crate) fn failed(error: &StoreError) -> ApiError {
     ApiError::internal(error)
 }
 

@@ -4,20 +4,24 @@
 #![doc = include_str!("../README.md")]
 
 pub mod config;
+pub mod fault;
 mod http;
 mod jobs;
 mod mask;
 mod owners;
+mod pages;
 pub mod parked;
 mod replay;
+pub mod staff;
 pub mod state;
 mod store;
 
-use std::time::Duration;
-
 use anyhow::Context as _;
 use chassis::{Command, Process, auth::Verifier};
-use contracts::routing::{CONSUMERS, Routing};
+use contracts::{
+    policy::Support,
+    routing::{CONSUMERS, Routing},
+};
 use messaging::{DatabaseConfig, Messaging, MessagingConfig};
 use sqlx::{PgPool, migrate::Migrator};
 
@@ -43,14 +47,21 @@ pub struct App {
     /// Checks the tokens of staff.
     pub(crate) staff: Verifier,
     pub(crate) owners: owners::Owners,
-    /// How long a discarded letter can be restored.
-    pub(crate) restorable_for: Duration,
+    /// Limits of what staff do.
+    pub(crate) support: Support,
 }
 
 /// What the console offers besides serving.
 #[must_use]
 pub fn commands() -> Vec<Command<Config>> {
-    vec![Command::new("migrate", "brings the schema up to date, as its owner", migrate)]
+    vec![
+        Command::new("migrate", "brings the schema up to date, as its owner", migrate),
+        Command::new(
+            "staff",
+            "add NAME ROLE, password NAME: prints a new password; end NAME; as the schema's owner",
+            staff::command,
+        ),
+    ]
 }
 
 async fn migrate(config: Config, _process: Process, _args: Vec<String>) -> anyhow::Result<()> {
@@ -99,8 +110,8 @@ impl App {
                 .context("reading SUPPORT_CONSOLE_TOKEN_PUBLIC_KEYS")?;
         let routing = Routing::with_prefix(&config.amqp_prefix);
         let owners = owners::Owners::new(config)?;
-        let restorable_for = config.policy.support.restorable_for;
-        Ok(Self { pool, messaging, routing, staff, owners, restorable_for })
+        let support = config.policy.support.clone();
+        Ok(Self { pool, messaging, routing, staff, owners, support })
     }
 
     /// Starts moving dead letters of every consumer, and commands that no queue took, into the

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use chassis::{HttpClient, HttpClientConfig, SecretString, http_client::CallError};
 use contracts::internal::{InboxReply, PreviewReply, PreviewRequest};
 use futures::future::join_all;
+use http::StatusCode;
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
@@ -29,6 +30,9 @@ pub(crate) struct Answering {
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) why: Option<String>,
+    /// It answers, and has no such address.
+    #[serde(skip)]
+    pub(crate) knows_nothing_of_it: bool,
 }
 
 impl Owners {
@@ -62,10 +66,24 @@ impl Owners {
         let mut answering = Vec::new();
         for (owner, answer) in join_all(asked).await {
             let why = answer.as_ref().err().map(ToString::to_string);
-            answering.push(Answering { owner, answers: why.is_none(), why });
+            let not_found = StatusCode::NOT_FOUND;
+            let knows_nothing_of_it = matches!(
+                &answer, Err(CallError::Refused { status, .. }) if *status == not_found
+            );
+            answering.push(Answering { owner, answers: why.is_none(), why, knows_nothing_of_it });
             replies.extend(answer.ok().map(|reply| (owner, reply)));
         }
         (replies, answering)
+    }
+
+    /// Asks one of them; none when it is not known.
+    pub(crate) async fn one<T: DeserializeOwned>(
+        &self,
+        owner: &str,
+        path: &str,
+    ) -> Option<Result<T, CallError>> {
+        let url = format!("{}{path}", self.url(owner)?);
+        Some(self.http.get_json(&url, Some(&self.token), self.within).await)
     }
 
     /// Asks a consumer how far it came with a message; none when no such consumer is known.

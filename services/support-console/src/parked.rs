@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::{mask, store};
+use crate::{fault::Fault, mask, store};
 
 /// Keeps dead letters in the table.
 #[derive(Debug, Clone)]
@@ -64,6 +64,8 @@ pub struct DeadLetter {
     pub first_at: Option<DateTime<Utc>>,
     /// When it was given up.
     pub last_at: Option<DateTime<Utc>>,
+    /// What is wrong, in the same words for the same fault.
+    pub fault: Fault,
 }
 
 impl Parker {
@@ -110,6 +112,8 @@ impl DeadLetter {
         let consumer =
             headers.text(header::CONSUMER).or_else(|| consumer_of(&parked.queue, routing));
         let consumer = consumer.filter(|_| !unroutable);
+        let detail = headers.text(header::DETAIL);
+        let fault = Fault::of(message_type.as_deref(), detail.as_deref(), &parked.body);
         let addressee = addressee(&parked, consumer.as_deref(), message_type.as_deref(), routing);
         Self {
             dead_letter_id: id_of(&parked),
@@ -123,7 +127,8 @@ impl DeadLetter {
                 None if unroutable => "unroutable".to_owned(),
                 None => "unknown".to_owned(),
             }),
-            detail: headers.text(header::DETAIL),
+            detail,
+            fault,
             exchange: headers
                 .text(header::EXCHANGE)
                 .or_else(|| death.as_ref().map(|death| death.exchange.clone()))

@@ -1,12 +1,20 @@
 //! All SQL of the support console.
 
 mod acts;
+mod causes;
 mod events;
+mod staff;
 
 pub(crate) use acts::{Act, ActFilter, Acted, Outcome, acts, record};
+pub(crate) use causes::{LetterCause, causes};
 pub(crate) use events::{
     Happened, NewEvent, Pending, add_event, failed_again, history, next_attempt, pending,
     replay_of, succeeded,
+};
+
+pub(crate) use staff::{
+    add_staff, change_password, end_session, end_staff, failures, note_sign_in, open_session,
+    session, staff_named,
 };
 
 use chrono::{DateTime, Utc};
@@ -51,6 +59,8 @@ pub(crate) struct Summary {
     pub(crate) replay_attempt: Option<i32>,
     /// The dead letter that its replay became.
     pub(crate) next_dead_letter_id: Option<Uuid>,
+    /// The letters that share what is wrong.
+    pub(crate) letter_cause_id: Uuid,
     /// How many events it has.
     #[serde(skip)]
     pub(crate) version: i32,
@@ -79,6 +89,7 @@ pub(crate) struct Filter {
     pub(crate) cause: Option<String>,
     pub(crate) booking_id: Option<Uuid>,
     pub(crate) state: Option<State>,
+    pub(crate) letter_cause_id: Option<Uuid>,
 }
 
 /// Keeps dead letters; one that is here already stays as it is.
@@ -100,17 +111,18 @@ pub(crate) async fn insert(
         "insert into dead_letter (dead_letter_id, queue, message_id, attempt, attempts,
                                   message_type, consumer, cause, detail, exchange, routing_key,
                                   headers, body, subject, booking_id, trace_id, first_at, last_at,
-                                  addressee, parked_at)
+                                  addressee, supplier, step, error, parked_at)
          select dead_letter_id, queue, message_id, attempt, attempts, message_type, consumer, cause,
                 detail, exchange, routing_key, headers::json, body, subject, booking_id, trace_id,
-                coalesce(first_at, now), coalesce(last_at, now), addressee, now
+                coalesce(first_at, now), coalesce(last_at, now), addressee, supplier, step, error,
+                now
            from unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::integer[], $6::text[],
                        $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
                        $13::bytea[], $14::uuid[], $15::uuid[], $16::text[], $17::timestamptz[],
-                       $18::timestamptz[], $19::text[])
+                       $18::timestamptz[], $19::text[], $20::text[], $21::text[], $22::text[])
                 as n (dead_letter_id, queue, message_id, attempt, attempts, message_type, consumer,
                       cause, detail, exchange, routing_key, headers, body, subject, booking_id,
-                      trace_id, first_at, last_at, addressee),
+                      trace_id, first_at, last_at, addressee, supplier, step, error),
                 (select holdfast_now() as now) as clock
          on conflict do nothing",
     )
@@ -133,6 +145,9 @@ pub(crate) async fn insert(
     .bind(letters.iter().map(|letter| letter.first_at).collect::<Vec<_>>())
     .bind(letters.iter().map(|letter| letter.last_at).collect::<Vec<_>>())
     .bind(maybe(|letter| letter.addressee.as_deref()))
+    .bind(text(|letter| &letter.fault.supplier))
+    .bind(text(|letter| &letter.fault.step))
+    .bind(text(|letter| &letter.fault.error))
     .execute(conn)
     .await
     .map_err(database("parking dead letters"))
@@ -150,15 +165,16 @@ pub(crate) async fn list(
         "select dead_letter_id, queue, consumer, addressee, cause, detail, message_id, message_type,
                 attempt, attempts, exchange, routing_key, subject, booking_id, trace_id, first_at,
                 last_at, parked_at, version, state, state_at, restorable_until, replay_attempt,
-                next_dead_letter_id
+                next_dead_letter_id, letter_cause_id
            from letter
           where ($1::timestamptz is null or (parked_at, dead_letter_id) < ($1, $2))
             and ($3::text is null or consumer = $3)
             and ($4::text is null or cause = $4)
             and ($5::uuid is null or booking_id = $5)
             and ($6::text is null or state = $6)
+            and ($7::uuid is null or letter_cause_id = $7)
           order by parked_at desc, dead_letter_id desc
-          limit $7",
+          limit $8",
     )
     .bind(after.map(|after| after.at))
     .bind(after.map(|after| after.id))
@@ -166,6 +182,7 @@ pub(crate) async fn list(
     .bind(&filter.cause)
     .bind(filter.booking_id)
     .bind(filter.state.map(State::as_str))
+    .bind(filter.letter_cause_id)
     .bind(at_most)
     .fetch_all(conn)
     .await
@@ -178,7 +195,7 @@ pub(crate) async fn load(conn: &mut PgConnection, id: Uuid) -> Result<Option<Who
         "select dead_letter_id, queue, consumer, addressee, cause, detail, message_id, message_type,
                 attempt, attempts, exchange, routing_key, subject, booking_id, trace_id, first_at,
                 last_at, parked_at, version, state, state_at, restorable_until, replay_attempt,
-                next_dead_letter_id
+                next_dead_letter_id, letter_cause_id
            from letter where dead_letter_id = $1",
     )
     .bind(id)
@@ -211,7 +228,7 @@ pub(crate) async fn named(
         "select dead_letter_id, queue, consumer, addressee, cause, detail, message_id, message_type,
                 attempt, attempts, exchange, routing_key, subject, booking_id, trace_id, first_at,
                 last_at, parked_at, version, state, state_at, restorable_until, replay_attempt,
-                next_dead_letter_id
+                next_dead_letter_id, letter_cause_id
            from letter
           where booking_id = $1 or message_id = $1 or dead_letter_id = $1 or trace_id = $2
           order by parked_at, dead_letter_id

@@ -38,6 +38,7 @@ use crate::{
     tx::Tx,
 };
 
+mod retrying;
 mod support;
 
 /// How one process speaks and hears.

@@ -23,7 +23,7 @@ const REASON_MAX: usize = 500;
 const FORWARDED_MAX: usize = 100;
 
 /// Whoever sent a request.
-pub(super) struct Actor {
+pub(crate) struct Actor {
     claims: Claims,
     from_where: String,
 }
@@ -51,7 +51,7 @@ fn address_like(text: &str) -> String {
 }
 
 /// Something that a member of staff is about to do with a dead letter.
-pub(super) struct Attempt {
+pub(crate) struct Attempt {
     app: App,
     actor: Actor,
     wish: Wish,
@@ -65,7 +65,7 @@ impl Attempt {
     ///
     /// # Errors
     /// 403.
-    pub(super) async fn permit(
+    pub(crate) async fn permit(
         app: &App,
         actor: Actor,
         wish: Wish,
@@ -86,7 +86,7 @@ impl Attempt {
     ///
     /// # Errors
     /// 422 when there is none or it is too long.
-    pub(super) fn because(mut self, reason: &str) -> Result<Self, ApiError> {
+    pub(crate) fn because(mut self, reason: &str) -> Result<Self, ApiError> {
         let reason = reason.trim();
         let length = reason.chars().count();
         if !(1..=REASON_MAX).contains(&length) || reason.contains('\0') {
@@ -98,17 +98,17 @@ impl Attempt {
     }
 
     /// Notes what booking it is about.
-    pub(super) fn about(&mut self, booking_id: Option<Uuid>) {
+    pub(crate) fn about(&mut self, booking_id: Option<Uuid>) {
         self.booking_id = booking_id;
     }
 
     /// The act, when it is done.
-    pub(super) fn done(&self) -> Act {
+    pub(crate) fn done(&self) -> Act {
         self.act(Outcome::Done, None)
     }
 
     /// Records that it cannot be done, and gives back what the caller is told.
-    pub(super) async fn refused(&self, error: ApiError) -> ApiError {
+    pub(crate) async fn refused(&self, error: ApiError) -> ApiError {
         match self.keep(Outcome::Refused, error.to_string()).await {
             Ok(()) => error,
             Err(unrecorded) => unrecorded,
@@ -136,7 +136,7 @@ impl Attempt {
             outcome,
             reason: self.reason.clone(),
             refusal,
-            dead_letter_id: self.dead_letter_id,
+            dead_letter_id: Some(self.dead_letter_id),
             booking_id: self.booking_id,
             trace_id: chassis::trace::trace_id(&tracing::Span::current()),
         }

@@ -29,21 +29,21 @@ use crate::{
 /// Why something is done.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Because {
-    reason: String,
+pub(crate) struct Because {
+    pub(crate) reason: String,
 }
 
 /// Why a letter is sent again, and what its body is mended to.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ReplayWanted {
-    reason: String,
-    body: Option<Value>,
+pub(crate) struct ReplayWanted {
+    pub(crate) reason: String,
+    pub(crate) body: Option<Value>,
 }
 
 /// What was done.
 #[derive(Debug, Serialize)]
-pub(super) struct Done {
+pub(crate) struct Done {
     dead_letter_id: Uuid,
     state: Stands,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,17 +64,17 @@ struct Sent {
 
 /// A dead letter with nothing hidden.
 #[derive(Debug, Serialize)]
-pub(super) struct Unmasked {
-    dead_letter_id: Uuid,
-    headers: Map<String, Value>,
-    body_base64: String,
-    body_text: Option<String>,
+pub(crate) struct Unmasked {
+    pub(crate) dead_letter_id: Uuid,
+    pub(crate) headers: Map<String, Value>,
+    pub(crate) body_base64: String,
+    pub(crate) body_text: Option<String>,
 }
 
 type Body<T> = Result<Json<T>, ApiError>;
 
 /// Sends a letter again. 202: nobody knows yet what comes of it.
-pub(super) async fn replay(
+pub(crate) async fn replay(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<Uuid>,
@@ -110,7 +110,7 @@ pub(super) async fn replay(
 }
 
 /// Puts a letter aside, for a while in a way that can be taken back.
-pub(super) async fn discard(
+pub(crate) async fn discard(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<Uuid>,
@@ -119,7 +119,7 @@ pub(super) async fn discard(
     let attempt = Attempt::permit(&app, actor, Wish::Discard, id, OPERATOR).await?;
     let Json(Because { reason }) = body?;
     let begun = begin(&app, attempt.because(&reason)?, Wish::Discard, id).await?;
-    let lasts = TimeDelta::from_std(app.restorable_for).unwrap_or(TimeDelta::zero());
+    let lasts = TimeDelta::from_std(app.support.restorable_for).unwrap_or(TimeDelta::zero());
     let restorable_until = begun.whole.now + lasts;
     begun.finish(&NewEvent::Discarded { restorable_until }).await?;
     let (state, restorable_until) = (Stands::Discarded, Some(restorable_until));
@@ -127,7 +127,7 @@ pub(super) async fn discard(
 }
 
 /// Takes a letter back from where it was put aside.
-pub(super) async fn restore(
+pub(crate) async fn restore(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<Uuid>,
@@ -142,7 +142,7 @@ pub(super) async fn restore(
 }
 
 /// Shows a letter with nothing hidden.
-pub(super) async fn unmask(
+pub(crate) async fn unmask(
     State(app): State<App>,
     actor: Actor,
     Path(id): Path<Uuid>,

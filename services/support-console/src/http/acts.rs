@@ -16,25 +16,25 @@ use crate::{
 };
 
 /// What the list can be asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
-    dead_letter_id: Option<Uuid>,
-    booking_id: Option<Uuid>,
-    actor: Option<String>,
+pub(crate) struct Wanted {
+    pub(crate) dead_letter_id: Option<Uuid>,
+    pub(crate) booking_id: Option<Uuid>,
+    pub(crate) actor: Option<String>,
     /// Where the page before ended.
-    cursor: Option<String>,
-    limit: Option<u16>,
+    pub(crate) cursor: Option<String>,
+    pub(crate) limit: Option<u16>,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Listed {
-    acts: Vec<Acted>,
+pub(crate) struct Listed {
+    pub(crate) acts: Vec<Acted>,
     /// Where the next page begins; none at the end.
-    next_cursor: Option<String>,
+    pub(crate) next_cursor: Option<String>,
 }
 
-pub(super) async fn list(
+pub(crate) async fn list(
     State(app): State<App>,
     Bearer(claims): Bearer,
     Query(wanted): Query<Wanted>,

@@ -12,13 +12,13 @@ const PAGE_MAX: u16 = 200;
 
 /// Which page is wanted.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Page {
+pub(crate) struct Page {
     limit: u16,
-    pub(super) after: Option<After>,
+    pub(crate) after: Option<After>,
 }
 
 impl Page {
-    pub(super) fn read(limit: Option<u16>, cursor: Option<&str>) -> Result<Self, ApiError> {
+    pub(crate) fn read(limit: Option<u16>, cursor: Option<&str>) -> Result<Self, ApiError> {
         let mut errors = Vec::new();
         let limit = limit.unwrap_or(PAGE_DEFAULT);
         if !(1..=PAGE_MAX).contains(&limit) {
@@ -36,12 +36,12 @@ impl Page {
     }
 
     /// One more than is shown, to know whether there is a next page.
-    pub(super) fn rows(self) -> i64 {
+    pub(crate) fn rows(self) -> i64 {
         i64::from(self.limit) + 1
     }
 
     /// Cuts a list to the page, and says where the next one begins.
-    pub(super) fn cut<T>(
+    pub(crate) fn cut<T>(
         self,
         list: &mut Vec<T>,
         place: impl Fn(&T) -> (DateTime<Utc>, Uuid),

@@ -21,51 +21,52 @@ use crate::{
 /// What a list can be asked for.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     consumer: Option<String>,
     cause: Option<String>,
     booking_id: Option<Uuid>,
     state: Option<Stands>,
+    letter_cause_id: Option<Uuid>,
     /// Where the page before ended.
     cursor: Option<String>,
     limit: Option<u16>,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Listed {
+pub(crate) struct Listed {
     dead_letters: Vec<Summary>,
     /// Where the next page begins; none at the end.
     next_cursor: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Shown {
+pub(crate) struct Shown {
     #[serde(flatten)]
-    summary: Summary,
+    pub(crate) summary: Summary,
     /// Ours as they came, the shape of others.
-    headers: Map<String, Value>,
+    pub(crate) headers: Map<String, Value>,
     /// The bytes; none while something of them is masked.
-    body_base64: Option<String>,
+    pub(crate) body_base64: Option<String>,
     /// The body as text, or its shape; none where it is no text.
-    body_text: Option<String>,
-    body_bytes: usize,
+    pub(crate) body_text: Option<String>,
+    pub(crate) body_bytes: usize,
     /// Whether the body is hidden: it is not what a service of ours says.
-    body_masked: bool,
+    pub(crate) body_masked: bool,
     /// What was done about it and what came of it, oldest first.
-    history: Vec<Happened>,
+    pub(crate) history: Vec<Happened>,
     /// The dead letter whose replay became this one.
-    replay_of: Option<Uuid>,
+    pub(crate) replay_of: Option<Uuid>,
 }
 
-pub(super) async fn list(
+pub(crate) async fn list(
     State(app): State<App>,
     Bearer(claims): Bearer,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Listed>, ApiError> {
     may_look(&claims)?;
     let page = Page::read(wanted.limit, wanted.cursor.as_deref())?;
-    let Wanted { consumer, cause, booking_id, state, .. } = wanted;
-    let filter = Filter { consumer, cause, booking_id, state };
+    let Wanted { consumer, cause, booking_id, state, letter_cause_id, .. } = wanted;
+    let filter = Filter { consumer, cause, booking_id, state, letter_cause_id };
     let mut conn = connection(&app).await?;
     let letters = store::list(&mut conn, &filter, page.after, page.rows()).await;
     let mut letters = letters.map_err(|error| failed(&error))?;
@@ -74,7 +75,7 @@ pub(super) async fn list(
     Ok(Json(Listed { dead_letters, next_cursor }))
 }
 
-pub(super) async fn show(
+pub(crate) async fn show(
     State(app): State<App>,
     Bearer(claims): Bearer,
     Path(id): Path<Uuid>,
@@ -99,7 +100,7 @@ pub(super) async fn show(
 }
 
 /// A type or a sentence may quote what somebody else wrote.
-fn masked(summary: Summary) -> Summary {
+pub(crate) fn masked(summary: Summary) -> Summary {
     Summary {
         message_type: summary.message_type.as_deref().map(mask::word),
         detail: summary.detail.as_deref().map(mask::sentence),

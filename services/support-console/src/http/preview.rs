@@ -16,16 +16,16 @@ use super::{connection, failed, may_look};
 use crate::{App, mask, replay, store};
 
 #[derive(Debug, Serialize)]
-pub(super) struct Previewed {
-    dead_letter_id: Uuid,
-    consumer: String,
+pub(crate) struct Previewed {
+    pub(crate) dead_letter_id: Uuid,
+    pub(crate) consumer: String,
     /// The delivery that a replay would be.
-    attempt: u32,
+    pub(crate) attempt: u32,
     #[serde(flatten)]
-    preview: PreviewReply,
+    pub(crate) preview: PreviewReply,
 }
 
-pub(super) async fn show(
+pub(crate) async fn show(
     State(app): State<App>,
     Bearer(claims): Bearer,
     Path(id): Path<Uuid>,

@@ -28,22 +28,22 @@ const KEY_MAX: usize = 200;
 const ACTS_MAX: i64 = 1000;
 
 #[derive(Debug, Serialize)]
-pub(super) struct Timeline {
-    booking_id: BookingId,
+pub(crate) struct Timeline {
+    pub(crate) booking_id: BookingId,
     /// Oldest first.
-    entries: Vec<Told>,
-    owners: Vec<Answering>,
+    pub(crate) entries: Vec<Told>,
+    pub(crate) owners: Vec<Answering>,
 }
 
 /// An entry, and who told it.
 #[derive(Debug, Serialize)]
-struct Told {
-    owner: String,
+pub(crate) struct Told {
+    pub(crate) owner: String,
     #[serde(flatten)]
-    entry: TimelineEntry,
+    pub(crate) entry: TimelineEntry,
 }
 
-pub(super) async fn show(
+pub(crate) async fn show(
     State(app): State<App>,
     Bearer(claims): Bearer,
     Path(booking_id): Path<BookingId>,
@@ -140,27 +140,27 @@ fn detail(fields: &[(&str, Value)]) -> Map<String, Value> {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Key {
-    key: String,
+pub(crate) struct Key {
+    pub(crate) key: String,
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Search {
-    found: Vec<Match>,
+pub(crate) struct Search {
+    pub(crate) found: Vec<Match>,
     /// Dead letters with that id, message or trace, or about that booking.
-    dead_letters: Vec<Uuid>,
-    owners: Vec<Answering>,
+    pub(crate) dead_letters: Vec<Uuid>,
+    pub(crate) owners: Vec<Answering>,
 }
 
 /// A booking that somebody knows under the key.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-struct Match {
-    booking_id: BookingId,
-    by: String,
-    owner: String,
+pub(crate) struct Match {
+    pub(crate) booking_id: BookingId,
+    pub(crate) by: String,
+    pub(crate) owner: String,
 }
 
-pub(super) async fn search(
+pub(crate) async fn search(
     State(app): State<App>,
     Bearer(claims): Bearer,
     Query(Key { key }): Query<Key>,

@@ -30,7 +30,7 @@ pub(crate) struct Act {
     pub(crate) outcome: Outcome,
     pub(crate) reason: Option<String>,
     pub(crate) refusal: Option<String>,
-    pub(crate) dead_letter_id: Uuid,
+    pub(crate) dead_letter_id: Option<Uuid>,
     pub(crate) booking_id: Option<Uuid>,
     pub(crate) trace_id: Option<String>,
 }
@@ -47,7 +47,7 @@ pub(crate) struct Acted {
     pub(crate) outcome: String,
     pub(crate) reason: Option<String>,
     pub(crate) refusal: Option<String>,
-    pub(crate) dead_letter_id: Uuid,
+    pub(crate) dead_letter_id: Option<Uuid>,
     pub(crate) booking_id: Option<Uuid>,
     pub(crate) trace_id: Option<String>,
 }

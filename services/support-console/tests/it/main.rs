@@ -12,9 +12,11 @@
 )]
 
 mod acting;
+mod browser;
 mod console;
 mod looking;
 mod neighbour;
+mod pages;
 mod parking;
 mod replaying;
 mod showing;

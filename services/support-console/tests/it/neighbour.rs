@@ -17,10 +17,10 @@ use contracts::{
     internal::{FindReply, Found, TimelineEntry, TimelineKind, TimelineReply},
     message::Message,
     messages::{
-        BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, CallbackReceived,
-        LegChanged, LegWanted, PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared,
-        PaymentRefund, PaymentRefundChanged, PaymentSeen, PaymentSettled, PointsChanged,
-        PointsWanted,
+        BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
+        CallbackReceived, LegChanged, LegWanted, PaymentClose, PaymentClosed, PaymentPrepare,
+        PaymentPrepared, PaymentRefund, PaymentRefundChanged, PaymentSeen, PaymentSettled,
+        PointsChanged, PointsWanted,
     },
 };
 use messaging::{
@@ -198,6 +198,7 @@ fn heard(role: &'static str) -> Consumers<Uuid> {
             .on(about::<BookingConfirmed>)
             .on(about::<BookingFailed>)
             .on(about::<BookingCancelled>)
+            .on(about::<BookingLegCancelled>)
             .on(about::<BookingCompleted>),
         other => panic!("{other} is no consumer"),
     }

@@ -1,0 +1,137 @@
+//! The console in a browser: pages made on the server, which read and act through the same code as
+//! the JSON API. No page needs a script to be read or to act.
+
+mod acts;
+mod audit;
+mod booking;
+mod layout;
+mod letter;
+mod letters;
+mod overview;
+mod search;
+mod session;
+mod sign_in;
+mod timeline;
+mod waterfall;
+
+use axum::{
+    Router,
+    body::to_bytes,
+    extract::Request,
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+    routing::{get, post},
+};
+use chassis::api_error::PROBLEM_JSON;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use maud::html;
+use serde_json::Value;
+
+use self::{
+    layout::{CSS_PATH, JS_PATH, Page},
+    session::Session,
+};
+use crate::App;
+
+const PROBLEM_MAX: usize = 64 * 1024;
+
+/// What a browser is told besides each page. Nothing is loaded from elsewhere, nothing inline runs,
+/// nobody may put a page into a frame.
+const HEADERS: [(HeaderName, &str); 6] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
+         connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=()"),
+];
+
+/// Every page.
+pub(crate) fn router(app: &App) -> Router<App> {
+    let inside = Router::new()
+        .route("/", get(overview::show))
+        .route("/search", get(search::show))
+        .route("/letters", get(letters::show))
+        .route("/letters/{id}", get(letter::show))
+        .route("/letters/{id}/{act}", get(acts::ask).post(acts::act))
+        .route("/bookings/{id}", get(booking::show))
+        .route("/audit", get(audit::show))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route_layer(middleware::from_fn_with_state(app.clone(), session::required));
+    Router::new()
+        .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
+        .merge(inside)
+        .route_layer(middleware::from_fn(session::same_site))
+        .route_layer(middleware::from_fn(as_a_page))
+        .route(CSS_PATH, get(|| asset("text/css", include_str!("../assets/console.css"))))
+        .route(JS_PATH, get(|| asset("text/javascript", include_str!("../assets/console.js"))))
+}
+
+async fn asset(kind: &'static str, text: &'static str) -> Response {
+    // Asked for anew each time: small, and never of another version than the page.
+    let headers = [
+        (header::CONTENT_TYPE, kind),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    std::future::ready((headers, text).into_response()).await
+}
+
+/// Shows problems as pages, and says what a browser must know.
+async fn as_a_page(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let is_problem =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == PROBLEM_JSON);
+    let mut response = if is_problem { problem(response).await } else { response };
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn problem(response: Response) -> Response {
+    let status = response.status();
+    let session = response.extensions().get::<Session>().cloned();
+    let body = to_bytes(response.into_body(), PROBLEM_MAX).await.unwrap_or_default();
+    let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let text = |name: &str| problem.get(name).and_then(Value::as_str).unwrap_or_default();
+    let title = match status {
+        StatusCode::FORBIDDEN => "Not yours to do",
+        StatusCode::NOT_FOUND => "There is nothing here",
+        StatusCode::CONFLICT => "It cannot be done as things are",
+        StatusCode::UNPROCESSABLE_ENTITY => "Something in the form is not right",
+        StatusCode::SERVICE_UNAVAILABLE => "Somebody needed does not answer",
+        _ => "That did not work",
+    };
+    let errors = problem.get("errors").and_then(Value::as_array);
+    let next = problem.get("next_dead_letter_id").and_then(Value::as_str);
+    let body = html! {
+        div.notice.bad role="alert" {
+            p { (text("detail")) }
+            @if let Some(errors) = errors.filter(|errors| errors.len() > 1) {
+                ul {
+                    @for error in errors {
+                        li {
+                            code { (error.get("pointer").and_then(Value::as_str).unwrap_or("")) }
+                            ": " (error.get("detail").and_then(Value::as_str).unwrap_or(""))
+                        }
+                    }
+                }
+            }
+            @if let Some(next) = next {
+                p { a href=(format!("/letters/{next}")) { "The dead letter that came of it" } }
+            }
+        }
+        @if status.is_server_error() {
+            p.sub { "Trace " code { (text("trace_id")) } }
+        }
+        p { a href="/" { "To the overview" } }
+    };
+    Page { status, ..Page::new(title, "", body) }.framed(session.as_ref())
+}

@@ -1,0 +1,310 @@
+//! Acts on one dead letter: first a page that says what would be done, then the act itself.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse as _, Redirect, Response},
+};
+use chassis::{
+    ApiError,
+    http::{Json, Path},
+};
+use maud::{Markup, html};
+use messaging::Cause;
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{
+    layout::{Page, csrf, reason, type_name},
+    letter::{indented, would_do},
+    session::{Form, Session},
+};
+use crate::{
+    App, fault,
+    http::{
+        OPERATOR,
+        acting::Actor,
+        actions::{self, Because, ReplayWanted},
+        connection, failed,
+        parked::{self, Shown},
+        preview,
+    },
+    replay,
+    state::State as Stands,
+    store,
+};
+
+/// What an act's form says.
+#[derive(Deserialize)]
+pub(super) struct Said {
+    reason: String,
+    /// The edited body of a letter.
+    #[serde(default)]
+    body: String,
+    /// That the difference was seen.
+    #[serde(default)]
+    seen: bool,
+}
+
+/// What would be done, and a form to do it.
+pub(super) async fn ask(
+    State(app): State<App>,
+    session: Session,
+    Path((id, act)): Path<(Uuid, String)>,
+) -> Result<Response, ApiError> {
+    let act = Act::named(&act).ok_or_else(ApiError::not_found)?;
+    if !session.may(OPERATOR) {
+        // An act denied is recorded when it is tried; to look at its form is not to try.
+        return Err(ApiError::forbidden());
+    }
+    let Json(shown) = parked::show(State(app.clone()), session.bearer(), Path(id)).await?;
+    let previewed = match act {
+        Act::Replay => {
+            let preview = preview::show(State(app), session.bearer(), Path(id)).await;
+            Some(preview.map(|Json(preview)| preview))
+        }
+        Act::Edit | Act::Discard | Act::Restore | Act::Unmask => None,
+    };
+    let body = html! {
+        p.lead {
+            (fault::meaning(&shown.summary.cause).title) " · "
+            (shown.summary.message_type.as_deref().map_or("of no type", type_name)) " · "
+            a href=(format!("/letters/{id}")) { "back to the letter" }
+        }
+        @if let Some(preview) = &previewed { (would_do(preview)) }
+        section.card.narrow {
+            h2 { "This will be done" }
+            (explained(act, &shown))
+            form method="post" action=(format!("/letters/{id}/{}", act.sent_to())) {
+                (csrf(&session))
+                (reason(act.hint()))
+                div.acts {
+                    button.danger[act == Act::Discard] type="submit" { (act.button()) }
+                    a.button.quiet href=(format!("/letters/{id}")) { "No, go back" }
+                }
+            }
+        }
+    };
+    Ok(Page::new(act.title(), "/letters", body).framed(Some(&session)))
+}
+
+/// Does it.
+pub(super) async fn act(
+    State(app): State<App>,
+    session: Session,
+    actor: Actor,
+    Path((id, act)): Path<(Uuid, String)>,
+    Form(said): Form<Said>,
+) -> Result<Response, ApiError> {
+    let act = Act::named(&act).ok_or_else(ApiError::not_found)?;
+    let Said { reason, body, seen } = said;
+    let because = || Ok(Json(Because { reason: reason.clone() }));
+    match act {
+        Act::Replay => {
+            let wanted = Ok(Json(ReplayWanted { reason: reason.clone(), body: None }));
+            actions::replay(State(app), actor, Path(id), wanted).await?;
+        }
+        Act::Discard => drop(actions::discard(State(app), actor, Path(id), because()).await?),
+        Act::Restore => drop(actions::restore(State(app), actor, Path(id), because()).await?),
+        Act::Unmask => {
+            let whole = actions::unmask(State(app), actor, Path(id), because()).await?;
+            return Ok(unmasked(&session, id, &whole.0));
+        }
+        Act::Edit if seen => {
+            let body = Some(document(&body)?);
+            let wanted = Ok(Json(ReplayWanted { reason: reason.clone(), body }));
+            actions::replay(State(app), actor, Path(id), wanted).await?;
+        }
+        Act::Edit => return difference(&app, &session, id, &reason, &body).await,
+    }
+    Ok(Redirect::to(&format!("/letters/{id}")).into_response())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act {
+    Replay,
+    Edit,
+    Discard,
+    Restore,
+    Unmask,
+}
+
+impl Act {
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "replay" => Self::Replay,
+            "edit" => Self::Edit,
+            "discard" => Self::Discard,
+            "restore" => Self::Restore,
+            "unmask" => Self::Unmask,
+            _ => return None,
+        })
+    }
+
+    /// Who edits must see: that is asked for first, and recorded.
+    const fn sent_to(self) -> &'static str {
+        match self {
+            Self::Replay => "replay",
+            Self::Discard => "discard",
+            Self::Restore => "restore",
+            Self::Edit | Self::Unmask => "unmask",
+        }
+    }
+
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Replay => "Replay this letter",
+            Self::Edit => "Edit this letter",
+            Self::Discard => "Discard this letter",
+            Self::Restore => "Restore this letter",
+            Self::Unmask => "Show what is masked",
+        }
+    }
+
+    const fn button(self) -> &'static str {
+        match self {
+            Self::Replay => "Replay it",
+            Self::Edit => "Show it whole and edit",
+            Self::Discard => "Discard it",
+            Self::Restore => "Restore it",
+            Self::Unmask => "Show it whole",
+        }
+    }
+
+    const fn hint(self) -> &'static str {
+        match self {
+            Self::Replay => "What was mended, or why it would work now",
+            Self::Edit | Self::Unmask => "Why you have to see it",
+            Self::Discard => "Why it needs no effect",
+            Self::Restore => "Why it is needed after all",
+        }
+    }
+}
+
+fn explained(act: Act, shown: &Shown) -> Markup {
+    let letter = &shown.summary;
+    let to = letter.addressee.as_deref().unwrap_or("nobody");
+    html! {
+        @match act {
+            Act::Replay => {
+                p {
+                    "The same message goes to " b { (to) } " again, as its next attempt, byte for "
+                    "byte. No other service hears it again. It takes effect at most once."
+                }
+                @if letter.cause == Cause::Crash.as_str() {
+                    div.notice.bad { p { "It may end the process of " (to) " once more." } }
+                }
+            }
+            Act::Edit | Act::Unmask => {
+                p {
+                    "Headers and body are shown to you with nothing hidden. They may hold "
+                    "somebody's data. That you looked is recorded."
+                }
+            }
+            Act::Discard => {
+                p { "It is put aside and nothing is sent. It can be restored for a while; nothing is deleted." }
+            }
+            Act::Restore => p { "It waits for a decision again." },
+        }
+        @if letter.state == Stands::Replaying {
+            div.notice.warn { p { "A replay of it is under way." } }
+        }
+    }
+}
+
+fn unmasked(session: &Session, id: Uuid, whole: &actions::Unmasked) -> Response {
+    let text = whole.body_text.as_deref();
+    let headers = serde_json::to_string_pretty(&whole.headers).unwrap_or_default();
+    let body = html! {
+        p.lead { "That you looked is recorded. " a href=(format!("/letters/{id}")) { "Back to the letter" } }
+        section.card {
+            h2 { "Headers" }
+            pre tabindex="0" { (headers) }
+            h2 { "Body" }
+            @match text {
+                Some(text) => pre tabindex="0" { (indented(text)) },
+                None => { p { "Bytes that are no text, as base64:" } pre tabindex="0" { (whole.body_base64) } }
+            }
+        }
+        @if let Some(text) = text {
+            section.card {
+                h2 { "Edit and replay" }
+                p {
+                    "Only what could not be read may be given anew: instants and counters. Fields "
+                    "that no such message has may be left out. Everything else is locked. The "
+                    "original stays as it is."
+                }
+                form method="post" action=(format!("/letters/{id}/edit")) {
+                    (csrf(session))
+                    label for="body" { "Body" }
+                    textarea.mono id="body" name="body" spellcheck="false" { (indented(text)) }
+                    (reason("What was spoilt, and how you know what is right"))
+                    div.acts { button type="submit" { "Show the difference" } }
+                }
+            }
+        }
+    };
+    Page::new("The letter with nothing hidden", "/letters", body).framed(Some(session))
+}
+
+/// What an edit would change, before it is done.
+async fn difference(
+    app: &App,
+    session: &Session,
+    id: Uuid,
+    reason: &str,
+    body: &str,
+) -> Result<Response, ApiError> {
+    if !session.may(OPERATOR) {
+        return Err(ApiError::forbidden());
+    }
+    let edited = document(body)?;
+    let whole = {
+        let mut conn = connection(app).await?;
+        let whole = store::load(&mut conn, id).await.map_err(|error| failed(&error))?;
+        whole.ok_or_else(ApiError::not_found)?
+    };
+    let next = i64::from(whole.summary.attempt) + 1;
+    let changed = replay::plan(&whole, next, Some(&edited))?.changed.unwrap_or_default();
+    let original: Value = serde_json::from_slice(&whole.body).unwrap_or_default();
+    let at = |value: &Value, pointer: &str| {
+        value.pointer(pointer).map_or_else(|| "–".to_owned(), Value::to_string)
+    };
+    let page = html! {
+        section.card {
+            h2 { "What differs" }
+            div.scroll tabindex="0" role="region" aria-label="What differs" {
+                table.diff {
+                    thead { tr { th { "Field" } th { "It was" } th { "It will be" } } }
+                    tbody {
+                        @for pointer in &changed {
+                            tr {
+                                td { (pointer) }
+                                td.was { (at(&original, pointer)) }
+                                td.will { (at(&edited, pointer)) }
+                            }
+                        }
+                    }
+                }
+            }
+            p { "Reason: " (reason) }
+            form method="post" action=(format!("/letters/{id}/edit")) {
+                (csrf(session))
+                input type="hidden" name="seen" value="true";
+                input type="hidden" name="reason" value=(reason);
+                input type="hidden" name="body" value=(body);
+                div.acts {
+                    button type="submit" { "Replay it so" }
+                    a.button.quiet href=(format!("/letters/{id}")) { "No, go back" }
+                }
+            }
+        }
+    };
+    Ok(Page::new("Is this what you mean?", "/letters", page).framed(Some(session)))
+}
+
+fn document(text: &str) -> Result<Value, ApiError> {
+    serde_json::from_str(text).map_err(|error| {
+        ApiError::unprocessable("not_json", format!("the edited body is not JSON: {error}"))
+    })
+}

@@ -1,0 +1,205 @@
+//! What needs a person now, the worst first.
+
+use axum::{extract::State, response::Response};
+use chassis::ApiError;
+use chrono::{DateTime, Utc};
+use contracts::internal::{AttentionItem, AttentionKind};
+use maud::{Markup, html};
+
+use super::{
+    layout::{Page, ago, booking_link, type_name},
+    session::Session,
+};
+use crate::{
+    App, fault,
+    http::attention::{self, Attention},
+    owners::Answering,
+    store::LetterCause,
+};
+
+/// Causes that are shown; the list of letters has all.
+const CAUSES_SHOWN: usize = 12;
+/// Items of one kind that are shown.
+const ITEMS_SHOWN: usize = 15;
+
+/// The page.
+pub(super) async fn show(State(app): State<App>, session: Session) -> Result<Response, ApiError> {
+    let found = attention::look(&app).await?;
+    let Attention { causes, items, owners, .. } = &found;
+    let now = session.now;
+    let waiting: i64 = causes.iter().map(|cause| cause.parked).sum();
+    let pending: i64 = causes.iter().map(|cause| cause.replaying).sum();
+    let count = |kind| items.iter().filter(|(_, item)| item.kind == kind).count();
+    let figures = [
+        (waiting.unsigned_abs(), "dead letters wait", "bad"),
+        (pending.unsigned_abs(), "replays pending", ""),
+        (count(AttentionKind::Review) as u64, "bookings in review", "bad"),
+        (count(AttentionKind::Overdue) as u64, "past a deadline", "warn"),
+        (count(AttentionKind::UnknownOutcome) as u64, "unknown outcomes", "warn"),
+        (count(AttentionKind::Refund) as u64, "refunds on the way", "warn"),
+    ];
+    let body = html! {
+        p.lead { "What does not go on by itself, the worst first." }
+        (silent(owners))
+        div.figures {
+            @for (count, name, class) in figures {
+                div class=(format!("figure {}", if count > 0 { class } else { "" })) {
+                    b { (count) } span { (name) }
+                }
+            }
+        }
+        @for (kind, title, why) in KINDS {
+            (section(kind, title, why, items, now))
+        }
+        section.card aria-labelledby="causes" {
+            h2 id="causes" { "Dead letters by cause" }
+            @if causes.is_empty() {
+                p.empty { "No dead letter waits for anybody." }
+            } @else {
+                (causes_table(causes.get(..CAUSES_SHOWN).unwrap_or(causes), now))
+                @if causes.len() > CAUSES_SHOWN {
+                    p { a href="/letters" { "All dead letters" } }
+                }
+            }
+        }
+    };
+    Ok(Page::new("Overview", "/", body).live(5).framed(Some(&session)))
+}
+
+/// Kinds of bookings' troubles, the worst first.
+const KINDS: [(AttentionKind, &str, &str); 7] = [
+    (AttentionKind::Review, "Bookings in review", "They go on only when a person has looked."),
+    (AttentionKind::Overdue, "Waiting past a deadline", "Something should have happened by now."),
+    (
+        AttentionKind::UnknownOutcome,
+        "Unknown outcomes",
+        "Nobody knows yet what a call to a supplier did; it is being looked up.",
+    ),
+    (
+        AttentionKind::Drift,
+        "Not what was ordered",
+        "What the supplier has differs from what was booked.",
+    ),
+    (AttentionKind::Refund, "Refunds on the way", "Money that should go back and has not arrived."),
+    (AttentionKind::Case, "Odd payments", "Payments that match nothing, or match it oddly."),
+    (
+        AttentionKind::Retrying,
+        "Tried again and again",
+        "Each try fails and is taken back; the next one comes by itself.",
+    ),
+];
+
+fn section(
+    kind: AttentionKind,
+    title: &str,
+    why: &str,
+    items: &[(&'static str, AttentionItem)],
+    now: DateTime<Utc>,
+) -> Markup {
+    let of_kind: Vec<_> = items.iter().filter(|(_, item)| item.kind == kind).collect();
+    html! {
+        @if !of_kind.is_empty() {
+            section.card {
+                h2 { (title) " " span.pill { (of_kind.len()) } }
+                p.sub { (why) }
+                table.stack {
+                    thead { tr {
+                        th { "Booking" } th { "What" } th { "Told by" } th { "For" } th { "Due" }
+                    } }
+                    tbody {
+                        @for (owner, item) in of_kind.iter().take(ITEMS_SHOWN) {
+                            tr {
+                                td data-label="Booking" {
+                                    @if let Some(booking) = item.booking_id {
+                                        (booking_link(booking.0))
+                                    } @else { "–" }
+                                }
+                                td { (item.what) }
+                                td data-label="Told by" { (owner) }
+                                td data-label="For" { (ago(item.since, now)) }
+                                td data-label="Due" {
+                                    @match item.by {
+                                        Some(by) if by < now => span.pill.bad { (ago(by, now)) " late" },
+                                        Some(by) => { "in " (super::layout::span(by - now)) },
+                                        None => "–",
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Owners that do not answer are named: what they know is missing on the page.
+pub(super) fn silent(owners: &[Answering]) -> Markup {
+    let away: Vec<_> = owners.iter().filter(|owner| !owner.answers).collect();
+    html! {
+        @if !away.is_empty() {
+            div.notice.warn role="status" {
+                @for owner in away {
+                    p {
+                        b { (owner.owner) } " does not answer, so what it knows is missing here. "
+                        span.sub { (owner.why.as_deref().unwrap_or("")) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Causes, each a link to its letters.
+pub(super) fn causes_table(causes: &[LetterCause], now: DateTime<Utc>) -> Markup {
+    html! {
+        table.stack {
+            thead { tr {
+                th { "What is wrong" } th { "Where" } th.n { "Waiting" } th { "Oldest" }
+                th { "Newest" } th { "Last 24 h" }
+            } }
+            tbody {
+                @for cause in causes {
+                    tr {
+                        td {
+                            a href=(format!("/letters?group={}", cause.letter_cause_id)) {
+                                (fault::meaning(&cause.cause).title)
+                            }
+                            span.sub { (cause.error) }
+                        }
+                        td data-label="Where" {
+                            (if cause.consumer.is_empty() { "no queue took it" } else { &cause.consumer })
+                            @if !cause.supplier.is_empty() { " · " (cause.supplier) }
+                            span.sub { (type_name(&cause.message_type)) }
+                        }
+                        td.n data-label="Waiting" {
+                            b { (cause.parked) }
+                            @if cause.replaying > 0 { span.sub { (cause.replaying) " pending" } }
+                        }
+                        td data-label="Oldest" { (ago(cause.first_at, now)) }
+                        td data-label="Newest" { (ago(cause.last_at, now)) }
+                        td data-label="Last 24 h" { (bars(&cause.hours)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How many came in each hour, as bars.
+fn bars(hours: &[i64]) -> Markup {
+    const HEIGHT: i64 = 24;
+    let most = hours.iter().copied().max().unwrap_or(0).max(1);
+    let total: i64 = hours.iter().sum();
+    let height = |count: i64| if count == 0 { 1 } else { (count * HEIGHT / most).max(3) };
+    html! {
+        svg.bars width="96" height=(HEIGHT) viewBox=(format!("0 0 96 {HEIGHT}")) role="img"
+            aria-label=(format!("{total} in the last 24 hours, {} in this hour",
+                hours.last().copied().unwrap_or(0))) {
+            @for (at, count) in hours.iter().enumerate() {
+                rect class=[(*count == 0).then_some("none")] x=(at * 4) width="3"
+                    y=(HEIGHT - height(*count)) height=(height(*count)) {}
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Signing in and out.
+
+use std::time::Duration;
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    response::{AppendHeaders, IntoResponse as _, Redirect, Response},
+};
+use chassis::{ApiError, http::Query};
+use http::{HeaderMap, StatusCode, header::SET_COOKIE};
+use maud::html;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::{
+    layout::Page,
+    session::{self, COOKIE, pairs, place, token},
+};
+use crate::{
+    App,
+    http::{connection, failed},
+    staff::{digest, is_password},
+    store,
+};
+
+/// Failures are counted over this long.
+const WITHIN: Duration = Duration::from_secs(15 * 60);
+/// So many of one name from one address; a person mistypes less often.
+const OF_NAME_HERE_MAX: i64 = 5;
+/// So many of one name from everywhere; more would be guessing from many places.
+const OF_NAME_MAX: i64 = 50;
+/// So many from one address.
+const HERE_MAX: i64 = 100;
+
+#[derive(Deserialize)]
+pub(super) struct Wanted {
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct SignIn {
+    name: String,
+    password: String,
+    #[serde(default)]
+    next: String,
+}
+
+/// The form.
+pub(super) async fn show(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Query(Wanted { next }): Query<Wanted>,
+) -> Result<Response, ApiError> {
+    let next = inside(next.as_deref().unwrap_or("/"));
+    if session::of(&app, &headers).await?.is_some() {
+        return Ok(Redirect::to(next).into_response());
+    }
+    Ok(page(next, None, StatusCode::OK))
+}
+
+fn page(next: &str, wrong: Option<&str>, status: StatusCode) -> Response {
+    let body = html! {
+        div.card.sign-in {
+            @if let Some(wrong) = wrong {
+                div.notice.bad role="alert" { p { (wrong) } }
+            }
+            form action="/sign-in" method="post" {
+                input type="hidden" name="next" value=(next);
+                label for="name" { "Name" }
+                input id="name" name="name" required maxlength="40" autocomplete="username"
+                    autocapitalize="none" spellcheck="false";
+                label for="password" { "Password" }
+                input id="password" name="password" type="password" required maxlength="200"
+                    autocomplete="current-password";
+                div.acts { button type="submit" { "Sign in" } }
+            }
+        }
+    };
+    Page { status, ..Page::new("Sign in", "", body) }.framed(None)
+}
+
+/// Opens a session for who knows the password.
+pub(super) async fn sign_in(
+    State(app): State<App>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let from = place(&parts);
+    let SignIn { name, password, next } = read(body).await?;
+    let next = inside(&next);
+    let name_digest = digest(&name);
+    let staff = {
+        let mut conn = connection(&app).await?;
+        let failures = store::failures(&mut conn, &name_digest, &from, WITHIN).await;
+        let failures = failures.map_err(|error| failed(&error))?;
+        let too_many = failures.of_name_here >= OF_NAME_HERE_MAX
+            || failures.of_name >= OF_NAME_MAX
+            || failures.here >= HERE_MAX;
+        if too_many {
+            let wrong = "Too many tries. Wait a quarter of an hour, or ask an administrator.";
+            return Ok(page(next, Some(wrong), StatusCode::TOO_MANY_REQUESTS));
+        }
+        store::staff_named(&mut conn, &name).await.map_err(|error| failed(&error))?
+    };
+    // No connection is held while the password is checked: that takes its time on purpose.
+    let hashed = staff.as_ref().map(|staff| staff.password_hash.clone());
+    let well = is_password(SecretString::from(password), hashed).await;
+    let mut conn = connection(&app).await?;
+    let noted = store::note_sign_in(&mut conn, &name_digest, &from, well).await;
+    noted.map_err(|error| failed(&error))?;
+    let Some(staff) = staff.filter(|_| well) else {
+        tracing::info!(from, "somebody could not sign in");
+        let wrong = "The name or the password is not right.";
+        return Ok(page(next, Some(wrong), StatusCode::UNAUTHORIZED));
+    };
+    let token = chassis::mint::token();
+    let opened = store::open_session(&mut conn, &digest(&token), staff.staff_id, &from).await;
+    opened.map_err(|error| failed(&error))?;
+    Ok((AppendHeaders([(SET_COOKIE, cookie(&token))]), Redirect::to(next)).into_response())
+}
+
+async fn read(body: Body) -> Result<SignIn, ApiError> {
+    session::parse(&pairs(body).await?)
+}
+
+/// Ends the session.
+pub(super) async fn sign_out(
+    State(app): State<App>,
+    headers: HeaderMap,
+    _form: session::Form<Nothing>,
+) -> Result<Response, ApiError> {
+    if let Some(token) = token(&headers) {
+        let mut conn = connection(&app).await?;
+        let ended = store::end_session(&mut conn, &digest(&token)).await;
+        ended.map_err(|error| failed(&error))?;
+    }
+    let gone = format!("{}; Max-Age=0", cookie(""));
+    Ok((AppendHeaders([(SET_COOKIE, gone)]), Redirect::to("/sign-in")).into_response())
+}
+
+/// A form without fields of its own.
+#[derive(Deserialize)]
+pub(super) struct Nothing {}
+
+fn cookie(token: &str) -> String {
+    format!("{COOKIE}={token}; Path=/; HttpOnly; Secure; SameSite=Strict")
+}
+
+/// A path of ours: nobody is sent elsewhere after signing in.
+fn inside(next: &str) -> &str {
+    let plain = next.starts_with('/')
+        && !next.starts_with("//")
+        && !next.contains('\\')
+        && !next.contains(char::is_control);
+    if plain { next } else { "/" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_sent_to_another_site_after_signing_in() {
+        assert_eq!(inside("/letters?state=parked"), "/letters?state=parked");
+        for elsewhere in ["", "//evil.example", "https://evil.example", "/\\evil", "/a\r\nx: y"] {
+            assert_eq!(inside(elsewhere), "/", "{elsewhere}");
+        }
+    }
+}

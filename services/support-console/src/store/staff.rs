@@ -1,0 +1,201 @@
+//! Members of staff, their sessions, and tries to sign in.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use messaging::{StoreError, database};
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+/// A member of staff, for signing in.
+#[derive(FromRow)]
+pub(crate) struct StaffRow {
+    pub(crate) staff_id: Uuid,
+    pub(crate) password_hash: String,
+}
+
+/// Whose a session is.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub(crate) struct SessionRow {
+    pub(crate) name: String,
+    pub(crate) role: String,
+    pub(crate) now: DateTime<Utc>,
+}
+
+/// How often signing in failed lately.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
+pub(crate) struct Failures {
+    pub(crate) of_name: i64,
+    pub(crate) of_name_here: i64,
+    pub(crate) here: i64,
+}
+
+/// Adds a member of staff; says whether the name was free.
+pub(crate) async fn add_staff(
+    conn: &mut PgConnection,
+    staff_id: Uuid,
+    name: &str,
+    password_hash: &str,
+    role: &str,
+) -> Result<bool, StoreError> {
+    let added = sqlx::query(
+        "insert into staff (staff_id, name, password_hash, role, made_at)
+         values ($1, $2, $3, $4, holdfast_now()) on conflict (name) do nothing",
+    )
+    .bind(staff_id)
+    .bind(name)
+    .bind(password_hash)
+    .bind(role)
+    .execute(conn)
+    .await
+    .map_err(database("adding a member of staff"))?;
+    Ok(added.rows_affected() == 1)
+}
+
+/// Gives a new password and ends all sessions; says whether there is such a member of staff.
+pub(crate) async fn change_password(
+    conn: &mut PgConnection,
+    name: &str,
+    password_hash: &str,
+) -> Result<bool, StoreError> {
+    let changed = sqlx::query(
+        "with changed as (update staff set password_hash = $2 where name = $1 returning staff_id),
+              ended as (update session set ended_at = holdfast_now()
+                         where staff_id in (select staff_id from changed) and ended_at is null)
+         select from changed",
+    )
+    .bind(name)
+    .bind(password_hash)
+    .execute(conn)
+    .await
+    .map_err(database("changing a password"))?;
+    Ok(changed.rows_affected() == 1)
+}
+
+/// Ends a member of staff and all sessions; says whether there was one.
+pub(crate) async fn end_staff(conn: &mut PgConnection, name: &str) -> Result<bool, StoreError> {
+    let ended = sqlx::query(
+        "update staff set ended_at = coalesce(ended_at, holdfast_now()) where name = $1",
+    )
+    .bind(name)
+    .execute(conn)
+    .await
+    .map_err(database("ending a member of staff"))?;
+    Ok(ended.rows_affected() == 1)
+}
+
+/// The member of staff of a name.
+pub(crate) async fn staff_named(
+    conn: &mut PgConnection,
+    name: &str,
+) -> Result<Option<StaffRow>, StoreError> {
+    sqlx::query_as("select staff_id, password_hash from staff where name = $1 and ended_at is null")
+        .bind(name)
+        .fetch_optional(conn)
+        .await
+        .map_err(database("reading a member of staff"))
+}
+
+/// How often signing in failed within a while.
+pub(crate) async fn failures(
+    conn: &mut PgConnection,
+    name_digest: &[u8],
+    from_where: &str,
+    within: Duration,
+) -> Result<Failures, StoreError> {
+    sqlx::query_as(
+        "select (select count(*) from sign_in
+                  where not well and name_digest = $1 and at > holdfast_now() - $3) as of_name,
+                (select count(*) from sign_in
+                  where not well and name_digest = $1 and from_where = $2
+                    and at > holdfast_now() - $3) as of_name_here,
+                (select count(*) from sign_in
+                  where not well and from_where = $2 and at > holdfast_now() - $3) as here",
+    )
+    .bind(name_digest)
+    .bind(from_where)
+    .bind(TimeDelta::from_std(within).unwrap_or(TimeDelta::zero()))
+    .fetch_one(conn)
+    .await
+    .map_err(database("counting tries to sign in"))
+}
+
+/// Notes a try to sign in.
+pub(crate) async fn note_sign_in(
+    conn: &mut PgConnection,
+    name_digest: &[u8],
+    from_where: &str,
+    well: bool,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into sign_in (at, name_digest, from_where, well)
+         values (holdfast_now(), $1, $2, $3)",
+    )
+    .bind(name_digest)
+    .bind(from_where)
+    .bind(well)
+    .execute(conn)
+    .await
+    .map(drop)
+    .map_err(database("noting a try to sign in"))
+}
+
+/// Opens a session.
+pub(crate) async fn open_session(
+    conn: &mut PgConnection,
+    digest: &[u8],
+    staff_id: Uuid,
+    from_where: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into session (session_digest, staff_id, from_where, made_at, seen_at)
+         select $1, $2, $3, now, now from (select holdfast_now() as now) as clock",
+    )
+    .bind(digest)
+    .bind(staff_id)
+    .bind(from_where)
+    .execute(conn)
+    .await
+    .map(drop)
+    .map_err(database("opening a session"))
+}
+
+/// Whose a session is, if it is good now; that it was used is noted once a minute.
+pub(crate) async fn session(
+    conn: &mut PgConnection,
+    digest: &[u8],
+    idle: Duration,
+    longest: Duration,
+) -> Result<Option<SessionRow>, StoreError> {
+    let span = |limit| TimeDelta::from_std(limit).unwrap_or(TimeDelta::zero());
+    sqlx::query_as(
+        "with clock as (select holdfast_now() as now),
+              good as (select s.session_digest, s.seen_at, f.name, f.role, clock.now
+                         from session as s join staff as f using (staff_id), clock
+                        where s.session_digest = $1 and s.ended_at is null and f.ended_at is null
+                          and s.seen_at > clock.now - $2 and s.made_at > clock.now - $3),
+              seen as (update session as s set seen_at = good.now from good
+                        where s.session_digest = good.session_digest
+                          and good.seen_at < good.now - interval '1 minute')
+         select name, role, now from good",
+    )
+    .bind(digest)
+    .bind(span(idle))
+    .bind(span(longest))
+    .fetch_optional(conn)
+    .await
+    .map_err(database("reading a session"))
+}
+
+/// Ends a session.
+pub(crate) async fn end_session(conn: &mut PgConnection, digest: &[u8]) -> Result<(), StoreError> {
+    sqlx::query(
+        "update session set ended_at = holdfast_now()
+          where session_digest = $1 and ended_at is null",
+    )
+    .bind(digest)
+    .execute(conn)
+    .await
+    .map(drop)
+    .map_err(database("ending a session"))
+}
