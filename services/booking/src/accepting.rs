@@ -1,7 +1,7 @@
 //! Requests to book that come at the same moment are committed together; each gets the answer that
 //! it would have got alone.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use messaging::{StoreError, Together, database};
 
@@ -12,6 +12,8 @@ use crate::{
 
 /// As many as one transaction writes in a few milliseconds.
 const AT_ONCE: usize = 64;
+/// A batch that waits for a lock, or for a slow disk, holds up the next for no longer.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// Where requests to book meet.
 pub(crate) struct Accepting(Together<NewBooking, Answer>);
@@ -25,7 +27,7 @@ enum Answer {
 
 impl Accepting {
     pub(crate) const fn new() -> Self {
-        Self(Together::new(AT_ONCE))
+        Self(Together::new(AT_ONCE, PATIENCE))
     }
 
     /// Accepts a booking, or says why not, and hands its messages to the relay.

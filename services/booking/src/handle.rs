@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use booking_core::{
-    Booking, Command, Effect, Fact, Inbound, Policy, Recorded, Refusal, decide, effects, learn,
-    record,
+    Booking, Command, Effect, Fact, Inbound, Policy, Recorded, Refusal, State, decide, effects,
+    learn, record,
 };
 use chrono::{DateTime, Utc};
 use contracts::ids::MessageId;
@@ -97,9 +97,9 @@ impl Handles for Handler {
 
 /// A booking while a batch goes over it.
 struct Touched {
-    booking: Box<Booking>,
+    state: State,
     /// Events with the input that brought them, in order.
-    changes: Vec<(Vec<Recorded>, Cause, Box<Booking>)>,
+    changes: Vec<(Vec<Recorded>, Cause)>,
 }
 
 /// Feeds `inputs` to their bookings and writes what follows; one answer each, in order.
@@ -126,9 +126,10 @@ pub(crate) async fn handle(
             continue;
         };
         let answer = cause.span.in_scope(|| {
-            let changed = step(touched, &input, &policy, now, &cause)?;
-            if let (true, Some((events, _, after))) = (changed, touched.changes.last()) {
-                follow(events, after, &mut said, &mut timers);
+            let events = step(&mut touched.state, &input, &policy, now)?;
+            if let (false, Some(after)) = (events.is_empty(), touched.state.as_deref()) {
+                follow(&events, after, &mut said, &mut timers);
+                touched.changes.push((events, cause.clone()));
             }
             Ok(())
         });
@@ -147,7 +148,8 @@ async fn load(tx: &mut Tx, ids: &[Uuid]) -> Result<Loaded, StoreError> {
     for (id, row) in store::load_for_update(tx.conn(), ids).await? {
         match row {
             Ok(booking) => {
-                touched.insert(id, Touched { booking: Box::new(booking), changes: Vec::new() });
+                let state = Some(Box::new(booking));
+                touched.insert(id, Touched { state, changes: Vec::new() });
             }
             Err(error) => {
                 // Of the text only what names the table: the reader's own may quote the row.
@@ -160,32 +162,29 @@ async fn load(tx: &mut Tx, ids: &[Uuid]) -> Result<Loaded, StoreError> {
     Ok((touched, unreadable))
 }
 
-/// One input: what happened, folded in. Whether anything did.
+/// One input: what happened, folded in.
 fn step(
-    touched: &mut Touched,
+    state: &mut State,
     input: &Input,
     policy: &Policy,
     now: DateTime<Utc>,
-    cause: &Cause,
-) -> Result<bool, Refusal> {
-    let state = Some(touched.booking.clone());
+) -> Result<Vec<Recorded>, Refusal> {
     let events = match input {
-        Input::Fact(fact) => learn(&state, fact, now),
-        Input::Command(command) => decide(&state, command, policy, now)?,
+        Input::Fact(fact) => learn(state, fact, now),
+        Input::Command(command) => decide(state, command, policy, now)?,
     };
-    let changed = !events.is_empty();
-    let (state, recorded) = record(state, events, now);
-    if let Some(booking) = state {
-        if booking.phase != touched.booking.phase {
-            tracing::info!(
-                booking.id = %booking.booking_id,
-                "the booking went from {:?} to {:?}", touched.booking.phase, booking.phase
-            );
-        }
-        touched.booking = booking.clone();
-        touched.changes.push((recorded, cause.clone(), booking));
+    let before = state.as_deref().map(|booking| booking.phase);
+    let (after, recorded) = record(state.take(), events, now);
+    if let (Some(before), Some(after)) = (before, after.as_deref())
+        && before != after.phase
+    {
+        tracing::info!(
+            booking.id = %after.booking_id,
+            "the booking went from {before:?} to {:?}", after.phase
+        );
     }
-    Ok(changed)
+    *state = after;
+    Ok(recorded)
 }
 
 /// What follows from the events of one input: messages and timers.
@@ -228,13 +227,11 @@ async fn write(
 ) -> Result<(), StoreError> {
     let mut rows = Vec::new();
     let mut journal = Vec::new();
-    for Touched { booking, changes } in touched.values() {
-        let events = changes.iter().map(|(events, _, _)| events.len()).sum::<usize>();
-        if events == 0 {
-            continue;
-        }
-        rows.push((booking.as_ref(), events));
-        for (events, cause, _) in changes {
+    for Touched { state, changes } in touched.values() {
+        let events = changes.iter().map(|(events, _)| events.len()).sum::<usize>();
+        let Some(booking) = state.as_deref().filter(|_| events > 0) else { continue };
+        rows.push((booking, events));
+        for (events, cause) in changes {
             journal.push(Saved {
                 booking,
                 events,

@@ -1,6 +1,8 @@
 //! Callbacks that come at the same moment are checked by one reading of the clock and kept in one
 //! transaction; each gets the answer that it would have got alone.
 
+use std::time::Duration;
+
 use messaging::{StoreError, Together};
 use suppliers::{Callback, Forged, dialect};
 use tracing::Span;
@@ -12,6 +14,8 @@ use crate::{
 
 /// As many as one transaction writes in a few milliseconds.
 const AT_ONCE: usize = 64;
+/// A batch that waits for a lock, or for a slow disk, holds up the next for no longer.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// One callback as it came.
 pub(crate) struct Push {
@@ -36,7 +40,7 @@ pub(crate) struct Taking(Together<Push, Taken>);
 
 impl Taking {
     pub(crate) const fn new() -> Self {
-        Self(Together::new(AT_ONCE))
+        Self(Together::new(AT_ONCE, PATIENCE))
     }
 
     /// Takes a callback to the end, also when whoever pushed it hangs up. Nothing when that

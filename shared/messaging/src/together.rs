@@ -1,14 +1,20 @@
 //! Work of many that is committed together: while one batch is being written, the next gathers.
 //!
 //! What a transaction costs, it costs once for a batch. Nobody waits to fill one: whoever comes
-//! while nothing is being written goes alone and at once.
+//! while nothing is being written goes alone and at once. And nobody waits for a batch that waits
+//! itself, for a lock perhaps: after a while the next one begins beside it.
 
 use std::{
     collections::VecDeque,
+    pin::pin,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::{
+    sync::{Semaphore, oneshot},
+    time::timeout,
+};
 
 /// Where requests meet. Each brings an item and gets an answer of its own.
 #[derive(Debug)]
@@ -16,14 +22,16 @@ pub struct Together<T, A> {
     waiting: Mutex<VecDeque<(T, oneshot::Sender<A>)>>,
     writing: Semaphore,
     at_most: usize,
+    patience: Duration,
 }
 
 impl<T: Send, A: Send> Together<T, A> {
-    /// Batches of so many items at most, one after the other.
+    /// Batches of so many items at most, one after the other, each of which the next waits for so
+    /// long at most.
     #[must_use]
-    pub const fn new(at_most: usize) -> Self {
+    pub const fn new(at_most: usize, patience: Duration) -> Self {
         let waiting = Mutex::new(VecDeque::new());
-        Self { waiting, writing: Semaphore::const_new(1), at_most }
+        Self { waiting, writing: Semaphore::const_new(1), at_most, patience }
     }
 
     /// Brings an item; says what `run` answered for it, or nothing when `run` had no answer for it
@@ -53,8 +61,17 @@ impl<T: Send, A: Send> Together<T, A> {
                 drop(turn);
                 return answered.await.ok();
             }
-            let given = run(items).await;
-            drop(turn);
+            let mut running = pin!(run(items));
+            let given = match timeout(self.patience, &mut running).await {
+                Ok(given) => {
+                    drop(turn);
+                    given
+                }
+                Err(_elapsed) => {
+                    drop(turn);
+                    running.await
+                }
+            };
             for (to, answer) in answers.into_iter().zip(given) {
                 // Whoever hung up has no use for it.
                 drop(to.send(answer));
@@ -75,9 +92,11 @@ mod tests {
 
     use super::*;
 
+    const LONG: Duration = Duration::from_secs(60);
+
     #[tokio::test]
     async fn each_gets_its_own_answer_and_who_comes_meanwhile_goes_together() {
-        let together = Together::new(64);
+        let together = Together::new(64, LONG);
         let batches = AtomicUsize::new(0);
         let run = |items: Vec<usize>| {
             batches.fetch_add(1, Ordering::Relaxed);
@@ -94,7 +113,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_batch_has_no_more_than_it_may() {
-        let together = Together::new(3);
+        let together = Together::new(3, LONG);
         let run = |items: Vec<usize>| async move { vec![items.len(); items.len()] };
         let sizes = join_all((0..20).map(|n| together.join(n, run))).await;
         assert!(sizes.iter().all(|size| size.is_some_and(|size| size <= 3)), "{sizes:?}");
@@ -102,10 +121,34 @@ mod tests {
 
     #[tokio::test]
     async fn who_gets_no_answer_is_told_so() {
-        let together = Together::<usize, usize>::new(64);
+        let together = Together::<usize, usize>::new(64, LONG);
         let run = |_items: Vec<usize>| async { Vec::new() };
         assert_eq!(together.join(1, run).await, None);
         let run = |items: Vec<usize>| async move { items };
         assert_eq!(together.join(2, run).await, Some(2));
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_batch_that_waits_itself() {
+        let together = Together::new(64, Duration::from_millis(1));
+        let go = Semaphore::new(0);
+        let run = |items: Vec<usize>| {
+            let go = &go;
+            async move {
+                if items.contains(&0) {
+                    drop(go.acquire().await);
+                }
+                items
+            }
+        };
+        let stuck = together.join(0, run);
+        let next = async {
+            tokio::task::yield_now().await;
+            let answer = together.join(1, run).await;
+            go.add_permits(1);
+            answer
+        };
+        let both = timeout(Duration::from_secs(10), futures::future::join(stuck, next)).await;
+        assert_eq!(both, Ok((Some(0), Some(1))));
     }
 }
