@@ -1,6 +1,8 @@
 //! Travellers: they book, pay as they please, change their minds.
 
-use booking_core::{Accept, Booking, Command, LegPlan, OnRefusal, Phase, Refusal, cancel_quote, next_actions};
+use booking_core::{
+    Accept, Booking, Command, LegPlan, OnRefusal, Phase, Refusal, cancel_quote, next_actions,
+};
 use chrono::{Datelike as _, Days, NaiveDate, TimeDelta};
 use contracts::{
     asset::{AssetAmount, AssetId, Rate, Units},

@@ -75,6 +75,9 @@ proptest! {
             prop_assert!(after >= before, "{:?} -> {:?}", before, after);
             prop_assert!(!before.is_closed() || after == before);
         }
+        for way in table::ways(&world.journal) {
+            prop_assert!(table::WAYS.contains(&way), "{:?}", way);
+        }
     }
 
     #[test]
