@@ -13,6 +13,7 @@
 
 mod rows;
 mod tidy;
+mod tokens;
 mod tree;
 
 use std::process::ExitCode;
@@ -20,7 +21,9 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask tidy            the law of the tree: imports, manifests, names, sizes, words
 cargo xtask rows            every row with its tests and what was taken out to see them fail
-cargo xtask rows --check    fails when a row has no test, or a test names no row";
+cargo xtask rows --check    fails when a row has no test, or a test names no row
+cargo xtask tokens LIST CHAIN NETWORK SYMBOL[=WORTH] ...
+                            entries for deploy/assets.toml out of a token list: tokens l.json 1 ethereum DAI=1 LINK";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -30,6 +33,9 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(&root),
         ["rows"] => rows::print(&root),
         ["rows", "--check"] => rows::check(&root),
+        ["tokens", list, chain, network, symbols @ ..] => {
+            tokens::print(list.as_ref(), chain, network, symbols)
+        }
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
             true

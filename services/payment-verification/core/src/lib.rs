@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 #![warn(clippy::as_conversions, clippy::float_arithmetic, clippy::wildcard_enum_match_arm)]
 
+pub mod address;
 pub mod assets;
 pub mod chain;
 pub mod closing;

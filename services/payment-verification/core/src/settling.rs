@@ -63,7 +63,7 @@ mod tests {
 
     fn told(settled: &[Settled]) -> Vec<(u32, u32)> {
         let registry = Registry::parse(SHIPPED).unwrap();
-        let asset = registry.assets().next().unwrap();
+        let asset = registry.asset(&contracts::asset::AssetId::parse("eth").unwrap()).unwrap();
         let chain = registry.chain(&asset.chain).unwrap();
         let tiers = settling(asset, chain, settled);
         tiers.iter().map(|tier| (tier.within_s, tier.measured)).collect()
