@@ -62,7 +62,8 @@ fn entry(token: &Token, network: &str, worth: &str) -> String {
     let worth = if worth.is_empty() { String::new() } else { format!("worth = \"{worth}\"\n") };
     let name = name.replace(['"', '\\'], "");
     format!(
-        "\n[[asset]]\nid = \"{plain}-{network}\"\nname = \"{name}\"\nchain = \"eip155:{chain_id}\"\n\
+        "\n[[asset]]\nid = \"{plain}-{network}\"\nname = \"{name}\"\n\
+         chain = \"eip155:{chain_id}\"\n\
          contract = \"{address}\"\ndecimals = {decimals}\nfeed = \"{plain}\"\n{worth}"
     )
 }
@@ -80,7 +81,8 @@ mod tests {
             name: "Some \"coin\"".to_owned(),
             decimals: 6,
         };
-        let expected = "\n[[asset]]\nid = \"usdce-base\"\nname = \"Some coin\"\nchain = \"eip155:8453\"\n\
+        let expected = "\n[[asset]]\nid = \"usdce-base\"\nname = \"Some coin\"\n\
+            chain = \"eip155:8453\"\n\
             contract = \"0xAb\"\ndecimals = 6\nfeed = \"usdce\"\nworth = \"1\"\n";
         assert_eq!(entry(&token, "base", "1"), expected);
     }

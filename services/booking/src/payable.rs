@@ -8,7 +8,7 @@ use contracts::{
     money::Money,
     offer::LegOrder,
     policy::Policy,
-    shown::ShownAsset,
+    shown::{NotPayable, ShownAsset},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -45,6 +45,10 @@ pub(crate) enum WhyNot {
     /// Money seen at the end of the payment window would usually be final after the space was let
     /// go.
     SettlesTooLate,
+    /// Nobody watches its chain here.
+    NoNode,
+    /// The price is less than what is asked for in this asset.
+    TooSmall,
 }
 
 /// How long money may take from seen to final, should it be seen at the very end of the window.
@@ -69,8 +73,11 @@ pub(crate) fn payable(
         RatesHold::No => None,
     };
     let settles_within_s = amount.as_ref().map(|amount| asset.settles_within_s(amount.units));
+    let too_small = amount.as_ref().is_some_and(|amount| amount.units < asset.minimum);
     let why_not = match settles_within_s {
+        _ if asset.not_payable == Some(NotPayable::NoNode) => Some(WhyNot::NoNode),
         None => Some(WhyNot::NoRate),
+        Some(_) if too_small => Some(WhyNot::TooSmall),
         Some(s) if Duration::from_secs(u64::from(s)) > time_to_settle => {
             Some(WhyNot::SettlesTooLate)
         }
@@ -128,6 +135,8 @@ mod tests {
             decimals: 18,
             settles_in_s: 768,
             settling: vec![tier(Some("1000000000000000000"), 36), tier(None, 768)],
+            minimum: Units::parse("1000000000000").unwrap(),
+            not_payable: None,
             rates: vec![rate],
         }
     }
@@ -158,6 +167,20 @@ mod tests {
     }
 
     #[test]
+    fn an_asset_is_not_offered_for_less_than_its_minimum_or_without_a_node() {
+        let price = |minor| Money::new(minor, Currency::Eur);
+        let asked = |asset: &ShownAsset, minor| {
+            payable(asset, price(minor), Duration::MAX, RatesHold::Yes).why_not
+        };
+        // One cent is four millionths of a coin.
+        let minimum = Units::parse("4000000000001").unwrap();
+        let ether = ShownAsset { minimum, ..ether() };
+        assert_eq!((asked(&ether, 1), asked(&ether, 2)), (Some(WhyNot::TooSmall), None));
+        let unwatched = ShownAsset { not_payable: Some(NotPayable::NoNode), ..ether };
+        assert_eq!(asked(&unwatched, 250_000), Some(WhyNot::NoNode));
+    }
+
+    #[test]
     fn the_shipped_policy_leaves_time_for_the_deepest_tier() {
         let policy = Policy::parse(policy::DEFAULT).unwrap();
         let order = |supplier| LegOrder {
@@ -173,6 +196,7 @@ mod tests {
                 cancel_steps: Vec::new(),
                 holdable: true,
             },
+            product: contracts::offer::Product::Stay,
         };
         let orders = [order(contracts::supplier::Supplier::Rapid)];
         // An hour's hold, less twenty minutes to pay and five of margin.
@@ -180,4 +204,3 @@ mod tests {
         assert_eq!(time_to_settle(&policy, std::iter::empty()), Duration::ZERO);
     }
 }
-            product: contracts::offer::Product::Stay,

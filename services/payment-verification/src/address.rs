@@ -3,7 +3,7 @@
 //! The key is public, so whoever takes this process can watch deposits and not spend them.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     fmt,
     str::FromStr,
     sync::{Arc, Mutex, PoisonError},
@@ -11,11 +11,18 @@ use std::{
 
 use alloy_primitives::Address;
 use bitcoin::{
+    CompressedPublicKey,
     bip32::{ChildNumber, Xpub},
-    secp256k1::{Secp256k1, VerifyOnly},
+    hashes::Hash as _,
+    secp256k1::{PublicKey, Secp256k1, VerifyOnly},
 };
 use messaging::{StoreError, database};
-use payment_verification_core::state::Deposit;
+pub(crate) use payment_verification_core::address::key as address_key;
+use payment_verification_core::{
+    address::witness_of_key_hash,
+    assets::{Asset, Family},
+    state::Deposit,
+};
 use sqlx::PgConnection;
 
 /// How many addresses wait to be given out; some seconds of a busy service.
@@ -71,11 +78,23 @@ impl AccountKey {
     /// 2^127.
     #[must_use]
     pub fn address(&self, index: u32) -> Option<Address> {
-        let child = ChildNumber::from_normal_idx(index).ok()?;
-        let key = self.branch.derive_pub(&self.curve, &[child]).ok()?.public_key;
-        key.serialize_uncompressed()
+        self.child(index)?
+            .serialize_uncompressed()
             .split_first()
             .map(|(_tag, raw)| Address::from_raw_public_key(raw))
+    }
+
+    /// Derives the address at a place as chains of the Bitcoin family with this prefix write it
+    /// (BIP-84).
+    #[must_use]
+    pub fn witness_address(&self, index: u32, hrp: &str) -> Option<String> {
+        let hash = CompressedPublicKey(self.child(index)?).wpubkey_hash();
+        witness_of_key_hash(hrp, hash.to_byte_array())
+    }
+
+    fn child(&self, index: u32) -> Option<PublicKey> {
+        let child = ChildNumber::from_normal_idx(index).ok()?;
+        self.branch.derive_pub(&self.curve, &[child]).ok().map(|key| key.public_key)
     }
 }
 
@@ -83,12 +102,26 @@ impl AccountKey {
 #[derive(Clone, Debug)]
 pub(crate) struct Addresses {
     key: AccountKey,
+    // Of chains that have a key of their own.
+    by_chain: Arc<BTreeMap<String, AccountKey>>,
     ready: Arc<Mutex<VecDeque<Deposit>>>,
 }
 
 impl Addresses {
-    pub(crate) fn new(key: AccountKey) -> Self {
-        Self { key, ready: Arc::default() }
+    pub(crate) fn new(key: AccountKey, by_chain: BTreeMap<String, AccountKey>) -> Self {
+        Self { key, by_chain: Arc::new(by_chain), ready: Arc::default() }
+    }
+
+    /// The same place as the asset's chain writes it; nothing where that chain has no key.
+    pub(crate) fn on_chain_of(&self, asset: &Asset, deposit: &Deposit) -> Option<Deposit> {
+        match &asset.family {
+            Family::Evm { .. } => Some(deposit.clone()),
+            Family::Utxo { hrp, .. } => {
+                let index = deposit.index;
+                let address = self.by_chain.get(&asset.chain)?.witness_address(index, hrp)?;
+                Some(Deposit { address, index })
+            }
+        }
     }
 
     /// Takes addresses, and derives what is missing.
@@ -160,11 +193,6 @@ impl Addresses {
     }
 }
 
-/// An address as its chain compares it: the 20 bytes, whatever the case of its letters.
-pub(crate) fn address_key(address: &str) -> Option<Vec<u8>> {
-    address.parse::<Address>().ok().map(|address| address.to_vec())
-}
-
 #[cfg(test)]
 mod tests {
     use std::str::FromStr as _;
@@ -210,6 +238,25 @@ mod tests {
         for bad in ["", "x", "xpub", "zprvA", &public.replace('6', "7")] {
             assert!(AccountKey::from_str(bad).is_err(), "{bad}");
         }
+    }
+
+    /// Row: J5
+    #[test]
+    fn a_known_seed_gives_the_address_that_wallets_of_the_bitcoin_family_give() {
+        // `abandon … about` at m/84'/0'/0', as BIP-84 writes its test vector.
+        let seed = concat!(
+            "5eb00bbddcf069084889a8ab9155568165f5c453ccb85e70811aaed6f6da5fc1",
+            "9a5ac40b389cd370d086206dec8aa6c43daea6690f20ad3d8d48b2d2ce9e38e4",
+        );
+        let curve = Secp256k1::new();
+        let master = Xpriv::new_master(NetworkKind::Main, &hex::decode(seed).unwrap()).unwrap();
+        let path = [84, 0, 0].map(|index| ChildNumber::Hardened { index });
+        let account = master.derive_priv(&curve, &path).unwrap();
+        let key = AccountKey::from_str(&Xpub::from_priv(&curve, &account).to_string()).unwrap();
+        let address = |index| key.witness_address(index, "bc").unwrap();
+        assert_eq!(address(0), "bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu");
+        assert_eq!(address(1), "bc1qnjg0jd8228aq7egyzacy8cys3knf9xvrerkf9g");
+        assert!(key.witness_address(0, "ltc").unwrap().starts_with("ltc1q"));
     }
 
     #[test]

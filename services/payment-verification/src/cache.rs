@@ -1,11 +1,15 @@
 //! All Redis of payment-verification: what the gateway is shown. All of it may be lost.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use contracts::{
+    asset::Units,
     ids::PaymentId,
-    shown::{ASSETS_KEY, ShownAssets, ShownHead, ShownPayment, head_key, payment_key},
+    shown::{
+        ASSETS_KEY, ShownAssets, ShownHead, ShownPayment, ShownWaiting, head_key, payment_key,
+        waiting_key,
+    },
 };
 use redis::{
     Pipeline, RedisError,
@@ -18,6 +22,8 @@ use serde::Serialize;
 const ANSWER_WITHIN: Duration = Duration::from_millis(250);
 /// Heads and rates are written every few seconds; what is left after a while is wrong.
 const NEWS_LIVES_S: u64 = 600;
+/// What waits is read again every few seconds.
+const WAITING_LIVES_S: u64 = 60;
 /// A payment's height is of use while its booking waits.
 const PAYMENT_LIVES_S: u64 = 7 * 24 * 3600;
 
@@ -71,6 +77,28 @@ impl Cache {
         for (id, height) in payments {
             let shown = ShownPayment { as_of, height: *height };
             put(&mut pipe, &payment_key(&id.to_string()), &shown, PAYMENT_LIVES_S);
+        }
+        self.send(pipe).await;
+    }
+
+    /// Shows what waits to be mined for each payment; soon forgotten, so that nobody reads of money
+    /// that was replaced.
+    pub(crate) async fn show_waiting(
+        &self,
+        waiting: &BTreeMap<PaymentId, Units>,
+        no_more: &[PaymentId],
+        as_of: DateTime<Utc>,
+    ) {
+        if waiting.is_empty() && no_more.is_empty() {
+            return;
+        }
+        let mut pipe = redis::pipe();
+        for id in no_more {
+            pipe.del(waiting_key(&id.to_string())).ignore();
+        }
+        for (id, units) in waiting {
+            let shown = ShownWaiting { as_of, units: *units };
+            put(&mut pipe, &waiting_key(&id.to_string()), &shown, WAITING_LIVES_S);
         }
         self.send(pipe).await;
     }

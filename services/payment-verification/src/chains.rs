@@ -1,11 +1,81 @@
 //! Nodes of chains: what a block holds, as plain transfers, whatever the family.
 
+mod agreeing;
 pub mod evm;
+mod rpc;
+pub mod utxo;
+
+use std::ops::RangeInclusive;
 
 use chassis::HttpError;
 use chrono::{DateTime, Utc};
 use contracts::asset::Units;
 use payment_verification_core::chain::{BlockRef, Hash32, TransferKey};
+
+pub use agreeing::Nodes;
+
+/// One node of a chain of any family.
+#[derive(Debug, Clone)]
+pub enum Node {
+    /// Accounts and logs.
+    Evm(evm::Node),
+    /// Outputs.
+    Utxo(utxo::Node),
+}
+
+impl Node {
+    /// The newest block, of the right chain.
+    ///
+    /// # Errors
+    /// When the node does not answer, or serves another chain.
+    pub async fn newest(&self) -> Result<BlockHead, ChainError> {
+        match self {
+            Self::Evm(node) => node.newest().await,
+            Self::Utxo(node) => node.newest().await,
+        }
+    }
+
+    /// The heads of canonical blocks; fewer than asked for when the chain ends before.
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub async fn heads(&self, heights: RangeInclusive<u64>) -> Result<Vec<BlockHead>, ChainError> {
+        match self {
+            Self::Evm(node) => node.heads(heights).await,
+            Self::Utxo(node) => node.heads(heights).await,
+        }
+    }
+
+    /// Canonical blocks with what moved in them; fewer than asked for when the chain ends before.
+    ///
+    /// # Errors
+    /// When the node does not answer, or the chain changed while it did.
+    pub async fn blocks(&self, heights: RangeInclusive<u64>) -> Result<Vec<Block>, ChainError> {
+        match self {
+            Self::Evm(node) => node.blocks(heights).await,
+            Self::Utxo(node) => node.blocks(heights).await,
+        }
+    }
+
+    /// The canonical block that holds a transaction; nothing when none does.
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub async fn mined(&self, transaction: Hash32) -> Result<Option<BlockRef>, ChainError> {
+        match self {
+            Self::Evm(node) => node.mined(transaction).await,
+            Self::Utxo(node) => node.mined(transaction).await,
+        }
+    }
+
+    /// Whether it tells what contracts move of the chain's own coin, as far as is known.
+    fn sees_inside(&self) -> bool {
+        match self {
+            Self::Evm(node) => node.sees_inside(),
+            Self::Utxo(_) => true,
+        }
+    }
+}
 
 /// One block, with everything in it that moved money.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +118,15 @@ pub struct Transfer {
     pub contract: Option<String>,
     /// How much.
     pub units: Units,
+    /// How deep it must be by its chain's own rules before anybody can spend it.
+    pub rests: u32,
+}
+
+impl Transfer {
+    /// Whether a contract made it, so that only traces tell of it.
+    fn is_inside(&self) -> bool {
+        self.key.position.starts_with('/')
+    }
 }
 
 /// Something that looks like a transfer and is none that could pay.
@@ -92,13 +171,19 @@ pub enum ChainError {
     #[error("the node serves chain {told} and not {wanted}")]
     OtherChain {
         /// What it says.
-        told: u64,
+        told: String,
         /// What it should say.
-        wanted: u64,
+        wanted: String,
     },
     /// It answers about different blocks in one go: the chain changed while it was asked.
     #[error("the node's answers about block {height} do not fit together")]
     Changed {
+        /// The block's height.
+        height: u64,
+    },
+    /// Two nodes of one chain say different things, so neither is believed.
+    #[error("the nodes do not agree about block {height}")]
+    Disagree {
         /// The block's height.
         height: u64,
     },

@@ -9,15 +9,20 @@ use chassis::{
 };
 use contracts::policy::{self, Policy};
 use payment_verification_core::assets::{self, Registry};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::address::AccountKey;
 
 const XPUB: &str = "PAYMENT_VERIFICATION_XPUB";
 const INSTRUCTION_KEY: &str = "PAYMENT_VERIFICATION_INSTRUCTION_KEY";
 const NODES: &str = "PAYMENT_VERIFICATION_EVM_RPC_URLS";
+const UTXO_NODES: &str = "PAYMENT_VERIFICATION_UTXO_RPC_URLS";
+const UTXO_XPUBS: &str = "PAYMENT_VERIFICATION_UTXO_XPUBS";
 const ASSETS: &str = "PAYMENT_VERIFICATION_ASSETS";
 const POLICY: &str = "HOLDFAST_POLICY";
+/// What names of chains begin with, by family.
+const EVM: &str = "eip155:";
+const UTXO: &str = "bip122:";
 
 /// What a payment-verification process is told by its environment.
 #[derive(Debug, Clone)]
@@ -40,12 +45,16 @@ pub struct Config {
     pub token_issuer: String,
     /// Where deposit addresses come from; public.
     pub account_key: AccountKey,
+    /// Where those of chains of the Bitcoin family come from; public, too.
+    pub account_keys: BTreeMap<String, AccountKey>,
     /// Signs what must be paid; cannot spend.
     pub instruction_key: Arc<SigningKey>,
-    /// A node for each chain that is watched.
-    pub nodes: BTreeMap<String, SecretString>,
+    /// Nodes for each chain that is watched: where there are several, they have to agree.
+    pub nodes: BTreeMap<String, Vec<SecretString>>,
     /// Base of the rate feed.
     pub rate_feed_url: String,
+    /// Base of an exchange's ticker, the second source of rates, if there is one.
+    pub rate_ticker_url: Option<String>,
     /// Base of the treasury, which sends what is granted here.
     pub treasury_url: String,
     /// Shown to the treasury, where it wants one.
@@ -61,6 +70,7 @@ impl ReadConfig for Config {
         let nodes = nodes(vars);
         let (policy, registry) = (policy(vars), registry(vars, &nodes));
         let (account_key, instruction_key) = (account_key(vars), instruction_key(vars));
+        let account_keys = account_keys(vars, &nodes);
         let rest = Rest::read(vars);
         let (Some(policy), Some(registry), Some(account_key), Some(instruction_key)) =
             (policy, registry, account_key, instruction_key)
@@ -78,9 +88,11 @@ impl ReadConfig for Config {
             token_public_keys: rest.token_public_keys,
             token_issuer: rest.token_issuer,
             account_key,
+            account_keys,
             instruction_key: Arc::new(instruction_key),
             nodes,
             rate_feed_url: rest.rate_feed_url,
+            rate_ticker_url: rest.rate_ticker_url,
             treasury_url: rest.treasury_url,
             treasury_token: rest.treasury_token,
             registry: Arc::new(registry),
@@ -107,6 +119,7 @@ struct Rest {
     token_public_keys: Vec<String>,
     token_issuer: String,
     rate_feed_url: String,
+    rate_ticker_url: Option<String>,
     treasury_url: String,
     treasury_token: Option<SecretString>,
     telemetry: TelemetryConfig,
@@ -125,6 +138,7 @@ impl Rest {
             token_public_keys: vars.list("PAYMENT_VERIFICATION_TOKEN_PUBLIC_KEYS"),
             token_issuer: vars.required("PAYMENT_VERIFICATION_TOKEN_ISSUER"),
             rate_feed_url: vars.url("PAYMENT_VERIFICATION_RATE_FEED_URL"),
+            rate_ticker_url: vars.optional("PAYMENT_VERIFICATION_RATE_TICKER_URL"),
             treasury_url: vars.url("PAYMENT_VERIFICATION_TREASURY_URL"),
             treasury_token: vars.optional_secret("PAYMENT_VERIFICATION_TREASURY_TOKEN"),
             telemetry: vars.telemetry("PAYMENT_VERIFICATION"),
@@ -138,18 +152,27 @@ fn policy(vars: &Vars<'_>) -> Option<Policy> {
     policy.or_else(|error| vars.problem(POLICY, error.message()).ok_or(())).ok()
 }
 
-/// The registry without what is on chains that have no node.
-fn registry(vars: &Vars<'_>, nodes: &BTreeMap<String, SecretString>) -> Option<Registry> {
+/// The registry; what is on chains that have no node is not payable.
+fn registry(vars: &Vars<'_>, nodes: &BTreeMap<String, Vec<SecretString>>) -> Option<Registry> {
     let text = vars.file(ASSETS);
     let registry = match Registry::parse(text.as_deref().unwrap_or(assets::DEFAULT)) {
         Ok(registry) => registry,
-        Err(error) => return vars.problem(ASSETS, chassis::chain(&error).to_string()),
+        Err(error) => {
+            for problem in error.0 {
+                vars.problem::<()>(ASSETS, problem.to_string());
+            }
+            return None;
+        }
     };
-    if let Some(chain) = nodes.keys().find(|chain| registry.chain(chain).is_none()) {
-        return vars
-            .problem(NODES, format!("names {chain}, which the registry of assets does not have"));
+    let unknown: Vec<_> = nodes.keys().filter(|chain| registry.chain(chain).is_none()).collect();
+    for chain in &unknown {
+        let key = if chain.starts_with(UTXO) { UTXO_NODES } else { NODES };
+        vars.problem::<()>(
+            key,
+            format!("names {chain}, which the registry of assets does not have"),
+        );
     }
-    Some(registry.on_chains(|chain| nodes.contains_key(chain)))
+    unknown.is_empty().then(|| registry.on_chains(|chain| nodes.contains_key(chain)))
 }
 
 fn account_key(vars: &Vars<'_>) -> Option<AccountKey> {
@@ -168,23 +191,64 @@ fn instruction_key(vars: &Vars<'_>) -> Option<SigningKey> {
     key.or_else(|error| vars.problem(INSTRUCTION_KEY, error.to_string()).ok_or(())).ok()
 }
 
-/// `chain=url`, separated by commas; an address may hold a key of its own, so it is not printed.
-fn nodes(vars: &Vars<'_>) -> BTreeMap<String, SecretString> {
-    let mut nodes = BTreeMap::new();
-    for entry in vars.list(NODES) {
-        match entry.split_once('=') {
-            Some((chain, url)) if url.starts_with("http://") || url.starts_with("https://") => {
-                if nodes.insert(chain.to_owned(), SecretString::from(url)).is_some() {
-                    vars.problem::<()>(NODES, format!("names {chain} twice"));
-                }
-            }
-            _ => drop(vars.problem::<()>(NODES, "is not a list of chain=http://…")),
+/// `chain=xpub`, separated by commas: one for each chain of the Bitcoin family that has a node.
+fn account_keys(
+    vars: &Vars<'_>,
+    nodes: &BTreeMap<String, Vec<SecretString>>,
+) -> BTreeMap<String, AccountKey> {
+    let mut keys = BTreeMap::new();
+    for entry in vars.list(UTXO_XPUBS) {
+        let Some((chain, text)) = entry.split_once('=') else {
+            vars.problem::<()>(UTXO_XPUBS, "is not a list of chain=xpub…");
+            continue;
+        };
+        match AccountKey::from_str(text) {
+            Ok(key) => drop(keys.insert(chain.to_owned(), key)),
+            Err(error) => drop(vars.problem::<()>(UTXO_XPUBS, format!("{chain}: {error}"))),
         }
+    }
+    let here = nodes.keys().filter(|chain| chain.starts_with(UTXO));
+    for chain in here.filter(|chain| !keys.contains_key(*chain)) {
+        vars.problem::<()>(UTXO_XPUBS, format!("has no key for {chain}, which has a node"));
+    }
+    keys
+}
+
+/// Nodes of both families, by chain.
+fn nodes(vars: &Vars<'_>) -> BTreeMap<String, Vec<SecretString>> {
+    let mut nodes = BTreeMap::new();
+    for (key, family) in [(NODES, EVM), (UTXO_NODES, UTXO)] {
+        add_nodes(vars, key, family, &mut nodes);
     }
     if nodes.is_empty() {
         vars.problem::<()>(NODES, "names no node");
     }
     nodes
+}
+
+/// `chain=url`, separated by commas; a chain that is named twice has two nodes that must agree. An
+/// address may hold a key of its own, so it is not printed.
+fn add_nodes(
+    vars: &Vars<'_>,
+    key: &str,
+    family: &str,
+    nodes: &mut BTreeMap<String, Vec<SecretString>>,
+) {
+    for entry in vars.list(key) {
+        match entry.split_once('=') {
+            Some((chain, _)) if !chain.starts_with(family) => {
+                vars.problem::<()>(key, format!("names {chain}, which is of another family"));
+            }
+            Some((chain, url)) if url.starts_with("http://") || url.starts_with("https://") => {
+                let known: &mut Vec<SecretString> = nodes.entry(chain.to_owned()).or_default();
+                if known.iter().any(|known| known.expose_secret() == url) {
+                    vars.problem::<()>(key, format!("names the same node of {chain} twice"));
+                }
+                known.push(SecretString::from(url));
+            }
+            _ => drop(vars.problem::<()>(key, "is not a list of chain=http://…")),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -251,9 +315,32 @@ mod tests {
     #[test]
     fn a_node_needs_its_chain_in_the_registry() {
         let problem = |value| read((NODES, value)).unwrap_err().to_string();
-        assert!(problem("eip155:1=http://node").contains("eip155:1"));
+        assert!(problem("eip155:4242=http://node").contains("eip155:4242"));
         assert!(problem("eip155:31337").contains("chain=http"));
         assert!(problem("").contains("names no node"));
         assert!(read((NODES, "eip155:31337=https://node/key")).is_ok());
+        assert!(problem("bip122:00=http://node").contains("another family"));
+        assert!(problem("eip155:31337=http://a,eip155:31337=http://a").contains("twice"));
+        let two = read((NODES, "eip155:31337=http://a,eip155:31337=http://b")).unwrap();
+        assert_eq!(two.nodes["eip155:31337"].len(), 2, "they have to agree");
+    }
+
+    #[test]
+    fn a_node_of_the_bitcoin_family_needs_a_key_for_its_addresses() {
+        let node = "bip122:530827f38f93b43ed12af0b3ad25a288=http://u:p@node";
+        let told = read((UTXO_NODES, node)).unwrap_err().to_string();
+        assert!(told.contains("has no key for bip122:530827") && !told.contains("u:p"), "{told}");
+        assert!(read((UTXO_XPUBS, "bip122:00=xprv9")).unwrap_err().to_string().contains("private"));
+    }
+
+    /// Row: L3
+    #[test]
+    fn everything_that_is_wrong_with_the_registry_is_said_when_the_service_starts() {
+        let file = std::env::temp_dir().join(format!("assets-{}.toml", std::process::id()));
+        std::fs::write(&file, "chain = []\n[[asset]]\nid = \"a\"\n[[asset]]\nid = \"B\"\n")
+            .unwrap();
+        let told = read((ASSETS, &file.display().to_string())).unwrap_err().to_string();
+        std::fs::remove_file(&file).unwrap();
+        assert!(told.contains("line 2: a ") && told.contains("line 4: B "), "{told}");
     }
 }

@@ -1,4 +1,6 @@
-//! Reads the rate feed, believes what can be believed, and shows what one can pay with.
+//! Reads the sources of rates, believes what can be believed, and shows what one can pay with.
+
+mod source;
 
 use std::{
     collections::BTreeMap,
@@ -7,14 +9,14 @@ use std::{
 };
 
 use chassis::{
-    HttpClient, HttpClientConfig, HttpRequest,
+    HttpClient, HttpClientConfig,
     http_client::{CallError, CannotMakeClient},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     asset::AssetId,
     money::Currency,
-    shown::{ShownAsset, ShownAssets},
+    shown::{NotPayable, ShownAsset, ShownAssets},
 };
 use messaging::{StoreError, database};
 use payment_verification_core::{
@@ -24,6 +26,8 @@ use payment_verification_core::{
 };
 use sqlx::PgPool;
 
+use self::source::Price;
+pub(crate) use self::source::Source;
 use crate::store;
 
 /// A feed that takes longer is asked again.
@@ -31,11 +35,11 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// How often the time that payments take is measured.
 const MEASURE_EVERY: Duration = Duration::from_secs(60);
 
-/// The rate feed and what was last believed of it.
+/// The sources of rates and what was last believed of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Feed {
     http: HttpClient,
-    url: String,
+    sources: Arc<[Source]>,
     registry: Arc<Registry>,
     age_max: TimeDelta,
     held: Arc<Mutex<Held>>,
@@ -70,13 +74,14 @@ struct Times {
 
 impl Feed {
     pub(crate) fn new(
-        url: String,
+        sources: Vec<Source>,
         registry: Arc<Registry>,
         age_max: Duration,
     ) -> Result<Self, CannotMakeClient> {
         let config = HttpClientConfig { timeout: ANSWER_WITHIN, ..HttpClientConfig::default() };
         let age_max = TimeDelta::from_std(age_max).unwrap_or(TimeDelta::MAX);
-        Ok(Self { http: HttpClient::new(config)?, url, registry, age_max, held: Arc::default() })
+        let (http, sources) = (HttpClient::new(config)?, sources.into());
+        Ok(Self { http, sources, registry, age_max, held: Arc::default() })
     }
 
     /// What is shown, as of the last reading; nothing before the first.
@@ -117,42 +122,56 @@ impl Feed {
         Ok(())
     }
 
-    /// By asset as the feed calls it: prices by currency in lower case, and `as_of`, all of them
-    /// texts.
-    async fn read(&self) -> Result<BTreeMap<String, BTreeMap<String, String>>, CallError> {
-        let feeds: Vec<_> = self.registry.assets().map(|asset| asset.feed.as_str()).collect();
-        let currencies = Currency::ALL.map(|currency| currency.code().to_lowercase());
-        let (ids, vs) = (feeds.join(","), currencies.join(","));
-        let url = format!("{}/v1/prices?ids={ids}&vs={vs}", self.url);
-        self.http.call(HttpRequest::new(http::Method::GET, url)).await
+    /// What the sources say. One that is silent is left out, as long as another speaks.
+    async fn read(&self) -> Result<Vec<Price>, CallError> {
+        let (mut prices, mut failed, mut heard) = (vec![], None, false);
+        for source in self.sources.iter() {
+            match source.read(&self.http, &self.registry).await {
+                Ok(said) => {
+                    heard = true;
+                    prices.extend(said);
+                }
+                Err(error) => {
+                    let error = failed.insert(error);
+                    let error = chassis::chain(error);
+                    tracing::warn!(%error, "a source of rates could not be read");
+                }
+            }
+        }
+        match failed {
+            Some(error) if !heard => Err(error),
+            _ => Ok(prices),
+        }
     }
 
-    fn take_in(&self, prices: &BTreeMap<String, BTreeMap<String, String>>, world: DateTime<Utc>) {
+    fn take_in(&self, prices: &[Price], world: DateTime<Utc>) {
         for asset in self.registry.assets() {
-            let Some(prices) = prices.get(&asset.feed) else {
-                tracing::warn!(asset = %asset.id, "the rate feed says nothing of an asset");
-                continue;
-            };
-            let as_of = prices.get("as_of").and_then(|text| text.parse::<DateTime<Utc>>().ok());
-            let Some(as_of) = as_of else {
-                tracing::warn!(asset = %asset.id, "the rate feed gives no instant");
-                continue;
-            };
+            let of_asset: Vec<_> = prices.iter().filter(|said| said.feed == asset.feed).collect();
+            if of_asset.is_empty() {
+                tracing::warn!(asset = %asset.id, "no source of rates speaks of an asset");
+            }
             for currency in Currency::ALL {
-                let price = prices.get(&currency.code().to_lowercase());
-                let Some(price) = price else { continue };
-                self.weigh(asset, Quoted { price, currency, as_of }, world);
+                let quotes = of_asset.iter().filter(|said| said.currency == currency);
+                let quotes: Vec<_> = quotes.map(|said| said.quoted(world)).collect();
+                if !quotes.is_empty() {
+                    self.weigh(asset, currency, &quotes, world);
+                }
             }
         }
     }
 
-    fn weigh(&self, asset: &Asset, quoted: Quoted<'_>, world: DateTime<Utc>) {
-        let key = (asset.id.clone(), quoted.currency);
+    fn weigh(
+        &self,
+        asset: &Asset,
+        currency: Currency,
+        quotes: &[Quoted<'_>],
+        world: DateTime<Utc>,
+    ) {
+        let key = (asset.id.clone(), currency);
         let mut held = self.lock();
-        match believe(asset, quoted, held.believed.get(&key), world, self.age_max) {
+        match believe(asset, quotes, held.believed.get(&key), world, self.age_max) {
             Ok(believed) => drop(held.believed.insert(key, believed)),
             Err(why) => {
-                let currency = quoted.currency;
                 tracing::warn!(asset = %asset.id, %currency, "a rate is not believed: {why}");
             }
         }
@@ -168,7 +187,7 @@ impl Feed {
         let age = oldest.map_or(TimeDelta::zero(), |oldest| {
             times.world.signed_duration_since(oldest).max(TimeDelta::zero())
         });
-        let assets = self.registry.assets().map(|asset| {
+        let shown = |asset: &Asset, not_payable| {
             let of_asset = held.believed.iter().filter(|((id, _), _)| *id == asset.id);
             let rates = of_asset.map(|(_, believed)| believed).filter(young);
             ShownAsset {
@@ -182,10 +201,15 @@ impl Feed {
                     let settled = held.settled.get(&asset.id).map_or(&[][..], Vec::as_slice);
                     settling(asset, chain, settled)
                 }),
+                minimum: asset.minimum,
+                not_payable,
                 rates: rates.map(|believed| believed.rate.clone()).collect(),
             }
-        });
-        ShownAssets { as_of: times.now - age, assets: assets.collect() }
+        };
+        let watched = self.registry.assets().map(|asset| shown(asset, None));
+        let unwatched =
+            self.registry.unwatched().map(|asset| shown(asset, Some(NotPayable::NoNode)));
+        ShownAssets { as_of: times.now - age, assets: watched.chain(unwatched).collect() }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Held> {

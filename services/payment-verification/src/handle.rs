@@ -25,7 +25,7 @@ use crate::{
     App,
     store::{
         self,
-        case::{self, NewCase},
+        case::{self, NewCase, REVERSED, Restored, Shown},
         chain::{Touched, save_transfers},
         corrupt,
         payment::{self, Changed, Entry, Loaded, Transaction},
@@ -85,6 +85,7 @@ pub(crate) struct Desk<'a> {
     given: Vec<(PaymentId, Deposit)>,
     refunds: BTreeSet<(PaymentId, Uuid)>,
     cases: Vec<NewCase>,
+    back: Vec<Restored>,
     journal: Vec<Entry>,
     transactions: Vec<Transaction>,
     messages: Vec<Outgoing>,
@@ -116,6 +117,7 @@ impl<'a> Desk<'a> {
             given: vec![],
             refunds: BTreeSet::new(),
             cases: vec![],
+            back: vec![],
             journal: vec![],
             transactions: vec![],
             messages: vec![],
@@ -162,7 +164,9 @@ impl<'a> Desk<'a> {
             Command::Close(_) => None,
         };
         let patience = patience(self.app, asset);
-        let means = Means { asset, deposit: deposit.flatten(), patience };
+        let place = deposit.flatten();
+        let written = |place: &Deposit| self.app.addresses.on_chain_of(asset?, place);
+        let means = Means { asset, deposit: place.as_ref().and_then(written), patience };
         let events = match decide(&open.loaded.payment, command, &means, now) {
             Ok(events) => events,
             Err(refusal) => {
@@ -173,7 +177,7 @@ impl<'a> Desk<'a> {
         };
         let used = matches!(events.as_slice(), [Event::Prepared(_)]);
         if !used {
-            self.deposits.extend(means.deposit);
+            self.deposits.extend(place);
         }
         self.apply(*payment_id, events, now)?;
         Ok(Outcome::Done)
@@ -236,8 +240,14 @@ impl<'a> Desk<'a> {
                     self.refunds.insert((id, *refund_id));
                     self.cases.extend(case_of(payment, *refund_id, change));
                 }
-                Event::Reversed { units, .. } => {
+                Event::Reversed { units, transfers } => {
                     tracing::error!(payment.id = %id, %units, "settled money left its chain");
+                    let gone = transfers.iter().filter_map(|key| reversed(payment, key));
+                    self.cases.extend(gone);
+                }
+                Event::Restored { transfers, .. } => {
+                    let back = transfers.iter().filter_map(|key| restored(payment, key));
+                    self.back.extend(back);
                 }
                 _ => {}
             }
@@ -275,6 +285,7 @@ impl<'a> Desk<'a> {
             refunds.filter_map(|(id, refund)| Some((self.payment(*id)?, *refund))).collect();
         refund::save(conn, &refunds, at).await?;
         case::open(conn, &self.cases, at).await?;
+        case::close_reversed(conn, &self.back, at).await?;
         tx.say_all(self.messages);
         Ok(())
     }
@@ -323,6 +334,31 @@ fn case_of(payment: &Payment, refund_id: Uuid, change: &RefundChange) -> Option<
     let (id, booking) = (payment.payment_id, payment.booking_id);
     tracing::error!(payment.id = %id, booking.id = %booking, refund.id = %refund_id, "{reason}");
     Some(NewCase { payment_id: id, reason, subject, transfer: None })
+}
+
+/// The case of a transfer that left after it had been final and claimed: one for each block that
+/// it left.
+fn reversed(payment: &Payment, key: &TransferKey) -> Option<NewCase> {
+    let (request, transfer) = (payment.request.as_ref()?, payment.transfers.get(key)?);
+    let (block, sighting) = transfer.sightings.iter().max_by_key(|(_, seen)| seen.look)?;
+    let shown = Shown {
+        chain: request.chain.clone(),
+        key: key.clone(),
+        contract: request.contract.clone(),
+        units: sighting.units,
+        block: *block,
+    };
+    let subject = format!("{} {key} {block}", request.chain);
+    let (payment_id, reason) = (payment.payment_id, REVERSED);
+    Some(NewCase { payment_id, reason, subject, transfer: Some(shown) })
+}
+
+/// A transfer that is final again, and the block it stands in now.
+fn restored(payment: &Payment, key: &TransferKey) -> Option<Restored> {
+    let (request, transfer) = (payment.request.as_ref()?, payment.transfers.get(key)?);
+    let standing = payment.stands(transfer)?;
+    let (block, _) = transfer.sightings.iter().find(|(_, seen)| **seen == standing)?;
+    Some(Restored { chain: request.chain.clone(), key: key.clone(), block: *block })
 }
 
 fn asset_of(payment: &Payment) -> String {

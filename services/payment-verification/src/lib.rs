@@ -4,6 +4,7 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod assets;
 mod cache;
 pub mod chains;
 pub mod config;
@@ -21,12 +22,12 @@ use std::{collections::BTreeMap, sync::Arc};
 use anyhow::Context as _;
 use chassis::{Command, Process, sign::SigningKey};
 use messaging::{DatabaseConfig, Messaging, MessagingConfig};
-use payment_verification_core::assets::Registry;
+use payment_verification_core::assets::{Family, Registry};
 use secrecy::SecretString;
 use sqlx::migrate::Migrator;
 
 pub use address::{AccountKey, NotAnAccountKey};
-use chains::evm::Node;
+use chains::{Node, Nodes, evm, utxo};
 pub use config::Config;
 pub use feed::FeedError;
 pub use jobs::read_rates;
@@ -58,7 +59,14 @@ pub struct App {
 /// What payment-verification offers besides serving.
 #[must_use]
 pub fn commands() -> Vec<Command<Config>> {
-    vec![Command::new("migrate", "brings the schema up to date, as its owner", migrate)]
+    vec![
+        Command::new("migrate", "brings the schema up to date, as its owner", migrate),
+        Command::new(
+            "assets",
+            "checks the registry of assets, with the nodes that answer",
+            assets::check,
+        ),
+    ]
 }
 
 async fn migrate(config: Config, _process: Process, _args: Vec<String>) -> anyhow::Result<()> {
@@ -108,7 +116,7 @@ impl App {
             .await
             .context("connecting to the broker")?;
         let feed = feed::Feed::new(
-            config.rate_feed_url.clone(),
+            sources(config),
             config.registry.clone(),
             config.policy.lock.rate_age_max,
         )
@@ -118,7 +126,10 @@ impl App {
             cache: cache::Cache::new(&config.cache_redis_url)
                 .context("reading PAYMENT_VERIFICATION_CACHE_REDIS_URL")?,
             registry: config.registry.clone(),
-            addresses: address::Addresses::new(config.account_key.clone()),
+            addresses: address::Addresses::new(
+                config.account_key.clone(),
+                config.account_keys.clone(),
+            ),
             instruction_key: config.instruction_key.clone(),
             feed,
             policy: config.policy.payment.clone(),
@@ -142,8 +153,8 @@ impl App {
     /// # Errors
     /// When no client can be made, or a chain is of no family that is known here.
     pub fn watchers(&self, config: &Config) -> anyhow::Result<Vec<Watcher>> {
-        let nodes = self.nodes(config)?.into_iter();
-        Ok(nodes.map(|(chain, node)| Watcher::new(self.clone(), chain, node)).collect())
+        let nodes = nodes(config)?.into_iter();
+        Ok(nodes.map(|(chain, nodes)| Watcher::new(self.clone(), chain, nodes)).collect())
     }
 
     /// The treasury that sends refunds.
@@ -152,21 +163,45 @@ impl App {
     /// When no client can be made, or a chain is of no family that is known here.
     pub fn treasury(&self, config: &Config) -> anyhow::Result<Treasury> {
         let (url, token) = (config.treasury_url.clone(), config.treasury_token.clone());
-        Treasury::new(self.clone(), url, token, self.nodes(config)?)
+        Treasury::new(self.clone(), url, token, nodes(config)?)
             .context("making the client for the treasury")
     }
+}
 
-    fn nodes(&self, config: &Config) -> anyhow::Result<BTreeMap<String, Node>> {
-        let node = |(chain, url): (&String, &SecretString)| {
-            let number = chain.strip_prefix("eip155:").and_then(|number| number.parse().ok());
-            let number = number.with_context(|| format!("{chain} is of no known family"))?;
-            let of_chain = self.registry.assets().filter(|asset| asset.chain == *chain);
+/// The sources of rates that are configured.
+fn sources(config: &Config) -> Vec<feed::Source> {
+    let ticker = config.rate_ticker_url.clone().map(feed::Source::Ticker);
+    std::iter::once(feed::Source::Prices(config.rate_feed_url.clone())).chain(ticker).collect()
+}
+
+/// The nodes of every chain that is watched.
+///
+/// # Errors
+/// When no client can be made.
+pub(crate) fn nodes(config: &Config) -> anyhow::Result<BTreeMap<String, Nodes>> {
+    let of_chain = |(chain, urls): (&String, &Vec<SecretString>)| {
+        let family = config.registry.chain(chain).map(|chain| &chain.family);
+        let family = family.with_context(|| format!("{chain} is not in the registry"))?;
+        let made = urls.iter().map(|url| node(config, chain, family, url));
+        let mut made = made.collect::<anyhow::Result<Vec<_>>>()?.into_iter();
+        let first = made.next().with_context(|| format!("{chain} has no node"))?;
+        Ok((chain.clone(), Nodes::new(first, made.collect())))
+    };
+    config.nodes.iter().map(of_chain).collect()
+}
+
+fn node(config: &Config, chain: &str, family: &Family, url: &SecretString) -> anyhow::Result<Node> {
+    let node = match family {
+        Family::Evm { number } => {
+            let of_chain = config.registry.assets().filter(|asset| asset.chain == *chain);
             let contracts = of_chain.filter_map(|asset| asset.contract.clone());
-            let node = Node::new(number, url.clone(), contracts);
-            Ok((chain.clone(), node.context("making the client for a node")?))
-        };
-        config.nodes.iter().map(node).collect()
-    }
+            evm::Node::new(*number, url.clone(), contracts).map(Node::Evm)
+        }
+        Family::Utxo { genesis, maturity, .. } => {
+            utxo::Node::new(genesis.clone(), *maturity, url.clone()).map(Node::Utxo)
+        }
+    };
+    node.context("making the client for a node")
 }
 
 impl std::fmt::Debug for App {

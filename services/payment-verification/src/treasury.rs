@@ -30,7 +30,7 @@ use tracing::Instrument as _;
 use self::answer::{Answer, Payout, Question, read};
 use crate::{
     App,
-    chains::evm::Node,
+    chains::Nodes,
     handle::Desk,
     store::{
         chain as cursors, payout,
@@ -52,7 +52,7 @@ pub struct Treasury {
     http: HttpClient,
     url: String,
     token: Option<SecretString>,
-    nodes: BTreeMap<String, Node>,
+    nodes: BTreeMap<String, Nodes>,
     backoff: Backoff,
 }
 
@@ -63,7 +63,7 @@ impl Treasury {
         app: App,
         url: String,
         token: Option<SecretString>,
-        nodes: BTreeMap<String, Node>,
+        nodes: BTreeMap<String, Nodes>,
     ) -> Result<Self, CannotMakeClient> {
         let config = HttpClientConfig { timeout: ANSWER_WITHIN, ..HttpClientConfig::default() };
         let http = HttpClient::new(config)?;

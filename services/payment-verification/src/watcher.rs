@@ -6,10 +6,11 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::{Not as _, RangeInclusive},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use chrono::{DateTime, Utc};
-use contracts::ids::PaymentId;
+use contracts::{asset::Units, ids::PaymentId};
 use messaging::{Step, StoreError, database};
 use payment_verification_core::{
     Fact,
@@ -20,7 +21,7 @@ use payment_verification_core::{
 
 use crate::{
     App,
-    chains::{Block, BlockHead, ChainError, Transfer, evm::Node},
+    chains::{Block, BlockHead, ChainError, Nodes, Transfer},
     handle::Desk,
     store::{
         case::{self, NewCase, Shown},
@@ -29,19 +30,19 @@ use crate::{
     },
 };
 
-/// How many blocks one transaction takes in, when the watcher is behind.
-const BLOCKS_AT_ONCE: u64 = 16;
 /// How many heads are compared at a time, when blocks left.
 const HEADS_AT_ONCE: u64 = 32;
 /// How many of the newest blocks are remembered: a chain that changes deeper needs a person.
 const BLOCKS_KEPT: u64 = 2048;
 
-/// Watches one chain through one node.
+/// Watches one chain through its nodes.
 #[derive(Debug, Clone)]
 pub struct Watcher {
     app: App,
     chain: String,
-    node: Node,
+    nodes: Nodes,
+    // The payments that something was shown to wait for.
+    waits: Arc<Mutex<BTreeSet<PaymentId>>>,
 }
 
 /// Why a step did not come to its end; the next one begins where this one did.
@@ -63,8 +64,14 @@ pub enum WatchError {
 impl Watcher {
     /// A watcher of a chain.
     #[must_use]
-    pub fn new(app: App, chain: String, node: Node) -> Self {
-        Self { app, chain, node }
+    pub fn new(app: App, chain: String, nodes: Nodes) -> Self {
+        Self { app, chain, nodes, waits: Arc::default() }
+    }
+
+    /// The chain, as CAIP-2 writes it.
+    #[must_use]
+    pub fn chain(&self) -> &str {
+        &self.chain
     }
 
     /// Begins at the chain's head, if the chain was never watched. Addresses are given out only
@@ -76,8 +83,8 @@ impl Watcher {
         if store::cursor(self.app.messaging.pool(), &self.chain).await?.is_some() {
             return Ok(());
         }
-        let height = self.node.newest().await?.at.height;
-        let heads = self.node.heads(height.saturating_sub(HEADS_AT_ONCE)..=height).await?;
+        let height = self.nodes.newest().await?.at.height;
+        let heads = self.nodes.heads(height.saturating_sub(HEADS_AT_ONCE)..=height).await?;
         let Some(head) = heads.last() else { return Err(ChainError::Changed { height }.into()) };
         let mut tx = self.app.messaging.begin().await?;
         store::begin(tx.conn(), &self.chain, head.at).await?;
@@ -97,14 +104,14 @@ impl Watcher {
             self.begin().await?;
             return Ok(Step::Did(1));
         };
-        let newest = self.node.newest().await?;
+        let newest = self.nodes.newest().await?;
         let height = newest.at.height;
         let next = cursor.at.height.saturating_add(1);
         if height < next {
             return self.stay_or_walk_back(&cursor, &newest).await;
         }
-        let last = height.min(cursor.at.height.saturating_add(BLOCKS_AT_ONCE));
-        let blocks = self.node.blocks(next..=last).await?;
+        let last = height.min(cursor.at.height.saturating_add(self.nodes.blocks_at_once()));
+        let blocks = self.nodes.blocks(next..=last).await?;
         let blocks = linked(&cursor, blocks);
         if blocks.is_empty() {
             return self.walk_back(&cursor, cursor.at.height).await;
@@ -139,9 +146,35 @@ impl Watcher {
         // asked before.
         if common.height == top {
             self.app.cache.show_head(&self.chain, cursor.at.height, cursor.now).await;
+            self.show_waiting(cursor.now).await?;
             return Ok(Step::Idle);
         }
         self.take_back(cursor, common).await
+    }
+
+    /// Shows what waits to be mined for payments of ours, where the chain's nodes tell of it.
+    async fn show_waiting(&self, now: DateTime<Utc>) -> Result<(), WatchError> {
+        let waiting = self.nodes.waiting().await?;
+        let pool = self.app.messaging.pool();
+        let mut conn = pool.acquire().await.map_err(database("looking for what waits"))?;
+        let keys: BTreeSet<_> = waiting.iter().map(|transfer| transfer.to.clone()).collect();
+        let owners = store::payments_at(&mut conn, Vec::from_iter(keys)).await?;
+        drop(conn);
+        let mut sums: BTreeMap<PaymentId, Units> = BTreeMap::new();
+        for transfer in waiting {
+            if let Some(id) = owners.get(&transfer.to) {
+                let sum = sums.entry(*id).or_default();
+                *sum = sum.checked_add(transfer.units).unwrap_or(*sum);
+            }
+        }
+        let before = std::mem::replace(&mut *self.waits(), sums.keys().copied().collect());
+        let no_more: Vec<_> = before.into_iter().filter(|id| !sums.contains_key(id)).collect();
+        self.app.cache.show_waiting(&sums, &no_more, now).await;
+        Ok(())
+    }
+
+    fn waits(&self) -> MutexGuard<'_, BTreeSet<PaymentId>> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether what the node does not have may be believed not to be: its newest block is young.
@@ -184,7 +217,7 @@ impl Watcher {
             if ours.is_empty() {
                 return Ok(None);
             }
-            let theirs = self.node.heads(heights.clone()).await?;
+            let theirs = self.nodes.heads(heights.clone()).await?;
             // The node said that it is at least this high. One that has not got these blocks now is
             // another one, behind the first: that says nothing of blocks that left.
             if let Some(missing) = heights.clone().nth(theirs.len()) {
@@ -302,7 +335,8 @@ impl Watcher {
             match judge(request, Moved { chain: &self.chain, contract, units: transfer.units }) {
                 Match::Pays => {
                     let (key, units) = (transfer.key.clone(), transfer.units);
-                    let sighted = Sighted { key, units, block: at, look, stamped_at };
+                    let rests = transfer.rests;
+                    let sighted = Sighted { key, units, block: at, look, stamped_at, rests };
                     desk.tell(payment_id, &Fact::TransferSeen(sighted), now)?;
                 }
                 Match::Stray(reason) => {

@@ -215,9 +215,12 @@ mod tests {
         #[test]
         fn the_payer_covers_the_price_and_by_less_than_one_unit(
             minor in 0..10_000_000_000_i64, micro in 1..u64::MAX, decimals in 0..30_u8,
+            currency in 0..Currency::ALL.len(),
         ) {
-            let rate = Rate { decimals, ..eth(micro) };
-            let units = rate.units_for(Money::new(minor, Currency::Eur)).unwrap();
+            // With no decimals, two or three: the minor unit is what counts.
+            let currency = Currency::ALL[currency];
+            let rate = Rate { decimals, currency, ..eth(micro) };
+            let units = rate.units_for(Money::new(minor, currency)).unwrap();
             let price = U512::from(minor.unsigned_abs()) * U512::from(1_000_000_u32)
                 * U512::from(10_u8).pow(U512::from(decimals));
             let paid = U512::from(units.0) * U512::from(micro);

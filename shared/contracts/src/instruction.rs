@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    asset::AssetAmount,
+    asset::{AssetAmount, Units},
     ids::{BookingId, PaymentId},
 };
 
@@ -38,6 +38,33 @@ impl Instruction {
     pub fn signed_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec(self)
     }
+
+    /// What a wallet opens to pay this much of it: EIP-681 on EVM chains, BIP-21 on those of the
+    /// Bitcoin family; nothing where no wallet is known to understand it.
+    #[must_use]
+    pub fn uri(&self, units: Units) -> Option<String> {
+        let Self { address, contract, .. } = self;
+        match (self.chain.split_once(':')?, contract) {
+            (("eip155", number), None) => {
+                Some(format!("ethereum:{address}@{number}?value={units}"))
+            }
+            (("eip155", number), Some(contract)) => Some(format!(
+                "ethereum:{contract}@{number}/transfer?address={address}&uint256={units}"
+            )),
+            (("bip122", _), None) => {
+                // The prefix of the address says which coin it is.
+                let scheme = match address.split_once('1')?.0 {
+                    "bc" | "tb" | "bcrt" => "bitcoin",
+                    "ltc" | "tltc" | "rltc" => "litecoin",
+                    "dgb" => "digibyte",
+                    _ => return None,
+                };
+                let amount = AssetAmount { units, ..self.amount.clone() }.decimal();
+                Some(format!("{scheme}:{address}?amount={amount}"))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// An instruction with payment-verification's Ed25519 signature over `Instruction::signed_bytes`.
@@ -48,4 +75,43 @@ pub struct SignedInstruction {
     pub instruction: Instruction,
     /// The signature, base64 (standard alphabet, padded).
     pub signature: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::asset::AssetId;
+
+    fn instruction(chain: &str, contract: Option<&str>, address: &str) -> Instruction {
+        Instruction {
+            booking_id: BookingId(uuid::Uuid::nil()),
+            payment_id: PaymentId(uuid::Uuid::nil()),
+            chain: chain.to_owned(),
+            contract: contract.map(str::to_owned),
+            address: address.to_owned(),
+            amount: AssetAmount {
+                units: Units::parse("150000000").unwrap(),
+                decimals: 8,
+                asset: AssetId::parse("any").unwrap(),
+            },
+            pay_by: DateTime::UNIX_EPOCH,
+            confirmations: 3,
+        }
+    }
+
+    #[test]
+    fn a_wallet_is_told_address_asset_and_what_is_left_to_pay() {
+        let left = Units::parse("25000000").unwrap();
+        let uri = |chain, contract, address| instruction(chain, contract, address).uri(left);
+        let bitcoin = "bip122:000000000019d6689c085ae165831e93";
+        assert_eq!(uri("eip155:1", None, "0xaa").unwrap(), "ethereum:0xaa@1?value=25000000");
+        assert_eq!(
+            uri("eip155:8453", Some("0xcc"), "0xaa").unwrap(),
+            "ethereum:0xcc@8453/transfer?address=0xaa&uint256=25000000"
+        );
+        assert_eq!(uri(bitcoin, None, "bc1qaa").unwrap(), "bitcoin:bc1qaa?amount=0.25000000");
+        assert_eq!(uri(bitcoin, None, "rltc1qaa").unwrap(), "litecoin:rltc1qaa?amount=0.25000000");
+        assert_eq!(uri(bitcoin, None, "xx1qaa"), None);
+        assert_eq!(uri("solana:1", None, "aa"), None);
+    }
 }

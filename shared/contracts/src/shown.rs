@@ -64,6 +64,12 @@ pub fn payment_key(payment: &str) -> String {
     format!("shown:payment:{payment}")
 }
 
+/// Key of what waits to be mined for a payment, `ShownWaiting`.
+#[must_use]
+pub fn waiting_key(payment: &str) -> String {
+    format!("shown:waiting:{payment}")
+}
+
 /// The assets one can pay with and their rates now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -93,9 +99,23 @@ pub struct ShownAsset {
     /// The same for each tier, smallest first.
     #[serde(default)]
     pub settling: Vec<ShownSettling>,
+    /// Less than this is not asked for.
+    #[serde(default)]
+    pub minimum: Units,
+    /// Why it cannot be paid with, whatever its price; nothing when it can.
+    #[serde(default)]
+    pub not_payable: Option<NotPayable>,
     /// What one whole coin costs, by currency; empty when the feed has nothing younger than the
     /// policy allows.
     pub rates: Vec<Rate>,
+}
+
+/// Why an asset of the registry cannot be paid with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotPayable {
+    /// Nobody watches its chain here.
+    NoNode,
 }
 
 /// How long payments of a tier usually take to be final, once they are seen.
@@ -137,6 +157,17 @@ pub struct ShownPayment {
     pub as_of: DateTime<Utc>,
     /// The height of the newest block that has money of it.
     pub height: Option<u64>,
+}
+
+/// What a node has of a payment that is in no block yet: it may be replaced, and counts for
+/// nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShownWaiting {
+    /// When it was read.
+    pub as_of: DateTime<Utc>,
+    /// How much.
+    pub units: Units,
 }
 
 /// The points of an account.

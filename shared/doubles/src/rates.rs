@@ -22,8 +22,8 @@ use crate::faults::{Board, Offer};
 const OFFERS: &[Offer] = &[
     Offer { fault: "stale", operations: &["prices"] },
     Offer { fault: "zero", operations: &["prices"] },
-    Offer { fault: "times_1000", operations: &["prices"] },
-    Offer { fault: "html_200", operations: &["prices"] },
+    Offer { fault: "times_1000", operations: &["prices", "ticker"] },
+    Offer { fault: "html_200", operations: &["prices", "ticker"] },
 ];
 
 /// How old a stale price says it is when the fault names no age.
@@ -40,6 +40,7 @@ pub(crate) fn router(config: RatesConfig) -> Router {
     let feed = Feed { prices: Mutex::new(prices.collect()), faults: Board::new(OFFERS) };
     Router::new()
         .route("/v1/prices", get(show))
+        .route("/api/v3/ticker/price", get(ticker))
         .route("/set", post(set))
         .route(
             "/faults",
@@ -90,6 +91,22 @@ async fn show(State(feed): State<Arc<Feed>>, Query(wanted): Query<Wanted>) -> Re
         }
     }
     Json(Value::Object(answer)).into_response()
+}
+
+/// Answers every pair it knows by its last trade, as exchanges do: no instant, one text a pair.
+async fn ticker(State(feed): State<Arc<Feed>>) -> Response {
+    let fault = feed.faults.take("ticker");
+    let fault = fault.map_or("", |fault| fault.name);
+    if fault == "html_200" {
+        return Html("<html><body>Checking your browser</body></html>").into_response();
+    }
+    let prices = feed.prices.lock().unwrap();
+    let trades = prices.iter().map(|((asset, vs), price)| {
+        let symbol = format!("{asset}{vs}").to_uppercase();
+        let price = if fault == "times_1000" { thousandfold(price) } else { price.clone() };
+        json!({ "symbol": symbol, "price": price })
+    });
+    Json(Value::Array(trades.collect())).into_response()
 }
 
 #[derive(Deserialize)]

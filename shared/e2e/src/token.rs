@@ -17,6 +17,9 @@ use assembler::assemble;
 
 /// What the asset is called in the registry and in messages.
 pub const SYMBOL: &str = "usdc";
+/// The development chain of the Bitcoin family (Litecoin's regtest), which a stack may be given a
+/// node of.
+const OUTPUTS: &str = "bip122:530827f38f93b43ed12af0b3ad25a288";
 /// How many decimals one whole coin has, as the contract says, too.
 const DECIMALS: u8 = 6;
 /// What each account of the node is given, in whole coins.
@@ -160,17 +163,30 @@ impl Token {
         Ok(Units(U256::from_str_radix(digits, 16).context("the balance is no number")?))
     }
 
-    /// The registry of assets of a run: the one that ships, with this token.
+    /// The registry of assets of a run: what ships for chains of development, with this token.
+    ///
+    /// # Panics
+    /// When what ships is no registry.
     #[must_use]
     pub fn registry(&self, chain_id: u64) -> String {
         let shipped = include_str!("../../../deploy/assets.toml");
-        let contract = &self.contract;
+        let mut shipped: toml::Table = toml::from_str(shipped).unwrap();
+        let here = format!("eip155:{chain_id}");
+        for (list, key) in [("chain", "id"), ("asset", "chain")] {
+            let entries = shipped[list].as_array_mut().unwrap();
+            let kept = |entry: &toml::Value| {
+                let chain = entry[key].as_str().unwrap();
+                chain == here || chain == OUTPUTS
+            };
+            entries.retain(kept);
+        }
+        let (shipped, contract) = (toml::to_string(&shipped).unwrap(), &self.contract);
         format!(
             r#"{shipped}
 [[asset]]
 id = "{SYMBOL}"
 name = "Test dollar"
-chain = "eip155:{chain_id}"
+chain = "{here}"
 contract = "{contract}"
 decimals = {DECIMALS}
 feed = "{SYMBOL}"

@@ -20,6 +20,9 @@ pub struct Infra {
     pub redis_server: PathBuf,
     /// The program.
     pub anvil: PathBuf,
+    /// The program.
+    #[serde(default)]
+    pub litecoind: PathBuf,
 }
 
 impl Infra {

@@ -174,7 +174,7 @@ impl Drop for Anvil {
 
 /// Starts a program on a free port and waits until it listens. Another process may take the port
 /// first: then again.
-fn start(command: impl Fn(u16) -> Command) -> (Child, u16) {
+pub(crate) fn start(command: impl Fn(u16) -> Command) -> (Child, u16) {
     for _try in 0..5 {
         let port = free_port();
         let mut child = command(port).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

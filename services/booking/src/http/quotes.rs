@@ -34,7 +34,7 @@ use super::{
 use crate::{
     App,
     cache::Lock,
-    payable::{self, Payable, RatesHold},
+    payable::{self, Payable, RatesHold, WhyNot},
     quote::{Quote, QuotedLeg},
     store::{self, ClaimState},
 };
@@ -272,7 +272,13 @@ fn offered(app: &App, shown: &ShownAssets, quote: &Quote) -> Result<Vec<Payable>
     if chosen.is_some_and(|one| one.offered) {
         return Ok(assets);
     }
-    let detail = "a payment in this asset is usually final only after the space is let go";
+    let detail = match chosen.and_then(|one| one.why_not) {
+        Some(WhyNot::TooSmall) => "the price is less than what is asked for in this asset",
+        Some(WhyNot::NoNode) => "nobody watches this asset's chain",
+        Some(WhyNot::NoRate | WhyNot::SettlesTooLate) | None => {
+            "a payment in this asset is usually final only after the space is let go"
+        }
+    };
     let assets = serde_json::to_value(assets).map_err(|error| ApiError::internal(&error))?;
     Err(ApiError::conflict("asset_not_offered", detail).with("assets", assets))
 }

@@ -136,6 +136,9 @@ async fn live_answers_are_what_the_document_says() {
     let events = Request::get(format!("{path}/events?ticket=x")).body(Body::empty()).unwrap();
     let events = send(world.router.clone(), events).await;
     checker.check("get", "/v1/bookings/{id}/events", &events);
+    let leg = format!("{path}/legs/{}/cancellation", quote.legs[0].leg_id);
+    let refused = world.post("acct_1", &leg, &json!({})).await;
+    checker.check("post", "/v1/bookings/{id}/legs/{leg_id}/cancellation", &refused);
     let cancel = format!("{path}/cancellation");
     for _ in 0..2 {
         let cancelled = world.post("acct_1", &cancel, &json!({})).await;
@@ -177,6 +180,7 @@ async fn live_answers_are_what_the_document_says() {
         ("get /v1/bookings/{id}", "404"),
         ("get /v1/bookings/{id}/history", "200"),
         ("get /v1/bookings/{id}/events", "401"),
+        ("post /v1/bookings/{id}/legs/{leg_id}/cancellation", "409"),
         ("post /v1/bookings/{id}/cancellation", "202"),
         ("post /v1/bookings/{id}/cancellation", "409"),
         ("get /v1/quotes/{id}", "200"),
@@ -204,6 +208,8 @@ fn assets(quote: &booking::quote::Quote) -> ShownAssets {
         decimals: 18,
         settles_in_s: 12,
         settling: Vec::new(),
+        minimum: contracts::asset::Units::ZERO,
+        not_payable: None,
         rates: vec![quote.rate.clone()],
     };
     ShownAssets { as_of: Utc::now(), assets: vec![asset] }

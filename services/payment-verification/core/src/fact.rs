@@ -72,4 +72,13 @@ pub struct Sighted {
     /// When the block's maker says it was made.
     #[serde(default)]
     pub stamped_at: DateTime<Utc>,
+    /// How deep it must be by its chain's own rules, whatever the policy: what a block itself makes
+    /// cannot be spent before.
+    #[serde(default, skip_serializing_if = "rests_for_nothing")]
+    pub rests: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+pub(crate) const fn rests_for_nothing(rests: &u32) -> bool {
+    *rests == 0
 }

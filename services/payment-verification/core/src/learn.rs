@@ -11,7 +11,7 @@ use crate::{
     fact::{Fact, Sighted},
     ledger::Account,
     matching, refund,
-    state::{Payment, Posted, total},
+    state::{Payment, Posted, Sighting, total},
 };
 
 /// Learns what happened; nothing for a repeat.
@@ -101,14 +101,15 @@ fn with_changes(payment: &Payment, event: Event, now: DateTime<Utc>) -> Vec<Even
 /// What is deep enough becomes final; then the price is paid, or what came is due back.
 fn deep(payment: &Payment, head: u64, look: u64) -> Vec<Event> {
     let Some(request) = &payment.request else { return vec![] };
-    let is_deep = |height: u64| {
-        let depth = head.saturating_add(1).saturating_sub(height);
-        depth >= u64::from(request.confirmations) || mutant("first_block_is_final")
+    let is_deep = |sighting: &Sighting| {
+        let depth = head.saturating_add(1).saturating_sub(sighting.height);
+        depth >= u64::from(request.confirmations.max(sighting.rests))
+            || mutant("first_block_is_final")
     };
     let mut new = vec![];
     let mut again = vec![];
     for (key, transfer, sighting) in payment.standing() {
-        if sighting.look > look || !is_deep(sighting.height) {
+        if sighting.look > look || !is_deep(&sighting) {
             continue;
         }
         match transfer.posted {

@@ -8,6 +8,8 @@ use crate::assets::Asset;
 
 /// A price may not be more than this many times the last one, or less than that part of it.
 const JUMP_MAX: u64 = 10;
+/// Sources that name the same price may be this far apart, in hundredths of the lower one.
+const APART_MAX_PERCENT: u64 = 5;
 /// A last price older than this says nothing about the next one.
 const LAST_COUNTS_FOR: TimeDelta = TimeDelta::hours(1);
 /// A price may be this far ahead of our clock; feeds have clocks of their own.
@@ -50,28 +52,44 @@ pub enum NotBelieved {
     /// It is older than the policy allows, or from the future.
     #[error("the price is not of now")]
     NotOfNow,
+    /// The sources are too far from each other.
+    #[error("the sources are too far from each other")]
+    Apart,
     /// It is too far from the last one.
     #[error("the price is too far from the last one")]
     Jumped,
 }
 
-/// Believes a price, or says why not.
+/// Believes what several sources say of one price, or says why not.
+///
+/// A source whose price is none, or not of now, is left out. The others have to lie close together,
+/// and the one in their middle is the price; between two it is half their sum, rounded down to a
+/// millionth of a minor unit, so that the payer's amount is never rounded down for it. As old as
+/// the oldest of them.
 ///
 /// # Errors
-/// When it is none, zero, stale, or too far from the last believed one.
+/// When none is left (with what is wrong with the first), they are too far from each other, or the
+/// price is too far from the last believed one.
 pub fn believe(
     asset: &Asset,
-    quoted: Quoted<'_>,
+    quotes: &[Quoted<'_>],
     last: Option<&Believed>,
     now: DateTime<Utc>,
     age_max: TimeDelta,
 ) -> Result<Believed, NotBelieved> {
-    let micro = micro_minor(quoted.price, quoted.currency)?;
-    if now.signed_duration_since(quoted.as_of) > age_max
-        || quoted.as_of.signed_duration_since(now) > AHEAD_MAX
-    {
-        return Err(NotBelieved::NotOfNow);
+    let (mut prices, mut as_of, mut wrong) = (vec![], now, None);
+    for quoted in quotes {
+        match of_now(quoted, now, age_max) {
+            Ok(micro) => {
+                prices.push(micro);
+                as_of = as_of.min(quoted.as_of);
+            }
+            Err(why) => wrong = wrong.or(Some(why)),
+        }
     }
+    let Some(micro) = middle(&mut prices)? else {
+        return Err(wrong.unwrap_or(NotBelieved::NotAPrice));
+    };
     let counts = |last: &&Believed| now.signed_duration_since(last.as_of) <= LAST_COUNTS_FOR;
     if let Some(last) = last.filter(counts) {
         let before = last.rate.micro_minor_per_coin;
@@ -80,13 +98,42 @@ pub fn believe(
             return Err(NotBelieved::Jumped);
         }
     }
+    let currency = quotes.first().map_or(Currency::Eur, |quoted| quoted.currency);
     let rate = Rate {
         asset: asset.id.clone(),
         decimals: asset.decimals,
-        currency: quoted.currency,
+        currency,
         micro_minor_per_coin: micro,
     };
-    Ok(Believed { rate, as_of: quoted.as_of })
+    Ok(Believed { rate, as_of })
+}
+
+/// What one source says, if that is a price of now.
+fn of_now(quoted: &Quoted<'_>, now: DateTime<Utc>, age_max: TimeDelta) -> Result<u64, NotBelieved> {
+    let micro = micro_minor(quoted.price, quoted.currency)?;
+    if now.signed_duration_since(quoted.as_of) > age_max
+        || quoted.as_of.signed_duration_since(now) > AHEAD_MAX
+    {
+        return Err(NotBelieved::NotOfNow);
+    }
+    Ok(micro)
+}
+
+/// The price in the middle; nothing when there is none.
+fn middle(prices: &mut [u64]) -> Result<Option<u64>, NotBelieved> {
+    prices.sort_unstable();
+    let (Some(least), Some(most)) = (prices.first(), prices.last()) else { return Ok(None) };
+    let apart = U256::from(most.saturating_sub(*least)).saturating_mul(U256::from(100_u8));
+    if apart > U256::from(*least).saturating_mul(U256::from(APART_MAX_PERCENT)) {
+        return Err(NotBelieved::Apart);
+    }
+    let half = prices.len() / 2;
+    let upper = prices.get(half).copied().unwrap_or(*most);
+    if prices.len() % 2 == 1 {
+        return Ok(Some(upper));
+    }
+    let lower = prices.get(half.saturating_sub(1)).copied().unwrap_or(*least);
+    Ok(Some(lower.midpoint(upper)))
 }
 
 /// Reads a decimal price as millionths of a minor unit; what is smaller is cut off.
@@ -115,8 +162,14 @@ mod tests {
         let registry = Registry::parse(DEFAULT).unwrap();
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let as_of = now + TimeDelta::seconds(as_of_s);
-        let quoted = Quoted { price, currency: Currency::Eur, as_of };
-        believe(registry.assets().next().unwrap(), quoted, last, now, TimeDelta::seconds(60))
+        let quoted = [Quoted { price, currency: Currency::Eur, as_of }];
+        believe(
+            registry.asset(&contracts::asset::AssetId::parse("eth").unwrap()).unwrap(),
+            &quoted,
+            last,
+            now,
+            TimeDelta::seconds(60),
+        )
     }
 
     #[test]
@@ -152,5 +205,44 @@ mod tests {
         assert_eq!(ask("249", 0, Some(&last)), Err(NotBelieved::Jumped));
         let as_of = last.as_of - TimeDelta::hours(2);
         assert!(ask("249", 0, Some(&Believed { as_of, ..last })).is_ok());
+    }
+
+    /// What several sources make of one price, each with its age in seconds.
+    fn among(currency: Currency, said: &[(&str, i64)]) -> Result<(u64, i64), NotBelieved> {
+        let registry = Registry::parse(DEFAULT).unwrap();
+        let asset = registry.assets().next().unwrap();
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let quotes = said.iter().map(|(price, age_s)| {
+            let as_of = now - TimeDelta::seconds(*age_s);
+            Quoted { price, currency, as_of }
+        });
+        let quotes: Vec<_> = quotes.collect();
+        let believed = believe(asset, &quotes, None, now, TimeDelta::seconds(60))?;
+        let age = now.signed_duration_since(believed.as_of).num_seconds();
+        Ok((believed.rate.micro_minor_per_coin, age))
+    }
+
+    #[test]
+    fn of_several_sources_the_middle_is_believed_and_one_that_is_wrong_is_left_out() {
+        let eur = |said: &[(&str, i64)]| among(Currency::Eur, said);
+        assert_eq!(eur(&[("100", 5), ("103", 1), ("101", 2)]), Ok((10_100_000_000, 5)));
+        assert_eq!(eur(&[("100", 0), ("102", 0)]), Ok((10_100_000_000, 0)));
+        assert_eq!(eur(&[("0.00000001", 0), ("0.00000001", 9)]), Ok((1, 9)));
+        assert_eq!(eur(&[("100", 0), ("105", 0)]), Ok((10_250_000_000, 0)));
+        assert_eq!(eur(&[("100", 0), ("105.00000001", 0)]), Err(NotBelieved::Apart));
+        assert_eq!(eur(&[("100", 0), ("100000", 0)]), Err(NotBelieved::Apart));
+        for wrong in [("0", 0), ("1e3", 0), ("100", 61), ("<html>", 0)] {
+            assert_eq!(eur(&[wrong, ("100", 3)]), Ok((10_000_000_000, 3)), "{wrong:?}");
+            assert!(eur(&[wrong, wrong]).is_err(), "{wrong:?}");
+        }
+        assert!(eur(&[]).is_err());
+    }
+
+    #[test]
+    fn currencies_without_decimals_and_with_three_are_read_in_their_own_minor_unit() {
+        assert_eq!(among(Currency::Jpy, &[("400000", 0)]), Ok((400_000_000_000, 0)));
+        assert_eq!(among(Currency::Jpy, &[("0.0000019", 0)]), Ok((1, 0)));
+        assert_eq!(among(Currency::Kwd, &[("767.125", 0)]), Ok((767_125_000_000, 0)));
+        assert_eq!(among(Currency::Kwd, &[("0.000000001", 0)]), Ok((1, 0)));
     }
 }

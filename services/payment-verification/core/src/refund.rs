@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    assets::is_evm_address,
+    address,
     chain::{Hash32, TransferKey},
     command::RefundAsked,
     decide::{Means, Refusal},
@@ -53,7 +53,8 @@ pub struct Refund {
 pub enum Finding {
     /// It was not proven in time.
     Overdue,
-    /// The treasury has something else under its id, or forgot what it had.
+    /// The treasury has something else under its id, forgot what it had, or has what it said it
+    /// could not send.
     Disputed,
     /// A transaction that the treasury named is final and brings its address nothing.
     Astray(Hash32),
@@ -213,6 +214,11 @@ pub(crate) fn decide(
     asked: &RefundAsked,
     means: &Means<'_>,
 ) -> Result<Vec<Event>, Refusal> {
+    let can_receive = |to: &str| match means.asset {
+        Some(asset) => address::can_receive(&asset.family, to),
+        // Without its asset no more is known of the chain than that this is an address of one.
+        None => address::key(to).is_some(),
+    };
     if asked.to.as_deref().is_some_and(|to| !can_receive(to)) {
         return Err(Refusal::NoAddress);
     }
@@ -276,11 +282,6 @@ pub(crate) fn refused(payment: &Payment, asked: &RefundAsked, refusal: Refusal) 
     }
     let change = RefundChange::Refused { units: asked.units, refusal };
     Event::Refund { refund_id: asked.refund_id, change }
-}
-
-/// Whether money can be sent to this text; what is sent to the address of nobody is gone.
-fn can_receive(to: &str) -> bool {
-    is_evm_address(to) && to.bytes().skip(2).any(|digit| digit != b'0')
 }
 
 /// Applies a change, no questions asked.

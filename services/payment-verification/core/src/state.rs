@@ -15,7 +15,7 @@ use crate::{
     chain::{Hash32, TransferKey},
     closing::CloseAsked,
     command::Terms,
-    fact::Sighted,
+    fact::{Sighted, rests_for_nothing},
     ledger::Book,
     refund::Refund,
 };
@@ -108,6 +108,9 @@ pub struct Sighting {
     /// When the block's maker says it was made.
     #[serde(default)]
     pub stamped_at: DateTime<Utc>,
+    /// How deep it must be by its chain's own rules.
+    #[serde(default, skip_serializing_if = "rests_for_nothing")]
+    pub rests: u32,
 }
 
 /// What the ledger says of a transfer.
@@ -141,6 +144,7 @@ impl Sighting {
             units: sighted.units,
             look: sighted.look,
             stamped_at: sighted.stamped_at,
+            rests: sighted.rests,
         }
     }
 }

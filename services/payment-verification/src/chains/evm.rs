@@ -5,6 +5,7 @@
 //! oddity. What contracts move of the chain's own coin is in a block's traces, where the node has
 //! them.
 
+mod decimals;
 mod mined;
 mod traces;
 mod wire;
@@ -16,26 +17,22 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
-use chassis::{HttpClient, HttpClientConfig, HttpRequest, http_client::CannotMakeClient};
+use chassis::http_client::CannotMakeClient;
 use chrono::{DateTime, Utc};
 use contracts::asset::Units;
 use payment_verification_core::chain::{BlockRef, Hash32, TransferKey};
-use secrecy::{ExposeSecret as _, SecretString};
-use serde::de::DeserializeOwned;
+use secrecy::SecretString;
 use serde_json::{Value, json, value::RawValue};
 
-use super::{Block, BlockHead, ChainError, Oddity, Transfer};
+use super::{
+    Block, BlockHead, ChainError, Oddity, Transfer,
+    rpc::{Rpc, read},
+};
 use traces::RawTrace;
-use wire::{Account, Quantity, RawBlock, RawHead, RawReceipt, RawTransaction, Reply};
+use wire::{Account, Quantity, RawBlock, RawHead, RawReceipt, RawTransaction};
 
-/// A full block of a busy chain is a few megabytes with its receipts; some of them are asked for
-/// together.
-const ANSWER_MAX: usize = 128 * 1024 * 1024;
-/// A node that takes longer is asked again.
-const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 /// What a transaction costs that runs no code; one that used more may have moved coin from within.
 const PLAIN_GAS: u64 = 21_000;
 /// How nodes say that they do not have a method: JSON-RPC's own word for it, and EIP-1474's.
@@ -49,9 +46,7 @@ const TRANSFER: &str = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a
 #[derive(Debug, Clone)]
 pub struct Node {
     number: u64,
-    // An address of a hosted node often has its key in it.
-    url: SecretString,
-    http: HttpClient,
+    rpc: Rpc,
     tokens: BTreeMap<Account, String>,
     // Set once the node was found to have no traces.
     blind: Arc<AtomicBool>,
@@ -67,14 +62,10 @@ impl Node {
         url: SecretString,
         contracts: impl IntoIterator<Item = String>,
     ) -> Result<Self, CannotMakeClient> {
-        let http = HttpClient::new(HttpClientConfig {
-            timeout: ANSWER_WITHIN,
-            max_body: ANSWER_MAX,
-            ..HttpClientConfig::default()
-        })?;
+        let rpc = Rpc::new(url)?;
         let tokens = contracts.into_iter();
         let tokens = tokens.filter_map(|text| Some((text.parse().ok()?, text))).collect();
-        Ok(Self { number, url, http, tokens, blind: Arc::default() })
+        Ok(Self { number, rpc, tokens, blind: Arc::default() })
     }
 
     /// The newest block, of the right chain.
@@ -90,7 +81,8 @@ impl Node {
         };
         let told = read::<Quantity>("eth_chainId", told)?.0;
         if told != self.number {
-            return Err(ChainError::OtherChain { told, wanted: self.number });
+            let (told, wanted) = (told.to_string(), self.number.to_string());
+            return Err(ChainError::OtherChain { told, wanted });
         }
         head_of(&read::<RawHead>(asked, newest)?)
     }
@@ -143,6 +135,11 @@ impl Node {
         }
         self.add_traces(&mut blocks, &with_code).await?;
         Ok(blocks)
+    }
+
+    /// Whether it has traces, as far as is known.
+    pub(super) fn sees_inside(&self) -> bool {
+        !self.blind.load(Ordering::Relaxed)
     }
 
     /// Adds what contracts moved in the blocks at these places, if the node can tell.
@@ -238,46 +235,16 @@ impl Node {
             to: to.0.to_vec(),
             contract: Some(contract.clone()),
             units: Units(wire::word(&format!("0x{}", units.get(..64)?))?),
+            rests: 0,
         })
     }
 
-    /// Asks several things in one exchange; the answers come in the order of the questions.
     async fn ask(
         &self,
         asked: &'static str,
         calls: &[(&'static str, Value)],
     ) -> Result<Vec<Box<RawValue>>, ChainError> {
-        let body: Vec<_> = calls
-            .iter()
-            .enumerate()
-            .map(|(id, (method, params))| {
-                json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
-            })
-            .collect();
-        let not_readable = |source| ChainError::NotReadable { asked, source };
-        let body = serde_json::to_vec(&body).map_err(not_readable)?;
-        let request = HttpRequest::new(http::Method::POST, self.url.expose_secret()).json(body);
-        let reply = self.http.send(request).await;
-        let reply = reply.map_err(|source| ChainError::NoAnswer { asked, source })?;
-        if !reply.status.is_success() {
-            return Err(ChainError::Refused { asked, code: i64::from(reply.status.as_u16()) });
-        }
-        let replies: Vec<Reply> = serde_json::from_slice(&reply.body).map_err(not_readable)?;
-        let mut answers: BTreeMap<usize, Reply> =
-            replies.into_iter().map(|reply| (reply.id, reply)).collect();
-        let in_order = (0..calls.len()).map(|id| match answers.remove(&id) {
-            Some(Reply { error: Some(error), .. }) => {
-                Err(ChainError::Refused { asked, code: error.code })
-            }
-            Some(Reply { result: Some(result), .. }) => Ok(result),
-            // An absent result and an explicit null are the same to the reader: there is no such
-            // thing.
-            Some(Reply { result: None, .. }) => {
-                RawValue::from_string("null".to_owned()).map_err(not_readable)
-            }
-            None => Err(ChainError::Refused { asked, code: 0 }),
-        });
-        in_order.collect()
+        self.rpc.ask_all(asked, calls).await
     }
 }
 
@@ -295,6 +262,7 @@ fn logged(transaction: Hash32, receipt: &RawReceipt) -> impl Iterator<Item = Tra
             to: to.to_vec(),
             contract: Some(log.address.to_string()),
             units: Units(units),
+            rests: 0,
         })
     })
 }
@@ -310,10 +278,6 @@ fn head_of(raw: &RawHead) -> Result<BlockHead, ChainError> {
 
 fn hex(number: u64) -> String {
     format!("{number:#x}")
-}
-
-fn read<T: DeserializeOwned>(asked: &'static str, raw: &RawValue) -> Result<T, ChainError> {
-    serde_json::from_str(raw.get()).map_err(|source| ChainError::NotReadable { asked, source })
 }
 
 #[cfg(test)]

@@ -91,6 +91,48 @@ pub(crate) async fn open(
     .map(drop)
 }
 
+/// Why a case is open about money that was final, was claimed, and left its chain.
+pub(crate) const REVERSED: &str = "payment_reversed";
+
+/// A transfer that left its chain and is final again.
+#[derive(Debug, Clone)]
+pub(crate) struct Restored {
+    pub(crate) chain: String,
+    pub(crate) key: TransferKey,
+    /// The block that it stands in now.
+    pub(crate) block: Hash32,
+}
+
+/// Closes the cases of money that is back, each with the block it left and the one it stands in.
+pub(crate) async fn close_reversed(
+    conn: &mut PgConnection,
+    restored: &[Restored],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    if restored.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update payment_case c set closed_at = $5,
+             closed_because = 'final again in block ' || r.block || '; it had left block 0x'
+                 || encode(c.block_hash, 'hex')
+         from unnest($1::text[], $2::bytea[], $3::text[], $4::text[])
+             as r (chain, transaction_hash, position, block)
+         where c.reason = $6 and c.closed_at is null and c.chain = r.chain
+             and c.transaction_hash = r.transaction_hash and c.position = r.position",
+    )
+    .bind(restored.iter().map(|back| back.chain.as_str()).collect::<Vec<_>>())
+    .bind(restored.iter().map(|back| back.key.transaction.0.to_vec()).collect::<Vec<_>>())
+    .bind(restored.iter().map(|back| back.key.position.as_str()).collect::<Vec<_>>())
+    .bind(restored.iter().map(|back| back.block.to_string()).collect::<Vec<_>>())
+    .bind(now)
+    .bind(REVERSED)
+    .execute(conn)
+    .await
+    .map_err(database("closing cases of money that is back"))
+    .map(drop)
+}
+
 #[derive(FromRow)]
 struct Row {
     case_id: Uuid,

@@ -333,7 +333,7 @@ impl<'a> TransferRow<'a> {
         let shown =
             transfer.sightings.iter().find(|(_, sighting)| Some(**sighting) == standing).or(newest);
         let (block, sighting) = shown?;
-        let more = u64::from(request.confirmations.saturating_sub(1));
+        let more = u64::from(request.confirmations.max(sighting.rests).saturating_sub(1));
         Some(Self {
             chain: &request.chain,
             key,

@@ -192,6 +192,7 @@ impl Row {
             block: BlockRef { height: unsigned(self.height), hash: hash(&self.block_hash)? },
             look: unsigned(self.look),
             stamped_at: self.stamped_at,
+            rests: 0,
         };
         let payment_id = PaymentId(self.payment_id);
         Ok(Claimed { payment_id, refund_id: self.refund_id, sighted })

@@ -24,7 +24,7 @@ const BATCH_CODE: &str = concat!(
     "5af150604001600d565b00",
 );
 /// Sends ether to each address, amount pair of words it is called with.
-const SENDER_CODE: &str = concat!(
+pub(crate) const SENDER_CODE: &str = concat!(
     "0x602480600b6000396000f3",
     "60005b80361115602257600060006000600084602001358535",
     "5af150604001600256",
@@ -44,7 +44,7 @@ async fn call(rig: &Rig, account: usize, to: &str, value: u128, data: &str) {
 }
 
 /// The cases, as support is told of them.
-async fn cases(rig: &Rig) -> Vec<PaymentCase> {
+pub(crate) async fn cases(rig: &Rig) -> Vec<PaymentCase> {
     let router = payment_verification::http::router(&rig.config, rig.app.clone()).unwrap();
     let token = rig.signer.token("console", &[], "internal", Duration::from_secs(60)).unwrap();
     let request = http::Request::get("/internal/cases")

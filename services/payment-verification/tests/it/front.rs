@@ -17,6 +17,16 @@ pub(crate) struct Manner {
     pub(crate) lacks_from: Option<u64>,
     /// A method that it does not know.
     pub(crate) unknown: Option<&'static str>,
+    /// What it answers, whatever it is asked.
+    pub(crate) says: Option<&'static str>,
+    /// What it says its newest block is.
+    pub(crate) newest: Option<u64>,
+    /// It tells of tokens with other amounts.
+    pub(crate) other_units: bool,
+    /// It tells of blocks under other hashes.
+    pub(crate) other_hash: bool,
+    /// It tells of no logs.
+    pub(crate) no_logs: bool,
 }
 
 #[derive(Clone)]
@@ -24,23 +34,36 @@ pub(crate) struct Front {
     url: String,
     manner: Arc<Mutex<Manner>>,
     asked: Arc<Mutex<Vec<String>>>,
+    node: Arc<Mutex<String>>,
 }
 
 #[derive(Clone)]
 struct Behind {
-    node: String,
     http: HttpClient,
     front: Front,
 }
 
 impl Front {
     pub(crate) async fn before(anvil: &Anvil) -> Self {
+        let front = Self::to_come().await;
+        front.stand_before(anvil);
+        front
+    }
+
+    /// Says what is behind it.
+    pub(crate) fn stand_before(&self, anvil: &Anvil) {
+        *self.node.lock().unwrap() = anvil.url();
+    }
+
+    /// One that stands before nothing yet.
+    pub(crate) async fn to_come() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let front = Self { url, manner: Arc::default(), asked: Arc::default() };
+        let front =
+            Self { url, manner: Arc::default(), asked: Arc::default(), node: Arc::default() };
         let http = HttpClientConfig { max_body: 64 * 1024 * 1024, ..HttpClientConfig::default() };
         let http = HttpClient::new(http).unwrap();
-        let behind = Behind { node: anvil.url(), http, front: front.clone() };
+        let behind = Behind { http, front: front.clone() };
         let router = Router::new().route("/", post(answer)).with_state(behind);
         tokio::spawn(async move { axum::serve(listener, router).await });
         front
@@ -65,10 +88,20 @@ async fn answer(State(behind): State<Behind>, body: Bytes) -> Result<Vec<u8>, St
     if manner.down {
         return Err(StatusCode::BAD_GATEWAY);
     }
-    let calls: Vec<Value> = serde_json::from_slice(&body).unwrap();
+    if let Some(says) = manner.says {
+        return Ok(says.as_bytes().to_vec());
+    }
+    let mut calls: Vec<Value> = serde_json::from_slice(&body).unwrap();
     let methods = calls.iter().map(|call| call["method"].as_str().unwrap().to_owned());
     behind.front.asked.lock().unwrap().extend(methods);
-    let request = HttpRequest::new(http::Method::POST, &behind.node).json(body.to_vec());
+    for call in calls.iter_mut().filter(|call| call["params"][0] == "latest") {
+        if let Some(newest) = manner.newest {
+            call["params"][0] = json!(format!("{newest:#x}"));
+        }
+    }
+    let node = behind.front.node.lock().unwrap().clone();
+    let body = serde_json::to_vec(&calls).unwrap();
+    let request = HttpRequest::new(http::Method::POST, node).json(body);
     let reply = behind.http.send(request).await.map_err(|_| StatusCode::BAD_GATEWAY)?;
     let mut replies: Vec<Value> = serde_json::from_slice(&reply.body).unwrap();
     for reply in &mut replies {
@@ -81,8 +114,33 @@ async fn answer(State(behind): State<Behind>, body: Bytes) -> Result<Vec<u8>, St
         if by_number && manner.lacks_from.is_some_and(|from| height(&call["params"][0]) >= from) {
             reply["result"] = Value::Null;
         }
+        let past = manner.newest.filter(|_| by_number);
+        if past.is_some_and(|newest| height(&call["params"][0]) > newest) {
+            reply["result"] = Value::Null;
+        }
+        lie(&manner, &mut reply["result"]);
     }
     Ok(serde_json::to_vec(&replies).unwrap())
+}
+
+/// Changes what is told of blocks and receipts.
+fn lie(manner: &Manner, told: &mut Value) {
+    if manner.other_hash && told["parentHash"].is_string() {
+        told["hash"] = json!(format!("0x{}", "5".repeat(64)));
+    }
+    for receipt in told.as_array_mut().into_iter().flatten() {
+        if manner.other_hash && receipt["logs"].is_array() {
+            receipt["blockHash"] = json!(format!("0x{}", "5".repeat(64)));
+        }
+        if manner.no_logs && receipt["logs"].is_array() {
+            receipt["logs"] = json!([]);
+        }
+        for log in receipt["logs"].as_array_mut().into_iter().flatten() {
+            if manner.other_units {
+                log["data"] = json!(format!("0x{:064x}", 99_000_000));
+            }
+        }
+    }
 }
 
 fn height(hex: &Value) -> u64 {

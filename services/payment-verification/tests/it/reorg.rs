@@ -144,6 +144,7 @@ async fn a_node_that_lacks_the_blocks_it_told_of_makes_no_block_leave() {
     let rig = Rig::new().await;
     let asked = rig.prepare(milli_ether(10)).await;
     rig.pay(&asked.address, milli_ether(10)).await;
+    rig.anvil.mine(1).await;
     rig.watch().await;
     let head = rig.anvil.head().await;
     // As behind a balancer: one node tells of its newest block, another is asked for it.
@@ -160,5 +161,45 @@ async fn a_node_that_lacks_the_blocks_it_told_of_makes_no_block_leave() {
     rig.anvil.mine(2).await;
     rig.watch().await;
     rig.settled(asked.payment_id).await;
+    rig.end().await;
+}
+
+/// A reorg deeper than the policy, after the money paid.
+///
+/// Row: C5
+#[tokio::test(flavor = "multi_thread")]
+async fn settled_money_that_leaves_is_a_case_that_closes_when_it_is_final_again() {
+    let rig = Rig::new().await;
+    let asked = rig.prepare(milli_ether(20)).await;
+    let transaction = rig.pay(&asked.address, milli_ether(20)).await;
+    let bytes = raw(&rig, &transaction).await;
+    let (left, _) = place(&rig, &transaction).await;
+    rig.anvil.mine(3).await;
+    rig.watch().await;
+    rig.settled(asked.payment_id).await;
+
+    rig.service.logs.expect("settled money left its chain");
+    rig.anvil.reorg(4).await;
+    rig.watch().await;
+    let [case] = crate::cases::cases(&rig).await.try_into().unwrap();
+    assert_eq!((case.reason.as_str(), case.payment_id), ("payment_reversed", asked.payment_id));
+    assert_eq!(case.transaction.as_deref(), Some(transaction.as_str()));
+    assert!(case.subject.ends_with(&left) && case.closed_at.is_none(), "{case:?}");
+    let journal = rig.journal(asked.payment_id).await;
+    assert!(journal.contains(&"reversed".to_owned()), "{journal:?}");
+    assert_eq!(seen_sums(&rig, asked.payment_id).last().unwrap(), &("0".to_owned(), false));
+
+    rig.anvil.rpc("eth_sendRawTransaction", json!([bytes])).await;
+    let (stands, _) = place(&rig, &transaction).await;
+    rig.watch().await;
+    let [still] = crate::cases::cases(&rig).await.try_into().unwrap();
+    assert!(still.closed_at.is_none(), "in a block, and not final yet");
+    rig.anvil.mine(3).await;
+    rig.watch().await;
+    let [closed] = crate::cases::cases(&rig).await.try_into().unwrap();
+    let because = closed.closed_because.unwrap();
+    assert!(closed.closed_at.is_some() && left != stands);
+    assert!(because.contains(&left) && because.contains(&stands), "{because}");
+    assert_eq!(rig.journal(asked.payment_id).await.last().unwrap(), "restored");
     rig.end().await;
 }

@@ -126,12 +126,20 @@ impl Rig {
 
     /// With nodes of other chains besides, as `chain=url`.
     pub(crate) async fn beside(others: &[String]) -> Self {
+        Self::with(others, |_| {}).await
+    }
+
+    /// The same, and `started` is told of the main node before anybody asks it.
+    pub(crate) async fn with(others: &[String], started: impl FnOnce(&Anvil)) -> Self {
         let service = TestService::new("payment_verification", &MIGRATOR).await;
         let (anvil, redis) = (Anvil::start(), testkit::redis());
+        started(&anvil);
         let doubles = Doubles::start(([127, 0, 0, 1], 0).into(), doubles_on(&anvil));
         let doubles = doubles.await.unwrap();
         let front = Front::before(&anvil).await;
-        let nodes = [&[format!("{CHAIN}={}", front.url())], others].concat().join(",");
+        let (outputs, others): (Vec<String>, Vec<String>) =
+            others.iter().cloned().partition(|other| other.starts_with("bip122:"));
+        let nodes = [vec![format!("{CHAIN}={}", front.url())], others].concat().join(",");
         let private = Xpriv::new_master(NetworkKind::Main, &[42; 32]).unwrap();
         let xpub = Xpub::from_priv(&Secp256k1::new(), &private).to_string();
         let key = SigningKey::generate().unwrap();
@@ -145,10 +153,13 @@ impl Rig {
             ("CACHE_REDIS_URL", redis.url()),
             ("TOKEN_PUBLIC_KEYS", signer.public_key()),
             ("TOKEN_ISSUER", "test".to_owned()),
+            ("UTXO_XPUBS", keys_for(&outputs, &xpub)),
+            ("UTXO_RPC_URLS", outputs.join(",")),
             ("XPUB", xpub),
             ("INSTRUCTION_KEY", key.to_base64().expose_secret().to_owned()),
             ("EVM_RPC_URLS", nodes),
             ("RATE_FEED_URL", format!("{}/rates", doubles.base_url())),
+            ("RATE_TICKER_URL", format!("{}/rates", doubles.base_url())),
             ("TREASURY_URL", format!("{}/treasury", doubles.base_url())),
             ("ASSETS", assets.to_owned()),
         ];
@@ -163,8 +174,12 @@ impl Rig {
         anvil.rpc("eth_sendTransaction", deploy).await;
 
         let app = App::connect(&config, &service.process).await.unwrap();
-        let watcher = app.watchers(&config).unwrap().remove(0);
-        watcher.begin().await.unwrap();
+        let mut watchers = app.watchers(&config).unwrap();
+        for watcher in &watchers {
+            watcher.begin().await.unwrap();
+        }
+        let main = watchers.iter().position(|watcher| watcher.chain() == CHAIN).unwrap();
+        let watcher = watchers.swap_remove(main);
         app.consume();
         app.messaging().listening().await;
         let hands = service.messaging().await;
@@ -280,6 +295,12 @@ impl Rig {
         while let Step::Did(_) = self.watcher.step().await.unwrap() {}
     }
 
+    /// The watcher of another chain that was named at the beginning.
+    pub(crate) fn watcher_of(&self, chain: &str) -> Watcher {
+        let mut watchers = self.app.watchers(&self.config).unwrap().into_iter();
+        watchers.find(|watcher| watcher.chain() == chain).unwrap()
+    }
+
     /// Mines a block that is made this many seconds after the last.
     pub(crate) async fn mine_after(&self, seconds: i64) {
         self.anvil.rpc("evm_increaseTime", json!([seconds])).await;
@@ -370,6 +391,12 @@ impl Rig {
             redis::cmd("GET").arg(key).query_async(&mut connection).await.unwrap();
         text.map_or(Value::Null, |text| serde_json::from_str(&text).unwrap())
     }
+}
+
+/// One public key for each chain of outputs.
+fn keys_for(outputs: &[String], xpub: &str) -> String {
+    let chains = outputs.iter().filter_map(|output| output.split_once('='));
+    chains.map(|(chain, _)| format!("{chain}={xpub}")).collect::<Vec<_>>().join(",")
 }
 
 /// Doubles whose treasury pays through this node.

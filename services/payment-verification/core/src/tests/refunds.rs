@@ -35,7 +35,7 @@ fn asked(amount: u64, to: Option<&str>) -> Command {
 fn payout(n: u8, amount: u64, block: u8, look: u64) -> Fact {
     let key = TransferKey { transaction: hash(n), position: String::new() };
     let block = BlockRef { height: u64::from(block), hash: hash(block) };
-    let sighted = Sighted { key, units: units(amount), block, look, stamped_at: start() };
+    let sighted = Sighted { key, units: units(amount), block, look, stamped_at: start(), rests: 0 };
     Fact::PayoutSeen { refund_id: Uuid::from_u128(1), sighted }
 }
 

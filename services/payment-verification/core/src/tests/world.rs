@@ -74,6 +74,7 @@ pub(crate) fn seen(n: u8, amount: u64, block: u8, look: u64) -> Fact {
         block: BlockRef { height: u64::from(block), hash: hash(block) },
         look,
         stamped_at: start(),
+        rests: 0,
     })
 }
 

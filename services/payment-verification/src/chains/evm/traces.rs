@@ -61,6 +61,7 @@ pub(super) fn moved(traces: &[RawTrace]) -> Vec<Transfer> {
             to: to.0.to_vec(),
             contract: None,
             units: Units(amount.0),
+            rests: 0,
         })
     });
     moves.collect()

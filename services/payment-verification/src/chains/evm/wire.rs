@@ -6,23 +6,8 @@ use contracts::asset::Units;
 use payment_verification_core::chain::{Hash32, TransferKey};
 use ruint::aliases::U256;
 use serde::{Deserialize, Deserializer, de::Error as _};
-use serde_json::value::RawValue;
 
 use super::super::Transfer;
-
-/// One answer of a batch.
-#[derive(Deserialize)]
-pub(super) struct Reply {
-    pub(super) id: usize,
-    pub(super) result: Option<Box<RawValue>>,
-    pub(super) error: Option<RpcError>,
-}
-
-/// Why a node refuses; its words are not kept, they may hold anything.
-#[derive(Deserialize)]
-pub(super) struct RpcError {
-    pub(super) code: i64,
-}
 
 /// A block without its transactions.
 #[derive(Deserialize)]
@@ -63,6 +48,7 @@ impl RawTransaction {
             to: to.0.to_vec(),
             contract: None,
             units: Units(self.value.0),
+            rests: 0,
         })
     }
 }

@@ -47,6 +47,7 @@ fn seen() -> Event {
         block: BlockRef { height: 7, hash: Hash32([7; 32]) },
         look: 1,
         stamped_at: DateTime::UNIX_EPOCH,
+        rests: 0,
     })
 }
 

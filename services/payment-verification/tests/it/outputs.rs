@@ -1,0 +1,170 @@
+//! A chain of the Bitcoin family, on a real node: outputs pay, at their depth, once, and only while
+//! their block is canonical.
+
+use contracts::shown::waiting_key;
+use messaging::Step;
+use payment_verification::watcher::Watcher;
+use serde_json::json;
+use testkit::Litecoin;
+
+use crate::rig::{Asked, Heard, Rig, units};
+
+/// One coin in its smallest unit.
+const COIN: u128 = 100_000_000;
+
+struct World {
+    rig: Rig,
+    node: Litecoin,
+    watcher: Watcher,
+}
+
+impl World {
+    async fn new() -> Self {
+        let node = Litecoin::start().await;
+        let rig = Rig::beside(&[format!("{}={}", Litecoin::CHAIN, node.url())]).await;
+        let watcher = rig.watcher_of(Litecoin::CHAIN);
+        Self { rig, node, watcher }
+    }
+
+    async fn watch(&self) {
+        while let Step::Did(_) = self.watcher.step().await.unwrap() {}
+    }
+
+    async fn mine(&self, blocks: u64) {
+        self.node.mine(blocks).await;
+        self.watch().await;
+    }
+
+    async fn journal(&self, asked: &Asked) -> Vec<String> {
+        self.rig.journal(asked.payment_id).await
+    }
+
+    /// What is shown to wait for a payment.
+    async fn waits(&self, asked: &Asked) -> String {
+        let shown = self.rig.redis_get(&waiting_key(&asked.payment_id.to_string())).await;
+        shown["units"].as_str().unwrap_or("0").to_owned()
+    }
+
+    /// The sums that were said to be seen, in the order of their versions.
+    fn sums(&self, asked: &Asked) -> Vec<String> {
+        let said = self.rig.said(asked.payment_id).into_iter();
+        let mut seen: Vec<_> = said
+            .filter_map(|heard| match heard {
+                Heard::Seen(seen) => Some((seen.seq, seen.received.to_string())),
+                _ => None,
+            })
+            .collect();
+        seen.sort();
+        seen.into_iter().map(|(_, sum)| sum).collect()
+    }
+
+    /// Spends what a transaction that waits spends, to somebody else, for a higher fee.
+    async fn double_spend(&self, transaction: &str) -> String {
+        let raw = self.node.rpc("getrawtransaction", json!([transaction, true])).await;
+        let spent: Vec<_> = raw["vin"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|input| json!({ "txid": input["txid"], "vout": input["vout"], "sequence": 0 }))
+            .collect();
+        let elsewhere = self.node.text("getnewaddress", json!(["", "bech32"])).await;
+        let made =
+            self.node.text("createrawtransaction", json!([spent, [{ elsewhere: "0.5" }]])).await;
+        let signed = self.node.rpc("signrawtransactionwithwallet", json!([made])).await;
+        // All that is not paid out is the fee; zero lifts the node's limit.
+        self.node.text("sendrawtransaction", json!([signed["hex"], 0])).await
+    }
+}
+
+/// Row: C1
+/// Row: C7
+#[tokio::test(flavor = "multi_thread")]
+async fn outputs_pay_together_and_settle_at_the_depth_of_their_tier() {
+    let world = World::new().await;
+    let asked = world.rig.prepare_in("ltc", 8, 3 * COIN).await;
+    assert!(asked.address.starts_with("rltc1q"), "{}", asked.address);
+    let other = world.rig.prepare_in("ltc", 8, 6 * COIN).await;
+
+    world.node.pay(&asked.address, "1.25").await;
+    world.watch().await;
+    assert_eq!(world.waits(&asked).await, "125000000", "it waits, and that is shown");
+    assert_eq!(world.journal(&asked).await, ["prepared"], "and counts for nothing");
+    let many = json!({ &asked.address: "1.75", &other.address: "6" });
+    world.node.rpc("sendmany", json!(["", many])).await;
+    world.mine(1).await;
+    assert_eq!(world.waits(&asked).await, "0");
+    assert!(!world.journal(&asked).await.contains(&"settled".to_owned()));
+    world.mine(1).await;
+    assert_eq!(world.rig.settled(asked.payment_id).await.received, units(3 * COIN));
+    assert!(!world.journal(&other).await.contains(&"settled".to_owned()), "it must be deeper");
+    world.mine(2).await;
+    assert_eq!(world.rig.settled(other.payment_id).await.received, units(6 * COIN));
+    let keys =
+        "select count(distinct (transaction_hash, position)) || ' ' || count(*) from transfer";
+    assert_eq!(world.rig.ask_database(keys).await, "3 3");
+    world.rig.end().await;
+}
+
+/// Row: C4
+/// Row: C7
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_was_replaced_counts_once_and_one_that_was_double_spent_not_at_all() {
+    let world = World::new().await;
+    let bumped = world.rig.prepare_in("ltc", 8, COIN).await;
+    let robbed = world.rig.prepare_in("ltc", 8, 2 * COIN).await;
+    let first = world.node.pay(&bumped.address, "1").await;
+    let second = world.node.rpc("bumpfee", json!([first])).await;
+    assert_ne!(second["txid"], first.as_str());
+    world.watch().await;
+    assert_eq!(world.waits(&bumped).await, COIN.to_string(), "one of the two waits");
+
+    // Mined, then replaced together with its block by one that holds the double spend.
+    let paid = world.node.pay(&robbed.address, "2").await;
+    world.mine(1).await;
+    world.node.reorg(1).await;
+    world.double_spend(&paid).await;
+    world.mine(3).await;
+    assert_eq!(world.rig.settled(bumped.payment_id).await.received, units(COIN));
+    let sums = world.sums(&robbed);
+    assert_eq!(sums.first().unwrap(), &(2 * COIN).to_string());
+    assert_eq!(sums.last().unwrap(), "0", "{sums:?}");
+    let journal = world.journal(&robbed).await;
+    assert!(!journal.iter().any(|kind| kind == "finalised"), "{journal:?}");
+    // The loser is still told of by its id, and stands in no block.
+    let standing = "select string_agg(stands::text, ' ' order by units) from transfer";
+    assert_eq!(world.rig.ask_database(standing).await, "true false");
+    world.rig.end().await;
+}
+
+/// Row: C7
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_is_mined_again_after_a_reorg_counts_once_and_its_depth_begins_anew() {
+    let world = World::new().await;
+    let asked = world.rig.prepare_in("ltc", 8, COIN).await;
+    world.node.pay(&asked.address, "1").await;
+    world.mine(1).await;
+    let block = world.rig.ask_database("select encode(block_hash, 'hex') from transfer").await;
+    world.node.reorg(1).await;
+    world.mine(1).await;
+    let now = world.rig.ask_database("select encode(block_hash, 'hex') from transfer").await;
+    assert_ne!(block, now, "it stands in another block");
+    assert!(!world.journal(&asked).await.contains(&"finalised".to_owned()));
+    world.mine(1).await;
+    assert_eq!(world.rig.settled(asked.payment_id).await.received, units(COIN));
+    assert_eq!(world.rig.ask_database("select count(*) from transfer").await, "1");
+    world.rig.end().await;
+}
+
+/// Row: C1
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_block_itself_makes_settles_only_once_it_can_be_spent() {
+    let world = World::new().await;
+    let asked = world.rig.prepare_in("ltc", 8, COIN).await;
+    world.node.mine_to(&asked.address, 1).await;
+    world.mine(98).await;
+    let journal = world.journal(&asked).await;
+    assert_eq!(journal.last().unwrap(), "seen_changed", "{journal:?}");
+    world.mine(1).await;
+    assert!(world.rig.settled(asked.payment_id).await.complete);
+    world.rig.end().await;
+}
