@@ -22,7 +22,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use self::problems::Anywhere;
 use super::{
-    activities, bookings, cancellation, events, flights, history, quotes, refund, search, views,
+    activities, bookings, cancellation, events, flights, history, qr, quotes, refund, search, views,
 };
 
 /// The reader may load nothing from elsewhere: it works where there is no network.
@@ -50,6 +50,7 @@ const ONLY_FROM_HERE: &str =
         bookings::create,
         bookings::show,
         history::history,
+        qr::show,
         cancellation::cancel,
         cancellation::cancel_leg,
         refund::give,

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 
 pub(super) use self::{
     booking::{ShownBooking, at_depth, booking},
-    words::{MoneyAxis, Status},
+    words::{MoneyAxis, ReviewWhy, Status},
 };
 use super::{
     account,
@@ -30,6 +30,13 @@ use crate::App;
 /// Whether the address to pay to may be shown.
 pub(super) fn is_payable(app: &App, shown: &Booking) -> bool {
     booking::instruction(app, shown).is_some()
+}
+
+/// What a wallet opens to pay what is missing; nothing when nothing is, or when it may not be
+/// shown.
+pub(super) fn pay_uri(app: &App, shown: &Booking) -> Option<String> {
+    let told = booking::instruction(app, shown)?;
+    booking::pay_uri(told, shown)
 }
 
 /// What one can pay with, and at what rate now.

@@ -41,6 +41,9 @@ pub(crate) struct AssetAmount {
 #[schema(rename_all = "lowercase")]
 pub(crate) enum Supplier {
     Rapid,
+    Etg,
+    Hotelbeds,
+    Duffel,
 }
 
 /// Who sleeps in a room.
@@ -153,8 +156,20 @@ pub(crate) struct Asset {
     settles_in_s: u32,
     /// The same for each tier of amounts, smallest first.
     settling: Vec<Settling>,
+    /// Less than this is not asked for.
+    minimum: Units,
+    /// Why it cannot be paid with; null when it can.
+    not_payable: Option<NotPayable>,
     /// Empty when no rate is young enough.
     rates: Vec<Rate>,
+}
+
+/// Why an asset cannot be paid with.
+#[derive(Serialize, ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(crate) enum NotPayable {
+    /// Nobody watches its chain here.
+    NoNode,
 }
 
 /// How long payments of a tier usually take to be final, once they are seen.
@@ -234,7 +249,8 @@ pub(crate) struct BookingRequest {
     special_requests: Option<String>,
     /// Points that pay a part.
     redeem_points: Option<u64>,
-    /// Where money goes should it have to go back: an address of the chain that is paid on.
+    /// Where money goes should it have to go back: an address of the chain that is paid on, as
+    /// wallets show it: its upper and lower case are a checksum.
     #[schema(min_length = 20, max_length = 128)]
     refund_to: Option<String>,
     /// What becomes of the other legs when one cannot be held: `undo_all`, which it is when nothing
@@ -242,6 +258,9 @@ pub(crate) struct BookingRequest {
     /// is shown. From then on it is all or nothing.
     #[schema(example = "undo_all")]
     on_refusal: Option<String>,
+    /// The same again; needed where `refund_to` is all in one case and so carries no checksum.
+    #[schema(min_length = 20, max_length = 128)]
+    refund_to_confirm: Option<String>,
 }
 
 /// Who is on one leg.

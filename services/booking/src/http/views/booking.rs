@@ -146,6 +146,11 @@ struct ShownPayment {
     remaining: Option<Units>,
     /// What is missing, in whole coins.
     remaining_decimal: Option<String>,
+    /// What a wallet opens to pay what is missing: EIP-681, or BIP-21; null when nothing is.
+    #[schema(
+        example = "ethereum:0x9858EfFD232B4033E47d90003D41EC34EcaEda94@1?value=80000000000000000"
+    )]
+    uri: Option<String>,
     /// How deep the newest money lies, never more than needed; null while none came, and when
     /// nobody knows, which `confirmations_unknown` says.
     confirmations: Option<u64>,
@@ -308,6 +313,12 @@ fn leg(leg: &booking_core::Leg) -> ShownLeg {
     }
 }
 
+/// What a wallet opens to pay what is missing; nothing when nothing is.
+pub(super) fn pay_uri(told: &Instruction, booking: &Booking) -> Option<String> {
+    let left = told.amount.units.saturating_sub(booking.payment.received);
+    told.uri(left).filter(|_| !left.is_zero())
+}
+
 fn payment(booking: &Booking, told: Option<&Instruction>, depth: Option<u64>) -> ShownPayment {
     let payment = &booking.payment;
     let remaining = told.map(|t| AssetAmount {
@@ -334,6 +345,7 @@ fn payment(booking: &Booking, told: Option<&Instruction>, depth: Option<u64>) ->
         amount: told.map(|t| t.amount.clone()),
         amount_decimal: told.map(|t| t.amount.decimal()),
         received: payment.received,
+        uri: told.and_then(|told| pay_uri(told, booking)),
         remaining: remaining.as_ref().map(|amount| amount.units),
         remaining_decimal: remaining.as_ref().map(AssetAmount::decimal),
         confirmations,
