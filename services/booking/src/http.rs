@@ -12,6 +12,7 @@ mod form;
 mod history;
 mod openapi;
 mod people;
+mod qr;
 mod quotes;
 mod refund;
 mod search;
@@ -72,6 +73,7 @@ pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
         .route("/v1/bookings", post(bookings::create))
         .route("/v1/bookings/{id}", get(bookings::show))
         .route("/v1/bookings/{id}/history", get(history::history))
+        .route("/v1/bookings/{id}/qr", get(qr::show))
         .route("/v1/bookings/{id}/cancellation", post(cancellation::cancel))
         .route("/v1/bookings/{id}/legs/{leg_id}/cancellation", post(cancellation::cancel_leg))
         .route("/v1/bookings/{id}/refund", post(refund::give));

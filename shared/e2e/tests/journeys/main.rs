@@ -17,6 +17,7 @@ mod demo;
 mod edge;
 mod locks;
 mod messages;
+mod outputs;
 mod paying;
 mod refunds;
 mod searching;
