@@ -57,7 +57,17 @@ impl<'a> Neighbour<'a> {
     }
 
     pub(crate) async fn leg(&mut self, quote: &booking::quote::Quote, seq: u64, state: LegState) {
-        let (booking_id, leg_id) = (self.booking_id, quote.legs[0].leg_id);
+        self.leg_at(quote, 0, seq, state).await;
+    }
+
+    pub(crate) async fn leg_at(
+        &mut self,
+        quote: &booking::quote::Quote,
+        n: usize,
+        seq: u64,
+        state: LegState,
+    ) {
+        let (booking_id, leg_id) = (self.booking_id, quote.legs[n].leg_id);
         let wanted_version = 9;
         let (evidence, undo_failing) = (None, None);
         self.say(&LegChanged {
@@ -110,6 +120,22 @@ impl<'a> Neighbour<'a> {
         reaches(self.world, self.booking_id.0, "confirmed").await
     }
 
+    /// The same for every leg of a trip.
+    pub(crate) async fn confirms_trip(&mut self, quote: &booking::quote::Quote) -> Value {
+        self.prepared_for(quote.amount.clone()).await;
+        let reference = |n: usize| format!("R{n}");
+        for n in 0..quote.legs.len() {
+            let held = LegState::Held { reference: reference(n), until: None };
+            self.leg_at(quote, n, 1, held).await;
+        }
+        self.settled_units(quote.amount.units).await;
+        reaches(self.world, self.booking_id.0, "committing").await;
+        for n in 0..quote.legs.len() {
+            self.leg_at(quote, n, 2, LegState::Confirmed { reference: reference(n) }).await;
+        }
+        reaches(self.world, self.booking_id.0, "confirmed").await
+    }
+
     pub(crate) async fn closed(&mut self, closing: Closing) {
         let (booking_id, payment_id) = (self.booking_id, self.payment_id);
         self.say(&PaymentClosed { booking_id, payment_id, seq: 4, closing }).await;
@@ -134,6 +160,11 @@ impl<'a> Neighbour<'a> {
     }
 
     pub(crate) async fn prepared(&mut self) {
+        let asset = AssetId::parse("eth").unwrap();
+        self.prepared_for(AssetAmount { units: units(), decimals: 18, asset }).await;
+    }
+
+    pub(crate) async fn prepared_for(&mut self, amount: AssetAmount) {
         let (booking_id, payment_id) = (self.booking_id, self.payment_id);
         let instruction = self.world.sign(Instruction {
             booking_id,
@@ -141,11 +172,7 @@ impl<'a> Neighbour<'a> {
             chain: "eip155:31337".to_owned(),
             contract: None,
             address: "0x00000000000000000000000000000000000000aa".to_owned(),
-            amount: AssetAmount {
-                units: units(),
-                decimals: 18,
-                asset: AssetId::parse("eth").unwrap(),
-            },
+            amount,
             pay_by: Utc::now() + TimeDelta::minutes(20),
             confirmations: 3,
         });
@@ -153,8 +180,12 @@ impl<'a> Neighbour<'a> {
     }
 
     pub(crate) async fn settled(&mut self) {
+        self.settled_units(units()).await;
+    }
+
+    async fn settled_units(&mut self, received: Units) {
         let (booking_id, payment_id) = (self.booking_id, self.payment_id);
-        let (received, seen_at) = (units(), Utc::now());
+        let seen_at = Utc::now();
         self.say(&PaymentSeen {
             booking_id,
             payment_id,

@@ -1,10 +1,14 @@
-//! Trips of several legs at the gateway: who is on which.
+//! Trips of several legs at the gateway: who is on which, and one of them cancelled alone.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::world::{World, body};
+use crate::{
+    messages::dump,
+    neighbour::Neighbour,
+    world::{Answer, World, body},
+};
 
 fn person(given_name: &str) -> Value {
     json!({"given_name": given_name, "family_name": "Silva"})
@@ -77,4 +81,135 @@ async fn what_is_wrong_about_the_travellers_of_legs_is_said_at_once() {
     let three = json!([{"leg_id": first, "travellers": [person("A"), person("B"), person("C")]}]);
     assert_eq!(ask(three).await.0, StatusCode::CONFLICT);
     assert_eq!(world.count("booking").await, 0);
+}
+
+/// Row: A3
+/// Row: A9
+#[tokio::test(flavor = "multi_thread")]
+async fn legs_are_cancelled_one_by_one_each_once_and_the_last_with_the_booking() {
+    let world = World::new().await;
+    world.app.hear();
+    world.app.listening().await;
+    let quote = world.quote_of_legs("acct_1", 3).await;
+    let booking_id = world.book_quote("acct_1", &quote).await;
+    let mut neighbour = Neighbour::of(&world, booking_id).await;
+    let shown = neighbour.confirms_trip(&quote).await;
+    assert_eq!(shown["next_actions"], json!(["cancel", "cancel_leg"]));
+    let path = |n: usize, query: &str| {
+        let leg_id = quote.legs[n].leg_id;
+        format!("/v1/bookings/{booking_id}/legs/{leg_id}/cancellation{query}")
+    };
+    let whole = format!("/v1/bookings/{booking_id}/cancellation");
+    let ask = async |path: &str, body: &Value| world.post("acct_1", path, body).await;
+    let told = async |path: &str| {
+        let answer = ask(&format!("{path}?quote=true"), &json!({})).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        answer.json()
+    };
+    let refused = |answer: &Answer, code: &str, next: &Value| {
+        assert_eq!((answer.status, answer.code().as_str()), (StatusCode::CONFLICT, code));
+        assert_eq!(answer.json()["next_actions"], *next);
+    };
+    let before = dump(&world).await;
+
+    // What makes no sense, or is somebody else's, or was not agreed to, changes nothing.
+    let first = told(&path(0, "")).await;
+    assert_eq!(
+        (&first["fee"]["minor"], &first["deadline_basis"]),
+        (&json!("0"), &json!("arrival_day"))
+    );
+    let unagreed = ask(&path(0, ""), &json!({})).await;
+    assert_eq!((unagreed.code().as_str(), &unagreed.json()["quote"]), ("agreement_needed", &first));
+    let wrong = ask(&path(0, ""), &json!({"quote": 1, "fee": 0})).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let nobody = format!("/v1/bookings/{booking_id}/legs/{}/cancellation", Uuid::now_v7());
+    for stranger in
+        [ask(&nobody, &json!({})).await, world.post("acct_2", &path(0, ""), &json!({})).await]
+    {
+        assert_eq!(stranger.status, StatusCode::NOT_FOUND);
+    }
+    let stale = told(&whole).await;
+    assert_eq!(dump(&world).await, before);
+
+    // Two clicks at once: one is done.
+    let agreed = json!({"quote": first["quote"]});
+    let (there, body) = (path(0, ""), &agreed);
+    let both = tokio::join!(ask(&there, body), ask(&there, body));
+    let mut codes = [both.0.status, both.1.status];
+    codes.sort_unstable();
+    assert_eq!(codes, [StatusCode::ACCEPTED, StatusCode::CONFLICT]);
+    let next = json!(["cancel", "cancel_leg", "refund"]);
+    refused(&ask(&there, body).await, "not_allowed_now", &next);
+    let shown = world.get("acct_1", &format!("/v1/bookings/{booking_id}")).await.json();
+    assert_eq!(
+        (&shown["status"], &shown["payment"]["state"]),
+        (&json!("confirmed"), &json!("refund_due"))
+    );
+    assert_eq!(shown["legs"][0]["cancellation"]["back"]["minor"], "20000");
+    assert_eq!(shown["legs"][0]["cancellation"]["back_units"], first["refund"]["units"]);
+    assert_eq!(shown["payment"]["refunds"][0]["units"], first["refund"]["units"]);
+
+    // What the whole costs was told before, and is less by now.
+    let answer = ask(&whole, &json!({"quote": stale["quote"]})).await;
+    assert_eq!(answer.code(), "agreement_needed");
+    assert_eq!(answer.json()["quote"]["legs"].as_array().unwrap().len(), 2);
+    let second = told(&path(1, "")).await;
+    let answer = ask(&path(1, ""), &json!({"quote": second["quote"]})).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+    let last = ask(&path(2, ""), &json!({})).await;
+    refused(&last, "not_allowed_now", &json!(["cancel", "refund"]));
+    let rest = told(&whole).await;
+    let answer = ask(&whole, &json!({"quote": rest["quote"]})).await;
+    assert_eq!(answer.json()["status"], "cancelling", "{answer:?}");
+    refused(&ask(&path(2, ""), &json!({})).await, "not_allowed_now", &json!(["refund"]));
+    let mut conn = world.pool.acquire().await.unwrap();
+    assert!(booking::store::rebuild(&mut conn, booking_id).await.unwrap());
+}
+
+/// Row: L1
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_who_keeps_what_could_be_held_pays_for_that_alone() {
+    use contracts::messages::{LegState, RefusedWhy};
+    let world = World::new().await;
+    world.app.hear();
+    world.app.listening().await;
+    let quote = world.quote_of_legs("acct_1", 3).await;
+    let mut request = body(&quote);
+    request["on_refusal"] = json!("keep_some");
+    let wrong = world.book("acct_1", "k", &request).await;
+    assert_eq!(wrong.json()["errors"][0]["pointer"], "/on_refusal");
+    request["on_refusal"] = json!("keep_held");
+    let answer = world.book("acct_1", "k", &request).await.json();
+    let booking_id: Uuid = answer["booking_id"].as_str().unwrap().parse().unwrap();
+    let mut neighbour = Neighbour::of(&world, booking_id).await;
+    for n in [0, 2] {
+        let held = LegState::Held { reference: format!("R{n}"), until: None };
+        neighbour.leg_at(&quote, n, 1, held).await;
+    }
+    neighbour.leg_at(&quote, 1, 1, LegState::Refused { why: RefusedWhy::SoldOut }).await;
+    let path = format!("/v1/bookings/{booking_id}");
+    let shown = testkit::until("the price follows", || async {
+        let shown = world.get("acct_1", &path).await.json();
+        (shown["price"]["minor"] == "40000").then_some(shown)
+    })
+    .await;
+    assert_eq!((&shown["status"], &shown["on_refusal"]), (&json!("holding"), &json!("keep_held")));
+    assert_eq!(shown["legs"][1]["left_out_because"], "sold_out");
+    let mut two = quote.amount.clone();
+    two.units =
+        quote.rate.units_for(contracts::money::Money::new(40_000, quote.price.currency)).unwrap();
+    testkit::until("what is left is asked for", || async {
+        let asked: Option<String> = sqlx::query_scalar(
+            "select state->'payment'->'asked'->>'units' from booking where booking_id = $1",
+        )
+        .bind(booking_id)
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
+        (asked == Some(two.units.to_string())).then_some(())
+    })
+    .await;
+    neighbour.prepared_for(two.clone()).await;
+    let shown = crate::neighbour::reaches(&world, booking_id, "awaiting_payment").await;
+    assert_eq!(shown["payment"]["amount"], serde_json::to_value(&two).unwrap());
 }
