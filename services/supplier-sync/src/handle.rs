@@ -1,12 +1,11 @@
 //! The one door: messages, answers and timers all become commands or facts of a leg and go through
 //! here.
 
+mod noted;
+
 use std::{collections::BTreeMap, time::Instant};
 
-use chassis::{
-    metrics::{self, Counter},
-    trace::{self, TraceContext},
-};
+use chassis::trace::{self, TraceContext};
 use chrono::{DateTime, Utc};
 use contracts::{
     ids::{LegId, MessageId},
@@ -21,6 +20,7 @@ use supplier_sync_core::{
 use tracing::Span;
 use uuid::Uuid;
 
+use self::noted::Noted;
 use crate::{
     App, calls,
     consumers::Inbound,
@@ -57,11 +57,30 @@ pub(crate) struct Started {
     pub(crate) began: Instant,
 }
 
+/// What follows once a batch is committed, and not before: it may be taken back.
+pub(crate) enum Follow {
+    Call(Started),
+    /// A person, or a board, is to see this event.
+    Note(Noted),
+}
+
 /// What a batch came to.
 pub(crate) struct Fed {
     /// One answer for each input, in order.
     pub(crate) answers: Vec<Result<(), Refusal>>,
-    pub(crate) started: Vec<Started>,
+    pub(crate) follows: Vec<Follow>,
+}
+
+/// Does what follows of batches that are committed.
+pub(crate) fn committed(app: &App, follows: Vec<Follow>) {
+    let mut started = Vec::new();
+    for follow in follows {
+        match follow {
+            Follow::Call(call) => started.push(call),
+            Follow::Note(noted) => noted.tell(),
+        }
+    }
+    calls::begin(app, started);
 }
 
 /// Handles what messages bring.
@@ -77,55 +96,31 @@ impl Handler {
 
 impl Handles for Handler {
     type Inbound = Inbound;
-    type After = Started;
+    type After = Follow;
 
     async fn handle(
         &self,
         tx: &mut Tx,
         batch: Vec<Received<Inbound>>,
-    ) -> Result<Handled<Started>, StoreError> {
+    ) -> Result<Handled<Follow>, StoreError> {
         let Some(now) = batch.iter().map(|received| received.now).max() else {
-            return Ok(Handled {
-                outcomes: Vec::new(),
-                after: Vec::new(),
-            });
+            return Ok(Handled { outcomes: Vec::new(), after: Vec::new() });
         };
         let mut outcomes = vec![Outcome::Done; batch.len()];
         let mut works = Vec::with_capacity(batch.len());
         let mut callbacks = Vec::new();
         for (n, received) in batch.into_iter().enumerate() {
-            let Received {
-                envelope,
-                inbound,
-                span,
-                ..
-            } = received;
-            let cause = Cause {
-                source: "message",
-                id: Some(envelope.id.0),
-                span,
-            };
+            let Received { envelope, inbound, span, .. } = received;
+            let cause = Cause { source: "message", id: Some(envelope.id.0), span };
             match inbound {
                 Inbound::Leg(inbound) => {
                     let input = Input::Command(inbound.command);
-                    works.push((
-                        Some(n),
-                        Work {
-                            leg_id: inbound.leg_id,
-                            input,
-                            cause,
-                        },
-                    ));
+                    works.push((Some(n), Work { leg_id: inbound.leg_id, input, cause }));
                 }
                 Inbound::Callback(callback) => callbacks.push((callback, cause)),
             }
         }
-        works.extend(
-            hints(tx, callbacks)
-                .await?
-                .into_iter()
-                .map(|work| (None, work)),
-        );
+        works.extend(hints(tx, callbacks).await?.into_iter().map(|work| (None, work)));
         let (places, works): (Vec<_>, Vec<_>) = works.into_iter().unzip();
         let fed = feed(&self.app, tx, works, now).await?;
         for (place, answer) in places.into_iter().zip(fed.answers) {
@@ -134,10 +129,7 @@ impl Handles for Handler {
                 *outcome = Outcome::Failed(messaging::reject(refusal));
             }
         }
-        Ok(Handled {
-            outcomes,
-            after: fed.started,
-        })
+        Ok(Handled { outcomes, after: fed.follows })
     }
 
     async fn standing(
@@ -148,8 +140,8 @@ impl Handles for Handler {
         store::standing(conn, subject).await
     }
 
-    fn committed(&self, after: Vec<Started>) {
-        calls::begin(&self.app, after);
+    fn committed(&self, after: Vec<Follow>) {
+        committed(&self.app, after);
     }
 }
 
@@ -168,11 +160,7 @@ async fn hints(
     let mut unknown = Vec::new();
     for ((callback, cause), leg_id) in callbacks.into_iter().zip(legs) {
         match leg_id {
-            Some(leg_id) => works.push(Work {
-                leg_id,
-                input: hint(&callback),
-                cause,
-            }),
+            Some(leg_id) => works.push(Work { leg_id, input: hint(&callback), cause }),
             None => unknown.push(callback),
         }
     }
@@ -203,43 +191,29 @@ pub(crate) async fn feed(
     ids.sort_unstable();
     ids.dedup();
     let loaded = store::load_for_update(tx.conn(), &ids).await?;
-    let mut touched: BTreeMap<LegId, Touched> = loaded
-        .into_iter()
-        .map(|(leg, trace)| (leg.leg_id, Touched::of(leg, trace)))
-        .collect();
+    let mut touched: BTreeMap<LegId, Touched> =
+        loaded.into_iter().map(|(leg, trace)| (leg.leg_id, Touched::of(leg, trace))).collect();
     let mut answers = Vec::with_capacity(works.len());
     let mut follows = Follows::default();
-    for Work {
-        leg_id,
-        input,
-        cause,
-    } in works
-    {
+    for Work { leg_id, input, cause } in works {
         let leg = touched.entry(leg_id).or_default();
         let step = || leg.step(app, &input, &cause, now, &mut follows);
         answers.push(cause.span.in_scope(step));
     }
-    let (idle, changed): (Vec<_>, Vec<_>) = touched
-        .into_values()
-        .partition(|leg| leg.entries.is_empty());
-    let idle = idle
-        .iter()
-        .filter(|leg| leg.woken)
-        .filter_map(|leg| leg.state.as_deref());
+    let (idle, changed): (Vec<_>, Vec<_>) =
+        touched.into_values().partition(|leg| leg.entries.is_empty());
+    let idle = idle.iter().filter(|leg| leg.woken).filter_map(|leg| leg.state.as_deref());
     store::sleep_again(tx.conn(), &idle.collect::<Vec<_>>(), &app.rules).await?;
     let changed: Vec<Changed> = changed.into_iter().filter_map(Touched::changed).collect();
     store::save(tx.conn(), &changed, &app.rules).await?;
     tx.say_all(follows.said);
-    Ok(Fed {
-        answers,
-        started: follows.started,
-    })
+    Ok(Fed { answers, follows: follows.after })
 }
 
 #[derive(Default)]
 struct Follows {
     said: Vec<Outgoing>,
-    started: Vec<Started>,
+    after: Vec<Follow>,
 }
 
 /// A leg while a batch goes over it.
@@ -258,12 +232,7 @@ struct Touched {
 
 impl Touched {
     fn of(leg: Box<supplier_sync_core::Leg>, trace: Option<TraceContext>) -> Self {
-        Self {
-            version_before: leg.version,
-            state: Some(leg),
-            trace,
-            ..Self::default()
-        }
+        Self { version_before: leg.version, state: Some(leg), trace, ..Self::default() }
     }
 
     /// One input: what happened, folded in; what is to be said and done of it.
@@ -275,16 +244,14 @@ impl Touched {
         now: DateTime<Utc>,
         follows: &mut Follows,
     ) -> Result<(), Refusal> {
-        let Some(supplier) = supplier(&self.state, input) else {
-            return Ok(());
-        };
-        let Some(policy) = app.rules.get(&supplier) else {
-            return Ok(());
-        };
+        let Some(supplier) = supplier(&self.state, input) else { return Ok(()) };
+        let Some(policy) = app.rules.get(&supplier) else { return Ok(()) };
         self.woken |= matches!(input, Input::Fact(Fact::Due));
         let events = match input {
             Input::Command(command) => {
-                self.trace = trace::of(&cause.span).or_else(|| self.trace.take());
+                if matches!(command, Command::Want { .. }) {
+                    self.trace = trace::of(&cause.span).or_else(|| self.trace.take());
+                }
                 decide(&self.state, command, policy, now)?
             }
             Input::Fact(fact) => learn(&self.state, fact, policy, now),
@@ -299,48 +266,35 @@ impl Touched {
                 self.follow(&one, cause, follows);
                 let (source, cause_id) = (cause.source, cause.id);
                 let trace_id = trace_id.clone();
-                self.entries.push(Entry {
-                    recorded: one,
-                    source,
-                    cause_id,
-                    trace_id,
-                });
+                self.entries.push(Entry { recorded: one, source, cause_id, trace_id });
             }
         }
         Ok(())
     }
 
     fn follow(&self, recorded: &Recorded, cause: &Cause, follows: &mut Follows) {
-        let Some(leg) = self.state.as_deref() else {
-            return;
-        };
-        watch(leg, &recorded.event);
+        let Some(leg) = self.state.as_deref() else { return };
+        let note = Noted::of(leg, &recorded.event, &cause.span);
+        follows.after.extend(note.map(Follow::Note));
         for (n, effect) in (0_u64..).zip(effects(leg, recorded)) {
             match effect {
                 Effect::Tell(message) => {
                     let id = MessageId::caused_by(recorded.at, leg.leg_id.0, recorded.version, n);
                     follows.said.push(Outgoing::new(id, recorded.at, &message));
                 }
-                Effect::Call(call) => follows.started.push(Started {
-                    call,
-                    trace: trace::of(&cause.span),
-                    began: Instant::now(),
-                }),
+                Effect::Call(call) => {
+                    let (trace, began) = (trace::of(&cause.span), Instant::now());
+                    follows.after.push(Follow::Call(Started { call, trace, began }));
+                }
             }
         }
     }
 
     fn note_references(&mut self, event: &Event) {
-        if let Event::AttemptMade {
-            attempt,
-            client_reference,
-        } = event
-        {
+        if let Event::AttemptMade { attempt, client_reference } = event {
             self.attempts.push((client_reference.clone(), *attempt));
         }
-        let Event::Answered { outcome, .. } = event else {
-            return;
-        };
+        let Event::Answered { outcome, .. } = event else { return };
         let known = |reference: &str| {
             let leg = self.state.as_deref();
             leg.is_some_and(|leg| leg.reservations().any(|(_, known, _)| known == reference))
@@ -351,25 +305,9 @@ impl Touched {
     }
 
     fn changed(self) -> Option<Changed> {
-        let Self {
-            state,
-            version_before,
-            trace,
-            entries,
-            woken,
-            attempts,
-            references,
-        } = self;
+        let Self { state, version_before, trace, entries, woken, attempts, references } = self;
         let leg = state?;
-        Some(Changed {
-            leg,
-            version_before,
-            trace,
-            entries,
-            woken,
-            attempts,
-            references,
-        })
+        Some(Changed { leg, version_before, trace, entries, woken, attempts, references })
     }
 }
 
@@ -377,61 +315,7 @@ impl Touched {
 fn supplier(state: &State, input: &Input) -> Option<Supplier> {
     let ordered = match input {
         Input::Command(Command::Want { order, .. }) => Some(order.supplier),
-        Input::Fact(_) => None,
+        Input::Command(Command::Act(_)) | Input::Fact(_) => None,
     };
     state.as_deref().map(|leg| leg.order.supplier).or(ordered)
-}
-
-/// What a person, or a board, should see of an event.
-fn watch(leg: &supplier_sync_core::Leg, event: &Event) {
-    let supplier = leg.order.supplier.word();
-    match event {
-        Event::Mismatch { reference, .. } => {
-            metrics::add(
-                Counter::DriftCases,
-                &[("supplier", supplier), ("kind", "mismatch")],
-                1,
-            );
-            tracing::warn!(
-                booking.id = %leg.booking_id, leg.id = %leg.leg_id, supplier, reference,
-                "a reservation has other dates or a higher price than was ordered"
-            );
-        }
-        Event::AttemptProvenDead { attempt, .. } => tracing::info!(
-            booking.id = %leg.booking_id, leg.id = %leg.leg_id, supplier, attempt,
-            "an attempt is proven dead"
-        ),
-        Event::GaveUp { attempt } => tracing::warn!(
-            booking.id = %leg.booking_id, leg.id = %leg.leg_id, supplier, attempt,
-            "an attempt could not be sent for too long and is given up"
-        ),
-        Event::InvariantBroken { what } => tracing::error!(
-            booking.id = %leg.booking_id, leg.id = %leg.leg_id, supplier, what,
-            "a rule of the leg was found broken"
-        ),
-        Event::Told {
-            undo_failing: Some(failing),
-            ..
-        } => {
-            let labels = [("supplier", supplier), ("kind", "undo_failing")];
-            metrics::add(Counter::DriftCases, &labels, 1);
-            tracing::warn!(
-                booking.id = %leg.booking_id, leg.id = %leg.leg_id, supplier,
-                tries = failing.attempts, why = ?failing.why,
-                "a reservation that is not wanted could not be given back so far"
-            );
-        }
-        Event::LookAsked { attempt, by } => tracing::info!(
-            booking.id = %leg.booking_id, leg.id = %leg.leg_id, supplier, attempt, by,
-            "a member of staff asked for a look-up"
-        ),
-        Event::Wanted { .. }
-        | Event::AttemptMade { .. }
-        | Event::Began { .. }
-        | Event::Answered { .. }
-        | Event::LeaseRanOut { .. }
-        | Event::Hinted { .. }
-        | Event::Agreed { .. }
-        | Event::Told { .. } => {}
-    }
 }

@@ -1,5 +1,6 @@
 //! What other services ask while they work: searches and price checks, and what support asks.
 
+mod repairs;
 mod support;
 mod timeline;
 
@@ -42,6 +43,8 @@ pub fn router(app: App) -> Router {
         .route("/internal/find", get(support::find))
         .route("/internal/bookings/{booking}/references", get(support::references))
         .route("/internal/legs/{leg}/look-up", post(support::look_up))
+        .route("/internal/bookings/{booking}/legs", get(repairs::legs))
+        .route("/internal/legs/{leg}/acts", post(repairs::act))
         .merge(app.messaging.routes());
     guarded(internal, app.services.clone()).with_state(app)
 }

@@ -13,8 +13,8 @@ use supplier_sync_core::Fact;
 use uuid::Uuid;
 
 use crate::{
-    App, calls,
-    handle::{Cause, Input, Work, feed},
+    App,
+    handle::{self, Cause, Input, Work, feed},
     store,
 };
 
@@ -109,7 +109,7 @@ async fn wake_some(app: &App, only: Option<LegId>) -> Result<Step, StoreError> {
     });
     let fed = feed(app, &mut tx, works.collect(), now).await?;
     tx.commit().await?;
-    calls::begin(app, fed.started);
+    handle::committed(app, fed.follows);
     Ok(Step::Did(count))
 }
 
@@ -167,7 +167,7 @@ async fn join_some(app: &App, only: Option<Uuid>) -> Result<Step, StoreError> {
     let fed = feed(app, &mut tx, works.collect(), now).await?;
     store::join(tx.conn(), &ids).await?;
     tx.commit().await?;
-    calls::begin(app, fed.started);
+    handle::committed(app, fed.follows);
     Ok(Step::Did(ids.len()))
 }
 

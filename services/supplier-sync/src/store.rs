@@ -12,16 +12,14 @@ pub(crate) use leg::{
     Changed, Entry, claim_due, due, load_for_update, now, put_off, save, sleep_again,
 };
 pub(crate) use standing::standing;
-pub(crate) use support::{Exchanged, Told, exchanges_of, find, journal_of, references_of};
+pub(crate) use support::{
+    Exchanged, Told, exchanges_of, find, journal_of, legs_of_booking, references_of,
+};
 
 fn corrupt(
     table: &'static str,
     id: &impl ToString,
     source: impl std::error::Error + Send + Sync + 'static,
 ) -> messaging::StoreError {
-    messaging::StoreError::Corrupt {
-        table,
-        id: id.to_string(),
-        source: Box::new(source),
-    }
+    messaging::StoreError::Corrupt { table, id: id.to_string(), source: Box::new(source) }
 }

@@ -2,6 +2,7 @@
 
 use contracts::{
     ids::{BookingId, LegId},
+    internal::LegAct,
     messages::WantedLeg,
     offer::LegOrder,
 };
@@ -17,13 +18,35 @@ pub enum Command {
         wanted: WantedLeg,
         order: Box<LegOrder>,
     },
+    /// A member of staff repairs it.
+    Act(Act),
+}
+
+/// Something that a member of staff does about a leg.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Act {
+    /// Who.
+    pub by: String,
+    pub why: String,
+    /// What the supplier said, where the act asserts something of it.
+    pub evidence: Option<String>,
+    pub act: LegAct,
 }
 
 /// Why a command is not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error("the leg belongs to another booking")]
     OtherBooking,
     #[error("the leg is at another supplier")]
     OtherSupplier,
+    #[error("nobody ever wished for the leg")]
+    Unknown,
+    #[error("not safe as things stand")]
+    NotSafe {
+        /// What is.
+        safe: Vec<LegAct>,
+    },
+    #[error("needs evidence from the supplier")]
+    EvidenceNeeded,
 }

@@ -8,21 +8,30 @@ use crate::{
     event::Event,
     next::settle_down,
     policy::Policy,
+    repair::repair,
     state::{Leg, State},
 };
 
 /// Decides about `command`. A wish that is not newer than the one taken gives nothing.
 ///
 /// # Errors
-/// When the leg is another booking's, or at another supplier.
+/// When the leg is another booking's or at another supplier, or an act is not safe.
 pub fn decide(
     state: &State,
     command: &Command,
     policy: &Policy,
     now: DateTime<Utc>,
 ) -> Result<Vec<Event>, Refusal> {
-    let Command::Want { booking_id, leg_id, version, wanted, order } = command;
     let known = state.as_deref();
+    let (booking_id, leg_id, version, wanted, order) = match command {
+        Command::Want { booking_id, leg_id, version, wanted, order } => {
+            (booking_id, leg_id, version, wanted, order)
+        }
+        Command::Act(act) => {
+            let events = repair(known.ok_or(Refusal::Unknown)?, act, policy, now)?;
+            return Ok(settle_down(state, events, policy, now));
+        }
+    };
     if known.is_some_and(|leg| leg.booking_id != *booking_id) {
         return Err(Refusal::OtherBooking);
     }

@@ -76,6 +76,9 @@ pub fn effects(leg: &Leg, recorded: &Recorded) -> Vec<Effect> {
         | Event::LeaseRanOut { .. }
         | Event::Hinted { .. }
         | Event::LookAsked { .. }
+        | Event::Adopted { .. }
+        | Event::CancelAsked { .. }
+        | Event::DeclaredAbsent { .. }
         | Event::AttemptProvenDead { .. }
         | Event::GaveUp { .. }
         | Event::Mismatch { .. }

@@ -67,7 +67,27 @@ pub enum Event {
         claim: Option<CallbackClaim>,
     },
     /// A member of staff wants an attempt looked up now.
-    LookAsked { attempt: u32, by: String },
+    LookAsked {
+        attempt: u32,
+        by: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
+    /// A member of staff took a reservation as the newest read shows it, though it is dearer than
+    /// ordered.
+    Adopted { attempt: u32, reference: String, by: String, why: String },
+    /// A member of staff wants a reservation given back now.
+    CancelAsked { attempt: u32, reference: String, by: String, why: String },
+    /// A member of staff said, on evidence from the supplier, that nothing of an attempt exists, or
+    /// that a reservation is gone. An answer that shows otherwise counts more.
+    DeclaredAbsent {
+        attempt: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<String>,
+        by: String,
+        why: String,
+        evidence: String,
+    },
     /// Proof that nothing of an attempt exists: not found twice, the later time after everything
     /// that was sent could have ended and shown.
     AttemptProvenDead {

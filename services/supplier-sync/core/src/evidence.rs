@@ -180,6 +180,16 @@ pub struct Reservation {
     /// What first showed it as it stands.
     #[serde(default)]
     pub shown: Option<Shown>,
+    /// What a member of staff took it with, although it is not as ordered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<Content>,
+    /// Whether a member of staff wants it given back, whatever it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub discarded: bool,
+    /// A member of staff said that it is gone: only an exchange with a higher number shows
+    /// otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared_gone_after: Option<u32>,
 }
 
 /// Tries that surely did not leave this machine.
@@ -239,7 +249,50 @@ impl Reservation {
             not_sent: None,
             undo: None,
             shown: None,
+            adopted: None,
+            discarded: false,
+            declared_gone_after: None,
         }
+    }
+
+    /// Takes it as the newest read shows it.
+    pub(crate) fn adopt(&mut self) {
+        self.adopted = self.content;
+        self.discarded = false;
+    }
+
+    /// Gives it up; the next try to give it back is not waited for.
+    pub(crate) fn discard(&mut self) {
+        self.discarded = true;
+        self.adopted = None;
+        if let Some(undo) = &mut self.undo {
+            undo.last_at = None;
+        }
+    }
+
+    /// Whether a member of staff took it as it is, and it is so still, or better.
+    #[must_use]
+    pub fn is_adopted(&self) -> bool {
+        self.adopted.zip(self.content).is_some_and(|(taken, now)| {
+            let days = |content: Content| (content.check_in, content.check_out);
+            let dearer = now.price.zip(taken.price).is_some_and(|(now, taken)| {
+                now.currency != taken.currency || now.minor > taken.minor
+            });
+            days(now) == days(taken) && !dearer
+        })
+    }
+
+    /// Whether a member of staff said that it is gone, and no read since shows it.
+    #[must_use]
+    pub fn is_declared_gone(&self) -> bool {
+        self.declared_gone_after.is_some_and(|newest| self.read_exchange <= newest)
+    }
+
+    /// Whether the newest look-up, asked when whatever was sent must have shown, did not show it.
+    #[must_use]
+    pub fn is_missing_past(&self, window: TimeDelta) -> bool {
+        let ended = self.open.map_or(self.first_seen_at, |open| open.ended_at());
+        self.missing.is_some_and(|missing| missing.last_asked_at >= ended + window)
     }
 
     /// Joins what an answer showed.
@@ -387,7 +440,7 @@ impl Reservation {
     /// Whether it counts as there: not said gone, and not missing for so long that it lapsed.
     #[must_use]
     pub fn is_live(&self, policy: &Policy) -> bool {
-        !self.is_said_gone() && !self.is_missing_for_good(policy)
+        !self.is_said_gone() && !self.is_declared_gone() && !self.is_missing_for_good(policy)
     }
 
     /// Not shown twice, the later time well after whatever was sent could have ended and shown.
@@ -407,7 +460,10 @@ impl Reservation {
     pub fn why_gone(&self, policy: &Policy) -> Option<GoneWhy> {
         match self.stage {
             Stage::Gone { why } => Some(why),
-            Stage::Listed | Stage::Held | Stage::Confirmed if self.is_missing_for_good(policy) => {
+            Stage::Confirmed if self.is_declared_gone() && !self.cancel_sent => {
+                Some(GoneWhy::CancelledBySupplier)
+            }
+            Stage::Listed | Stage::Held | Stage::Confirmed if !self.is_live(policy) => {
                 Some(if self.cancel_sent { GoneWhy::Released } else { GoneWhy::Lapsed })
             }
             Stage::Listed | Stage::Held | Stage::Confirmed => None,
@@ -471,6 +527,12 @@ impl Open {
 }
 
 impl Content {
+    /// Whether it is for the days that were ordered.
+    #[must_use]
+    pub fn has_days_of(&self, order: &LegOrder) -> bool {
+        self.check_in == Some(order.check_in) && self.check_out == Some(order.check_out)
+    }
+
     /// Whether it is another stay than was ordered, or a dearer one.
     #[must_use]
     pub fn differs_from(&self, order: &LegOrder) -> bool {

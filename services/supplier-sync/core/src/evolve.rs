@@ -82,8 +82,19 @@ fn apply(leg: &mut Leg, event: &Event, at: DateTime<Utc>) {
             let asked = Asked { at, after_exchange: leg.exchanges };
             change(leg, *attempt, |attempt| attempt.asked = Some(asked));
         }
-        Event::AttemptProvenDead { attempt, .. } => {
+        Event::AttemptProvenDead { attempt, .. }
+        | Event::DeclaredAbsent { attempt, reference: None, .. } => {
             change(leg, *attempt, |attempt| attempt.proven_dead = true);
+        }
+        Event::Adopted { attempt, reference, .. } => {
+            repaired(leg, *attempt, reference, Reservation::adopt);
+        }
+        Event::CancelAsked { attempt, reference, .. } => {
+            repaired(leg, *attempt, reference, Reservation::discard);
+        }
+        Event::DeclaredAbsent { attempt, reference: Some(reference), .. } => {
+            let newest = leg.exchanges;
+            repaired(leg, *attempt, reference, |one| one.declared_gone_after = Some(newest));
         }
         Event::GaveUp { attempt } => change(leg, *attempt, |attempt| attempt.gave_up = true),
         Event::Mismatch { reference, .. } => mismatch(leg, reference, true),
@@ -101,6 +112,14 @@ fn change(leg: &mut Leg, number: u32, with: impl FnOnce(&mut Attempt)) {
     if let Some(attempt) = leg.attempts.iter_mut().find(|attempt| attempt.number == number) {
         with(attempt);
     }
+}
+
+fn repaired(leg: &mut Leg, number: u32, reference: &str, with: impl FnOnce(&mut Reservation)) {
+    change(leg, number, |attempt| {
+        if let Some(reservation) = attempt.reservations.get_mut(reference) {
+            with(reservation);
+        }
+    });
 }
 
 fn mismatch(leg: &mut Leg, reference: &str, recorded: bool) {

@@ -35,8 +35,11 @@ fn join(leg: &Leg, fact: &Fact) -> Vec<Event> {
         }
         Fact::LookAsked { by } => {
             let sent = leg.attempts.iter().filter(|attempt| leg.may_have_sent(attempt));
-            let event =
-                |attempt: &Attempt| Event::LookAsked { attempt: attempt.number, by: by.clone() };
+            let event = |attempt: &Attempt| Event::LookAsked {
+                attempt: attempt.number,
+                by: by.clone(),
+                why: None,
+            };
             sent.map(event).collect()
         }
         Fact::Due => Vec::new(),

@@ -15,11 +15,12 @@ mod learn;
 mod next;
 mod policy;
 pub mod predicates;
+mod repair;
 mod state;
 mod translate;
 mod truth;
 
-pub use command::{Command, Refusal};
+pub use command::{Act, Command, Refusal};
 pub use decide::decide;
 pub use effects::{Call, Effect, effects};
 pub use event::{Event, Outcome, Recorded, Seen, SeenStage};
@@ -29,6 +30,7 @@ pub use fact::Fact;
 pub use ladder::wake_at;
 pub use learn::learn;
 pub use policy::Policy;
+pub use repair::safe_acts;
 pub use state::{Attempt, Doing, Exchange, Leg, LookUpWhy, State, Told};
 pub use translate::Inbound;
 

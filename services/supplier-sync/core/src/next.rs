@@ -149,7 +149,9 @@ pub(crate) fn sending<'a>(leg: &'a Leg, policy: &Policy) -> Option<Sending<'a>> 
     if leg.wanted == WantedLeg::Released {
         return undo(leg, policy);
     }
-    let Some(chosen) = leg.chosen(policy) else { return reserve(leg) };
+    let Some(chosen) = leg.chosen(policy) else {
+        return reserve(leg).or_else(|| undo(leg, policy));
+    };
     let (_, reference, reservation) = chosen;
     let buyable = reservation.stage == Stage::Held
         && (reservation.content.is_some() || mutant("bought_unread"))

@@ -77,9 +77,14 @@ fn no_blind_retry(journal: &[Recorded], made: &Recorded, policy: &Policy) -> Opt
     let Event::AttemptMade { attempt, .. } = made.event else { return None };
     let before = attempt.checked_sub(1).filter(|before| *before > 0)?;
     let past: Vec<&Recorded> = journal.iter().filter(|r| r.version < made.version).collect();
+    let declared = |r: &&Recorded| matches!(r.event, Event::DeclaredAbsent { attempt, reference: None, .. } if attempt == before);
+    let declared = past.iter().copied().find(declared).map(|r| r.at);
     let sends = exchanges(&past, before, |doing| matches!(doing, Doing::Reserve { .. }));
     let looks = exchanges(&past, before, |doing| !doing.mutates());
     let sent_until = sends.iter().filter_map(|send| send.left_until()).max()?;
+    if declared.is_some_and(|at| at >= sent_until + policy.window()) {
+        return None;
+    }
     let found_nothing = looks.iter().filter(|look| look.outcome == Some(&Outcome::NotFound));
     let mut asked: Vec<DateTime<Utc>> = found_nothing.map(|look| look.began_at).collect();
     asked.sort();
@@ -98,7 +103,8 @@ fn told_is_true(leg: &Leg, recorded: &Recorded) -> Option<String> {
     let Some((_, _, reservation)) = all.find(|(_, known, _)| known == reference) else {
         return Some(format!("told of {reference}, which nobody has seen"));
     };
-    let odd = reservation.content.is_some_and(|content| content.differs_from(&leg.order));
+    let odd = reservation.content.is_some_and(|content| content.differs_from(&leg.order))
+        && !reservation.is_adopted();
     let bought = reservation.stage == Stage::Confirmed;
     (!bought || (odd && reservation.odd_reads >= 2))
         .then(|| format!("told that {reference} is bought, and it is not, or not as ordered"))

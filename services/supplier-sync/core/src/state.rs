@@ -245,7 +245,8 @@ impl Leg {
     #[must_use]
     pub fn chosen(&self, policy: &Policy) -> Option<(u32, &str, &Reservation)> {
         let told = self.told_reference();
-        self.live(policy).max_by(|a, b| {
+        let kept = self.live(policy).filter(|(_, _, reservation)| !reservation.discarded);
+        kept.max_by(|a, b| {
             let key = |(number, reference, reservation): &(u32, &str, &Reservation)| {
                 let agrees = !self.is_mismatched(reference, reservation);
                 (agrees, told == Some(*reference), *number, reservation.stage)
@@ -272,7 +273,7 @@ impl Leg {
     #[must_use]
     pub fn is_mismatched(&self, reference: &str, reservation: &Reservation) -> bool {
         let needed = if self.is_told_confirmed(reference) { 2 } else { 1 };
-        reservation.odd_reads >= needed && !mutant("mismatch_ignored")
+        reservation.odd_reads >= needed && !reservation.is_adopted() && !mutant("mismatch_ignored")
     }
 
     /// Since when something that was sent is unresolved; while it is, only look-ups go out.

@@ -35,8 +35,24 @@ struct Waiting {
 /// The right to have one call in flight. What buys (confirms and reserves) needs a second one, so
 /// that however many of them hang, cancels and look-ups have places of their own.
 struct Permits {
-    _any: OwnedSemaphorePermit,
-    _buying: Option<OwnedSemaphorePermit>,
+    any: OwnedSemaphorePermit,
+    buying: Option<OwnedSemaphorePermit>,
+}
+
+/// The place of a call in flight. However the call ends, also by a panic, its permits come back and
+/// whoever waits for them is told.
+struct Place<'a> {
+    lanes: &'a Lanes,
+    permits: Option<Permits>,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if let Some(Permits { any, buying }) = self.permits.take() {
+            drop((any, buying));
+        }
+        self.lanes.changed.notify_one();
+    }
 }
 
 impl Lanes {
@@ -124,7 +140,7 @@ async fn take(app: &App, supplier: Supplier) {
     loop {
         let Ok(permit) = Arc::clone(&any).acquire_owned().await else { return };
         let (started, second) = lanes.next(&buying).await;
-        let permits = Permits { _any: permit, _buying: second };
+        let permits = Permits { any: permit, buying: second };
         perform(app, supplier, started, permits);
     }
 }
@@ -134,12 +150,79 @@ fn perform(app: &App, supplier: Supplier, started: Started, permits: Permits) {
     let span = exchange::span(&started);
     // The call belongs to the trace of its intent, not to the loop that takes it off a lane.
     let work = async move {
+        let Some(lanes) = app.calls.lanes.get(&supplier) else { return };
+        let _place = Place { lanes, permits: Some(permits) };
         let answered = exchange::make(&app, started).await;
         super::answered(&app, answered);
-        drop(permits);
-        if let Some(lanes) = app.calls.lanes.get(&supplier) {
-            lanes.changed.notify_one();
-        }
     };
     task_of.tasks.spawn_short("supplier call", work.instrument(span));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{panic::AssertUnwindSafe, time::Instant};
+
+    use chrono::{DateTime, NaiveDate};
+    use contracts::{
+        ids::{BookingId, LegId},
+        money::{Currency, Money},
+        offer::{LegOrder, Occupancy, Terms},
+    };
+    use futures::FutureExt as _;
+    use supplier_sync_core::Call;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn confirm() -> Started {
+        let day = NaiveDate::from_ymd_opt(2027, 3, 14).unwrap();
+        let order = LegOrder {
+            supplier: Supplier::Rapid,
+            book_key: "key".to_owned(),
+            property_id: "p1".to_owned(),
+            check_in: day,
+            check_out: day.succ_opt().unwrap(),
+            occupancy: Occupancy { adults: 2, children: vec![] },
+            price: Money::new(20_000, Currency::Eur),
+            terms: Terms { refundable: true, cancel_steps: vec![], holdable: true },
+            product: contracts::offer::Product::Stay,
+        };
+        let call = Box::new(Call {
+            leg_id: LegId(Uuid::from_u128(1)),
+            booking_id: BookingId(Uuid::from_u128(2)),
+            supplier: Supplier::Rapid,
+            exchange: 1,
+            attempt: 1,
+            doing: Doing::Confirm,
+            client_reference: "ours".to_owned(),
+            reference: None,
+            handle: None,
+            order: Box::new(order),
+            began_at: DateTime::UNIX_EPOCH,
+            lease_until: DateTime::UNIX_EPOCH,
+        });
+        Started { call, trace: None, began: Instant::now() }
+    }
+
+    #[tokio::test]
+    async fn a_call_that_panics_makes_room_for_the_next_at_once() {
+        let (any, buying) = (Arc::new(Semaphore::new(2)), Arc::new(Semaphore::new(1)));
+        let lanes = Arc::new(Lanes::default());
+        let permits = Permits {
+            any: Arc::clone(&any).try_acquire_owned().unwrap(),
+            buying: Some(Arc::clone(&buying).try_acquire_owned().unwrap()),
+        };
+        assert!(lanes.push(confirm()).is_ok());
+        let mut next = std::pin::pin!(lanes.next(&buying));
+        // Woken by the push, it finds no second permit, and waits.
+        assert!(next.as_mut().now_or_never().is_none());
+        assert!(next.as_mut().now_or_never().is_none());
+        let flight = async {
+            let _place = Place { lanes: &lanes, permits: Some(permits) };
+            panic!("as a driver might");
+        };
+        assert!(AssertUnwindSafe(flight).catch_unwind().await.is_err());
+        assert!(next.now_or_never().is_some());
+        assert_eq!(any.available_permits(), 2);
+    }
 }

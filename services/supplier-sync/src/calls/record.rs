@@ -12,10 +12,9 @@ use messaging::{StoreError, StoreTrouble};
 use supplier_sync_core::Fact;
 use tokio::sync::mpsc;
 
-use super::begin;
 use crate::{
     App,
-    handle::{Cause, Input, Work, feed},
+    handle::{self, Cause, Input, Work, feed},
     store,
 };
 
@@ -148,7 +147,7 @@ async fn once(app: &App, batch: &[Answered]) -> Result<(), StoreError> {
     let fed = feed(app, &mut tx, works.collect(), now).await?;
     store::journal(tx.conn(), batch.iter().map(|answered| &answered.row)).await?;
     tx.commit().await?;
-    begin(app, fed.started);
+    handle::committed(app, fed.follows);
     Ok(())
 }
 

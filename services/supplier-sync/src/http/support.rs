@@ -16,17 +16,17 @@ use supplier_sync_core::Fact;
 
 use super::timeline::entries;
 use crate::{
-    App, ROLE, calls,
-    handle::{Cause, Input, Work, feed},
+    App, ROLE,
+    handle::{self, Cause, Input, Work, feed},
     store,
 };
 
 /// The most that one answer tells.
 const ENTRIES_MAX: usize = 1_000;
 /// No name of a member of staff is longer.
-const STAFF_MAX: usize = 200;
+pub(super) const STAFF_MAX: usize = 200;
 /// How often a request is tried again after somebody else changed the leg first.
-const CONFLICTS_MAX: usize = 5;
+pub(super) const CONFLICTS_MAX: usize = 5;
 
 pub(super) async fn timeline(
     State(app): State<App>,
@@ -100,15 +100,15 @@ async fn ask(app: &App, leg_id: LegId, staff: &str) -> Result<Option<u32>, Store
     let input = Input::Fact(Fact::LookAsked { by: staff.to_owned() });
     let fed = feed(app, &mut tx, vec![Work { leg_id, input, cause }], now).await?;
     tx.commit().await?;
-    calls::begin(app, fed.started);
+    handle::committed(app, fed.follows);
     Ok(Some(u32::try_from(sent).unwrap_or(u32::MAX)))
 }
 
-async fn connection(app: &App) -> Result<PoolConnection<Postgres>, ApiError> {
+pub(super) async fn connection(app: &App) -> Result<PoolConnection<Postgres>, ApiError> {
     let taken = app.messaging.pool().acquire().await;
     taken.map_err(|error| failed(&database("taking a connection")(error)))
 }
 
-fn failed(error: &StoreError) -> ApiError {
+pub(super) fn failed(error: &StoreError) -> ApiError {
     ApiError::internal(error)
 }

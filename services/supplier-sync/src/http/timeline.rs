@@ -81,14 +81,45 @@ fn event(told: &Told, ended: &impl Fn(Uuid, u32) -> bool) -> Option<TimelineEntr
             detail: vec![("attempt", json!(attempt)), ("callback_id", json!(callback_id))],
             ..Line::new(TimelineKind::Callback, format!("a callback says: {}", claimed(claim)))
         },
-        Event::LookAsked { attempt, by } => Line {
-            actor: Some(format!("staff:{by}")),
-            detail: vec![("attempt", json!(attempt))],
-            ..Line::new(TimelineKind::Act, "asked for a look-up")
-        },
+        Event::LookAsked { .. }
+        | Event::Adopted { .. }
+        | Event::CancelAsked { .. }
+        | Event::DeclaredAbsent { .. } => act(event)?,
         other => state(other)?,
     };
     Some(line(told, found))
+}
+
+/// What a member of staff did.
+fn act(event: Event) -> Option<Line> {
+    let line = |what: &str, by: String, detail| Line {
+        actor: Some(format!("staff:{by}")),
+        detail,
+        ..Line::new(TimelineKind::Act, what)
+    };
+    Some(match event {
+        Event::LookAsked { attempt, by, why } => {
+            let detail = vec![("attempt", json!(attempt)), ("why", json!(why))];
+            line("asked for a look-up", by, detail)
+        }
+        Event::Adopted { attempt, reference, by, why } => Line {
+            reference: Some(reference),
+            ..line("took it as it is", by, vec![("attempt", json!(attempt)), ("why", json!(why))])
+        },
+        Event::CancelAsked { attempt, reference, by, why } => Line {
+            reference: Some(reference),
+            ..line("gave it back", by, vec![("attempt", json!(attempt)), ("why", json!(why))])
+        },
+        Event::DeclaredAbsent { attempt, reference, by, why, evidence } => {
+            let detail = vec![
+                ("attempt", json!(attempt)),
+                ("why", json!(why)),
+                ("evidence", json!(evidence)),
+            ];
+            Line { reference, ..line("declared it absent, on evidence", by, detail) }
+        }
+        _ => return None,
+    })
 }
 
 /// What changed in what we know or want.
@@ -137,7 +168,10 @@ fn state(event: Event) -> Option<Line> {
         | Event::Answered { .. }
         | Event::LeaseRanOut { .. }
         | Event::Hinted { .. }
-        | Event::LookAsked { .. } => return None,
+        | Event::LookAsked { .. }
+        | Event::Adopted { .. }
+        | Event::CancelAsked { .. }
+        | Event::DeclaredAbsent { .. } => return None,
     })
 }
 

@@ -8,7 +8,10 @@ use contracts::{
 };
 use messaging::{StoreError, database};
 use sqlx::PgConnection;
+use supplier_sync_core::Leg;
 use uuid::Uuid;
+
+use super::corrupt;
 
 /// As much as one answer tells.
 const ENTRIES_MAX: i64 = 1_000;
@@ -99,6 +102,23 @@ pub(crate) async fn find(conn: &mut PgConnection, key: &str) -> Result<Vec<Found
     .await
     .map_err(database("finding a booking"))?;
     Ok(rows.into_iter().map(|(id, by)| Found { booking_id: BookingId(id), by }).collect())
+}
+
+/// The legs of a booking, in the order of their ids.
+pub(crate) async fn legs_of_booking(
+    conn: &mut PgConnection,
+    booking_id: BookingId,
+) -> Result<Vec<Leg>, StoreError> {
+    let rows: Vec<(Uuid, String)> =
+        sqlx::query_as("select leg_id, state::text from leg where booking_id = $1 order by leg_id")
+            .bind(booking_id.0)
+            .fetch_all(conn)
+            .await
+            .map_err(database("reading the legs of a booking"))?;
+    let leg = |(id, state): (Uuid, String)| {
+        serde_json::from_str(&state).map_err(|error| corrupt("leg", &id, error))
+    };
+    rows.into_iter().map(leg).collect()
 }
 
 /// Under which references suppliers know a booking.

@@ -15,6 +15,7 @@ mod callbacks;
 mod crashes;
 mod legs;
 mod preview;
+mod repairs;
 mod shop;
 mod support;
 mod undo;

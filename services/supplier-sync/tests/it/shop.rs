@@ -65,6 +65,23 @@ async fn a_search_that_nobody_waits_for_any_more_ends_and_leaves_nothing_behind(
     assert_eq!(world.asked("search").await, 2);
 }
 
+/// Row: D6
+#[tokio::test]
+async fn whoever_waited_in_vain_for_anothers_answer_asks_no_supplier_of_its_own() {
+    let mut world = World::new().await;
+    world.policy.search.deadline = Duration::from_millis(300);
+    let app = world.start().await;
+    let client = redis::Client::open(world.redis.url()).unwrap();
+    let mut redis = client.get_multiplexed_async_connection().await.unwrap();
+    // Another process leads, and takes its time.
+    let lead = format!("searching:{}", search_digest(&World::search()));
+    let _: () = redis.set_ex(&lead, 1, 60).await.unwrap();
+    let found = world.offers(&app).await;
+    assert!(found.offers.is_empty());
+    assert_eq!(found.suppliers[0].state, Freshness::Unavailable);
+    assert_eq!(world.asked("search").await, 0);
+}
+
 #[tokio::test]
 async fn a_supplier_that_does_not_answer_leaves_the_old_offers_marked_stale() {
     let mut world = World::new().await;

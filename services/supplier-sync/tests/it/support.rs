@@ -149,6 +149,7 @@ async fn only_services_may_ask_for_support() {
         format!("/internal/timeline/{id}"),
         "/internal/find?key=x".to_owned(),
         format!("/internal/bookings/{id}/references"),
+        format!("/internal/bookings/{id}/legs"),
     ] {
         let (status, _) = world.get(&app, &path, &customer).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");

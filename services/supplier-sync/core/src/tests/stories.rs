@@ -42,7 +42,12 @@ fn line(event: &Event) -> String {
         Event::Hinted { attempt, claim: Some(claim), .. } => {
             format!("callback for attempt {attempt}: {claim:?}")
         }
-        Event::LookAsked { attempt, by } => format!("{by} asks for attempt {attempt}"),
+        Event::LookAsked { attempt, by, .. } => format!("{by} asks for attempt {attempt}"),
+        Event::Adopted { reference, by, .. } => format!("{by} takes {reference}"),
+        Event::CancelAsked { reference, by, .. } => format!("{by} gives {reference} back"),
+        Event::DeclaredAbsent { attempt, reference, by, .. } => {
+            format!("{by} declares {attempt} {reference:?} absent")
+        }
         Event::AttemptProvenDead { attempt, .. } => format!("attempt {attempt} proven dead"),
         Event::GaveUp { attempt } => format!("attempt {attempt} given up"),
         Event::Mismatch { reference, .. } => format!("MISMATCH of {reference}"),

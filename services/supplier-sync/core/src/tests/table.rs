@@ -105,6 +105,9 @@ fn follows(world: &World, before: usize) -> String {
             | Event::LeaseRanOut { .. }
             | Event::Hinted { .. }
             | Event::LookAsked { .. }
+            | Event::Adopted { .. }
+            | Event::CancelAsked { .. }
+            | Event::DeclaredAbsent { .. }
             | Event::AttemptProvenDead { .. }
             | Event::GaveUp { .. }
             | Event::Agreed { .. } => {}
