@@ -15,6 +15,7 @@ mod people;
 mod qr;
 mod quotes;
 mod refund;
+mod review;
 mod search;
 mod support;
 mod views;
@@ -83,6 +84,7 @@ pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
         .route("/internal/bookings/{id}/travellers", get(people::tell))
         .route("/internal/bookings/{id}/export", get(export::export))
         .route("/internal/timeline/{booking}", get(support::timeline))
+        .route("/internal/bookings/{id}/review", get(review::show).post(review::act))
         .route("/internal/find", get(support::find))
         .merge(app.messaging.routes());
     Ok(guarded(customers, verifier("holdfast")?)
@@ -182,6 +184,12 @@ pub(crate) fn refused(refusal: &Refusal) -> ApiError {
         }
         Refusal::QuoteBroken => {
             ApiError::conflict("quote_broken", "the quote cannot be booked; ask for a new one")
+        }
+        Refusal::NotInReview => {
+            ApiError::conflict("not_in_review", "the booking waits for nobody")
+        }
+        Refusal::TakenBy { name } => {
+            ApiError::conflict("taken", "somebody else looks into it").with("owner", json!(name))
         }
         Refusal::NotHoldable => ApiError::conflict(
             "not_holdable",

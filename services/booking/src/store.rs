@@ -12,7 +12,8 @@ pub(crate) use accept::{
     Accepted, FirstAnswer, NewBooking, accept, accept_together, first_answer, is_lock_wait,
 };
 pub(crate) use bookings::{
-    HistoryRow, Saved, history, json, load_for_account, load_for_update, save, travellers, word,
+    HistoryRow, Saved, history, json, load, load_for_account, load_for_update, save, travellers,
+    word,
 };
 pub(crate) use quotes::{ClaimState, insert as insert_quote, load as load_quote, open_locks};
 pub(crate) use replay::{export, ids_after};

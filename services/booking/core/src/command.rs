@@ -3,6 +3,7 @@
 use contracts::{
     asset::{AssetAmount, Rate},
     ids::{AccountId, BookingId, LegId, PaymentId, QuoteId},
+    internal::ReviewAct,
     money::Money,
     offer::LegOrder,
 };
@@ -32,6 +33,8 @@ pub enum Command {
         /// An address of the chain that was paid on.
         to: String,
     },
+    /// A member of staff looks into its review, or leaves it to others.
+    Review { act: ReviewAct, by: String, why: String },
 }
 
 /// A quote that became a booking.
@@ -95,4 +98,13 @@ pub enum Refusal {
     /// A rate that cannot be held before it is paid is not sold.
     #[error("a leg cannot be held before it is paid")]
     NotHoldable,
+    /// It waits for nobody.
+    #[error("not in review")]
+    NotInReview,
+    /// Somebody else looks into it.
+    #[error("somebody else looks into it")]
+    TakenBy {
+        /// Who.
+        name: String,
+    },
 }

@@ -16,6 +16,7 @@ use crate::{
     learn::settle_down,
     next,
     policy::Policy,
+    review,
     state::{Booking, EndWhy, OnRefusal, Phase, State},
     view::{Action, next_actions},
 };
@@ -48,6 +49,10 @@ pub fn decide(
             let booking = state.as_deref().ok_or(Refusal::Unknown)?;
             let events = refund(booking, to, now)?;
             Ok(if events.is_empty() { events } else { settle_down(booking, events, now) })
+        }
+        Command::Review { act, by, why } => {
+            let booking = state.as_deref().ok_or(Refusal::Unknown)?;
+            review::decide(booking, *act, by, why)
         }
     }
 }

@@ -103,6 +103,8 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
         | Event::CancellationAgreed { .. }
         | Event::ReviewOpened { .. }
         | Event::ReviewClosed
+        | Event::ReviewTaken { .. }
+        | Event::ReviewReleased { .. }
         | Event::InvariantBroken { .. } => Vec::new(),
     }
 }
@@ -168,6 +170,8 @@ fn wish(booking: &Booking, event: &Event) -> Option<Effect> {
         | Event::Cancelled
         | Event::ReviewOpened { .. }
         | Event::ReviewClosed
+        | Event::ReviewTaken { .. }
+        | Event::ReviewReleased { .. }
         | Event::InvariantBroken { .. } => None,
     }
 }

@@ -153,6 +153,16 @@ pub enum Event {
         stuck: Option<Stuck>,
     },
     ReviewClosed,
+    /// A member of staff looks into it.
+    ReviewTaken {
+        by: String,
+        why: String,
+    },
+    /// Nobody looks into it any more.
+    ReviewReleased {
+        by: String,
+        why: String,
+    },
     /// A rule of the booking was found broken; a person has to look.
     InvariantBroken {
         what: String,

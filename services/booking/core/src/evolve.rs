@@ -12,7 +12,7 @@ use crate::{
     fact::Deadline,
     state::{
         Booking, Deadlines, End, Known, Leg, Out, Payment, Phase, Points, Refund, Review,
-        ReviewWhy, State, Stuck,
+        ReviewWhy, Reviewer, State, Stuck,
     },
 };
 
@@ -61,6 +61,7 @@ fn born(recorded: &Recorded) -> State {
             passed: Vec::new(),
         },
         review: None,
+        reviewer: None,
     }))
 }
 
@@ -153,7 +154,11 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
         Event::InvariantBroken { .. } => {
             open_review(booking, ReviewWhy::InvariantBroken, None, recorded);
         }
-        Event::ReviewClosed => booking.review = None,
+        Event::ReviewClosed => (booking.review, booking.reviewer) = (None, None),
+        Event::ReviewTaken { by, .. } => {
+            booking.reviewer = Some(Reviewer { name: by.clone(), since: recorded.at });
+        }
+        Event::ReviewReleased { .. } => booking.reviewer = None,
         Event::PaymentAsked { .. }
         | Event::PaymentReady { .. }
         | Event::MoneySeen { .. }
@@ -251,6 +256,8 @@ fn apply_money(payment: &mut Payment, event: &Event) {
         | Event::Cancelled
         | Event::ReviewOpened { .. }
         | Event::ReviewClosed
+        | Event::ReviewTaken { .. }
+        | Event::ReviewReleased { .. }
         | Event::InvariantBroken { .. } => {}
     }
 }

@@ -13,6 +13,7 @@ mod learn;
 mod next;
 mod policy;
 mod replay;
+mod review;
 mod state;
 mod stuck;
 mod translate;
@@ -28,9 +29,10 @@ pub use fact::{Deadline, Fact};
 pub use learn::learn;
 pub use policy::Policy;
 pub use replay::replay;
+pub use review::safe_acts;
 pub use state::{
     Booking, Cancellation, Deadlines, End, EndWhy, Known, Leg, LegCancellation, OnRefusal, Out,
-    Payment, Phase, Points, Refund, Review, ReviewWhy, State, Stuck, StuckStep, StuckWhy,
+    Payment, Phase, Points, Refund, Review, ReviewWhy, Reviewer, State, Stuck, StuckStep, StuckWhy,
 };
 pub use translate::Inbound;
 pub use view::{Action, MoneyAxis, Status, money, next_actions, status};

@@ -47,6 +47,9 @@ pub struct Booking {
     pub points: Option<Points>,
     pub deadlines: Deadlines,
     pub review: Option<Review>,
+    /// The member of staff who looks into the review.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reviewer: Option<Reviewer>,
 }
 
 impl Booking {
@@ -493,6 +496,15 @@ pub struct Review {
     /// What does not go on, where that is why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stuck: Option<Stuck>,
+}
+
+/// Who looks into a review.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reviewer {
+    /// The name in their token.
+    pub name: String,
+    pub since: DateTime<Utc>,
 }
 
 /// A step of the undo that does not go on.

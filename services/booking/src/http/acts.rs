@@ -35,29 +35,30 @@ pub(super) async fn ask(
     command: Command,
 ) -> Result<Response, ApiError> {
     booking_of(app, &account, booking_id).await?;
-    let (task, customer) = (app.clone(), account.clone());
-    let done = app
-        .process
-        .tasks
-        .to_the_end("ask", async move { ask_now(&task, booking_id, &customer, &command).await });
-    done.await.unwrap_or_else(|| Err(ApiError::internal_logged()))?;
-    let booking = booking_of(app, &account, booking_id).await?;
-    let shown = Json(views::booking(app, &booking).await);
-    Ok((StatusCode::ACCEPTED, shown).into_response())
-}
-
-async fn ask_now(
-    app: &App,
-    booking_id: BookingId,
-    account: &AccountId,
-    command: &Command,
-) -> Result<(), ApiError> {
     let cause = Cause {
         source: "request",
         actor: account.to_string(),
         id: None,
         span: tracing::Span::current(),
     };
+    let task = app.clone();
+    let done = app
+        .process
+        .tasks
+        .to_the_end("ask", async move { ask_now(&task, booking_id, &cause, &command).await });
+    done.await.unwrap_or_else(|| Err(ApiError::internal_logged()))?;
+    let booking = booking_of(app, &account, booking_id).await?;
+    let shown = Json(views::booking(app, &booking).await);
+    Ok((StatusCode::ACCEPTED, shown).into_response())
+}
+
+/// Does it once, however often somebody else changes the booking first.
+pub(super) async fn ask_now(
+    app: &App,
+    booking_id: BookingId,
+    cause: &Cause,
+    command: &Command,
+) -> Result<(), ApiError> {
     for _ in 0..CONFLICTS_MAX {
         let mut tx = app.messaging.begin().await.map_err(store_failed)?;
         let now = app.clock.now();

@@ -2,6 +2,8 @@
 
 use alloy_primitives::Address;
 
+use super::form::{Faults, Form};
+
 /// An address of an EVM chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Evm {
@@ -9,6 +11,32 @@ pub(crate) struct Evm {
     pub(crate) checksummed: String,
     /// Whether it was given so; one all in one case can be mistyped unnoticed.
     pub(crate) has_checksum: bool,
+}
+
+/// The address in a field, once it is sure: its checksum holds, or `again` says the same.
+pub(crate) fn confirmed(
+    form: &Form<'_>,
+    faults: &Faults,
+    field: &'static str,
+    again: &'static str,
+) -> Option<String> {
+    let given = form.optional_text(field, |text| evm(text).map(|read| (read, text.to_owned())));
+    let repeated = form.optional_text(again, |text| Ok(text.to_owned()));
+    let (read, text) = given?;
+    match &repeated {
+        Some(repeated) if *repeated != text => {
+            faults.add(&form.at(again), "differs", format!("must be the same as `{field}`"));
+        }
+        None if !read.has_checksum => {
+            let detail = format!(
+                "`{field}` carries no checksum: write it as wallets show it, in upper and lower \
+                 case, or say it again here"
+            );
+            faults.add(&form.at(again), "missing", detail);
+        }
+        Some(_) | None => {}
+    }
+    Some(read.checksummed)
 }
 
 /// Reads an address of an EVM chain, the only family of chains so far.

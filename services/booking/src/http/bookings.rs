@@ -120,8 +120,7 @@ fn read(app: &App, body: &Value) -> Result<Request, ApiError> {
     });
     let people = people::read(&form, &faults, super::quotes::LEGS_MAX, most);
     let redeem_points = form.optional_count("redeem_points").unwrap_or(0);
-    let refund_to =
-        form.optional_text("refund_to", |text| address::evm(text).map(|read| read.checksummed));
+    let refund_to = address::confirmed(&form, &faults, "refund_to", "refund_to_confirm");
     let on_refusal = form.optional_text("on_refusal", |text| match text {
         "undo_all" => Ok(OnRefusal::UndoAll),
         "keep_held" => Ok(OnRefusal::KeepHeld),

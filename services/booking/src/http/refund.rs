@@ -57,24 +57,11 @@ pub(super) async fn give(
 fn read(body: &Value) -> Result<String, ApiError> {
     let faults = Faults::default();
     let form = Form::new(body, "", &faults);
-    let to = form.text("to", |text| address::evm(text).map(|read| (read, text.to_owned())));
-    let confirm = form.optional_text("confirm", |text| Ok(text.to_owned()));
+    form.required("to");
+    let to = address::confirmed(&form, &faults, "to", "confirm");
     form.end();
-    if let Some((read, text)) = &to {
-        match &confirm {
-            Some(again) if again != text => {
-                faults.add("/confirm", "differs", "must be the same as `to`");
-            }
-            None if !read.has_checksum => {
-                let detail = "`to` carries no checksum: write it as wallets show it, in upper and \
-                              lower case, or say it again here";
-                faults.add("/confirm", "missing", detail);
-            }
-            Some(_) | None => {}
-        }
-    }
     faults.answer()?;
-    to.map(|(read, _)| read.checksummed).ok_or_else(ApiError::internal_logged)
+    to.ok_or_else(ApiError::internal_logged)
 }
 
 #[cfg(test)]

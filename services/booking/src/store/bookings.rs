@@ -47,6 +47,20 @@ pub(crate) async fn load_for_update(
     Ok(rows.into_iter().map(|(id, state)| (id, parse(id, &state))).collect())
 }
 
+/// Reads a booking, whoever's it is.
+pub(crate) async fn load(
+    conn: &mut PgConnection,
+    booking_id: BookingId,
+) -> Result<Option<Booking>, StoreError> {
+    let state: Option<String> =
+        sqlx::query_scalar("select state::text from booking where booking_id = $1")
+            .bind(booking_id.0)
+            .fetch_optional(conn)
+            .await
+            .map_err(database("loading a booking"))?;
+    state.map(|state| parse(booking_id.0, &state)).transpose()
+}
+
 /// Loads an account's booking; another account's is as if it did not exist.
 pub(crate) async fn load_for_account(
     conn: &mut PgConnection,

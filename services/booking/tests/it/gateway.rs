@@ -48,6 +48,16 @@ async fn a_booking_request_is_told_every_fault_at_once() {
         ("/status", "unknown"),
     ];
     assert_eq!(faults(&answer.json()), expected.map(pair));
+    // Mistyped unnoticed, it would send money to nobody: all in one case it is said twice.
+    let lower = "0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed";
+    for (again, fault) in [(json!(null), "missing"), (json!(format!("{lower}0")), "differs")] {
+        let mut unsure = bad.clone();
+        unsure["refund_to"] = json!(lower);
+        unsure["refund_to_confirm"] = again;
+        let answer = world.book("acct_1", "k", &unsure).await;
+        let fault = pair(("/refund_to_confirm", fault));
+        assert!(faults(&answer.json()).contains(&fault), "{:?}", answer.json());
+    }
     for table in ["booking", "booking_event", "outbox", "idempotency_key", "traveller"] {
         assert_eq!(world.count(table).await, 0, "{table}");
     }

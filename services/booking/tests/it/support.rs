@@ -21,6 +21,7 @@ async fn support_is_told_what_happened_and_nothing_personal() {
     let mut asked = body(&quote);
     let refund_to = "0x00000000000000000000000000000000000000cc";
     asked["refund_to"] = refund_to.into();
+    asked["refund_to_confirm"] = refund_to.into();
     let booked = world.book("acct_1", "key", &asked).await.json();
     let booking_id: Uuid = booked["booking_id"].as_str().unwrap().parse().unwrap();
     let mut neighbour = Neighbour::of(&world, booking_id).await;

@@ -1,8 +1,12 @@
 //! An undo that fails is loud, names its step, and holds up nothing else.
 
+use contracts::{
+    internal::{ReviewAct, SafeAct},
+    messages::{UndoFailedWhy, UndoFailing},
+};
+
 use super::*;
-use crate::{Phase, ReviewWhy, StuckStep, StuckWhy};
-use contracts::messages::{UndoFailedWhy, UndoFailing};
+use crate::{Phase, ReviewWhy, StuckStep, StuckWhy, safe_acts};
 
 fn failing(n: u128, seq: u64, version: u32, attempts: u32, why: UndoFailedWhy) -> Fact {
     let state = LegState::InDoubt { since: noon() };
@@ -110,4 +114,56 @@ fn a_reservation_that_lives_after_the_end_is_noted_and_loud_only_if_it_cannot_be
     assert_eq!(world.booking().review.unwrap().why, ReviewWhy::Stuck);
     world.leg(0, 5, gone(GoneWhy::Released));
     assert!(world.booking().review.is_none());
+}
+
+fn reviews(world: &mut World, act: ReviewAct, by: &str) -> Result<(), Refusal> {
+    world.ask(&Command::Review { act, by: by.to_owned(), why: "my shift".to_owned() })
+}
+
+/// Row: G8
+#[test]
+fn one_person_looks_into_a_review_and_sees_what_is_safe() {
+    let mut world = cancelled();
+    let early = reviews(&mut world, ReviewAct::Take, "ada");
+    assert_eq!(early, Err(Refusal::NotInReview));
+    assert_eq!(safe_acts(world.booking()), []);
+    let version = world.wanted_version(0);
+    world.tell(&failing(0, 3, version, 2, UndoFailedWhy::Refused));
+    let repair = SafeAct::RepairLeg { leg_id: leg_id(0) };
+    assert_eq!(safe_acts(world.booking()), [SafeAct::Take {}, repair.clone()]);
+
+    reviews(&mut world, ReviewAct::Take, "ada").unwrap();
+    let changes = world.booking().version;
+    reviews(&mut world, ReviewAct::Take, "ada").unwrap();
+    assert_eq!(world.booking().version, changes, "the same again is a repeat");
+    let taken = reviews(&mut world, ReviewAct::Take, "bob");
+    assert_eq!(taken, Err(Refusal::TakenBy { name: "ada".to_owned() }));
+    assert_eq!(safe_acts(world.booking()), [SafeAct::Release {}, repair]);
+    reviews(&mut world, ReviewAct::Release, "bob").unwrap();
+    reviews(&mut world, ReviewAct::Take, "bob").unwrap();
+    assert_eq!(world.booking().reviewer.as_ref().unwrap().name, "bob");
+
+    // It is over when what it was opened for is over, and nobody's then.
+    world.leg(0, 4, gone(GoneWhy::Released));
+    assert!(world.booking().review.is_none() && world.booking().reviewer.is_none());
+}
+
+/// Row: G8
+#[test]
+fn a_refund_that_failed_needs_an_address_and_one_that_is_late_a_proof() {
+    for (state, after) in [(RefundState::Failed, 0), (RefundState::Sent, 24)] {
+        let mut world = cancelled();
+        world.ask(&Command::Refund { to: "0xme".to_owned() }).unwrap();
+        world.tell(&closed(Closing::AlreadySettled { settled: units(AMOUNT) }));
+        let refund_id = world.booking().payment.refunds[0].refund_id;
+        world.leg(0, 3, gone(GoneWhy::NeverMade));
+        world.tell(&refund_of(refund_id, units(AMOUNT), 11, state));
+        world.now += TimeDelta::hours(after);
+        world.tell(&passed(Deadline::Refund));
+        let helps = match state {
+            RefundState::Failed => SafeAct::AskForAddress {},
+            _ => SafeAct::ProveRefund { refund_id },
+        };
+        assert_eq!(safe_acts(world.booking()), [SafeAct::Take {}, helps]);
+    }
 }

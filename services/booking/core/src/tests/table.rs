@@ -99,6 +99,7 @@ fn kind(input: &Input) -> &'static str {
             Command::Cancel { .. } => "cancel",
             Command::CancelLeg { .. } => "cancel leg",
             Command::Refund { .. } => "refund",
+            Command::Review { .. } => "review",
         },
         Input::Happened(fact) => match fact {
             Fact::Leg(_) => "leg",
@@ -119,11 +120,12 @@ fn kind(input: &Input) -> &'static str {
     }
 }
 
-const KINDS: [&str; 18] = [
+const KINDS: [&str; 19] = [
     "accept",
     "cancel",
     "cancel leg",
     "refund",
+    "review",
     "leg",
     "prepared",
     "seen",
@@ -146,7 +148,7 @@ fn news(w: &World, state: LegState) -> Input {
     Input::Happened(leg_news(0, 5, w.wanted_version(0), state))
 }
 
-const INPUTS: [(&str, Make); 34] = [
+const INPUTS: [(&str, Make); 35] = [
     ("accept again", |_| Input::Asked(accept(0, vec![order(1, None)]))),
     ("cancel", |_| Input::Asked(CANCEL)),
     ("cancel, as agreed", |w| {
@@ -160,6 +162,10 @@ const INPUTS: [(&str, Make); 34] = [
         Input::Asked(Command::CancelLeg { leg_id: leg_id(0), agreed })
     }),
     ("refund to an address", |_| Input::Asked(Command::Refund { to: "0xme".to_owned() })),
+    ("staff look into it", |_| {
+        let (by, why) = ("ada".to_owned(), "my shift".to_owned());
+        Input::Asked(Command::Review { act: contracts::internal::ReviewAct::Take, by, why })
+    }),
     ("leg held", |w| news(w, held())),
     ("leg confirmed", |w| news(w, confirmed())),
     ("leg refused", |w| news(w, refused())),
