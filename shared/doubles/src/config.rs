@@ -11,6 +11,8 @@ pub struct Config {
     pub etg: EtgConfig,
     /// Hotelbeds activities.
     pub hotelbeds: HotelbedsConfig,
+    /// Duffel.
+    pub duffel: DuffelConfig,
     /// The crypto rate feed.
     pub rates: RatesConfig,
     /// The treasury that sends refunds.
@@ -108,6 +110,42 @@ impl Default for EtgConfig {
             secret: "dev-etg-secret-token".to_owned(),
             rate_for: Duration::from_secs(60 * 60),
             booking_takes: Duration::ZERO,
+            visibility_lag: Duration::ZERO,
+            requests_per_minute: None,
+            callback: None,
+        }
+    }
+}
+
+/// How the Duffel double behaves when no fault is armed.
+#[derive(Clone, Debug)]
+pub struct DuffelConfig {
+    /// What the account is called; nobody is asked for it.
+    pub key: String,
+    /// The access token that a caller must show.
+    pub secret: String,
+    /// The currency that the account is billed in: every price is in it.
+    pub currency: String,
+    /// How long an offer can be ordered (published: typically 30 minutes).
+    pub offer_for: Duration,
+    /// How long after an offer was made the space of a hold must be paid for. Airlines differ.
+    pub hold_for: Duration,
+    /// How long a new order may be missing from the list. Nothing is published: assumed.
+    pub visibility_lag: Duration,
+    /// How many requests a minute are served before 429; none: no limit.
+    pub requests_per_minute: Option<u64>,
+    /// Where webhooks are pushed; none: nowhere.
+    pub callback: Option<CallbackConfig>,
+}
+
+impl Default for DuffelConfig {
+    fn default() -> Self {
+        Self {
+            key: "dev-duffel".to_owned(),
+            secret: "duffel_test_development-only".to_owned(),
+            currency: "EUR".to_owned(),
+            offer_for: Duration::from_secs(30 * 60),
+            hold_for: Duration::from_secs(24 * 60 * 60),
             visibility_lag: Duration::ZERO,
             requests_per_minute: None,
             callback: None,

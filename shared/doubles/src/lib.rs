@@ -14,6 +14,7 @@
 pub mod config;
 mod control;
 mod delivery;
+mod duffel;
 mod etg;
 mod faults;
 mod hotelbeds;
@@ -31,7 +32,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use config::{
-    CallbackConfig, Config, EtgConfig, HotelbedsConfig, RapidConfig, RatesConfig, TreasuryConfig,
+    CallbackConfig, Config, DuffelConfig, EtgConfig, HotelbedsConfig, RapidConfig, RatesConfig,
+    TreasuryConfig,
 };
 
 /// What every double needs of the process it lives in: tasks that end with it.
@@ -76,6 +78,7 @@ impl Doubles {
                 "/hotelbeds",
                 hotelbeds::router(Arc::new(hotelbeds::Hotelbeds::new(config.hotelbeds, &life))),
             )
+            .nest("/duffel", duffel::router(Arc::new(duffel::Duffel::new(config.duffel, &life))))
             .nest("/etg", etg::router(Arc::new(etg::Etg::new(config.etg, &life))))
             .nest("/rates", rates::router(config.rates))
             .nest("/treasury", treasury::router(config.treasury, &life))

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use doubles::{
-    CallbackConfig, Config, Doubles, EtgConfig, HotelbedsConfig, RapidConfig, RatesConfig,
-    TreasuryConfig,
+    CallbackConfig, Config, Doubles, DuffelConfig, EtgConfig, HotelbedsConfig, RapidConfig,
+    RatesConfig, TreasuryConfig,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -74,6 +74,21 @@ struct Flags {
     /// What ETG signs its webhooks with: the key's token
     #[arg(long)]
     etg_callback_secret: Option<String>,
+    /// What the account at Duffel is called
+    #[arg(long, default_value = "dev-duffel")]
+    duffel_key: String,
+    /// The access token at Duffel
+    #[arg(long, default_value = "duffel_test_development-only")]
+    duffel_secret: String,
+    /// How long after an offer of Duffel a hold must be paid for, in milliseconds
+    #[arg(long, default_value_t = 86_400_000)]
+    duffel_hold_ms: u64,
+    /// Where webhooks of Duffel are pushed
+    #[arg(long, requires = "duffel_callback_secret")]
+    duffel_callback_url: Option<String>,
+    /// What they are signed with
+    #[arg(long)]
+    duffel_callback_secret: Option<String>,
     /// API key that callers of Hotelbeds must show
     #[arg(long, default_value = "dev-hotelbeds-key")]
     hotelbeds_key: String,
@@ -138,6 +153,13 @@ impl Flags {
                 visibility_lag: Duration::from_millis(self.etg_visibility_lag_ms),
                 callback: callback(self.etg_callback_url, self.etg_callback_secret),
                 ..EtgConfig::default()
+            },
+            duffel: DuffelConfig {
+                key: self.duffel_key,
+                secret: self.duffel_secret,
+                hold_for: Duration::from_millis(self.duffel_hold_ms),
+                callback: callback(self.duffel_callback_url, self.duffel_callback_secret),
+                ..DuffelConfig::default()
             },
             hotelbeds: HotelbedsConfig {
                 key: self.hotelbeds_key,

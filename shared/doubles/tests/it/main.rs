@@ -13,6 +13,7 @@
 )]
 
 mod callbacks;
+mod duffel;
 mod etg;
 mod faults;
 mod hotelbeds;
