@@ -8,7 +8,6 @@ use axum::{
 use chassis::{ApiError, auth::Bearer, http::Path};
 use contracts::ids::BookingId;
 use qrcode::{QrCode, render::svg};
-use uuid::Uuid;
 
 use super::{account, openapi::problems, reader, store_failed, views};
 use crate::{App, store};
