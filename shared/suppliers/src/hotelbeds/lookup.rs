@@ -1,0 +1,207 @@
+//! Finding a booking by our own reference: the list of what was made on the days it can be of, page
+//! by page, then its details.
+//!
+//! Page booking-details has a look-up by client reference too. It wants the holder's name and the
+//! days of the activity, so it would not show a booking that was made for another day, and it shows
+//! one where there are two.
+
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use contracts::ids::LegId;
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    book::{detail_path, head, judged, malformed, one, shown},
+    language,
+    wire::{self, List},
+};
+use crate::{
+    Access, Answer, Asked, Broken, HttpReply, Operation, SeenReservation, SeenState, Sent, Unclear,
+};
+
+const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/// Bookings asked for on one page; nothing says how many there may be.
+const PER_PAGE: u64 = 100;
+/// Pages asked for in one look-up; what is on none of them is not known.
+const PAGES_MAX: u64 = 20;
+/// A leg is booked soon after it was thought of; a look-up covers these days after it.
+const DAYS_AFTER: u64 = 2;
+
+/// Ten digits of the leg's time, ten of a hash of leg and attempt.
+pub(super) fn client_reference(leg: LegId, attempt: u32) -> String {
+    let bytes = leg.0.as_bytes();
+    let millis = bytes.iter().take(6).fold(0_u64, |held, byte| (held << 8) | u64::from(*byte));
+    let hash = Sha256::new().chain_update(bytes).chain_update(attempt.to_be_bytes()).finalize();
+    let mixed = hash.iter().take(8).fold(0_u64, |held, byte| (held << 8) | u64::from(*byte));
+    format!("{}{}", digits(millis), digits(mixed))
+}
+
+/// The lowest 50 bits as ten digits.
+fn digits(number: u64) -> String {
+    let digit = |place: u32| {
+        let at = usize::try_from((number >> (5 * place)) & 31).unwrap_or(0);
+        DIGITS.get(at).copied().map_or('0', char::from)
+    };
+    (0..10).rev().map(digit).collect()
+}
+
+/// The day of the leg that a client reference of ours is of.
+fn day_of(client_reference: &str) -> Option<NaiveDate> {
+    let value = |byte: u8| DIGITS.iter().position(|digit| *digit == byte);
+    let millis = client_reference.bytes().take(10).try_fold(0_i64, |held, byte| {
+        let value = i64::try_from(value(byte)?).ok()?;
+        held.checked_mul(32)?.checked_add(value)
+    })?;
+    DateTime::from_timestamp_millis(millis).map(|at| at.date_naive())
+}
+
+/// Page booking-list: what was made on these days, cancelled or not. The days are the server's, so
+/// there is one more on each side.
+pub(super) fn list_path(
+    access: &Access,
+    client_reference: &str,
+    now: DateTime<Utc>,
+    page: u64,
+) -> String {
+    let today = now.date_naive();
+    let day = day_of(client_reference).filter(|day| *day <= today).unwrap_or(today);
+    let start = day.checked_sub_days(Days::new(1)).unwrap_or(day);
+    let end = day.checked_add_days(Days::new(DAYS_AFTER)).unwrap_or(day);
+    format!(
+        "/bookings/{}?start={start}&end={end}&includedCancelled=true&filterType=CREATION\
+         &itemsPerPage={PER_PAGE}&page={page}",
+        language(access)
+    )
+}
+
+/// What the pages read so far come to.
+#[derive(Default)]
+struct Found {
+    ours: Vec<SeenReservation>,
+    items: u64,
+    pages: u64,
+    total: u64,
+}
+
+impl Found {
+    fn complete(&self) -> bool {
+        self.items >= self.total
+    }
+
+    fn add(&mut self, reply: &HttpReply, client_reference: &str) -> Result<(), Broken> {
+        let list: List = wire::read("bookings", &reply.body)?;
+        let items = u64::try_from(list.bookings.len()).unwrap_or(u64::MAX);
+        // A page without anything on it would be asked for again and again.
+        let total = if items == 0 { self.items } else { list.pagination.total_items };
+        if items == 0 && list.pagination.total_items > self.items {
+            return Err(Broken::contract("fewer bookings than `totalItems`"));
+        }
+        for booking in &list.bookings {
+            let named: wire::BookingHead = wire::read("booking", booking.get().as_bytes())?;
+            if named.client_reference.as_deref() == Some(client_reference) {
+                let reference = head(booking.get(), Some(client_reference))?;
+                self.ours.push(shown(&reference, booking.get(), None));
+            }
+        }
+        self.items = self.items.saturating_add(items);
+        self.pages = self.pages.saturating_add(1);
+        self.total = total;
+        Ok(())
+    }
+}
+
+/// Everything the lists among these replies show.
+fn found(replies: &[HttpReply], client_reference: &str) -> Result<Found, Answer> {
+    let mut found = Found::default();
+    for reply in replies {
+        if let Some(answer) = judged(Operation::Lookup, reply) {
+            return Err(answer);
+        }
+        found.add(reply, client_reference).map_err(malformed)?;
+    }
+    Ok(found)
+}
+
+/// What to ask for next: another page, or the details of the one that was found.
+pub(super) fn next(
+    access: &Access,
+    now: DateTime<Utc>,
+    client_reference: &str,
+    replies: &[HttpReply],
+) -> Option<String> {
+    if client_reference.is_empty() {
+        return None;
+    }
+    // Details among the replies are no list: then there is nothing more to ask.
+    let found = found(replies, client_reference).ok()?;
+    if !found.complete() {
+        let more = found.pages < PAGES_MAX;
+        return more.then(|| list_path(access, client_reference, now, found.pages + 1));
+    }
+    match found.ours.as_slice() {
+        [only] => Some(detail_path(access, &only.reference)),
+        _ => None,
+    }
+}
+
+/// What a look-up came to.
+pub(super) fn read(asked: &Asked<'_>, sent: &Sent) -> Answer {
+    let wanted = asked.client_reference;
+    if wanted.is_empty() {
+        return match sent {
+            Sent::NotSent => Answer::NotSent,
+            Sent::NoAnswer => Answer::Unknown { why: Unclear::NoAnswer },
+            Sent::Reply(reply) => judged(Operation::Lookup, reply).unwrap_or_else(|| {
+                one(reply, None).map_or_else(malformed, |seen| Answer::Seen(vec![seen]))
+            }),
+        };
+    }
+    let mut found = match found(asked.earlier, wanted) {
+        Ok(found) => found,
+        Err(answer) => return answer,
+    };
+    let listed = !asked.earlier.is_empty() && found.complete();
+    if listed && let [only] = found.ours.as_slice() {
+        return Answer::Seen(vec![detail_of(only, wanted, sent)]);
+    }
+    match sent {
+        Sent::NotSent if asked.earlier.is_empty() => return Answer::NotSent,
+        Sent::NotSent | Sent::NoAnswer => return Answer::Unknown { why: Unclear::NoAnswer },
+        Sent::Reply(reply) => {
+            if let Some(answer) = judged(Operation::Lookup, reply) {
+                return answer;
+            }
+            if let Err(broken) = found.add(reply, wanted) {
+                return malformed(broken);
+            }
+        }
+    }
+    if !found.ours.is_empty() {
+        Answer::Seen(found.ours)
+    } else if found.complete() {
+        Answer::NotFound
+    } else {
+        malformed(Broken::contract("more bookings than are looked through"))
+    }
+}
+
+/// The details of what the list showed, or, where they did not come, that it is there.
+fn detail_of(listed: &SeenReservation, wanted: &str, sent: &Sent) -> SeenReservation {
+    let Sent::Reply(reply) = sent else { return listed.clone() };
+    let detail = match judged(Operation::Lookup, reply) {
+        None => one(reply, Some(wanted)).ok(),
+        Some(_) => None,
+    };
+    let detail = detail.filter(|seen| seen.reference == listed.reference);
+    let unclear = SeenReservation { state: SeenState::Unclear, ..listed.clone() };
+    detail.map_or(unclear, without_until)
+}
+
+/// A look-up does not say since when it is held: what the first answer said stands.
+fn without_until(seen: SeenReservation) -> SeenReservation {
+    match seen.state {
+        SeenState::Held { .. } => {
+            SeenReservation { state: SeenState::Held { until: None }, ..seen }
+        }
+        SeenState::Confirmed | SeenState::Gone | SeenState::Unclear => seen,
+    }
+}
