@@ -1,0 +1,189 @@
+//! ETG's JSON, as far as we read it. What is required here is what the answer means nothing
+//! without.
+
+use chrono::{NaiveDate, NaiveDateTime};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::Broken;
+
+/// What every answer is wrapped in (page "Errors"): `status` is `ok`, `processing` or `error`, and
+/// `error` then says which.
+#[derive(Debug, Deserialize)]
+pub(super) struct Envelope {
+    pub(super) status: String,
+    pub(super) error: Option<String>,
+    #[serde(default)]
+    pub(super) data: Value,
+}
+
+/// Page "Retrieve hotelpage" and page "Prebook rate from hotelpage step".
+#[derive(Debug, Deserialize)]
+pub(super) struct Hotels {
+    pub(super) hotels: Vec<Hotel>,
+    #[serde(default)]
+    pub(super) changes: Option<Changes>,
+}
+
+/// Whether a prebook found the rate at another price.
+#[derive(Debug, Deserialize)]
+pub(super) struct Changes {
+    pub(super) price_changed: bool,
+}
+
+/// One hotel; `id` is its old name, `hid` its number.
+#[derive(Debug, Deserialize)]
+pub(super) struct Hotel {
+    pub(super) id: String,
+    pub(super) hid: Option<u64>,
+    pub(super) rates: Vec<Rate>,
+}
+
+/// One rate.
+#[derive(Debug, Deserialize)]
+pub(super) struct Rate {
+    pub(super) book_hash: String,
+    pub(super) room_name: String,
+    pub(super) payment_options: PaymentOptions,
+    #[serde(default)]
+    pub(super) is_package: bool,
+}
+
+/// How a rate may be paid.
+#[derive(Debug, Deserialize)]
+pub(super) struct PaymentOptions {
+    pub(super) payment_types: Vec<PaymentType>,
+}
+
+/// One way to pay a rate: `amount` is what we are charged, in our contract's currency.
+#[derive(Debug, Deserialize)]
+pub(super) struct PaymentType {
+    pub(super) r#type: String,
+    pub(super) amount: String,
+    pub(super) currency_code: String,
+    pub(super) is_need_credit_card_data: bool,
+    pub(super) cancellation_penalties: Penalties,
+}
+
+/// What cancelling costs; every time is in UTC and written without an offset.
+#[derive(Debug, Deserialize)]
+pub(super) struct Penalties {
+    pub(super) policies: Vec<Penalty>,
+    pub(super) free_cancellation_before: Option<NaiveDateTime>,
+}
+
+/// One stretch of the penalties; without a start it has always begun, without an end it never ends.
+#[derive(Debug, Deserialize)]
+pub(super) struct Penalty {
+    pub(super) start_at: Option<NaiveDateTime>,
+    pub(super) end_at: Option<NaiveDateTime>,
+    pub(super) amount_charge: String,
+}
+
+/// Page "Create booking process".
+#[derive(Debug, Deserialize)]
+pub(super) struct Form {
+    pub(super) order_id: u64,
+    pub(super) partner_order_id: String,
+    pub(super) payment_types: Vec<FormPayment>,
+}
+
+/// One way to pay a booking process.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct FormPayment {
+    pub(super) r#type: String,
+    pub(super) amount: String,
+    pub(super) currency_code: String,
+    pub(super) is_need_credit_card_data: bool,
+}
+
+/// Page "Retrieve bookings".
+#[derive(Debug, Deserialize)]
+pub(super) struct Orders {
+    pub(super) orders: Vec<Value>,
+}
+
+/// The part of an order that proves that it exists.
+#[derive(Debug, Deserialize)]
+pub(super) struct OrderHead {
+    pub(super) order_id: u64,
+    pub(super) partner_data: PartnerData,
+}
+
+/// Our own reference of an order.
+#[derive(Debug, Deserialize)]
+pub(super) struct PartnerData {
+    pub(super) order_id: String,
+}
+
+/// The part of an order that says what it is.
+#[derive(Debug, Deserialize)]
+pub(super) struct OrderDetail {
+    pub(super) status: String,
+    pub(super) checkin_at: NaiveDate,
+    pub(super) checkout_at: NaiveDate,
+    pub(super) amount_sell: Option<Amount>,
+}
+
+/// An amount with its currency.
+#[derive(Debug, Deserialize)]
+pub(super) struct Amount {
+    pub(super) amount: String,
+    pub(super) currency_code: String,
+}
+
+/// Page "Receive booking status webhook".
+#[derive(Debug, Deserialize)]
+pub(super) struct Push {
+    pub(super) data: PushData,
+    pub(super) signature: PushSignature,
+}
+
+/// What a push is about.
+#[derive(Debug, Deserialize)]
+pub(super) struct PushData {
+    pub(super) partner_order_id: Option<String>,
+    pub(super) status: Option<String>,
+}
+
+/// What proves a push.
+#[derive(Debug, Deserialize)]
+pub(super) struct PushSignature {
+    pub(super) signature: String,
+    pub(super) timestamp: i64,
+    pub(super) token: String,
+}
+
+/// Reads what an answer is wrapped in; nothing where it is not wrapped so.
+pub(super) fn envelope(body: &[u8]) -> Option<Envelope> {
+    let envelope: Envelope = serde_json::from_slice(body).ok()?;
+    let known = ["ok", "processing", "error", "3ds"].contains(&envelope.status.as_str());
+    let sound = (envelope.status == "error") == envelope.error.is_some();
+    (known && sound).then_some(envelope)
+}
+
+/// The word of an answer: the error's, else the status itself.
+///
+/// Text that is no word is left out: it may be anything, and codes go into logs.
+pub(super) fn code(body: &[u8]) -> Option<String> {
+    let envelope = envelope(body)?;
+    let code = envelope.error.unwrap_or(envelope.status);
+    let word = (1..=64).contains(&code.len())
+        && code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    word.then_some(code)
+}
+
+/// Reads the data of an answer, and says where it is not what the supplier documents, never what
+/// stood there.
+pub(super) fn data<T: DeserializeOwned>(what: &str, body: &[u8]) -> Result<T, Broken> {
+    let envelope = envelope(body).ok_or_else(|| Broken::contract(format!("{what} unwrapped")))?;
+    part(what, &envelope.data)
+}
+
+/// Reads a part of JSON already read.
+pub(super) fn part<T: DeserializeOwned>(what: &str, value: &Value) -> Result<T, Broken> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path: String = error.path().to_string().chars().take(120).collect();
+        Broken::contract(format!("{what} at `{path}`"))
+    })
+}
