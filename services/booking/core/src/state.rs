@@ -1,15 +1,17 @@
 //! What a booking is right now: the fold of its events.
 
-use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+mod leg;
+
+use chrono::{DateTime, Utc};
 use contracts::{
     asset::{AssetAmount, Rate, Units},
     ids::{AccountId, BookingId, LegId, PaymentId, QuoteId},
     instruction::SignedInstruction,
-    messages::{Closing, LegState, PointsState, RefundState, UndoFailing, WantedLeg, WantedPoints},
+    messages::{Closing, PointsState, RefundState, WantedPoints},
     money::Money,
     mutants::mutant,
-    offer::LegOrder,
 };
+pub use leg::{Known, Leg, LegCancellation, Out};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -138,30 +140,6 @@ impl OnRefusal {
     }
 }
 
-/// How a leg left a booking that goes on without it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Out {
-    /// It could not be held, and the customer chose to keep the rest.
-    NotHeld { why: EndWhy },
-    /// The customer cancelled it alone.
-    Cancelled { cancellation: LegCancellation },
-}
-
-/// What the customer agreed to when cancelling one leg of what was bought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LegCancellation {
-    /// What the customer pays for it.
-    pub fee: Money,
-    /// The leg's price less the fee.
-    pub back: Money,
-    /// The same in units at the locked rate.
-    pub units: Units,
-    /// The part of the money that is ours from then on, all legs together.
-    pub kept: Units,
-}
-
 /// What the customer agreed to when cancelling what was bought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -243,92 +221,6 @@ pub enum EndWhy {
     NotHeldInTime,
     NotPaidInTime,
     CancelledByCustomer,
-}
-
-/// One leg: what was ordered, what we want of it, what we are told of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Leg {
-    pub leg_id: LegId,
-    pub order: LegOrder,
-    pub wanted: WantedLeg,
-    /// Grows with every wish; 0 before the first.
-    pub wanted_version: u32,
-    pub known: Known,
-    /// Nothing while the booking goes on with it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub out: Option<Out>,
-}
-
-/// What supplier-sync told last of a leg.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Known {
-    /// The version of the leg at supplier-sync; 0 before the first news.
-    pub seq: u64,
-    /// The highest wish it had taken by then.
-    pub wanted_version: u32,
-    pub state: Option<LegState>,
-    /// That giving it back does not succeed so far.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub undo_failing: Option<UndoFailing>,
-}
-
-impl Leg {
-    /// Whether nothing of it is left at the supplier, as far as is known.
-    #[must_use]
-    pub const fn is_gone(&self) -> bool {
-        match &self.known.state {
-            Some(LegState::Gone { .. } | LegState::Refused { .. }) => true,
-            Some(LegState::Held { .. } | LegState::Confirmed { .. } | LegState::InDoubt { .. })
-            | None => false,
-        }
-    }
-
-    #[must_use]
-    pub const fn is_held(&self) -> bool {
-        matches!(self.known.state, Some(LegState::Held { .. } | LegState::Confirmed { .. }))
-    }
-
-    #[must_use]
-    pub const fn is_confirmed(&self) -> bool {
-        matches!(self.known.state, Some(LegState::Confirmed { .. }))
-    }
-
-    /// Whether cancelling it costs nothing at `now`, even after it was bought.
-    #[must_use]
-    pub fn cancels_free(&self, now: DateTime<Utc>) -> bool {
-        self.cancel_fee(now).minor == 0
-    }
-
-    /// What cancelling it costs at `now` once it was bought; never more than its price.
-    #[must_use]
-    pub fn cancel_fee(&self, now: DateTime<Utc>) -> Money {
-        let (terms, price) = (&self.order.terms, self.order.price);
-        if !terms.refundable || now >= self.arrival() {
-            return price;
-        }
-        let step = terms.cancel_steps.iter().rev().find(|step| step.from <= now);
-        let fee = step.map_or(0, |step| step.fee.minor);
-        Money::new(fee.clamp(0, price.minor), price.currency)
-    }
-
-    /// When cancelling it begins to cost something else than at `now`.
-    #[must_use]
-    pub fn cancel_fee_changes_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let fee = self.cancel_fee(now);
-        let steps = self.order.terms.cancel_steps.iter().map(|step| step.from);
-        let mut later: Vec<_> = steps.chain([self.arrival()]).filter(|at| *at > now).collect();
-        later.sort_unstable();
-        later.into_iter().find(|at| self.cancel_fee(*at) != fee)
-    }
-
-    /// When the day of arrival has begun everywhere on earth: 12 hours after it begins in UTC. From
-    /// then on nothing is given back, whatever the terms leave open.
-    #[must_use]
-    pub fn arrival(&self) -> DateTime<Utc> {
-        self.order.check_in.and_time(NaiveTime::MIN).and_utc() + TimeDelta::hours(12)
-    }
 }
 
 /// The payment of a booking, an axis of its own.

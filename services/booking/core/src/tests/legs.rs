@@ -360,13 +360,15 @@ proptest! {
             prop_assert_eq!(world.booking().kept().checked_add(told.refund.units).unwrap(), left);
             // Its price less its fee, give or take the unit that rounding is about.
             let exact = rate().units_for(leg.order.price.minus(told.fee).unwrap()).unwrap();
-            let off = exact.saturating_sub(told.refund.units).0 + told.refund.units.saturating_sub(exact).0;
-            prop_assert!(off <= ruint::aliases::U256::from(1_u64), "{exact} {}", told.refund.units);
+            let back = told.refund.units;
+            let off = exact.saturating_sub(back).0 + back.saturating_sub(exact).0;
+            prop_assert!(off <= ruint::aliases::U256::from(1_u64), "{exact} {back}");
             prop_assert_eq!(world.booking().phase, Phase::Confirmed);
         }
         let fees: i64 = world.booking().cancelled_legs().map(|c| c.fee.minor).sum();
         if whole {
-            let terms: i64 = world.booking().standing().map(|l| l.cancel_fee(world.now).minor).sum();
+            let fees_now = world.booking().standing().map(|leg| leg.cancel_fee(world.now).minor);
+            let terms: i64 = fees_now.sum();
             let told = cancel(&mut world);
             prop_assert!(told.fee.minor <= terms && told.fee.minor >= 0);
             undone(&mut world);
@@ -377,7 +379,8 @@ proptest! {
             }
         }
         let payment = &world.booking().payment;
-        let back = payment.refunds.iter().fold(Units::ZERO, |sum, r| sum.checked_add(r.units).unwrap());
+        let add = |sum: Units, more: &crate::Refund| sum.checked_add(more.units).unwrap();
+        let back = payment.refunds.iter().fold(Units::ZERO, add);
         prop_assert_eq!(world.booking().kept().checked_add(back).unwrap(), paid);
         prop_assert!(world.booking().not_given_back().is_zero());
         let broken = |e: &Recorded| matches!(e.event, Event::InvariantBroken { .. });

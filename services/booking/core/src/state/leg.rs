@@ -1,0 +1,124 @@
+//! One leg of a booking: what was ordered, what we want of it, what we are told of it, and how it
+//! left where the booking goes on without it.
+
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use contracts::{
+    asset::Units,
+    ids::LegId,
+    messages::{LegState, UndoFailing, WantedLeg},
+    money::Money,
+    offer::LegOrder,
+};
+use serde::{Deserialize, Serialize};
+
+use super::EndWhy;
+
+/// One leg: what was ordered, what we want of it, what we are told of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Leg {
+    pub leg_id: LegId,
+    pub order: LegOrder,
+    pub wanted: WantedLeg,
+    /// Grows with every wish; 0 before the first.
+    pub wanted_version: u32,
+    pub known: Known,
+    /// Nothing while the booking goes on with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out: Option<Out>,
+}
+
+/// What supplier-sync told last of a leg.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Known {
+    /// The version of the leg at supplier-sync; 0 before the first news.
+    pub seq: u64,
+    /// The highest wish it had taken by then.
+    pub wanted_version: u32,
+    pub state: Option<LegState>,
+    /// That giving it back does not succeed so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_failing: Option<UndoFailing>,
+}
+
+impl Leg {
+    /// Whether nothing of it is left at the supplier, as far as is known.
+    #[must_use]
+    pub const fn is_gone(&self) -> bool {
+        match &self.known.state {
+            Some(LegState::Gone { .. } | LegState::Refused { .. }) => true,
+            Some(LegState::Held { .. } | LegState::Confirmed { .. } | LegState::InDoubt { .. })
+            | None => false,
+        }
+    }
+
+    #[must_use]
+    pub const fn is_held(&self) -> bool {
+        matches!(self.known.state, Some(LegState::Held { .. } | LegState::Confirmed { .. }))
+    }
+
+    #[must_use]
+    pub const fn is_confirmed(&self) -> bool {
+        matches!(self.known.state, Some(LegState::Confirmed { .. }))
+    }
+
+    /// Whether cancelling it costs nothing at `now`, even after it was bought.
+    #[must_use]
+    pub fn cancels_free(&self, now: DateTime<Utc>) -> bool {
+        self.cancel_fee(now).minor == 0
+    }
+
+    /// What cancelling it costs at `now` once it was bought; never more than its price.
+    #[must_use]
+    pub fn cancel_fee(&self, now: DateTime<Utc>) -> Money {
+        let (terms, price) = (&self.order.terms, self.order.price);
+        if !terms.refundable || now >= self.arrival() {
+            return price;
+        }
+        let step = terms.cancel_steps.iter().rev().find(|step| step.from <= now);
+        let fee = step.map_or(0, |step| step.fee.minor);
+        Money::new(fee.clamp(0, price.minor), price.currency)
+    }
+
+    /// When cancelling it begins to cost something else than at `now`.
+    #[must_use]
+    pub fn cancel_fee_changes_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let fee = self.cancel_fee(now);
+        let steps = self.order.terms.cancel_steps.iter().map(|step| step.from);
+        let mut later: Vec<_> = steps.chain([self.arrival()]).filter(|at| *at > now).collect();
+        later.sort_unstable();
+        later.into_iter().find(|at| self.cancel_fee(*at) != fee)
+    }
+
+    /// When the day of arrival has begun everywhere on earth: 12 hours after it begins in UTC. From
+    /// then on nothing is given back, whatever the terms leave open.
+    #[must_use]
+    pub fn arrival(&self) -> DateTime<Utc> {
+        self.order.check_in.and_time(NaiveTime::MIN).and_utc() + TimeDelta::hours(12)
+    }
+}
+
+/// How a leg left a booking that goes on without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Out {
+    /// It could not be held, and the customer chose to keep the rest.
+    NotHeld { why: EndWhy },
+    /// The customer cancelled it alone.
+    Cancelled { cancellation: LegCancellation },
+}
+
+/// What the customer agreed to when cancelling one leg of what was bought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LegCancellation {
+    /// What the customer pays for it.
+    pub fee: Money,
+    /// The leg's price less the fee.
+    pub back: Money,
+    /// The same in units at the locked rate.
+    pub units: Units,
+    /// The part of the money that is ours from then on, all legs together.
+    pub kept: Units,
+}
