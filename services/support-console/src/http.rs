@@ -5,9 +5,11 @@ pub(crate) mod acting;
 pub(crate) mod actions;
 pub(crate) mod acts;
 pub(crate) mod attention;
+pub(crate) mod edits;
 pub(crate) mod paging;
 pub(crate) mod parked;
 pub(crate) mod preview;
+pub(crate) mod runs;
 pub(crate) mod timeline;
 
 use std::net::SocketAddr;
@@ -28,9 +30,11 @@ use sqlx::{Postgres, pool::PoolConnection};
 use crate::{App, pages};
 
 /// The roles of staff, from the least to the most that may be done.
-pub(crate) const ROLES: [&str; 4] = [VIEWER, OPERATOR, "support_approver", "support_admin"];
+pub(crate) const ROLES: [&str; 4] = [VIEWER, OPERATOR, APPROVER, "support_admin"];
 /// The least role of staff.
 const VIEWER: &str = "support_viewer";
+/// The least role that may let pass what somebody else proposed.
+pub(crate) const APPROVER: &str = "support_approver";
 /// The least role that may change something, or see what is masked.
 pub(crate) const OPERATOR: &str = "support_operator";
 
@@ -51,6 +55,12 @@ pub fn router(app: App) -> Router {
         .route("/v1/dead-letters/{id}/discard", post(actions::discard))
         .route("/v1/dead-letters/{id}/restore", post(actions::restore))
         .route("/v1/dead-letters/{id}/unmask", post(actions::unmask))
+        .route("/v1/replays", get(runs::list).post(runs::begin))
+        .route("/v1/replays/{id}", get(runs::show))
+        .route("/v1/replays/{id}/{change}", post(runs::change))
+        .route("/v1/edits", get(edits::list))
+        .route("/v1/edits/{id}/approve", post(edits::approve))
+        .route("/v1/edits/{id}/refuse", post(edits::refuse))
         .route("/v1/attention", get(attention::show))
         .route("/v1/acts", get(acts::list))
         .route("/v1/bookings/{id}/timeline", get(timeline::show))

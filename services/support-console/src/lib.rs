@@ -12,6 +12,7 @@ mod owners;
 mod pages;
 pub mod parked;
 mod replay;
+mod runs;
 pub mod staff;
 pub mod state;
 mod store;
@@ -29,6 +30,7 @@ pub use config::Config;
 pub use http::router;
 pub use jobs::settle_replays;
 pub use parked::Parker;
+pub use runs::replay_many;
 
 /// The service's own schema.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
@@ -78,6 +80,7 @@ pub async fn serve(config: Config, process: Process) -> anyhow::Result<()> {
     let app = App::connect(&config, &process).await?;
     app.park();
     jobs::start(&app, &process);
+    runs::start(&app, &process);
     http::serve(app, &process, config.http_addr).await
 }
 

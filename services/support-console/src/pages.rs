@@ -4,10 +4,12 @@
 mod acts;
 mod audit;
 mod booking;
+mod edits;
 mod layout;
 mod letter;
 mod letters;
 mod overview;
+mod runs;
 mod search;
 mod session;
 mod sign_in;
@@ -59,6 +61,11 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/letters/{id}", get(letter::show))
         .route("/letters/{id}/{act}", get(acts::ask).post(acts::act))
         .route("/bookings/{id}", get(booking::show))
+        .route("/runs", get(runs::list).post(runs::begin))
+        .route("/runs/new", get(runs::ask))
+        .route("/runs/{id}", get(runs::show))
+        .route("/runs/{id}/{change}", post(runs::change))
+        .route("/edits/{id}/{act}", post(edits::decide))
         .route("/audit", get(audit::show))
         .route("/sign-out", post(sign_in::sign_out))
         .route_layer(middleware::from_fn_with_state(app.clone(), session::required));

@@ -5,6 +5,8 @@ use contracts::{
     envelope::header,
     ids::MessageId,
     mend::{self, Fault, FaultKind},
+    message::Message as _,
+    messages::CallbackReceived,
 };
 use messaging::{Address, Replay};
 use serde_json::{Map, Value, json};
@@ -46,6 +48,12 @@ pub(crate) fn plan(whole: &Whole, attempt: i64, body: Option<&Value>) -> Result<
     let headers = whole.headers.clone();
     let replay = Replay { message_id, attempt, origin, consumer, headers, body };
     Ok(Plan { replay, changed })
+}
+
+/// Whether an edit of such a message needs a second person: all that move money or a booking's
+/// state do. What a supplier called about is only a hint to look.
+pub(crate) fn needs_second(message_type: Option<&str>) -> bool {
+    message_type != Some(CallbackReceived::TYPE)
 }
 
 /// A trace of its own, linked to that of the delivery that failed and to the request.

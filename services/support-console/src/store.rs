@@ -2,16 +2,23 @@
 
 mod acts;
 mod causes;
+mod edits;
 mod events;
+mod runs;
 mod staff;
 
 pub(crate) use acts::{Act, ActFilter, Acted, Outcome, acts, record};
 pub(crate) use causes::{LetterCause, causes};
+pub(crate) use edits::{Edit, decide_edit, edits, propose_edit};
 pub(crate) use events::{
     Happened, NewEvent, Pending, add_event, failed_again, history, next_attempt, pending,
     replay_of, succeeded,
 };
 
+pub(crate) use runs::{
+    NewRun, Run, change_run, new_run, note_letter, progress, running, runs, touch_run,
+    waiting_letters,
+};
 pub(crate) use staff::{
     add_staff, change_password, end_session, end_staff, failures, note_sign_in, open_session,
     session, staff_named,

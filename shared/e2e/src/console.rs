@@ -93,4 +93,26 @@ impl Console {
         ensure!(answer.status.is_success(), "not replayed: {}", describe(&answer));
         Ok(())
     }
+
+    /// Proposes how a dead letter is mended; the edit waits for somebody else.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn propose(&self, id: &str, mended: &Value, reason: &str) -> anyhow::Result<String> {
+        let answer = self.ask_for_replay(id, Some(mended), reason).await?;
+        ensure!(answer.status == StatusCode::ACCEPTED, "not taken: {}", describe(&answer));
+        let edit = answer.json()["edit"]["edit_id"].as_str().map(str::to_owned);
+        edit.context("an edit that waits")
+    }
+
+    /// Lets an edit of somebody else's pass.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn approve(&self, edit_id: &str, reason: &str) -> anyhow::Result<()> {
+        let path = format!("/v1/edits/{edit_id}/approve");
+        let answer = self.http.post(&path, &json!({"reason": reason})).await?;
+        ensure!(answer.status.is_success(), "not approved: {}", describe(&answer));
+        Ok(())
+    }
 }

@@ -14,7 +14,6 @@ use uuid::Uuid;
 use super::{failed, has_rank};
 use crate::{
     App,
-    state::Wish,
     store::{self, Act, Outcome},
 };
 
@@ -50,12 +49,19 @@ fn address_like(text: &str) -> String {
     text.chars().filter(plain).take(FORWARDED_MAX).collect()
 }
 
-/// Something that a member of staff is about to do with a dead letter.
+impl Actor {
+    /// Who it is.
+    pub(crate) fn name(&self) -> &str {
+        &self.claims.sub
+    }
+}
+
+/// Something that a member of staff is about to do.
 pub(crate) struct Attempt {
     app: App,
     actor: Actor,
-    wish: Wish,
-    dead_letter_id: Uuid,
+    act: &'static str,
+    dead_letter_id: Option<Uuid>,
     booking_id: Option<Uuid>,
     reason: Option<String>,
 }
@@ -68,13 +74,13 @@ impl Attempt {
     pub(crate) async fn permit(
         app: &App,
         actor: Actor,
-        wish: Wish,
-        dead_letter_id: Uuid,
+        act: &'static str,
+        dead_letter_id: Option<Uuid>,
         role: &'static str,
     ) -> Result<Self, ApiError> {
         let may = has_rank(&actor.claims, role);
         let (app, booking_id, reason) = (app.clone(), None, None);
-        let attempt = Self { app, actor, wish, dead_letter_id, booking_id, reason };
+        let attempt = Self { app, actor, act, dead_letter_id, booking_id, reason };
         if may {
             return Ok(attempt);
         }
@@ -95,6 +101,11 @@ impl Attempt {
         }
         self.reason = Some(reason.to_owned());
         Ok(self)
+    }
+
+    /// Who tries it.
+    pub(crate) fn actor_name(&self) -> &str {
+        self.actor.name()
     }
 
     /// Notes what booking it is about.
@@ -132,11 +143,11 @@ impl Attempt {
             actor: self.actor.claims.sub.clone(),
             roles: self.actor.claims.roles.iter().cloned().collect(),
             from_where: self.actor.from_where.clone(),
-            act: self.wish,
+            act: self.act,
             outcome,
             reason: self.reason.clone(),
             refusal,
-            dead_letter_id: Some(self.dead_letter_id),
+            dead_letter_id: self.dead_letter_id,
             booking_id: self.booking_id,
             trace_id: chassis::trace::trace_id(&tracing::Span::current()),
         }

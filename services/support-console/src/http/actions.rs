@@ -23,7 +23,7 @@ use crate::{
     App,
     replay::{self, Plan},
     state::{self, State as Stands, Wish},
-    store::{self, NewEvent, Whole},
+    store::{self, Edit, NewEvent, Whole},
 };
 
 /// Why something is done.
@@ -50,6 +50,9 @@ pub(crate) struct Done {
     replay: Option<Sent>,
     #[serde(skip_serializing_if = "Option::is_none")]
     restorable_until: Option<DateTime<Utc>>,
+    /// That waits for a second person; nothing is sent yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edit: Option<Edit>,
 }
 
 /// A replay under way.
@@ -80,13 +83,63 @@ pub(crate) async fn replay(
     Path(id): Path<Uuid>,
     body: Body<ReplayWanted>,
 ) -> Result<(StatusCode, Json<Done>), ApiError> {
-    let attempt = Attempt::permit(&app, actor, Wish::Replay, id, OPERATOR).await?;
+    let attempt = Attempt::permit(&app, actor, Wish::Replay.as_str(), Some(id), OPERATOR).await?;
     let Json(ReplayWanted { reason, body }) = body?;
-    let mut begun = begin(&app, attempt.because(&reason)?, Wish::Replay, id).await?;
+    let begun = begin(&app, attempt.because(&reason)?, Wish::Replay, id).await?;
+    match &body {
+        Some(edited) if replay::needs_second(begun.whole.summary.message_type.as_deref()) => {
+            propose(begun, edited).await
+        }
+        edited => send(&app, begun, edited.as_ref(), None).await,
+    }
+}
+
+/// Keeps an edit until a second person lets it pass. 202 as well: nothing is sent yet.
+async fn propose(mut begun: Begun, edited: &Value) -> Result<(StatusCode, Json<Done>), ApiError> {
+    let id = begun.whole.summary.dead_letter_id;
+    let attempt_after = i64::from(begun.whole.summary.attempt) + 1;
+    let plan = match replay::plan(&begun.whole, attempt_after, Some(edited)) {
+        Ok(plan) => plan,
+        Err(error) => return Err(begun.refuse(error).await),
+    };
+    let act = begun.attempt.done().named("propose_edit");
+    let edit = Edit {
+        edit_id: chassis::mint::uuid7(),
+        dead_letter_id: id,
+        made_at: begun.whole.now,
+        proposer: act.actor.clone(),
+        reason: act.reason.clone(),
+        changed: plan.changed.unwrap_or_default(),
+        body: plan.replay.body,
+    };
+    let written = async {
+        store::record(begun.tx.conn(), &act).await?;
+        store::propose_edit(begun.tx.conn(), &edit, act.act_id).await
+    };
+    if !written.await.map_err(|error| failed(&error))? {
+        let detail = "another edit of it waits for a second person";
+        return Err(begun.refuse(ApiError::conflict("edit_waits", detail)).await);
+    }
+    begun.tx.commit().await.map_err(|error| failed(&error))?;
+    let state = Stands::Parked;
+    let edit = Some(edit);
+    let done = Done { dead_letter_id: id, state, replay: None, restorable_until: None, edit };
+    Ok((StatusCode::ACCEPTED, Json(done)))
+}
+
+/// Sends a letter again, as it was or as it was edited.
+pub(crate) async fn send(
+    app: &App,
+    begun: Begun,
+    body: Option<&Value>,
+    edit_id: Option<Uuid>,
+) -> Result<(StatusCode, Json<Done>), ApiError> {
+    let mut begun = begun;
+    let id = begun.whole.summary.dead_letter_id;
     let message_id = begun.whole.summary.message_id;
     let next = store::next_attempt(begun.tx.conn(), message_id).await;
     let next = next.map_err(|error| failed(&error))?;
-    let Plan { replay, changed } = match replay::plan(&begun.whole, next, body.as_ref()) {
+    let Plan { replay, changed } = match replay::plan(&begun.whole, next, body) {
         Ok(plan) => plan,
         Err(error) => return Err(begun.refuse(error).await),
     };
@@ -102,10 +155,10 @@ pub(crate) async fn replay(
     };
     let (consumer, attempt) = (replay.consumer.clone(), replay.attempt);
     begun.tx.send(app.messaging.replay(replay, trace::of(&span)));
-    begun.finish(&event).await?;
+    begun.finish(&event, edit_id).await?;
     let replay = Some(Sent { consumer, attempt, trace_id, mended: changed });
     let state = Stands::Replaying;
-    let done = Done { dead_letter_id: id, state, replay, restorable_until: None };
+    let done = Done { dead_letter_id: id, state, replay, restorable_until: None, edit: None };
     Ok((StatusCode::ACCEPTED, Json(done)))
 }
 
@@ -116,14 +169,14 @@ pub(crate) async fn discard(
     Path(id): Path<Uuid>,
     body: Body<Because>,
 ) -> Result<Json<Done>, ApiError> {
-    let attempt = Attempt::permit(&app, actor, Wish::Discard, id, OPERATOR).await?;
+    let attempt = Attempt::permit(&app, actor, Wish::Discard.as_str(), Some(id), OPERATOR).await?;
     let Json(Because { reason }) = body?;
     let begun = begin(&app, attempt.because(&reason)?, Wish::Discard, id).await?;
     let lasts = TimeDelta::from_std(app.support.restorable_for).unwrap_or(TimeDelta::zero());
     let restorable_until = begun.whole.now + lasts;
-    begun.finish(&NewEvent::Discarded { restorable_until }).await?;
+    begun.finish(&NewEvent::Discarded { restorable_until }, None).await?;
     let (state, restorable_until) = (Stands::Discarded, Some(restorable_until));
-    Ok(Json(Done { dead_letter_id: id, state, replay: None, restorable_until }))
+    Ok(Json(Done { dead_letter_id: id, state, replay: None, restorable_until, edit: None }))
 }
 
 /// Takes a letter back from where it was put aside.
@@ -133,12 +186,12 @@ pub(crate) async fn restore(
     Path(id): Path<Uuid>,
     body: Body<Because>,
 ) -> Result<Json<Done>, ApiError> {
-    let attempt = Attempt::permit(&app, actor, Wish::Restore, id, OPERATOR).await?;
+    let attempt = Attempt::permit(&app, actor, Wish::Restore.as_str(), Some(id), OPERATOR).await?;
     let Json(Because { reason }) = body?;
     let begun = begin(&app, attempt.because(&reason)?, Wish::Restore, id).await?;
-    begun.finish(&NewEvent::Restored).await?;
+    begun.finish(&NewEvent::Restored, None).await?;
     let state = Stands::Parked;
-    Ok(Json(Done { dead_letter_id: id, state, replay: None, restorable_until: None }))
+    Ok(Json(Done { dead_letter_id: id, state, replay: None, restorable_until: None, edit: None }))
 }
 
 /// Shows a letter with nothing hidden.
@@ -148,7 +201,7 @@ pub(crate) async fn unmask(
     Path(id): Path<Uuid>,
     body: Body<Because>,
 ) -> Result<Json<Unmasked>, ApiError> {
-    let attempt = Attempt::permit(&app, actor, Wish::Unmask, id, OPERATOR).await?;
+    let attempt = Attempt::permit(&app, actor, Wish::Unmask.as_str(), Some(id), OPERATOR).await?;
     let Json(Because { reason }) = body?;
     let mut begun = begin(&app, attempt.because(&reason)?, Wish::Unmask, id).await?;
     let act = begun.attempt.done();
@@ -161,13 +214,18 @@ pub(crate) async fn unmask(
 }
 
 /// An act that can be done as the letter stands, and is not yet.
-struct Begun {
+pub(crate) struct Begun {
     attempt: Attempt,
     whole: Whole,
-    tx: Tx,
+    pub(crate) tx: Tx,
 }
 
-async fn begin(app: &App, attempt: Attempt, wish: Wish, id: Uuid) -> Result<Begun, ApiError> {
+pub(crate) async fn begin(
+    app: &App,
+    attempt: Attempt,
+    wish: Wish,
+    id: Uuid,
+) -> Result<Begun, ApiError> {
     let mut attempt = attempt;
     let mut tx = app.messaging.begin().await.map_err(|error| failed(&error))?;
     let found = store::load(tx.conn(), id).await.map_err(|error| failed(&error))?;
@@ -191,12 +249,15 @@ async fn begin(app: &App, attempt: Attempt, wish: Wish, id: Uuid) -> Result<Begu
 
 impl Begun {
     /// Writes the act and what follows from it, or neither.
-    async fn finish(mut self, event: &NewEvent) -> Result<(), ApiError> {
+    async fn finish(mut self, event: &NewEvent, edit: Option<Uuid>) -> Result<(), ApiError> {
         let summary = &self.whole.summary;
         let (id, version) = (summary.dead_letter_id, summary.version.saturating_add(1));
         let act = self.attempt.done();
         let write = async {
             store::record(self.tx.conn(), &act).await?;
+            if let Some(edit) = edit {
+                store::decide_edit(self.tx.conn(), edit, "approved", act.act_id).await?;
+            }
             store::add_event(self.tx.conn(), id, version, act.act_id, event).await
         };
         if !write.await.map_err(|error| failed(&error))? {
@@ -209,7 +270,7 @@ impl Begun {
     }
 
     /// Ends the transaction before the refusal is written by another connection.
-    async fn refuse(self, error: ApiError) -> ApiError {
+    pub(crate) async fn refuse(self, error: ApiError) -> ApiError {
         let Self { attempt, tx, .. } = self;
         drop(tx);
         attempt.refused(error).await

@@ -294,7 +294,11 @@ async fn difference(
                 input type="hidden" name="reason" value=(reason);
                 input type="hidden" name="body" value=(body);
                 div.acts {
-                    button type="submit" { "Replay it so" }
+                    button type="submit" {
+                        @if replay::needs_second(whole.summary.message_type.as_deref()) {
+                            "Propose it to a second person"
+                        } @else { "Replay it so" }
+                    }
                     a.button.quiet href=(format!("/letters/{id}")) { "No, go back" }
                 }
             }

@@ -11,19 +11,19 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    layout::{Page, booking_link, exactly, instant, short, standing, type_name},
+    layout::{Page, ago, booking_link, csrf, exactly, instant, short, standing, type_name},
     letters,
     session::Session,
 };
 use crate::{
     App, fault,
     http::{
-        OPERATOR, connection, failed,
+        APPROVER, OPERATOR, connection, edits, failed,
         parked::{self, Shown, masked},
         preview::{self, Previewed},
     },
     state::State as Stands,
-    store::{self, Filter, Happened},
+    store::{self, Edit, Filter, Happened},
 };
 
 /// The page.
@@ -39,6 +39,7 @@ pub(super) async fn show(
         ),
         Stands::Replaying | Stands::Succeeded | Stands::FailedAgain | Stands::Discarded => None,
     };
+    let edits = edits::waiting(&app, None, Some(id)).await?;
     let others = match shown.summary.booking_id {
         None => Vec::new(),
         Some(booking_id) => {
@@ -52,6 +53,7 @@ pub(super) async fn show(
     let pending = shown.summary.state == Stands::Replaying;
     let body = html! {
         (why(&shown, &session))
+        @for edit in &edits { (second(edit, &shown, &session)) }
         @if let Some(preview) = &preview { (would_do(preview)) }
         (what(&shown))
         (body_of(&shown))
@@ -106,6 +108,54 @@ fn outcome(shown: &Shown) -> Markup {
                 }
                 "."
             }
+        }
+    }
+}
+
+/// An edit that waits for a second person, and what that one can do.
+fn second(edit: &Edit, shown: &Shown, session: &Session) -> Markup {
+    let edited: Value = serde_json::from_slice(&edit.body).unwrap_or_default();
+    let original = shown.body_text.as_deref().map(serde_json::from_str::<Value>);
+    let original = original.and_then(Result::ok).unwrap_or_default();
+    let at = |value: &Value, pointer: &str| {
+        value.pointer(pointer).map_or_else(|| "–".to_owned(), Value::to_string)
+    };
+    let own = edit.proposer == session.name;
+    let form = |act: &str, name: &str, class: &str| {
+        html! {
+            form method="post" action=(format!("/edits/{}/{act}", edit.edit_id)) {
+                (csrf(session))
+                input type="hidden" name="letter" value=(edit.dead_letter_id);
+                label for=(format!("reason-{act}")) { "Reason" }
+                input id=(format!("reason-{act}")) name="reason" required maxlength="500";
+                div.acts { button class=(class) type="submit" { (name) } }
+            }
+        }
+    };
+    html! {
+        section.card {
+            h2 { "An edit waits for a second person" }
+            p {
+                b { (edit.proposer) } " proposed it " (ago(edit.made_at, session.now)) " ago: "
+                (edit.reason.as_deref().unwrap_or(""))
+            }
+            div.scroll tabindex="0" role="region" aria-label="What differs" {
+                table.diff {
+                    thead { tr { th { "Field" } th { "It was (masked)" } th { "It would be" } } }
+                    tbody {
+                        @for pointer in &edit.changed {
+                            tr {
+                                td { (pointer) }
+                                td.was { (at(&original, pointer)) }
+                                td.will { (at(&edited, pointer)) }
+                            }
+                        }
+                    }
+                }
+            }
+            @if session.may(APPROVER) && !own { (form("approve", "Let it pass and replay it", "")) }
+            @else { p.sub { "An approver who is somebody else has to let it pass." } }
+            @if own || session.may(APPROVER) { (form("refuse", "Take it out", "quiet")) }
         }
     }
 }

@@ -124,7 +124,12 @@ fn about(group: &LetterCause, session: &Session, now: DateTime<Utc>) -> Markup {
             p.sub { (group.total) " ever" }
             @if session.may(OPERATOR) && group.parked > 0 {
                 div.acts {
-                    a.button href=(format!("/letters/{}", group.newest_id)) { "Look at the newest" }
+                    a.button href=(format!("/runs/new?group={}", group.letter_cause_id)) {
+                        "Replay them …"
+                    }
+                    a.button.quiet href=(format!("/letters/{}", group.newest_id)) {
+                        "Look at the newest"
+                    }
                 }
             }
         }

@@ -7,7 +7,6 @@ use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::After;
-use crate::state::Wish;
 
 /// How an act ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +25,7 @@ pub(crate) struct Act {
     pub(crate) actor: String,
     pub(crate) roles: Vec<String>,
     pub(crate) from_where: String,
-    pub(crate) act: Wish,
+    pub(crate) act: &'static str,
     pub(crate) outcome: Outcome,
     pub(crate) reason: Option<String>,
     pub(crate) refusal: Option<String>,
@@ -60,6 +59,13 @@ pub(crate) struct ActFilter {
     pub(crate) actor: Option<String>,
 }
 
+impl Act {
+    /// The same under another name.
+    pub(crate) fn named(self, act: &'static str) -> Self {
+        Self { act, ..self }
+    }
+}
+
 impl Outcome {
     const fn as_str(self) -> &'static str {
         match self {
@@ -81,7 +87,7 @@ pub(crate) async fn record(conn: &mut PgConnection, act: &Act) -> Result<(), Sto
     .bind(&act.actor)
     .bind(&act.roles)
     .bind(&act.from_where)
-    .bind(act.act.as_str())
+    .bind(act.act)
     .bind(act.outcome.as_str())
     .bind(&act.reason)
     .bind(&act.refusal)

@@ -119,10 +119,22 @@ impl Console {
         roles: Option<&[&str]>,
         body: Option<&Value>,
     ) -> (StatusCode, Value) {
+        self.call_as("ada", app, method, path, roles, body).await
+    }
+
+    /// The same as somebody else.
+    pub(crate) async fn call_as(
+        &self,
+        who: &str,
+        app: &App,
+        method: Method,
+        path: &str,
+        roles: Option<&[&str]>,
+        body: Option<&Value>,
+    ) -> (StatusCode, Value) {
         let mut request = Request::builder().method(method).uri(path);
         if let Some(roles) = roles {
-            let token =
-                self.signer.token("ada", roles, "holdfast", Duration::from_secs(60)).unwrap();
+            let token = self.signer.token(who, roles, "holdfast", Duration::from_secs(60)).unwrap();
             let bearer = format!("Bearer {}", token.expose_secret());
             request = request.header(header::AUTHORIZATION, bearer);
         }

@@ -15,6 +15,7 @@ mod acting;
 mod browser;
 mod console;
 mod looking;
+mod many;
 mod neighbour;
 mod pages;
 mod parking;

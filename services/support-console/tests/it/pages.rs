@@ -283,6 +283,7 @@ async fn letters_are_counted_by_cause_as_they_come_and_go() {
     console.close().await;
 }
 
+/// Row: G7
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spoilt_letter_is_seen_edited_and_replayed_by_forms_alone() {
     let (console, neighbour) = Console::beside_a_service().await;
@@ -305,6 +306,18 @@ async fn a_spoilt_letter_is_seen_edited_and_replayed_by_forms_alone() {
     assert_eq!(console.letter(&letter).await["state"], "parked", "nothing was sent by looking");
     let fields = [("reason", "mended"), ("body", mended.as_str()), ("seen", "true")];
     let page = ada.submit("/", &edit, &fields).await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.text);
+    let page = ada.get(&path).await;
+    assert!(page.text.contains("An edit waits for a second person"), "{}", page.text);
+    assert!(!page.text.contains("Lovelace") && !page.text.contains("Let it pass"));
+    assert_eq!(console.letter(&letter).await["state"], "parked");
+    let bo = Browser::signed_in(&console, "bo", "support_approver").await;
+    let page = bo.get(&path).await;
+    assert!(page.text.contains("Let it pass and replay it"), "{}", page.text);
+    let (_, rest) = page.text.split_once(r#"action="/edits/"#).unwrap();
+    let approve = format!("/edits/{}", rest.split('"').next().unwrap());
+    let fields = [("reason", "so it is"), ("letter", letter.as_str().unwrap())];
+    let page = bo.submit(&path, &approve, &fields).await;
     assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.text);
     console.until_it_stands(&letter, "succeeded").await;
     assert_eq!(neighbour.effects(message.booking_id.0).await, 1);

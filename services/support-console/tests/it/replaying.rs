@@ -165,8 +165,9 @@ async fn a_replay_is_a_trace_of_its_own_linked_to_the_one_that_failed() {
     );
 }
 
+/// Row: G7
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_could_read_is_mended_and_takes_effect() {
+async fn what_nobody_could_read_is_mended_by_two_people_and_takes_effect() {
     let (console, neighbour) = Console::beside_a_service().await;
     let (message, id) = unreadable(&console).await;
     let before = console.letter(&id).await;
@@ -197,13 +198,36 @@ async fn what_nobody_could_read_is_mended_and_takes_effect() {
     let mended = json!({ "reason": "the time was no time", "body": message });
     let (status, done) = console.act(&id, "replay", &mended).await;
     assert_eq!(status, StatusCode::ACCEPTED, "{done}");
-    assert_eq!(done["replay"]["mended"], json!(["/at", "/surname"]));
+    let edit = done["edit"].clone();
+    assert_eq!((&done["replay"], &edit["changed"]), (&Value::Null, &json!(["/at", "/surname"])));
+    assert_eq!(console.letter(&id).await["state"], "parked", "nothing is sent by one alone");
+    let code = console.act(&id, "replay", &mended).await.1["code"].clone();
+    assert_eq!(code, "edit_waits");
+
+    let path = format!("/v1/edits/{}/approve", edit["edit_id"].as_str().unwrap());
+    let approve = async |who: &str, role: &str| {
+        let roles = Some(&[role][..]);
+        let because = json!({ "reason": "it is as the booking says" });
+        console.call_as(who, &console.app, Method::POST, &path, roles, Some(&because)).await
+    };
+    let (status, problem) = approve("ada", "support_approver").await;
+    assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("same_person")));
+    assert_eq!(approve("bo", "support_operator").await.0, StatusCode::FORBIDDEN);
+    let (one, two) =
+        tokio::join!(approve("bo", "support_approver"), approve("cy", "support_admin"));
+    let mut statuses = [one.0, two.0];
+    statuses.sort();
+    assert_eq!(statuses.first(), Some(&StatusCode::ACCEPTED), "{one:?} {two:?}");
+    assert!(statuses.get(1).is_some_and(StatusCode::is_client_error), "{one:?} {two:?}");
     let after = console.until_it_stands(&id, "succeeded").await;
     assert_eq!(neighbour.effects(message.booking_id.0).await, 1);
     assert_eq!(after["body_text"], before["body_text"], "the original is kept");
     assert_eq!(after["history"][0]["mended"], json!(["/at", "/surname"]));
     let outcomes: Vec<Value> = console.audit(&id).await.iter().map(|act| act[1].clone()).collect();
-    assert_eq!(outcomes, ["refused", "refused", "done"]);
+    let tried = outcomes.iter().map(|outcome| outcome.as_str().unwrap()).collect::<Vec<_>>();
+    let expected = ["refused", "refused", "done", "refused", "refused", "denied"];
+    assert_eq!(tried.get(..6), Some(&expected[..]), "{tried:?}");
+    assert!(tried.contains(&"done"), "{tried:?}");
     assert_eq!(BookingFailed::TYPE, after["message_type"]);
     console.close().await;
 }

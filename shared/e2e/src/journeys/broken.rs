@@ -57,8 +57,10 @@ pub(super) async fn message(stack: &Stack, ada: &Traveller, lane: &Lane) -> anyh
     ensure!(entries.iter().all(|entry| entry["booking_id"] != trip.booking_id.as_str()));
 
     let mended: Value = serde_json::from_slice(&letter.body)?;
-    staff.replay(&id, Some(&mended), "the end of the stay was unreadable").await?;
-    lane.say("mended by support and replayed");
+    let edit = staff.propose(&id, &mended, "the end of the stay was unreadable").await?;
+    let second = Console::of(stack, "support_approver");
+    second.approve(&edit, "it is as the booking says").await?;
+    lane.say("mended by support, let pass by another, replayed");
     until_points(ada, &trip).await?;
     until("outcome of the replay", async || {
         let state = staff.show(&id).await?["state"].clone();

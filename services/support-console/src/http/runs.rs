@@ -1,0 +1,216 @@
+//! Replays of many letters: begun, watched, paused, gone on with, stopped.
+
+use axum::extract::State;
+use chassis::{
+    ApiError, FieldError,
+    auth::Bearer,
+    http::{Json, Path},
+};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    OPERATOR,
+    acting::{Actor, Attempt},
+    actions::Because,
+    connection, failed, may_look,
+};
+use crate::{
+    App, mask,
+    runs::Progress,
+    store::{self, Filter, NewRun, Run},
+};
+
+/// A run has no more letters; whoever has more begins another.
+pub(crate) const LETTERS_MAX: u32 = 10_000;
+const LISTED_MAX: i64 = 50;
+
+/// Which letters are sent again, and why.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wanted {
+    pub(crate) reason: String,
+    pub(crate) letter_cause_id: Option<Uuid>,
+    pub(crate) consumer: Option<String>,
+    pub(crate) cause: Option<String>,
+    /// No more than so many, the oldest first.
+    pub(crate) at_most: Option<u32>,
+    /// Letters of each step before the rest; as the policy says without it.
+    pub(crate) ladder: Option<Vec<u32>>,
+}
+
+/// A run, and how far it is.
+#[derive(Debug, Serialize)]
+pub(crate) struct ShownRun {
+    #[serde(flatten)]
+    pub(crate) run: Run,
+    pub(crate) left: u64,
+    pub(crate) pending: u64,
+    pub(crate) succeeded: u64,
+    pub(crate) failed: u64,
+    pub(crate) refused: u64,
+}
+
+/// What is done to a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    Pause,
+    Resume,
+    Stop,
+}
+
+impl Change {
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [Self::Pause, Self::Resume, Self::Stop].into_iter().find(|it| it.word() == name)
+    }
+
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Stop => "stop",
+        }
+    }
+
+    /// How the run stands afterwards, and the act's name.
+    const fn leads_to(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Pause => ("paused", "pause_replays"),
+            Self::Resume => ("running", "resume_replays"),
+            Self::Stop => ("stopped", "stop_replays"),
+        }
+    }
+}
+
+pub(crate) async fn list(
+    State(app): State<App>,
+    Bearer(claims): Bearer,
+) -> Result<Json<Vec<ShownRun>>, ApiError> {
+    may_look(&claims)?;
+    read(&app, None).await.map(Json)
+}
+
+pub(crate) async fn show(
+    State(app): State<App>,
+    Bearer(claims): Bearer,
+    Path(id): Path<Uuid>,
+) -> Result<Json<ShownRun>, ApiError> {
+    may_look(&claims)?;
+    let found = read(&app, Some(id)).await?;
+    found.into_iter().next().map(Json).ok_or_else(ApiError::not_found)
+}
+
+async fn read(app: &App, only: Option<Uuid>) -> Result<Vec<ShownRun>, ApiError> {
+    let mut conn = connection(app).await?;
+    let runs = store::runs(&mut conn, only, LISTED_MAX).await.map_err(|error| failed(&error))?;
+    let mut shown = Vec::with_capacity(runs.len());
+    for run in runs {
+        let progress = store::progress(&mut conn, run.replay_run_id).await;
+        let Progress { left, pending, succeeded, failed: again, refused, .. } =
+            progress.map_err(|error| failed(&error))?;
+        shown.push(ShownRun { run, left, pending, succeeded, failed: again, refused });
+    }
+    Ok(shown)
+}
+
+/// Begins a run of all letters that wait now and fit. 202: none of them is sent yet.
+pub(crate) async fn begin(
+    State(app): State<App>,
+    actor: Actor,
+    body: Result<Json<Wanted>, ApiError>,
+) -> Result<(StatusCode, Json<ShownRun>), ApiError> {
+    let attempt = Attempt::permit(&app, actor, "replay_many", None, OPERATOR).await?;
+    let Json(wanted) = body?;
+    let attempt = attempt.because(&wanted.reason)?;
+    let (ladder, at_most) = limits(&app, &wanted)?;
+    let filter = Filter {
+        letter_cause_id: wanted.letter_cause_id,
+        consumer: wanted.consumer,
+        cause: wanted.cause,
+        ..Filter::default()
+    };
+    let id = chassis::mint::uuid7();
+    let act = attempt.done();
+    let support = &app.support;
+    let new = NewRun {
+        replay_run_id: id,
+        act_id: act.act_id,
+        about: &about(&filter),
+        ladder: &ladder,
+        per_second: i32::try_from(support.replay_per_second).unwrap_or(i32::MAX),
+        failed_percent_max: i32::try_from(support.replay_failed_percent_max).unwrap_or(100),
+    };
+    let mut tx = app.messaging.begin().await.map_err(|error| failed(&error))?;
+    let made = async {
+        store::record(tx.conn(), &act).await?;
+        store::new_run(tx.conn(), &new, &filter, i64::from(at_most)).await
+    };
+    let letters = made.await.map_err(|error| failed(&error))?;
+    if letters == 0 {
+        drop(tx);
+        let error = ApiError::conflict("no_letters", "no letter that waits is like that");
+        return Err(attempt.refused(error).await);
+    }
+    tx.commit().await.map_err(|error| failed(&error))?;
+    let found = read(&app, Some(id)).await?;
+    let run = found.into_iter().next().ok_or_else(ApiError::not_found)?;
+    Ok((StatusCode::ACCEPTED, Json(run)))
+}
+
+fn limits(app: &App, wanted: &Wanted) -> Result<(Vec<i32>, u32), ApiError> {
+    let ladder = wanted.ladder.as_ref().unwrap_or(&app.support.replay_ladder);
+    let steps: Option<Vec<i32>> = ladder
+        .iter()
+        .map(|step| i32::try_from(*step).ok().filter(|step| (1..=10_000).contains(step)))
+        .collect();
+    let Some(steps) = steps.filter(|steps| steps.len() <= 10) else {
+        let detail = "up to ten steps of 1 to 10000 letters";
+        return Err(ApiError::invalid(vec![FieldError::new("/ladder", "invalid", detail)]));
+    };
+    let at_most = wanted.at_most.unwrap_or(LETTERS_MAX);
+    if !(1..=LETTERS_MAX).contains(&at_most) {
+        let detail = format!("must be 1 to {LETTERS_MAX}");
+        return Err(ApiError::invalid(vec![FieldError::new("/at_most", "invalid", detail)]));
+    }
+    Ok((steps, at_most))
+}
+
+/// What the letters have in common, in words.
+fn about(filter: &Filter) -> String {
+    let parts = [
+        filter.letter_cause_id.map(|id| format!("cause {id}")),
+        filter.consumer.as_deref().map(|consumer| format!("given up by {}", mask::word(consumer))),
+        filter.cause.as_deref().map(|cause| format!("cause {}", mask::word(cause))),
+    ];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { "all letters that wait".to_owned() } else { parts.join(", ") }
+}
+
+pub(crate) async fn change(
+    State(app): State<App>,
+    actor: Actor,
+    Path((id, change)): Path<(Uuid, String)>,
+    body: Result<Json<Because>, ApiError>,
+) -> Result<Json<ShownRun>, ApiError> {
+    let change = Change::named(&change).ok_or_else(ApiError::not_found)?;
+    let (state, act) = change.leads_to();
+    let attempt = Attempt::permit(&app, actor, act, None, OPERATOR).await?;
+    let Json(Because { reason }) = body?;
+    let attempt = attempt.because(&reason)?;
+    let mut tx = app.messaging.begin().await.map_err(|error| failed(&error))?;
+    let why = (change == Change::Stop).then_some(reason.as_str());
+    let act = attempt.done();
+    let changed = async {
+        let changed = store::change_run(tx.conn(), id, state, why).await?;
+        store::record(tx.conn(), &act).await.map(|()| changed)
+    };
+    if !changed.await.map_err(|error| failed(&error))? {
+        drop(tx);
+        let detail = format!("it is over, or {state} already");
+        return Err(attempt.refused(ApiError::conflict("not_changed", detail)).await);
+    }
+    tx.commit().await.map_err(|error| failed(&error))?;
+    let found = read(&app, Some(id)).await?;
+    found.into_iter().next().map(Json).ok_or_else(ApiError::not_found)
+}

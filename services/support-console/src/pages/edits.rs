@@ -1,0 +1,41 @@
+//! Deciding about an edit that waits for a second person.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse as _, Redirect, Response},
+};
+use chassis::{
+    ApiError,
+    http::{Json, Path},
+};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::session::Form;
+use crate::{
+    App,
+    http::{acting::Actor, actions::Because, edits},
+};
+
+/// What the form says.
+#[derive(Deserialize)]
+pub(super) struct Said {
+    reason: String,
+    letter: Uuid,
+}
+
+/// Lets it pass, or takes it out.
+pub(super) async fn decide(
+    State(app): State<App>,
+    actor: Actor,
+    Path((id, act)): Path<(Uuid, String)>,
+    Form(Said { reason, letter }): Form<Said>,
+) -> Result<Response, ApiError> {
+    let because = Ok(Json(Because { reason }));
+    match act.as_str() {
+        "approve" => drop(edits::approve(State(app), actor, Path(id), because).await?),
+        "refuse" => drop(edits::refuse(State(app), actor, Path(id), because).await?),
+        _ => return Err(ApiError::not_found()),
+    }
+    Ok(Redirect::to(&format!("/letters/{letter}")).into_response())
+}

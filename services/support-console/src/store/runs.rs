@@ -1,0 +1,218 @@
+//! Replays of many letters, and the letters of each.
+
+use chrono::{DateTime, Utc};
+use messaging::{StoreError, database};
+use serde::Serialize;
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+use super::Filter;
+use crate::runs::Progress;
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+pub(crate) struct Run {
+    pub(crate) replay_run_id: Uuid,
+    #[serde(skip)]
+    pub(crate) act_id: Uuid,
+    pub(crate) made_at: DateTime<Utc>,
+    pub(crate) about: String,
+    pub(crate) ladder: Vec<i32>,
+    pub(crate) per_second: i32,
+    pub(crate) failed_percent_max: i32,
+    pub(crate) letters: i64,
+    pub(crate) state: String,
+    /// Why it stopped.
+    pub(crate) why: Option<String>,
+    pub(crate) changed_at: DateTime<Utc>,
+    #[serde(skip)]
+    pub(crate) sent_at: DateTime<Utc>,
+    /// Who began it, and why.
+    pub(crate) actor: String,
+    pub(crate) reason: Option<String>,
+    /// The database's time.
+    #[serde(skip)]
+    pub(crate) now: DateTime<Utc>,
+}
+
+/// A run that is to be.
+pub(crate) struct NewRun<'a> {
+    pub(crate) replay_run_id: Uuid,
+    pub(crate) act_id: Uuid,
+    pub(crate) about: &'a str,
+    pub(crate) ladder: &'a [i32],
+    pub(crate) per_second: i32,
+    pub(crate) failed_percent_max: i32,
+}
+
+/// Makes a run of letters that wait now, the oldest first; says how many there are.
+pub(crate) async fn new_run(
+    conn: &mut PgConnection,
+    run: &NewRun<'_>,
+    filter: &Filter,
+    at_most: i64,
+) -> Result<i64, StoreError> {
+    sqlx::query(
+        "insert into replay_run (replay_run_id, act_id, made_at, about, ladder, per_second,
+                                 failed_percent_max, letters, state, changed_at, sent_at)
+         select $1, $2, now, $3, $4, $5, $6, 0, 'running', now, now - interval '1 second'
+           from (select holdfast_now() as now) as clock",
+    )
+    .bind(run.replay_run_id)
+    .bind(run.act_id)
+    .bind(run.about)
+    .bind(run.ladder)
+    .bind(run.per_second)
+    .bind(run.failed_percent_max)
+    .execute(&mut *conn)
+    .await
+    .map_err(database("making a replay of many"))?;
+    sqlx::query_scalar(
+        "with added as (
+             insert into replay_run_letter (replay_run_id, place, dead_letter_id)
+             select r.replay_run_id, row_number() over (order by parked_at, dead_letter_id),
+                    dead_letter_id
+               from replay_run as r,
+                    (select parked_at, dead_letter_id from letter
+                      where state = 'parked' and ($2::uuid is null or letter_cause_id = $2)
+                        and ($3::text is null or consumer = $3)
+                        and ($4::text is null or cause = $4)
+                      order by parked_at, dead_letter_id limit $5) as found
+              where r.replay_run_id = $1
+             returning place)
+         update replay_run set letters = (select count(*) from added) where replay_run_id = $1
+         returning letters",
+    )
+    .bind(run.replay_run_id)
+    .bind(filter.letter_cause_id)
+    .bind(&filter.consumer)
+    .bind(&filter.cause)
+    .bind(at_most)
+    .fetch_one(conn)
+    .await
+    .map_err(database("listing the letters of a replay of many"))
+}
+
+/// The run that goes on next: the one that sent letters longest ago. Nobody else has it meanwhile.
+pub(crate) async fn running(conn: &mut PgConnection) -> Result<Option<Run>, StoreError> {
+    sqlx::query_as(
+        "select r.*, a.actor, a.reason, holdfast_now() as now
+           from replay_run as r join act as a using (act_id)
+          where r.state = 'running' order by r.sent_at limit 1 for update of r skip locked",
+    )
+    .fetch_optional(conn)
+    .await
+    .map_err(database("taking a replay of many"))
+}
+
+/// Runs, the newest first, or one of them.
+pub(crate) async fn runs(
+    conn: &mut PgConnection,
+    only: Option<Uuid>,
+    at_most: i64,
+) -> Result<Vec<Run>, StoreError> {
+    sqlx::query_as(
+        "select r.*, a.actor, a.reason, holdfast_now() as now
+           from replay_run as r join act as a using (act_id)
+          where $1::uuid is null or r.replay_run_id = $1 order by r.made_at desc limit $2",
+    )
+    .bind(only)
+    .bind(at_most)
+    .fetch_all(conn)
+    .await
+    .map_err(database("listing replays of many"))
+}
+
+/// How far a run is: of what was sent, what its letters' events say.
+pub(crate) async fn progress(conn: &mut PgConnection, id: Uuid) -> Result<Progress, StoreError> {
+    let figures: (i64, i64, i64, i64, i64, i64) = sqlx::query_as(
+        "select count(*),
+                count(*) filter (where l.version is null and l.refusal is null),
+                count(*) filter (where l.version is not null and e.event is null),
+                count(*) filter (where e.event = 'succeeded'),
+                count(*) filter (where e.event = 'failed_again'),
+                count(*) filter (where l.refusal is not null)
+           from replay_run_letter as l
+           left join letter_event as e
+             on e.dead_letter_id = l.dead_letter_id and e.version = l.version + 1
+          where l.replay_run_id = $1",
+    )
+    .bind(id)
+    .fetch_one(conn)
+    .await
+    .map_err(database("counting the letters of a replay of many"))?;
+    let (letters, left, pending, succeeded, failed, refused) = figures;
+    let [letters, left, pending, succeeded, failed, refused] =
+        [letters, left, pending, succeeded, failed, refused].map(i64::unsigned_abs);
+    Ok(Progress { letters, left, pending, succeeded, failed, refused })
+}
+
+/// The next letters of a run, with their places.
+pub(crate) async fn waiting_letters(
+    conn: &mut PgConnection,
+    id: Uuid,
+    some: u64,
+) -> Result<Vec<(i32, Uuid)>, StoreError> {
+    sqlx::query_as(
+        "select place, dead_letter_id from replay_run_letter
+          where replay_run_id = $1 and version is null and refusal is null
+          order by place limit $2",
+    )
+    .bind(id)
+    .bind(i64::try_from(some).unwrap_or(i64::MAX))
+    .fetch_all(conn)
+    .await
+    .map_err(database("taking letters of a replay of many"))
+}
+
+/// Notes that a letter was sent, or why not.
+pub(crate) async fn note_letter(
+    conn: &mut PgConnection,
+    id: Uuid,
+    place: i32,
+    version: Option<i32>,
+    refusal: Option<&str>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update replay_run_letter set version = $3, refusal = $4
+          where replay_run_id = $1 and place = $2",
+    )
+    .bind(id)
+    .bind(place)
+    .bind(version)
+    .bind(refusal)
+    .execute(conn)
+    .await
+    .map(drop)
+    .map_err(database("noting a letter of a replay of many"))
+}
+
+/// Notes that letters were sent now.
+pub(crate) async fn touch_run(conn: &mut PgConnection, id: Uuid) -> Result<(), StoreError> {
+    sqlx::query("update replay_run set sent_at = holdfast_now() where replay_run_id = $1")
+        .bind(id)
+        .execute(conn)
+        .await
+        .map(drop)
+        .map_err(database("noting when a replay of many went on"))
+}
+
+/// Changes how a run stands, unless it is over; says whether it was not.
+pub(crate) async fn change_run(
+    conn: &mut PgConnection,
+    id: Uuid,
+    state: &str,
+    why: Option<&str>,
+) -> Result<bool, StoreError> {
+    let changed = sqlx::query(
+        "update replay_run set state = $2, why = $3, changed_at = holdfast_now()
+          where replay_run_id = $1 and state in ('running', 'paused') and state <> $2",
+    )
+    .bind(id)
+    .bind(state)
+    .bind(why)
+    .execute(conn)
+    .await
+    .map_err(database("changing a replay of many"))?;
+    Ok(changed.rows_affected() == 1)
+}
