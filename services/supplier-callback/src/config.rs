@@ -58,7 +58,8 @@ impl ReadConfig for Config {
         {
             vars.problem::<()>(seal_key, error.to_string());
         }
-        let secrets = Supplier::ALL.into_iter().filter_map(|s| Some((s, secrets(vars, s)?)));
+        let pushing = Supplier::ALL.into_iter().filter(|s| dialect(*s).pushes());
+        let secrets = pushing.filter_map(|s| Some((s, secrets(vars, s)?)));
         let secrets: BTreeMap<Supplier, Vec<SecretString>> = secrets.collect();
         if secrets.is_empty() {
             let key = "SUPPLIER_CALLBACK_RAPID_SECRETS";
@@ -112,7 +113,9 @@ mod tests {
     #[test]
     fn the_sample_names_every_key_and_no_other() {
         let config = check_sample::<Config>(SAMPLE).unwrap();
-        assert_eq!(config.secrets.keys().copied().collect::<Vec<_>>(), Supplier::ALL);
+        let pushing: Vec<Supplier> =
+            Supplier::ALL.into_iter().filter(|s| super::dialect(*s).pushes()).collect();
+        assert_eq!(config.secrets.keys().copied().collect::<Vec<_>>(), pushing);
     }
 
     #[test]

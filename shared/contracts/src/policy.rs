@@ -122,6 +122,12 @@ pub struct Live {
 pub struct Suppliers {
     /// Expedia Rapid.
     pub rapid: SupplierPolicy,
+    /// Emerging Travel Group.
+    pub etg: SupplierPolicy,
+    /// Hotelbeds activities.
+    pub hotelbeds: SupplierPolicy,
+    /// Duffel.
+    pub duffel: SupplierPolicy,
 }
 
 /// One supplier's times and limits.
@@ -269,6 +275,9 @@ impl Policy {
     pub const fn of(&self, supplier: Supplier) -> &SupplierPolicy {
         match supplier {
             Supplier::Rapid => &self.supplier.rapid,
+            Supplier::Etg => &self.supplier.etg,
+            Supplier::Hotelbeds => &self.supplier.hotelbeds,
+            Supplier::Duffel => &self.supplier.duffel,
         }
     }
 }

@@ -10,17 +10,26 @@ use serde::{Deserialize, Serialize};
 pub enum Supplier {
     /// Expedia Rapid: stays.
     Rapid,
+    /// Emerging Travel Group (RateHawk): stays.
+    Etg,
+    /// Hotelbeds: activities.
+    Hotelbeds,
+    /// Duffel: flights.
+    Duffel,
 }
 
 impl Supplier {
     /// Every supplier.
-    pub const ALL: [Self; 1] = [Self::Rapid];
+    pub const ALL: [Self; 4] = [Self::Rapid, Self::Etg, Self::Hotelbeds, Self::Duffel];
 
     /// The supplier's word.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Rapid => "rapid",
+            Self::Etg => "etg",
+            Self::Hotelbeds => "hotelbeds",
+            Self::Duffel => "duffel",
         }
     }
 }

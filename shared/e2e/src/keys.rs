@@ -59,6 +59,24 @@ impl SupplierKeys {
                     STANDARD.encode(rand::random::<[u8; 32]>())
                 )),
             },
+            // Pushes are signed with the key's token.
+            Supplier::Etg => Self {
+                key: hex::encode(rand::random::<[u8; 4]>()),
+                secret: hex.clone(),
+                webhook_secret: Some(hex),
+            },
+            Supplier::Duffel => Self {
+                // The token is all there is; the key names the account to people.
+                key: hex::encode(rand::random::<[u8; 8]>()),
+                secret: format!("duffel_test_{hex}"),
+                webhook_secret: Some(STANDARD.encode(rand::random::<[u8; 16]>())),
+            },
+            // Nothing is pushed.
+            Supplier::Hotelbeds => Self {
+                key: hex::encode(rand::random::<[u8; 16]>()),
+                secret: hex,
+                webhook_secret: None,
+            },
         }
     }
 }

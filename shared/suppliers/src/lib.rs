@@ -18,6 +18,9 @@ use secrecy::SecretString;
 
 mod answer;
 pub mod callback;
+pub mod duffel;
+pub mod etg;
+pub mod hotelbeds;
 mod http;
 pub mod outcomes;
 pub mod rapid;
@@ -215,6 +218,11 @@ pub trait Dialect: Send + Sync {
     /// long enough, the policy's `holds_for_min` decides.
     fn holds_by_purchase(&self) -> bool {
         false
+    }
+
+    /// Whether the supplier pushes anything at all.
+    fn pushes(&self) -> bool {
+        true
     }
 
     /// Whether a secret has the form of those that this supplier signs callbacks with. For the

@@ -83,30 +83,13 @@ impl Table {
     }
 }
 
-/// Hotelbeds: no dialect yet; its rules stand here because they contradict the others'.
-pub static HOTELBEDS: Table = Table {
-    supplier: "hotelbeds",
-    rules: &[
-        Rule {
-            operation: Operation::Reserve,
-            status: 500,
-            code: None,
-            verdict: Verdict::SureNo(RefusedWhy::SoldOut),
-            source: "developer.hotelbeds.com, booking API FAQ: 500 on a confirmation means the product is \
-                     no longer available; start again with a new availability",
-        },
-        Rule {
-            operation: Operation::Reserve,
-            status: 403,
-            code: None,
-            verdict: Verdict::NotSent,
-            source: "developer.hotelbeds.com, rate limits: a spent quota is answered with 403",
-        },
-    ],
-};
-
 /// Every table.
-pub static TABLES: [&Table; 2] = [&crate::rapid::OUTCOMES, &HOTELBEDS];
+pub static TABLES: [&Table; 4] = [
+    &crate::rapid::OUTCOMES,
+    &crate::etg::OUTCOMES,
+    &crate::hotelbeds::OUTCOMES,
+    &crate::duffel::OUTCOMES,
+];
 
 #[cfg(test)]
 mod tests {

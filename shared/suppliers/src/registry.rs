@@ -2,16 +2,19 @@
 
 use contracts::supplier::Supplier;
 
-use crate::{Dialect, rapid::Rapid};
+use crate::{Dialect, duffel::Duffel, etg::Etg, hotelbeds::Hotelbeds, rapid::Rapid};
 
 /// Every dialect.
-pub static ALL: [&'static dyn Dialect; Supplier::ALL.len()] = [&Rapid];
+pub static ALL: [&'static dyn Dialect; Supplier::ALL.len()] = [&Rapid, &Etg, &Hotelbeds, &Duffel];
 
 /// The dialect of a supplier.
 #[must_use]
 pub fn dialect(supplier: Supplier) -> &'static dyn Dialect {
     match supplier {
         Supplier::Rapid => &Rapid,
+        Supplier::Etg => &Etg,
+        Supplier::Hotelbeds => &Hotelbeds,
+        Supplier::Duffel => &Duffel,
     }
 }
 
