@@ -21,6 +21,7 @@ mod neighbour;
 mod openapi;
 mod preview;
 mod refunding;
+mod reviewing;
 mod support;
 mod timers;
 mod trips;

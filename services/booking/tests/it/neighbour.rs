@@ -9,6 +9,7 @@ use contracts::{
     messages::{
         Closing, EvidenceSource, GoneWhy, LegChanged, LegEvidence, LegState, PaymentClosed,
         PaymentPrepared, PaymentRefundChanged, PaymentSeen, PaymentSettled, RefundState,
+        UndoFailing,
     },
 };
 use messaging::Outgoing;
@@ -100,6 +101,25 @@ impl<'a> Neighbour<'a> {
             state: LegState::Confirmed { reference },
             evidence: Some(evidence),
             undo_failing: None,
+        })
+        .await;
+    }
+
+    /// That giving the first leg back fails so far.
+    pub(crate) async fn undo_failing(
+        &mut self,
+        quote: &booking::quote::Quote,
+        seq: u64,
+        failing: UndoFailing,
+    ) {
+        self.say(&LegChanged {
+            booking_id: self.booking_id,
+            leg_id: quote.legs[0].leg_id,
+            seq,
+            wanted_version: 9,
+            state: LegState::InDoubt { since: Utc::now() },
+            evidence: None,
+            undo_failing: Some(failing),
         })
         .await;
     }

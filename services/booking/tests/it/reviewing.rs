@@ -1,0 +1,83 @@
+//! A booking that waits for a person: shown with why, since when, whose it is, and what is safe.
+
+use axum::http::StatusCode;
+use contracts::{
+    internal::{ReviewReply, SafeAct},
+    messages::{LegState, UndoFailedWhy, UndoFailing},
+};
+use serde_json::{Value, json};
+use testkit::until;
+use uuid::Uuid;
+
+use crate::{
+    neighbour::{Neighbour, reaches},
+    world::World,
+};
+
+async fn shown(world: &World, booking_id: Uuid) -> ReviewReply {
+    let answer = world.internal(&format!("/internal/bookings/{booking_id}/review")).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    serde_json::from_value(answer.json()).unwrap()
+}
+
+async fn act(world: &World, booking_id: Uuid, staff: &str, act: &str) -> (StatusCode, Value) {
+    let body = json!({"staff": staff, "why": "my shift", "act": act});
+    let path = format!("/internal/bookings/{booking_id}/review");
+    let answer = world.internal_post(&path, &body).await;
+    (answer.status, answer.json())
+}
+
+/// Row: G8
+/// Row: A6
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_says_why_since_when_whose_it_is_and_what_is_safe() {
+    let world = World::new().await;
+    world.app.hear();
+    world.app.listening().await;
+    let (booking_id, quote) = world.booked("acct_1").await;
+    let (status, body) = act(&world, booking_id, "ada", "take").await;
+    assert_eq!((status, &body["code"]), (StatusCode::CONFLICT, &json!("not_in_review")), "{body}");
+    let nothing = shown(&world, booking_id).await;
+    assert!(nothing.review.is_none() && nothing.safe.is_empty());
+
+    let mut neighbour = Neighbour::of(&world, booking_id).await;
+    neighbour.prepared().await;
+    neighbour.leg(&quote, 1, LegState::Held { reference: "R1".to_owned(), until: None }).await;
+    reaches(&world, booking_id, "awaiting_payment").await;
+    let cancelled =
+        world.post("acct_1", &format!("/v1/bookings/{booking_id}/cancellation"), &json!({})).await;
+    assert_eq!(cancelled.status, StatusCode::ACCEPTED);
+    let failing = UndoFailing { attempts: 3, why: UndoFailedWhy::Refused };
+    neighbour.undo_failing(&quote, 2, failing).await;
+    let reply = until("the review", async || {
+        Some(shown(&world, booking_id).await).filter(|reply| reply.review.is_some())
+    })
+    .await;
+    let review = reply.review.unwrap();
+    let stuck = review.stuck.unwrap();
+    assert_eq!(review.why, "stuck");
+    assert_eq!((stuck.step.as_str(), stuck.reason.as_str()), ("release_leg", "refused"));
+    assert_eq!((stuck.attempts, review.owner), (3, None));
+    let leg_id = quote.legs[0].leg_id;
+    assert_eq!(stuck.leg_id, Some(leg_id));
+    assert_eq!(reply.safe, [SafeAct::Take {}, SafeAct::RepairLeg { leg_id }]);
+
+    let (status, body) = act(&world, booking_id, "ada", "take").await;
+    assert_eq!((status, &body["review"]["owner"]), (StatusCode::OK, &json!("ada")), "{body}");
+    let (status, body) = act(&world, booking_id, "bob", "take").await;
+    assert_eq!((status, &body["owner"]), (StatusCode::CONFLICT, &json!("ada")), "{body}");
+    let (status, body) = act(&world, booking_id, " ", "release").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+    let (status, _) = act(&world, Uuid::nil(), "ada", "take").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let kept: Value = sqlx::query_scalar(
+        "select json_build_array(source, actor, body -> 'event' -> 'why') from booking_event
+          where kind = 'review_taken'",
+    )
+    .fetch_one(&world.pool)
+    .await
+    .unwrap();
+    assert_eq!(kept, json!(["staff", "staff:ada", "my shift"]));
+    let customer = world.get("acct_1", &format!("/internal/bookings/{booking_id}/review")).await;
+    assert_eq!(customer.status, StatusCode::UNAUTHORIZED);
+}
