@@ -14,6 +14,7 @@
 mod callbacks;
 mod crashes;
 mod legs;
+mod flights;
 mod preview;
 mod repairs;
 mod shop;

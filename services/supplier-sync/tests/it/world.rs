@@ -22,10 +22,14 @@ use chassis::{ExposeSecret as _, Process, SecretString, auth::Signer};
 use chrono::{Days, TimeDelta, Utc};
 use contracts::{
     ids::{BookingId, CallbackId, LegId, MessageId},
-    internal::{PriceCheckReply, PriceCheckRequest, SearchReply, Traveller, TravellersReply},
+    internal::{
+        Gender, PriceCheckReply, PriceCheckRequest, SearchReply, Traveller, TravellersReply,
+    },
     messages::{CallbackClaim, CallbackReceived, LegChanged, LegState, LegWanted, WantedLeg},
     money::Currency,
-    offer::{LegOrder, Occupancy, Offer, PriceCheck, Search, StaySearch},
+    offer::{
+        ActivitySearch, FlightSearch, LegOrder, Occupancy, Offer, PriceCheck, Search, StaySearch,
+    },
     policy::Policy,
     supplier::Supplier,
 };
@@ -41,9 +45,14 @@ use uuid::Uuid;
 pub(crate) const FAMILY_NAME: &str = "Lovelace";
 /// Every property of the double has rates that can be held.
 pub(crate) const PROPERTY: &str = "1100001";
+/// One that two suppliers sell.
+pub(crate) const SHARED_PROPERTY: &str = "1100002";
 
 /// Everything but the process under test, which a test may have several of.
 pub(crate) struct World {
+    pub(crate) supplier: Supplier,
+    /// Another one that is sold.
+    pub(crate) beside: Option<Supplier>,
     pub(crate) logs: Logs,
     pub(crate) database: Database,
     pub(crate) prefix: Prefix,
@@ -64,6 +73,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::at(Supplier::Rapid).await
+    }
+
+    /// With an account at one supplier and its double.
+    pub(crate) async fn at(supplier: Supplier) -> Self {
         let logs = Logs::watch();
         let database = Database::new("supplier_sync", &supplier_sync::MIGRATOR).await;
         let prefix = Prefix::new();
@@ -73,9 +87,14 @@ impl World {
         let mut policy = Policy::parse(contracts::policy::DEFAULT).unwrap();
         // An exchange is given up after three quarters of this; the windows are passed by moving
         // the clock.
-        policy.supplier.rapid.answer_within_max = Duration::from_secs(4);
+        let all = &mut policy.supplier;
+        for one in [&mut all.rapid, &mut all.etg, &mut all.hotelbeds, &mut all.duffel] {
+            one.answer_within_max = Duration::from_secs(4);
+        }
         let booking_takes_ms = Arc::new(AtomicU64::new(0));
         Self {
+            supplier,
+            beside: None,
             logs,
             database,
             broker,
@@ -94,16 +113,28 @@ impl World {
         }
     }
 
-    pub(crate) fn config(&self) -> Config {
-        let account = supplier_sync::config::Account {
-            url: format!("http://{}/rapid", self.double_at),
-            key: doubles::RapidConfig::default().key,
-            secret: doubles::RapidConfig::default().secret.into(),
+    /// Our account at a supplier's double.
+    fn account(&self, supplier: Supplier) -> supplier_sync::config::Account {
+        let doubles::Config { rapid, etg, hotelbeds, duffel, .. } = doubles::Config::default();
+        let (key, secret) = match supplier {
+            Supplier::Rapid => (rapid.key, rapid.secret),
+            Supplier::Etg => (etg.key, etg.secret),
+            Supplier::Hotelbeds => (hotelbeds.key, hotelbeds.secret),
+            Supplier::Duffel => (duffel.key, duffel.secret),
+        };
+        supplier_sync::config::Account {
+            url: format!("http://{}/{supplier}", self.double_at),
+            key,
+            secret: secret.into(),
             email: "bookings@holdfast.example".to_owned(),
             customer_ip: "127.0.0.1".to_owned(),
             country_code: "DE".to_owned(),
             language: "en-US".to_owned(),
-        };
+        }
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        let sold = [Some(self.supplier), self.beside].into_iter().flatten();
         Config {
             http_addr: "127.0.0.1:0".parse().unwrap(),
             database_url: self.database.service_url(),
@@ -118,7 +149,7 @@ impl World {
             token_public_keys: vec![self.signer.public_key()],
             token_issuer: "test".to_owned(),
             seal_keys: "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned().into(),
-            accounts: BTreeMap::from([(Supplier::Rapid, account)]),
+            accounts: sold.map(|supplier| (supplier, self.account(supplier))).collect(),
             policy: Arc::new(self.policy.clone()),
             telemetry: chassis::TelemetryConfig::default(),
         }
@@ -220,7 +251,7 @@ impl World {
         let callback_id = CallbackId(Uuid::new_v4());
         let message = CallbackReceived {
             callback_id,
-            supplier: Supplier::Rapid,
+            supplier: self.supplier,
             client_reference: ours.map(str::to_owned),
             reference: theirs.map(str::to_owned),
             claim,
@@ -366,7 +397,7 @@ impl World {
         let body = json!({
             "operation": operation, "fault": fault, "times": times, "after_ms": after_ms
         });
-        self.control("POST", "/rapid/faults", Some(body)).await;
+        self.control("POST", &format!("/{}/faults", self.supplier), Some(body)).await;
     }
 
     pub(crate) async fn control(&self, method: &str, path: &str, body: Option<Value>) -> Value {
@@ -381,7 +412,7 @@ impl World {
     }
 
     pub(crate) async fn truth(&self) -> Value {
-        self.control("GET", "/rapid/truth", None).await
+        self.control("GET", &format!("/{}/truth", self.supplier), None).await
     }
 
     /// What is held or bought at the double.
@@ -398,10 +429,38 @@ impl World {
         all.filter(|request| request["operation"] == operation).count()
     }
 
+    /// What is looked for at this world's supplier.
+    fn looked_for(&self) -> Search {
+        let day = Utc::now().date_naive() + Days::new(30);
+        match self.supplier {
+            Supplier::Rapid if self.beside.is_none() => Self::search(),
+            Supplier::Rapid | Supplier::Etg => Self::search_of(SHARED_PROPERTY),
+            Supplier::Hotelbeds => Search::Activity(ActivitySearch {
+                destination: "BCN".to_owned(),
+                from: day,
+                to: day,
+                participants: Occupancy { adults: 1, children: Vec::new() },
+                currency: Currency::Eur,
+            }),
+            Supplier::Duffel => Search::Flight(FlightSearch {
+                origin: "LHR".to_owned(),
+                destination: "JFK".to_owned(),
+                departs_on: day,
+                returns_on: None,
+                passengers: Occupancy { adults: 1, children: Vec::new() },
+                currency: Currency::Eur,
+            }),
+        }
+    }
+
     pub(crate) fn search() -> Search {
+        Self::search_of(PROPERTY)
+    }
+
+    fn search_of(property_id: &str) -> Search {
         let arrival = Utc::now().date_naive() + Days::new(30);
         Search::Stay(StaySearch {
-            property_id: PROPERTY.to_owned(),
+            property_id: property_id.to_owned(),
             check_in: arrival,
             check_out: arrival + Days::new(2),
             occupancy: Occupancy { adults: 2, children: Vec::new() },
@@ -429,7 +488,7 @@ impl World {
 
     pub(crate) async fn offers(&self, app: &App) -> SearchReply {
         let token = self.token("internal");
-        let (status, body) = self.post(app, "/internal/search", &token, &Self::search()).await;
+        let (status, body) = self.post(app, "/internal/search", &token, &self.looked_for()).await;
         assert_eq!(status, StatusCode::OK, "{body}");
         serde_json::from_value(body).unwrap()
     }
@@ -465,7 +524,7 @@ impl World {
             occupancy: offer.occupancy,
             price,
             terms,
-            product: contracts::offer::Product::Stay,
+            product: offer.product,
         };
         Leg { booking_id: BookingId(Uuid::now_v7()), leg_id: LegId(Uuid::now_v7()), order }
     }
@@ -513,8 +572,8 @@ fn travellers() -> TravellersReply {
         travellers: vec![Traveller {
             given_name: "Ada".to_owned(),
             family_name: FAMILY_NAME.to_owned(),
-            born_on: None,
-            gender: None,
+            born_on: chrono::NaiveDate::from_ymd_opt(1990, 12, 10),
+            gender: Some(Gender::Female),
         }],
         email: "ada@example.com".to_owned(),
         phone: "+4930123456".to_owned(),

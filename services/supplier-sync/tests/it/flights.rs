@@ -1,0 +1,125 @@
+//! Flights at Duffel: two deadlines, payment by a call of its own, cancelling in two steps.
+
+use contracts::{
+    messages::{LegState, WantedLeg},
+    offer::Product,
+    shown::Freshness,
+    supplier::Supplier,
+};
+use serde_json::json;
+
+use crate::world::World;
+
+#[tokio::test]
+async fn a_flight_is_found_held_paid_and_given_back() {
+    let mut world = World::at(Supplier::Duffel).await;
+    let app = world.start().await;
+    let found = world.offers(&app).await;
+    assert_eq!(found.suppliers.len(), 1);
+    assert_eq!(found.suppliers[0].state, Freshness::Fresh);
+    let leg = world.leg(&app).await;
+    let Product::Flight { segments } = &leg.order.product else { panic!("{:?}", leg.order) };
+    assert_eq!((segments[0].origin.as_str(), segments[0].destination.as_str()), ("LHR", "JFK"));
+
+    world.want(&leg, 1, WantedLeg::Held).await;
+    let held = world.told().await;
+    let LegState::Held { reference, until } = held.state else { panic!("{held:?}") };
+    assert!(until.is_some(), "the space has a deadline");
+    world.want(&leg, 2, WantedLeg::Confirmed).await;
+    assert_eq!(world.told().await.state, LegState::Confirmed { reference });
+    assert_eq!(world.live().await[0]["state"], "confirmed");
+    assert_eq!(world.live().await[0]["client_reference"], leg.client_reference(1));
+
+    world.want(&leg, 3, WantedLeg::Released).await;
+    let gone = world.told().await;
+    assert!(matches!(gone.state, LegState::Gone { .. }), "{gone:?}");
+    assert!(world.live().await.is_empty());
+    assert_eq!((world.asked("quote_cancel").await, world.asked("cancel").await), (1, 1));
+    assert_eq!((world.asked("reserve").await, world.asked("confirm").await), (1, 1));
+}
+
+/// Row: B1
+#[tokio::test]
+async fn an_order_that_was_made_but_never_answered_is_found_in_the_list_and_not_made_again() {
+    let mut world = World::at(Supplier::Duffel).await;
+    let app = world.start().await;
+    for (n, fault) in ["reset_after_commit", "accepted_202", "http_500_after"].iter().enumerate() {
+        let leg = world.leg(&app).await;
+        let body = json!({ "operation": "reserve", "fault": fault });
+        world.control("POST", "/duffel/faults", Some(body)).await;
+        world.want(&leg, 1, WantedLeg::Held).await;
+        assert!(matches!(world.told().await.state, LegState::InDoubt { .. }), "{fault}");
+        assert_eq!(world.live().await.len(), n + 1, "{fault}: it is there, and nobody said so");
+        world.wait(30).await;
+        world.settle(&app).await;
+        let reference = world.told_held().await;
+        let live = world.live().await;
+        let ours: Vec<_> = live
+            .iter()
+            .filter(|one| one["client_reference"] == leg.client_reference(1).as_str())
+            .collect();
+        assert_eq!(ours.len(), 1, "{fault}");
+        assert_eq!(ours[0]["reference"], reference.as_str(), "{fault}");
+        assert_eq!((world.asked("reserve").await, live.len()), (n + 1, n + 1), "{fault}");
+    }
+}
+
+/// Row: B2
+#[tokio::test]
+async fn an_order_that_was_lost_is_made_anew_only_once_it_is_proven_dead() {
+    let mut world = World::at(Supplier::Duffel).await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.fault("reserve", "timeout_before_commit", 1, 60_000).await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    assert!(matches!(world.told().await.state, LegState::InDoubt { .. }));
+    for seconds in [30, 60] {
+        world.wait(seconds).await;
+        world.settle(&app).await;
+        assert_eq!(world.asked("reserve").await, 1, "a miss within the window proves nothing");
+    }
+    world.wait(600).await;
+    world.settle(&app).await;
+    world.told_held().await;
+    assert_eq!(world.asked("reserve").await, 2);
+    let live = world.live().await;
+    assert_eq!(live.len(), 1);
+    assert_eq!(live[0]["client_reference"], leg.client_reference(2));
+}
+
+/// Row: B5
+#[tokio::test]
+async fn a_flight_on_another_day_or_in_another_name_is_never_paid_for() {
+    let mut world = World::at(Supplier::Duffel).await;
+    let app = world.start().await;
+    for fault in ["wrong_dates", "wrong_guest"] {
+        let leg = world.leg(&app).await;
+        world.fault("reserve", fault, 1, 0).await;
+        world.want(&leg, 1, WantedLeg::Held).await;
+        world.want(&leg, 2, WantedLeg::Confirmed).await;
+        for seconds in [30, 60] {
+            world.wait(seconds).await;
+            world.settle(&app).await;
+        }
+        let live = world.live().await;
+        let ours = leg.client_reference(1);
+        let made = live.iter().find(|one| one["client_reference"] == ours.as_str());
+        assert_eq!(made.unwrap()["state"], "held", "{fault}");
+        assert_eq!(world.asked("confirm").await, 0, "{fault}: nothing is paid for");
+    }
+}
+
+#[tokio::test]
+async fn an_airline_that_refuses_the_money_leaves_no_flight() {
+    let mut world = World::at(Supplier::Duffel).await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    world.told_held().await;
+    world.fault("confirm", "confirm_refused", 1, 0).await;
+    world.want(&leg, 2, WantedLeg::Confirmed).await;
+    world.settle(&app).await;
+    let told = world.told().await;
+    assert!(!matches!(told.state, LegState::Confirmed { .. } | LegState::Held { .. }), "{told:?}");
+    assert!(world.live().await.is_empty());
+}
