@@ -13,6 +13,8 @@ use contracts::{
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::catalogue::{self, Catalogue};
+
 /// What a supplier-sync process is told by its environment.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -42,6 +44,8 @@ pub struct Config {
     pub seal_keys: SecretString,
     /// Our account at each supplier that we sell; never empty.
     pub accounts: BTreeMap<Supplier, Account>,
+    /// Which property is which at each supplier.
+    pub catalogue: Arc<Catalogue>,
     pub policy: Arc<Policy>,
     pub telemetry: TelemetryConfig,
 }
@@ -81,6 +85,11 @@ impl ReadConfig for Config {
         if accounts.is_empty() {
             vars.problem::<()>("SUPPLIER_SYNC_RAPID_URL", "is not set, nor any other supplier's");
         }
+        let catalogue = vars.file("HOLDFAST_CATALOGUE");
+        let catalogue = Catalogue::parse(catalogue.as_deref().unwrap_or(catalogue::DEFAULT))
+            .map_err(|error| vars.problem::<()>("HOLDFAST_CATALOGUE", error))
+            .or_else(|_noted| Catalogue::parse(catalogue::DEFAULT))
+            .map_err(|_shipped_is_broken| Problems(Vec::new()))?;
         vars.finish(Self {
             http_addr: vars.addr("SUPPLIER_SYNC_HTTP_ADDR"),
             database_url: vars.secret("SUPPLIER_SYNC_DATABASE_URL"),
@@ -96,6 +105,7 @@ impl ReadConfig for Config {
             token_issuer: vars.required("SUPPLIER_SYNC_TOKEN_ISSUER"),
             seal_keys,
             accounts,
+            catalogue: Arc::new(catalogue),
             policy: Arc::new(policy),
             telemetry: vars.telemetry("SUPPLIER_SYNC"),
         })

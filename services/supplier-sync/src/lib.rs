@@ -6,11 +6,13 @@
 mod accounts;
 mod cache;
 mod calls;
+pub mod catalogue;
 pub mod config;
 mod consumers;
 mod handle;
 mod http;
 mod jobs;
+mod merge;
 mod shop;
 mod store;
 
@@ -47,6 +49,7 @@ pub struct App {
     pub(crate) accounts: Arc<accounts::Accounts>,
     pub(crate) calls: calls::Calls,
     pub(crate) shop: shop::Shop,
+    pub(crate) catalogue: Arc<catalogue::Catalogue>,
     pub(crate) sealer: Arc<Sealer>,
     pub(crate) http: HttpClient,
     pub(crate) booking_url: Arc<str>,
@@ -113,6 +116,7 @@ impl App {
             accounts: Arc::new(accounts::Accounts::new(config)?),
             calls: calls::Calls::new(),
             shop: shop::Shop::new(&config.policy),
+            catalogue: config.catalogue.clone(),
             policy: config.policy.clone(),
             sealer: Arc::new(
                 Sealer::from_config(&config.seal_keys).context("reading SUPPLIER_SYNC_SEAL_KEY")?,

@@ -9,10 +9,10 @@ use std::{
 };
 
 use chassis::metrics::{self, Counter};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     internal::PriceCheckRequest,
-    offer::{Offer, PriceCheck, Search},
+    offer::{Offer, PriceCheck, Search, Terms},
     policy::Policy,
     shown::{Freshness, ShownOffers, SupplierPart, search_digest},
     supplier::Supplier,
@@ -26,26 +26,37 @@ use rand::Rng as _;
 use suppliers::{Broken, Operation, Sent, dialect};
 use tokio::{sync::Semaphore, time::Instant};
 
-use crate::{App, accounts, store};
+use crate::{
+    App, accounts,
+    merge::{free_until, merge},
+    store,
+};
 
 /// How often a process that does not lead looks whether the answer is there.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+/// So many times sooner an answer is asked for anew in which a supplier is missing.
+const PARTIAL_SOONER: u32 = 10;
 
 /// The searches under way in this process.
 #[derive(Clone)]
 pub(crate) struct Shop {
     flights: Arc<Mutex<BTreeMap<String, Flight>>>,
-    /// Questions in flight; bookings have places of their own.
-    permits: Arc<Semaphore>,
+    /// Questions in flight at each supplier, so that one that hangs takes no other's places;
+    /// bookings have places of their own.
+    permits: Arc<BTreeMap<Supplier, Semaphore>>,
 }
 
 type Flight = Shared<BoxFuture<'static, Option<Arc<ShownOffers>>>>;
 
 impl Shop {
     pub(crate) fn new(policy: &Policy) -> Self {
-        let most = Supplier::ALL.into_iter().map(|s| policy.of(s).calls_at_once_max).max();
-        let places = usize::try_from(most.unwrap_or(1)).unwrap_or(1).max(1);
-        Self { flights: Arc::default(), permits: Arc::new(Semaphore::new(places)) }
+        let places = |supplier| {
+            let most = usize::try_from(policy.of(supplier).calls_at_once_max).unwrap_or(1);
+            (supplier, Semaphore::new(most.max(1)))
+        };
+        let permits = Supplier::ALL.into_iter().map(places).collect();
+        Self { flights: Arc::default(), permits: Arc::new(permits) }
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut BTreeMap<String, Flight>) -> T) -> T {
@@ -149,7 +160,8 @@ async fn ask_all(app: &App, search: &Search, by: Instant) -> Result<ShownOffers,
         .accounts
         .suppliers()
         .filter(|supplier| dialect(*supplier).sells() == search.kind())
-        .map(|supplier| async move { (supplier, ask(app, supplier, search, by).await) });
+        .filter_map(|supplier| Some((supplier, app.catalogue.local(search, supplier)?)))
+        .map(|(supplier, local)| async move { (supplier, ask(app, supplier, &local, by).await) });
     let mut suppliers = Vec::new();
     let mut offers = Vec::new();
     for (supplier, answer) in join_all(asked).await {
@@ -158,16 +170,37 @@ async fn ask_all(app: &App, search: &Search, by: Instant) -> Result<ShownOffers,
         offers.extend(answer.into_iter().flatten());
     }
     let as_of = now(app).await?;
-    let soft_for = TimeDelta::from_std(jittered(app.policy.search.soft_for)).unwrap_or_default();
-    Ok(ShownOffers { as_of, soft_until: as_of + soft_for, suppliers, offers })
+    for offer in &mut offers {
+        if let Search::Stay(stay) = search {
+            offer.property_id.clone_from(&stay.property_id);
+        }
+        hold(app, offer.supplier, &mut offer.terms, as_of);
+    }
+    // An answer in which somebody is missing is asked for anew soon.
+    let whole = suppliers.iter().all(|part| part.state == Freshness::Fresh);
+    let soft_for = jittered(app.policy.search.soft_for) / if whole { 1 } else { PARTIAL_SOONER };
+    let soft_until = as_of + TimeDelta::from_std(soft_for).unwrap_or_default();
+    Ok(ShownOffers { as_of, soft_until, suppliers, offers: merge(offers) })
+}
+
+/// Says of what is held by buying it whether it can be cancelled free for long enough.
+fn hold(app: &App, supplier: Supplier, terms: &mut Terms, now: DateTime<Utc>) {
+    if dialect(supplier).holds_by_purchase() {
+        let least = TimeDelta::from_std(app.policy.of(supplier).holds_for_min);
+        let least = least.unwrap_or(TimeDelta::MAX);
+        terms.holdable = terms.holdable && free_until(terms).signed_duration_since(now) >= least;
+    }
 }
 
 /// Asks one supplier; nothing when it has no answer in time.
 async fn ask(app: &App, supplier: Supplier, search: &Search, by: Instant) -> Option<Vec<Offer>> {
     let account = app.accounts.of(supplier)?;
     let dialect = dialect(supplier);
-    let request = dialect.search(&account.access, accounts::signed_at(), search)?;
-    let sent = in_time(app, by, |within| account.send(request, within)).await;
+    // What it does not sell to so many, it has none of.
+    let Some(request) = dialect.search(&account.access, accounts::signed_at(), search) else {
+        return Some(Vec::new());
+    };
+    let sent = in_time(app, supplier, by, |within| account.send(request, within)).await;
     let answer = match &sent {
         Sent::Reply(reply) => Some(dialect.read_search(search, reply)),
         Sent::NotSent | Sent::NoAnswer => None,
@@ -195,7 +228,7 @@ pub(crate) async fn price_check(app: &App, request: &PriceCheckRequest) -> Check
     let key = request.rate_key.as_str();
     let asked = dialect.price_check(&account.access, accounts::signed_at(), key);
     let Ok(asked) = asked else { return Checked::BadKey };
-    let sent = in_time(app, by, |within| account.send(asked, within)).await;
+    let sent = in_time(app, request.supplier, by, |within| account.send(asked, within)).await;
     let answer = match &sent {
         Sent::Reply(reply) => Some(dialect.read_price_check(key, request.currency, reply)),
         Sent::NotSent | Sent::NoAnswer => None,
@@ -207,7 +240,13 @@ pub(crate) async fn price_check(app: &App, request: &PriceCheckRequest) -> Check
             if !matches!(answer, PriceCheck::Available { .. }) {
                 app.cache.forget_rate(key).await;
             }
-            Checked::Answer(answer)
+            match held(app, request.supplier, answer).await {
+                Ok(answer) => Checked::Answer(answer),
+                Err(error) => {
+                    tracing::warn!(error = %chassis::chain(&error), "a price check failed");
+                    Checked::Unavailable
+                }
+            }
         }
         Some(Err(Broken::Expired)) => Checked::Expired,
         Some(Err(Broken::Key)) => Checked::BadKey,
@@ -215,12 +254,33 @@ pub(crate) async fn price_check(app: &App, request: &PriceCheckRequest) -> Check
     }
 }
 
+/// The answer, with what it says of holding as [`hold`] says it.
+async fn held(
+    app: &App,
+    supplier: Supplier,
+    mut answer: PriceCheck,
+) -> Result<PriceCheck, StoreError> {
+    if dialect(supplier).holds_by_purchase()
+        && let PriceCheck::Available { terms, .. } | PriceCheck::PriceChanged { terms, .. } =
+            &mut answer
+    {
+        hold(app, supplier, terms, now(app).await?);
+    }
+    Ok(answer)
+}
+
 /// Sends when there is a place, with what is left of the time.
-async fn in_time<F>(app: &App, by: Instant, send: impl FnOnce(Duration) -> F) -> Sent
+async fn in_time<F>(
+    app: &App,
+    supplier: Supplier,
+    by: Instant,
+    send: impl FnOnce(Duration) -> F,
+) -> Sent
 where
     F: Future<Output = Sent> + Send,
 {
-    let Ok(Ok(_permit)) = tokio::time::timeout_at(by, app.shop.permits.acquire()).await else {
+    let Some(permits) = app.shop.permits.get(&supplier) else { return Sent::NotSent };
+    let Ok(Ok(_permit)) = tokio::time::timeout_at(by, permits.acquire()).await else {
         return Sent::NotSent;
     };
     let left = by.saturating_duration_since(Instant::now());
@@ -261,7 +321,7 @@ fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(rand::rng().random_range(0.9..=1.1))
 }
 
-async fn now(app: &App) -> Result<chrono::DateTime<chrono::Utc>, StoreError> {
+async fn now(app: &App) -> Result<DateTime<Utc>, StoreError> {
     let pool = app.messaging.pool();
     let mut conn = pool.acquire().await.map_err(database("taking a connection"))?;
     store::now(&mut conn).await

@@ -18,6 +18,7 @@ mod flights;
 mod preview;
 mod repairs;
 mod shop;
+mod stays_at_etg;
 mod support;
 mod undo;
 mod world;

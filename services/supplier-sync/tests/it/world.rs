@@ -2,7 +2,7 @@
 //! HTTP.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     net::SocketAddr,
     sync::{
         Arc, Mutex,
@@ -36,7 +36,7 @@ use contracts::{
 use doubles::Doubles;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
-use supplier_sync::{App, Config};
+use supplier_sync::{App, Config, catalogue::Catalogue};
 use testkit::{Database, Logs, Prefix, Redis, broker::Broker, until};
 use tower::ServiceExt as _;
 use uuid::Uuid;
@@ -150,6 +150,7 @@ impl World {
             token_issuer: "test".to_owned(),
             seal_keys: "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned().into(),
             accounts: sold.map(|supplier| (supplier, self.account(supplier))).collect(),
+            catalogue: Arc::new(Catalogue::parse(supplier_sync::catalogue::DEFAULT).unwrap()),
             policy: Arc::new(self.policy.clone()),
             telemetry: chassis::TelemetryConfig::default(),
         }

@@ -1,0 +1,121 @@
+//! Offers of several suppliers as one list: the cheapest first, the same room on the same terms
+//! once. Pure.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use contracts::offer::{Offer, Terms};
+
+/// Merges what the suppliers offer.
+///
+/// An offer is left out when another supplier has the room for no more, on terms that are no worse.
+/// What one supplier offers beside its own is its affair and stays.
+pub(crate) fn merge(mut offers: Vec<Offer>) -> Vec<Offer> {
+    let rank = |offer: &Offer| {
+        (offer.price.minor, offer.supplier, offer.room_name.clone(), offer.rate_key.clone())
+    };
+    offers.sort_by_key(rank);
+    let mut kept: Vec<Offer> = Vec::new();
+    for offer in offers {
+        let beaten = kept.iter().any(|other| {
+            other.supplier != offer.supplier
+                && other.price.currency == offer.price.currency
+                && other.property_id == offer.property_id
+                && other.product == offer.product
+                && room(&other.room_name) == room(&offer.room_name)
+                && is_no_worse(&other.terms, &offer.terms)
+        });
+        if !beaten {
+            kept.push(offer);
+        }
+    }
+    kept
+}
+
+/// The words of a room's name, in any order: suppliers write them each in their own.
+fn room(name: &str) -> BTreeSet<String> {
+    let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect()
+}
+
+fn is_no_worse(one: &Terms, other: &Terms) -> bool {
+    one.refundable >= other.refundable
+        && one.holdable >= other.holdable
+        && free_until(one) >= free_until(other)
+}
+
+/// Until when cancelling is free; the beginning of time where it never is.
+pub(crate) fn free_until(terms: &Terms) -> DateTime<Utc> {
+    if !terms.refundable {
+        return DateTime::<Utc>::MIN_UTC;
+    }
+    let first = terms.cancel_steps.iter().find(|step| step.fee.minor > 0);
+    first.map_or(DateTime::<Utc>::MAX_UTC, |step| step.from)
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::{
+        money::{Currency, Money},
+        offer::{CancelStep, Occupancy, Product},
+        supplier::Supplier,
+    };
+
+    use super::*;
+
+    fn offer(supplier: Supplier, room: &str, minor: i64, free_days: Option<i64>) -> Offer {
+        let price = Money::new(minor, Currency::Eur);
+        let at = |days| DateTime::from_timestamp(1_800_000_000 + days * 86_400, 0).unwrap();
+        let steps = free_days.map(|days| CancelStep { from: at(days), fee: price });
+        Offer {
+            supplier,
+            rate_key: format!("{supplier}-{room}-{minor}"),
+            property_id: "1".to_owned(),
+            property_name: "1".to_owned(),
+            room_name: room.to_owned(),
+            check_in: "2027-03-01".parse().unwrap(),
+            check_out: "2027-03-03".parse().unwrap(),
+            occupancy: Occupancy { adults: 2, children: Vec::new() },
+            price,
+            terms: Terms {
+                refundable: free_days.is_some(),
+                cancel_steps: steps.into_iter().collect(),
+                holdable: free_days.is_some(),
+            },
+            product: Product::Stay,
+        }
+    }
+
+    fn merged(offers: &[Offer]) -> Vec<String> {
+        let both = [offers.to_vec(), offers.iter().rev().cloned().collect()].map(merge);
+        assert_eq!(both[0], both[1], "the order of the answers is nothing to the customer");
+        both[0].iter().map(|offer| format!("{} {}", offer.supplier, offer.price)).collect()
+    }
+
+    #[test]
+    fn the_same_room_on_the_same_terms_is_offered_once_at_the_lower_price() {
+        let rapid = offer(Supplier::Rapid, "Queen Room, 1 Queen Bed", 20_000, Some(2));
+        let etg = offer(Supplier::Etg, "Queen room (1 queen bed)", 19_000, Some(2));
+        assert_eq!(merged(&[rapid.clone(), etg]), ["etg 190.00 EUR"]);
+        let same_price = offer(Supplier::Etg, "queen room, 1 queen bed", 20_000, Some(2));
+        assert_eq!(merged(&[rapid, same_price]), ["rapid 200.00 EUR"]);
+    }
+
+    #[test]
+    fn a_dearer_offer_stays_where_it_gives_more() {
+        let cheap = offer(Supplier::Etg, "Queen Room", 19_000, Some(2));
+        for (room, free_days) in [("Queen Room", Some(3)), ("King Room", Some(2))] {
+            let dear = offer(Supplier::Rapid, room, 20_000, free_days);
+            assert_eq!(merged(&[cheap.clone(), dear]).len(), 2);
+        }
+        let lost = offer(Supplier::Etg, "Queen Room", 19_000, None);
+        let dear = offer(Supplier::Rapid, "Queen Room", 20_000, Some(2));
+        assert_eq!(merged(&[lost, dear]).len(), 2);
+    }
+
+    #[test]
+    fn what_one_supplier_offers_twice_stays_and_the_cheapest_comes_first() {
+        let own = [30_000, 10_000, 20_000].map(|p| offer(Supplier::Etg, "Queen Room", p, Some(2)));
+        assert_eq!(merged(&own), ["etg 100.00 EUR", "etg 200.00 EUR", "etg 300.00 EUR"]);
+    }
+}
