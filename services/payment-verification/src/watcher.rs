@@ -184,11 +184,19 @@ impl Watcher {
         age.to_std().is_ok_and(|age| age > self.app.policy.head_age_max).not()
     }
 
+    /// When a block was made, as far as that can be believed: where stamps may run ahead, not later
+    /// than now.
+    fn stamp(&self, head: &BlockHead, now: DateTime<Utc>) -> DateTime<Utc> {
+        let ahead = self.nodes.stamps_run_ahead();
+        if ahead { head.stamped_at.min(now) } else { head.stamped_at }
+    }
+
     /// Answers closings that were asked for since the newest block was taken in.
     async fn close_at_rest(&self, seen: &Cursor, newest: &BlockHead) -> Result<usize, WatchError> {
         let pool = self.app.messaging.pool();
         let mut conn = pool.acquire().await.map_err(database("looking for closings that wait"))?;
-        let due = store::payments_to_close(&mut conn, &self.chain, newest.stamped_at).await?;
+        let stamped_at = self.stamp(newest, seen.now);
+        let due = store::payments_to_close(&mut conn, &self.chain, stamped_at).await?;
         drop(conn);
         if due.is_empty() {
             return Ok(0);
@@ -196,7 +204,7 @@ impl Watcher {
         let mut tx = self.app.messaging.begin().await?;
         let Some(cursor) = self.lock(tx.conn(), seen).await? else { return Ok(1) };
         let mut desk = Desk::open(&self.app, tx.conn(), &due).await?;
-        let read = Fact::ReadUpTo { stamped_at: newest.stamped_at };
+        let read = Fact::ReadUpTo { stamped_at };
         for id in due {
             desk.tell(id, &read, cursor.now)?;
         }
@@ -268,9 +276,10 @@ impl Watcher {
         is_fresh: bool,
     ) -> Result<Step, WatchError> {
         let Some(newest) = blocks.last() else { return Ok(Step::Idle) };
-        let (height, stamped_at) = (newest.head.at.height, newest.head.stamped_at);
+        let height = newest.head.at.height;
         let mut tx = self.app.messaging.begin().await?;
         let Some(cursor) = self.lock(tx.conn(), seen).await? else { return Ok(Step::Did(1)) };
+        let stamped_at = self.stamp(&newest.head, cursor.now);
         let keys: BTreeSet<_> = blocks.iter().flat_map(Block::addresses).collect();
         let owners = store::payments_at(tx.conn(), Vec::from_iter(keys)).await?;
         let mut ids: BTreeSet<_> = owners.values().copied().collect();
@@ -326,7 +335,7 @@ impl Watcher {
         now: DateTime<Utc>,
     ) -> Result<Vec<NewCase>, StoreError> {
         let mut cases = vec![];
-        let (at, stamped_at) = (block.head.at, block.head.stamped_at);
+        let (at, stamped_at) = (block.head.at, self.stamp(&block.head, now));
         for transfer in &block.transfers {
             let Some(&payment_id) = owners.get(&transfer.to) else { continue };
             let request = desk.payment(payment_id).and_then(|payment| payment.request.as_ref());

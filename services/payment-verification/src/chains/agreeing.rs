@@ -38,6 +38,13 @@ impl Nodes {
         }
     }
 
+    /// Whether blocks may bear instants that are yet to come: chains of the Bitcoin family allow two
+    /// hours of that, so their stamps alone prove no deadline.
+    #[must_use]
+    pub fn stamps_run_ahead(&self) -> bool {
+        matches!(self.first, Node::Utxo(_))
+    }
+
     /// What waits to be mined, of the first node alone: it is shown and counts for nothing.
     ///
     /// # Errors

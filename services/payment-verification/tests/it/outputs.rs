@@ -1,13 +1,13 @@
 //! A chain of the Bitcoin family, on a real node: outputs pay, at their depth, once, and only while
 //! their block is canonical.
 
-use contracts::shown::waiting_key;
+use contracts::{messages::CloseBecause, shown::waiting_key};
 use messaging::Step;
 use payment_verification::watcher::Watcher;
 use serde_json::json;
 use testkit::Litecoin;
 
-use crate::rig::{Asked, Heard, Rig, units};
+use crate::rig::{Asked, Heard, Rig, close_because, units};
 
 /// One coin in its smallest unit.
 const COIN: u128 = 100_000_000;
@@ -166,5 +166,28 @@ async fn what_a_block_itself_makes_settles_only_once_it_can_be_spent() {
     assert_eq!(journal.last().unwrap(), "seen_changed", "{journal:?}");
     world.mine(1).await;
     assert!(world.rig.settled(asked.payment_id).await.complete);
+    world.rig.end().await;
+}
+
+/// Miners may stamp a block two hours ahead, which makes nobody late.
+///
+/// Row: C3
+/// Row: C9
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_that_is_stamped_ahead_of_time_makes_no_payment_late() {
+    let world = World::new().await;
+    let asked = world.rig.prepare_in("ltc", 8, COIN).await;
+    let other = world.rig.prepare_in("ltc", 8, COIN).await;
+    // The deadline is in twenty minutes.
+    let ahead = (chrono::Utc::now() + chrono::TimeDelta::minutes(100)).timestamp();
+    world.node.rpc("setmocktime", json!([ahead])).await;
+    for asked in [&asked, &other] {
+        world.rig.say(&close_because(asked, CloseBecause::NotPaid)).await;
+        world.rig.until_journal(asked.payment_id, "close_asked").await;
+    }
+    world.node.pay(&asked.address, "1").await;
+    world.mine(2).await;
+    assert_eq!(world.rig.settled(asked.payment_id).await.received, units(COIN));
+    assert_eq!(world.journal(&other).await.last().unwrap(), "close_asked", "its time is not over");
     world.rig.end().await;
 }
