@@ -3,6 +3,7 @@
 mod activities;
 mod acts;
 mod address;
+mod attention;
 mod bookings;
 mod cancellation;
 mod events;
@@ -85,6 +86,8 @@ pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
         .route("/internal/bookings/{id}/export", get(export::export))
         .route("/internal/timeline/{booking}", get(support::timeline))
         .route("/internal/bookings/{id}/review", get(review::show).post(review::act))
+        .route("/internal/bookings/{id}/seen", get(attention::seen))
+        .route("/internal/attention", get(attention::attention))
         .route("/internal/find", get(support::find))
         .merge(app.messaging.routes());
     Ok(guarded(customers, verifier("holdfast")?)
@@ -174,7 +177,8 @@ pub(crate) fn refused(refusal: &Refusal) -> ApiError {
                 .with("quote", json!(cancellation::shown(quote)))
         }
         Refusal::PaidByPoints { allowed } => {
-            let detail = "points paid a part of this leg, and they come back only with the whole trip";
+            let detail =
+                "points paid a part of this leg, and they come back only with the whole trip";
             ApiError::conflict("paid_by_points", detail).with("next_actions", json!(allowed))
         }
         Refusal::Unknown | Refusal::NoSuchLeg => ApiError::not_found(),

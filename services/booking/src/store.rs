@@ -1,6 +1,7 @@
 //! All SQL of booking: rows to core types and back. Never begins a transaction.
 
 mod accept;
+mod attention;
 mod bookings;
 mod quotes;
 mod replay;
@@ -11,6 +12,7 @@ mod watched;
 pub(crate) use accept::{
     Accepted, FirstAnswer, NewBooking, accept, accept_together, first_answer, is_lock_wait,
 };
+pub(crate) use attention::{in_review, late};
 pub(crate) use bookings::{
     HistoryRow, Saved, history, json, load, load_for_account, load_for_update, save, travellers,
     word,

@@ -36,6 +36,7 @@ pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
         .route("/internal/timeline/{booking}", get(support::timeline))
         .route("/internal/find", get(support::find))
         .route("/internal/cases", get(cases))
+        .route("/internal/attention", get(support::attention))
         .merge(app.messaging.routes())
         .with_state(app);
     Ok(guarded(internal, verifier))

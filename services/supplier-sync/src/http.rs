@@ -41,6 +41,7 @@ pub fn router(app: App) -> Router {
         .route("/internal/price-check", post(price_check))
         .route("/internal/timeline/{booking}", get(support::timeline))
         .route("/internal/find", get(support::find))
+        .route("/internal/attention", get(support::attention))
         .route("/internal/bookings/{booking}/references", get(support::references))
         .route("/internal/legs/{leg}/look-up", post(support::look_up))
         .route("/internal/bookings/{booking}/legs", get(repairs::legs))

@@ -1,11 +1,13 @@
 //! All SQL of supplier-sync.
 
+mod attention;
 mod exchange;
 mod hint;
 mod leg;
 mod standing;
 mod support;
 
+pub(crate) use attention::in_doubt;
 pub(crate) use exchange::{Exchange, exchange_place, journal};
 pub(crate) use hint::{join, legs_of, park, put_off_waiting, surface, waiting};
 pub(crate) use leg::{

@@ -8,7 +8,7 @@ use chassis::{
 };
 use contracts::{
     ids::BookingId,
-    internal::{FindReply, TimelineEntry, TimelineKind, TimelineReply},
+    internal::{AttentionReply, FindReply, TimelineEntry, TimelineKind, TimelineReply},
 };
 use messaging::StoreError;
 use payment_verification_core::chain::Hash32;
@@ -19,11 +19,15 @@ use uuid::Uuid;
 use crate::{
     App, ROLE,
     address::address_key,
-    store::support::{self, Happened},
+    store::{
+        attention,
+        support::{self, Happened},
+    },
 };
 
 /// How many entries an answer has.
 const ENTRIES_MAX: i64 = 1_000;
+const ITEMS_MAX: i64 = 200;
 
 /// What happened to a booking's payments, oldest first.
 pub(super) async fn timeline(
@@ -58,6 +62,16 @@ pub(super) async fn find(
         Ok(vec![])
     };
     Ok(Json(FindReply { found: found.map_err(|error| failed(&error))? }))
+}
+
+/// Refunds that did not arrive, and cases that nobody closed.
+pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionReply>, ApiError> {
+    let items = attention::list(app.messaging.pool(), ITEMS_MAX + 1).await;
+    let mut items = items.map_err(|error| failed(&error))?;
+    let most = usize::try_from(ITEMS_MAX).unwrap_or(usize::MAX);
+    let more = items.len() > most;
+    items.truncate(most);
+    Ok(Json(AttentionReply { owner: ROLE.to_owned(), items, more }))
 }
 
 fn failed(error: &StoreError) -> ApiError {

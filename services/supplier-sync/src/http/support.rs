@@ -7,7 +7,10 @@ use chassis::{
 };
 use contracts::{
     ids::{BookingId, LegId},
-    internal::{FindReply, LookUpReply, LookUpRequest, ReferencesReply, TimelineReply},
+    internal::{
+        AttentionItem, AttentionKind, AttentionReply, FindReply, LookUpReply, LookUpRequest,
+        ReferencesReply, TimelineReply,
+    },
 };
 use messaging::{StoreError, database};
 use serde::Deserialize;
@@ -23,6 +26,7 @@ use crate::{
 
 /// The most that one answer tells.
 const ENTRIES_MAX: usize = 1_000;
+const IN_DOUBT_MAX: i64 = 200;
 /// No name of a member of staff is longer.
 pub(super) const STAFF_MAX: usize = 200;
 /// How often a request is tried again after somebody else changed the leg first.
@@ -53,6 +57,21 @@ pub(super) async fn find(
     let mut conn = connection(&app).await?;
     let found = store::find(&mut conn, &key).await.map_err(|e| failed(&e))?;
     Ok(Json(FindReply { found }))
+}
+
+/// Legs of which nobody knows how they stand.
+pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionReply>, ApiError> {
+    let mut conn = connection(&app).await?;
+    let found = store::in_doubt(&mut conn, IN_DOUBT_MAX + 1).await.map_err(|e| failed(&e))?;
+    let more = i64::try_from(found.len()).unwrap_or(i64::MAX) > IN_DOUBT_MAX;
+    let items = found.into_iter().map(|leg| AttentionItem {
+        kind: AttentionKind::UnknownOutcome,
+        booking_id: Some(BookingId(leg.booking_id)),
+        what: format!("nobody knows what {} made of it; it is looked up", leg.supplier),
+        since: leg.changed_at,
+        by: leg.wake_at,
+    });
+    Ok(Json(AttentionReply { owner: ROLE.to_owned(), items: items.collect(), more }))
 }
 
 pub(super) async fn references(
