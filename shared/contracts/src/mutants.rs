@@ -1,5 +1,5 @@
-//! Mistakes made on purpose, in the lines where they would be made, so that it can be shown that they
-//! are found.
+//! Mistakes made on purpose, in the lines where they would be made, so that it can be shown that
+//! they are found.
 //!
 //! Whatever ships is built without the feature: there [`mutant`] is a constant, and nothing of a
 //! mistake is left in it. The simulation builds with it and makes one mistake at a time.

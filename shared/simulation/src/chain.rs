@@ -14,6 +14,8 @@ pub(crate) struct Transfer {
     pub(crate) key: TransferKey,
     pub(crate) to: String,
     pub(crate) units: Units,
+    /// Whoever sent it sees to it that it is mined, whatever the chain does.
+    pub(crate) stays: bool,
 }
 
 #[derive(Debug)]
@@ -56,11 +58,12 @@ impl Chain {
         Cursor { blocks: self.blocks.iter().map(|block| block.at).collect(), look: 1 }
     }
 
-    /// Somebody sends money.
-    pub(crate) fn send(&mut self, to: &str, units: Units) {
+    /// Somebody sends money, in a transaction of that name.
+    pub(crate) fn send(&mut self, to: &str, units: Units, stays: bool) -> Hash32 {
         let transaction = self.name(1);
         let key = TransferKey { transaction, position: String::new() };
-        self.waiting.push(Transfer { key, to: to.to_owned(), units });
+        self.waiting.push(Transfer { key, to: to.to_owned(), units, stays });
+        transaction
     }
 
     /// A block comes with everything that waits.
@@ -79,7 +82,7 @@ impl Chain {
                 break;
             }
             for transfer in self.blocks.pop().unwrap().transfers {
-                if is_dropped() {
+                if !transfer.stays && is_dropped() {
                     dropped += 1;
                 } else {
                     self.waiting.push(transfer);
@@ -98,6 +101,13 @@ impl Chain {
     pub(crate) fn is_busy(&self) -> bool {
         let newest = self.blocks.iter().rev().take(DEEP);
         !self.waiting.is_empty() || newest.flat_map(|block| &block.transfers).next().is_some()
+    }
+
+    /// All that stood at an address by the end of the blocks stamped up to `until`.
+    pub(crate) fn balance_at(&self, address: &str, until: DateTime<Utc>) -> Units {
+        let in_time = self.blocks.iter().filter(|block| block.stamped_at <= until);
+        let here = in_time.flat_map(|block| &block.transfers).filter(|t| t.to == address);
+        here.fold(Units::ZERO, |sum, transfer| sum.checked_add(transfer.units).unwrap())
     }
 
     /// All that stands at an address.

@@ -19,6 +19,8 @@ mod booking;
 mod chain;
 mod commit;
 mod database;
+#[cfg(feature = "mutants")]
+pub mod hunt;
 mod parcel;
 mod payments;
 mod predicates;
@@ -30,7 +32,11 @@ mod story;
 mod supplier_sync;
 mod swarm;
 mod tally;
+mod treasury;
 mod world;
+
+pub mod model;
+pub mod mutants;
 
 use contracts::ids::BookingId;
 
@@ -54,6 +60,8 @@ pub struct Run {
     /// Nothing: that of the seed.
     pub mix: Option<Mix>,
     pub sabotage: Sabotage,
+    /// The mistake that the cores make, in a build that has them.
+    pub mutant: Option<&'static str>,
 }
 
 /// Something that must hold, and did not.
@@ -87,7 +95,7 @@ impl Run {
     #[must_use]
     pub fn new(stream: &str, seed: u64, bookings: u32) -> Self {
         let stream = stream.to_owned();
-        Self { stream, seed, bookings, mix: None, sabotage: Sabotage::None }
+        Self { stream, seed, bookings, mix: None, sabotage: Sabotage::None, mutant: None }
     }
 
     /// Runs it.
@@ -103,6 +111,7 @@ impl Run {
     }
 
     fn told(&self, story: Story) -> Report {
+        mutants::make(self.mutant);
         let mix = self.mix.unwrap_or(Mix::of(self.seed));
         let random = mixed(fnv(self.stream.as_bytes()) ^ mixed(self.seed));
         let mut world = World::new(random, mix, self.sabotage, story);

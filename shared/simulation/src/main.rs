@@ -14,7 +14,10 @@ use std::{
 use anyhow::Context as _;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use simulation::{Mix, Report, Run, STREAM, Tally};
+use simulation::{
+    Mix, Report, Run, STREAM, Tally,
+    model::{self, Bounds},
+};
 
 /// The least share of bookings that has to be confirmed, so that a run proves something.
 const SHARES: [(Mix, f64); 2] = [(Mix::Calm, 0.5), (Mix::Worst, 0.2)];
@@ -39,6 +42,12 @@ struct Arguments {
     /// Runs this one seed and tells its story.
     #[arg(long, visible_alias = "seed")]
     trace: Option<u64>,
+    /// Makes every mistake on purpose in turn, and says which are found within the seeds.
+    #[arg(long, conflicts_with = "trace")]
+    mutants: bool,
+    /// Goes every way of one leg at its supplier, with so many calls that fail.
+    #[arg(long, value_name = "FAULTS", num_args = 0..=1, default_missing_value = "1")]
+    model: Option<u32>,
     /// Prints the result alone, as one line of JSON.
     #[arg(long)]
     json: bool,
@@ -47,6 +56,8 @@ struct Arguments {
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     match arguments.trace {
+        None if arguments.mutants => mutants(&arguments),
+        None if arguments.model.is_some() => model(&arguments),
         Some(seed) => trace(&arguments, seed),
         None => many(&arguments),
     }
@@ -82,6 +93,81 @@ fn many(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         );
     }
     finish(&tally, seconds)
+}
+
+/// All ways within bounds: complete, or the way that goes wrong.
+fn model(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let begun = Instant::now();
+    let faults = arguments.model.unwrap_or_default();
+    let bounds = Bounds { faults, repeats: 1, callbacks: 2 };
+    let seen = model::explore(bounds);
+    if let Some((what, way)) = &seen.wrong {
+        eprintln!("{what}, after");
+        way.iter().for_each(|step| eprintln!("  {step}"));
+    }
+    let line = serde_json::json!({
+        "states": seen.states,
+        "ends": seen.ends,
+        "longest_way": seen.depth,
+        "complete": seen.wrong.is_none(),
+        "faults": bounds.faults,
+        "repeats": bounds.repeats,
+        "callbacks": bounds.callbacks,
+        "seconds": (begun.elapsed().as_secs_f64() * 10.0).round() / 10.0,
+    });
+    println!("{}", serde_json::to_string(&line).context("writing the result")?);
+    Ok(if seen.wrong.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[cfg(not(feature = "mutants"))]
+fn mutants(_: &Arguments) -> anyhow::Result<ExitCode> {
+    anyhow::bail!(
+        "built without mistakes on purpose: ./scripts/simulate --mutants builds with them"
+    )
+}
+
+#[cfg(feature = "mutants")]
+fn mutants(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    use simulation::{hunt::Hunt, mutants::MUTANTS};
+    let begun = Instant::now();
+    let hunt = Hunt {
+        stream: arguments.stream.clone(),
+        from: arguments.from,
+        seeds: arguments.seeds,
+        bookings: arguments.bookings,
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    // Code that gives up under a mistake has found it; its words are of no use here.
+    std::panic::set_hook(Box::new(|_| ()));
+    let results = hunt.all(MUTANTS, |mutant, found| {
+        if arguments.json {
+            return;
+        }
+        match found {
+            Some(found) => {
+                println!(
+                    "{:<28} {:<6} seed {:<5} {}",
+                    mutant.name, found.by, found.seed, mutant.what
+                );
+            }
+            None => println!("{:<28} NOT FOUND         {}", mutant.name, mutant.what),
+        }
+    });
+    let canary_failed = hunt.canary_failed();
+    drop(std::panic::take_hook());
+    let survived: Vec<_> =
+        results.iter().filter(|(_, found)| found.is_none()).map(|(m, _)| m.name).collect();
+    let line = serde_json::json!({
+        "killed": results.len().saturating_sub(survived.len()),
+        "of": results.len(),
+        "canary_failed": canary_failed,
+        "survived": survived,
+        "seeds_max": arguments.seeds,
+        "seconds": (begun.elapsed().as_secs_f64() * 10.0).round() / 10.0,
+    });
+    println!("{}", serde_json::to_string(&line).context("writing the result")?);
+    let well = survived.is_empty() && canary_failed;
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn bar(arguments: &Arguments) -> anyhow::Result<ProgressBar> {

@@ -12,7 +12,7 @@ use messaging_core::{Cause, Trouble};
 use payment_verification_core::{
     Command, Effect, Event, Fact, Payment,
     assets::Registry,
-    chain::BlockRef,
+    chain::{BlockRef, Hash32},
     closing::answered_after,
     decide,
     decide::{Means, Patience, needs_deposit},
@@ -20,9 +20,10 @@ use payment_verification_core::{
     fact::Sighted,
     learn,
     matching::{Match, Moved, judge},
-    state::{Deposit, Posted},
+    state::{Deposit, Posted, Transfer},
     translate::{Asked, Said, said},
 };
+use uuid::Uuid;
 
 use crate::{
     chain::{Block, Chain, Cursor},
@@ -41,6 +42,8 @@ pub(crate) struct Payments {
     pub(crate) rows: BTreeMap<PaymentKey, Payment>,
     pub(crate) journals: BTreeMap<PaymentKey, Vec<Event>>,
     pub(crate) owners: BTreeMap<String, PaymentId>,
+    /// The transactions that the treasury named, and the refunds they are for.
+    pub(crate) named: BTreeMap<Hash32, (PaymentId, Uuid)>,
     pub(crate) cursor: Cursor,
 }
 
@@ -66,6 +69,7 @@ impl Payments {
         }
         let payment = known.cloned().unwrap_or_else(|| Payment::new(payment_id, booking_id));
         let deposit = needs_deposit(&payment, &command).then(|| {
+            // Far from the addresses of people.
             let index = u32::try_from(self.owners.len()).unwrap();
             Deposit { address: format!("0x{index:040x}"), index }
         });
@@ -82,6 +86,13 @@ impl Payments {
         desk.open.insert(payment_id, (payment, Vec::new()));
         desk.apply(payment_id, events);
         Ok(desk.commit())
+    }
+
+    /// What was learnt of a payment elsewhere than on its chain.
+    pub(crate) fn learn(&self, id: PaymentId, fact: &Fact, now: DateTime<Utc>) -> Commit {
+        let mut desk = self.desk(now);
+        desk.tell(id, fact);
+        desk.commit()
     }
 
     /// Which block time the first of the closings that wait is waiting for.
@@ -108,10 +119,9 @@ impl Payments {
         let mut desk = self.desk(now);
         for (id, payment) in &self.rows {
             for block in &left {
-                let touches = |t: &payment_verification_core::state::Transfer| {
-                    t.sightings.contains_key(&block.hash)
-                };
-                if payment.transfers.values().any(touches) {
+                let touches = |t: &Transfer| t.sightings.contains_key(&block.hash);
+                let payouts = payment.refunds.values().flat_map(|refund| refund.payouts.values());
+                if payment.transfers.values().chain(payouts).any(touches) {
                     desk.tell(*id, &Fact::BlockLeft { block: block.hash, look: cursor.look });
                 }
             }
@@ -127,18 +137,24 @@ impl Payments {
         for block in blocks {
             cursor.look += 1;
             for transfer in &block.transfers {
+                let sighted = Sighted {
+                    key: transfer.key.clone(),
+                    units: transfer.units,
+                    block: block.at,
+                    look: cursor.look,
+                    stamped_at: block.stamped_at,
+                    rests: 0,
+                };
+                if let Some((id, refund_id)) = self.named.get(&transfer.key.transaction) {
+                    let (id, refund_id) = (*id, *refund_id);
+                    desk.tell(id, &Fact::PayoutSeen { refund_id, sighted });
+                    continue;
+                }
                 let Some(id) = self.owners.get(&transfer.to) else { continue };
                 let request = self.rows.get(id).and_then(|payment| payment.request.as_ref());
                 let moved =
                     Moved { chain: crate::chain::ID, contract: None, units: transfer.units };
                 if judge(request.unwrap(), moved) == Match::Pays {
-                    let sighted = Sighted {
-                        key: transfer.key.clone(),
-                        units: transfer.units,
-                        block: block.at,
-                        look: cursor.look,
-                        stamped_at: block.stamped_at,
-                    };
                     desk.tell(*id, &Fact::TransferSeen(sighted));
                 }
             }
@@ -146,7 +162,8 @@ impl Payments {
         }
         let waits = |payment: &Payment| {
             let moving = |posted| !matches!(posted, Posted::Final(_));
-            payment.transfers.values().any(|transfer| moving(transfer.posted))
+            let payouts = payment.refunds.values().flat_map(|refund| refund.payouts.values());
+            payment.transfers.values().chain(payouts).any(|transfer| moving(transfer.posted))
         };
         let touched: Vec<PaymentId> = desk.open.keys().copied().collect();
         let waiting = self.rows.iter().filter(|(_, payment)| waits(payment)).map(|(id, _)| *id);

@@ -1,6 +1,7 @@
 //! What must hold after every step, of the aggregate that the step changed.
 
-use booking_core::{Booking, Event, Phase, Recorded, evolve};
+use booking_core::{Booking, Event, Leg, Phase, Recorded, evolve};
+use contracts::{asset::Units, messages::WantedLeg};
 use payment_verification_core::{Payment, ledger::Account as Book, state::Posted};
 use rewards_core::{Account, postings};
 
@@ -21,7 +22,9 @@ pub(crate) fn booking(
             wrong.push(("S1", format!("version {} after {version}", entry.version)));
         }
         let from = state.as_ref().map(|booking| booking.phase);
+        wrong.extend(state.as_deref().and_then(|booking| too_much_at_risk(booking, entry)));
         state = evolve(state, entry);
+        wrong.extend(state.as_deref().and_then(|booking| too_early(booking, &entry.event)));
         let to = state.as_ref().map(|booking| booking.phase);
         if let (Some(from), Some(to)) = (from, to)
             && from != to
@@ -51,9 +54,44 @@ fn money(before: Option<&Booking>, after: &Booking) -> Option<(&'static str, Str
     }
     let asked = after.payment.asked.as_ref()?;
     let instruction = after.payment.instruction.as_ref().map(|signed| &signed.instruction);
+    if before.is_none_or(|b| b.payment.asked.is_none()) && !covers(after, asked.units) {
+        return Some(("S6", format!("{} does not cover the price", asked.units)));
+    }
     let differs = instruction.is_some_and(|instruction| instruction.amount != *asked);
     (differs || asked.units > after.payment.quoted.units)
         .then(|| ("S6", "another amount than was quoted".to_owned()))
+}
+
+/// Whether the amount covers the price at the locked rate, and by less than one unit.
+fn covers(booking: &Booking, units: Units) -> bool {
+    let units: u128 = units.to_string().parse().unwrap();
+    let minor = u128::try_from(booking.paid_in_money().minor).unwrap();
+    let per_coin = u128::from(booking.payment.rate.micro_minor_per_coin);
+    let price = minor * 1_000_000 * 10_u128.pow(u32::from(booking.payment.rate.decimals));
+    (price..price + per_coin).contains(&(units * per_coin))
+}
+
+/// What can only be bought for good is bought while nothing else is being bought.
+fn too_much_at_risk(before: &Booking, entry: &Recorded) -> Option<(&'static str, String)> {
+    let Event::LegWished { leg_id, wanted: WantedLeg::Confirmed, .. } = &entry.event else {
+        return None;
+    };
+    let costs = |leg: &Leg| !leg.cancels_free(entry.at);
+    let this = before.legs.iter().find(|leg| leg.leg_id == *leg_id)?;
+    let buying = |leg: &&Leg| leg.wanted == WantedLeg::Confirmed && !leg.is_confirmed();
+    let beside = before.legs.iter().filter(buying).any(|other| costs(this) || costs(other));
+    beside.then(|| ("S1", format!("{leg_id} is bought beside another one, at a cost")))
+}
+
+/// Payable only when everything is held; closed only when nothing is there any more.
+fn too_early(after: &Booking, event: &Event) -> Option<(&'static str, String)> {
+    let wanted = |leg: &&Leg| leg.wanted != WantedLeg::Released;
+    let early = match event {
+        Event::Payable => !after.legs.iter().filter(wanted).all(Leg::is_held),
+        Event::Failed | Event::Cancelled => !after.legs.iter().all(Leg::is_gone),
+        _ => false,
+    };
+    early.then(|| ("S1", format!("{event:?} too early")))
 }
 
 /// Every move of a phase there is.
@@ -83,7 +121,7 @@ pub(crate) fn payment(payment: &Payment) -> Vec<String> {
     if decided && customer.debit != customer.credit {
         wrong.push("money lies about that nobody has a claim on".to_owned());
     }
-    let (mut debit, mut credit) = (contracts::asset::Units::ZERO, contracts::asset::Units::ZERO);
+    let (mut debit, mut credit) = (Units::ZERO, Units::ZERO);
     for sides in payment.book.0.values() {
         debit = debit.checked_add(sides.debit).unwrap();
         credit = credit.checked_add(sides.credit).unwrap();

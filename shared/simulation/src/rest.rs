@@ -1,15 +1,16 @@
 //! What must hold when the faults are over and nothing is left to happen.
 
-use booking_core::{Booking, Leg, Phase, ReviewWhy, Status, status};
+use booking_core::{Booking, EndWhy, Leg, Phase, ReviewWhy, Status, status};
 use chrono::TimeDelta;
 use contracts::{
+    asset::Units,
     ids::{AccountId, BookingId},
     messages::{LegState, RefundState},
 };
-use payment_verification_core::Payment;
-use rewards_core::{LotId, RedemptionState, Stage, rules::Rule};
+use payment_verification_core::{Payment, closing::in_time_until, matching, state::Posted};
+use rewards_core::{Book, LotId, RedemptionState, Stage, rules::Rule};
 
-use crate::{parcel::Role, rapid::Standing, world::World};
+use crate::{parcel::Role, rapid::Standing, sometimes::Sometimes, world::World};
 
 /// A hold that nobody wants is found by the sweeps within this, and released; a shorter one may
 /// lapse first.
@@ -55,20 +56,19 @@ impl World {
             return None;
         }
         let Some(review) = booking.review else { return Some("waits for nothing".to_owned()) };
-        let refund_under_way = || {
-            let payment = &booking.payment;
-            !payment.refunds.is_empty()
-                && payment.refunds.iter().all(|refund| refund.state == Some(RefundState::Granted))
-        };
+        let refund_failed = || booking.failed_refund().is_some();
+        let money_left =
+            || self.payments.rows.get(&booking.payment.payment_id).is_some_and(has_left);
         let not_as_ordered = || booking.legs.iter().any(|leg| self.is_not_as_ordered(leg));
         let taken_back = || booking.legs.iter().any(|leg| self.was_taken_back(leg.leg_id));
         // A review stays open while the booking moves on; what holds it up now decides.
         let allowed = review.why != ReviewWhy::InvariantBroken
             && match booking.phase {
-                // The money is granted; sending it is the treasury's, outside.
-                Phase::Unwinding => refund_under_way(),
+                // Sending it was refused, and the customer has not said where else to.
+                Phase::Unwinding => refund_failed() || money_left(),
                 Phase::Committing => not_as_ordered(),
-                Phase::Confirmed => taken_back(),
+                // What was to go back beyond the price may have left before it could.
+                Phase::Confirmed => taken_back() || money_left() || refund_failed(),
                 Phase::Pending
                 | Phase::Holding
                 | Phase::AwaitingPayment
@@ -96,8 +96,9 @@ impl World {
             let left_alone = |one: &crate::rapid::Itinerary| {
                 one.lapsed_after(self.now).is_some_and(|held_for| held_for >= FOUND_WITHIN)
             };
-            // One that is not as ordered may have waited for a person until it lapsed.
-            let lapsed = match self.is_not_as_ordered(leg) {
+            // While one is not as ordered, all of them may wait for a person until they lapse.
+            let waited = booking.legs.iter().any(|leg| self.is_not_as_ordered(leg));
+            let lapsed = match waited {
                 true => 0,
                 false => self.rapid.of(leg.leg_id).filter(|one| left_alone(one)).count(),
             };
@@ -132,6 +133,16 @@ impl World {
         if let Some(what) = self.money_is_known(payment) {
             return Some(what);
         }
+        if has_left(payment) {
+            // Final money left for good: a case, and a loss with a name in the ledger.
+            return None;
+        }
+        if let Some(what) = self.is_unpaid_indeed(booking, payment) {
+            return Some(what);
+        }
+        if let Some(what) = refunds_agree(booking, payment) {
+            return Some(what);
+        }
         let received = payment.final_units();
         match booking.phase {
             Phase::Confirmed | Phase::Completed | Phase::Committing => {
@@ -144,10 +155,25 @@ impl World {
             Phase::Unwinding | Phase::Failed | Phase::Cancelled => {
                 let (back, kept) = (payment.refunded(), booking.kept());
                 let due = received.saturating_sub(kept);
-                (back != due).then(|| format!("{received} came, {kept} is kept, {back} goes back"))
+                let failed = booking.failed_refund().map_or(Units::ZERO, |refund| refund.units);
+                (back.checked_add(failed) != Some(due))
+                    .then(|| format!("{received} came, {kept} is kept, {back} goes back"))
             }
             Phase::Pending | Phase::Holding | Phase::AwaitingPayment => None,
         }
+    }
+
+    /// A deadline is called missed only when the money did not come by then. On a chain that never
+    /// left anything out, that can be told by looking at it.
+    fn is_unpaid_indeed(&self, booking: &Booking, payment: &Payment) -> Option<String> {
+        let unpaid = booking.end.is_some_and(|end| end.why == EndWhy::NotPaidInTime);
+        if !unpaid || self.sometimes.of(Sometimes::Reorg) > 0 {
+            return None;
+        }
+        let request = payment.request.as_ref()?;
+        let came = self.chain.balance_at(&request.deposit.address, in_time_until(payment)?);
+        matching::pays(request, came)
+            .then(|| format!("{came} came in time, and it is called unpaid"))
     }
 
     fn money_is_known(&self, payment: &Payment) -> Option<String> {
@@ -175,6 +201,12 @@ impl World {
             };
             if !right {
                 return Some(format!("redeemed points are {state:?}"));
+            }
+            let redemption = account.redemptions.get(&booking.booking_id);
+            let spent = redemption.filter(|r| r.state == RedemptionState::Captured);
+            let taken: Option<u64> = spent.map(|r| r.parts.values().sum());
+            if taken.is_some() && taken != booking.points.map(|points| points.points) {
+                return Some(format!("{taken:?} points were taken"));
             }
         }
         let lot = account.lots.get(&LotId::Earned(Rule::Stay, booking.booking_id));
@@ -251,6 +283,45 @@ impl World {
 
     fn account_folds(&self, id: &AccountId, journal: &[rewards_core::Event]) -> Option<String> {
         let folded = journal.iter().fold(rewards_core::Account::default(), rewards_core::evolve);
-        (folded != self.accounts.rows[id]).then(|| format!("{id} is not the fold of its journal"))
+        let row = &self.accounts.rows[id];
+        if folded != *row {
+            return Some(format!("{id} is not the fold of its journal"));
+        }
+        let lines: Vec<_> = journal.iter().flat_map(rewards_core::postings).collect();
+        let in_book = |book| -> i64 {
+            lines.iter().filter(|line| line.book == book).map(|line| line.points).sum()
+        };
+        let sums = row.balances();
+        let books = [
+            (Book::Available, sums.available),
+            (Book::Pending, sums.pending),
+            (Book::Held, sums.held),
+        ];
+        let wrong = books.iter().find(|(book, sum)| Ok(in_book(*book)) != i64::try_from(*sum));
+        wrong
+            .map(|(book, sum)| format!("{id} has {sum} {}, its ledger says otherwise", book.word()))
     }
+}
+
+/// Whether money that was final left its chain, and did not come back.
+fn has_left(payment: &Payment) -> bool {
+    payment.transfers.values().any(|t| matches!(t.posted, Posted::Reversed(_)))
+}
+
+/// What was asked to go back is known where it is sent from, with the address that it goes to, and
+/// is there when the booking says so.
+fn refunds_agree(booking: &Booking, payment: &Payment) -> Option<String> {
+    booking.payment.refunds.iter().find_map(|asked| {
+        let known = payment.refunds.get(&asked.refund_id);
+        let Some(known) = known else {
+            return Some(format!("refund {} was never granted", asked.refund_id));
+        };
+        if asked.to != known.to {
+            return Some(format!("a refund goes to {:?}, not to {:?}", known.to, asked.to));
+        }
+        let over = matches!(known.state, RefundState::Confirmed | RefundState::Failed);
+        let rests = over || known.to.is_none();
+        (!rests || (asked.state.is_some() && asked.state != Some(known.state)))
+            .then(|| format!("a refund is {:?}, and {:?} to its booking", known.state, asked.state))
+    })
 }

@@ -50,10 +50,26 @@ pub enum Sometimes {
     SupplierTookBack,
     NotAsOrdered,
     AcceptRepeated,
+    CommitUnknown,
+    CallbackTooOld,
+    CallbackUntrue,
+    ThreeLegs,
+    PaidByPointsAlone,
+    RefundArrived,
+    RefundRefused,
+    RefundSentTwice,
+    RefundOfAnotherAmount,
+    RefundAddressedAnew,
+    AgreedTooLate,
+    PaidInTheLastBlocks,
+    ReviewOpened,
+    Completed,
+    ReorgBelowFinal,
+    ConfirmationOvertaken,
 }
 
 impl Sometimes {
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 61] = [
         Self::TimeoutBeforeArrival,
         Self::TimeoutAfterCommit,
         Self::LateCommit,
@@ -99,6 +115,22 @@ impl Sometimes {
         Self::SupplierTookBack,
         Self::NotAsOrdered,
         Self::AcceptRepeated,
+        Self::CommitUnknown,
+        Self::CallbackTooOld,
+        Self::CallbackUntrue,
+        Self::ThreeLegs,
+        Self::PaidByPointsAlone,
+        Self::RefundArrived,
+        Self::RefundRefused,
+        Self::RefundSentTwice,
+        Self::RefundOfAnotherAmount,
+        Self::RefundAddressedAnew,
+        Self::AgreedTooLate,
+        Self::PaidInTheLastBlocks,
+        Self::ReviewOpened,
+        Self::Completed,
+        Self::ReorgBelowFinal,
+        Self::ConfirmationOvertaken,
     ];
 
     /// Its word in the output: `timeout_after_commit`.

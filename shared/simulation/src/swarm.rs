@@ -46,6 +46,8 @@ pub(crate) struct Faults {
     // Our processes, at each point where they can die.
     pub(crate) crash: u32,
     pub(crate) handler_fails: u32,
+    /// The database commits, and the answer to that is lost.
+    pub(crate) commit_unknown: u32,
     pub(crate) pause: u32,
     // The bus.
     pub(crate) delivery_lost: u32,
@@ -55,6 +57,8 @@ pub(crate) struct Faults {
     pub(crate) repeated: u32,
     pub(crate) delayed: u32,
     pub(crate) delay_max_s: u32,
+    /// Hours late.
+    pub(crate) held_up: u32,
     // The supplier.
     pub(crate) connection_refused: u32,
     pub(crate) request_lost: u32,
@@ -78,9 +82,15 @@ pub(crate) struct Faults {
     pub(crate) callback_repeated: u32,
     pub(crate) callback_late_max_s: u32,
     pub(crate) callback_forged: u32,
+    /// Signed as it should be, and long ago.
+    pub(crate) callback_old: u32,
+    /// Signed as it should be, and not true.
+    pub(crate) callback_lies: u32,
     // The chain.
     pub(crate) reorg: u32,
     pub(crate) reorg_depth_max: u32,
+    /// Of reorganisations, how many go deeper than anything that counted as final.
+    pub(crate) reorg_deep: u32,
     pub(crate) transfer_dropped: u32,
     pub(crate) node_away: u32,
 }
@@ -91,7 +101,15 @@ pub(crate) struct Setting {
     pub(crate) sold_out: u32,
     pub(crate) price_changed: u32,
     pub(crate) cancels: u32,
+    /// Whoever is told that all is booked cancels at once.
+    pub(crate) regrets: u32,
+    /// Whoever cancels agrees to a quote that was made some time ago.
+    pub(crate) agrees_late: u32,
     pub(crate) odd_payer: u32,
+    // Whoever sends refunds.
+    pub(crate) treasury_refuses: u32,
+    pub(crate) treasury_sends_twice: u32,
+    pub(crate) treasury_sends_other: u32,
     pub(crate) redeems: u32,
     pub(crate) more_legs: u32,
     pub(crate) large: u32,
@@ -108,6 +126,11 @@ impl Setting {
             sold_out: rng.random_range(0..60),
             price_changed: rng.random_range(0..40),
             cancels: rng.random_range(40..160),
+            regrets: rng.random_range(0..150),
+            agrees_late: rng.random_range(0..400),
+            treasury_refuses: rng.random_range(0..300),
+            treasury_sends_twice: rng.random_range(0..200),
+            treasury_sends_other: rng.random_range(0..200),
             odd_payer: rng.random_range(100..400),
             redeems: rng.random_range(0..500),
             more_legs: rng.random_range(0..400),
@@ -136,6 +159,7 @@ impl Faults {
         Self {
             crash: up_to(250),
             handler_fails: up_to(700),
+            commit_unknown: up_to(150),
             pause: up_to(60),
             delivery_lost: up_to(300),
             ack_lost: up_to(300),
@@ -144,6 +168,7 @@ impl Faults {
             repeated: up_to(400),
             delayed: up_to(300),
             delay_max_s: up_to(600),
+            held_up: up_to(120),
             connection_refused: up_to(200),
             request_lost: up_to(250),
             answer_lost: up_to(250),
@@ -164,8 +189,11 @@ impl Faults {
             callback_repeated: up_to(500),
             callback_late_max_s: up_to(20_000),
             callback_forged: up_to(200),
+            callback_old: up_to(200),
+            callback_lies: up_to(300),
             reorg: up_to(250),
             reorg_depth_max: up_to(2),
+            reorg_deep: up_to(60),
             transfer_dropped: up_to(400),
             node_away: up_to(300),
         }

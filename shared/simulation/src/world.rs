@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    ids::{BookingId, LegId, MessageId},
+    ids::{BookingId, LegId, MessageId, PaymentId},
     policy,
     supplier::Supplier,
 };
@@ -12,6 +12,7 @@ use payment_verification_core::decide::Patience;
 use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
 use supplier_sync_core::Call;
 use suppliers::{Access, HttpRequest, Sent};
+use uuid::Uuid;
 
 use crate::{
     Violation,
@@ -28,6 +29,7 @@ use crate::{
     story::Story,
     supplier_sync::Legs,
     swarm::{Faults, Mix, Setting},
+    treasury::Treasury,
 };
 
 mod bus;
@@ -35,14 +37,19 @@ mod commits;
 mod exchange;
 mod money;
 mod people;
+mod refunds;
 mod webhooks;
 
+pub(crate) use bus::Memory;
 pub(crate) use exchange::Exchange;
 pub(crate) use people::Traveller;
 pub(crate) use webhooks::Push;
 
 /// A run that takes more steps than this goes round in circles.
 const STEPS_MAX: u64 = 300_000;
+
+/// What only happens after so many years never happens.
+const YEARS: i64 = 12;
 
 /// A deliberate mistake, for the tests that prove that mistakes are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,6 +66,8 @@ pub enum Sabotage {
     NotFoundTrustedEarly,
     /// A message is forgotten once it was given to the broker, confirmed or not.
     ConfirmNotAwaited,
+    /// Something stands at the supplier that nobody ever ordered.
+    Orphan,
 }
 
 /// What happens next.
@@ -77,6 +86,7 @@ pub(crate) enum Happening {
     Accept(BookingId),
     Cancel(BookingId),
     GiveAddress(BookingId),
+    AskTreasury { payment_id: PaymentId, refund_id: Uuid },
     Pay { booking_id: BookingId, part: u32 },
     Mine,
     Watch,
@@ -102,6 +112,8 @@ pub(crate) struct World {
     pub(crate) setting: Setting,
     /// Whether the supplier keeps what it promises, in this run.
     pub(crate) supplier_is_true: bool,
+    /// Whether nothing is made after it was refused, in this run.
+    pub(crate) refusals_are_true: bool,
     pub(crate) sabotage: Sabotage,
     pub(crate) messaging: policy::Messaging,
     pub(crate) access: Access,
@@ -121,6 +133,7 @@ pub(crate) struct World {
     /// When the next block comes, if one is planned.
     pub(crate) mining: Option<DateTime<Utc>>,
     pub(crate) watching: bool,
+    pub(crate) treasury: Treasury,
     pub(crate) travellers: BTreeMap<BookingId, Traveller>,
     /// Whose leg it is.
     pub(crate) leg_owners: BTreeMap<LegId, BookingId>,
@@ -154,6 +167,7 @@ impl World {
             agenda: Agenda::new(),
             rng,
             supplier_is_true: faults.breaks_promises == 0,
+            refusals_are_true: faults.refusal_lies == 0,
             sabotage,
             messaging: shipped.messaging.clone(),
             access: Access {
@@ -183,6 +197,7 @@ impl World {
                 rows: BTreeMap::new(),
                 journals: BTreeMap::new(),
                 owners: BTreeMap::new(),
+                named: BTreeMap::new(),
                 cursor: chain.cursor(),
             },
             accounts: Accounts {
@@ -197,6 +212,7 @@ impl World {
             chain,
             mining: None,
             watching: false,
+            treasury: Treasury::default(),
             travellers: BTreeMap::new(),
             leg_owners: BTreeMap::new(),
             said: Vec::new(),
@@ -216,7 +232,11 @@ impl World {
         let faulty_for = i64::from(self.setting.rush_s) + 4 * 3_600;
         self.put_in(faulty_for, Happening::FaultsEnd);
         self.invite(bookings);
+        let end = self.now + TimeDelta::days(YEARS * 366);
         while let Some((at, what)) = self.agenda.take() {
+            if at > end {
+                break;
+            }
             self.now = at;
             self.steps += 1;
             self.happen(what);
@@ -249,15 +269,28 @@ impl World {
             Happening::Accept(booking_id) => self.accept(booking_id),
             Happening::Cancel(booking_id) => self.cancel(booking_id),
             Happening::GiveAddress(booking_id) => self.give_address(booking_id),
+            Happening::AskTreasury { payment_id, refund_id } => {
+                self.ask_treasury(payment_id, refund_id);
+            }
             Happening::Pay { booking_id, part } => self.pay(booking_id, part),
             Happening::Mine => self.mine(),
             Happening::Watch => self.watch(),
             Happening::Replay(role, parcel) => self.replay(role, parcel),
             Happening::FaultsEnd => {
                 self.faults = Faults::default();
+                if self.sabotage == Sabotage::Orphan {
+                    self.plant();
+                }
                 self.story.tell(self.now, None, || "faults end here".to_owned());
             }
         }
+    }
+
+    /// Puts something at the supplier that nobody ordered.
+    fn plant(&mut self) {
+        let token = self.rapid.offers.keys().next().unwrap().clone();
+        let manner = Manner::default();
+        self.rapid.make(&token, "ordered by nobody", false, manner, self.now);
     }
 
     pub(crate) fn chance(&mut self, in_a_thousand: u32) -> bool {
@@ -267,6 +300,19 @@ impl World {
     /// One of the points where a process can die.
     pub(crate) fn crashes(&mut self) -> bool {
         self.chance(self.faults.crash)
+    }
+
+    /// What is left of a process just after its commit: it may die there, or lose the answer to the
+    /// commit and have to take it for undone.
+    pub(crate) fn after_commit(&mut self) -> Memory {
+        if self.crashes() {
+            return Memory::Dies;
+        }
+        if self.chance(self.faults.commit_unknown) {
+            self.hit(Sometimes::CommitUnknown);
+            return Memory::Dies;
+        }
+        Memory::Lives
     }
 
     pub(crate) fn hit(&mut self, what: Sometimes) {

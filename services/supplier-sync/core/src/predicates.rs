@@ -26,9 +26,11 @@ pub fn broken(journal: &[Recorded], policy: &Policy) -> Vec<String> {
             wrong.extend(versions_grow(leg, recorded));
         }
         wrong.extend(no_blind_retry(journal, recorded, policy));
+        wrong.extend(sent_once(journal, recorded));
         state = evolve(state, recorded);
         if let Some(leg) = state.as_deref() {
             wrong.extend(told_is_true(leg, recorded));
+            wrong.extend(told_gone_is_gone(leg, recorded, policy));
         }
         if let Event::InvariantBroken { what } = &recorded.event {
             wrong.push(what.clone());
@@ -92,6 +94,24 @@ fn no_blind_retry(journal: &[Recorded], made: &Recorded, policy: &Policy) -> Opt
     let late = asked.last().is_some_and(|at| *at >= sent_until + policy.window());
     (asked.len() < 2 || !late)
         .then(|| format!("attempt {attempt} without proof that {before} is dead"))
+}
+
+/// A reserve that may have arrived is looked up, and never sent again.
+fn sent_once(journal: &[Recorded], began: &Recorded) -> Option<String> {
+    let Event::Began { doing: Doing::Reserve { .. }, attempt, .. } = began.event else {
+        return None;
+    };
+    let past: Vec<&Recorded> = journal.iter().filter(|r| r.version < began.version).collect();
+    let sends = exchanges(&past, attempt, |doing| matches!(doing, Doing::Reserve { .. }));
+    let arrived = sends.iter().any(|send| send.left_until().is_some());
+    arrived.then(|| format!("attempt {attempt} is sent again, although it may have arrived"))
+}
+
+/// What the booking is told is gone is not there, as far as is known.
+fn told_gone_is_gone(leg: &Leg, recorded: &Recorded, policy: &Policy) -> Option<String> {
+    let Event::Told { state: LegState::Gone { .. }, .. } = &recorded.event else { return None };
+    let (_, reference, _) = leg.live(policy).next()?;
+    Some(format!("told that it is gone, and {reference} is there"))
 }
 
 /// What the booking is told is bought is bought, and is what was ordered.

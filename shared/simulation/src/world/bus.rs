@@ -1,6 +1,8 @@
 //! The broker and both its ends: at least once, in any order, now or hours later.
 
+use booking_core::Phase;
 use chrono::{TimeDelta, Utc};
+use contracts::{ids::BookingId, message::Message as _, messages::BookingConfirmed};
 use messaging_core::{
     Cause, Delivery, Marks, Next, State, Trouble, Verdict, after_failure, verdict,
 };
@@ -65,7 +67,7 @@ impl World {
             Some(trouble) => Err(trouble),
             None => self.hear(to, &parcel),
         };
-        let memory = if self.crashes() { Memory::Dies } else { Memory::Lives };
+        let memory = self.after_commit();
         match handled {
             Ok(commit) => {
                 let database = self.database(to);
@@ -96,6 +98,12 @@ impl World {
     }
 
     fn hear(&mut self, to: Role, parcel: &Parcel) -> Handled {
+        if parcel.kind == BookingConfirmed::TYPE {
+            let row = self.bookings.rows.get(&BookingId(parcel.about));
+            if row.is_some_and(|booking| booking.phase == Phase::Cancelled) {
+                self.hit(Sometimes::ConfirmationOvertaken);
+            }
+        }
         self.note_what_is_heard(to, parcel);
         match to {
             Role::Booking => self.bookings.hear(parcel, self.now),
@@ -199,7 +207,11 @@ impl World {
             for copy in 0..copies {
                 let delayed = copy > 0 || self.chance(self.faults.delayed);
                 let most = i64::from(self.faults.delay_max_s) * if copy > 0 { 20 } else { 1 };
-                let seconds = if delayed { self.seconds(0, most) } else { 0 };
+                let seconds = match self.chance(self.faults.held_up) {
+                    true => self.seconds(1_800, 6 * 3_600),
+                    false if delayed => self.seconds(0, most),
+                    false => 0,
+                };
                 let parcel = parcel.clone();
                 let milliseconds = TimeDelta::milliseconds(self.rng.random_range(1..60));
                 let at: chrono::DateTime<Utc> =
@@ -232,20 +244,20 @@ impl World {
         self.plan_sweep(role);
     }
 
-    /// Staff replay a dead letter, and press the button twice.
+    /// Staff replay a dead letter, press the button twice, and once more when it is over.
     pub(super) fn replay(&mut self, role: Role, parcel: Parcel) {
         let about = self.about(&parcel);
         self.tell(about, || format!("staff replay {}", parcel.name()));
         self.hit(Sometimes::DeadLetterReplayedTwice);
-        let again = Parcel { attempt: parcel.attempt + 1, to: To::Only(role), ..parcel };
-        for _ in 0..2 {
-            self.route(&again);
+        for more in [1, 1, 2] {
+            let to = To::Only(role);
+            self.route(&Parcel { attempt: parcel.attempt + more, to, ..parcel.clone() });
         }
     }
 
     /// A transaction that no message asked for.
     pub(super) fn transact(&mut self, role: Role, commit: Commit) {
-        let memory = if self.crashes() { Memory::Dies } else { Memory::Lives };
+        let memory = self.after_commit();
         self.commit(role, commit, memory);
     }
 }

@@ -4,7 +4,7 @@ use booking_core::{Action, Booking, Phase, Recorded, next_actions};
 use contracts::{
     ids::{BookingId, LegId},
     message::Message as _,
-    messages::{CallbackReceived, LegChanged, PointsState},
+    messages::{CallbackReceived, LegChanged, LegState, PointsState},
 };
 use supplier_sync_core::{Doing, Event, Leg, wake_at};
 
@@ -42,6 +42,8 @@ impl World {
                         self.payments.owners.insert(address, payment.payment_id);
                     }
                     let id = payment.payment_id;
+                    self.check_final(&payment, &events);
+                    self.plan_refunds(&payment, &events);
                     self.payments.journals.entry(id).or_default().extend(events);
                     self.payments.rows.insert(id, *payment);
                     self.plan_block();
@@ -103,6 +105,25 @@ impl World {
     }
 
     fn note_booking(&mut self, before: Option<&Booking>, after: &Booking) {
+        if before.is_none() && after.legs.len() > 2 {
+            self.hit(Sometimes::ThreeLegs);
+        }
+        if after.review.is_some() && before.is_none_or(|b| b.review.is_none()) {
+            self.hit(Sometimes::ReviewOpened);
+        }
+        let is = |b: &Booking, phase| b.phase == phase;
+        if is(after, Phase::Confirmed) && !before.is_some_and(|b| is(b, Phase::Confirmed)) {
+            if self.chance(self.setting.regrets) {
+                let seconds = self.seconds(1, 600);
+                self.put_in(seconds, Happening::Cancel(after.booking_id));
+            }
+            if after.payment.is_free() {
+                self.hit(Sometimes::PaidByPointsAlone);
+            }
+        }
+        if is(after, Phase::Completed) && !before.is_some_and(|b| is(b, Phase::Completed)) {
+            self.hit(Sometimes::Completed);
+        }
         let unwinding = |b: &Booking| b.phase == Phase::Unwinding;
         if unwinding(after) && !before.is_some_and(unwinding) {
             let held = after.legs.iter().any(booking_core::Leg::is_held);
@@ -147,6 +168,10 @@ impl World {
         for entry in &recorded {
             self.tell(about, || format!("leg {}: {}", brief(&id), brief(&entry.event)));
             self.note_leg(&leg, &entry.event);
+            self.check_gone(&leg, &entry.event);
+        }
+        if let Some(what) = self.legs.rows.get(&id).and_then(|before| went_back(before, &leg)) {
+            self.broken("S2", about, what);
         }
         let Legs { journals, policy, .. } = &mut self.legs;
         let journal = journals.entry(id).or_default();
@@ -170,6 +195,19 @@ impl World {
         self.legs.rows.insert(id, leg);
     }
 
+    /// What the booking is told is gone is not there, where the supplier keeps what it promises.
+    fn check_gone(&mut self, leg: &Leg, event: &Event) {
+        let Event::Told { state: LegState::Gone { .. }, .. } = event else { return };
+        if !self.supplier_is_true || !self.refusals_are_true {
+            return;
+        }
+        let there = self.rapid.live(leg.leg_id, self.now).len();
+        if there > 0 {
+            let what = format!("{} is told to be gone, and is there", leg.leg_id);
+            self.broken("S3", Some(leg.booking_id), what);
+        }
+    }
+
     fn note_leg(&mut self, leg: &Leg, event: &Event) {
         match event {
             Event::AttemptMade { attempt, client_reference } => {
@@ -190,7 +228,7 @@ impl World {
                     self.hit(Sometimes::UndoAgain);
                 }
             }
-            Event::Told { state: contracts::messages::LegState::Gone { why }, .. }
+            Event::Told { state: LegState::Gone { why }, .. }
                 if *why == contracts::messages::GoneWhy::Lapsed =>
             {
                 self.hit(Sometimes::HoldLapsed);
@@ -287,4 +325,13 @@ impl World {
     pub(crate) fn was_taken_back(&self, leg_id: LegId) -> bool {
         self.rapid.of(leg_id).any(|one| one.taken_back)
     }
+}
+
+/// Whether a reservation stands less far than it was known to stand: evidence only grows.
+fn went_back(before: &Leg, after: &Leg) -> Option<String> {
+    before.reservations().find_map(|(_, reference, known)| {
+        let now = after.reservations().find(|(_, one, _)| *one == reference);
+        let further = now.is_some_and(|(_, _, one)| one.stage >= known.stage || one.is_said_gone());
+        (!further).then(|| format!("{reference} went back from {:?}", known.stage))
+    })
 }

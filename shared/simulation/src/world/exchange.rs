@@ -69,7 +69,12 @@ impl World {
             Doing::Reserve { hold } => {
                 let name = |text: &str| text.to_owned();
                 let travellers = TravellersReply {
-                    travellers: vec![Name { given_name: name("Ada"), family_name: name("L"), born_on: None, gender: None }],
+                    travellers: vec![Name {
+                        given_name: name("Ada"),
+                        family_name: name("L"),
+                        born_on: None,
+                        gender: None,
+                    }],
                     email: name("ada@example.com"),
                     phone: name("+4915112345678"),
                     special_requests: None,
@@ -130,7 +135,7 @@ impl World {
                 let seconds = self.seconds(1, ANSWERS_WITHIN_S);
                 self.put_in(seconds, arrives(&exchange, Answering::Lost));
             }
-            let status = [500, 502, 503][self.rng.random_range(0..3)];
+            let status = [500, 502, 503, 202][self.rng.random_range(0..4)];
             let sent = Sent::Reply(error(status, "unknown_internal_error"));
             return self.put_in(2, back(&exchange, sent));
         }

@@ -9,7 +9,7 @@ use crate::{parcel::Role, sometimes::Sometimes};
 impl World {
     /// Somebody sends money.
     pub(super) fn transfer(&mut self, address: &str, units: Units) {
-        self.chain.send(address, units);
+        self.chain.send(address, units, false);
         self.plan_block();
     }
 
@@ -43,11 +43,16 @@ impl World {
     /// The newest blocks are replaced by one more than they were.
     fn reorg(&mut self) {
         let depth = self.seconds(1, i64::from(self.faults.reorg_depth_max));
+        let deep = self.chance(self.faults.reorg_deep);
+        let depth = if deep { self.seconds(8, 20) } else { depth };
         let depth = usize::try_from(depth).unwrap();
         let drops = self.faults.transfer_dropped;
         let mut drawn: Vec<bool> = (0..16).map(|_| self.chance(drops)).collect();
         let dropped = self.chain.reorg(depth, || drawn.pop().unwrap_or(false));
         self.hit(Sometimes::Reorg);
+        if deep {
+            self.hit(Sometimes::ReorgBelowFinal);
+        }
         self.tell(None, || format!("{depth} blocks leave, {dropped} transfers with them for good"));
         for _ in 0..dropped {
             self.hit(Sometimes::TransferDropped);

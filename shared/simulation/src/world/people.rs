@@ -28,6 +28,8 @@ pub(crate) enum Payer {
     TooMuch,
     Twice,
     Late,
+    /// Just before it is too late.
+    AtTheLast,
     Never,
 }
 
@@ -37,15 +39,20 @@ pub(crate) struct Traveller {
     pub(crate) accept: Box<Accept>,
     pub(crate) payer: Payer,
     pub(crate) cancels: bool,
+    /// Agrees to what cancelling cost some time ago.
+    pub(crate) agrees_late: bool,
+    /// How many addresses were given for refunds.
+    pub(crate) addresses: u32,
 }
 
-const ODD: [Payer; 7] = [
+const ODD: [Payer; 8] = [
     Payer::TwoParts,
     Payer::Short,
     Payer::ShortThenTopsUp,
     Payer::TooMuch,
     Payer::Twice,
     Payer::Late,
+    Payer::AtTheLast,
     Payer::Never,
 ];
 
@@ -96,7 +103,7 @@ impl World {
             asset: AssetId::parse("eth").unwrap(),
             decimals: 18,
             currency: Currency::Eur,
-            micro_minor_per_coin: 250_000_000_000,
+            micro_minor_per_coin: self.rng.random_range(200_000_000_000..400_000_000_000),
         };
         let quoted = AssetAmount {
             units: rate.units_for(price).unwrap(),
@@ -124,7 +131,13 @@ impl World {
             points,
             refund_to: self.chance(500).then(|| format!("0x{:040x}", 0xba5e)),
         });
-        Traveller { accept, payer, cancels: self.chance(self.setting.cancels) }
+        Traveller {
+            accept,
+            payer,
+            cancels: self.chance(self.setting.cancels),
+            agrees_late: self.chance(self.setting.agrees_late),
+            addresses: 0,
+        }
     }
 
     fn leg(&mut self, booking_id: BookingId) -> LegPlan {
@@ -202,9 +215,12 @@ impl World {
             self.hit(Sometimes::CrashBeforeCommit);
             return self.put_in(3, Happening::Cancel(booking_id));
         }
-        // Whoever cancels agrees to what it costs now.
+        // Whoever cancels agrees to what it costs now, or cost some time ago.
         let row = self.bookings.rows.get(&booking_id);
-        let quote = row.and_then(|booking| cancel_quote(booking, self.now).ok());
+        let late = self.travellers[&booking_id].agrees_late;
+        let asked_at = if late { self.now - TimeDelta::hours(24) } else { self.now };
+        let quote = row.and_then(|booking| cancel_quote(booking, asked_at).ok());
+        let agreed_fee = quote.as_ref().map(|quote| quote.fee);
         let bought = row.is_some_and(|booking| booking.phase == Phase::Confirmed);
         let costs = quote.as_ref().is_some_and(|quote| quote.fee.minor > 0);
         let command = Command::Cancel { agreed: quote.map(|quote| quote.digest) };
@@ -219,8 +235,18 @@ impl World {
                 }
                 self.tell(Some(booking_id), || "the customer cancels".to_owned());
                 self.transact(Role::Booking, commit);
+                let taken = self.bookings.rows[&booking_id].cancellation.map(|c| c.fee);
+                if taken.is_some() && taken != agreed_fee {
+                    let what = format!("agreed to {agreed_fee:?}, taken {taken:?}");
+                    self.broken("S7", Some(booking_id), what);
+                }
             }
             Err(Refusal::NotAllowed { .. }) => self.hit(Sometimes::CancelRefused),
+            Err(Refusal::AgreementNeeded { .. }) if late => {
+                self.hit(Sometimes::AgreedTooLate);
+                self.travellers.get_mut(&booking_id).unwrap().agrees_late = false;
+                self.put_in(30, Happening::Cancel(booking_id));
+            }
             Err(_) => self.put_in(30, Happening::Cancel(booking_id)),
         }
     }
@@ -238,10 +264,17 @@ impl World {
             self.hit(Sometimes::CrashBeforeCommit);
             return self.put_in(3, Happening::GiveAddress(booking_id));
         }
-        let command = Command::Refund { to: format!("0x{:040x}", 0xba5e) };
+        // Where sending was refused, another address may do.
+        let given = &mut self.travellers.get_mut(&booking_id).unwrap().addresses;
+        *given += 1;
+        let anew = *given > 1;
+        let command = Command::Refund { to: format!("0x{:040x}", 0xba5e_0000 + *given) };
         match self.bookings.ask(booking_id, &command, self.now) {
             Ok(commit) => {
                 self.hit(Sometimes::RefundAddressGiven);
+                if anew {
+                    self.hit(Sometimes::RefundAddressedAnew);
+                }
                 self.tell(Some(booking_id), || "the customer says where to".to_owned());
                 self.transact(Role::Booking, commit);
             }
@@ -256,6 +289,10 @@ impl World {
         let booking_id = booking.booking_id;
         let seconds = match self.travellers[&booking_id].payer {
             Payer::Never => return,
+            Payer::AtTheLast => {
+                let left = booking.deadlines.pay_by - self.now;
+                left.num_seconds() + self.seconds(-60, 60)
+            }
             Payer::Late => {
                 let left = booking.deadlines.pay_by - self.now;
                 left.num_seconds() + self.seconds(1, 3_600)
@@ -278,7 +315,14 @@ impl World {
             && next_actions(booking).contains(&booking_core::Action::Pay);
         let late = booking.deadlines.pay_by < self.now;
         // Most look at the page before they pay; some do not.
-        if !open && payer != Payer::Late && part == 0 && self.chance(800) {
+        if payer == Payer::AtTheLast {
+            self.hit(Sometimes::PaidInTheLastBlocks);
+        }
+        if !open
+            && !matches!(payer, Payer::Late | Payer::AtTheLast)
+            && part == 0
+            && self.chance(800)
+        {
             return;
         }
         if late {
@@ -292,7 +336,9 @@ impl World {
             Units(whole.0 / Units::parse("10").unwrap().0 * Units::parse(&n.to_string()).unwrap().0)
         };
         let units = match (payer, part) {
-            (Payer::Exact | Payer::Late | Payer::Never | Payer::Twice, _) => whole,
+            (Payer::Exact | Payer::Late | Payer::AtTheLast | Payer::Never | Payer::Twice, _) => {
+                whole
+            }
             (Payer::TwoParts | Payer::ShortThenTopsUp, 0) => tenths(6),
             (Payer::TwoParts | Payer::ShortThenTopsUp, _) => whole.saturating_sub(tenths(6)),
             (Payer::Short, _) => tenths(6),

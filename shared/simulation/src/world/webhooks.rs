@@ -32,6 +32,8 @@ pub(crate) struct Push {
     client_reference: String,
     tries: u32,
     forged: bool,
+    /// Signed this long before it comes.
+    age_s: i64,
 }
 
 impl World {
@@ -43,7 +45,8 @@ impl World {
         let client_reference = self.rapid.get(reference).unwrap().client_reference.clone();
         let id = format!("msg_{}_{reference}", event.replace('.', "_"));
         let reference = reference.to_owned();
-        let push = Push { id, event, reference, client_reference, tries: 0, forged: false };
+        let push =
+            Push { id, event, reference, client_reference, tries: 0, forged: false, age_s: 0 };
         let copies =
             if self.chance(self.faults.callback_repeated) { self.seconds(2, 5) } else { 1 };
         for _ in 0..copies {
@@ -54,8 +57,27 @@ impl World {
             self.put_in(seconds, Happening::Push(push.clone()));
         }
         if self.chance(self.faults.callback_forged) {
-            let forged = Push { id: format!("{}_forged", push.id), forged: true, ..push };
+            let id = format!("{}_forged", push.id);
+            let forged = Push { id, forged: true, ..push.clone() };
             self.put_in(1, Happening::Push(forged));
+        }
+        if self.chance(self.faults.callback_old) {
+            // One that somebody kept and sends again.
+            let id = format!("{}_old", push.id);
+            let age_s = self.seconds(301, 86_400);
+            self.put_in(1, Happening::Push(Push { id, age_s, ..push.clone() }));
+        }
+        if self.chance(self.faults.callback_lies) {
+            self.hit(Sometimes::CallbackUntrue);
+            let event = match push.event {
+                "itinerary.agent.cancel" | "itinerary.supplier.cancel" => {
+                    "itinerary.supplier.confirm"
+                }
+                _ => "itinerary.supplier.cancel",
+            };
+            let id = format!("{}_untrue", push.id);
+            let seconds = self.seconds(0, 600);
+            self.put_in(seconds, Happening::Push(Push { id, event, ..push }));
         }
     }
 
@@ -70,9 +92,10 @@ impl World {
         let headers = self.signed(&push, &body);
         let secrets = [STANDARD.encode(KEY).into()];
         let verified = rapid().verify_callback(&secrets, self.now, AGE_MAX, &headers, &body);
-        let callback = match (verified, push.forged) {
+        let callback = match (verified, push.forged || push.age_s > 0) {
             (Ok(callback), false) => callback,
-            (Err(_), true) => return self.hit(Sometimes::CallbackForged),
+            (Err(_), true) if push.forged => return self.hit(Sometimes::CallbackForged),
+            (Err(_), true) => return self.hit(Sometimes::CallbackTooOld),
             (verified, forged) => {
                 let what = format!("forged {forged}, believed {}", verified.is_ok());
                 return self.broken("S15", None, what);
@@ -107,7 +130,7 @@ impl World {
     }
 
     fn signed(&self, push: &Push, body: &[u8]) -> Vec<(String, String)> {
-        let stamp = self.now.timestamp().to_string();
+        let stamp = (self.now.timestamp() - push.age_s).to_string();
         let key = if push.forged { [8; 32] } else { KEY };
         let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
         for part in [push.id.as_bytes(), b".", stamp.as_bytes(), b".", body] {

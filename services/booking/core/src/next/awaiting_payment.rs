@@ -28,7 +28,7 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     // Once closing was asked for, its answer decides: money that is told of meanwhile may have come
     // after it.
     let settled = payment.is_settled() || (payment.complete && mutant("paid_on_sight"));
-    if settled && !payment.close_asked {
+    if settled && (!payment.close_asked || mutant("told_before_the_answer")) {
         return committing::start(booking, now);
     }
     let passed = &booking.deadlines.passed;
