@@ -400,6 +400,7 @@ fn observation(loaded: &Loaded, fact: &Fact) -> tracing::Span {
         Fact::PayoutSeen { .. } => "see payout",
         Fact::PayoutRejected { .. } => "learn that a refund cannot be sent",
         Fact::RefundFound { .. } => "find out about a refund",
+        Fact::ProofNamed { .. } => "name the proof of a refund",
     };
     let span = tracing::info_span!(
         "observe",

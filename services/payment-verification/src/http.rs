@@ -1,9 +1,10 @@
 //! What other services ask while they work.
 
+mod repairs;
 mod support;
 
 use anyhow::Context as _;
-use axum::{Router, extract::State, routing::get};
+use axum::{Router, extract::State, routing::{get, post}};
 use chassis::{
     ApiError,
     auth::{Verifier, guarded},
@@ -36,6 +37,7 @@ pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
         .route("/internal/timeline/{booking}", get(support::timeline))
         .route("/internal/find", get(support::find))
         .route("/internal/cases", get(cases))
+        .route("/internal/refunds/{id}/proof", post(repairs::prove))
         .route("/internal/attention", get(support::attention))
         .merge(app.messaging.routes())
         .with_state(app);

@@ -123,7 +123,8 @@ fn say_refund(payment: &Payment, refund_id: Uuid, change: &RefundChange) -> Opti
         | RefundChange::PayoutSeen(_)
         | RefundChange::Misspent { .. }
         | RefundChange::Reversed { proof: false, .. }
-        | RefundChange::Found(_) => return None,
+        | RefundChange::Found(_)
+        | RefundChange::ProofNamed { .. } => return None,
     };
     let brings = matches!(state, RefundState::Sent | RefundState::Confirmed);
     let transaction = change.transaction().filter(|_| brings);

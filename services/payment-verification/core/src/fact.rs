@@ -56,6 +56,17 @@ pub enum Fact {
         /// What.
         finding: Finding,
     },
+    /// A member of staff names the transaction that brought a refund.
+    ProofNamed {
+        /// Which.
+        refund_id: Uuid,
+        /// The transaction; a transfer in it was found to be the refund's.
+        transaction: Hash32,
+        /// Who.
+        by: String,
+        /// Why.
+        why: String,
+    },
 }
 
 /// One sight of one transfer.

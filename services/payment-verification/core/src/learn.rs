@@ -26,7 +26,8 @@ pub fn learn(payment: &Payment, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
             | Fact::ReadUpTo { .. }
             | Fact::PayoutSeen { .. }
             | Fact::PayoutRejected { .. }
-            | Fact::RefundFound { .. } => None,
+            | Fact::RefundFound { .. }
+            | Fact::ProofNamed { .. } => None,
         };
         let after = evolve_all(payment.clone(), &events);
         events.extend(refund::follow(&after, head));
@@ -51,6 +52,9 @@ fn directly(payment: &Payment, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
         Fact::PayoutSeen { refund_id, sighted } => refund::seen(payment, *refund_id, sighted),
         Fact::PayoutRejected { refund_id } => refund::rejected(payment, *refund_id),
         Fact::RefundFound { refund_id, finding } => refund::found(payment, *refund_id, *finding),
+        Fact::ProofNamed { refund_id, transaction, by, why } => {
+            refund::proof_named(payment, *refund_id, *transaction, by, why)
+        }
     }
 }
 

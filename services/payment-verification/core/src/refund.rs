@@ -129,6 +129,15 @@ pub enum RefundChange {
     },
     /// Something was found out that a person must look into.
     Found(Finding),
+    /// A member of staff named the transaction that brought it; the chain has to prove it.
+    ProofNamed {
+        /// Which.
+        transaction: Hash32,
+        /// Who.
+        by: String,
+        /// Why.
+        why: String,
+    },
 }
 
 impl RefundChange {
@@ -146,6 +155,7 @@ impl RefundChange {
             Self::Misspent { .. } => "payout_misspent",
             Self::Reversed { .. } => "payout_reversed",
             Self::Found(_) => "refund_finding",
+            Self::ProofNamed { .. } => "refund_proof_named",
         }
     }
 
@@ -166,7 +176,8 @@ impl RefundChange {
             | Self::PayoutSeen(_)
             | Self::Sent { .. }
             | Self::Unsent
-            | Self::Confirmed { .. } => None,
+            | Self::Confirmed { .. }
+            | Self::ProofNamed { .. } => None,
         }
     }
 
@@ -179,7 +190,9 @@ impl RefundChange {
             | Self::Confirmed { payout, .. }
             | Self::Misspent { payout, .. }
             | Self::Reversed { payout, .. } => Some(payout.transaction),
-            Self::Found(Finding::Astray(transaction)) => Some(*transaction),
+            Self::Found(Finding::Astray(transaction)) | Self::ProofNamed { transaction, .. } => {
+                Some(*transaction)
+            }
             Self::Refused { .. }
             | Self::AddressGiven { .. }
             | Self::Failed { .. }
@@ -203,7 +216,8 @@ impl RefundChange {
             | Self::PayoutSeen(_)
             | Self::Sent { .. }
             | Self::Unsent
-            | Self::Found(_) => vec![],
+            | Self::Found(_)
+            | Self::ProofNamed { .. } => vec![],
         }
     }
 }
@@ -288,7 +302,7 @@ pub(crate) fn refused(payment: &Payment, asked: &RefundAsked, refusal: Refusal) 
 pub(crate) fn apply(payment: &mut Payment, refund_id: Uuid, change: &RefundChange) {
     let Some(refund) = payment.refunds.get_mut(&refund_id) else { return };
     match change {
-        RefundChange::Refused { .. } => {}
+        RefundChange::Refused { .. } | RefundChange::ProofNamed { .. } => {}
         RefundChange::AddressGiven { to } => refund.to = Some(to.clone()),
         RefundChange::Failed { .. } => refund.state = RefundState::Failed,
         RefundChange::PayoutSeen(sighted) => {
@@ -364,6 +378,23 @@ pub(crate) fn found(payment: &Payment, refund_id: Uuid, finding: Finding) -> Vec
         return vec![];
     }
     vec![Event::Refund { refund_id, change: RefundChange::Found(finding) }]
+}
+
+/// A member of staff named a transaction; nothing for a repeat.
+pub(crate) fn proof_named(
+    payment: &Payment,
+    refund_id: Uuid,
+    transaction: Hash32,
+    by: &str,
+    why: &str,
+) -> Vec<Event> {
+    let Some(refund) = payment.refunds.get(&refund_id) else { return vec![] };
+    if refund.payouts.keys().any(|key| key.transaction == transaction) {
+        return vec![];
+    }
+    let (by, why) = (by.to_owned(), why.to_owned());
+    let change = RefundChange::ProofNamed { transaction, by, why };
+    vec![Event::Refund { refund_id, change }]
 }
 
 /// What follows for the refunds from everything that is known, at a head if one is known.

@@ -74,7 +74,7 @@ pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionRe
     Ok(Json(AttentionReply { owner: ROLE.to_owned(), items, more }))
 }
 
-fn failed(error: &StoreError) -> ApiError {
+pub(super) fn failed(error: &StoreError) -> ApiError {
     tracing::warn!(error = %chassis::chain(error), "support got no answer");
     let detail = "the database does not answer";
     ApiError::new(http::StatusCode::SERVICE_UNAVAILABLE, "no_database", detail)
@@ -125,6 +125,11 @@ fn actor(row: &Happened) -> String {
         | "refund_refused"
         | "refund_address_given" => "booking".to_owned(),
         "refund_failed" | "refund_finding" => "treasury".to_owned(),
+        "refund_proof_named" => {
+            let body: Value = serde_json::from_str(&row.body).unwrap_or_default();
+            let by = body.pointer("/change/by").and_then(Value::as_str);
+            format!("staff:{}", by.unwrap_or("?"))
+        }
         _ => format!("chain:{}", row.chain.as_deref().unwrap_or("?")),
     }
 }

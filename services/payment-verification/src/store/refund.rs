@@ -271,6 +271,40 @@ pub(crate) async fn add_told(
     .map(drop)
 }
 
+/// The payment and the chain of a refund; nothing when there is none.
+pub(crate) async fn chain_of(
+    conn: &mut PgConnection,
+    refund_id: Uuid,
+) -> Result<Option<(PaymentId, String)>, StoreError> {
+    let row: Option<(Uuid, String)> =
+        sqlx::query_as("select payment_id, chain from refund where refund_id = $1")
+            .bind(refund_id)
+            .fetch_optional(conn)
+            .await
+            .map_err(database("finding a refund"))?;
+    Ok(row.map(|(id, chain)| (PaymentId(id), chain)))
+}
+
+/// Notes a transaction that somebody else than the treasury named for a refund.
+pub(crate) async fn add_named(
+    conn: &mut PgConnection,
+    refund_id: Uuid,
+    transaction: Hash32,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into refund_transaction (refund_id, transaction_hash, told_at) values ($1, $2, $3)
+         on conflict (refund_id, transaction_hash) do nothing",
+    )
+    .bind(refund_id)
+    .bind(transaction.0.as_slice())
+    .bind(now)
+    .execute(conn)
+    .await
+    .map_err(database("keeping a named transaction"))
+    .map(drop)
+}
+
 /// When a refund got its address; nothing before.
 pub(crate) async fn addressed_at(
     conn: &mut PgConnection,

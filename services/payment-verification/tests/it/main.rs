@@ -21,6 +21,7 @@ mod paid;
 mod preview;
 mod refunds;
 mod refused_refunds;
+mod repairs;
 mod reorg;
 mod rig;
 mod shown;

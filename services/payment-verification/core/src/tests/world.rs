@@ -244,6 +244,7 @@ fn print_change(change: &RefundChange) -> String {
         }
         RefundChange::Misspent { units, why, .. } => format!("{kind}: {units}, {why:?}"),
         RefundChange::Reversed { units, proof, .. } => format!("{kind}: {units}, proof: {proof}"),
+        RefundChange::ProofNamed { transaction, by, .. } => format!("{by} names {transaction}"),
         RefundChange::Found(finding) => format!("{kind}: {finding:?}"),
         RefundChange::Sent { .. } | RefundChange::Unsent => kind.to_owned(),
     }
