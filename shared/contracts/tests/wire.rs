@@ -15,7 +15,11 @@ use contracts::{
     message::{Kind, Message},
     messages::*,
     money::{Currency, Money},
-    offer::{CancelStep, LegOrder, Occupancy, Terms},
+    offer::{
+        ActivitySearch, CancelStep, FlightSearch, FlightSegment, LegOrder, Occupancy, Product,
+        Search, StaySearch, Terms,
+    },
+    shown::search_digest,
     supplier::Supplier,
 };
 use expect_test::{Expect, expect};
@@ -75,7 +79,7 @@ fn order() -> LegOrder {
             cancel_steps: vec![CancelStep { from: at(), fee: price() }],
             holdable: true,
         },
-        product: contracts::offer::Product::Stay,
+        product: Product::Stay,
     }
 }
 
@@ -375,4 +379,61 @@ fn bookings() {
             {"booking_id":"00000000-0000-0000-0000-000000000001","account_id":"acct_1","version":13,"at":"2027-01-15T08:00:00.123456Z"}
         "#]],
     );
+}
+
+#[test]
+fn a_stay_is_written_as_it_was_before_there_were_other_products() {
+    let stay = serde_json::to_value(order()).unwrap();
+    assert_eq!(stay.get("product"), None);
+    assert_eq!(serde_json::from_value::<LegOrder>(stay).unwrap(), order());
+
+    let at = |hour| day(14).and_hms_opt(hour, 30, 0).unwrap();
+    let segment = FlightSegment {
+        origin: "LHR".to_owned(),
+        destination: "JFK".to_owned(),
+        departs_at: at(9),
+        arrives_at: at(12),
+        flight: "ZZ117".to_owned(),
+    };
+    let flight = LegOrder { product: Product::Flight { segments: vec![segment] }, ..order() };
+    let written = serde_json::to_value(&flight).unwrap();
+    assert_eq!(written["product"]["kind"], "flight");
+    assert_eq!(serde_json::from_value::<LegOrder>(written.clone()).unwrap(), flight);
+    let mut odd = written;
+    odd["product"]["wings"] = serde_json::json!(2);
+    assert!(serde_json::from_value::<LegOrder>(odd).is_err());
+}
+
+#[test]
+fn what_is_looked_for_is_told_by_its_fields() {
+    let occupancy = Occupancy { adults: 2, children: vec![4] };
+    let currency = Currency::Eur;
+    let stay = Search::Stay(StaySearch {
+        property_id: "1".to_owned(),
+        check_in: day(14),
+        check_out: day(16),
+        occupancy: occupancy.clone(),
+        currency,
+    });
+    let flight = Search::Flight(FlightSearch {
+        origin: "LHR".to_owned(),
+        destination: "JFK".to_owned(),
+        departs_on: day(14),
+        returns_on: None,
+        passengers: occupancy.clone(),
+        currency,
+    });
+    let activity = Search::Activity(ActivitySearch {
+        destination: "BCN".to_owned(),
+        from: day(14),
+        to: day(16),
+        participants: occupancy,
+        currency,
+    });
+    let mut digests = std::collections::BTreeSet::new();
+    for search in [stay, flight, activity] {
+        let text = serde_json::to_string(&search).unwrap();
+        assert_eq!(serde_json::from_str::<Search>(&text).unwrap(), search);
+        assert!(digests.insert(search_digest(&search)));
+    }
 }

@@ -234,15 +234,7 @@ impl Fields {
 }
 
 fn dates(check_in: NaiveDate, check_out: NaiveDate, today: NaiveDate, faults: &Faults) {
-    // West of UTC it may still be yesterday.
-    let earliest = today.checked_sub_days(Days::new(1)).unwrap_or(today);
-    let latest = today.checked_add_days(Days::new(AHEAD_DAYS_MAX)).unwrap_or(today);
-    if check_in < earliest {
-        faults.add("?check_in", "invalid", "must not be in the past");
-    }
-    if check_in > latest {
-        faults.add("?check_in", "invalid", format!("must be within {AHEAD_DAYS_MAX} days"));
-    }
+    days(("check_in", check_in), None, 0, today, faults);
     let nights = (check_out - check_in).num_days();
     if nights < 1 {
         faults.add("?check_out", "invalid", "must be after check_in");

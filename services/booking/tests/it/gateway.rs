@@ -79,6 +79,27 @@ async fn a_search_is_told_every_fault_at_once() {
 
 /// Row: L7
 #[tokio::test(flavor = "multi_thread")]
+async fn searches_for_flights_and_activities_are_told_every_fault_at_once() {
+    let world = World::new().await;
+    let told = async |path: &str| {
+        let answer = world.get("acct_1", path).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{answer:?}");
+        faults(&answer.json()).into_iter().map(|(pointer, _)| pointer).collect::<Vec<_>>()
+    };
+    assert_eq!(told("/v1/flights").await, ["?origin", "?destination", "?departs_on"]);
+    let odd = "/v1/flights?origin=London&destination=jfk&departs_on=2020-01-02&returns_on=2019-01-02\
+               &adults=9&cabin=first";
+    let expected = ["?origin", "?destination", "?adults", "?cabin", "?departs_on", "?returns_on"];
+    assert_eq!(told(odd).await, expected);
+    let nowhere = "/v1/flights?origin=LHR&destination=LHR&departs_on=tomorrow";
+    assert_eq!(told(nowhere).await, ["?departs_on", "?departs_on", "?destination"]);
+    assert_eq!(told("/v1/activities").await, ["?destination", "?from", "?to"]);
+    let odd = "/v1/activities?destination=&from=2020-01-02&to=2020-12-31&children=99&page=2";
+    assert_eq!(told(odd).await, ["?destination", "?children", "?page", "?from", "?to"]);
+}
+
+/// Row: L7
+#[tokio::test(flavor = "multi_thread")]
 async fn a_quote_request_is_told_every_fault_at_once() {
     let world = World::new().await;
     let told = async |body: Value| {

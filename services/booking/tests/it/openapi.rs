@@ -167,6 +167,12 @@ async fn live_answers_are_what_the_document_says() {
     let stay = "/v1/stays?property_id=1&check_in=2027-03-14&check_out=2027-03-16";
     checker.check("get", "/v1/stays", &world.get("acct_1", stay).await);
     checker.check("get", "/v1/stays", &world.get("acct_1", "/v1/stays?check_in=x").await);
+    let flight = "/v1/flights?origin=LHR&destination=JFK&departs_on=2027-03-14";
+    let activity = "/v1/activities?destination=BCN&from=2027-03-14&to=2027-03-16";
+    for (call, path) in [("/v1/flights", flight), ("/v1/activities", activity)] {
+        checker.check("get", call, &world.get("acct_1", path).await);
+        checker.check("get", call, &world.get("acct_1", call).await);
+    }
     checker.check("get", "/v1/assets", &world.get("acct_1", "/v1/assets").await);
     let ask = json!({"offers": [], "pay_with": "ETH", "x": 1});
     checker.check("post", "/v1/quotes", &world.post("acct_1", "/v1/quotes", &ask).await);
@@ -191,6 +197,10 @@ async fn live_answers_are_what_the_document_says() {
         ("post /v1/bookings", "422"),
         ("get /v1/stays", "422"),
         ("get /v1/stays", "503"),
+        ("get /v1/flights", "422"),
+        ("get /v1/flights", "503"),
+        ("get /v1/activities", "422"),
+        ("get /v1/activities", "503"),
         ("get /v1/assets", "200"),
         ("get /v1/rewards", "200"),
         ("post /v1/quotes", "422"),
