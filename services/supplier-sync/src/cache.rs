@@ -76,10 +76,11 @@ impl Cache {
         }
     }
 
-    /// Forgets every answer about what was ordered: something in it is gone, or costs another price.
+    /// Forgets every answer about what was ordered: something in it is gone, or costs another
+    /// price.
     ///
-    /// A stay is found by what it is. What was asked for an offer of another kind cannot be told from
-    /// the order, so those are found by their price checks alone, see `forget_rate`.
+    /// A stay is found by what it is. What was asked for an offer of another kind cannot be told
+    /// from the order, so those are found by their price checks alone, see `forget_rate`.
     pub(crate) async fn forget_order(&self, order: &LegOrder) {
         if order.product.is_stay() {
             self.forget(&stay_key(&order.property_id, order.check_in, order.check_out)).await;

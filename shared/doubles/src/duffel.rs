@@ -1,8 +1,8 @@
 //! Duffel (flights), written from its published rules.
 //!
 //! Sources: on duffel.com/docs the reference (api, version `v2`) of offer requests, offers, orders,
-//! payments, order cancellations, webhooks and errors, and the guides on holding orders, cancelling and
-//! receiving webhooks. Where they are silent the word "assumed" stands beside the line.
+//! payments, order cancellations, webhooks and errors, and the guides on holding orders, cancelling
+//! and receiving webhooks. Where they are silent the word "assumed" stands beside the line.
 
 mod catalogue;
 mod errors;

@@ -1,5 +1,5 @@
-//! What flies where: a made-up airline, `Duffel Airways` as in the supplier's own sandbox, between a
-//! few real airports, four fares a flight.
+//! What flies where: a made-up airline, `Duffel Airways` as in the supplier's own sandbox, between
+//! a few real airports, four fares a flight.
 
 use chrono::{Duration, NaiveDate, NaiveDateTime, NaiveTime};
 

@@ -1,8 +1,8 @@
 //! What the supplier answers, and how it says no.
 //!
 //! Published (overview, errors): `{"errors":[{type, code, title, message, documentation_url}],
-//! "meta":{status, request_id}}`; 422 for what cannot be done, 404 for what does not exist, 401 for a
-//! token that is not known, 400 for a request that cannot be read.
+//! "meta":{status, request_id}}`; 422 for what cannot be done, 404 for what does not exist, 401 for
+//! a token that is not known, 400 for a request that cannot be read.
 
 use http::StatusCode;
 use serde_json::{Value, json};

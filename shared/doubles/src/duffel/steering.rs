@@ -63,8 +63,8 @@ struct Act {
     act: String,
 }
 
-/// `POST /duffel/act`: something happens outside the API. `cancel`: the airline cancels; `lapse`: the
-/// space of a hold is released early; `schedule_change`: the flights leave a day later.
+/// `POST /duffel/act`: something happens outside the API. `cancel`: the airline cancels; `lapse`:
+/// the space of a hold is released early; `schedule_change`: the flights leave a day later.
 pub(super) async fn act(State(duffel): State<Arc<Duffel>>, body: Bytes) -> Response {
     let asked: Act = match read(&body) {
         Ok(asked) => asked,

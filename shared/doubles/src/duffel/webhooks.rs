@@ -1,8 +1,8 @@
 //! Webhooks: pushed when something changes, at least once, in no order that is promised.
 //!
 //! Published (guide on receiving webhooks, api/webhooks): `X-Duffel-Signature: t=…,v1=…`, the hex
-//! HMAC-SHA256 of time stamp, dot and body under the webhook's secret; `idempotency_key` is the same
-//! over repeats. Assumed: `data.object` is the resource that the event is about.
+//! HMAC-SHA256 of time stamp, dot and body under the webhook's secret; `idempotency_key` is the
+//! same over repeats. Assumed: `data.object` is the resource that the event is about.
 
 use std::sync::Arc;
 use std::time::Duration;

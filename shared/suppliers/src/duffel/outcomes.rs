@@ -18,9 +18,9 @@ const DO_NOT_RETRY: &str = "api/overview/errors: something went wrong, do not se
 const ACCEPTED: &str =
     "api/overview/errors: 202 is not completed; wait for the event, or list the orders";
 
-/// 502, 503 and 504 are left out on purpose: the general advice to send again later does not say that
-/// nothing was done. So are cancellations that are refused: of an order that is gone already, and
-/// look-ups tell those apart.
+/// 502, 503 and 504 are left out on purpose: the general advice to send again later does not say
+/// that nothing was done. So are cancellations that are refused: of an order that is gone already,
+/// and look-ups tell those apart.
 pub(crate) static OUTCOMES: Table = Table {
     supplier: "duffel",
     rules: &[
