@@ -6,6 +6,7 @@ pub(crate) mod actions;
 pub(crate) mod acts;
 pub(crate) mod attention;
 pub(crate) mod edits;
+pub(crate) mod legs;
 pub(crate) mod paging;
 pub(crate) mod parked;
 pub(crate) mod preview;
@@ -63,6 +64,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/edits/{id}/refuse", post(edits::refuse))
         .route("/v1/attention", get(attention::show))
         .route("/v1/acts", get(acts::list))
+        .route("/v1/bookings/{id}/legs/{leg}/acts", post(legs::act))
         .route("/v1/bookings/{id}/timeline", get(timeline::show))
         .route("/v1/search", get(timeline::search));
     let pages = pages::router(&app);

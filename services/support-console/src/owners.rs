@@ -86,6 +86,17 @@ impl Owners {
         Some(self.http.get_json(&url, Some(&self.token), self.within).await)
     }
 
+    /// Tells one of them to do something; none when it is not known.
+    pub(crate) async fn tell<B: Serialize + Sync, T: DeserializeOwned>(
+        &self,
+        owner: &str,
+        path: &str,
+        body: &B,
+    ) -> Option<Result<T, CallError>> {
+        let url = format!("{}{path}", self.url(owner)?);
+        Some(self.http.post_json(&url, body, Some(&self.token), self.within).await)
+    }
+
     /// Asks a consumer how far it came with a message; none when no such consumer is known.
     pub(crate) async fn inbox(
         &self,

@@ -6,6 +6,7 @@ mod audit;
 mod booking;
 mod edits;
 mod layout;
+mod legs;
 mod letter;
 mod letters;
 mod overview;
@@ -66,6 +67,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/runs/{id}", get(runs::show))
         .route("/runs/{id}/{change}", post(runs::change))
         .route("/edits/{id}/{act}", post(edits::decide))
+        .route("/bookings/{id}/legs/{leg}", get(legs::ask).post(legs::act))
         .route("/audit", get(audit::show))
         .route("/sign-out", post(sign_in::sign_out))
         .route_layer(middleware::from_fn_with_state(app.clone(), session::required));

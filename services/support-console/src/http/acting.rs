@@ -88,6 +88,28 @@ impl Attempt {
         Err(ApiError::forbidden())
     }
 
+    /// The same about a booking.
+    ///
+    /// # Errors
+    /// 403.
+    pub(crate) async fn permit_about(
+        app: &App,
+        actor: Actor,
+        act: &'static str,
+        booking_id: Uuid,
+        role: &'static str,
+    ) -> Result<Self, ApiError> {
+        let may = has_rank(&actor.claims, role);
+        let (app, dead_letter_id, reason) = (app.clone(), None, None);
+        let attempt =
+            Self { app, actor, act, dead_letter_id, booking_id: Some(booking_id), reason };
+        if may {
+            return Ok(attempt);
+        }
+        attempt.keep(Outcome::Denied, format!("needs the role {role}")).await?;
+        Err(ApiError::forbidden())
+    }
+
     /// Takes the reason, which every act needs.
     ///
     /// # Errors

@@ -16,13 +16,17 @@ use serde_json::Value;
 
 use super::{
     layout::{Page, exactly, instant},
+    legs as repairs,
     overview::silent,
     session::Session,
     timeline as list, waterfall,
 };
 use crate::{
     App,
-    http::timeline::{self, Told},
+    http::{
+        legs,
+        timeline::{self, Told},
+    },
 };
 
 #[derive(Debug, Deserialize)]
@@ -42,7 +46,8 @@ pub(super) async fn show(
     let as_of = at.map(|at| format!("?at={at}")).unwrap_or_default();
     let path = format!("/internal/bookings/{booking_id}/seen{as_of}");
     let told = timeline::show(State(app.clone()), session.bearer(), Path(booking_id));
-    let (told, seen) = futures::join!(told, app.owners.one::<SeenReply>("booking", &path));
+    let seen = app.owners.one::<SeenReply>("booking", &path);
+    let (told, seen, legs) = futures::join!(told, seen, legs::standing(&app, booking_id));
     let Json(told) = told?;
     let seen = seen.and_then(Result::ok);
     let nothing = told.entries.is_empty() && told.owners.iter().all(|owner| owner.answers);
@@ -68,6 +73,9 @@ pub(super) async fn show(
                 @match shown { Some(shown) => (ours(shown)), None => p.empty { "booking does not say." } }
             }
             section.card { h2 { "What the supplier last said" } (supplier(&entries)) }
+        }
+        @if let Some(legs) = legs.filter(|legs| at.is_none() && !legs.legs.is_empty()) {
+            (repairs::section(booking_id, &legs, &session))
         }
         section.card {
             h2 { "Waterfall" }

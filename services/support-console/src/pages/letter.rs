@@ -239,7 +239,7 @@ fn what(shown: &Shown) -> Markup {
                 dt { "A replay goes to" } dd { (letter.addressee.as_deref().unwrap_or("nobody")) }
                 dt { "Sent to at first" }
                 dd { code { (letter.exchange) } " with key " code { (letter.routing_key) } }
-                dt { "Tried" } dd { (letter.attempts) " times" }
+                dt { "Tried" } dd { @if letter.attempts == 1 { "once" } @else { (letter.attempts) " times" } }
                 dt { "First seen" } dd { (exactly(letter.first_at)) }
                 dt { "Given up" } dd { (exactly(letter.last_at)) }
                 dt { "Parked" } dd { (exactly(letter.parked_at)) }

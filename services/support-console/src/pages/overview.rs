@@ -139,11 +139,13 @@ pub(super) fn silent(owners: &[Answering]) -> Markup {
     html! {
         @if !away.is_empty() {
             div.notice.warn role="status" {
-                @for owner in away {
-                    p {
-                        b { (owner.owner) } " does not answer, so what it knows is missing here. "
-                        span.sub { (owner.why.as_deref().unwrap_or("")) }
+                p {
+                    "Not answering: "
+                    @for (n, owner) in away.iter().enumerate() {
+                        @if n > 0 { ", " }
+                        b { (owner.owner) } " (" (owner.why.as_deref().unwrap_or("no answer")) ")"
                     }
+                    ". What they know is missing on this page."
                 }
             }
         }

@@ -150,3 +150,30 @@ async fn nobody_sees_personal_data_in_garbage_without_a_recorded_reason() {
     assert_eq!(console.audit(&id).await, [json!(["unmask", "done", because["reason"], null])]);
     console.close().await;
 }
+
+/// Row: G8
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_of_a_leg_needs_its_role_and_its_owners_word_and_every_try_is_recorded() {
+    let console = Console::closed().await;
+    let (booking, leg) = (id().0, id().0);
+    let path = format!("/v1/bookings/{booking}/legs/{leg}/acts");
+    let asked = |act: Value| json!({ "reason": "the supplier said so", "act": act });
+    let look_up = asked(json!({ "is": "look_up" }));
+    let adopt = asked(json!({ "is": "adopt", "reference": "R1" }));
+    assert_eq!(console.post(&path, VIEWER, &look_up).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(console.post(&path, OPERATOR, &adopt).await.0, StatusCode::FORBIDDEN);
+    // A status by hand is no act at all.
+    let status = asked(json!({ "is": "set_confirmed" }));
+    let (answer, _) = console.post(&path, OPERATOR, &status).await;
+    assert_eq!(answer, StatusCode::UNPROCESSABLE_ENTITY);
+    // Whose leg it is does not answer: nothing is done, and nothing is said to be.
+    let (answer, problem) = console.post(&path, OPERATOR, &look_up).await;
+    assert_eq!(answer, StatusCode::SERVICE_UNAVAILABLE, "{problem}");
+    let (_, page) = console.get(&format!("/v1/acts?booking_id={booking}"), VIEWER).await;
+    let acts = page["acts"].as_array().unwrap().iter().rev();
+    let acts: Vec<Value> = acts.map(|act| json!([act["act"], act["outcome"]])).collect();
+    let expected =
+        [["look_up", "denied"], ["adopt", "denied"], ["look_up", "refused"]].map(|act| json!(act));
+    assert_eq!(acts, expected);
+    console.close().await;
+}

@@ -1,0 +1,104 @@
+//! Repairs of legs that do not go on: only what their owner says is safe, and the audit has each.
+
+use axum::extract::State;
+use chassis::{
+    ApiError, FieldError,
+    http::{Json, Path},
+    http_client::CallError,
+};
+use contracts::{
+    ids::{BookingId, LegId},
+    internal::{LegAct, LegActRequest, LegStanding, LegsReply},
+};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    APPROVER, OPERATOR,
+    acting::{Actor, Attempt},
+    failed,
+};
+use crate::{App, store};
+
+const OWNER: &str = "supplier-sync";
+
+/// What is done about a leg, and why.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wanted {
+    pub(crate) reason: String,
+    /// What the supplier said, when and to whom.
+    pub(crate) evidence: Option<String>,
+    pub(crate) act: LegAct,
+}
+
+/// How the legs of a booking stand, and what is safe; none when their owner does not say.
+pub(crate) async fn standing(app: &App, booking_id: BookingId) -> Option<LegsReply> {
+    let path = format!("/internal/bookings/{booking_id}/legs");
+    app.owners.one(OWNER, &path).await?.ok()
+}
+
+/// The word for an act in the audit, and the least role that may do it.
+pub(crate) const fn act_of(act: &LegAct) -> (&'static str, &'static str) {
+    match act {
+        LegAct::LookUp {} => ("look_up", OPERATOR),
+        LegAct::Cancel { .. } => ("cancel_at_supplier", OPERATOR),
+        LegAct::Adopt { .. } => ("adopt", APPROVER),
+        LegAct::DeclareAbsent { .. } => ("declare_absent", APPROVER),
+    }
+}
+
+/// Does it, if the leg's owner finds it safe. 202: what comes of it is in the timeline.
+pub(crate) async fn act(
+    State(app): State<App>,
+    actor: Actor,
+    Path((booking_id, leg_id)): Path<(BookingId, LegId)>,
+    body: Result<Json<Wanted>, ApiError>,
+) -> Result<(StatusCode, Json<LegStanding>), ApiError> {
+    let wanted = match body {
+        Ok(Json(wanted)) => wanted,
+        Err(error) => {
+            // Nobody learns from a mistake in the body what their role would have allowed.
+            drop(Attempt::permit(&app, actor, "leg_act", None, OPERATOR).await?);
+            return Err(error);
+        }
+    };
+    let (name, role) = act_of(&wanted.act);
+    let attempt = Attempt::permit_about(&app, actor, name, booking_id.0, role).await?;
+    let attempt = attempt.because(&wanted.reason)?;
+    let request = LegActRequest {
+        staff: attempt.actor_name().to_owned(),
+        why: wanted.reason,
+        evidence: wanted.evidence.filter(|text| !text.trim().is_empty()),
+        act: wanted.act,
+    };
+    let path = format!("/internal/legs/{leg_id}/acts");
+    let answer = app.owners.tell::<_, LegStanding>(OWNER, &path, &request).await;
+    let standing = match answer {
+        Some(Ok(standing)) => standing,
+        Some(Err(error)) => return Err(attempt.refused(told(&error)).await),
+        None => return Err(attempt.refused(ApiError::not_found()).await),
+    };
+    let taken = app.pool.acquire().await.map_err(messaging::database("taking a connection"));
+    let mut conn = taken.map_err(|error| failed(&error))?;
+    let recorded = store::record(&mut conn, &attempt.done()).await;
+    recorded.map_err(|error| failed(&error))?;
+    Ok((StatusCode::ACCEPTED, Json(standing)))
+}
+
+/// What the owner said, to whoever asked.
+fn told(error: &CallError) -> ApiError {
+    let CallError::Refused { status, problem } = error else {
+        return ApiError::unavailable("owner_unavailable", format!("{OWNER} does not answer"));
+    };
+    let detail = problem.get("detail").and_then(Value::as_str).unwrap_or_default().to_owned();
+    match *status {
+        StatusCode::CONFLICT => ApiError::conflict("not_safe_now", detail),
+        StatusCode::NOT_FOUND => ApiError::not_found(),
+        StatusCode::UNPROCESSABLE_ENTITY => {
+            ApiError::invalid(vec![FieldError::new("/evidence", "missing", detail)])
+        }
+        _ => ApiError::unavailable("owner_unavailable", format!("{OWNER}: {status}")),
+    }
+}
