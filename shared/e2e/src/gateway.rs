@@ -139,6 +139,21 @@ impl Shown {
         serde_json::from_value(self.0["cancellation"]["fee_units"].clone()).ok()
     }
 
+    /// What legs that were cancelled alone give back, in units of what was paid.
+    #[must_use]
+    pub fn given_back(&self) -> Units {
+        let legs = self.0["legs"].as_array().into_iter().flatten();
+        let back = legs.map(|leg| leg["cancellation"]["back_units"].clone());
+        back.filter_map(|units| serde_json::from_value::<Units>(units).ok())
+            .fold(Units::ZERO, |sum, units| sum.checked_add(units).unwrap_or(sum))
+    }
+
+    /// Whether a leg is one that the booking goes on with.
+    #[must_use]
+    pub fn goes_on_with(leg: &Value) -> bool {
+        leg["cancellation"].is_null() && leg["left_out_because"].is_null()
+    }
+
     /// Whether all that was to go back has arrived.
     #[must_use]
     pub fn is_refunded(&self) -> bool {
@@ -247,8 +262,26 @@ impl Gateway {
         self.quote_offer_in(offer_id, "eth").await
     }
 
+    /// Quotes a trip in ether: of each stay the first offer that is as wanted.
+    ///
+    /// # Errors
+    /// When there is none or the trip is refused.
+    pub async fn quote_trip(&self, legs: &[(Stay, fn(&Value) -> bool)]) -> anyhow::Result<Quote> {
+        let mut ids = Vec::new();
+        for (stay, wanted) in legs {
+            let offers = self.offers(stay).await?;
+            let offer = offers.iter().find(|offer| wanted(offer)).context("no such offer")?;
+            ids.push(offer["offer_id"].clone());
+        }
+        self.quote_offers_in(&json!(ids), "eth").await
+    }
+
     async fn quote_offer_in(&self, offer_id: &Value, asset: &str) -> anyhow::Result<Quote> {
-        let body = json!({"offers": [offer_id], "pay_with": asset});
+        self.quote_offers_in(&json!([offer_id]), asset).await
+    }
+
+    async fn quote_offers_in(&self, offers: &Value, asset: &str) -> anyhow::Result<Quote> {
+        let body = json!({"offers": offers, "pay_with": asset});
         let answer = self.post("/v1/quotes", &body).await?;
         ensure!(answer.status == StatusCode::CREATED, "a quote was refused: {}", describe(&answer));
         let shown = answer.json();
@@ -313,6 +346,23 @@ pub fn suits(offer: &Value) -> bool {
     terms["holdable"] == json!(true)
         && terms["refundable"] == json!(true)
         && tomorrow.is_some_and(|tomorrow| charged_from > tomorrow.as_str())
+}
+
+/// Whether an offer can be held, and a part of it comes back from the first moment on.
+#[must_use]
+pub fn costs_a_part(offer: &Value) -> bool {
+    let (terms, now) = (&offer["terms"], Utc::now().to_rfc3339());
+    let first = &terms["cancel_steps"][0];
+    terms["holdable"] == json!(true)
+        && terms["refundable"] == json!(true)
+        && first["from"].as_str().is_some_and(|from| from <= now.as_str())
+        && first["fee"] != offer["price"]
+}
+
+/// Whether an offer can be held, and nothing of it comes back once it is bought.
+#[must_use]
+pub fn is_final(offer: &Value) -> bool {
+    offer["terms"]["holdable"] == json!(true) && offer["terms"]["refundable"] == json!(false)
 }
 
 /// An answer for a message of failure.

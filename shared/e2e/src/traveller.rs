@@ -69,6 +69,16 @@ pub fn stay_in(days: u64, nights: u64) -> Stay {
     Stay { property_id: "1100001".to_owned(), check_in: day(days), check_out: day(days + nights) }
 }
 
+/// A trip of three cities, two nights in each, one after the other.
+#[must_use]
+pub fn some_cities() -> [Stay; 3] {
+    let first = rand::random_range(30..300);
+    [("1100001", 0), ("1100101", 2), ("1100201", 4)].map(|(property, later)| Stay {
+        property_id: property.to_owned(),
+        ..stay_in(first + later, 2)
+    })
+}
+
 /// A family name that nobody else has, in letters only.
 #[must_use]
 pub fn some_family() -> String {

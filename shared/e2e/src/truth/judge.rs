@@ -59,12 +59,13 @@ impl Comparison {
         self.judge_money(id, shown, looked);
     }
 
-    /// Of a booking that ended nothing is kept but its price, or the fee of its cancellation.
+    /// Of a booking that ended nothing is kept but its price, less what legs that were cancelled alone
+    /// give back, or the fee of its cancellation.
     fn judge_money(&mut self, id: &str, shown: &Shown, looked: &Looked) {
         let price = match (shown.status(), shown.amount()) {
             ("failed", _) | (_, None) => Units::ZERO,
             ("cancelled", Some(amount)) => shown.fee().unwrap_or(Units::ZERO).min(amount.units),
-            (_, Some(amount)) => amount.units,
+            (_, Some(amount)) => amount.units.saturating_sub(shown.given_back()),
         };
         let excess = looked.kept(shown).saturating_sub(price);
         // What waits to go back is not kept.
@@ -90,7 +91,8 @@ impl Comparison {
                     && leg["check_out"] == r.check_out.as_str()
             })
         };
-        if legs.is_empty() || !legs.iter().all(stands) {
+        let mut promised = legs.iter().filter(|leg| Shown::goes_on_with(leg)).peekable();
+        if promised.peek().is_none() || !promised.all(stands) {
             self.lost += 1;
             self.wrong.push(format!("{id}: confirmed, and the supplier has not all of its legs"));
         }

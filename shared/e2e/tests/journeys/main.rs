@@ -23,6 +23,7 @@ mod refunds;
 mod searching;
 mod stage;
 mod supplier;
+mod trips;
 mod truth;
 mod unknown;
 mod up;
