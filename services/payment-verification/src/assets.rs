@@ -3,7 +3,7 @@
 //! What can be wrong without a node (doubles, checksums, amounts) is found when the configuration
 //! is read, before anything else.
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
 use chassis::Process;
 use payment_verification_core::assets::{Asset, Registry};
@@ -16,30 +16,55 @@ use crate::{
 /// A node that does not answer in this time is left out.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
-/// Says what the registry has, and everything that a node says otherwise.
+/// What came of asking the nodes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// What a node says otherwise than the registry.
+    pub wrong: Vec<String>,
+    /// Chains that could not be asked, and why.
+    pub not_asked: Vec<String>,
+}
+
+/// Prints what the registry has, and everything that a node says otherwise.
 #[expect(clippy::print_stdout, reason = "the command's answer belongs on stdout")]
 pub(crate) async fn check(
     config: Config,
     _process: Process,
     _args: Vec<String>,
 ) -> anyhow::Result<()> {
-    let nodes = crate::nodes(&config)?;
-    let (mut told, mut wrong) = (String::new(), vec![]);
-    for (chain, nodes) in &nodes {
-        let found = tokio::time::timeout(ANSWER_WITHIN, of_chain(&config.registry, chain, nodes));
-        match found.await {
-            Ok(Ok(problems)) => wrong.extend(problems),
-            Ok(Err(error @ ChainError::OtherChain { .. })) => {
-                wrong.push(format!("{chain}: {error}"));
-            }
-            Ok(Err(error)) => writeln!(told, "{chain}: not asked: {}", chassis::chain(&error))?,
-            Err(_elapsed) => writeln!(told, "{chain}: not asked: its node is too slow")?,
-        }
+    let Checked { wrong, not_asked } = ask_nodes(&config).await?;
+    for line in not_asked {
+        println!("{line}");
     }
-    let (here, elsewhere) = (config.registry.assets().count(), config.registry.unwatched().count());
-    println!("{told}{here} assets on chains with a node, {elsewhere} on chains without one");
+    let registry = &config.registry;
+    let (here, elsewhere) = (registry.assets().count(), registry.unwatched().count());
+    println!("{here} assets on chains with a node, {elsewhere} on chains without one");
     anyhow::ensure!(wrong.is_empty(), "the registry is wrong:\n{}", wrong.join("\n"));
     Ok(())
+}
+
+/// Asks every node about every token of its chain.
+///
+/// # Errors
+/// When no client can be made.
+pub async fn ask_nodes(config: &Config) -> anyhow::Result<Checked> {
+    let mut checked = Checked::default();
+    for (chain, nodes) in &crate::nodes(config)? {
+        let found = tokio::time::timeout(ANSWER_WITHIN, of_chain(&config.registry, chain, nodes));
+        match found.await {
+            Ok(Ok(wrong)) => checked.wrong.extend(wrong),
+            Ok(Err(error @ ChainError::OtherChain { .. })) => {
+                checked.wrong.push(format!("{chain}: {error}"));
+            }
+            Ok(Err(error)) => {
+                checked.not_asked.push(format!("{chain}: not asked: {}", chassis::chain(&error)));
+            }
+            Err(_elapsed) => {
+                checked.not_asked.push(format!("{chain}: not asked: its node is too slow"));
+            }
+        }
+    }
+    Ok(checked)
 }
 
 /// What the nodes of a chain say otherwise than the registry.

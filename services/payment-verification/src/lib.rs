@@ -27,6 +27,7 @@ use secrecy::SecretString;
 use sqlx::migrate::Migrator;
 
 pub use address::{AccountKey, NotAnAccountKey};
+pub use assets::{Checked, ask_nodes};
 use chains::{Node, Nodes, evm, utxo};
 pub use config::Config;
 pub use feed::FeedError;

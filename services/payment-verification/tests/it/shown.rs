@@ -8,7 +8,10 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use crate::rig::{CHAIN, Rig, milli_ether};
+use crate::{
+    front::Manner,
+    rig::{CHAIN, Rig, milli_ether},
+};
 
 async fn rates(rig: &Rig, path: &str, body: Value) {
     let http = HttpClient::new(HttpClientConfig::default()).unwrap();
@@ -139,5 +142,24 @@ async fn the_time_that_payments_take_is_measured_by_tier_once_there_are_enough()
     let first = &eth.settling[0];
     assert_eq!((first.within_s, first.measured), (59, 20));
     assert!(eth.settling[1..].iter().all(|tier| tier.measured == 0 && tier.within_s > 0));
+    rig.end().await;
+}
+
+/// Row: L3
+#[tokio::test(flavor = "multi_thread")]
+async fn the_registry_is_checked_with_the_nodes_that_answer() {
+    let rig = Rig::new().await;
+    // The test's token answers every call with one.
+    let wrong = vec!["usdc has 6 decimals, its contract says 1".to_owned()];
+    let checked = payment_verification::ask_nodes(&rig.config).await.unwrap();
+    assert_eq!((checked.wrong, checked.not_asked), (wrong, vec![]));
+    rig.front.behave(Manner { down: true, ..Manner::default() });
+    let checked = payment_verification::ask_nodes(&rig.config).await.unwrap();
+    assert!(checked.wrong.is_empty(), "{checked:?}");
+    assert!(checked.not_asked[0].starts_with("eip155:31337: not asked"), "{checked:?}");
+    let other = r#"[{"id":0,"result":"0x1"},{"id":1,"result":null}]"#;
+    rig.front.behave(Manner { says: Some(other), ..Manner::default() });
+    let checked = payment_verification::ask_nodes(&rig.config).await.unwrap();
+    assert!(checked.wrong[0].contains("serves chain 1"), "{checked:?}");
     rig.end().await;
 }
