@@ -1,5 +1,6 @@
 //! Applies an event. Asks no questions: it already happened.
 
+use chrono::{DateTime, Utc};
 use contracts::{
     asset::Units,
     ids::LegId,
@@ -131,11 +132,7 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
                 points.known_version = *version;
             }
         }
-        // Every refund has a time of its own.
-        Event::DeadlinePassed { deadline: Deadline::Refund } => {
-            let over = |refund: &&mut Refund| refund.by.is_some_and(|by| by <= recorded.at);
-            booking.payment.refunds.iter_mut().filter(over).for_each(|refund| refund.late = true);
-        }
+        Event::DeadlinePassed { deadline: Deadline::Refund } => refunds_late(booking, recorded.at),
         Event::DeadlinePassed { deadline } => booking.deadlines.passed.push(*deadline),
         Event::HoldingStarted => booking.phase = Phase::Holding,
         Event::Payable => booking.phase = Phase::AwaitingPayment,
@@ -260,6 +257,12 @@ fn apply_money(payment: &mut Payment, event: &Event) {
         | Event::ReviewReleased { .. }
         | Event::InvariantBroken { .. } => {}
     }
+}
+
+/// Every refund has a time of its own.
+fn refunds_late(booking: &mut Booking, at: DateTime<Utc>) {
+    let over = |refund: &&mut Refund| refund.by.is_some_and(|by| by <= at);
+    booking.payment.refunds.iter_mut().filter(over).for_each(|refund| refund.late = true);
 }
 
 /// Changes a refund; one that is not known yet comes last.
