@@ -1,4 +1,5 @@
-//! Cancelling a whole booking, or one leg of it: what it costs first, and then the deed, for the fee agreed to.
+//! Cancelling a whole booking, or one leg of it: what it costs first, and then the deed, for the
+//! fee agreed to.
 
 use axum::{
     body::Bytes,
@@ -162,9 +163,9 @@ pub(super) async fn cancel(
 
 /// Tells what cancelling one leg costs, or cancels it; the others stay.
 ///
-/// Its own terms say what it costs, and its price less that goes back. The body names the quote that
-/// was told; when it names none or another, the answer is 409 `agreement_needed` with the quote that
-/// holds. The last leg is cancelled with the booking.
+/// Its own terms say what it costs, and its price less that goes back. The body names the quote
+/// that was told; when it names none or another, the answer is 409 `agreement_needed` with the
+/// quote that holds. The last leg is cancelled with the booking.
 #[utoipa::path(
     post, path = "/v1/bookings/{id}/legs/{leg_id}/cancellation", tag = "bookings",
     params(

@@ -59,8 +59,8 @@ impl Comparison {
         self.judge_money(id, shown, looked);
     }
 
-    /// Of a booking that ended nothing is kept but its price, less what legs that were cancelled alone
-    /// give back, or the fee of its cancellation.
+    /// Of a booking that ended nothing is kept but its price, less what legs that were cancelled
+    /// alone give back, or the fee of its cancellation.
     fn judge_money(&mut self, id: &str, shown: &Shown, looked: &Looked) {
         let price = match (shown.status(), shown.amount()) {
             ("failed", _) | (_, None) => Units::ZERO,

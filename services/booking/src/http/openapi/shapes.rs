@@ -223,7 +223,8 @@ pub(crate) struct PointsEntry {
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct QuoteRequest {
-    /// Ids of offers, one for each leg of the trip, all in one currency; three rooms are three legs.
+    /// Ids of offers, one for each leg of the trip, all in one currency; three rooms are three
+    /// legs.
     #[schema(min_items = 1, max_items = 8)]
     offers: Vec<String>,
     /// An asset of `/v1/assets`.
@@ -254,8 +255,8 @@ pub(crate) struct BookingRequest {
     #[schema(min_length = 20, max_length = 128)]
     refund_to: Option<String>,
     /// What becomes of the other legs when one cannot be held: `undo_all`, which it is when nothing
-    /// is said, or `keep_held`: then price and payment follow what could be held, before any address
-    /// is shown. From then on it is all or nothing.
+    /// is said, or `keep_held`: then price and payment follow what could be held, before any
+    /// address is shown. From then on it is all or nothing.
     #[schema(example = "undo_all")]
     on_refusal: Option<String>,
     /// The same again; needed where `refund_to` is all in one case and so carries no checksum.
