@@ -1,8 +1,8 @@
 //! What a member of staff may do about a booking that does not go on by itself, and what is safe.
 //!
-//! Every act names who does it and why, and is decided by the owner's own rules: what is not safe as
-//! things stand is refused with what is (409), and what asserts a state without evidence is refused
-//! whatever stands (422). The console checks the role before it asks.
+//! Every act names who does it and why, and is decided by the owner's own rules: what is not safe
+//! as things stand is refused with what is (409), and what asserts a state without evidence is
+//! refused whatever stands (422). The console checks the role before it asks.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -130,8 +130,8 @@ pub enum ReservationStage {
 pub enum LegAct {
     /// See now how things stand at the supplier.
     LookUp {},
-    /// Take a reservation that the supplier named although it is dearer than ordered. One with other
-    /// dates is never taken.
+    /// Take a reservation that the supplier named although it is dearer than ordered. One with
+    /// other dates is never taken.
     Adopt {
         /// The supplier's reference.
         reference: String,
@@ -263,7 +263,7 @@ pub struct ReviewActRequest {
     pub act: ReviewAct,
 }
 
-/// `POST /internal/refunds/{id}/proof` of payment-verification: this transaction brought the refund.
+/// `POST /internal/refunds/{id}/proof` of payment-verification: which transaction brought it.
 ///
 /// Only the chain proves it: answered with 202 when a transfer of the refund's asset to its address
 /// stands in that transaction and belongs to no other refund, 404 for an unknown refund, 409
