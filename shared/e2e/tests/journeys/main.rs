@@ -16,6 +16,7 @@ mod cancelling;
 mod demo;
 mod edge;
 mod locks;
+mod flights;
 mod messages;
 mod outputs;
 mod paying;
