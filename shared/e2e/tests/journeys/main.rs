@@ -23,6 +23,7 @@ mod paying;
 mod refunds;
 mod searching;
 mod stage;
+mod stays;
 mod supplier;
 mod trips;
 mod truth;

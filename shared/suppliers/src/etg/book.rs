@@ -225,12 +225,10 @@ fn reserved(asked: &Asked<'_>, sent: &Sent) -> Answer {
             judged(Operation::Reserve, sent, accepted)
         }
         Step::Status => {
-            let bought = || bought(form.as_ref(), None);
-            match judged(Operation::Reserve, sent, bought) {
-                // It was started; that it cannot be asked about now changes nothing of that.
-                Answer::NotSent => Answer::Unknown { why: Unclear::AcceptedOnly },
-                other => other,
-            }
+            // It was started; that it cannot be asked about now changes nothing of that.
+            let answer = judged(Operation::Reserve, sent, || bought(form.as_ref(), None));
+            let unasked = answer == Answer::NotSent;
+            if unasked { Answer::Unknown { why: Unclear::AcceptedOnly } } else { answer }
         }
         Step::Info => {
             let shown = match sent {
