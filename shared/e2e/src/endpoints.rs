@@ -36,6 +36,16 @@ pub struct Endpoints {
     pub policy: serde_json::Value,
     pub policy_file: String,
     pub tokens: Tokens,
+    /// Who can sign in to the console's pages: name and password, by role.
+    #[serde(default)]
+    pub staff: BTreeMap<String, SignIn>,
+}
+
+/// What a member of staff types to sign in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignIn {
+    pub name: String,
+    pub password: String,
 }
 
 /// One bearer token for each kind of person.

@@ -13,6 +13,7 @@
 
 pub mod broker;
 pub mod checkout;
+pub mod chromium;
 pub mod console;
 pub mod double;
 pub mod endpoints;

@@ -41,6 +41,7 @@ pub async fn up(name: &str, profile: Option<Profile>, otherwise: Profile) -> any
             (Stack::start(options).await?, true)
         }
     };
+    stack.staff().await?;
     let endpoints = stack.endpoints()?;
     endpoints.save(&endpoints_file(name))?;
     Ok(Up { stack, endpoints, started })

@@ -61,7 +61,7 @@ async fn start(name: &str, profile: Option<Profile>) -> anyhow::Result<()> {
     let endpoints = up.endpoints;
     println!("{how} ({took:.1} s), profile {}", endpoints.profile);
     println!("  gateway  {}", endpoints.gateway);
-    println!("  console  {}", endpoints.console);
+    println!("  console  {} (staff in the file below)", endpoints.console);
     println!("  traces   {}", endpoints.otlp);
     println!("  doubles  {}", endpoints.doubles);
     println!("all addresses and tokens: {}", up::endpoints_file(name).display());

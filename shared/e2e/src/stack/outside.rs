@@ -8,12 +8,22 @@ use contracts::{routing::Routing, supplier::Supplier};
 use super::{SERVICES, Stack, TOKEN};
 use crate::{
     double::Double,
-    endpoints::{Endpoints, Tokens},
+    endpoints::{Endpoints, SignIn, Tokens},
     node::Node,
     processes::{CACHE, CHAIN_ID, DOUBLES, LOCKS, NODE, TRACES},
+    program::Recipe,
     servers::{Database, Place},
     token::{SYMBOL, Token},
 };
+
+/// Who is made for development, each with a role.
+const STAFF: [(&str, &str); 4] = [
+    ("vera", "support_viewer"),
+    ("otto", "support_operator"),
+    ("anna", "support_approver"),
+    ("adam", "support_admin"),
+];
+const STAFF_FILE: &str = "staff.json";
 
 impl Stack {
     /// The base URL of a service or of a process beside them.
@@ -59,14 +69,33 @@ impl Stack {
     /// # Errors
     /// When it cannot be started or fails, with all that it said.
     pub async fn command(&self, service: &str, arguments: &[&str]) -> anyhow::Result<String> {
-        let recipe = self.recipe(service)?;
-        let mut command = tokio::process::Command::new(&recipe.exe);
-        command.args(arguments).env_clear().envs(recipe.env).kill_on_drop(true);
-        let done = command.output().await.with_context(|| format!("starting {service}"))?;
-        let said = String::from_utf8_lossy(&done.stdout).into_owned();
-        let errors = String::from_utf8_lossy(&done.stderr);
-        anyhow::ensure!(done.status.success(), "{service} {arguments:?}: {said}{errors}");
-        Ok(said)
+        run(service, &self.recipe(service)?, arguments).await
+    }
+
+    /// One member of staff of each role, by role; made when there is none yet.
+    ///
+    /// # Errors
+    /// When the console's command fails.
+    pub async fn staff(&self) -> anyhow::Result<BTreeMap<String, SignIn>> {
+        let path = self.dir().join(STAFF_FILE);
+        if let Ok(text) = std::fs::read_to_string(&path) {
+            return Ok(serde_json::from_str(&text)?);
+        }
+        let mut staff = BTreeMap::new();
+        for (name, role) in STAFF {
+            let password = self.as_owner("support-console", &["staff", "add", name, role]).await?;
+            // After lines of the log.
+            let password = password.lines().last().unwrap_or_default().to_owned();
+            staff.insert(role.to_owned(), SignIn { name: name.to_owned(), password });
+        }
+        std::fs::write(&path, serde_json::to_string_pretty(&staff)?)?;
+        Ok(staff)
+    }
+
+    /// Runs one of a service's own commands as the owner of its schema; what it printed.
+    async fn as_owner(&self, service: &str, arguments: &[&str]) -> anyhow::Result<String> {
+        let recipe = self.layout.service(&self.checkout, &self.infra, &self.keys, service, true)?;
+        run(service, &recipe, arguments).await
     }
 
     /// The double of the supplier that most journeys are about.
@@ -108,9 +137,10 @@ impl Stack {
     /// # Errors
     /// When the node left no list of its accounts.
     pub fn endpoints(&self) -> anyhow::Result<Endpoints> {
-        let staff = ["support_viewer", "support_operator", "support_approver", "support_admin"];
+        let staff = STAFF.map(|(_, role)| role);
         // Whoever may do more may do less, too.
         let staff_token = |rank: usize| self.token(staff[rank], &staff[..=rank]);
+        let known = std::fs::read_to_string(self.dir().join(STAFF_FILE));
         let policy: toml::Table = toml::from_str(&self.layout.profile.policy())?;
         Ok(Endpoints {
             gateway: self.url("booking"),
@@ -140,6 +170,7 @@ impl Stack {
                 support_approver: staff_token(2),
                 support_admin: staff_token(3),
             },
+            staff: known.map_or_else(|_none| Ok(BTreeMap::new()), |t| serde_json::from_str(&t))?,
         })
     }
 
@@ -164,4 +195,14 @@ impl Stack {
         keys.pop();
         Ok(keys)
     }
+}
+
+async fn run(service: &str, recipe: &Recipe, arguments: &[&str]) -> anyhow::Result<String> {
+    let mut command = tokio::process::Command::new(&recipe.exe);
+    command.args(arguments).env_clear().envs(recipe.env.clone()).kill_on_drop(true);
+    let done = command.output().await.with_context(|| format!("starting {service}"))?;
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&done.stderr);
+    anyhow::ensure!(done.status.success(), "{service} {arguments:?}: {said}{errors}");
+    Ok(said)
 }

@@ -12,6 +12,7 @@
 )]
 
 mod accepting;
+mod browser;
 mod cancelling;
 mod demo;
 mod edge;
