@@ -13,8 +13,8 @@
 
 mod callbacks;
 mod crashes;
-mod legs;
 mod flights;
+mod legs;
 mod preview;
 mod repairs;
 mod shop;
