@@ -9,6 +9,7 @@ use chassis::{
 use contracts::{
     ids::BookingId,
     internal::{SeenReply, TimelineKind},
+    money::Money,
 };
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -148,6 +149,16 @@ fn customer(shown: &Value) -> Markup {
     }
 }
 
+/// What a person needs of a payment; the timeline has the rest.
+const PAYMENT: [(&str, &str); 6] = [
+    ("state", "Money"),
+    ("amount_decimal", "Amount"),
+    ("remaining_decimal", "Missing"),
+    ("confirmations", "Confirmations"),
+    ("confirmations_needed", "Needed"),
+    ("pay_by", "Pay by"),
+];
+
 fn ours(shown: &Value) -> Markup {
     let legs = shown.get("legs").and_then(Value::as_array);
     let payment = shown.get("payment");
@@ -173,11 +184,9 @@ fn ours(shown: &Value) -> Markup {
                     code { (text(leg, "/reference")) }
                 }
             }
-            @if let Some(payment) = payment.and_then(Value::as_object) {
-                @for (name, value) in payment {
-                    @if !value.is_object() && !value.is_array() && !value.is_null() {
-                        dt { "Payment: " (words(name)) } dd { (scalar(Some(value))) }
-                    }
+            @for (field, name) in PAYMENT {
+                @if let Some(value) = payment.and_then(|it| it.get(field)).filter(|it| !it.is_null()) {
+                    dt { (name) } dd { (words(&scalar(Some(value)))) }
                 }
             }
             dt { "Accepted" } dd { (text(shown, "/created_at")) }
@@ -218,9 +227,8 @@ fn words(text: &str) -> String {
 }
 
 fn money(value: Option<&Value>) -> String {
-    let Some(value) = value else { return "–".to_owned() };
-    let amount = scalar(value.get("amount").or_else(|| value.get("minor")));
-    format!("{amount} {}", text(value, "/currency"))
+    let read = value.and_then(|value| serde_json::from_value::<Money>(value.clone()).ok());
+    read.map_or_else(|| "–".to_owned(), |money| money.to_string())
 }
 
 fn scalar(value: Option<&Value>) -> String {

@@ -33,7 +33,7 @@ pub(super) async fn decide(
 ) -> Result<Response, ApiError> {
     let because = Ok(Json(Because { reason }));
     match act.as_str() {
-        "approve" => drop(edits::approve(State(app), actor, Path(id), because).await?),
+        "approve" => drop(Box::pin(edits::approve(State(app), actor, Path(id), because)).await?),
         "refuse" => drop(edits::refuse(State(app), actor, Path(id), because).await?),
         _ => return Err(ApiError::not_found()),
     }

@@ -119,17 +119,16 @@ impl Console {
         roles: Option<&[&str]>,
         body: Option<&Value>,
     ) -> (StatusCode, Value) {
-        self.call_as("ada", app, method, path, roles, body).await
+        self.call_as(("ada", roles), app, method, path, body).await
     }
 
     /// The same as somebody else.
     pub(crate) async fn call_as(
         &self,
-        who: &str,
+        (who, roles): (&str, Option<&[&str]>),
         app: &App,
         method: Method,
         path: &str,
-        roles: Option<&[&str]>,
         body: Option<&Value>,
     ) -> (StatusCode, Value) {
         let mut request = Request::builder().method(method).uri(path);

@@ -144,7 +144,8 @@ async fn two_consoles_one_of_which_dies_send_each_letter_of_a_group_once() {
     }
     let both = async || {
         let (one, two) = tokio::join!(replay_many(&console.app), replay_many(&other));
-        (one.unwrap(), two.unwrap());
+        one.unwrap();
+        two.unwrap();
     };
     until("the run done", || async {
         both().await;

@@ -208,7 +208,7 @@ async fn what_nobody_could_read_is_mended_by_two_people_and_takes_effect() {
     let approve = async |who: &str, role: &str| {
         let roles = Some(&[role][..]);
         let because = json!({ "reason": "it is as the booking says" });
-        console.call_as(who, &console.app, Method::POST, &path, roles, Some(&because)).await
+        console.call_as((who, roles), &console.app, Method::POST, &path, Some(&because)).await
     };
     let (status, problem) = approve("ada", "support_approver").await;
     assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("same_person")));
