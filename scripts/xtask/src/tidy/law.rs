@@ -62,6 +62,7 @@ pub(crate) const OURS: &[Allowed] = &[
     package("messaging", &["chassis", "contracts", "messaging-core"], &["testkit"]),
     package("testkit", &["chassis", "contracts", "messaging"], &[]),
     package("doubles", &["chassis"], &[]),
+    package("conformance", &["contracts", "suppliers"], &["doubles"]),
     package(
         "simulation",
         &[
@@ -164,7 +165,7 @@ pub(crate) const HOMES: &[Home] = &[
     },
     Home {
         dependency: "reqwest",
-        normal: &["chassis", "testkit", "doubles", "e2e"],
+        normal: &["chassis", "testkit", "doubles", "e2e", "conformance"],
         tests: &["chassis", "messaging", "doubles", "services"],
         instead: "`chassis::HttpClient` has the time-outs, the size cap and the trace",
     },

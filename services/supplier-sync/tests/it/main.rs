@@ -11,6 +11,7 @@
     reason = "a panic is a failed test"
 )]
 
+mod activities;
 mod callbacks;
 mod crashes;
 mod flights;

@@ -1,0 +1,321 @@
+//! The checks, one function each: what is done, and what must be seen.
+
+mod door;
+
+use std::time::{Duration, Instant};
+
+use suppliers::{
+    Answer, Ask, Operation, SeenReservation, SeenState,
+    outcomes::{TABLES, Verdict},
+};
+
+use crate::{
+    Subject,
+    desk::{Desk, Made, told},
+    line::{Line, now},
+    report::{Check, Outcome, Report},
+};
+
+/// What a check comes to, and in which words.
+type Said = Result<String, Fault>;
+
+/// Why a check did not pass.
+enum Fault {
+    /// Something else than was expected was seen.
+    Seen(String),
+    /// It cannot be asked of this dialect, or not now.
+    Skipped(String),
+}
+
+impl From<String> for Fault {
+    fn from(seen: String) -> Self {
+        Self::Seen(seen)
+    }
+}
+
+/// Collects what the checks come to.
+struct Book {
+    checks: Vec<Check>,
+}
+
+impl Book {
+    fn note(&mut self, name: &'static str, expected: &'static str, began: Instant, said: Said) {
+        let (outcome, seen) = match said {
+            Ok(seen) => (Outcome::Passed, seen),
+            Err(Fault::Seen(seen)) => (Outcome::Failed, seen),
+            Err(Fault::Skipped(why)) => (Outcome::Skipped, why),
+        };
+        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.checks.push(Check { name, expected, outcome, seen, took_ms });
+    }
+}
+
+/// Every check, in order.
+pub(crate) async fn all(subject: &Subject, line: &Line) -> Report {
+    let desk = Desk::new(subject, line);
+    let mut book = Book { checks: Vec::new() };
+    let mut began = Instant::now();
+    let mut note = |name, expected, said| {
+        book.note(name, expected, began, said);
+        began = Instant::now();
+    };
+    note(
+        "signature",
+        "A request that is signed with a wrong secret is turned away.",
+        door::signature(&desk).await,
+    );
+    note(
+        "clock",
+        "A request whose signature is an hour old is turned away.",
+        door::clock(&desk).await,
+    );
+    note(
+        "search",
+        "Something is on sale, and the answer keeps the published contract.",
+        door::search(&desk).await,
+    );
+    note(
+        "price_check",
+        "An offer can be asked about again, and is still there or says what changed.",
+        door::price_check(&desk).await,
+    );
+    note(
+        "unknown_reference",
+        "A look-up by a reference that was never used finds nothing.",
+        door::unknown_reference(&desk).await,
+    );
+    note(
+        "broken_request",
+        "Half a request is refused, and nothing is booked by it.",
+        door::broken_request(&desk).await,
+    );
+    let held = desk.held().await;
+    note(
+        "hold",
+        "A hold gets a reference, and stands for a while from now.",
+        hold(&desk, held.as_ref()),
+    );
+    note(
+        "look_up",
+        "What is held is found by our reference: one, as it was ordered.",
+        look_up(&desk, held.as_ref().ok()).await,
+    );
+    note(
+        "repeat",
+        "The very same request again makes no second reservation.",
+        repeat(&desk, held.as_ref().ok()).await,
+    );
+    let mut held = held.ok();
+    note("confirm", "What is held becomes bought.", confirm(&desk, held.as_mut()).await);
+    note("cancel", "What is cancelled is gone.", cancel(&desk, held.as_mut()).await);
+    note(
+        "cancel_twice",
+        "A second cancellation changes nothing.",
+        cancel_twice(&desk, held.as_ref()).await,
+    );
+    note(
+        "lost_answer",
+        "A reservation whose answer never arrived is found by our reference: one.",
+        lost_answer(&desk).await,
+    );
+    note(
+        "limits",
+        "Of many look-ups at once each is answered, or turned away as one over the limit.",
+        door::limits(&desk).await,
+    );
+    note(
+        "expiry",
+        "A hold that is not bought is gone when its time is over.",
+        expiry(&desk, subject.patience).await,
+    );
+    Report { dialect: subject.dialect, url: subject.url.clone(), checks: book.checks }
+}
+
+fn hold(desk: &Desk<'_>, held: Result<&Made, &String>) -> Said {
+    let made = held.map_err(|seen| Fault::Seen(seen.clone()))?;
+    let seen = made.seen.as_ref().ok_or("nothing was shown".to_owned())?;
+    let reference = &seen.reference;
+    match seen.state {
+        SeenState::Held { until: Some(until) } if until <= now() => {
+            Err(Fault::Seen(format!("{reference} is held until {until}, which is over")))
+        }
+        SeenState::Held { until: Some(until) } => Ok(format!("{reference} is held until {until}")),
+        SeenState::Held { until: None } => Ok(format!("{reference} is held")),
+        SeenState::Confirmed if desk.line.dialect.holds_by_purchase() => {
+            Ok(format!("{reference} is bought, and can be given back free"))
+        }
+        state @ (SeenState::Confirmed | SeenState::Gone | SeenState::Unclear) => {
+            Err(Fault::Seen(format!("{reference} is {}", state.word())))
+        }
+    }
+}
+
+/// What a check needs of one before it.
+fn needed<T>(made: Option<T>) -> Result<T, Fault> {
+    made.ok_or_else(|| Fault::Skipped("nothing could be held".to_owned()))
+}
+
+/// The one reservation that a look-up by our reference shows.
+async fn only(
+    desk: &Desk<'_>,
+    made: &Made,
+    enough: fn(&Answer) -> bool,
+) -> Result<SeenReservation, Fault> {
+    match desk.look_up(&made.known(), enough).await {
+        Answer::Seen(seen) => {
+            <[SeenReservation; 1]>::try_from(seen).map(|[seen]| seen).map_err(|seen| {
+                Fault::Seen(format!("{} reservations under one reference", seen.len()))
+            })
+        }
+        other => Err(Fault::Seen(told(&other))),
+    }
+}
+
+fn seen(answer: &Answer) -> bool {
+    matches!(answer, Answer::Seen(seen) if seen.iter().all(|it| it.state != SeenState::Unclear))
+}
+
+fn all_in(answer: &Answer, state: SeenState) -> bool {
+    matches!(answer, Answer::Seen(seen) if seen.iter().all(|it| it.state == state))
+}
+
+fn bought(answer: &Answer) -> bool {
+    all_in(answer, SeenState::Confirmed)
+}
+
+fn gone(answer: &Answer) -> bool {
+    all_in(answer, SeenState::Gone)
+}
+
+async fn look_up(desk: &Desk<'_>, held: Option<&Made>) -> Said {
+    let made = needed(held)?;
+    let shown = only(desk, made, seen).await?;
+    as_ordered(made, &shown)?;
+    Ok(format!("{} {}, as it was ordered", shown.reference, shown.state.word()))
+}
+
+/// Whether a reservation is what was ordered, as far as it says.
+fn as_ordered(made: &Made, shown: &SeenReservation) -> Result<(), Fault> {
+    let order = &made.order;
+    let reference = made.seen.as_ref().map(|seen| seen.reference.as_str());
+    let other = |what: &str| Err(Fault::Seen(format!("another {what} than was ordered")));
+    if reference.is_some_and(|reference| reference != shown.reference) {
+        return other("reference");
+    }
+    if shown.check_in.is_some_and(|day| day != order.check_in)
+        || shown.check_out.is_some_and(|day| day != order.check_out)
+    {
+        return other("day");
+    }
+    if shown.price.is_some_and(|price| price != order.price) {
+        return other("price");
+    }
+    if matches!(shown.state, SeenState::Gone | SeenState::Unclear) {
+        return other("state");
+    }
+    Ok(())
+}
+
+async fn repeat(desk: &Desk<'_>, held: Option<&Made>) -> Said {
+    let made = needed(held)?;
+    let table = TABLES.iter().find(|table| table.supplier == desk.line.dialect.supplier().word());
+    let promised = table.is_some_and(|table| {
+        let taken = |rule: &suppliers::outcomes::Rule| rule.verdict == Verdict::Taken;
+        table.rules.iter().any(|rule| rule.operation == Operation::Reserve && taken(rule))
+    });
+    if !promised {
+        let why = "the supplier does not promise it, and nothing of ours relies on it";
+        return Err(Fault::Skipped(why.to_owned()));
+    }
+    let again = desk.hold(&made.order, &made.client_reference).await;
+    let shown = only(desk, made, seen).await?;
+    as_ordered(made, &shown)?;
+    Ok(format!("{}; still one", told(&again)))
+}
+
+async fn confirm(desk: &Desk<'_>, held: Option<&mut Made>) -> Said {
+    let made = needed(held)?;
+    if desk.line.dialect.holds_by_purchase() {
+        return Err(Fault::Skipped("a hold is a purchase already".to_owned()));
+    }
+    let answer = desk.line.exchange(&Ask::Confirm(made.known())).await;
+    let shown = only(desk, made, bought).await?;
+    as_ordered(made, &shown)?;
+    if shown.state != SeenState::Confirmed {
+        let seen = format!("{}; then it is {}", told(&answer), shown.state.word());
+        return Err(Fault::Seen(seen));
+    }
+    let reference = shown.reference.clone();
+    made.seen = Some(shown);
+    Ok(format!("{reference} is bought"))
+}
+
+async fn cancel(desk: &Desk<'_>, held: Option<&mut Made>) -> Said {
+    let made = needed(held)?;
+    let answer = desk.line.exchange(&Ask::Cancel(made.known())).await;
+    let shown = only(desk, made, gone).await?;
+    if shown.state != SeenState::Gone {
+        let seen = format!("{}; then it is {}", told(&answer), shown.state.word());
+        return Err(Fault::Seen(seen));
+    }
+    Ok(format!("{} is gone", shown.reference))
+}
+
+async fn cancel_twice(desk: &Desk<'_>, held: Option<&Made>) -> Said {
+    let made = needed(held)?;
+    let answer = desk.line.exchange(&Ask::Cancel(made.known())).await;
+    if matches!(&answer, Answer::Seen(seen) if seen.iter().any(|it| it.state != SeenState::Gone)) {
+        return Err(Fault::Seen(told(&answer)));
+    }
+    let shown = only(desk, made, gone).await?;
+    match shown.state {
+        SeenState::Gone => Ok(format!("{}; still gone", told(&answer))),
+        state => Err(Fault::Seen(format!("{}; then it is {}", told(&answer), state.word()))),
+    }
+}
+
+/// Holds something, throws the answer away, finds it by our reference alone, and gives it back.
+async fn lost_answer(desk: &Desk<'_>) -> Said {
+    let order = desk.holdable().await?;
+    let mut made = Made { client_reference: desk.client_reference(), order, seen: None };
+    let lost = desk.hold(&made.order, &made.client_reference).await;
+    if let Answer::Refused(_) | Answer::NotSent = lost {
+        return Err(Fault::Seen(told(&lost)));
+    }
+    let shown = only(desk, &made, seen).await?;
+    as_ordered(&made, &shown)?;
+    let reference = shown.reference.clone();
+    made.seen = Some(shown);
+    let _given_back = desk.line.exchange(&Ask::Cancel(made.known())).await;
+    let after = only(desk, &made, gone).await?;
+    match after.state {
+        SeenState::Gone => Ok(format!("{reference} was found, and given back")),
+        state => Err(Fault::Seen(format!("{reference} cannot be given back: {}", state.word()))),
+    }
+}
+
+async fn expiry(desk: &Desk<'_>, patience: Duration) -> Said {
+    let made = desk.held().await?;
+    let until = match made.seen.as_ref().map(|seen| seen.state) {
+        Some(SeenState::Held { until: Some(until) }) => until,
+        Some(_) | None => {
+            give_back(desk, &made).await;
+            return Err(Fault::Skipped("the answer does not say until when it is held".to_owned()));
+        }
+    };
+    let wait = (until - now()).to_std().unwrap_or_default();
+    if wait > patience {
+        give_back(desk, &made).await;
+        let why = format!("held until {until}, longer than we wait");
+        return Err(Fault::Skipped(why));
+    }
+    tokio::time::sleep(wait).await;
+    match only(desk, &made, gone).await?.state {
+        SeenState::Gone => Ok(format!("held until {until}, and gone then")),
+        state => Err(Fault::Seen(format!("held until {until}, and then {}", state.word()))),
+    }
+}
+
+async fn give_back(desk: &Desk<'_>, made: &Made) {
+    let _whatever = desk.line.exchange(&Ask::Cancel(made.known())).await;
+}

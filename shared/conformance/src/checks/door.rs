@@ -1,0 +1,119 @@
+//! The checks that need no reservation: who is let in, what is on sale, what is refused, limits.
+
+use chrono::TimeDelta;
+use suppliers::{Answer, Ask, Known, Reserve, Sent};
+
+use super::{Fault, Said};
+use crate::{
+    desk::{Desk, told, travellers},
+    line::now,
+};
+
+/// Look-ups sent at once to see how a limit is told.
+const AT_ONCE: usize = 20;
+
+/// The status of a look-up made with this access, a while ago.
+async fn status_of(
+    desk: &Desk<'_>,
+    access: &suppliers::Access,
+    ago: TimeDelta,
+) -> Result<u16, Fault> {
+    let reference = desk.client_reference();
+    let known = Known { client_reference: &reference, reference: None, handle: None };
+    match desk.line.send(desk.line.dialect.lookup(access, now() - ago, &known)).await {
+        Sent::Reply(reply) => Ok(reply.status),
+        Sent::NotSent => Err(Fault::Seen("nobody listens there".to_owned())),
+        Sent::NoAnswer => Err(Fault::Seen("no answer".to_owned())),
+    }
+}
+
+fn turned_away(status: u16) -> Said {
+    match status {
+        401 | 403 => Ok(format!("turned away with {status}")),
+        _ => Err(Fault::Seen(format!("answered with {status}"))),
+    }
+}
+
+pub(super) async fn signature(desk: &Desk<'_>) -> Said {
+    let wrong = suppliers::Access {
+        secret: "a-secret-that-nobody-gave-out".to_owned().into(),
+        ..desk.line.access.clone()
+    };
+    turned_away(status_of(desk, &wrong, TimeDelta::zero()).await?)
+}
+
+pub(super) async fn clock(desk: &Desk<'_>) -> Said {
+    let known = Known { client_reference: "REFERENCE", reference: None, handle: None };
+    let signed = |ago: i64| {
+        let at = now() - TimeDelta::minutes(ago);
+        desk.line.dialect.lookup(&desk.line.access, at, &known).headers
+    };
+    if signed(0) == signed(60) {
+        return Err(Fault::Skipped("nothing in a request says when it was signed".to_owned()));
+    }
+    turned_away(status_of(desk, &desk.line.access, TimeDelta::hours(1)).await?)
+}
+
+pub(super) async fn search(desk: &Desk<'_>) -> Said {
+    let offers = desk.search().await?;
+    Ok(format!("{} offers", offers.len()))
+}
+
+pub(super) async fn price_check(desk: &Desk<'_>) -> Said {
+    let offers = desk.search().await?;
+    let offer = offers.first().ok_or("nothing is on sale".to_owned())?;
+    let order = desk.order(offer).await?;
+    Ok(format!("offered at {}, now at {}", offer.price, order.price))
+}
+
+pub(super) async fn unknown_reference(desk: &Desk<'_>) -> Said {
+    let reference = desk.client_reference();
+    let known = Known { client_reference: &reference, reference: None, handle: None };
+    match desk.line.exchange(&Ask::LookUp(known)).await {
+        Answer::NotFound => Ok("not found".to_owned()),
+        other => Err(Fault::Seen(told(&other))),
+    }
+}
+
+pub(super) async fn broken_request(desk: &Desk<'_>) -> Said {
+    let order = desk.holdable().await?;
+    let reference = desk.client_reference();
+    let travellers = travellers();
+    let reserve = Reserve {
+        client_reference: &reference,
+        order: &order,
+        travellers: &travellers,
+        hold: true,
+    };
+    let mut request = desk.line.first(&Ask::Reserve(reserve)).ok_or("no request".to_owned())?;
+    let whole = request.body.unwrap_or_default();
+    request.body = Some(whole.get(..whole.len() / 2).unwrap_or_default().to_vec());
+    let status = match desk.line.send(request).await {
+        Sent::Reply(reply) => reply.status,
+        Sent::NotSent | Sent::NoAnswer => return Err(Fault::Seen("no answer".to_owned())),
+    };
+    let known = Known { client_reference: &reference, reference: None, handle: None };
+    match desk.look_up(&known, |answer| matches!(answer, Answer::Seen(_))).await {
+        Answer::Seen(seen) => {
+            Err(Fault::Seen(format!("half a request made {} reservations", seen.len())))
+        }
+        Answer::NotFound => Ok(format!("answered with {status}, and nothing is there")),
+        other => Err(Fault::Seen(told(&other))),
+    }
+}
+
+pub(super) async fn limits(desk: &Desk<'_>) -> Said {
+    let references: Vec<String> = (0..AT_ONCE).map(|_| desk.client_reference()).collect();
+    let asks = references.iter().map(|reference| async {
+        let known = Known { client_reference: reference, reference: None, handle: None };
+        desk.line.exchange(&Ask::LookUp(known)).await
+    });
+    let answers = futures::future::join_all(asks).await;
+    let count = |wanted: fn(&Answer) -> bool| answers.iter().filter(|it| wanted(it)).count();
+    let found = count(|answer| matches!(answer, Answer::NotFound));
+    let limited = count(|answer| matches!(answer, Answer::NotSent));
+    match answers.iter().find(|it| !matches!(it, Answer::NotFound | Answer::NotSent)) {
+        Some(odd) => Err(Fault::Seen(format!("of {AT_ONCE}, one came to: {}", told(odd)))),
+        None => Ok(format!("{found} answered, {limited} turned away")),
+    }
+}

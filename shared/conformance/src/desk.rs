@@ -1,0 +1,216 @@
+//! Somebody who shops and books at the endpoint, and remembers what was made.
+
+use std::time::{Duration, Instant};
+
+use chrono::Days;
+use contracts::{
+    ids::LegId,
+    internal::{Gender, Traveller, TravellersReply},
+    money::Currency,
+    offer::{
+        ActivitySearch, FlightSearch, LegOrder, Occupancy, Offer, PriceCheck, ProductKind, Search,
+        StaySearch,
+    },
+};
+use suppliers::{Answer, Ask, Known, Reserve, SeenReservation, Sent};
+use uuid::Uuid;
+
+use crate::{
+    Subject,
+    line::{Line, now},
+};
+
+/// The pause between two look-ups of the same.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Who shops.
+pub(crate) struct Desk<'a> {
+    pub(crate) line: &'a Line,
+    subject: &'a Subject,
+}
+
+/// A reservation that was made, or was to be.
+pub(crate) struct Made {
+    pub(crate) client_reference: String,
+    pub(crate) order: LegOrder,
+    pub(crate) seen: Option<SeenReservation>,
+}
+
+impl Made {
+    pub(crate) fn known(&self) -> Known<'_> {
+        Known {
+            client_reference: &self.client_reference,
+            reference: self.seen.as_ref().map(|seen| seen.reference.as_str()),
+            handle: self.seen.as_ref().and_then(|seen| seen.handle.as_deref()),
+        }
+    }
+}
+
+impl<'a> Desk<'a> {
+    pub(crate) fn new(subject: &'a Subject, line: &'a Line) -> Self {
+        Self { line, subject }
+    }
+
+    /// A reference of ours that was never used before.
+    pub(crate) fn client_reference(&self) -> String {
+        self.line.dialect.client_reference(LegId(Uuid::now_v7()), 0)
+    }
+
+    /// What is looked for: two grown-ups, some days ahead.
+    pub(crate) fn wanted(&self, currency: Currency) -> Search {
+        let who = Occupancy { adults: 2, children: Vec::new() };
+        let day = now().date_naive() + Days::new(self.subject.days_ahead);
+        let what = |ours: &str| self.subject.what.clone().unwrap_or_else(|| ours.to_owned());
+        match self.line.dialect.sells() {
+            ProductKind::Stay => Search::Stay(StaySearch {
+                property_id: what("1100001"),
+                check_in: day,
+                check_out: day + Days::new(2),
+                occupancy: who,
+                currency,
+            }),
+            ProductKind::Flight => {
+                let route = what("LHR-JFK");
+                let (origin, destination) = route.split_once('-').unwrap_or((&route, ""));
+                Search::Flight(FlightSearch {
+                    origin: origin.to_owned(),
+                    destination: destination.to_owned(),
+                    departs_on: day,
+                    returns_on: None,
+                    passengers: who,
+                    currency,
+                })
+            }
+            ProductKind::Activity => Search::Activity(ActivitySearch {
+                destination: what("BCN"),
+                from: day,
+                to: day,
+                participants: who,
+                currency,
+            }),
+        }
+    }
+
+    /// What is on sale, in the first of our currencies that anything is sold in.
+    pub(crate) async fn search(&self) -> Result<Vec<Offer>, String> {
+        let mut told = Err("nothing is on sale in EUR, USD or GBP".to_owned());
+        for currency in [Currency::Eur, Currency::Usd, Currency::Gbp] {
+            let wanted = self.wanted(currency);
+            let line = self.line;
+            let Some(request) = line.dialect.search(&line.access, now(), &wanted) else {
+                return Err("the dialect cannot ask for that".to_owned());
+            };
+            match line.send(request).await {
+                Sent::Reply(reply) => match line.dialect.read_search(&wanted, &reply) {
+                    Ok(offers) if offers.is_empty() => {}
+                    Ok(offers) => return Ok(offers),
+                    Err(broken) => told = Err(format!("the answer to a search: {broken}")),
+                },
+                Sent::NotSent => return Err("nobody listens there".to_owned()),
+                Sent::NoAnswer => return Err("a search was not answered".to_owned()),
+            }
+        }
+        told
+    }
+
+    /// The order of an offer, as a fresh price check makes it.
+    pub(crate) async fn order(&self, offer: &Offer) -> Result<LegOrder, String> {
+        let line = self.line;
+        let request = line
+            .dialect
+            .price_check(&line.access, now(), &offer.rate_key)
+            .map_err(|error| error.to_string())?;
+        let Sent::Reply(reply) = line.send(request).await else {
+            return Err("a price check was not answered".to_owned());
+        };
+        let currency = offer.price.currency;
+        match line.dialect.read_price_check(&offer.rate_key, currency, &reply) {
+            Ok(
+                PriceCheck::Available { book_key, price, terms }
+                | PriceCheck::PriceChanged { book_key, price, terms },
+            ) => Ok(LegOrder {
+                supplier: offer.supplier,
+                book_key,
+                property_id: offer.property_id.clone(),
+                check_in: offer.check_in,
+                check_out: offer.check_out,
+                occupancy: offer.occupancy.clone(),
+                price,
+                terms,
+                product: offer.product.clone(),
+            }),
+            Ok(PriceCheck::SoldOut) => Err("sold out, a moment after it was offered".to_owned()),
+            Err(broken) => Err(format!("the answer to a price check: {broken}")),
+        }
+    }
+
+    /// The order of the first offer that can be held.
+    pub(crate) async fn holdable(&self) -> Result<LegOrder, String> {
+        let offers = self.search().await?;
+        let offer = offers.iter().find(|offer| offer.terms.holdable && offer.terms.refundable);
+        self.order(offer.ok_or("nothing that is on sale can be held and given back")?).await
+    }
+
+    /// Holds an order under a reference.
+    pub(crate) async fn hold(&self, order: &LegOrder, client_reference: &str) -> Answer {
+        let travellers = travellers();
+        let reserve = Reserve { client_reference, order, travellers: &travellers, hold: true };
+        self.line.exchange(&Ask::Reserve(reserve)).await
+    }
+
+    /// Holds something new.
+    pub(crate) async fn held(&self) -> Result<Made, String> {
+        let order = self.holdable().await?;
+        let client_reference = self.client_reference();
+        match self.hold(&order, &client_reference).await {
+            Answer::Seen(seen) => match <[SeenReservation; 1]>::try_from(seen) {
+                Ok([seen]) => Ok(Made { client_reference, order, seen: Some(seen) }),
+                Err(several) => Err(format!("one was asked for, {} came", several.len())),
+            },
+            other => Err(format!("the answer to a hold: {}", told(&other))),
+        }
+    }
+
+    /// Looks up by our reference until `enough` says so, or the time in which a new reservation may
+    /// be missing is over.
+    pub(crate) async fn look_up(&self, known: &Known<'_>, enough: fn(&Answer) -> bool) -> Answer {
+        let by = Instant::now() + self.subject.visible_within;
+        let by_ours = Known { reference: None, handle: None, ..*known };
+        loop {
+            let answer = self.line.exchange(&Ask::LookUp(by_ours)).await;
+            if enough(&answer) || Instant::now() > by {
+                return answer;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
+/// An answer in a few words.
+pub(crate) fn told(answer: &Answer) -> String {
+    match answer {
+        Answer::Unknown { why } => format!("unknown ({why})"),
+        Answer::Refused(why) => format!("refused ({why:?})"),
+        Answer::Seen(seen) => {
+            let each = seen.iter().map(|it| format!("{} {}", it.reference, it.state.word()));
+            format!("seen: {}", each.collect::<Vec<_>>().join(", "))
+        }
+        Answer::NotSent | Answer::NotFound | Answer::Accepted => answer.word().replace('_', " "),
+    }
+}
+
+/// Nobody who exists.
+pub(crate) fn travellers() -> TravellersReply {
+    let person = |given_name: &str, gender| Traveller {
+        given_name: given_name.to_owned(),
+        family_name: "Conformance".to_owned(),
+        born_on: chrono::NaiveDate::from_ymd_opt(1990, 5, 17),
+        gender: Some(gender),
+    };
+    TravellersReply {
+        travellers: vec![person("Ada", Gender::Female), person("Bo", Gender::Male)],
+        email: "conformance@holdfast.example".to_owned(),
+        phone: "+4915112345678".to_owned(),
+        special_requests: None,
+    }
+}

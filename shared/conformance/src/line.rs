@@ -1,0 +1,125 @@
+//! The way to the endpoint: one request after the other, as supplier-sync makes them.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use reqwest::{Client, Method as Verb, redirect::Policy};
+use suppliers::{
+    Access, Answer, Ask, Asked, Dialect, HttpReply, HttpRequest, Operation, Sent, dialect,
+};
+
+use crate::Subject;
+
+/// The longest wait for an answer.
+const WITHIN: Duration = Duration::from_secs(30);
+/// The largest answer that is read.
+const BODY_MAX: usize = 1024 * 1024;
+
+/// A signed way to the endpoint.
+pub(crate) struct Line {
+    http: Client,
+    base: String,
+    pub(crate) access: Access,
+    pub(crate) dialect: &'static dyn Dialect,
+}
+
+impl Line {
+    pub(crate) fn new(subject: &Subject) -> anyhow::Result<Self> {
+        let http = Client::builder().no_proxy().redirect(Policy::none()).timeout(WITHIN).build()?;
+        let access = Access {
+            key: subject.key.clone(),
+            secret: subject.secret.clone(),
+            email: "conformance@holdfast.example".to_owned(),
+            customer_ip: "192.0.2.1".to_owned(),
+            country_code: "DE".to_owned(),
+            language: "en-US".to_owned(),
+        };
+        let base = subject.url.trim_end_matches('/').to_owned();
+        Ok(Self { http, base, access, dialect: dialect(subject.dialect) })
+    }
+
+    /// Sends one request and reads the whole answer.
+    pub(crate) async fn send(&self, request: HttpRequest) -> Sent {
+        let Ok(verb) = Verb::from_bytes(request.method.word().as_bytes()) else {
+            return Sent::NotSent;
+        };
+        let mut made = self.http.request(verb, format!("{}{}", self.base, request.path_and_query));
+        for (name, value) in &request.headers {
+            made = made.header(name, value);
+        }
+        match made.body(request.body.unwrap_or_default()).send().await {
+            Ok(response) => whole(response).await,
+            Err(error) if error.is_connect() || error.is_builder() => Sent::NotSent,
+            Err(_) => Sent::NoAnswer,
+        }
+    }
+
+    /// Makes all the calls of an exchange and reads what came of it.
+    pub(crate) async fn exchange(&self, ask: &Ask<'_>) -> Answer {
+        let Some(first) = self.first(ask) else {
+            return Answer::NotSent;
+        };
+        let by = Instant::now() + WITHIN;
+        let mut replies: Vec<HttpReply> = Vec::new();
+        let (mut request, mut after) = (first, Duration::ZERO);
+        let sent = loop {
+            tokio::time::sleep(after).await;
+            let sent = self.send(request).await;
+            let Sent::Reply(reply) = sent else { break sent };
+            replies.push(reply);
+            match self.dialect.go_on(&self.access, now(), ask, &replies) {
+                Some(next) if Instant::now() + next.after < by => {
+                    (request, after) = (next.request, next.after);
+                }
+                Some(_) => break Sent::NoAnswer,
+                None => break replies.pop().map_or(Sent::NoAnswer, Sent::Reply),
+            }
+        };
+        let (operation, client_reference, hold) = about(ask);
+        let asked = Asked { operation, client_reference, hold, earlier: &replies };
+        self.dialect.read(&asked, &sent)
+    }
+
+    /// The first request of an exchange; nothing where the dialect cannot make it.
+    pub(crate) fn first(&self, ask: &Ask<'_>) -> Option<HttpRequest> {
+        let (dialect, access, now) = (self.dialect, &self.access, now());
+        match ask {
+            Ask::Reserve(reserve) => dialect.reserve(access, now, reserve).ok(),
+            Ask::Confirm(known) => dialect.confirm(access, now, known).ok(),
+            Ask::Cancel(known) => dialect.cancel(access, now, known).ok(),
+            Ask::LookUp(known) => Some(dialect.lookup(access, now, known)),
+        }
+    }
+}
+
+/// The time that signatures carry.
+#[expect(clippy::disallowed_methods, reason = "for the endpoint's eyes")]
+pub(crate) fn now() -> DateTime<Utc> {
+    Utc::now()
+}
+
+fn about<'a>(ask: &Ask<'a>) -> (Operation, &'a str, bool) {
+    match ask {
+        Ask::Reserve(reserve) => (Operation::Reserve, reserve.client_reference, reserve.hold),
+        Ask::Confirm(known) => (Operation::Confirm, known.client_reference, false),
+        Ask::Cancel(known) => (Operation::Cancel, known.client_reference, false),
+        Ask::LookUp(known) => (Operation::Lookup, known.client_reference, false),
+    }
+}
+
+async fn whole(mut response: reqwest::Response) -> Sent {
+    let status = response.status().as_u16();
+    let headers = response.headers().iter();
+    let text = |value: &reqwest::header::HeaderValue| {
+        String::from_utf8_lossy(value.as_bytes()).into_owned()
+    };
+    let headers = headers.map(|(name, value)| (name.to_string(), text(value))).collect();
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() <= BODY_MAX => body.extend(chunk),
+            Ok(None) => return Sent::Reply(HttpReply { status, headers, body }),
+            Ok(Some(_)) | Err(_) => return Sent::NoAnswer,
+        }
+    }
+}
