@@ -12,6 +12,7 @@
 )]
 
 pub mod broker;
+pub mod chaos;
 pub mod checkout;
 pub mod chromium;
 pub mod console;

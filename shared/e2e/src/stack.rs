@@ -59,6 +59,8 @@ pub struct Options {
     pub doubles_args: Vec<String>,
     /// Keys of services with values of the caller's, such as `BOOKING_ROLE`.
     pub changes: BTreeMap<String, String>,
+    /// Servers of the caller's; nothing for those of the checkout.
+    pub infra: Option<Infra>,
     /// Whether progress is told on stderr.
     pub talks: bool,
 }
@@ -75,6 +77,7 @@ impl Options {
             block_time_s: Some(1),
             doubles_args: Vec::new(),
             changes: BTreeMap::new(),
+            infra: None,
             talks: false,
         }
     }
@@ -99,7 +102,7 @@ impl Stack {
     /// When something cannot be had or does not get ready; the end of its log is part of the error.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         let checkout = Checkout::find();
-        let infra = checkout.infra()?;
+        let infra = options.infra.clone().map_or_else(|| checkout.infra(), Ok)?;
         let layout = Layout::new(&options, checkout.bin(), &infra)?;
         let dir = layout.dir(&checkout);
         if let Some(earlier) = Self::open(&options.name)? {

@@ -1,0 +1,161 @@
+//! A whole system under load while its processes are killed and its connections cut; afterwards,
+//! with the faults off, everything accepted has to come to a right end.
+
+mod faults;
+mod load;
+mod servers;
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+
+use crate::{
+    Options, Profile, Stack,
+    console::Console,
+    truth::{Accepted, Comparison, World},
+};
+
+use self::{faults::Faults, load::Load, servers::Servers};
+
+/// After the faults everything has to be right within this.
+const CONVERGES_WITHIN: Duration = Duration::from_secs(240);
+/// How often it is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// How long the load and the faults last.
+    pub lasts: Duration,
+    /// Which faults come, in which order.
+    pub seed: u64,
+    /// Bookings a second.
+    pub per_second: u32,
+    /// Whether anything fails; if not, it is a control.
+    pub faults: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub bookings: usize,
+    pub confirmed: usize,
+    pub undone: usize,
+    pub lost: usize,
+    pub double: usize,
+    pub orphaned: usize,
+    pub overcharged: usize,
+    /// Neither ended nor lost: somebody has to look.
+    pub stuck: usize,
+    /// How often each fault happened.
+    pub kills: BTreeMap<String, u32>,
+    /// Messages that were parked, and sent again by staff once the faults were over.
+    pub parked: usize,
+    pub converged_s: f64,
+    pub confirmed_share: f64,
+    pub seed: u64,
+    #[serde(skip)]
+    pub wrong: Vec<String>,
+}
+
+impl Report {
+    /// Whether nobody lost anything, and enough was confirmed for that to mean something.
+    #[must_use]
+    pub fn is_well(&self, faults: bool) -> bool {
+        let wrong = self.lost + self.double + self.orphaned + self.overcharged + self.stuck;
+        let enough = if faults { 0.2 } else { 0.5 };
+        wrong == 0 && self.bookings > 0 && self.confirmed_share >= enough
+    }
+}
+
+/// Runs a system of its own, with a broker and a database server of its own, and tells what came of
+/// it. `tell` hears of every fault.
+///
+/// # Errors
+/// When the system cannot be started, or cannot be asked afterwards.
+pub async fn run(asked: Asked, tell: impl Fn(&str) + Sync) -> anyhow::Result<Report> {
+    let servers = Servers::start().await?;
+    let options = Options {
+        profile: Profile::Demo,
+        infra: Some(servers.infra()?),
+        share_of_traces: 0.0,
+        talks: true,
+        ..Options::test("chaos")
+    };
+    let stack = Arc::new(Stack::start(options).await?);
+    let world = World::of(&stack).await?;
+    let load = Load::begin(Arc::clone(&stack), asked.per_second);
+    let mut faults = Faults::new(asked.seed);
+    let until = Instant::now() + asked.lasts;
+    while Instant::now() < until {
+        if asked.faults {
+            faults.next(&stack, &servers, &tell).await?;
+        } else {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+    faults.end(&stack, &servers).await?;
+    tell("the faults are over");
+    let began = Instant::now();
+    let accepted = load.end().await?;
+    let (compared, parked) = converge(&stack, &world, &accepted, began).await?;
+    let report = told(&compared, faults.counts, parked, began.elapsed(), asked.seed);
+    if let Ok(stack) = Arc::try_unwrap(stack) {
+        stack.stop().await.ok();
+    }
+    Ok(report)
+}
+
+/// Waits until all is right, or for as long as it may take; staff send again what was parked.
+async fn converge(
+    stack: &Stack,
+    world: &World,
+    accepted: &[Accepted],
+    began: Instant,
+) -> anyhow::Result<(Comparison, usize)> {
+    let console = Console::of(stack, "support_operator");
+    let mut parked = 0;
+    loop {
+        for letter in console.list("?status=parked").await.unwrap_or_default() {
+            let id = letter["dead_letter_id"].as_str().unwrap_or_default();
+            if console.replay(id, None, "the faults are over").await.is_ok() {
+                parked += 1;
+            }
+        }
+        let compared = world.compare(accepted).await?;
+        let rests = compared.is_right() && compared.review == 0;
+        if rests || began.elapsed() > CONVERGES_WITHIN {
+            return Ok((compared, parked));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn told(
+    compared: &Comparison,
+    kills: BTreeMap<String, u32>,
+    parked: usize,
+    took: Duration,
+    seed: u64,
+) -> Report {
+    Report {
+        bookings: compared.bookings,
+        confirmed: compared.confirmed,
+        undone: compared.undone,
+        lost: compared.lost,
+        double: compared.double,
+        orphaned: compared.orphaned,
+        overcharged: compared.overcharged,
+        stuck: compared.review,
+        kills,
+        parked,
+        converged_s: (took.as_secs_f64() * 10.0).round() / 10.0,
+        confirmed_share: compared.confirmed as f64 / compared.bookings.max(1) as f64,
+        seed,
+        wrong: compared.wrong.clone(),
+    }
+}

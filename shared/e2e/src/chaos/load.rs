@@ -1,0 +1,140 @@
+//! Customers who do not give up: each asks again under the same key until there is an answer, and
+//! most pay.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use http::StatusCode;
+use serde_json::Value;
+use tokio::{
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
+
+use crate::{
+    Stack,
+    traveller::{Traveller, request, some_family, some_stay},
+    truth::Accepted,
+};
+
+/// Bookings of one account, so that all of its points are shown.
+const PER_ACCOUNT: usize = 5;
+/// Of so many customers one never pays.
+const ONE_IN_NEVER_PAYS: usize = 8;
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// How long somebody looks for an address to pay to.
+const LOOKS_FOR: Duration = Duration::from_secs(60);
+/// Everything that was clicked is answered within this, once nothing fails any more.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
+
+/// A stream of customers.
+pub(super) struct Load {
+    stop: watch::Sender<bool>,
+    coming: JoinHandle<JoinSet<Option<Accepted>>>,
+}
+
+impl Load {
+    pub(super) fn begin(stack: Arc<Stack>, per_second: u32) -> Self {
+        let stop = watch::Sender::new(false);
+        let mut stopped = stop.subscribe();
+        let coming = tokio::spawn(async move {
+            let mut customers = JoinSet::new();
+            let mut tick = tokio::time::interval(Duration::from_secs(1) / per_second.max(1));
+            tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            for n in 0_usize.. {
+                tokio::select! {
+                    _ = tick.tick() => {}
+                    _ = stopped.changed() => break,
+                }
+                let (stack, stopped) = (Arc::clone(&stack), stopped.clone());
+                customers.spawn(async move { customer(&stack, n, &stopped).await });
+            }
+            customers
+        });
+        Self { stop, coming }
+    }
+
+    /// Nobody new comes; waits for everybody's answer. Those whose click was accepted.
+    pub(super) async fn end(self) -> anyhow::Result<Vec<Accepted>> {
+        self.stop.send_replace(true);
+        let mut customers = self.coming.await?;
+        let mut accepted = Vec::new();
+        let all = async {
+            while let Some(customer) = customers.join_next().await {
+                accepted.extend(customer.context("a customer")?);
+            }
+            anyhow::Ok(())
+        };
+        let answered = tokio::time::timeout(ANSWERED_WITHIN + LOOKS_FOR, all).await;
+        answered.context("a click is never answered")??;
+        Ok(accepted)
+    }
+}
+
+/// One customer, from the quote to the payment; nothing when there was no quote, or no booking.
+async fn customer(stack: &Stack, n: usize, stopped: &watch::Receiver<bool>) -> Option<Accepted> {
+    let account = format!("chaos-{}", n / PER_ACCOUNT);
+    let over = || *stopped.borrow();
+    let traveller = Traveller::of(stack, &account).await.ok()?;
+    let quote = loop {
+        match traveller.gateway.quote(&some_stay()).await {
+            Ok(quote) => break quote,
+            // Whoever has no quote has nothing to lose.
+            Err(_) if over() => return None,
+            Err(_) => tokio::time::sleep(AGAIN_AFTER).await,
+        }
+    };
+    let family = some_family();
+    let mut body = request(&quote, &family);
+    let wallet = traveller.new_wallet();
+    body["refund_to"] = wallet.as_str().into();
+    body["refund_to_confirm"] = wallet.as_str().into();
+    let key = hex::encode(rand::random::<[u8; 12]>());
+    let booking_id = click(&traveller, &key, &body).await?;
+    let accepted = Accepted {
+        booking_id: booking_id.clone(),
+        token: stack.token(&account, &["customer"]),
+        guest: format!("Ada {family}"),
+        refund_to: Some(wallet),
+    };
+    if n % ONE_IN_NEVER_PAYS != ONE_IN_NEVER_PAYS - 1 {
+        // Whoever cannot find out where to pay does not.
+        pay(&traveller, &booking_id).await.ok();
+    }
+    Some(accepted)
+}
+
+/// Clicks until there is an answer that is one: accepted, or refused for good.
+async fn click(traveller: &Traveller, key: &str, body: &Value) -> Option<String> {
+    loop {
+        if let Ok(answer) = traveller.gateway.book(key, body).await {
+            if answer.status == StatusCode::ACCEPTED {
+                return answer.json()["booking_id"].as_str().map(str::to_owned);
+            }
+            let again = answer.status.is_server_error()
+                || answer.status == StatusCode::TOO_MANY_REQUESTS
+                || answer.problem() == "in_progress";
+            if !again {
+                return None;
+            }
+        }
+        tokio::time::sleep(AGAIN_AFTER).await;
+    }
+}
+
+/// Pays as soon as an address is shown, once.
+async fn pay(traveller: &Traveller, booking_id: &str) -> anyhow::Result<()> {
+    let until = tokio::time::Instant::now() + LOOKS_FOR;
+    loop {
+        if let Ok(shown) = traveller.gateway.booking(booking_id).await {
+            if shown.ended() {
+                return Ok(());
+            }
+            if shown.next_actions().contains(&"pay") {
+                return traveller.pay(&shown).await.map(drop);
+            }
+        }
+        ensure!(tokio::time::Instant::now() < until, "no address");
+        tokio::time::sleep(AGAIN_AFTER).await;
+    }
+}

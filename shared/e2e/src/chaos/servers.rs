@@ -1,0 +1,179 @@
+//! A broker and a database server that may be killed, since nobody else uses them, each behind a
+//! way that can be cut.
+
+use std::{
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, ensure};
+use secrecy::ExposeSecret as _;
+use testkit::{BrokerNode, Proxy};
+
+use crate::checkout::{Checkout, Infra};
+
+/// Connections of all services and of whoever looks behind the curtain.
+const CONNECTIONS: u32 = 300;
+const UP_WITHIN: Duration = Duration::from_secs(60);
+
+/// Both servers and the ways to them.
+pub(super) struct Servers {
+    broker: Mutex<BrokerNode>,
+    database: Mutex<DatabaseNode>,
+    pub(super) to_broker: Proxy,
+    pub(super) to_database: Proxy,
+}
+
+impl Servers {
+    pub(super) async fn start() -> anyhow::Result<Self> {
+        let broker = tokio::task::spawn_blocking(BrokerNode::start).await?;
+        let database = tokio::task::spawn_blocking(DatabaseNode::start).await??;
+        let url = broker.amqp_url();
+        let url = url.expose_secret();
+        let server = url.rsplit_once('@').and_then(|(_, rest)| rest.split_once('/'));
+        let to_broker = Proxy::to(server.context("an address")?.0).await;
+        let to_database = Proxy::to(&format!("127.0.0.1:{}", database.port)).await;
+        let (broker, database) = (Mutex::new(broker), Mutex::new(database));
+        Ok(Self { broker, database, to_broker, to_database })
+    }
+
+    /// What a stack is told of them: the ways, not the servers.
+    pub(super) fn infra(&self) -> anyhow::Result<Infra> {
+        Ok(Infra {
+            postgres: format!("postgres://postgres@{}", self.to_database.address()),
+            amqp: format!("amqp://guest:guest@{}/%2f", self.to_broker.address()),
+            rabbitmq_api: None,
+            ..Checkout::find().infra()?
+        })
+    }
+
+    /// Ends the broker as a power cut would, and starts it again on what it kept.
+    pub(super) fn kill_broker(&self) {
+        let mut broker = self.broker.lock().unwrap();
+        broker.kill();
+        broker.restart();
+    }
+
+    /// The same with the database.
+    pub(super) fn kill_database(&self) -> anyhow::Result<()> {
+        self.database.lock().unwrap().kill_and_restart()
+    }
+}
+
+/// A PostgreSQL server of one's own.
+struct DatabaseNode {
+    folder: PathBuf,
+    programs: PathBuf,
+    port: u16,
+    server: Option<Child>,
+}
+
+impl DatabaseNode {
+    fn start() -> anyhow::Result<Self> {
+        let folder =
+            std::env::temp_dir().join(format!("holdfast-pg-{:08x}", rand::random::<u32>()));
+        std::fs::create_dir_all(&folder)?;
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let mut node = Self { programs: programs()?, folder, port, server: None };
+        if is_root() {
+            let owned =
+                Command::new("chown").arg("postgres:postgres").arg(&node.folder).status()?;
+            ensure!(owned.success(), "the database's folder has no owner");
+        }
+        let mut init = node.command("initdb");
+        init.args(["-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "-D"]);
+        let done = init.arg(node.data()).stdout(Stdio::null()).output()?;
+        ensure!(done.status.success(), "initdb: {}", String::from_utf8_lossy(&done.stderr));
+        node.up()?;
+        Ok(node)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// Starts it, as often as it takes until what was left of an earlier one is gone.
+    fn up(&mut self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        loop {
+            let log = std::fs::File::create(self.folder.join("log"))?;
+            let mut command = self.command("postgres");
+            command.arg("-D").arg(self.data()).args(["-p", &self.port.to_string()]);
+            command.args(["-h", "127.0.0.1", "-k", ""]);
+            // A killed server loses nothing that was written; only a machine that goes down would.
+            command.args(["-c", "fsync=off", "-c", &format!("max_connections={CONNECTIONS}")]);
+            let mut server =
+                command.process_group(0).stdout(log.try_clone()?).stderr(log).spawn()?;
+            while server.try_wait()?.is_none() {
+                if self.answers() {
+                    self.server = Some(server);
+                    return Ok(());
+                }
+                ensure!(begun.elapsed() < UP_WITHIN, "the database does not come up");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            ensure!(begun.elapsed() < UP_WITHIN, "the database does not start");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn answers(&self) -> bool {
+        let mut ready = self.command("pg_isready");
+        ready.args(["-h", "127.0.0.1", "-q", "-p", &self.port.to_string()]);
+        ready.status().is_ok_and(|status| status.success())
+    }
+
+    fn kill_and_restart(&mut self) -> anyhow::Result<()> {
+        self.kill();
+        self.up()
+    }
+
+    /// SIGKILL to the server; its children notice that it is gone.
+    fn kill(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            drop((server.kill(), server.wait()));
+        }
+    }
+
+    /// One of its programs, as the user that it may run as.
+    fn command(&self, name: &str) -> Command {
+        let program = self.programs.join(name);
+        let mut command = if is_root() {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "--"]);
+            command.arg(program);
+            command
+        } else {
+            Command::new(program)
+        };
+        command.current_dir(&self.folder).env_clear().env("LC_ALL", "C.UTF-8");
+        command.env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+        command
+    }
+}
+
+impl Drop for DatabaseNode {
+    fn drop(&mut self) {
+        self.kill();
+        drop(std::fs::remove_dir_all(&self.folder));
+    }
+}
+
+fn is_root() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().any(|line| line.starts_with("Uid:\t0\t"))
+}
+
+/// Debian keeps them by version; the newest one is taken.
+fn programs() -> anyhow::Result<PathBuf> {
+    let all = std::fs::read_dir(Path::new("/usr/lib/postgresql"))
+        .context("PostgreSQL is not installed")?;
+    let version = |path: &Path| path.file_name()?.to_str()?.parse::<u32>().ok();
+    let mut versions: Vec<PathBuf> = all.filter_map(|one| Some(one.ok()?.path())).collect();
+    versions.retain(|path| version(path).is_some());
+    versions.sort_by_key(|path| version(path));
+    Ok(versions.pop().context("no version of PostgreSQL")?.join("bin"))
+}
