@@ -185,7 +185,8 @@ fn ours(shown: &Value) -> Markup {
                 }
             }
             @for (field, name) in PAYMENT {
-                @if let Some(value) = payment.and_then(|it| it.get(field)).filter(|it| !it.is_null()) {
+                @if let Some(value) = payment.and_then(|it| it.get(field))
+                    .filter(|it| !it.is_null()) {
                     dt { (name) } dd { (words(&scalar(Some(value)))) }
                 }
             }

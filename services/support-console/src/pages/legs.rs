@@ -1,4 +1,5 @@
-//! What can be done about a booking's legs: only what is safe, each on a page that says what it does.
+//! What can be done about a booking's legs: only what is safe, each on a page that says what it
+//! does.
 
 use axum::{
     extract::State,
