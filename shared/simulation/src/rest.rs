@@ -155,7 +155,9 @@ impl World {
             Phase::Unwinding | Phase::Failed | Phase::Cancelled => {
                 let (back, kept) = (payment.refunded(), booking.kept());
                 let due = received.saturating_sub(kept);
-                let failed = booking.failed_refund().map_or(Units::ZERO, |refund| refund.units);
+                // Until the customer names another address, what came since waits with it.
+                let waits = booking.failed_refund().map(|_| booking.not_given_back());
+                let failed = waits.unwrap_or(Units::ZERO);
                 (back.checked_add(failed) != Some(due))
                     .then(|| format!("{received} came, {kept} is kept, {back} goes back"))
             }
