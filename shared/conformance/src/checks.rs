@@ -51,6 +51,7 @@ impl Book {
 }
 
 /// Every check, in order.
+#[expect(clippy::too_many_lines, reason = "a list of all checks, with what each expects")]
 pub(crate) async fn all(subject: &Subject, line: &Line) -> Report {
     let desk = Desk::new(subject, line);
     let mut book = Book { checks: Vec::new() };
@@ -296,12 +297,10 @@ async fn lost_answer(desk: &Desk<'_>) -> Said {
 
 async fn expiry(desk: &Desk<'_>, patience: Duration) -> Said {
     let made = desk.held().await?;
-    let until = match made.seen.as_ref().map(|seen| seen.state) {
-        Some(SeenState::Held { until: Some(until) }) => until,
-        Some(_) | None => {
-            give_back(desk, &made).await;
-            return Err(Fault::Skipped("the answer does not say until when it is held".to_owned()));
-        }
+    let state = made.seen.as_ref().map(|seen| seen.state);
+    let Some(SeenState::Held { until: Some(until) }) = state else {
+        give_back(desk, &made).await;
+        return Err(Fault::Skipped("the answer does not say until when it is held".to_owned()));
     };
     let wait = (until - now()).to_std().unwrap_or_default();
     if wait > patience {
