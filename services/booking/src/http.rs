@@ -189,9 +189,7 @@ pub(crate) fn refused(refusal: &Refusal) -> ApiError {
         Refusal::QuoteBroken => {
             ApiError::conflict("quote_broken", "the quote cannot be booked; ask for a new one")
         }
-        Refusal::NotInReview => {
-            ApiError::conflict("not_in_review", "the booking waits for nobody")
-        }
+        Refusal::NotInReview => ApiError::conflict("not_in_review", "the booking waits for nobody"),
         Refusal::TakenBy { name } => {
             ApiError::conflict("taken", "somebody else looks into it").with("owner", json!(name))
         }

@@ -4,7 +4,11 @@ mod repairs;
 mod support;
 
 use anyhow::Context as _;
-use axum::{Router, extract::State, routing::{get, post}};
+use axum::{
+    Router,
+    extract::State,
+    routing::{get, post},
+};
 use chassis::{
     ApiError,
     auth::{Verifier, guarded},

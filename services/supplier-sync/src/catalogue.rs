@@ -1,7 +1,7 @@
 //! Which property of ours is which at each supplier: `deploy/catalogue.toml`.
 //!
-//! Two suppliers may use one number for two hotels, so a supplier is asked only under the id that is
-//! written down for it, and its offers come back under ours.
+//! Two suppliers may use one number for two hotels, so a supplier is asked only under the id that
+//! is written down for it, and its offers come back under ours.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -192,8 +192,8 @@ pub trait Dialect: Send + Sync {
     /// Ours comes first because it also shows a second reservation made under it.
     fn lookup(&self, access: &Access, now: DateTime<Utc>, known: &Known<'_>) -> HttpRequest;
 
-    /// Goes on with an exchange that takes more than one call; nothing when the last of `replies` is
-    /// the one to read.
+    /// Goes on with an exchange that takes more than one call; nothing when the last of `replies`
+    /// is the one to read.
     ///
     /// `replies` are all so far, oldest first, at least one. A supplier that does everything in one
     /// call never goes on.

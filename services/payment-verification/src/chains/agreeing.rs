@@ -38,7 +38,7 @@ impl Nodes {
         }
     }
 
-    /// Whether blocks may bear instants that are yet to come: chains of the Bitcoin family allow two
+    /// Whether blocks may bear instants that are yet to come: the Bitcoin family allows two
     /// hours of that, so their stamps alone prove no deadline.
     #[must_use]
     pub fn stamps_run_ahead(&self) -> bool {

@@ -79,8 +79,11 @@ fn no_blind_retry(journal: &[Recorded], made: &Recorded, policy: &Policy) -> Opt
     let Event::AttemptMade { attempt, .. } = made.event else { return None };
     let before = attempt.checked_sub(1).filter(|before| *before > 0)?;
     let past: Vec<&Recorded> = journal.iter().filter(|r| r.version < made.version).collect();
-    let declared = |r: &&Recorded| matches!(r.event, Event::DeclaredAbsent { attempt, reference: None, .. } if attempt == before);
-    let declared = past.iter().copied().find(declared).map(|r| r.at);
+    let declares = |event: &Event| {
+        let Event::DeclaredAbsent { attempt, reference, .. } = event else { return false };
+        *attempt == before && reference.is_none()
+    };
+    let declared = past.iter().find(|r| declares(&r.event)).map(|r| r.at);
     let sends = exchanges(&past, before, |doing| matches!(doing, Doing::Reserve { .. }));
     let looks = exchanges(&past, before, |doing| !doing.mutates());
     let sent_until = sends.iter().filter_map(|send| send.left_until()).max()?;

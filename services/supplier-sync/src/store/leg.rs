@@ -220,8 +220,8 @@ async fn insert_legs(conn: &mut PgConnection, rows: Legs) -> Result<u64, StoreEr
     let written = sqlx::query(
         "insert into leg (leg_id, booking_id, supplier, version, state, wake_at, trace, changed_at,
                           doubt_since)
-         select leg_id, booking_id, supplier, version, state::json, wake_at, trace::json, changed_at,
-                doubt_since
+         select leg_id, booking_id, supplier, version, state::json, wake_at, trace::json,
+                changed_at, doubt_since
            from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::text[],
                        $6::timestamptz[], $7::text[], $8::timestamptz[], $9::timestamptz[])
                 as n (leg_id, booking_id, supplier, version, state, wake_at, trace, changed_at,
