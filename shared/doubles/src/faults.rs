@@ -64,12 +64,20 @@ struct Armed {
 /// All faults of one double that are armed now.
 pub(crate) struct Board {
     offers: &'static [Offer],
+    /// The operation that is meant where none is named.
+    usual: Option<&'static str>,
     armed: Mutex<VecDeque<Armed>>,
 }
 
 impl Board {
     pub(crate) fn new(offers: &'static [Offer]) -> Self {
-        Self { offers, armed: Mutex::default() }
+        Self { offers, usual: None, armed: Mutex::default() }
+    }
+
+    /// A board of a double that mostly does one thing: that is what a fault strikes when no
+    /// operation is named.
+    pub(crate) fn mostly(usual: &'static str, offers: &'static [Offer]) -> Self {
+        Self { usual: Some(usual), ..Self::new(offers) }
     }
 
     /// Arms what `body` asks for and answers 204, or 400 with everything that can be armed.
@@ -85,7 +93,7 @@ impl Board {
         };
         let operation = match (&asked.operation, offer.operations) {
             (None, [only]) => Some(*only),
-            (None, _) => None,
+            (None, operations) => self.usual.filter(|usual| operations.contains(usual)),
             (Some(name), operations) => operations.iter().copied().find(|known| known == name),
         };
         let Some(operation) = operation else {

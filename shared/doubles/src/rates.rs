@@ -37,7 +37,8 @@ struct Feed {
 /// Serves the feed: prices, `set`, and its faults.
 pub(crate) fn router(config: RatesConfig) -> Router {
     let prices = config.prices.into_iter().map(|(asset, vs, price)| ((asset, vs), price));
-    let feed = Feed { prices: Mutex::new(prices.collect()), faults: Board::new(OFFERS) };
+    let feed =
+        Feed { prices: Mutex::new(prices.collect()), faults: Board::mostly("prices", OFFERS) };
     Router::new()
         .route("/v1/prices", get(show))
         .route("/api/v3/ticker/price", get(ticker))

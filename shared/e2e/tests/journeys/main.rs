@@ -12,6 +12,7 @@
 )]
 
 mod accepting;
+mod activities;
 mod browser;
 mod cancelling;
 mod demo;
