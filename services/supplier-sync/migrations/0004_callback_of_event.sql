@@ -2,4 +2,5 @@
 
 alter table leg_event add column callback_id uuid;
 drop index leg_event_by_callback;
+update leg_event set callback_id = (event ->> 'callback_id')::uuid where event ->> 'callback_id' is not null;
 create index leg_event_by_callback on leg_event (callback_id) where callback_id is not null;

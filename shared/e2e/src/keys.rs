@@ -33,7 +33,9 @@ pub(crate) struct Keys {
     pub(crate) supplier_callback_seal: String,
     /// Deposit addresses come from it. Its private half was dropped as soon as it was made.
     pub(crate) xpub: String,
-    /// Shared with each supplier's double.
+    /// Shared with each supplier's double. One that an older version did not know gets its own when
+    /// the file is read.
+    #[serde(default)]
     pub(crate) suppliers: BTreeMap<Supplier, SupplierKeys>,
 }
 
@@ -109,7 +111,17 @@ impl Keys {
     pub(crate) fn load(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path);
         let text = text.with_context(|| format!("reading {}", path.display()))?;
-        Ok(serde_json::from_str(&text)?)
+        let mut keys: Self = serde_json::from_str(&text)
+            .with_context(|| format!("{} is not as `up` writes it", path.display()))?;
+        let known = keys.suppliers.len();
+        for supplier in Supplier::ALL {
+            let made = || SupplierKeys::generate(supplier);
+            keys.suppliers.entry(supplier).or_insert_with(made);
+        }
+        if keys.suppliers.len() > known {
+            keys.save(path)?;
+        }
+        Ok(keys)
     }
 
     fn signer(&self) -> anyhow::Result<Signer> {

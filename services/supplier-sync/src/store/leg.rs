@@ -93,8 +93,8 @@ pub(crate) async fn due(conn: &mut PgConnection, at_most: i64) -> Result<Vec<Leg
 
 /// Says when legs that were due, and had nothing to do, are due again.
 ///
-/// Not before a minute from now, whatever the rules say: a leg that is due and has nothing to do
-/// stands in nobody's way.
+/// One that would be due at once is due in a minute: a leg that is due and has nothing to do stands
+/// in nobody's way. One that is at rest for good is never due again.
 pub(crate) async fn sleep_again(
     conn: &mut PgConnection,
     legs: &[&Leg],
@@ -104,7 +104,9 @@ pub(crate) async fn sleep_again(
         return Ok(());
     }
     sqlx::query(
-        "update leg set wake_at = greatest(n.wake_at, holdfast_now() + interval '1 minute')
+        "update leg
+            set wake_at = case when n.wake_at <= holdfast_now()
+                               then holdfast_now() + interval '1 minute' else n.wake_at end
            from unnest($1::uuid[], $2::timestamptz[]) as n (leg_id, wake_at)
           where leg.leg_id = n.leg_id",
     )
