@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use chassis::Process;
 use chrono::TimeDelta;
-use messaging::{Step, StoreError, job};
+use messaging::{Step, StoreError, database, job};
+use uuid::Uuid;
 
 use crate::{
     App, replay,
@@ -21,7 +22,6 @@ const AT_ONCE_MAX: u64 = 100;
 /// How far a run is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
-    pub(crate) letters: u64,
     /// Not sent yet.
     pub(crate) left: u64,
     /// Sent, and nobody knows what came of it.
@@ -61,7 +61,8 @@ pub(crate) fn next(
     if progress.left == 0 {
         return if progress.pending == 0 { Next::Done } else { Next::Wait };
     }
-    let taken = progress.letters - progress.left;
+    // A letter that could not be sent shows nothing: the ladder counts those that were.
+    let taken = progress.pending + known;
     let end = step_end(ladder, taken);
     if is_step(ladder, taken) && progress.pending > 0 {
         return Next::Wait;
@@ -100,20 +101,33 @@ pub(crate) fn start(app: &App, process: &Process) {
     });
 }
 
-/// Takes one run on by what it does next.
+/// Takes every run on by what it does next: one that waits holds up no other.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn replay_many(app: &App) -> Result<Step, StoreError> {
+    let runs = {
+        let taken = app.pool.acquire().await;
+        store::running(&mut *taken.map_err(database("taking a connection"))?).await?
+    };
+    let mut sent = 0;
+    for id in runs {
+        sent += go_on(app, id).await?;
+    }
+    Ok(Step::of(sent))
+}
+
+/// Takes one run on; says how many letters it sent.
+async fn go_on(app: &App, id: Uuid) -> Result<usize, StoreError> {
     let mut tx = app.messaging.begin().await?;
     // Another instance may be at another run; the same one is never two instances'.
-    let Some(run) = store::running(tx.conn()).await? else { return Ok(Step::of(0)) };
+    let Some(run) = store::take_running(tx.conn(), id).await? else { return Ok(0) };
     let progress = store::progress(tx.conn(), run.replay_run_id).await?;
     let per_second = u64::from(run.per_second.unsigned_abs());
     let percent = u64::from(run.failed_percent_max.unsigned_abs());
     let next = next(&run.ladder, per_second, percent, progress, run.now - run.sent_at);
     let sent = match next {
-        Next::Wait => return Ok(Step::of(0)),
+        Next::Wait => return Ok(0),
         Next::Done => {
             store::change_run(tx.conn(), run.replay_run_id, "done", None).await?;
             0
@@ -133,7 +147,7 @@ pub async fn replay_many(app: &App) -> Result<Step, StoreError> {
         }
     };
     tx.commit().await?;
-    Ok(Step::of(sent))
+    Ok(sent)
 }
 
 /// Sends one letter of a run, or notes why it cannot be sent.
@@ -142,7 +156,7 @@ async fn send(
     tx: &mut messaging::Tx,
     run: &Run,
     place: i32,
-    id: uuid::Uuid,
+    id: Uuid,
 ) -> Result<(), StoreError> {
     let note = store::note_letter;
     let run_id = run.replay_run_id;
@@ -186,7 +200,7 @@ mod tests {
 
     fn at(left: u64, pending: u64, succeeded: u64, failed: u64) -> Next {
         let refused = 0;
-        let progress = Progress { letters: 100, left, pending, succeeded, failed, refused };
+        let progress = Progress { left, pending, succeeded, failed, refused };
         next(&LADDER, 50, 10, progress, TimeDelta::seconds(5))
     }
 
@@ -207,6 +221,18 @@ mod tests {
 
     /// Row: G3
     #[test]
+    fn a_letter_that_could_not_be_sent_is_no_step_that_went_well() {
+        let after = |left, pending, refused| {
+            let progress = Progress { left, pending, refused, ..Progress::default() };
+            next(&LADDER, 50, 10, progress, TimeDelta::seconds(5))
+        };
+        assert_eq!(after(99, 0, 1), Next::Send(1));
+        assert_eq!(after(70, 0, 30), Next::Send(1));
+        assert_eq!(after(69, 1, 30), Next::Wait);
+    }
+
+    /// Row: G3
+    #[test]
     fn it_stops_by_itself_when_too_many_fail() {
         assert!(matches!(at(99, 0, 0, 1), Next::Stop(_)));
         assert!(matches!(at(94, 0, 5, 1), Next::Stop(_)), "1 of 6 is more than 10 %");
@@ -218,8 +244,7 @@ mod tests {
     /// Row: G3
     #[test]
     fn it_is_no_faster_than_was_said() {
-        let progress =
-            Progress { letters: 1_000, left: 900, succeeded: 100, ..Progress::default() };
+        let progress = Progress { left: 900, succeeded: 100, ..Progress::default() };
         let after = |ms| next(&LADDER, 50, 10, progress, TimeDelta::milliseconds(ms));
         assert_eq!(after(0), Next::Wait);
         assert_eq!(after(19), Next::Wait);

@@ -16,8 +16,8 @@ pub(crate) use events::{
 };
 
 pub(crate) use runs::{
-    NewRun, Run, change_run, new_run, note_letter, progress, running, runs, touch_run,
-    waiting_letters,
+    NewRun, Run, change_run, new_run, note_letter, progress, running, runs, take_running,
+    touch_run, waiting_letters,
 };
 pub(crate) use staff::{
     add_staff, change_password, end_session, end_staff, failures, note_sign_in, open_session,

@@ -107,7 +107,7 @@ async fn read(app: &App, only: Option<Uuid>) -> Result<Vec<ShownRun>, ApiError> 
     let mut shown = Vec::with_capacity(runs.len());
     for run in runs {
         let progress = store::progress(&mut conn, run.replay_run_id).await;
-        let Progress { left, pending, succeeded, failed: again, refused, .. } =
+        let Progress { left, pending, succeeded, failed: again, refused } =
             progress.map_err(|error| failed(&error))?;
         shown.push(ShownRun { run, left, pending, succeeded, failed: again, refused });
     }

@@ -93,13 +93,27 @@ pub(crate) async fn new_run(
     .map_err(database("listing the letters of a replay of many"))
 }
 
-/// The run that goes on next: the one that sent letters longest ago. Nobody else has it meanwhile.
-pub(crate) async fn running(conn: &mut PgConnection) -> Result<Option<Run>, StoreError> {
+/// Runs that go on, the one that sent letters longest ago first.
+pub(crate) async fn running(conn: &mut PgConnection) -> Result<Vec<Uuid>, StoreError> {
+    sqlx::query_scalar(
+        "select replay_run_id from replay_run where state = 'running' order by sent_at",
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(database("listing replays of many that go on"))
+}
+
+/// A run, unless it goes on no more or somebody else has it. Nobody else has it meanwhile.
+pub(crate) async fn take_running(
+    conn: &mut PgConnection,
+    id: Uuid,
+) -> Result<Option<Run>, StoreError> {
     sqlx::query_as(
         "select r.*, a.actor, a.reason, holdfast_now() as now
            from replay_run as r join act as a using (act_id)
-          where r.state = 'running' order by r.sent_at limit 1 for update of r skip locked",
+          where r.replay_run_id = $1 and r.state = 'running' for update of r skip locked",
     )
+    .bind(id)
     .fetch_optional(conn)
     .await
     .map_err(database("taking a replay of many"))
@@ -125,9 +139,8 @@ pub(crate) async fn runs(
 
 /// How far a run is: of what was sent, what its letters' events say.
 pub(crate) async fn progress(conn: &mut PgConnection, id: Uuid) -> Result<Progress, StoreError> {
-    let figures: (i64, i64, i64, i64, i64, i64) = sqlx::query_as(
-        "select count(*),
-                count(*) filter (where l.version is null and l.refusal is null),
+    let figures: (i64, i64, i64, i64, i64) = sqlx::query_as(
+        "select count(*) filter (where l.version is null and l.refusal is null),
                 count(*) filter (where l.version is not null and e.event is null),
                 count(*) filter (where e.event = 'succeeded'),
                 count(*) filter (where e.event = 'failed_again'),
@@ -141,10 +154,10 @@ pub(crate) async fn progress(conn: &mut PgConnection, id: Uuid) -> Result<Progre
     .fetch_one(conn)
     .await
     .map_err(database("counting the letters of a replay of many"))?;
-    let (letters, left, pending, succeeded, failed, refused) = figures;
-    let [letters, left, pending, succeeded, failed, refused] =
-        [letters, left, pending, succeeded, failed, refused].map(i64::unsigned_abs);
-    Ok(Progress { letters, left, pending, succeeded, failed, refused })
+    let (left, pending, succeeded, failed, refused) = figures;
+    let [left, pending, succeeded, failed, refused] =
+        [left, pending, succeeded, failed, refused].map(i64::unsigned_abs);
+    Ok(Progress { left, pending, succeeded, failed, refused })
 }
 
 /// The next letters of a run, with their places.

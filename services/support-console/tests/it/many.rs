@@ -79,6 +79,22 @@ async fn a_group_is_replayed_in_growing_steps_and_each_letter_takes_effect_once(
 
 /// Row: G3
 #[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_waits_holds_up_no_other() {
+    let (console, neighbour) = Console::beside_a_service().await;
+    letters(&console, &neighbour, 2).await;
+    let gate = neighbour.script.gate.clone().write_owned().await;
+    let first = begin(&console, &json!({ "reason": "to try one", "at_most": 1 })).await;
+    replay_many(&console.app).await.unwrap();
+    assert_eq!(figures(&console, &first).await, [0, 1, 0, 0, 0]);
+    let second = begin(&console, &json!({ "reason": "the other one" })).await;
+    replay_many(&console.app).await.unwrap();
+    assert_eq!(figures(&console, &second).await, [0, 1, 0, 0, 0], "it waits for nobody else's");
+    drop(gate);
+    console.close().await;
+}
+
+/// Row: G3
+#[tokio::test(flavor = "multi_thread")]
 async fn a_group_whose_first_letter_fails_again_goes_no_further() {
     let (console, neighbour) = Console::beside_a_service().await;
     letters(&console, &neighbour, 3).await;
