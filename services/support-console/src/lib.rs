@@ -49,6 +49,8 @@ pub struct App {
     /// Checks the tokens of staff.
     pub(crate) staff: Verifier,
     pub(crate) owners: owners::Owners,
+    /// What outlives a request.
+    pub(crate) tasks: chassis::Tasks,
     /// Limits of what staff do.
     pub(crate) support: Support,
 }
@@ -114,7 +116,8 @@ impl App {
         let routing = Routing::with_prefix(&config.amqp_prefix);
         let owners = owners::Owners::new(config)?;
         let support = config.policy.support.clone();
-        Ok(Self { pool, messaging, routing, staff, owners, support })
+        let tasks = process.tasks.clone();
+        Ok(Self { pool, messaging, routing, staff, owners, tasks, support })
     }
 
     /// Starts moving dead letters of every consumer, and commands that no queue took, into the

@@ -84,7 +84,7 @@ impl Attempt {
         if may {
             return Ok(attempt);
         }
-        attempt.keep(Outcome::Denied, format!("needs the role {role}")).await?;
+        attempt.keep(Outcome::Denied, Some(format!("needs the role {role}"))).await?;
         Err(ApiError::forbidden())
     }
 
@@ -106,7 +106,7 @@ impl Attempt {
         if may {
             return Ok(attempt);
         }
-        attempt.keep(Outcome::Denied, format!("needs the role {role}")).await?;
+        attempt.keep(Outcome::Denied, Some(format!("needs the role {role}"))).await?;
         Err(ApiError::forbidden())
     }
 
@@ -140,16 +140,41 @@ impl Attempt {
         self.act(Outcome::Done, None)
     }
 
+    /// Records that somebody else will be told to do it.
+    ///
+    /// # Errors
+    /// 500 when it cannot be recorded: then nobody is to be told.
+    pub(crate) async fn begun(&self) -> Result<(), ApiError> {
+        self.keep(Outcome::Begun, None).await
+    }
+
+    /// Records that somebody else has done it.
+    ///
+    /// # Errors
+    /// 500 when it cannot be recorded.
+    pub(crate) async fn done_elsewhere(&self) -> Result<(), ApiError> {
+        self.keep(Outcome::Done, None).await
+    }
+
     /// Records that it cannot be done, and gives back what the caller is told.
     pub(crate) async fn refused(&self, error: ApiError) -> ApiError {
-        match self.keep(Outcome::Refused, error.to_string()).await {
+        self.ended(Outcome::Refused, error).await
+    }
+
+    /// Records that whoever was told has not answered, and gives back what the caller is told.
+    pub(crate) async fn not_known(&self, error: ApiError) -> ApiError {
+        self.ended(Outcome::NotKnown, error).await
+    }
+
+    async fn ended(&self, outcome: Outcome, error: ApiError) -> ApiError {
+        match self.keep(outcome, Some(error.to_string())).await {
             Ok(()) => error,
             Err(unrecorded) => unrecorded,
         }
     }
 
-    async fn keep(&self, outcome: Outcome, refusal: String) -> Result<(), ApiError> {
-        let act = self.act(outcome, Some(refusal));
+    async fn keep(&self, outcome: Outcome, refusal: Option<String>) -> Result<(), ApiError> {
+        let act = self.act(outcome, refusal);
         let kept = async {
             let taken = self.app.pool.acquire().await;
             let mut conn = taken.map_err(messaging::database("taking a connection"))?;

@@ -4,7 +4,7 @@ use axum::extract::State;
 use chassis::{
     ApiError, FieldError,
     http::{Json, Path},
-    http_client::CallError,
+    http_client::{CallError, HttpError},
 };
 use contracts::{
     ids::{BookingId, LegId},
@@ -17,9 +17,8 @@ use serde_json::Value;
 use super::{
     APPROVER, OPERATOR,
     acting::{Actor, Attempt},
-    failed,
 };
-use crate::{App, store};
+use crate::App;
 
 const OWNER: &str = "supplier-sync";
 
@@ -73,24 +72,59 @@ pub(crate) async fn act(
         evidence: wanted.evidence.filter(|text| !text.trim().is_empty()),
         act: wanted.act,
     };
-    let path = format!("/internal/legs/{leg_id}/acts");
-    let answer = app.owners.tell::<_, LegStanding>(OWNER, &path, &request).await;
-    let standing = match answer {
-        Some(Ok(standing)) => standing,
-        Some(Err(error)) => return Err(attempt.refused(told(&error)).await),
-        None => return Err(attempt.refused(ApiError::not_found()).await),
+    // The act is recorded under the booking that the caller named: it must be the leg's.
+    let Some(booking) = standing(&app, booking_id).await else {
+        return Err(attempt.refused(silent()).await);
     };
-    let taken = app.pool.acquire().await.map_err(messaging::database("taking a connection"));
-    let mut conn = taken.map_err(|error| failed(&error))?;
-    let recorded = store::record(&mut conn, &attempt.done()).await;
-    recorded.map_err(|error| failed(&error))?;
+    if !booking.legs.iter().any(|leg| leg.leg_id == leg_id) {
+        return Err(attempt.refused(ApiError::not_found()).await);
+    }
+    let tasks = app.tasks.clone();
+    let told = async move { tell(&app, &attempt, leg_id, &request).await };
+    let told = tasks.to_the_end("act on a leg", told).await;
+    let standing = told.unwrap_or_else(|| Err(ApiError::internal_logged()))?;
     Ok((StatusCode::ACCEPTED, Json(standing)))
+}
+
+/// Tells the owner. The audit has it before that, and how it ended afterwards: whatever dies
+/// meanwhile, nothing is done that nobody is recorded for.
+async fn tell(
+    app: &App,
+    attempt: &Attempt,
+    leg_id: LegId,
+    request: &LegActRequest,
+) -> Result<LegStanding, ApiError> {
+    attempt.begun().await?;
+    let path = format!("/internal/legs/{leg_id}/acts");
+    match app.owners.tell::<_, LegStanding>(OWNER, &path, request).await {
+        Some(Ok(standing)) => attempt.done_elsewhere().await.map(|()| standing),
+        Some(Err(error)) if may_be_done(&error) => {
+            let detail = format!("{OWNER} does not say whether it is done: look at the booking");
+            let error = ApiError::unavailable("owner_unavailable", detail);
+            Err(attempt.not_known(error).await)
+        }
+        Some(Err(error)) => Err(attempt.refused(told(&error)).await),
+        None => Err(attempt.refused(ApiError::not_found()).await),
+    }
+}
+
+/// Whether the owner may have done it although it did not say so.
+fn may_be_done(error: &CallError) -> bool {
+    match error {
+        CallError::NoAnswer(HttpError::NotSent { .. }) | CallError::NotWritable(_) => false,
+        CallError::Refused { status, .. } => status.is_server_error(),
+        _ => true,
+    }
+}
+
+fn silent() -> ApiError {
+    ApiError::unavailable("owner_unavailable", format!("{OWNER} does not answer"))
 }
 
 /// What the owner said, to whoever asked.
 fn told(error: &CallError) -> ApiError {
     let CallError::Refused { status, problem } = error else {
-        return ApiError::unavailable("owner_unavailable", format!("{OWNER} does not answer"));
+        return silent();
     };
     let detail = problem.get("detail").and_then(Value::as_str).unwrap_or_default().to_owned();
     match *status {

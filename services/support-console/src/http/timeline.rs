@@ -114,6 +114,7 @@ fn act_entry(act: Acted) -> TimelineEntry {
     let Acted { act: what, outcome, reason, refusal, .. } = act;
     let what = match (reason, refusal) {
         (_, Some(refusal)) => format!("{what} {outcome}: {refusal}"),
+        (Some(reason), None) if outcome != "done" => format!("{what} {outcome}: {reason}"),
         (reason, None) => format!("{what}: {}", reason.unwrap_or_default()),
     };
     TimelineEntry {

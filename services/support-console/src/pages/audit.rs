@@ -64,6 +64,8 @@ pub(super) async fn show(
                                     (act.act.replace('_', " ")) " "
                                     @match act.outcome.as_str() {
                                         "done" => span.pill.good { "done" },
+                                        "begun" => span.pill { "begun" },
+                                        "not_known" => span.pill.warn { "not known" },
                                         "denied" => span.pill.bad { "denied" },
                                         _ => span.pill.warn { "refused" },
                                     }

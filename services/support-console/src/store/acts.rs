@@ -11,11 +11,15 @@ use super::After;
 /// How an act ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
+    /// Somebody else is about to be told to do it; how it ended is a row of its own.
+    Begun,
     Done,
     /// The role may not.
     Denied,
     /// It cannot be done as things are.
     Refused,
+    /// Whoever was told has not answered.
+    NotKnown,
 }
 
 /// An act that is to be recorded.
@@ -69,9 +73,11 @@ impl Act {
 impl Outcome {
     const fn as_str(self) -> &'static str {
         match self {
+            Self::Begun => "begun",
             Self::Done => "done",
             Self::Denied => "denied",
             Self::Refused => "refused",
+            Self::NotKnown => "not_known",
         }
     }
 }

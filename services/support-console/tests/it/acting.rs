@@ -177,3 +177,45 @@ async fn a_repair_of_a_leg_needs_its_role_and_its_owners_word_and_every_try_is_r
     assert_eq!(acts, expected);
     console.close().await;
 }
+
+/// Row: G8
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_whose_owner_does_not_answer_in_time_is_recorded_as_begun_and_not_known() {
+    let mut console = Console::closed().await;
+    let (booking, leg) = (id().0, id().0);
+    let owner = silent_owner(&console, leg).await;
+    console.app = console.beside_an_owner_of_legs(owner).await;
+    let look_up = json!({ "reason": "to know", "act": { "is": "look_up" } });
+    let outcomes = async |booking: uuid::Uuid| {
+        let (_, page) = console.get(&format!("/v1/acts?booking_id={booking}"), VIEWER).await;
+        let acts = page["acts"].as_array().unwrap().iter().rev();
+        acts.map(|act| act["outcome"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let path = format!("/v1/bookings/{booking}/legs/{leg}/acts");
+    let (status, problem) = console.post(&path, OPERATOR, &look_up).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{problem}");
+    assert_eq!(outcomes(booking).await, ["begun", "not_known"]);
+    // Another booking's leg is none of this one's: its owner is not told.
+    let path = format!("/v1/bookings/{booking}/legs/{}/acts", id().0);
+    assert_eq!(console.post(&path, OPERATOR, &look_up).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(outcomes(booking).await, ["begun", "not_known", "refused"]);
+    console.close().await;
+}
+
+/// In the place of supplier-sync: it knows one leg, and never answers who tells it to do something.
+async fn silent_owner(console: &Console, leg: uuid::Uuid) -> String {
+    let standing = json!({ "legs": [{
+        "leg_id": leg, "supplier": "rapid", "wanted": "held", "told": null, "undo_failing": null,
+        "in_doubt_since": null, "attempts": [], "safe": []
+    }]});
+    let routes = axum::Router::new()
+        .route(
+            "/internal/bookings/{booking}/legs",
+            axum::routing::get(|| async move { axum::Json(standing) }),
+        )
+        .route("/internal/legs/{leg}/acts", axum::routing::post(std::future::pending::<()>));
+    let here = "127.0.0.1:0".parse().unwrap();
+    let ready = chassis::http::Ready::new();
+    let addr = chassis::http::serve(&console.service.process, here, routes, ready).await.unwrap();
+    format!("http://{addr}")
+}

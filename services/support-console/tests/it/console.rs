@@ -110,6 +110,13 @@ impl Console {
         App::connect(&config, &self.service.process).await.unwrap()
     }
 
+    /// The console again, with the owner of legs at this address, which has little time to answer.
+    pub(crate) async fn beside_an_owner_of_legs(&self, supplier_sync_url: String) -> App {
+        let mut config = Config { supplier_sync_url, ..self.config.clone() };
+        config.policy.support.owners_within = Duration::from_millis(300);
+        App::connect(&config, &self.service.process).await.unwrap()
+    }
+
     /// Calls the console; `roles` none is a call without a token.
     pub(crate) async fn call(
         &self,
