@@ -93,13 +93,16 @@ fn take_back(account: &Account, booking_id: BookingId) -> Option<Event> {
 }
 
 fn take_back_lot(id: LotId, lot: &Lot) -> Option<Event> {
+    // What was owed when a part was taken back is paid: points that came back to the lot since then
+    // are its owner's.
+    let taken = lot.free.min(lot.points);
     match lot.stage {
-        Stage::Pending => Some(Event::Voided { lot: id, points: lot.free }),
+        Stage::Pending => Some(Event::Voided { lot: id, points: taken }),
         // What expired is gone already; whatever else is not there any more is owed.
         Stage::Available => Some(Event::Reversed {
             lot: id,
-            taken: lot.free,
-            owed: lot.points.saturating_sub(lot.free).saturating_sub(lot.expired),
+            taken,
+            owed: lot.points.saturating_sub(taken).saturating_sub(lot.expired),
         }),
         Stage::Voided | Stage::Reversed => None,
     }

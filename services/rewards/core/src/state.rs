@@ -52,9 +52,10 @@ pub enum LotId {
 /// Points that were earned or granted together and expire together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lot {
-    /// How many there were at first.
+    /// How many there were at first, without those that were taken back since.
     pub points: u64,
-    /// How many are neither set aside, spent, expired nor taken back.
+    /// How many are neither set aside, spent, expired nor taken back. More than `points` when some
+    /// that are owed came back from a redemption.
     pub free: u64,
     /// How many expired.
     pub expired: u64,

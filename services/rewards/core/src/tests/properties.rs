@@ -124,6 +124,12 @@ proptest! {
                 let expired: u64 = account.lots.values().map(|lot| lot.expired).sum();
                 prop_assert_eq!(sums[&Book::Expired], signed(expired));
                 prop_assert!(sums[&Book::Spent] >= 0);
+                let lines = events.iter().flat_map(postings);
+                let given = lines.filter(|line| line.book == Book::Issued);
+                let mut by_lot = BTreeMap::<_, i64>::new();
+                given.for_each(|line| *by_lot.entry(line.lot).or_default() += line.points);
+                let more = by_lot.values().any(|points| *points > 0);
+                prop_assert!(!more, "more is taken back of a lot than it ever had");
             }
             // A refusal does nothing, not even what was due.
             let due_anyway = apply(&account, &due(), now).1;

@@ -300,6 +300,49 @@ fn points_spent_before_their_booking_is_cancelled_are_owed_and_paid_by_the_next(
     );
 }
 
+/// Row: E2
+/// Row: E3
+#[test]
+fn points_that_were_owed_and_paid_are_not_taken_back_again_when_they_are_released() {
+    check(
+        &[
+            (day(0), confirmed(1, 10_000, day(0))),
+            (day(2), want(2, 1, Held, 300)),
+            (day(3), leg_cancelled(1, 5_000)),
+            (day(4), grant(1, 200)),
+            (day(5), want(2, 2, Released, 300)),
+            (day(6), cancelled(1)),
+            (day(6), cancelled(1)),
+        ],
+        &expect![[r#"
+            day 0: booking 1 confirmed, paid 100.00 EUR
+                earned issued -300, pending +300
+                = available 0, pending 300, held 0, debt 0
+            day 2: booking 2 wants 300 Held v1
+                matured pending -300, available +300
+                held available -300, held +300
+                  says v1 Held 300
+                = available 0, pending 0, held 300, debt 0
+            day 3: booking 1 lost a leg, paid 50.00 EUR
+                reduced debt -150, issued +150
+                = available 0, pending 0, held 300, debt 150
+            day 4: grant 1 of 200
+                granted issued -200, available +200
+                debt_paid available -150, debt +150
+                = available 50, pending 0, held 300, debt 0
+            day 5: booking 2 wants 300 Released v2
+                released held -300, available +300
+                  says v2 Released 300
+                = available 350, pending 0, held 0, debt 0
+            day 6: booking 1 cancelled
+                reversed available -150, issued +150
+                = available 200, pending 0, held 0, debt 0
+            day 6: booking 1 cancelled
+                = available 200, pending 0, held 0, debt 0
+        "#]],
+    );
+}
+
 /// Row: E4
 #[test]
 fn released_points_keep_the_expiry_they_had() {
