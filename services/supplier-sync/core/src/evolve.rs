@@ -325,7 +325,10 @@ impl Attempt {
             reservation.not_undone(exchange.number, why, at);
         }
         reservation.not_sent = None;
-        self.looks.in_doubt = 0;
+        // What the reads so far did not make possible, the next one need not: the ladder goes on.
+        if *outcome != Outcome::NoHandle {
+            self.looks.in_doubt = 0;
+        }
     }
 
     /// A look-up ended. What it showed is joined already.

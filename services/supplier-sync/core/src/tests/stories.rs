@@ -572,6 +572,50 @@ fn a_cancel_that_needs_a_look_first_looks_and_then_cancels() {
     );
 }
 
+#[test]
+fn what_no_read_makes_possible_is_tried_again_as_the_ladder_says_and_not_at_once() {
+    let unclear = || Answer::Seen(vec![seen("R1", SeenState::Unclear)]);
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.answer(held("R1"));
+    world.want(WantedLeg::Confirmed);
+    for _ in 0..3 {
+        let exchange = world.leg().exchanges;
+        world.fact(&Fact::NoHandle { exchange });
+        world.wake_until_it_looks();
+        world.answer(unclear());
+        assert_eq!(world.doing(), Some(Doing::Confirm));
+    }
+    let exchange = world.leg().exchanges;
+    world.fact(&Fact::NoHandle { exchange });
+    assert_eq!(world.doing(), None);
+    check(
+        &world,
+        &expect![[r#"
+        0      wanted Held (1)
+        0      attempt 1
+        0        1 → hold attempt 1
+        0        1 ← R1 held
+        0      told held R1
+        0      wanted Confirmed (2)
+        0        2 → confirm R1
+        0        2 ← NoHandle
+        0        3 → look up (Doubt) attempt 1
+        0        3 ← R1 listed
+        0        4 → confirm R1
+        0        4 ← NoHandle
+        30       5 → look up (Doubt) attempt 1
+        30       5 ← R1 listed
+        30       6 → confirm R1
+        30       6 ← NoHandle
+        90       7 → look up (Doubt) attempt 1
+        90       7 ← R1 listed
+        90       8 → confirm R1
+        90       8 ← NoHandle
+    "#]],
+    );
+}
+
 /// Row: A6
 #[test]
 fn a_refused_cancel_is_never_told_as_gone_and_is_tried_again() {
