@@ -109,10 +109,13 @@ impl DeadLetter {
         let message_type = headers.text(header::TYPE);
         let is_callback = message_type.as_deref() == Some(CallbackReceived::TYPE);
         let attempt = i32::try_from(parked.attempt).unwrap_or(i32::MAX);
-        let consumer =
-            headers.text(header::CONSUMER).or_else(|| consumer_of(&parked.queue, routing));
-        let consumer = consumer.filter(|_| !unroutable);
+        let said = headers.text(header::CONSUMER);
+        let said = said.filter(|name| CONSUMERS.contains(&name.as_str()));
         let detail = headers.text(header::DETAIL);
+        // A sentence of nobody known may say anything: the headers keep it.
+        let detail = if said.is_some() { detail } else { detail.as_deref().map(mask::foreign) };
+        let consumer = said.or_else(|| consumer_of(&parked.queue, routing));
+        let consumer = consumer.filter(|_| !unroutable);
         let fault = Fault::of(message_type.as_deref(), detail.as_deref(), &parked.body);
         let addressee = addressee(&parked, consumer.as_deref(), message_type.as_deref(), routing);
         Self {
@@ -122,11 +125,11 @@ impl DeadLetter {
             attempts: if unroutable { attempt } else { attempt.saturating_add(1) },
             consumer,
             addressee: addressee.map(str::to_owned),
-            cause: headers.text(header::CAUSE).unwrap_or_else(|| match &death {
+            cause: mask::word(&headers.text(header::CAUSE).unwrap_or_else(|| match &death {
                 Some(death) => death.reason.clone(),
                 None if unroutable => "unroutable".to_owned(),
                 None => "unknown".to_owned(),
-            }),
+            })),
             detail,
             fault,
             exchange: headers

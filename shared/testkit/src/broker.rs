@@ -29,7 +29,9 @@ impl Prefix {
     #[must_use]
     #[expect(clippy::new_without_default, reason = "each is another one")]
     pub fn new() -> Self {
-        Self(format!("test-{:012x}.", rand::random::<u64>() >> 16))
+        // Letters only: a long number in a name would be taken for somebody's.
+        let letters = (0..12).map(|_| char::from(rand::random_range(b'a'..=b'z')));
+        Self(format!("test-{}.", letters.collect::<String>()))
     }
 
     /// The text.

@@ -84,6 +84,20 @@ fn garbage_is_kept_and_says_nothing() {
 }
 
 #[test]
+fn of_what_nobody_of_ours_wrote_only_the_shape_is_kept() {
+    let planted = letter(
+        "t.rewards.dead",
+        json!({ "holdfast-consumer": "Ada Lovelace", "holdfast-cause": "4111 1111 1111 1111",
+                "holdfast-detail": "Ada lives at 5 Elm Street" }),
+    );
+    assert_eq!(planted.consumer.as_deref(), Some("rewards"), "whose queue it is");
+    assert_eq!(planted.cause, "9999 9999 9999 9999");
+    assert_eq!(planted.detail.as_deref(), Some("xxx xxxxx xx 9 xxx xxxxxx"));
+    let unroutable = letter("t.unroutable", json!({ "holdfast-consumer": "ada" }));
+    assert_eq!(unroutable.consumer, None);
+}
+
+#[test]
 fn a_callback_is_no_booking() {
     let letter = letter(
         "t.supplier-sync.dead",
