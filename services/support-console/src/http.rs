@@ -20,7 +20,7 @@ use axum::{
     routing::{get, post},
 };
 use chassis::{
-    ApiError, Process,
+    ApiError, FieldError, Process,
     auth::{Claims, guarded},
     http::Ready,
 };
@@ -74,6 +74,15 @@ pub fn router(app: App) -> Router {
 /// Refuses whoever is not staff at all: every role may look.
 fn may_look(claims: &Claims) -> Result<(), ApiError> {
     if has_rank(claims, VIEWER) { Ok(()) } else { Err(ApiError::forbidden()) }
+}
+
+/// Refuses a text that no column can hold: nothing is like it.
+pub(crate) fn in_a_column(field: &'static str, text: Option<&str>) -> Result<(), ApiError> {
+    if text.is_none_or(|text| !text.contains('\0')) {
+        return Ok(());
+    }
+    let detail = "must have no zero byte";
+    Err(ApiError::invalid(vec![FieldError::new(field, "invalid", detail)]))
 }
 
 /// Whether one of the caller's roles is this one or one that may do more.

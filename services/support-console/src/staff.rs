@@ -97,10 +97,14 @@ fn made() -> anyhow::Result<(String, String)> {
     Ok((password, hashed))
 }
 
-fn checked(name: &str) -> anyhow::Result<&str> {
+/// Whether a member of staff can have this name.
+pub(crate) fn is_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
-    let well = (1..=NAME_MAX).contains(&name.len()) && name.chars().all(plain);
-    ensure!(well, "a name has 1 to {NAME_MAX} of a-z, 0-9, `.`, `_` and `-`");
+    (1..=NAME_MAX).contains(&name.len()) && name.chars().all(plain)
+}
+
+fn checked(name: &str) -> anyhow::Result<&str> {
+    ensure!(is_name(name), "a name has 1 to {NAME_MAX} of a-z, 0-9, `.`, `_` and `-`");
     Ok(name)
 }
 
@@ -129,7 +133,7 @@ mod tests {
     #[test]
     fn a_name_is_plain() {
         assert!(checked("ada.l-1_x").is_ok());
-        for bad in ["", "Ada", "a b", "a<b>", &"x".repeat(NAME_MAX + 1)] {
+        for bad in ["", "Ada", "a b", "a<b>", "a\0", &"x".repeat(NAME_MAX + 1)] {
             assert!(checked(bad).is_err(), "{bad}");
         }
     }

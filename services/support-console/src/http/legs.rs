@@ -17,6 +17,7 @@ use serde_json::Value;
 use super::{
     APPROVER, OPERATOR,
     acting::{Actor, Attempt},
+    in_a_column,
 };
 use crate::App;
 
@@ -66,6 +67,7 @@ pub(crate) async fn act(
     let (name, role) = act_of(&wanted.act);
     let attempt = Attempt::permit_about(&app, actor, name, booking_id.0, role).await?;
     let attempt = attempt.because(&wanted.reason)?;
+    in_a_column("/evidence", wanted.evidence.as_deref())?;
     let request = LegActRequest {
         staff: attempt.actor_name().to_owned(),
         why: wanted.reason,

@@ -14,7 +14,7 @@ use super::{
     OPERATOR,
     acting::{Actor, Attempt},
     actions::Because,
-    connection, failed, may_look,
+    connection, failed, in_a_column, may_look,
 };
 use crate::{
     App, mask,
@@ -124,6 +124,8 @@ pub(crate) async fn begin(
     let Json(wanted) = body?;
     let attempt = attempt.because(&wanted.reason)?;
     let (ladder, at_most) = limits(&app, &wanted)?;
+    in_a_column("/consumer", wanted.consumer.as_deref())?;
+    in_a_column("/cause", wanted.cause.as_deref())?;
     let filter = Filter {
         letter_cause_id: wanted.letter_cause_id,
         consumer: wanted.consumer,

@@ -27,6 +27,8 @@ use crate::{
 
 /// Bound to this host and to TLS; browsers take it over plain HTTP from loopback only.
 pub(super) const COOKIE: &str = "__Host-holdfast-support";
+/// What the console's script says when it reads a page again.
+const LIVE: &str = "x-live";
 /// A form with a body that was edited.
 const FORM_MAX: usize = 256 * 1024;
 
@@ -107,7 +109,9 @@ pub(super) async fn of(app: &App, headers: &HeaderMap) -> Result<Option<Session>
     let Some(token) = token(headers) else { return Ok(None) };
     let mut conn = connection(app).await?;
     let (idle, longest) = (app.support.session_idle, app.support.session_max);
-    let row = store::session(&mut conn, &digest(&token), idle, longest).await;
+    // A page that is read again by itself has nobody before it.
+    let used = !headers.contains_key(LIVE);
+    let row = store::session(&mut conn, &digest(&token), idle, longest, used).await;
     let row = row.map_err(|error| failed(&error))?;
     Ok(row.map(|row| {
         let csrf = URL_SAFE_NO_PAD.encode(digest(&format!("csrf {token}")));

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     App,
     http::{connection, failed},
-    staff::{digest, is_password},
+    staff::{digest, is_name, is_password},
     store,
 };
 
@@ -101,7 +101,12 @@ pub(super) async fn sign_in(
             let wrong = "Too many tries. Wait a quarter of an hour, or ask an administrator.";
             return Ok(page(next, Some(wrong), StatusCode::TOO_MANY_REQUESTS));
         }
-        store::staff_named(&mut conn, &name).await.map_err(|error| failed(&error))?
+        if is_name(&name) {
+            store::staff_named(&mut conn, &name).await.map_err(|error| failed(&error))?
+        } else {
+            // Nobody's, and as slow to find out as any other.
+            None
+        }
     };
     // No connection is held while the password is checked: that takes its time on purpose.
     let hashed = staff.as_ref().map(|staff| staff.password_hash.clone());

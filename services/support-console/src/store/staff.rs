@@ -160,12 +160,13 @@ pub(crate) async fn open_session(
     .map_err(database("opening a session"))
 }
 
-/// Whose a session is, if it is good now; that it was used is noted once a minute.
+/// Whose a session is, if it is good now; that somebody used it is noted once a minute.
 pub(crate) async fn session(
     conn: &mut PgConnection,
     digest: &[u8],
     idle: Duration,
     longest: Duration,
+    used: bool,
 ) -> Result<Option<SessionRow>, StoreError> {
     let span = |limit| TimeDelta::from_std(limit).unwrap_or(TimeDelta::zero());
     sqlx::query_as(
@@ -175,13 +176,14 @@ pub(crate) async fn session(
                         where s.session_digest = $1 and s.ended_at is null and f.ended_at is null
                           and s.seen_at > clock.now - $2 and s.made_at > clock.now - $3),
               seen as (update session as s set seen_at = good.now from good
-                        where s.session_digest = good.session_digest
+                        where $4 and s.session_digest = good.session_digest
                           and good.seen_at < good.now - interval '1 minute')
          select name, role, now from good",
     )
     .bind(digest)
     .bind(span(idle))
     .bind(span(longest))
+    .bind(used)
     .fetch_optional(conn)
     .await
     .map_err(database("reading a session"))

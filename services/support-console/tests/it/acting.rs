@@ -43,6 +43,10 @@ async fn a_viewer_can_look_and_do_nothing_and_every_try_is_recorded() {
     assert_eq!((&act["reason"], &act["from_where"]), (&json!("because"), &json!("192.0.2.7:5000")));
     assert_eq!(act["booking_id"], json!(booking));
     assert!(page["next_cursor"].is_string());
+    for path in ["/v1/acts?actor=a%00", "/v1/dead-letters?cause=a%00&consumer=b"] {
+        let (status, answer) = console.get(path, VIEWER).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{path}: {answer}");
+    }
     let (status, _) = console.get("/v1/acts", Some(&["guest"])).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
     console.close().await;

@@ -22,7 +22,9 @@ async fn only_who_signed_in_sees_a_page_and_only_until_signing_out() {
     let page = browser.get("/letters?state=parked").await;
     assert_eq!(page.status, StatusCode::SEE_OTHER);
     assert_eq!(page.location(), "/sign-in?next=%2Fletters%3Fstate%3Dparked");
-    for (name, password) in [("ada", "wrong"), ("nobody", password.as_str()), ("", "")] {
+    for (name, password) in
+        [("ada", "wrong"), ("nobody", password.as_str()), ("", ""), ("a\0", "x")]
+    {
         let page = browser.sign_in(name, password).await;
         assert_eq!(page.status, StatusCode::UNAUTHORIZED, "{name}");
     }
@@ -53,6 +55,19 @@ async fn a_session_ends_when_it_is_idle_and_after_a_day_of_work_and_with_its_mem
         assert_eq!(ahead(minutes).await, StatusCode::OK, "{minutes}");
     }
     assert_eq!(ahead(721).await, StatusCode::SEE_OTHER);
+    console.close().await;
+
+    // A page that reads itself again keeps no session alive.
+    let console = Console::closed().await;
+    let browser = Browser::signed_in(&console, "ada", VIEWER).await;
+    let mut last = StatusCode::OK;
+    for minutes in [10, 20, 31] {
+        console.service.database.offset_clock(TimeDelta::minutes(minutes)).await;
+        let page = browser.send(Method::GET, "/letters", &[], &[("x-live", "1")]).await;
+        assert_eq!(last, StatusCode::OK, "{minutes}");
+        last = page.status;
+    }
+    assert_eq!(last, StatusCode::SEE_OTHER);
     console.close().await;
 
     let console = Console::closed().await;
@@ -227,7 +242,7 @@ async fn a_viewer_gets_no_act_by_a_form_either_and_the_try_is_recorded() {
     let path = format!("/letters/{}", letter.as_str().unwrap());
     let eve = Browser::signed_in(&console, "eve", VIEWER).await;
     assert!(!eve.get(&path).await.text.contains("Replay …"));
-    for act in ["replay", "discard", "restore", "unmask"] {
+    for act in ["replay", "edit", "discard", "restore", "unmask"] {
         let form = format!("{path}/{act}");
         assert_eq!(eve.get(&form).await.status, StatusCode::FORBIDDEN, "{act}");
         let page = eve.submit("/", &form, &[("reason", "let me")]).await;
@@ -235,7 +250,7 @@ async fn a_viewer_gets_no_act_by_a_form_either_and_the_try_is_recorded() {
     }
     assert_eq!(console.letter(&letter).await["state"], "parked");
     let acts = console.audit(&letter).await;
-    assert_eq!(acts.len(), 4);
+    assert_eq!(acts.len(), 5);
     assert!(acts.iter().all(|act| act[1] == "denied"), "{acts:?}");
     let page = eve.get("/audit?actor=eve").await;
     assert!(page.text.contains("denied") && page.text.contains("192.0.2.7"), "{}", page.text);
@@ -303,6 +318,7 @@ async fn a_spoilt_letter_is_seen_edited_and_replayed_by_forms_alone() {
     let page = ada.submit("/", &edit, &fields).await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.text);
     assert!(page.text.contains("/at") && page.text.contains("2026-01-01T00:00:00Z"));
+    assert!(!page.text.contains("Lovelace"), "to see what is masked is an act of its own");
     assert_eq!(console.letter(&letter).await["state"], "parked", "nothing was sent by looking");
     let fields = [("reason", "mended"), ("body", mended.as_str()), ("seen", "true")];
     let page = ada.submit("/", &edit, &fields).await;
