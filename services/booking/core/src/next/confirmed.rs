@@ -6,7 +6,7 @@ use super::{closed, lost_leg};
 use crate::{
     event::Event,
     fact::Deadline,
-    state::{Booking, ReviewWhy},
+    state::{Booking, Leg, ReviewWhy},
     stuck::is_away,
 };
 
@@ -14,6 +14,11 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     let addressed = closed::addressed(booking, now);
     if !addressed.is_empty() {
         return addressed;
+    }
+    let taken = booking.review.is_some_and(|r| r.why == ReviewWhy::CancelledBySupplier);
+    if taken && booking.standing().all(Leg::is_confirmed) {
+        // The supplier has it again, or had it all the time.
+        return vec![Event::ReviewClosed];
     }
     if lost_leg(booking).is_some() && booking.review.is_none() {
         // The customer was promised this room: a person answers, the phase stays.

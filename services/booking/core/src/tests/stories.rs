@@ -562,6 +562,26 @@ fn what_the_supplier_takes_back_after_confirmation_is_for_a_person() {
 }
 
 #[test]
+fn a_leg_that_the_supplier_confirms_again_needs_nobody_any_more() {
+    let mut world = World::stay();
+    world.leg(0, 1, held());
+    world.tell(&prepared(AMOUNT));
+    world.tell(&settled(3, AMOUNT));
+    world.leg(0, 2, confirmed());
+    world.leg(0, 3, gone(GoneWhy::CancelledBySupplier));
+    let why = |world: &World| world.booking().review.map(|review| review.why);
+    // While nobody knows, a person still has to look.
+    for (seq, state) in [(4, LegState::InDoubt { since: noon() }), (5, held())] {
+        world.leg(0, seq, state);
+        assert_eq!(why(&world), Some(crate::ReviewWhy::CancelledBySupplier));
+    }
+    world.leg(0, 6, confirmed());
+    assert_eq!(why(&world), None);
+    world.tell(&passed(Deadline::Over));
+    assert_eq!(world.booking().phase, crate::Phase::Completed);
+}
+
+#[test]
 fn quotes_that_contradict_themselves_are_refused() {
     let stay = || order(20_000, None);
     let change = |change: fn(&mut Accept)| {
