@@ -191,11 +191,11 @@ pub fn cancel_quote(booking: &Booking, now: DateTime<Utc>) -> Result<CancelQuote
 /// repeat.
 fn refund(booking: &Booking, to: &str, now: DateTime<Utc>) -> Result<Vec<Event>, Refusal> {
     let allowed = next_actions(booking);
-    let known = booking.payment.refund_to.as_deref() == Some(to);
+    let known = booking.refund_to() == Some(to);
     if !allowed.contains(&Action::Refund) {
         return if known { Ok(Vec::new()) } else { Err(Refusal::NotAllowed { allowed }) };
     }
-    if !known && booking.payment.refund_to.is_some() {
+    if !known && booking.refund_to().is_some() {
         // Whoever has the session for a moment must not be able to send the money elsewhere.
         return Err(Refusal::NotAllowed { allowed });
     }
@@ -204,8 +204,10 @@ fn refund(booking: &Booking, to: &str, now: DateTime<Utc>) -> Result<Vec<Event>,
         events.push(Event::RefundAddressGiven { to: to.to_owned() });
     }
     let excess = booking.not_given_back();
-    if matches!(booking.phase, Phase::Confirmed | Phase::Completed) && !excess.is_zero() {
-        // Money beyond the price goes back when the customer asks for it.
+    let bought = matches!(booking.phase, Phase::Confirmed | Phase::Completed);
+    if (bought || booking.failed_refund().is_some()) && !excess.is_zero() {
+        // Money beyond the price, and money that could not be sent, goes back when the customer
+        // asks for it.
         events.push(next::asked(booking, excess, Some(to.to_owned()), now));
     }
     Ok(events)

@@ -91,7 +91,7 @@ pub(crate) fn cancel_leg(
     let mut events = vec![Event::LegCancelled { leg_id, cancellation }];
     events.extend(booking.legs.iter().filter(|leg| leg.leg_id == leg_id).filter_map(release));
     if !cancellation.units.is_zero() {
-        let to = booking.payment.refund_to.clone();
+        let to = booking.refund_to().map(str::to_owned);
         events.push(asked(booking, cancellation.units, to, now));
     }
     let mut others = booking.standing().filter(|leg| leg.leg_id != leg_id);

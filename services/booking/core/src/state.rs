@@ -114,6 +114,16 @@ impl Booking {
         failed.filter(|_| !self.not_given_back().is_zero())
     }
 
+    /// Where the customer wants refunds, unless the newest one to there failed: bookings from before
+    /// such an address was forgotten still have it.
+    #[must_use]
+    pub fn refund_to(&self) -> Option<&str> {
+        let to = self.payment.refund_to.as_deref()?;
+        let mut newest = self.payment.refunds.iter().rev();
+        let newest = newest.find(|refund| refund.to.as_deref() == Some(to));
+        newest.is_none_or(|refund| !refund.has_failed()).then_some(to)
+    }
+
     /// The price less what points pay.
     #[must_use]
     pub fn paid_in_money(&self) -> Money {

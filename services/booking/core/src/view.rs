@@ -110,14 +110,14 @@ fn has_excess(booking: &Booking) -> bool {
 
 /// Whether the money of a leg goes back, and nobody knows where to.
 fn waits(booking: &Booking) -> bool {
-    booking.payment.refund_to.is_none() && booking.payment.refunds.iter().any(Refund::waits)
+    booking.refund_to().is_none() && booking.payment.refunds.iter().any(Refund::waits)
 }
 
 /// Whether money goes back, now or once it is final, and nobody knows where to.
 fn needs_address(booking: &Booking) -> bool {
     let payment = &booking.payment;
     let due = payment.received.max(payment.settled).saturating_sub(booking.kept());
-    payment.refund_to.is_none() && due > payment.addressed()
+    booking.refund_to().is_none() && due > payment.addressed()
 }
 
 /// How the money stands.
@@ -145,8 +145,9 @@ pub fn money(booking: &Booking) -> MoneyAxis {
 
 /// Whether the money of a leg that was cancelled alone is not back yet.
 fn gives_back(booking: &Booking) -> bool {
-    let mut refunds = booking.payment.refunds.iter();
-    booking.cancelled_legs().next().is_some() && refunds.any(|refund| !refund.has_arrived())
+    let under_way = |refund: &Refund| !refund.has_arrived() && !refund.has_failed();
+    let due = booking.payment.refunds.iter().any(under_way) || booking.failed_refund().is_some();
+    booking.cancelled_legs().next().is_some() && due
 }
 
 fn money_back(booking: &Booking) -> MoneyAxis {

@@ -5,8 +5,8 @@ use contracts::{asset::Units, ids::derive, mutants::mutant};
 
 use crate::{
     event::Event,
-    state::{Booking, Phase, ReviewWhy},
-    stuck::stuck,
+    state::{Booking, Phase, ReviewWhy, Stuck, StuckStep},
+    stuck::{is_away, stuck},
 };
 
 /// How long a refund may take in bookings from before that was kept with them.
@@ -18,8 +18,12 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
             let refund = refund(booking, now);
             if refund.is_empty() { review(booking, now) } else { refund }
         }
-        // A leg that was cancelled alone may still wait for its money's address.
-        Phase::Completed => addressed(booking, now),
+        // Money of a leg that was cancelled alone, or beyond the price, may still wait for its
+        // address, fail or be late.
+        Phase::Completed => {
+            let addressed = addressed(booking, now);
+            if addressed.is_empty() { review(booking, now) } else { addressed }
+        }
         Phase::Pending
         | Phase::Holding
         | Phase::AwaitingPayment
@@ -39,20 +43,21 @@ pub(super) fn refund(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     let mut events = addressed(booking, now);
     let units = booking.not_given_back();
     // What failed is not asked for again until the customer says where to: nothing would be other.
-    let may_arrive = payment.refund_to.is_some() || booking.failed_refund().is_none();
+    let may_arrive = booking.refund_to().is_some() || booking.failed_refund().is_none();
     if !units.is_zero() && may_arrive && !mutant("refund_not_asked") {
-        events.push(asked(booking, units, payment.refund_to.clone(), now));
+        let to = booking.refund_to().map(str::to_owned);
+        events.push(asked(booking, units, to, now));
     }
     events
 }
 
 /// Gives refunds that wait for an address the one that is known.
 pub(super) fn addressed(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
-    let Some(to) = &booking.payment.refund_to else { return Vec::new() };
+    let Some(to) = booking.refund_to() else { return Vec::new() };
     let waiting = booking.payment.refunds.iter().filter(|refund| refund.waits());
     let addressed = waiting.map(|refund| Event::RefundAddressed {
         refund_id: refund.refund_id,
-        to: to.clone(),
+        to: to.to_owned(),
         by: refund_by(booking, now),
     });
     addressed.collect()
@@ -94,9 +99,18 @@ pub(super) fn review(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
         Some(stuck) if known.is_none_or(|k| (k.step, k.reason) != (stuck.step, stuck.reason)) => {
             vec![Event::ReviewOpened { why: ReviewWhy::Stuck, stuck: Some(stuck) }]
         }
-        None if booking.review.is_some_and(|r| r.why == ReviewWhy::Stuck) => {
+        None if booking.review.is_some_and(|r| r.why == ReviewWhy::Stuck)
+            && !stays(booking, known) =>
+        {
             vec![Event::ReviewClosed]
         }
         Some(_) | None => Vec::new(),
     }
+}
+
+/// Whether the leg that a person looks into is still there: it may have its time again because
+/// another one is given back, and is not over for that.
+fn stays(booking: &Booking, known: Option<Stuck>) -> bool {
+    let Some(Stuck { step: StuckStep::ReleaseLeg { leg_id }, .. }) = known else { return false };
+    booking.legs.iter().any(|leg| leg.leg_id == leg_id && !is_away(leg))
 }

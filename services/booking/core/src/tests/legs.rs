@@ -244,6 +244,49 @@ fn a_cancelled_leg_that_does_not_go_is_for_a_person_and_late_news_of_it_touches_
 }
 
 #[test]
+fn a_leg_that_does_not_go_stays_a_persons_when_another_is_cancelled() {
+    let mut world = three(0);
+    without_leg(&mut world, 2);
+    world.tell(&passed(Deadline::Unwind));
+    let review = world.booking().review;
+    assert_eq!(review.unwrap().why, ReviewWhy::Stuck);
+    without_leg(&mut world, 0);
+    world.leg(0, 9, gone(GoneWhy::Released));
+    assert_eq!(world.booking().review, review);
+    world.leg(2, 9, gone(GoneWhy::Released));
+    assert_eq!(world.booking().review, None);
+}
+
+/// Row: C10
+#[test]
+fn money_of_a_leg_that_fails_or_is_late_is_for_a_person_also_after_the_stay() {
+    for state in [RefundState::Failed, RefundState::Sent] {
+        let mut world = three(0);
+        world.ask(&Command::Refund { to: "0xme".to_owned() }).ok();
+        without_leg(&mut world, 2);
+        world.leg(2, 9, gone(GoneWhy::Released));
+        world.ask(&Command::Refund { to: "0xme".to_owned() }).unwrap();
+        world.tell(&passed(Deadline::Over));
+        assert_eq!((world.booking().phase, world.booking().review), (Phase::Completed, None));
+        let first = world.booking().payment.refunds[0].clone();
+        world.tell(&refund_of(first.refund_id, first.units, 11, state));
+        world.now += TimeDelta::hours(24);
+        world.tell(&passed(Deadline::Refund));
+        assert_eq!(world.booking().review.unwrap().why, ReviewWhy::Stuck);
+        assert_eq!(money(world.booking()), MoneyAxis::RefundDue);
+        if state == RefundState::Failed {
+            world.ask(&Command::Refund { to: "0xother".to_owned() }).unwrap();
+            assert_eq!(world.booking().payment.refunds.len(), 2);
+            assert_eq!(money(world.booking()), MoneyAxis::RefundDue);
+        }
+        let last = world.booking().payment.refunds.last().unwrap().clone();
+        world.tell(&refund_of(last.refund_id, last.units, 12, RefundState::Confirmed));
+        assert_eq!((world.booking().phase, world.booking().review), (Phase::Completed, None));
+        assert_eq!(money(world.booking()), MoneyAxis::Settled);
+    }
+}
+
+#[test]
 fn a_leg_that_the_supplier_took_away_is_cancelled_free_and_needs_nobody_any_more() {
     let mut world = three(0);
     world.leg(1, 5, gone(GoneWhy::CancelledBySupplier));

@@ -230,6 +230,37 @@ fn a_refund_that_fails_after_the_booking_ended_is_asked_for_again_by_its_custome
     assert_eq!(status(world.booking()), Status::Failed);
 }
 
+/// Rows of the version before an address was forgotten once a refund to there failed.
+///
+/// Row: C10
+#[test]
+fn an_old_booking_whose_refund_failed_takes_another_address_or_the_same() {
+    for phase in [Phase::Unwinding, Phase::Failed] {
+        for to in ["0xother", "0xme"] {
+            let mut world = refused_after_the_money(Some("0xme"));
+            let id = refund_id(&world);
+            world.tell(&refund_of(id, units(AMOUNT), 11, RefundState::Failed));
+            let booking = world.state.as_mut().unwrap();
+            (booking.payment.refund_to, booking.phase) = (Some("0xme".to_owned()), phase);
+            assert_eq!(next_actions(world.booking()), [Action::Refund]);
+            // Nothing is sent there again by itself.
+            world.leg(0, 9, gone(GoneWhy::Released));
+            world.tell(&settled(12, AMOUNT));
+            assert_eq!(world.booking().payment.refunds.len(), 1);
+            give(&mut world, to).unwrap();
+            give(&mut world, to).unwrap();
+            let sent = world.booking().payment.refunds.iter().skip(1).map(|r| r.to.as_deref());
+            assert_eq!(sent.collect::<Vec<_>>(), [Some(to)]);
+            assert_eq!((world.booking().refund_to(), world.booking().review), (Some(to), None));
+            assert!(give(&mut world, "0xyou").is_err());
+            // What comes later goes to where the customer said last.
+            world.tell(&settled(13, AMOUNT + 7));
+            let last = world.booking().payment.refunds.last().unwrap();
+            assert_eq!((last.units, last.to.as_deref()), (units(7), Some(to)));
+        }
+    }
+}
+
 #[test]
 fn of_two_refunds_each_is_late_in_its_own_time() {
     let mut world = refused_after_the_money(Some("0xme"));
