@@ -14,6 +14,7 @@ use chassis::{
 use contracts::{
     ids::{AccountId, BookingId, PaymentId, QuoteId},
     offer::ProductKind,
+    shown::{ASSETS_KEY, ShownAssets},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
@@ -21,7 +22,8 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    account, address,
+    account,
+    address::{self, Chain},
     form::{Faults, Form},
     openapi::{problems, shapes},
     people, reader, refused, store_failed, views,
@@ -87,6 +89,7 @@ pub(super) async fn create(
         },
     };
     check_against(&quote, &request)?;
+    check_address(&app, &quote, &request).await?;
     // Runs to its end even when the customer hangs up: what is begun is committed or not.
     let tasks = app.process.tasks.clone();
     let asked = Asked { account, quote, request, people, key, fingerprint };
@@ -120,7 +123,8 @@ fn read(app: &App, body: &Value) -> Result<Request, ApiError> {
     });
     let people = people::read(&form, &faults, super::quotes::LEGS_MAX, most);
     let redeem_points = form.optional_count("redeem_points").unwrap_or(0);
-    let refund_to = address::confirmed(&form, &faults, "refund_to", "refund_to_confirm");
+    let refund_to =
+        address::confirmed(&form, &faults, &Chain::Any, "refund_to", "refund_to_confirm");
     let on_refusal = form.optional_text("on_refusal", |text| match text {
         "undo_all" => Ok(OnRefusal::UndoAll),
         "keep_held" => Ok(OnRefusal::KeepHeld),
@@ -190,6 +194,20 @@ fn check_against(quote: &Quote, request: &Request) -> Result<(), ApiError> {
     }
     unknown.extend(unfit_to_fly(quote, &request.people));
     if unknown.is_empty() { Ok(()) } else { Err(ApiError::invalid(unknown)) }
+}
+
+/// Refuses an address of another chain than the quoted asset's.
+///
+/// Where Redis has no assets, nobody is asked: nothing is ever sent to an address that its chain
+/// does not know, and the customer can name another then.
+async fn check_address(app: &App, quote: &Quote, request: &Request) -> Result<(), ApiError> {
+    let Some(to) = &request.refund_to else { return Ok(()) };
+    let Some(shown) = app.cache.shown::<ShownAssets>(ASSETS_KEY).await else { return Ok(()) };
+    let asset = shown.assets.iter().find(|asset| asset.asset == quote.amount.asset);
+    let read = asset.map_or(Ok(()), |asset| Chain::named(&asset.chain).read(to).map(|_| ()));
+    let fault =
+        |detail| ApiError::invalid(vec![super::form::error("/refund_to", "invalid", detail)]);
+    read.map_err(fault)
 }
 
 /// What airlines want to know and was not given: every seat's traveller, with birthday and gender.

@@ -13,7 +13,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
-    account, acts, address,
+    account, acts,
+    address::{self, Chain},
     form::{Faults, Form},
     openapi::problems,
     views,
@@ -24,11 +25,13 @@ use crate::App;
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RefundRequest {
-    /// An address of the chain that was paid on, as wallets show it: its upper and lower case are a
-    /// checksum.
+    /// An address of the chain that was paid on, as wallets show it: it carries a checksum, on an
+    /// EVM chain in its upper and lower case. On a chain of the Bitcoin family it is one of
+    /// segregated witness, with that chain's prefix.
     #[schema(example = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed")]
     to: String,
-    /// The same again; needed where `to` is all in one case and so carries no checksum.
+    /// The same again; needed where `to` is of an EVM chain, all in one case, and so carries
+    /// no checksum.
     confirm: Option<String>,
 }
 
@@ -50,15 +53,17 @@ pub(super) async fn give(
     Json(body): Json<Value>,
 ) -> Result<Response, ApiError> {
     let account = account(&bearer)?;
-    let to = read(&body)?;
+    let booking = acts::booking_of(&app, &account, booking_id).await?;
+    let signed = booking.payment.instruction.as_ref();
+    let to = read(&body, &Chain::paid_on(signed.map(|signed| &signed.instruction)))?;
     acts::ask(&app, account, booking_id, Command::Refund { to }).await
 }
 
-fn read(body: &Value) -> Result<String, ApiError> {
+fn read(body: &Value, chain: &Chain) -> Result<String, ApiError> {
     let faults = Faults::default();
     let form = Form::new(body, "", &faults);
     form.required("to");
-    let to = address::confirmed(&form, &faults, "to", "confirm");
+    let to = address::confirmed(&form, &faults, chain, "to", "confirm");
     form.end();
     faults.answer()?;
     to.ok_or_else(ApiError::internal_logged)
@@ -72,15 +77,28 @@ mod tests {
 
     const TO: &str = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
 
+    fn evm(body: &Value) -> Result<String, ApiError> {
+        read(body, &Chain::Evm)
+    }
+
     #[test]
     fn an_address_is_confirmed_by_its_checksum_or_by_saying_it_again() {
-        assert_eq!(read(&json!({"to": TO})).ok().as_deref(), Some(TO));
+        assert_eq!(evm(&json!({"to": TO})).ok().as_deref(), Some(TO));
         let lower = TO.to_lowercase();
-        assert!(read(&json!({"to": lower})).is_err());
-        let again = read(&json!({"to": lower, "confirm": lower}));
+        assert!(evm(&json!({"to": lower})).is_err());
+        let again = evm(&json!({"to": lower, "confirm": lower}));
         assert_eq!(again.ok().as_deref(), Some(TO));
-        assert!(read(&json!({"to": TO, "confirm": lower})).is_err());
-        assert!(read(&json!({"to": TO, "from": TO})).is_err());
-        assert!(read(&json!({})).is_err());
+        assert!(evm(&json!({"to": TO, "confirm": lower})).is_err());
+        assert!(evm(&json!({"to": TO, "from": TO})).is_err());
+        assert!(evm(&json!({})).is_err());
+    }
+
+    #[test]
+    fn an_address_with_a_checksum_of_its_own_is_said_once() {
+        let chain = Chain::Segwit { prefix: Some("bc".to_owned()) };
+        let to = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4";
+        assert_eq!(read(&json!({"to": to}), &chain).ok().as_deref(), Some(to));
+        assert!(read(&json!({"to": to, "confirm": "no"}), &chain).is_err());
+        assert!(read(&json!({"to": TO}), &chain).is_err());
     }
 }

@@ -5,6 +5,7 @@ use axum::{
     http::{Request, StatusCode},
 };
 use chrono::TimeDelta;
+use contracts::shown::ASSETS_KEY;
 use serde_json::{Value, json};
 
 use crate::world::{World, body};
@@ -61,6 +62,25 @@ async fn a_booking_request_is_told_every_fault_at_once() {
     for table in ["booking", "booking_event", "outbox", "idempotency_key", "traveller"] {
         assert_eq!(world.count(table).await, 0, "{table}");
     }
+}
+
+/// Row: C10
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_for_refunds_is_of_the_family_that_is_paid_in() {
+    let world = World::new().await;
+    let quote = world.quote("acct_1", TimeDelta::minutes(10)).await;
+    let mut shown = crate::openapi::assets(&quote);
+    shown.assets[0].chain = "bip122:000000000019d6689c085ae165831e93".to_owned();
+    world.show(ASSETS_KEY, &shown).await;
+    let mut asked = body(&quote);
+    asked["refund_to"] = json!("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed");
+    let answer = world.book("acct_1", "k", &asked).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{answer:?}");
+    assert_eq!(faults(&answer.json()), [("/refund_to".to_owned(), "invalid".to_owned())]);
+    assert!(answer.json()["errors"][0]["detail"].as_str().unwrap().contains("segregated witness"));
+    assert_eq!(world.count("booking").await, 0);
+    asked["refund_to"] = json!("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4");
+    assert_eq!(world.book("acct_1", "k", &asked).await.status, StatusCode::ACCEPTED);
 }
 
 /// Row: L7

@@ -209,7 +209,7 @@ async fn live_answers_are_what_the_document_says() {
     }
 }
 
-fn assets(quote: &booking::quote::Quote) -> ShownAssets {
+pub(crate) fn assets(quote: &booking::quote::Quote) -> ShownAssets {
     let asset = ShownAsset {
         asset: AssetId::parse("eth").unwrap(),
         name: "Ether".to_owned(),

@@ -251,7 +251,8 @@ pub(crate) struct BookingRequest {
     /// Points that pay a part.
     redeem_points: Option<u64>,
     /// Where money goes should it have to go back: an address of the chain that is paid on, as
-    /// wallets show it: its upper and lower case are a checksum.
+    /// wallets show it: it carries a checksum, on an EVM chain in its upper and lower case. On a
+    /// chain of the Bitcoin family it is one of segregated witness.
     #[schema(min_length = 20, max_length = 128)]
     refund_to: Option<String>,
     /// What becomes of the other legs when one cannot be held: `undo_all`, which it is when nothing
@@ -259,7 +260,8 @@ pub(crate) struct BookingRequest {
     /// address is shown. From then on it is all or nothing.
     #[schema(example = "undo_all")]
     on_refusal: Option<String>,
-    /// The same again; needed where `refund_to` is all in one case and so carries no checksum.
+    /// The same again; needed where `refund_to` is of an EVM chain, all in one case, and so carries
+    /// no checksum.
     #[schema(min_length = 20, max_length = 128)]
     refund_to_confirm: Option<String>,
 }
