@@ -44,6 +44,12 @@ async fn support_is_told_what_happened_and_nothing_personal() {
     let heard = reply.entries.iter().find(|entry| entry.message_id.is_some()).unwrap();
     assert_ne!(heard.actor, "customer");
 
+    // Nor is the address, also not within what a wallet opens.
+    let seen = world.internal(&format!("/internal/bookings/{booking_id}/seen")).await;
+    let text = String::from_utf8(seen.bytes.clone()).unwrap();
+    assert_eq!(seen.json()["shown"]["status"], "awaiting_payment", "{text}");
+    assert!(!text.contains("0x") && !text.contains("ethereum:"), "{text}");
+
     // Who knows nothing says so, and is not missing.
     let nothing = world.internal(&format!("/internal/timeline/{}", Uuid::now_v7())).await;
     let nothing: TimelineReply = serde_json::from_value(nothing.json()).unwrap();
