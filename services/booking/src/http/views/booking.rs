@@ -352,7 +352,7 @@ fn payment(booking: &Booking, told: Option<&Instruction>, depth: Option<u64>) ->
         confirmations_unknown: unknown.then_some("payment-verification shows no head of the chain"),
         confirmations_needed: told.map(|t| t.confirmations),
         pay_by: booking.deadlines.pay_by,
-        refund_to: payment.refund_to.clone(),
+        refund_to: booking.refund_to().map(str::to_owned),
         refunds: payment.refunds.iter().map(refund).collect(),
     }
 }
