@@ -45,9 +45,9 @@ struct Change {
     at: DateTime<Utc>,
     /// What happened, in a word.
     change: String,
-    /// What brought it: `message`, `request` or `timer`.
+    /// What brought it: `message`, `request`, `timer` or `staff`.
     source: String,
-    /// Who said so: an account, or a service.
+    /// Who said so: an account, a service, or `support`.
     actor: String,
     /// The message that brought it, where one did.
     cause: Option<Uuid>,
@@ -105,14 +105,19 @@ fn changes(rows: Vec<HistoryRow>, payable: bool) -> Vec<Change> {
             .and_then(|recorded| evolve(state, &recorded));
         let after = state.as_deref().map(standing);
         let recorded: Value = serde_json::from_str(&row.body).unwrap_or_default();
+        let by_staff = row.source == "staff";
         changes.push(Change {
             version: row.version,
             at: row.at,
             change: row.kind,
             source: row.source,
-            actor: row.actor,
+            actor: if by_staff { "support".to_owned() } else { row.actor },
             cause: row.cause_id,
-            evidence: evidence(recorded.get("event").cloned().unwrap_or_default(), payable),
+            evidence: evidence(
+                recorded.get("event").cloned().unwrap_or_default(),
+                payable,
+                by_staff,
+            ),
             before,
             after,
         });
@@ -129,9 +134,12 @@ fn standing(booking: &Booking) -> Standing {
     }
 }
 
-/// What a customer may see of an event: no address before it may be paid, and never the key that
-/// buys a room at the supplier.
-fn evidence(mut event: Value, payable: bool) -> Value {
+/// What a customer may see of an event: no address before it may be paid, never the key that buys a
+/// room at the supplier, and not who of support did something and what they noted.
+fn evidence(mut event: Value, payable: bool, by_staff: bool) -> Value {
+    if by_staff && let Some(fields) = event.as_object_mut() {
+        fields.retain(|name, _| name != "by" && name != "why");
+    }
     if !payable && let Some(fields) = event.as_object_mut() {
         fields.remove("instruction");
     }

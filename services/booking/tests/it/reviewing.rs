@@ -62,6 +62,15 @@ async fn a_review_says_why_since_when_whose_it_is_and_what_is_safe() {
     assert_eq!(stuck.leg_id, Some(leg_id));
     assert_eq!(reply.safe, [SafeAct::Take {}, SafeAct::RepairLeg { leg_id }]);
 
+    // One that was open before its column was there is listed all the same.
+    sqlx::raw_sql("update booking set review_since = null").execute(&world.pool).await.unwrap();
+    let filled = include_str!("../../migrations/0004_reviews_known.sql");
+    for (migrated, count) in [("select 1", 0), (filled, 1)] {
+        sqlx::raw_sql(migrated).execute(&world.pool).await.unwrap();
+        let listed = world.internal("/internal/attention").await.json();
+        assert_eq!(listed["items"].as_array().unwrap().len(), count, "{listed}");
+    }
+
     let (status, body) = act(&world, booking_id, "ada", "take").await;
     assert_eq!((status, &body["review"]["owner"]), (StatusCode::OK, &json!("ada")), "{body}");
     let (status, body) = act(&world, booking_id, "bob", "take").await;
@@ -78,6 +87,15 @@ async fn a_review_says_why_since_when_whose_it_is_and_what_is_safe() {
     .await
     .unwrap();
     assert_eq!(kept, json!(["staff", "staff:ada", "my shift"]));
+    // Their customer reads that support looks into it, not who, nor what they noted.
+    let told = world.get("acct_1", &format!("/v1/bookings/{booking_id}/history")).await;
+    let text = String::from_utf8(told.bytes.clone()).unwrap();
+    assert!(!text.contains("\"ada\"") && !text.contains("staff:ada"), "{text}");
+    assert!(!text.contains("my shift"), "{text}");
+    let changes = told.json()["changes"].as_array().unwrap().clone();
+    let taken = changes.iter().find(|change| change["change"] == "review_taken").unwrap();
+    assert_eq!((&taken["actor"], &taken["source"]), (&json!("support"), &json!("staff")));
+    assert_eq!(taken["evidence"], json!({"is": "review_taken"}));
     let customer = world.get("acct_1", &format!("/internal/bookings/{booking_id}/review")).await;
     assert_eq!(customer.status, StatusCode::UNAUTHORIZED);
 }
