@@ -114,8 +114,9 @@ impl Booking {
         failed.filter(|_| !self.not_given_back().is_zero())
     }
 
-    /// Where the customer wants refunds, unless the newest one to there failed: bookings from before
-    /// such an address was forgotten still have it.
+    /// Where the customer wants refunds, unless the newest one to there failed.
+    ///
+    /// Bookings from before such an address was forgotten still have it.
     #[must_use]
     pub fn refund_to(&self) -> Option<&str> {
         let to = self.payment.refund_to.as_deref()?;
