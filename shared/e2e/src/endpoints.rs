@@ -1,6 +1,6 @@
 //! `.run/endpoints.json`: all that any HTTP client needs to drive a running stack.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
@@ -67,7 +67,7 @@ impl Endpoints {
     pub fn save(&self, path: &Path) -> anyhow::Result<()> {
         let text = serde_json::to_string_pretty(self)?;
         let beside = path.with_extension("json.new");
-        std::fs::write(&beside, text).with_context(|| format!("writing {}", beside.display()))?;
+        keep(&beside, &text)?;
         std::fs::rename(&beside, path).with_context(|| format!("writing {}", path.display()))
     }
 
@@ -79,5 +79,43 @@ impl Endpoints {
         let text = std::fs::read_to_string(path);
         let text = text.with_context(|| format!("reading {}", path.display()))?;
         serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))
+    }
+}
+
+/// Writes a file that holds secrets: nobody else on this machine reads it.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn keep(path: &Path, text: &str) -> anyhow::Result<()> {
+    let written = || {
+        // A mode is given to a new file only.
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file =
+            std::fs::File::options().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(text.as_bytes())
+    };
+    written().with_context(|| format!("writing {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_nobody_elses_to_read_however_it_was_before() {
+        let folder = std::env::temp_dir().join(format!("holdfast-keep-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("endpoints.json");
+        std::fs::write(&path, "old").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        keep(&path, "new").unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

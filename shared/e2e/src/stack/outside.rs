@@ -8,7 +8,7 @@ use contracts::{routing::Routing, supplier::Supplier};
 use super::{SERVICES, Stack, TOKEN};
 use crate::{
     double::Double,
-    endpoints::{Endpoints, SignIn, Tokens},
+    endpoints::{Endpoints, SignIn, Tokens, keep},
     node::Node,
     processes::{CACHE, CHAIN_ID, DOUBLES, LOCKS, NODE, TRACES},
     program::Recipe,
@@ -72,7 +72,8 @@ impl Stack {
         run(service, &self.recipe(service)?, arguments).await
     }
 
-    /// One member of staff of each role, by role; made when there is none yet.
+    /// One member of staff of each role, by role; made, or given a new password, when no file has
+    /// them.
     ///
     /// # Errors
     /// When the console's command fails.
@@ -83,12 +84,19 @@ impl Stack {
         }
         let mut staff = BTreeMap::new();
         for (name, role) in STAFF {
-            let password = self.as_owner("support-console", &["staff", "add", name, role]).await?;
+            let added = self.as_owner("support-console", &["staff", "add", name, role]).await;
+            let password = match added {
+                Err(error) if error.to_string().contains("already") => {
+                    // Added before and its password lost: it gets another.
+                    self.as_owner("support-console", &["staff", "password", name]).await?
+                }
+                added => added?,
+            };
             // After lines of the log.
             let password = password.lines().last().unwrap_or_default().to_owned();
             staff.insert(role.to_owned(), SignIn { name: name.to_owned(), password });
         }
-        std::fs::write(&path, serde_json::to_string_pretty(&staff)?)?;
+        keep(&path, &serde_json::to_string_pretty(&staff)?)?;
         Ok(staff)
     }
 
