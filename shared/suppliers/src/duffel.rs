@@ -99,8 +99,7 @@ impl Dialect for Duffel {
         _now: DateTime<Utc>,
         known: &Known<'_>,
     ) -> Result<HttpRequest, NoHandle> {
-        let handle = order::Handle::of(known).ok_or(NoHandle)?;
-        let body = handle.cancellation();
+        let body = order::Handle::to_cancel(known).ok_or(NoHandle)?.cancellation();
         Ok(request(access, Method::Post, "/air/order_cancellations".to_owned(), Some(body)))
     }
 

@@ -41,6 +41,15 @@ impl Handle {
         is_id("ord_", &handle.order).then_some(handle)
     }
 
+    /// What a cancellation needs: the order's id, which is enough where no more of it was read.
+    pub(super) fn to_cancel(known: &Known<'_>) -> Option<Self> {
+        let bare = || {
+            let order = known.reference.filter(|reference| is_id("ord_", reference))?;
+            Some(Self { order: order.to_owned(), due: None })
+        };
+        Self::of(known).or_else(bare)
+    }
+
     /// The body of a payment: exactly what the newest read said is due. Paying another amount is
     /// refused by the supplier with `price_changed`.
     pub(super) fn payment(&self) -> Option<Vec<u8>> {
@@ -142,9 +151,10 @@ pub(super) fn read(asked: &Asked<'_>, sent: &Sent) -> Answer {
         Verdict::SureNo(why) => Answer::Refused(why),
         Verdict::PriceChanged => Answer::Refused(RefusedWhy::PriceChanged),
         Verdict::NotSent => Answer::NotSent,
-        Verdict::NotFound => Answer::NotFound,
+        // Said of one order by its id; a list is empty where there is none.
+        Verdict::NotFound if asked.client_reference.is_empty() => Answer::NotFound,
         Verdict::Unknown if reply.status == 202 => Answer::Unknown { why: Unclear::AcceptedOnly },
-        Verdict::Unknown => {
+        Verdict::NotFound | Verdict::Unknown => {
             let code = (!codes.is_empty()).then(|| codes.swap_remove(0));
             Answer::Unknown { why: Unclear::Status { status: reply.status, code } }
         }

@@ -134,7 +134,12 @@ pub(crate) static OUTCOMES: Table = Table {
         // What exists.
         status(Lookup, 200, SureYes, "api/orders/get-orders and get-order-by-id"),
         status(Lookup, 401, NotSent, ERRORS),
-        status(Lookup, 404, NotFound, "api/overview/errors: the resource does not exist"),
+        status(
+            Lookup,
+            404,
+            NotFound,
+            "api/overview/errors: the resource does not exist; believed of one order by its id",
+        ),
         status(Lookup, 429, NotSent, LIMITS),
     ],
 };

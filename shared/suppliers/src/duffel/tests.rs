@@ -119,7 +119,25 @@ fn a_payment_is_what_the_newest_read_said_is_due() {
         [None, Some(""), Some("{}"), Some("[]"), Some(r#"{"order":"../x","due":["1","EUR"]}"#)]
     {
         assert_eq!(Duffel.confirm(&access(), now(), &known(bad)), Err(NoHandle), "{bad:?}");
-        assert_eq!(Duffel.cancel(&access(), now(), &known(bad)), Err(NoHandle), "{bad:?}");
+    }
+}
+
+#[test]
+fn an_order_that_could_not_be_read_further_is_cancelled_by_its_id() {
+    let asked =
+        Asked { operation: Operation::Reserve, client_reference: "r", hold: true, earlier: &[] };
+    let bare = r#"{"data":{"id":"ord_9","metadata":{"client_reference":"r"}}}"#;
+    let answer = Duffel.read(&asked, &Sent::Reply(reply(201, bare)));
+    let Answer::Seen(seen) = answer else { panic!("{answer:?}") };
+    let (reference, handle) = (Some(seen[0].reference.as_str()), seen[0].handle.as_deref());
+    let known = Known { client_reference: "r", reference, handle };
+    let request = Duffel.cancel(&access(), now(), &known).unwrap();
+    assert_eq!(line(&request), "POST /air/order_cancellations");
+    expect![[r#"{"data":{"order_id":"ord_9"}}"#]].assert_eq(&body(&request).to_string());
+    assert_eq!(Duffel.confirm(&access(), now(), &known), Err(NoHandle), "unread is never paid for");
+    for odd in [None, Some(""), Some("ord_"), Some("ord_../x"), Some("off_9")] {
+        let known = Known { reference: odd, ..known };
+        assert_eq!(Duffel.cancel(&access(), now(), &known), Err(NoHandle), "{odd:?}");
     }
 }
 
