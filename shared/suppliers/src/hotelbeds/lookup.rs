@@ -23,7 +23,8 @@ const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const PER_PAGE: u64 = 100;
 /// Pages asked for in one look-up; what is on none of them is not known.
 const PAGES_MAX: u64 = 20;
-/// A leg is booked soon after it was thought of; a look-up covers these days after it.
+/// A leg is booked soon after it was thought of; a look-up covers these days after it, and every
+/// day until it is made.
 const DAYS_AFTER: u64 = 2;
 
 /// Ten digits of the leg's time, ten of a hash of leg and attempt.
@@ -54,8 +55,9 @@ fn day_of(client_reference: &str) -> Option<NaiveDate> {
     DateTime::from_timestamp_millis(millis).map(|at| at.date_naive())
 }
 
-/// Page booking-list: what was made on these days, cancelled or not. The days are the server's, so
-/// there is one more on each side.
+/// Page booking-list: what was made on these days, cancelled or not. A later attempt at the leg may
+/// have been made on any day until now. The days are the server's, so there is one more on each
+/// side.
 pub(super) fn list_path(
     access: &Access,
     client_reference: &str,
@@ -65,7 +67,8 @@ pub(super) fn list_path(
     let today = now.date_naive();
     let day = day_of(client_reference).filter(|day| *day <= today).unwrap_or(today);
     let start = day.checked_sub_days(Days::new(1)).unwrap_or(day);
-    let end = day.checked_add_days(Days::new(DAYS_AFTER)).unwrap_or(day);
+    let after = |day: NaiveDate, days| day.checked_add_days(Days::new(days)).unwrap_or(day);
+    let end = after(day, DAYS_AFTER).max(after(today, 1));
     format!(
         "/bookings/{}?start={start}&end={end}&includedCancelled=true&filterType=CREATION\
          &itemsPerPage={PER_PAGE}&page={page}",

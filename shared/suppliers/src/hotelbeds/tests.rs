@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Hotelbeds, key::BookKey};
-use crate::{Access, Ask, Dialect as _, HttpReply, HttpRequest, Known, Method, Reserve};
+use crate::{
+    Access, Answer, Ask, Asked, Dialect as _, HttpReply, HttpRequest, Known, Method, Operation,
+    Reserve, Sent, Unclear,
+};
 
 const OURS: &str = "01KBJVQ3G0ABCDEFGHJK";
 
@@ -182,7 +185,7 @@ fn a_look_up_lists_the_days_of_the_leg_page_by_page_and_then_asks_for_details() 
     let first = Hotelbeds.lookup(&access(), later, &known);
     assert_eq!(
         first.path_and_query,
-        "/activity-api/3.0/bookings/en?start=2027-01-31&end=2027-02-03&includedCancelled=true\
+        "/activity-api/3.0/bookings/en?start=2027-01-31&end=2027-03-14&includedCancelled=true\
          &filterType=CREATION&itemsPerPage=100&page=1"
     );
     let page = |references: &[&str], total: u64| {
@@ -203,6 +206,55 @@ fn a_look_up_lists_the_days_of_the_leg_page_by_page_and_then_asks_for_details() 
     assert_eq!(next(&[page(&[&ours, &ours], 2)]), None, "two are told as they are");
     let many = vec![page(&["other"], 1_000); 20];
     assert_eq!(next(&many), None, "it ends somewhere");
+}
+
+#[test]
+fn a_look_up_covers_every_day_from_the_leg_to_the_look_up_and_one_more_on_each_side() {
+    let made = |at: DateTime<Utc>| {
+        let seconds = u64::try_from(at.timestamp()).unwrap();
+        LegId(Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, 0)))
+    };
+    let days = |leg: LegId, days_later: i64| {
+        // A later attempt is found too, and its reference tells the day of the leg alone.
+        let ours = Hotelbeds.client_reference(leg, 2);
+        let known = Known { client_reference: &ours, reference: None, handle: None };
+        let at = now() + chrono::TimeDelta::days(days_later);
+        let path = Hotelbeds.lookup(&access(), at, &known).path_and_query;
+        let (_, query) = path.split_once("start=").unwrap();
+        query.split_once("&included").unwrap().0.replace("&end=", "..")
+    };
+    let leg = made(now());
+    assert_eq!(days(leg, 0), "2027-01-31..2027-02-03");
+    assert_eq!(days(leg, 1), "2027-01-31..2027-02-03");
+    assert_eq!(days(leg, 2), "2027-01-31..2027-02-04");
+    assert_eq!(days(leg, 9), "2027-01-31..2027-02-11");
+    // A clock that was ahead when the leg was thought of.
+    assert_eq!(days(made(now() + chrono::TimeDelta::days(5)), 0), "2027-01-31..2027-02-03");
+}
+
+#[test]
+fn an_error_code_that_is_no_word_is_left_out() {
+    let asked =
+        Asked { operation: Operation::Confirm, client_reference: OURS, hold: true, earlier: &[] };
+    let code = |header: &str, said: &str| {
+        let body = json!({ "errors": [{ "code": said, "text": "" }] });
+        let headers = vec![("X-Mashery-Error-Code".to_owned(), header.to_owned())];
+        let answer = Hotelbeds
+            .read(&asked, &Sent::Reply(HttpReply { status: 418, headers, ..reply(&body) }));
+        let Answer::Unknown { why: Unclear::Status { status: 418, code } } = answer else {
+            panic!("{answer:?}")
+        };
+        code
+    };
+    let (longest, long) = ("A".repeat(64), "A".repeat(65));
+    let word = |word: &str| Some(word.to_owned());
+    assert_eq!(code("ERR_403_NOT_AUTHORIZED", "INVALID_DATA"), word("ERR_403_NOT_AUTHORIZED"));
+    for odd in ["", "Ada Quill", "ada@example.com", "a\nb", "É", long.as_str()] {
+        assert_eq!(code(odd, "INVALID_DATA"), word("INVALID_DATA"), "{odd:?}");
+        assert_eq!(code("ERR_1", odd), word("ERR_1"), "{odd:?}");
+        assert_eq!(code(odd, odd), None, "{odd:?}");
+    }
+    assert_eq!(code(&longest, ""), word(&longest));
 }
 
 #[test]

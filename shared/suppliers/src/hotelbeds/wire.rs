@@ -161,13 +161,18 @@ pub(super) fn read<T: DeserializeOwned>(what: &str, body: &[u8]) -> Result<T, Br
     Ok(read)
 }
 
-/// The supplier's words for what is wrong: of the gateway (a header), then of the API.
+/// The supplier's words for what is wrong: of the gateway (a header), then of the API. Text that is
+/// no word is left out: it may be anything, and codes go into logs.
 pub(super) fn codes(reply: &HttpReply) -> Vec<String> {
     let gateway =
         reply.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("x-mashery-error-code"));
     let said: Errors = serde_json::from_slice(&reply.body).unwrap_or_default();
     let said = said.errors.into_iter().map(|error| error.code);
-    gateway.map(|(_, code)| code.clone()).chain(said).collect()
+    let word = |code: &String| {
+        (1..=64).contains(&code.len())
+            && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    gateway.map(|(_, code)| code.clone()).chain(said).filter(word).collect()
 }
 
 /// An amount of a reply.
