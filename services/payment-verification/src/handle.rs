@@ -318,10 +318,8 @@ impl Open {
 
 /// How long money in an asset is waited for.
 fn patience(app: &App, asset: Option<&Asset>) -> Patience {
-    let delta = |duration| TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX);
     let chain = asset.and_then(|asset| app.registry.chain(&asset.chain));
-    let block_time = chain.map_or(TimeDelta::zero(), |chain| delta(chain.block_time));
-    Patience { grace: delta(app.policy.grace), block_time }
+    Patience::on(chain, TimeDelta::from_std(app.policy.grace).unwrap_or(TimeDelta::MAX))
 }
 
 /// The case that a change of a refund opens, if it opens one.

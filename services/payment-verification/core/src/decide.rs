@@ -5,7 +5,7 @@ use contracts::asset::Units;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    assets::Asset,
+    assets::{Asset, Chain, Family},
     closing,
     command::{Command, Terms},
     event::Event,
@@ -70,6 +70,27 @@ pub struct Patience {
     pub grace: TimeDelta,
     /// How often the asset's chain makes a block.
     pub block_time: TimeDelta,
+}
+
+/// How many blocks' time money sent in time has to be mined in, on chains that make blocks by
+/// chance. Half of all waits for a block are longer than two thirds of its time, and one in fifty
+/// is longer than four of it. No more than that: the booking waits for the answer meanwhile.
+const BLOCKS_OF_CHANCE: i32 = 4;
+
+impl Patience {
+    /// How long money is waited for on a chain; the grace alone where that is not known.
+    #[must_use]
+    pub fn on(chain: Option<&Chain>, grace: TimeDelta) -> Self {
+        let Some(chain) = chain else { return Self { grace, block_time: TimeDelta::zero() } };
+        let block_time = TimeDelta::from_std(chain.block_time).unwrap_or(TimeDelta::MAX);
+        let by_chance = match chain.family {
+            Family::Evm { .. } => TimeDelta::zero(),
+            Family::Utxo { .. } => {
+                block_time.checked_mul(BLOCKS_OF_CHANCE).unwrap_or(TimeDelta::MAX)
+            }
+        };
+        Self { grace: grace.max(by_chance), block_time }
+    }
 }
 
 /// Whether a command will use up an address; the shell asks before it takes one.

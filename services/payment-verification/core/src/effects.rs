@@ -117,6 +117,7 @@ fn say_refund(payment: &Payment, refund_id: Uuid, change: &RefundChange) -> Opti
         RefundChange::Sent { .. }
         | RefundChange::Unsent
         | RefundChange::Confirmed { .. }
+        | RefundChange::AddressRefused { .. }
         | RefundChange::Failed { .. }
         | RefundChange::Reversed { proof: true, .. } => refund.map(|r| (r.units, r.state))?,
         RefundChange::AddressGiven { .. }

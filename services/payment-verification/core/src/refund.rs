@@ -88,6 +88,12 @@ pub enum RefundChange {
         /// Where to.
         to: String,
     },
+    /// The customer named an address that cannot receive it; what it was of is due again, for a
+    /// refund to another one.
+    AddressRefused {
+        /// How much is due again.
+        units: Units,
+    },
     /// The treasury says that it cannot send it; what it was of is due again.
     Failed {
         /// How much is due again.
@@ -147,6 +153,7 @@ impl RefundChange {
         match self {
             Self::Refused { .. } => "refund_refused",
             Self::AddressGiven { .. } => "refund_address_given",
+            Self::AddressRefused { .. } => "refund_address_refused",
             Self::Failed { .. } => "refund_failed",
             Self::PayoutSeen(_) => "payout_seen",
             Self::Sent { .. } => "refund_sent",
@@ -173,6 +180,7 @@ impl RefundChange {
             Self::Found(Finding::Astray(_)) => Some("refund_astray"),
             Self::Refused { .. }
             | Self::AddressGiven { .. }
+            | Self::AddressRefused { .. }
             | Self::PayoutSeen(_)
             | Self::Sent { .. }
             | Self::Unsent
@@ -195,6 +203,7 @@ impl RefundChange {
             }
             Self::Refused { .. }
             | Self::AddressGiven { .. }
+            | Self::AddressRefused { .. }
             | Self::Failed { .. }
             | Self::Unsent
             | Self::Found(Finding::Overdue | Finding::Disputed) => None,
@@ -206,7 +215,9 @@ impl RefundChange {
     pub fn moves(&self) -> Vec<(Account, Account, Units)> {
         use Account::{Misspent as Wasted, PaidOut, RefundDue, RefundGranted};
         match self {
-            Self::Failed { units } => vec![(RefundGranted, RefundDue, *units)],
+            Self::AddressRefused { units } | Self::Failed { units } => {
+                vec![(RefundGranted, RefundDue, *units)]
+            }
             Self::Confirmed { units, .. } => vec![(RefundGranted, PaidOut, *units)],
             Self::Misspent { units, .. } => vec![(Wasted, PaidOut, *units)],
             Self::Reversed { units, proof: true, .. } => vec![(PaidOut, RefundGranted, *units)],
@@ -233,17 +244,16 @@ pub(crate) fn decide(
         // Without its asset no more is known of the chain than that this is an address of one.
         None => address::key(to).is_some(),
     };
-    if asked.to.as_deref().is_some_and(|to| !can_receive(to)) {
-        return Err(Refusal::NoAddress);
-    }
+    let reaches = asked.to.as_deref().is_none_or(can_receive);
     match payment.refunds.get(&asked.refund_id) {
-        Some(granted) => again(granted, asked),
+        Some(granted) => again(granted, asked, reaches),
+        None if !reaches => Err(Refusal::NoAddress),
         None => grant(payment, asked, means),
     }
 }
 
 /// The same refund once more: it may bring the address that was missing, and nothing else.
-fn again(granted: &Refund, asked: &RefundAsked) -> Result<Vec<Event>, Refusal> {
+fn again(granted: &Refund, asked: &RefundAsked, reaches: bool) -> Result<Vec<Event>, Refusal> {
     if (granted.units, granted.basis) != (asked.units, asked.basis) {
         return Err(Refusal::OtherRefund);
     }
@@ -251,6 +261,9 @@ fn again(granted: &Refund, asked: &RefundAsked) -> Result<Vec<Event>, Refusal> {
         (_, None) => Ok(vec![]),
         (Some(known), Some(to)) if known.eq_ignore_ascii_case(to) => Ok(vec![]),
         (Some(_), Some(_)) => Err(Refusal::OtherRefund),
+        (None, Some(_)) if !reaches => Err(Refusal::NoAddress),
+        // It failed for its address, so another one is another refund's.
+        (None, Some(_)) if granted.state == RefundState::Failed => Err(Refusal::OtherRefund),
         (None, Some(_)) if mutant("refund_address_dropped") => Ok(vec![]),
         (None, Some(to)) => {
             let change = RefundChange::AddressGiven { to: to.clone() };
@@ -289,13 +302,21 @@ fn grant(payment: &Payment, asked: &RefundAsked, means: &Means<'_>) -> Result<Ve
     })])
 }
 
-/// What is kept of a refund that was refused. One that was granted before goes on as it is.
+/// What is kept of a refund that was refused. One that was granted before goes on as it is, unless
+/// it waits for an address and was given one of no use: then whoever asked has to know.
 pub(crate) fn refused(payment: &Payment, asked: &RefundAsked, refusal: Refusal) -> Event {
-    if payment.refunds.contains_key(&asked.refund_id) {
-        return Event::Refused { refusal };
+    let refund_id = asked.refund_id;
+    match payment.refunds.get(&refund_id) {
+        None => {
+            let change = RefundChange::Refused { units: asked.units, refusal };
+            Event::Refund { refund_id, change }
+        }
+        Some(granted) if refusal == Refusal::NoAddress && granted.state == RefundState::Granted => {
+            let change = RefundChange::AddressRefused { units: granted.units };
+            Event::Refund { refund_id, change }
+        }
+        Some(_) => Event::Refused { refusal },
     }
-    let change = RefundChange::Refused { units: asked.units, refusal };
-    Event::Refund { refund_id: asked.refund_id, change }
 }
 
 /// Applies a change, no questions asked.
@@ -304,7 +325,9 @@ pub(crate) fn apply(payment: &mut Payment, refund_id: Uuid, change: &RefundChang
     match change {
         RefundChange::Refused { .. } | RefundChange::ProofNamed { .. } => {}
         RefundChange::AddressGiven { to } => refund.to = Some(to.clone()),
-        RefundChange::Failed { .. } => refund.state = RefundState::Failed,
+        RefundChange::AddressRefused { .. } | RefundChange::Failed { .. } => {
+            refund.state = RefundState::Failed;
+        }
         RefundChange::PayoutSeen(sighted) => {
             let payout = refund.payouts.entry(sighted.key.clone()).or_default();
             payout.sightings.insert(sighted.block.hash, Sighting::of(sighted));

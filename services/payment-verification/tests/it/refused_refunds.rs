@@ -151,3 +151,25 @@ async fn a_payout_of_a_refund_that_failed_is_found_and_is_a_case() {
     assert_eq!(cases(&rig, &asked).await, expected);
     rig.end().await;
 }
+
+const ASK_AGAIN: &str = include_str!("../../migrations/0004_ask_about_failed_refunds.sql");
+
+/// They failed when nobody was asked about those any more.
+///
+/// Row: C10
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_that_failed_long_ago_is_asked_about_again() {
+    let rig = Rig::new().await;
+    let before = "insert into refund (refund_id, payment_id, booking_id, units, state, granted_at,
+             address, next_ask_at, chain, asset, confirmations)
+         select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 5, state,
+             holdfast_now(), address, asked, 'eip155:31337', 'eth', 2
+         from (values ('failed', 'A', null), ('failed', null, null), ('confirmed', 'A', null),
+             ('failed', 'A', holdfast_now() + interval '1 day')) as r (state, address, asked)";
+    sqlx::query(before).execute(&rig.pool).await.unwrap();
+    sqlx::query(ASK_AGAIN).execute(&rig.pool).await.unwrap();
+    let due = "select string_agg(state || ' ' || coalesce(address, 'nowhere'), ', ')
+         from refund where next_ask_at <= holdfast_now()";
+    assert_eq!(rig.ask_database(due).await, "failed A");
+    rig.end().await;
+}

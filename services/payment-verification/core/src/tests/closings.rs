@@ -2,12 +2,12 @@
 //!
 //! The deadline is 1,200 s after the start, the grace 600 s; three blocks of 300 s are a depth.
 
-use contracts::messages::CloseBecause;
+use contracts::messages::{CloseBecause, Closing};
 use expect_test::{Expect, expect};
 
 use super::world::{
     Step::{Ask, Tell},
-    head, left, made_at, not_paid, prepare, read_up_to, seen, story, undone,
+    World, head, left, made_at, not_paid, prepare, prepare_in, read_up_to, seen, story, undone,
 };
 use crate::Command;
 
@@ -82,6 +82,31 @@ fn money_mined_in_time_and_read_late_pays() {
             account price +100 -0
         "#]],
     );
+}
+
+/// Blocks of Bitcoin come by chance: the first one after the deadline is often later than the grace.
+///
+/// Row: C9
+#[test]
+fn bitcoin_that_was_sent_in_time_pays_though_its_block_is_made_long_after_the_deadline() {
+    let mined = |minutes_late: i64| {
+        let mut world = World::as_shipped();
+        world.ask(&prepare_in("btc", 8, 100_000));
+        world.wait(1_200);
+        world.ask(&not_paid());
+        world.tell(&read_up_to(1_200 + 60 * (minutes_late - 1)));
+        world.tell(&made_at(seen(1, 100_000, 10, 1), 1_200 + 60 * minutes_late));
+        world.tell(&read_up_to(9_000));
+        world.tell(&head(30, 3));
+        world.payment
+    };
+    for minutes_late in [25, 40] {
+        let paid = mined(minutes_late);
+        let settled = paid.final_units();
+        assert_eq!(paid.closing, Some(Closing::AlreadySettled { settled }), "{minutes_late}");
+    }
+    let late = mined(41);
+    assert!(!late.settled && matches!(late.closing, Some(Closing::Closed { .. })), "{late:?}");
 }
 
 /// Row: C9
@@ -161,7 +186,7 @@ fn money_that_left_its_block_may_be_mined_again_for_a_while() {
 /// Row: C4
 #[test]
 fn the_wait_for_money_that_left_is_as_long_as_its_depth_takes() {
-    let mut world = super::world::World::new();
+    let mut world = World::new();
     world.ask(&prepare(100));
     world.wait(1_700);
     world.tell(&made_at(seen(1, 100, 10, 1), 1_700));

@@ -66,8 +66,6 @@ fn a_refund_waits_for_its_address_gets_it_once_and_is_proven_at_depth() {
         vec![
             ("refund asked without address", Ask(asked(100, None))),
             ("the same again", Ask(asked(100, None))),
-            ("no address", Ask(asked(100, Some("ada")))),
-            ("an address of nobody", Ask(asked(100, Some(&format!("0x{}", "0".repeat(40)))))),
             ("its address", Ask(asked(100, Some(ADDRESS)))),
             ("a second click", Ask(asked(100, Some(&ADDRESS.to_lowercase())))),
             ("another address", Ask(asked(100, Some(OTHER)))),
@@ -85,10 +83,6 @@ fn a_refund_waits_for_its_address_gets_it_once_and_is_proven_at_depth() {
                 -> refund #6: Granted 100
                 -> post 100 price>customer, 100 customer>refund_granted
             the same again
-            no address
-              refused: the refund has no address that can receive it
-            an address of nobody
-              refused: the refund has no address that can receive it
             its address
               refund_address_given: 0x00000000000000000000000000000000000000Aa
             a second click
@@ -99,12 +93,12 @@ fn a_refund_waits_for_its_address_gets_it_once_and_is_proven_at_depth() {
             sent
               payout_seen: 100 in block 20
               refund_sent
-                -> refund #13: Sent 100
+                -> refund #11: Sent 100
             seen again
             depth 2
             depth 3
               refund_confirmed: 100
-                -> refund #14: Confirmed 100
+                -> refund #12: Confirmed 100
                 -> post 100 refund_granted>paid_out
             depth 3 again
             overdue
@@ -115,6 +109,56 @@ fn a_refund_waits_for_its_address_gets_it_once_and_is_proven_at_depth() {
             account paid_out +100 -0
         "#]],
     );
+}
+
+/// Row: C10
+#[test]
+fn a_refund_whose_customer_names_an_address_of_no_use_fails_and_is_due_again() {
+    let nobody = format!("0x{}", "0".repeat(40));
+    let of_another_family = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4";
+    let anew = Command::Refund(RefundAsked {
+        refund_id: Uuid::from_u128(2),
+        units: units(100),
+        to: Some(OTHER.to_owned()),
+        basis: RefundBasis::Then,
+    });
+    for useless in ["ada", &nobody, of_another_family] {
+        check(
+            vec![
+                ("refund asked without address", Ask(asked(100, None))),
+                ("an address of no use", Ask(asked(100, Some(useless)))),
+                ("the same again", Ask(asked(100, Some(useless)))),
+                ("a good one, too late for this refund", Ask(asked(100, Some(ADDRESS)))),
+                ("granted anew, to another address", Ask(anew.clone())),
+                ("a useless address, once there is one", Ask(asked(100, Some(useless)))),
+            ],
+            &expect![[r#"
+                refund asked without address
+                  refund of 100: due 0, excess 0, price 100
+                    -> refund #6: Granted 100
+                    -> post 100 price>customer, 100 customer>refund_granted
+                an address of no use
+                  refund_address_refused: 100
+                    -> refund #7: Failed 100
+                    -> post 100 refund_granted>refund_due
+                the same again
+                  refused: the refund has no address that can receive it
+                a good one, too late for this refund
+                  refused: the refund has other terms
+                granted anew, to another address
+                  refund of 100: due 100, excess 0, price 0
+                    -> refund #10: Granted 100
+                    -> post 100 refund_due>customer, 100 customer>refund_granted
+                a useless address, once there is one
+                  refused: the refund has no address that can receive it
+                account received +0 -100
+                account customer +300 -300
+                account price +100 -100
+                account refund_due +100 -100
+                account refund_granted +200 -100
+            "#]],
+        );
+    }
 }
 
 #[test]

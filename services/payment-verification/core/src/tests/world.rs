@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     Command, Effect, Event, Fact, Payment,
-    assets::Registry,
+    assets::{DEFAULT, Registry},
     chain::{BlockRef, Hash32, TransferKey},
     command::{RefundAsked, Terms},
     decide::{Means, Patience, decide, needs_deposit, refused},
@@ -25,7 +25,7 @@ use crate::{
 };
 
 const REGISTRY: &str = r#"
-    chain = [{ id = "eip155:31337", name = "Test", block_time = "1s" }]
+    chain = [{ id = "eip155:31337", name = "Test", block_time = "5m" }]
     [[asset]]
     id = "eth"
     name = "Ether"
@@ -48,9 +48,13 @@ pub(crate) fn units(n: u64) -> Units {
 }
 
 pub(crate) fn prepare(amount: u64) -> Command {
-    let asset = AssetId::parse("eth").unwrap();
+    prepare_in("eth", 18, amount)
+}
+
+pub(crate) fn prepare_in(asset: &str, decimals: u8, amount: u64) -> Command {
+    let asset = AssetId::parse(asset).unwrap();
     Command::Prepare(Terms {
-        amount: AssetAmount { units: units(amount), decimals: 18, asset },
+        amount: AssetAmount { units: units(amount), decimals, asset },
         price: Money::new(25_000, Currency::Eur),
         pay_by: start() + TimeDelta::minutes(20),
     })
@@ -130,13 +134,20 @@ impl World {
         }
     }
 
+    /// With the registry that ships.
+    pub(crate) fn as_shipped() -> Self {
+        Self { registry: Registry::parse(DEFAULT).unwrap(), ..Self::new() }
+    }
+
     pub(crate) fn ask(&mut self, command: &Command) -> Vec<Event> {
-        let asset = AssetId::parse("eth").unwrap();
+        let known = self.payment.request.as_ref().map(|request| &request.terms);
+        let terms = if let Command::Prepare(terms) = command { Some(terms) } else { known };
+        let asset = terms.and_then(|terms| self.registry.asset(&terms.amount.asset));
         let deposit = needs_deposit(&self.payment, command)
             .then(|| Deposit { address: "0xADD7".to_owned(), index: 7 });
-        let minutes = TimeDelta::minutes;
-        let patience = Patience { grace: minutes(10), block_time: minutes(5) };
-        let means = Means { asset: self.registry.asset(&asset), deposit, patience };
+        let chain = asset.and_then(|asset| self.registry.chain(&asset.chain));
+        let patience = Patience::on(chain, TimeDelta::minutes(10));
+        let means = Means { asset, deposit, patience };
         let events = match decide(&self.payment, command, &means, self.now) {
             Ok(events) => events,
             Err(refusal) => vec![refused(&self.payment, command, refusal)],
@@ -239,9 +250,9 @@ fn print_change(change: &RefundChange) -> String {
         RefundChange::Refused { refusal, .. } => format!("{kind}: {refusal}"),
         RefundChange::AddressGiven { to } => format!("{kind}: {to}"),
         RefundChange::PayoutSeen(s) => format!("{kind}: {} in block {}", s.units, s.block.height),
-        RefundChange::Failed { units } | RefundChange::Confirmed { units, .. } => {
-            format!("{kind}: {units}")
-        }
+        RefundChange::AddressRefused { units }
+        | RefundChange::Failed { units }
+        | RefundChange::Confirmed { units, .. } => format!("{kind}: {units}"),
         RefundChange::Misspent { units, why, .. } => format!("{kind}: {units}, {why:?}"),
         RefundChange::Reversed { units, proof, .. } => format!("{kind}: {units}, proof: {proof}"),
         RefundChange::ProofNamed { transaction, by, .. } => format!("{by} names {transaction}"),
