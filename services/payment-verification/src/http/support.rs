@@ -27,7 +27,8 @@ use crate::{
 
 /// How many entries an answer has.
 const ENTRIES_MAX: i64 = 1_000;
-const ITEMS_MAX: i64 = 200;
+/// How many refunds and how many cases, so that neither hides the other.
+const ITEMS_MAX: usize = 100;
 
 /// What happened to a booking's payments, oldest first.
 pub(super) async fn timeline(
@@ -64,13 +65,18 @@ pub(super) async fn find(
     Ok(Json(FindReply { found: found.map_err(|error| failed(&error))? }))
 }
 
-/// Refunds that did not arrive, and cases that nobody closed.
+/// Refunds that did not arrive in time, and then cases that nobody closed.
 pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionReply>, ApiError> {
-    let items = attention::list(app.messaging.pool(), ITEMS_MAX + 1).await;
-    let mut items = items.map_err(|error| failed(&error))?;
-    let most = usize::try_from(ITEMS_MAX).unwrap_or(usize::MAX);
-    let more = items.len() > most;
-    items.truncate(most);
+    let (pool, for_max) = (app.messaging.pool(), app.policy.refund_for_max);
+    let at_most = i64::try_from(ITEMS_MAX).unwrap_or(i64::MAX).saturating_add(1);
+    let refunds = attention::refunds(pool, for_max, at_most).await;
+    let mut items = refunds.map_err(|error| failed(&error))?;
+    let cases = attention::cases(pool, at_most).await;
+    let mut cases = cases.map_err(|error| failed(&error))?;
+    let more = items.len().max(cases.len()) > ITEMS_MAX;
+    items.truncate(ITEMS_MAX);
+    cases.truncate(ITEMS_MAX);
+    items.append(&mut cases);
     Ok(Json(AttentionReply { owner: ROLE.to_owned(), items, more }))
 }
 
@@ -123,7 +129,8 @@ fn actor(row: &Happened) -> String {
         | "close_asked"
         | "refund_granted"
         | "refund_refused"
-        | "refund_address_given" => "booking".to_owned(),
+        | "refund_address_given"
+        | "refund_address_refused" => "booking".to_owned(),
         "refund_failed" | "refund_finding" => "treasury".to_owned(),
         "refund_proof_named" => {
             let body: Value = serde_json::from_str(&row.body).unwrap_or_default();

@@ -1,4 +1,6 @@
-//! Money that should go back, and cases that nobody closed.
+//! Money that should be back by now, and cases that nobody closed.
+
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use contracts::{
@@ -11,35 +13,54 @@ use uuid::Uuid;
 
 #[derive(FromRow)]
 struct Row {
-    is_refund: bool,
     booking_id: Uuid,
     what: String,
     since: DateTime<Utc>,
 }
 
-/// Refunds that did not arrive and open cases, the oldest first.
-pub(crate) async fn list(pool: &PgPool, at_most: i64) -> Result<Vec<AttentionItem>, StoreError> {
+impl Row {
+    fn read(self, kind: AttentionKind) -> AttentionItem {
+        let (what, since) = (self.what, self.since);
+        AttentionItem { kind, booking_id: Some(BookingId(self.booking_id)), what, since, by: None }
+    }
+}
+
+/// Refunds that got their address longer ago than they may take and did not arrive, the oldest
+/// first. One that failed is left out once another one of its payment makes up for it.
+pub(crate) async fn refunds(
+    pool: &PgPool,
+    for_max: Duration,
+    at_most: i64,
+) -> Result<Vec<AttentionItem>, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(
-        "(select true as is_refund, booking_id,
-                 case when addressed_at is null then 'a refund waits for the customer''s address'
-                      else 'a refund is ' || state end as what,
-                 coalesce(addressed_at, granted_at) as since
-            from refund where state <> 'confirmed' order by granted_at limit $1)
-         union all
-         (select false, booking_id, 'case: ' || replace(reason, '_', ' '), opened_at
-            from payment_case where closed_at is null order by opened_at limit $1)
-         order by since limit $1",
+        "select booking_id, 'a refund is ' || state as what, addressed_at as since
+         from refund r
+         where state <> 'confirmed'
+             and addressed_at <= holdfast_now() - make_interval(secs => $1)
+             and not (state = 'failed' and exists (
+                 select from refund later
+                 where later.payment_id = r.payment_id and later.state <> 'failed'
+                     and later.granted_at >= r.granted_at and later.units >= r.units))
+         order by addressed_at, refund_id limit $2",
+    )
+    .bind(for_max.as_secs_f64())
+    .bind(at_most)
+    .fetch_all(pool)
+    .await
+    .map_err(database("reading which refunds are late"))?;
+    Ok(rows.into_iter().map(|row| row.read(AttentionKind::Refund)).collect())
+}
+
+/// Open cases, the newest first: many old ones must not hide what happens now.
+pub(crate) async fn cases(pool: &PgPool, at_most: i64) -> Result<Vec<AttentionItem>, StoreError> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "select booking_id, 'case: ' || replace(reason, '_', ' ') as what, opened_at as since
+         from payment_case where closed_at is null
+         order by opened_at desc, case_id desc limit $1",
     )
     .bind(at_most)
     .fetch_all(pool)
     .await
-    .map_err(database("reading what needs a person"))?;
-    let item = |row: Row| AttentionItem {
-        kind: if row.is_refund { AttentionKind::Refund } else { AttentionKind::Case },
-        booking_id: Some(BookingId(row.booking_id)),
-        what: row.what,
-        since: row.since,
-        by: None,
-    };
-    Ok(rows.into_iter().map(item).collect())
+    .map_err(database("reading which cases are open"))?;
+    Ok(rows.into_iter().map(|row| row.read(AttentionKind::Case)).collect())
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use contracts::{
-    internal::{FindReply, TimelineKind, TimelineReply},
+    internal::{AttentionKind, AttentionReply, FindReply, TimelineKind, TimelineReply},
     messages::PaymentRefund,
 };
 use secrecy::ExposeSecret as _;
@@ -93,5 +93,46 @@ async fn support_sees_a_bookings_money_and_finds_it_by_every_reference() {
         let reply: FindReply = ask(&rig, &format!("/internal/find?key={nobodys}")).await;
         assert_eq!(reply.found, []);
     }
+    rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attention_is_asked_for_late_refunds_first_and_then_for_the_newest_cases() {
+    let rig = Rig::new().await;
+    let asked = rig.prepare(milli_ether(30)).await;
+    let (payment, booking) = (asked.payment_id, asked.booking_id);
+    // Each of a payment of its own, and how many hours ago it got its address.
+    let late = "insert into refund (refund_id, payment_id, booking_id, units, state, granted_at,
+             addressed_at, chain, asset, confirmations)
+         select gen_random_uuid(), md5(r.payment)::uuid, $1, r.units, r.state,
+             holdfast_now() - make_interval(hours => r.granted),
+             holdfast_now() - make_interval(hours => r.addressed), 'eip155:31337', 'eth', 2
+         from (values ('waits', 5, 'granted', 90, null), ('young', 5, 'sent', 90, 23),
+             ('arrived', 5, 'confirmed', 90, 90), ('late', 5, 'granted', 90, 25),
+             ('later', 5, 'sent', 90, 30), ('failed', 5, 'failed', 90, 40),
+             ('made up for', 5, 'failed', 90, 80), ('made up for', 5, 'sent', 20, 20),
+             ('in part', 5, 'failed', 90, 50), ('in part', 4, 'confirmed', 40, 40))
+             as r (payment, units, state, granted, addressed)";
+    sqlx::query(late).bind(booking.0).execute(&rig.pool).await.unwrap();
+    let cases = "insert into payment_case (case_id, reason, subject, payment_id, booking_id,
+             opened_at, closed_at)
+         select gen_random_uuid(), 'look_alike_token', n::text, $1, $2,
+             holdfast_now() - make_interval(mins => n), case when n = 7 then holdfast_now() end
+         from generate_series(1, 150) as n";
+    sqlx::query(cases).bind(payment.0).bind(booking.0).execute(&rig.pool).await.unwrap();
+
+    let told: AttentionReply = ask(&rig, "/internal/attention").await;
+    let (refunds, cases): (Vec<_>, Vec<_>) =
+        told.items.iter().partition(|item| item.kind == AttentionKind::Refund);
+    assert!(told.items.is_sorted_by_key(|item| item.kind), "refunds come first");
+    let what: Vec<_> = refunds.iter().map(|item| item.what.as_str()).collect();
+    let (failed, sent) = ("a refund is failed", "a refund is sent");
+    assert_eq!(what, [failed, failed, sent, "a refund is granted"]);
+    assert!(refunds.is_sorted_by_key(|item| item.since));
+    assert!(cases.is_sorted_by_key(|item| std::cmp::Reverse(item.since)));
+    // Rows are stamped one after the other, within a moment.
+    let span = cases[0].since - cases.last().unwrap().since + chrono::TimeDelta::seconds(30);
+    assert_eq!((cases.len(), span.num_minutes()), (100, 100), "the closed one is not told");
+    assert!(told.more);
     rig.end().await;
 }
