@@ -84,7 +84,7 @@ fn money_mined_in_time_and_read_late_pays() {
     );
 }
 
-/// Blocks of Bitcoin come by chance: the first one after the deadline is often later than the grace.
+/// The first block of Bitcoin after the deadline often comes later than the grace.
 ///
 /// Row: C9
 #[test]
