@@ -17,10 +17,11 @@ use crate::{
     SeenState, Sent, Unclear, outcomes::Verdict,
 };
 
-/// Orders on one page of a list; the most the supplier gives.
-const PAGE: u32 = 200;
+/// Orders on one page of a list. The supplier gives up to 200; an order is some 10 KiB, and a page
+/// stays well below what is read of one answer.
+const PAGE: u32 = 50;
 /// Pages of a list that are read in one exchange.
-pub(super) const PAGES_MAX: usize = 10;
+pub(super) const PAGES_MAX: usize = 40;
 /// The clock that made our reference and the supplier's may differ by this much.
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(10);
 

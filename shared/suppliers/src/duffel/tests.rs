@@ -161,26 +161,27 @@ fn a_cancellation_is_made_and_then_confirmed_by_its_own_id() {
 }
 
 #[test]
-fn a_list_is_read_to_its_last_page_and_no_further_than_ten() {
+fn a_list_is_read_to_its_last_page_and_no_further_than_forty() {
     let leg = LegId(Uuid::parse_str("019a0000-0000-7000-8000-000000000001").unwrap());
     let reference = Duffel.client_reference(leg, 1);
     let known = Known { client_reference: &reference, reference: None, handle: None };
     let first = Duffel.lookup(&access(), now(), &known);
     expect![
-        "GET /air/orders?limit=200&sort=-created_at&created_at%5Bafter%5D=2025-10-20T04%3A53%3A11Z"
+        "GET /air/orders?limit=50&sort=-created_at&created_at%5Bafter%5D=2025-10-20T04%3A53%3A11Z"
     ]
     .assert_eq(&line(&first));
     let page = reply(200, r#"{"data":[],"meta":{"after":"g2wA=="}}"#);
     let ask = Ask::LookUp(known);
     let next = Duffel.go_on(&access(), now(), &ask, std::slice::from_ref(&page)).unwrap();
     assert!(line(&next.request).ends_with("&after=g2wA=="), "{}", line(&next.request));
-    let ten = vec![page.clone(); 10];
-    assert_eq!(Duffel.go_on(&access(), now(), &ask, &ten), None);
+    let forty = vec![page.clone(); 40];
+    assert!(Duffel.go_on(&access(), now(), &ask, &forty[..39]).is_some());
+    assert_eq!(Duffel.go_on(&access(), now(), &ask, &forty), None);
     let asked = Asked {
         operation: Operation::Lookup,
         client_reference: &reference,
         hold: false,
-        earlier: ten.get(..9).unwrap(),
+        earlier: &forty[..39],
     };
     // What was not read may have it.
     let answer = Duffel.read(&asked, &Sent::Reply(page));
@@ -195,7 +196,7 @@ fn an_order_is_looked_up_by_its_own_reference_where_ours_is_empty() {
     assert_eq!(line(&Duffel.lookup(&access(), now(), &known)), "GET /air/orders/ord_9");
     let known = Known { client_reference: "0123-1", ..known };
     let asked = Duffel.lookup(&access(), now(), &known);
-    assert_eq!(line(&asked), "GET /air/orders?limit=200&sort=-created_at");
+    assert_eq!(line(&asked), "GET /air/orders?limit=50&sort=-created_at");
 }
 
 #[test]
