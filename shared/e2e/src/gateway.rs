@@ -168,6 +168,9 @@ impl Shown {
     }
 }
 
+/// Whether an offer is one to take.
+pub type Suits = fn(&Value) -> bool;
+
 impl Gateway {
     /// # Panics
     /// When no HTTP client can be made.
@@ -266,7 +269,7 @@ impl Gateway {
     ///
     /// # Errors
     /// When there is none or the trip is refused.
-    pub async fn quote_trip(&self, legs: &[(Stay, fn(&Value) -> bool)]) -> anyhow::Result<Quote> {
+    pub async fn quote_trip(&self, legs: &[(Stay, Suits)]) -> anyhow::Result<Quote> {
         let mut ids = Vec::new();
         for (stay, wanted) in legs {
             let offers = self.offers(stay).await?;

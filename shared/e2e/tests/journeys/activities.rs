@@ -38,7 +38,7 @@ async fn an_activity_whose_answer_was_lost_is_found_held_paid_and_confirmed_once
     assert_eq!(truth.reservations.len(), 1, "{:?}", truth.reservations);
     let made = &truth.reservations[0];
     assert_eq!((made.state.as_str(), &made.guests), ("confirmed", &vec![trip.guest.clone()]));
-    assert_eq!(shown.references(), [made.reference.clone()]);
+    assert_eq!(shown.references(), std::slice::from_ref(&made.reference));
     assert_eq!(made.check_in, day.to_string());
     assert_eq!(truth.requests_of("reserve").len(), 1);
     assert_eq!(truth.requests_of("confirm").len(), 1);
