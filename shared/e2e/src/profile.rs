@@ -55,6 +55,7 @@ const DEMO: &[Change] = &[
     ("booking", "pending_for_max", r#""30s""#),
     ("booking", "payment_window", r#""60s""#),
     ("booking", "settle_for_max", r#""60s""#),
+    ("supplier.*", "retry_not_sent_for", r#""20s""#),
 ];
 
 impl Profile {
