@@ -15,7 +15,7 @@ use payment_verification_core::{
     chain::{BlockRef, Hash32},
     closing::answered_after,
     decide,
-    decide::{Means, Patience, needs_deposit},
+    decide::{Means, Patience, needs_deposit, refused},
     effects, evolve,
     fact::Sighted,
     learn,
@@ -80,7 +80,7 @@ impl Payments {
         let means = Means { asset, deposit, patience: self.patience };
         let events = match decide(&payment, &command, &means, now) {
             Ok(events) => events,
-            Err(refusal) => vec![Event::Refused { refusal }],
+            Err(refusal) => vec![refused(&payment, &command, refusal)],
         };
         let mut desk = self.desk(now);
         desk.open.insert(payment_id, (payment, Vec::new()));

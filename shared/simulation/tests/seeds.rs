@@ -26,14 +26,13 @@ const REPLAYED: u64 = 371;
 /// Seeds that break something when a mistake that was found comes back, with their number of
 /// bookings.
 ///
-/// Each stands in the cores as a mistake on purpose, too, so that it is found again when a change
-/// of what is drawn has made other runs of these.
+/// One with a name stands in the cores as a mistake on purpose, too, so that it is found again when
+/// a change of what is drawn has made another run of its seed.
 const ONCE_BROKEN: [(u64, u32); 2] = [
     // Money that came after the closing was told of before its answer, and bought the rooms:
     // `told_before_the_answer`.
     (371, 10),
-    // A hold of a trip lapsed while another of its legs waited for a person, and a sweep released
-    // nothing any more.
+    // Money that was final left its chain for good.
     (125, 10),
 ];
 

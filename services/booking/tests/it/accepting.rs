@@ -99,31 +99,31 @@ async fn requests_that_come_together_share_a_transaction_and_no_failure() {
     let bad = [(&spent, "k"), (&ended, "k"), (&twice[0], one_key), (&twice[1], one_key)];
     let mixed = good[..20].iter().map(|quote| (quote, "k")).chain(bad);
     let mixed = mixed.chain(good[20..].iter().map(|quote| (quote, "k")));
-    // One that has to wait keeps the others together until they are all there.
+    // While two have to wait, the others gather.
     let first = world.quote("acct_first", TimeDelta::minutes(10)).await;
     world.lock(&first).await;
     let mut held = world.pool.acquire().await.unwrap();
-    sqlx::raw_sql("begin").execute(&mut *held).await.unwrap();
-    sqlx::query("select from quote where quote_id = $1 for update")
-        .bind(first.quote_id.0)
-        .execute(&mut *held)
-        .await
-        .unwrap();
+    sqlx::raw_sql("begin; lock table booking in share mode").execute(&mut *held).await.unwrap();
+    let waiting = async |wanted: i64| {
+        let sql = "select count(*) from pg_stat_activity
+                    where datname = current_database() and wait_event_type = 'Lock'";
+        testkit::until("enough to wait", || async {
+            let count: i64 = sqlx::query_scalar(sql).fetch_one(&world.pool).await.ok()?;
+            (count >= wanted).then_some(())
+        })
+        .await;
+    };
     let request = world.booking_request("acct_first", "k", &body(&first));
     let waits = tokio::spawn(send(world.router.clone(), request));
-    let waiting = "select count(*) from pg_stat_activity
-                    where datname = current_database() and wait_event_type = 'Lock'";
-    testkit::until("the first to wait", || async {
-        let count: i64 = sqlx::query_scalar(waiting).fetch_one(&world.pool).await.ok()?;
-        (count > 0).then_some(())
-    })
-    .await;
-    let all = mixed.map(|(quote, key)| {
+    waiting(1).await;
+    let mut all = mixed.map(|(quote, key)| {
         let request = world.booking_request(quote.account_id.as_str(), key, &body(quote));
         tokio::spawn(send(world.router.clone(), request))
     });
-    let all: Vec<_> = all.collect();
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let second = all.next().unwrap();
+    waiting(2).await;
+    let all: Vec<_> = std::iter::once(second).chain(all).collect();
+    waiting(3).await;
     sqlx::raw_sql("rollback").execute(&mut *held).await.unwrap();
     drop(held);
     assert_eq!(waits.await.unwrap().status, StatusCode::ACCEPTED);

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::ids::BookingId;
 
-/// Answer to `GET /internal/attention`: what does not go on by itself, the oldest first.
+/// Answer to `GET /internal/attention`: what does not go on by itself, in the order in which its
+/// owner would look at it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AttentionReply {
