@@ -18,8 +18,8 @@ pub use repairs::{
 };
 use serde::{Deserialize, Serialize};
 pub use support::{
-    FindReply, Found, InboxReply, InboxState, PreviewEffect, PreviewReply, PreviewRequest,
-    TimelineEntry, TimelineKind, TimelineReply,
+    FindReply, Found, InboxReply, InboxState, OutboxReply, PreviewEffect, PreviewReply,
+    PreviewRequest, TimelineEntry, TimelineKind, TimelineReply,
 };
 
 use crate::{

@@ -32,7 +32,7 @@ pub use database::{
 pub use failure::{Failure, Kind as StoreTrouble, Outcome, StoreError, database, reject, retry};
 pub use handles::{Handled, Handles, Parked, Parks, Received};
 pub use job::{Step, job};
-pub use messaging::{Messaging, MessagingConfig};
+pub use messaging::{Messaging, MessagingConfig, QueueStanding};
 pub use messaging_core::Cause;
 pub use outgoing::{Address, OutboxRow, Outgoing};
 pub use replay::Replay;

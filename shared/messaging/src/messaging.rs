@@ -39,7 +39,10 @@ use crate::{
 };
 
 mod retrying;
+mod standing;
 mod support;
+
+pub use standing::QueueStanding;
 
 /// How one process speaks and hears.
 #[derive(Debug, Clone)]

@@ -168,3 +168,16 @@ pub enum InboxState {
     /// It was given up.
     Dead,
 }
+
+/// Answer to `GET /internal/outbox`: what this owner has committed to say and the broker should have
+/// by now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutboxReply {
+    /// The service that answers.
+    pub owner: String,
+    /// How many messages.
+    pub due: u64,
+    /// Since when the oldest of them waits.
+    pub oldest: Option<DateTime<Utc>>,
+}

@@ -32,10 +32,12 @@ use crate::{
 const PREVIEW_BODY_MAX: usize = 2 * 1024 * 1024;
 
 impl Messaging {
-    /// `GET /internal/inbox/{consumer}/{message_id}`, `GET /internal/retrying` and `POST
-    /// /internal/preview`, for the guarded part of a service's router.
+    /// `GET /internal/inbox/{consumer}/{message_id}`, `GET /internal/outbox`, `GET
+    /// /internal/retrying` and `POST /internal/preview`, for the guarded part of a service's
+    /// router.
     pub fn routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         let (asked, previewed, tried) = (self.clone(), self.clone(), self.clone());
+        let said = self.clone();
         let inbox = move |Path((consumer, id)): Path<(String, Uuid)>| {
             let messaging = asked.clone();
             async move { messaging.inbox(&consumer, id).await.map(Json).map_err(failed) }
@@ -48,7 +50,12 @@ impl Messaging {
             let messaging = tried.clone();
             async move { messaging.retrying().await.map(Json).map_err(failed) }
         };
+        let unsent = move || {
+            let messaging = said.clone();
+            async move { messaging.unsent().await.map(Json).map_err(failed) }
+        };
         let router = Router::new().route("/internal/retrying", get(retrying));
+        let router = router.route("/internal/outbox", get(unsent));
         router.route("/internal/inbox/{consumer}/{message_id}", get(inbox)).route(
             "/internal/preview",
             post(preview).layer(DefaultBodyLimit::max(PREVIEW_BODY_MAX)),
