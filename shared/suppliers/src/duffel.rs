@@ -26,7 +26,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{
     Access, Answer, Ask, Asked, BadKey, Broken, Callback, Dialect, Forged, HttpReply, HttpRequest,
-    Known, Method, NextCall, NoHandle, Reserve, Sent,
+    Known, Left, Method, NextCall, NoHandle, Quota, Reserve, Scope, Sent, quota,
 };
 
 /// The dialect of Duffel.
@@ -133,6 +133,20 @@ impl Dialect for Duffel {
 
     fn read(&self, asked: &Asked<'_>, sent: &Sent) -> Answer {
         order::read(asked, sent)
+    }
+
+    /// Counted in headers, until a date (overview, "Rate limiting").
+    fn quota(&self, reply: &HttpReply, now: DateTime<Utc>) -> Option<Quota> {
+        let reset = quota::header(reply, "ratelimit-reset").and_then(quota::http_date);
+        let resets_in =
+            reset.and_then(|at| quota::until(at, now)).or_else(|| quota::retry_after(reply, now));
+        if reply.status == 429 {
+            return Some(Quota::spent(Scope::Account, resets_in));
+        }
+        let left = quota::number(reply, "ratelimit-remaining")?;
+        let of = quota::number(reply, "ratelimit-limit")?;
+        let left = Left::Calls { left: left.min(of), of };
+        Some(Quota { scope: Scope::Account, left, resets_in })
     }
 
     /// The leg's id and the attempt, with a dash between; it is kept in the order's metadata, whose

@@ -32,7 +32,7 @@ pub(crate) use outcomes::OUTCOMES;
 
 use crate::{
     Access, Answer, Ask, Asked, BadKey, Broken, Callback, Dialect, Forged, HttpReply, HttpRequest,
-    Known, Method, NextCall, NoHandle, Reserve, Sent,
+    Known, Left, Method, NextCall, NoHandle, Quota, Reserve, Scope, Sent, quota,
 };
 
 /// The dialect of Emerging Travel Group.
@@ -131,6 +131,21 @@ impl Dialect for Etg {
 
     fn read(&self, asked: &Asked<'_>, sent: &Sent) -> Answer {
         book::read(asked, sent)
+    }
+
+    /// Each endpoint counts for itself, and says so in `debug` of every answer (page "Errors").
+    fn quota(&self, reply: &HttpReply, now: DateTime<Utc>) -> Option<Quota> {
+        let told = wire::limit(&reply.body).filter(|limit| limit.is_limited);
+        let reset = told.as_ref().and_then(|limit| limit.reset);
+        let resets_in = reset.and_then(|at| quota::until(at.and_utc(), now));
+        if reply.status == 429 {
+            let resets_in = resets_in.or_else(|| quota::retry_after(reply, now));
+            return Some(Quota::spent(Scope::Path, resets_in));
+        }
+        let limit = told?;
+        let (left, of) = (u64::try_from(limit.remaining).ok()?, limit.requests_number);
+        let left = Left::Calls { left: left.min(of), of };
+        Some(Quota { scope: Scope::Path, left, resets_in })
     }
 
     fn holds_by_purchase(&self) -> bool {

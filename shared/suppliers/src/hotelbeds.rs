@@ -27,7 +27,7 @@ pub(crate) use outcomes::OUTCOMES;
 
 use crate::{
     Access, Answer, Ask, Asked, BadKey, Broken, Callback, Dialect, Forged, HttpReply, HttpRequest,
-    Known, Method, NextCall, NoHandle, Reserve, Sent,
+    Known, Method, NextCall, NoHandle, Quota, Reserve, Scope, Sent, quota,
 };
 
 /// The dialect of Hotelbeds activities.
@@ -145,6 +145,19 @@ impl Dialect for Hotelbeds {
 
     fn read(&self, asked: &Asked<'_>, sent: &Sent) -> Answer {
         book::read(asked, sent)
+    }
+
+    /// Told only when it is spent, and as 403, which is a wrong key as well: the gateway's word says
+    /// which (page "API errors").
+    fn quota(&self, reply: &HttpReply, now: DateTime<Utc>) -> Option<Quota> {
+        let second = match quota::header(reply, "x-mashery-error-code") {
+            Some("ERR_403_DEVELOPER_OVER_QPS") => Some(Duration::from_secs(1)),
+            Some("ERR_403_DEVELOPER_OVER_RATE") => None,
+            Some(_) | None if reply.status == 429 => None,
+            Some(_) | None => return None,
+        };
+        let resets_in = quota::retry_after(reply, now).or(second);
+        matches!(reply.status, 403 | 429).then(|| Quota::spent(Scope::Account, resets_in))
     }
 
     /// 20 characters of Crockford's base32: ten of the time in the leg's id, ten of a hash of leg

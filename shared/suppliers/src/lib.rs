@@ -23,6 +23,7 @@ pub mod etg;
 pub mod hotelbeds;
 mod http;
 pub mod outcomes;
+mod quota;
 pub mod rapid;
 mod registry;
 
@@ -31,6 +32,7 @@ pub use answer::{
 };
 pub use callback::{Callback, Covers, Forged};
 pub use http::{HttpReply, HttpRequest, Method, Sent};
+pub use quota::{Left, Quota, Scope};
 pub use registry::{ALL, dialect};
 
 /// What a supplier wants to know of us with every call.
@@ -209,6 +211,12 @@ pub trait Dialect: Send + Sync {
 
     /// Says what came of a reserve, confirm, cancel or look-up, from how far its last call got.
     fn read(&self, asked: &Asked<'_>, sent: &Sent) -> Answer;
+
+    /// What a reply says of how much more may be asked, or that too much was; nothing where it says
+    /// nothing of that.
+    fn quota(&self, reply: &HttpReply, now: DateTime<Utc>) -> Option<Quota> {
+        (reply.status == 429).then(|| Quota::spent(Scope::Account, quota::retry_after(reply, now)))
+    }
 
     /// Whether a hold here is a purchase that can be cancelled free: the supplier holds nothing
     /// without selling it. What is asked to be held is then bought, and to confirm it asks nothing

@@ -30,7 +30,7 @@ pub(crate) use outcomes::OUTCOMES;
 
 use crate::{
     Access, Answer, Asked, BadKey, Broken, Callback, Covers, Dialect, Forged, HttpReply,
-    HttpRequest, Known, Method, NoHandle, Reserve, Sent, callback,
+    HttpRequest, Known, Left, Method, NoHandle, Quota, Reserve, Scope, Sent, callback, quota,
 };
 
 /// The dialect of Expedia Rapid.
@@ -114,6 +114,23 @@ impl Dialect for Rapid {
 
     fn read(&self, asked: &Asked<'_>, sent: &Sent) -> Answer {
         book::read(asked, sent)
+    }
+
+    /// In percent, with the end of the minute in milliseconds; both headers are optional (page
+    /// "Rate limiting").
+    fn quota(&self, reply: &HttpReply, now: DateTime<Utc>) -> Option<Quota> {
+        let reset = quota::number(reply, "rate-limit-minute-reset");
+        let reset = reset.and_then(|ms| i64::try_from(ms).ok());
+        let resets_in = reset
+            .and_then(DateTime::from_timestamp_millis)
+            .and_then(|at| quota::until(at, now))
+            .or_else(|| quota::retry_after(reply, now));
+        if reply.status == 429 {
+            return Some(Quota::spent(Scope::Account, resets_in));
+        }
+        let percent = quota::number(reply, "rate-limit-minute-remaining")?;
+        let percent = u8::try_from(percent).ok().filter(|percent| *percent <= 100)?;
+        Some(Quota { scope: Scope::Account, left: Left::Percent(percent), resets_in })
     }
 
     /// 28 characters of Crockford's base32: 26 of the leg's id, two of the attempt.

@@ -17,6 +17,25 @@ pub(super) struct Envelope {
     pub(super) data: Value,
 }
 
+/// Page "Errors": the limit of the endpoint that answered.
+#[derive(Debug, Deserialize)]
+pub(super) struct Limit {
+    pub(super) is_limited: bool,
+    pub(super) remaining: i64,
+    pub(super) requests_number: u64,
+    pub(super) reset: Option<NaiveDateTime>,
+}
+
+#[derive(Deserialize)]
+struct Debugged {
+    debug: Debug,
+}
+
+#[derive(Deserialize)]
+struct Debug {
+    api_endpoint: Limit,
+}
+
 /// Page "Retrieve hotelpage" and page "Prebook rate from hotelpage step".
 #[derive(Debug, Deserialize)]
 pub(super) struct Hotels {
@@ -160,6 +179,12 @@ pub(super) fn envelope(body: &[u8]) -> Option<Envelope> {
     let known = ["ok", "processing", "error", "3ds"].contains(&envelope.status.as_str());
     let sound = (envelope.status == "error") == envelope.error.is_some();
     (known && sound).then_some(envelope)
+}
+
+/// What an answer says of its endpoint's limit, where it says so.
+pub(super) fn limit(body: &[u8]) -> Option<Limit> {
+    let read: Debugged = serde_json::from_slice(body).ok()?;
+    Some(read.debug.api_endpoint)
 }
 
 /// The word of an answer: the error's, else the status itself.
