@@ -17,6 +17,8 @@ pub struct Config {
     pub rates: RatesConfig,
     /// The treasury that sends refunds.
     pub treasury: TreasuryConfig,
+    /// The card gateway.
+    pub cards: CardsConfig,
 }
 
 /// How the Rapid double behaves when no fault is armed.
@@ -222,5 +224,26 @@ pub struct TreasuryConfig {
 impl Default for TreasuryConfig {
     fn default() -> Self {
         Self { evm_rpc: None, from: None, retry_after: Duration::from_secs(1) }
+    }
+}
+
+/// How the card gateway behaves when no fault is armed.
+#[derive(Clone, Debug)]
+pub struct CardsConfig {
+    /// The secret key that a caller must show.
+    pub secret: String,
+    /// How long an authorisation stands (published: seven days).
+    pub authorised_for: Duration,
+    /// Where webhooks are pushed; none: nowhere.
+    pub callback: Option<CallbackConfig>,
+}
+
+impl Default for CardsConfig {
+    fn default() -> Self {
+        Self {
+            secret: "sk_test_development-only".to_owned(),
+            authorised_for: Duration::from_secs(7 * 24 * 60 * 60),
+            callback: None,
+        }
     }
 }

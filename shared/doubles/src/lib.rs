@@ -11,6 +11,7 @@
     reason = "a panic is a failed test"
 )]
 
+mod cards;
 pub mod config;
 mod control;
 mod delivery;
@@ -32,8 +33,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use config::{
-    CallbackConfig, Config, DuffelConfig, EtgConfig, HotelbedsConfig, RapidConfig, RatesConfig,
-    TreasuryConfig,
+    CallbackConfig, CardsConfig, Config, DuffelConfig, EtgConfig, HotelbedsConfig, RapidConfig,
+    RatesConfig, TreasuryConfig,
 };
 
 /// What every double needs of the process it lives in: tasks that end with it.
@@ -80,6 +81,7 @@ impl Doubles {
             )
             .nest("/duffel", duffel::router(Arc::new(duffel::Duffel::new(config.duffel, &life))))
             .nest("/etg", etg::router(Arc::new(etg::Etg::new(config.etg, &life))))
+            .nest("/cards", cards::router(Arc::new(cards::Cards::new(config.cards, &life))))
             .nest("/rates", rates::router(config.rates))
             .nest("/treasury", treasury::router(config.treasury, &life))
             .route("/health", axum::routing::get(|| async { "ok" }));

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use doubles::{
-    CallbackConfig, Config, Doubles, DuffelConfig, EtgConfig, HotelbedsConfig, RapidConfig,
-    RatesConfig, TreasuryConfig,
+    CallbackConfig, CardsConfig, Config, Doubles, DuffelConfig, EtgConfig, HotelbedsConfig,
+    RapidConfig, RatesConfig, TreasuryConfig,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -98,6 +98,15 @@ struct Flags {
     /// How long a preconfirmation at Hotelbeds stands, in milliseconds
     #[arg(long, default_value_t = 1_800_000)]
     hotelbeds_hold_ms: u64,
+    /// Secret key that callers of the card gateway must show
+    #[arg(long, default_value = "sk_test_development-only")]
+    cards_secret: String,
+    /// Where webhooks of the card gateway are pushed
+    #[arg(long, requires = "cards_callback_secret")]
+    cards_callback_url: Option<String>,
+    /// What they are signed with
+    #[arg(long)]
+    cards_callback_secret: Option<String>,
     /// A price of the rate feed, such as eth/eur=2500.00; may be given several times
     #[arg(long = "rate", value_parser = rate)]
     rates: Vec<(String, String, String)>,
@@ -166,6 +175,11 @@ impl Flags {
                 secret: self.hotelbeds_secret,
                 hold_for: Duration::from_millis(self.hotelbeds_hold_ms),
                 ..HotelbedsConfig::default()
+            },
+            cards: CardsConfig {
+                secret: self.cards_secret,
+                callback: callback(self.cards_callback_url, self.cards_callback_secret),
+                ..CardsConfig::default()
             },
             rates,
             treasury: TreasuryConfig {

@@ -13,6 +13,7 @@
 )]
 
 mod callbacks;
+mod cards;
 mod duffel;
 mod etg;
 mod faults;
