@@ -27,6 +27,7 @@ mod predicates;
 mod rapid;
 mod rest;
 mod rewards;
+pub mod shrink;
 mod sometimes;
 mod story;
 mod supplier_sync;
@@ -37,6 +38,8 @@ mod world;
 
 pub mod model;
 pub mod mutants;
+
+use std::collections::BTreeSet;
 
 use contracts::ids::BookingId;
 
@@ -62,6 +65,18 @@ pub struct Run {
     pub sabotage: Sabotage,
     /// The mistake that the cores make, in a build that has them.
     pub mutant: Option<&'static str>,
+    pub part: Part,
+}
+
+/// What is left of a run that was made smaller; by itself all of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Part {
+    /// Nobody clicks but these, counted as they were drawn; nothing: everybody.
+    pub bookings: Option<BTreeSet<u32>>,
+    /// Nothing fails but this; nothing: all that was drawn.
+    pub faults: Option<BTreeSet<String>>,
+    /// What happens to those who are left is drawn anew for each number but 0.
+    pub salt: u64,
 }
 
 /// Something that must hold, and did not.
@@ -83,6 +98,10 @@ pub struct Report {
     pub confirmed: u64,
     pub steps: u64,
     pub violations: Vec<Violation>,
+    /// The kinds of faults that were on.
+    pub faults: BTreeSet<&'static str>,
+    /// Which booking the first violation is about, counted as they were drawn.
+    pub about: Option<u32>,
     pub sometimes: Counters,
     /// The same for the same run, and for no other.
     pub fingerprint: u64,
@@ -95,7 +114,15 @@ impl Run {
     #[must_use]
     pub fn new(stream: &str, seed: u64, bookings: u32) -> Self {
         let stream = stream.to_owned();
-        Self { stream, seed, bookings, mix: None, sabotage: Sabotage::None, mutant: None }
+        Self {
+            stream,
+            seed,
+            bookings,
+            mix: None,
+            sabotage: Sabotage::None,
+            mutant: None,
+            part: Part::default(),
+        }
     }
 
     /// Runs it.
@@ -115,7 +142,17 @@ impl Run {
         let mix = self.mix.unwrap_or(Mix::of(self.seed));
         let random = mixed(fnv(self.stream.as_bytes()) ^ mixed(self.seed));
         let mut world = World::new(random, mix, self.sabotage, story);
-        world.run(self.bookings);
+        if let Some(kinds) = &self.part.faults {
+            world.only_faults(kinds);
+        }
+        let faults = world.faults.clone().kinds();
+        world.invite(self.bookings, self.part.bookings.as_ref());
+        if self.part.salt != 0 {
+            world.draw_from(mixed(random ^ mixed(self.part.salt)));
+        }
+        world.run();
+        let about = world.violations.first().and_then(|violation| violation.booking_id);
+        let about = about.and_then(|id| world.invited.iter().position(|one| *one == id));
         let journals = &world.bookings.journals;
         let confirmed = journals.values().filter(|journal| {
             journal.iter().any(|entry| entry.event == booking_core::Event::Confirmed)
@@ -126,6 +163,8 @@ impl Run {
             bookings: u64::from(self.bookings),
             confirmed: u64::try_from(confirmed.count()).unwrap(),
             steps: world.steps,
+            faults,
+            about: about.and_then(|place| u32::try_from(place).ok()),
             fingerprint: world.fingerprint(),
             violations: world.violations,
             sometimes: world.sometimes,

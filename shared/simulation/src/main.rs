@@ -2,6 +2,7 @@
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
+    clippy::disallowed_methods,
     reason = "a command talks to whoever called it"
 )]
 
@@ -15,8 +16,9 @@ use anyhow::Context as _;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use simulation::{
-    Mix, Report, Run, STREAM, Tally,
+    Mix, Part, Report, Run, STREAM, Tally,
     model::{self, Bounds},
+    shrink::shrink,
 };
 
 /// The least share of bookings that has to be confirmed, so that a run proves something.
@@ -42,6 +44,18 @@ struct Arguments {
     /// Runs this one seed and tells its story.
     #[arg(long, visible_alias = "seed")]
     trace: Option<u64>,
+    /// Of the traced seed, nobody clicks but these, counted from 0.
+    #[arg(long, value_delimiter = ',', requires = "trace")]
+    only: Vec<u32>,
+    /// Of the traced seed, nothing fails but these kinds.
+    #[arg(long, requires = "trace")]
+    faults: Option<String>,
+    /// Of the traced seed, draws anew what happens.
+    #[arg(long, requires = "trace", default_value_t = 0)]
+    salt: u64,
+    /// Fails when something rare happened less often than this.
+    #[arg(long, value_name = "N")]
+    sometimes_min: Option<u64>,
     /// Makes every mistake on purpose in turn, and says which are found within the seeds.
     #[arg(long, conflicts_with = "trace")]
     mutants: bool,
@@ -64,13 +78,21 @@ fn main() -> anyhow::Result<ExitCode> {
 }
 
 fn trace(arguments: &Arguments, seed: u64) -> anyhow::Result<ExitCode> {
-    let report = Run::new(&arguments.stream, seed, arguments.bookings).trace();
+    let part = Part {
+        bookings: (!arguments.only.is_empty()).then(|| arguments.only.iter().copied().collect()),
+        faults: arguments.faults.as_ref().map(|kinds| {
+            kinds.split(',').filter(|kind| !kind.is_empty()).map(str::to_owned).collect()
+        }),
+        salt: arguments.salt,
+    };
+    let run = Run { part, ..Run::new(&arguments.stream, seed, arguments.bookings) };
+    let report = run.trace();
     if !arguments.json {
         tell(&report).context("telling the story")?;
     }
     let mut tally = Tally::default();
     tally.add(&report);
-    finish(&tally, Duration::ZERO)
+    finish(&tally, Duration::ZERO, None)
 }
 
 fn many(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -84,15 +106,39 @@ fn many(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if !arguments.json {
         print(&tally, seconds);
     }
-    for (seed, run) in tally.failed.iter().take(1) {
-        eprintln!("seed {seed} of stream {} with {} bookings failed:", run.stream, run.bookings);
-        tell(&run.trace()).context("telling the story")?;
-        eprintln!(
-            "again: ./scripts/simulate --trace {seed} --stream {} --bookings {}",
-            run.stream, run.bookings
-        );
+    for (seed, run) in &tally.failed {
+        eprintln!("SEED={seed} STREAM={} BOOKINGS={}", run.stream, run.bookings);
     }
-    finish(&tally, seconds)
+    if let Some(run) = tally.failed.values().next() {
+        tell_shrunk(run).context("telling the story")?;
+    }
+    finish(&tally, seconds, arguments.sometimes_min)
+}
+
+/// The first run that failed, made as small as it goes.
+fn tell_shrunk(failed: &Run) -> std::io::Result<()> {
+    let commit = std::env::var("HOLDFAST_COMMIT").unwrap_or_else(|_unset| "unknown".to_owned());
+    eprintln!("SEED={} COMMIT={commit}: making it smaller ...", failed.seed);
+    let Some(shrunk) = shrink(failed) else { return Ok(()) };
+    let Run { stream, seed, bookings, part, .. } = &shrunk.run;
+    let left =
+        part.bookings.as_ref().map_or_else(|| u64::from(*bookings), |some| some.len() as u64);
+    let kinds = shrunk.report.faults.iter().copied().collect::<Vec<_>>().join(",");
+    eprintln!(
+        "{left} of {bookings} bookings, {} of {} kinds of faults, after {} runs:",
+        shrunk.report.faults.len(),
+        shrunk.faults_before,
+        shrunk.tried
+    );
+    tell(&shrunk.run.trace())?;
+    let only = part.bookings.iter().flatten().map(ToString::to_string).collect::<Vec<_>>();
+    let only = if only.is_empty() { String::new() } else { format!(" --only {}", only.join(",")) };
+    let faults = if part.faults.is_some() { format!(" --faults={kinds}") } else { String::new() };
+    let salt = if part.salt == 0 { String::new() } else { format!(" --salt {}", part.salt) };
+    eprintln!(
+        "again: ./scripts/simulate --trace {seed} --stream {stream} --bookings {bookings}{only}{faults}{salt}"
+    );
+    Ok(())
 }
 
 /// All ways within bounds: complete, or the way that goes wrong.
@@ -209,7 +255,7 @@ fn tell(report: &Report) -> std::io::Result<()> {
 }
 
 /// The last line, and whether all is well.
-fn finish(tally: &Tally, took: Duration) -> anyhow::Result<ExitCode> {
+fn finish(tally: &Tally, took: Duration, least: Option<u64>) -> anyhow::Result<ExitCode> {
     let round = |share: Option<f64>| share.map(|share| (share * 10_000.0).round() / 10_000.0);
     let line = serde_json::json!({
         "seeds": tally.seeds,
@@ -234,6 +280,12 @@ fn finish(tally: &Tally, took: Duration) -> anyhow::Result<ExitCode> {
     for (mix, least) in vacuous {
         eprintln!("too little is confirmed in the {} mix: less than {least}", mix.word());
         well = false;
+    }
+    for (word, count) in tally.sometimes.by_word() {
+        if least.is_some_and(|least| count < least) {
+            eprintln!("{word} happened only {count} times");
+            well = false;
+        }
     }
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

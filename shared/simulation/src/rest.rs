@@ -7,14 +7,16 @@ use contracts::{
     ids::{AccountId, BookingId},
     messages::{LegState, RefundState},
 };
-use payment_verification_core::{Payment, closing::in_time_until, matching, state::Posted};
+use payment_verification_core::{
+    Payment, closing::in_time_until, matching, refund::RefundChange, state::Posted,
+};
 use rewards_core::{Book, LotId, RedemptionState, Stage, rules::Rule};
 
 use crate::{parcel::Role, rapid::Standing, sometimes::Sometimes, world::World};
 
 /// A hold that nobody wants is found by the sweeps within this, and released; a shorter one may
-/// lapse first.
-const FOUND_WITHIN: TimeDelta = TimeDelta::hours(24);
+/// lapse first. They come once a day at last, and a look may take some minutes.
+const FOUND_WITHIN: TimeDelta = TimeDelta::hours(25);
 
 impl World {
     /// Checks everything; each finding is a violation.
@@ -140,7 +142,7 @@ impl World {
         if let Some(what) = self.is_unpaid_indeed(booking, payment) {
             return Some(what);
         }
-        if let Some(what) = refunds_agree(booking, payment) {
+        if let Some(what) = self.refunds_agree(booking, payment) {
             return Some(what);
         }
         let received = payment.final_units();
@@ -176,6 +178,35 @@ impl World {
         let came = self.chain.balance_at(&request.deposit.address, in_time_until(payment)?);
         matching::pays(request, came)
             .then(|| format!("{came} came in time, and it is called unpaid"))
+    }
+
+    /// What was asked to go back is known where it is sent from, with the address that it goes to,
+    /// and is there when the booking says so. What was refused there is known as failed.
+    fn refunds_agree(&self, booking: &Booking, payment: &Payment) -> Option<String> {
+        let journal = &self.payments.journals[&payment.payment_id];
+        booking.payment.refunds.iter().find_map(|asked| {
+            let Some(known) = payment.refunds.get(&asked.refund_id) else {
+                let refused = journal.iter().any(|event| match event {
+                    payment_verification_core::Event::Refund {
+                        refund_id,
+                        change: RefundChange::Refused { .. },
+                    } => *refund_id == asked.refund_id,
+                    _ => false,
+                });
+                let told = refused && asked.state == Some(RefundState::Failed);
+                let what = || format!("refund {} was never granted", asked.refund_id);
+                return (!told).then(what);
+            };
+            if asked.to != known.to {
+                return Some(format!("a refund goes to {:?}, not to {:?}", known.to, asked.to));
+            }
+            let over = matches!(known.state, RefundState::Confirmed | RefundState::Failed);
+            let rests = over || known.to.is_none();
+            let differs = asked.state.is_some() && asked.state != Some(known.state);
+            let what =
+                || format!("a refund is {:?}, and {:?} to its booking", known.state, asked.state);
+            (!rests || differs).then(what)
+        })
     }
 
     fn money_is_known(&self, payment: &Payment) -> Option<String> {
@@ -308,22 +339,4 @@ impl World {
 /// Whether money that was final left its chain, and did not come back.
 fn has_left(payment: &Payment) -> bool {
     payment.transfers.values().any(|t| matches!(t.posted, Posted::Reversed(_)))
-}
-
-/// What was asked to go back is known where it is sent from, with the address that it goes to, and
-/// is there when the booking says so.
-fn refunds_agree(booking: &Booking, payment: &Payment) -> Option<String> {
-    booking.payment.refunds.iter().find_map(|asked| {
-        let known = payment.refunds.get(&asked.refund_id);
-        let Some(known) = known else {
-            return Some(format!("refund {} was never granted", asked.refund_id));
-        };
-        if asked.to != known.to {
-            return Some(format!("a refund goes to {:?}, not to {:?}", known.to, asked.to));
-        }
-        let over = matches!(known.state, RefundState::Confirmed | RefundState::Failed);
-        let rests = over || known.to.is_none();
-        (!rests || (asked.state.is_some() && asked.state != Some(known.state)))
-            .then(|| format!("a refund is {:?}, and {:?} to its booking", known.state, asked.state))
-    })
 }

@@ -5,6 +5,8 @@
 //! a run
 //! shows where one thing fails all the time.
 
+use std::collections::BTreeSet;
+
 use rand::{Rng as _, rngs::SmallRng, seq::IndexedRandom as _};
 
 /// How hostile a run is.
@@ -40,59 +42,75 @@ impl Mix {
     }
 }
 
-/// The faults of one run. Numbers without a unit are chances in a thousand.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Faults {
+/// Makes the struct of all faults, with a way to every one by its name.
+macro_rules! faults {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// The faults of one run. Numbers without a unit are chances in a thousand.
+        #[derive(Debug, Clone, Default)]
+        pub(crate) struct Faults {
+            $($(#[$doc])* pub(crate) $name: u32,)*
+        }
+
+        impl Faults {
+            /// Every kind by its name, and how bad it is.
+            fn each(&mut self) -> Vec<(&'static str, &mut u32)> {
+                vec![$((stringify!($name), &mut self.$name)),*]
+            }
+        }
+    };
+}
+
+faults! {
     // Our processes, at each point where they can die.
-    pub(crate) crash: u32,
-    pub(crate) handler_fails: u32,
+    crash,
+    handler_fails,
     /// The database commits, and the answer to that is lost.
-    pub(crate) commit_unknown: u32,
-    pub(crate) pause: u32,
+    commit_unknown,
+    pause,
     // The bus.
-    pub(crate) delivery_lost: u32,
-    pub(crate) ack_lost: u32,
-    pub(crate) publish_lost: u32,
-    pub(crate) confirm_lost: u32,
-    pub(crate) repeated: u32,
-    pub(crate) delayed: u32,
-    pub(crate) delay_max_s: u32,
+    delivery_lost,
+    ack_lost,
+    publish_lost,
+    confirm_lost,
+    repeated,
+    delayed,
+    delay_max_s,
     /// Hours late.
-    pub(crate) held_up: u32,
+    held_up,
     // The supplier.
-    pub(crate) connection_refused: u32,
-    pub(crate) request_lost: u32,
-    pub(crate) answer_lost: u32,
-    pub(crate) request_repeated: u32,
-    pub(crate) late: u32,
-    pub(crate) error_before: u32,
-    pub(crate) error_after: u32,
-    pub(crate) garbled: u32,
-    pub(crate) turned_away: u32,
-    pub(crate) look_up_bare: u32,
-    pub(crate) look_up_stale_max_s: u32,
-    pub(crate) visible_after_max_s: u32,
-    pub(crate) refusal_lies: u32,
-    pub(crate) takes_back: u32,
-    pub(crate) other_dates: u32,
+    connection_refused,
+    request_lost,
+    answer_lost,
+    request_repeated,
+    late,
+    error_before,
+    error_after,
+    garbled,
+    turned_away,
+    look_up_bare,
+    look_up_stale_max_s,
+    visible_after_max_s,
+    refusal_lies,
+    takes_back,
+    other_dates,
     /// Does what it was asked long after it said nothing would be done any more.
-    pub(crate) breaks_promises: u32,
+    breaks_promises,
     // Its callbacks.
-    pub(crate) callback_lost: u32,
-    pub(crate) callback_repeated: u32,
-    pub(crate) callback_late_max_s: u32,
-    pub(crate) callback_forged: u32,
+    callback_lost,
+    callback_repeated,
+    callback_late_max_s,
+    callback_forged,
     /// Signed as it should be, and long ago.
-    pub(crate) callback_old: u32,
+    callback_old,
     /// Signed as it should be, and not true.
-    pub(crate) callback_lies: u32,
+    callback_lies,
     // The chain.
-    pub(crate) reorg: u32,
-    pub(crate) reorg_depth_max: u32,
+    reorg,
+    reorg_depth_max,
     /// Of reorganisations, how many go deeper than anything that counted as final.
-    pub(crate) reorg_deep: u32,
-    pub(crate) transfer_dropped: u32,
-    pub(crate) node_away: u32,
+    reorg_deep,
+    transfer_dropped,
+    node_away,
 }
 
 /// What stays the same over a run, faults or not.
@@ -120,7 +138,7 @@ pub(crate) struct Setting {
 
 impl Setting {
     pub(crate) fn draw(mix: Mix, rng: &mut SmallRng) -> Self {
-        const HOLDS_S: [i64; 6] = [3_600, 3_600, 24 * 3_600, 24 * 3_600, 60 * 24 * 3_600, 1_500];
+        const HOLDS_S: [i64; 6] = [3_600, 3_600, 26 * 3_600, 26 * 3_600, 60 * 24 * 3_600, 1_500];
         let lapses = if mix == Mix::Swarm { HOLDS_S.len() } else { HOLDS_S.len() - 1 };
         Self {
             sold_out: rng.random_range(0..60),
@@ -147,6 +165,20 @@ impl Faults {
             Mix::Calm => Self::default(),
             Mix::Swarm => Self::drawn(rng, 500, 1),
             Mix::Worst => Self::drawn(rng, 1_000, 3),
+        }
+    }
+
+    /// The kinds that are on.
+    pub(crate) fn kinds(mut self) -> BTreeSet<&'static str> {
+        self.each().into_iter().filter(|(_, most)| **most > 0).map(|(kind, _)| kind).collect()
+    }
+
+    /// Ends all but some kinds.
+    pub(crate) fn keep(&mut self, kinds: &BTreeSet<String>) {
+        for (kind, most) in self.each() {
+            if !kinds.contains(kind) {
+                *most = 0;
+            }
         }
     }
 

@@ -16,6 +16,7 @@ use std::fmt::Write as _;
 use simulation::{
     Mix, Report, Run, STREAM, Sabotage, Sometimes, Tally,
     model::{self, Bounds},
+    shrink::shrink,
 };
 
 const SEEDS: u64 = 1_000;
@@ -146,7 +147,24 @@ fn an_acknowledgement_before_the_commit_is_found() {
 
 #[test]
 fn a_message_forgotten_before_it_is_confirmed_is_found() {
-    is_found(Sabotage::ConfirmNotAwaited, &["Q1", "Q2", "Q3", "S11"]);
+    is_found(Sabotage::ConfirmNotAwaited, &["Q1", "Q2", "Q3", "S11", "S8"]);
+}
+
+#[test]
+fn a_run_that_breaks_something_is_made_so_small_that_it_can_be_read() {
+    let broken =
+        |seed| Run { sabotage: Sabotage::LateEvidenceDropped, ..Run::new(STREAM, seed, 8) };
+    let failed = (0..300).map(broken).find(|run| !run.run().violations.is_empty()).unwrap();
+    let before = failed.run();
+    let shrunk = shrink(&failed).unwrap();
+    assert_eq!(shrunk.report.violations[0].predicate, before.violations[0].predicate);
+    assert_eq!(shrunk.run.part.bookings.as_ref().map(std::collections::BTreeSet::len), Some(1));
+    assert!(shrunk.report.faults.len() < before.faults.len(), "{:?}", shrunk.report.faults);
+    assert!(shrunk.report.steps < before.steps / 2, "{} steps", shrunk.report.steps);
+    // What is left is a run like any other: the same again, whenever somebody wants to see it.
+    assert_eq!(shrunk.run.run().fingerprint, shrunk.report.fingerprint);
+    let sound = Run { sabotage: Sabotage::None, ..failed };
+    assert!(shrink(&sound).is_none());
 }
 
 /// Row: A7

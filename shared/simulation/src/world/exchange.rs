@@ -32,6 +32,12 @@ pub(crate) struct Exchange {
     hold: bool,
 }
 
+impl Exchange {
+    pub(super) const fn booking_id(&self) -> BookingId {
+        self.booking_id
+    }
+}
+
 impl World {
     /// A process makes the call it committed a moment ago.
     pub(super) fn send(&mut self, call: &Call) {

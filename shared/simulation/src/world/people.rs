@@ -1,5 +1,7 @@
 //! Travellers: they book, pay as they please, change their minds.
 
+use std::collections::BTreeSet;
+
 use booking_core::{
     Accept, Booking, Command, LegPlan, OnRefusal, Phase, Refusal, cancel_quote, next_actions,
 };
@@ -57,8 +59,9 @@ const ODD: [Payer; 8] = [
 ];
 
 impl World {
-    /// Puts everybody's click on the agenda.
-    pub(super) fn invite(&mut self, bookings: u32) {
+    /// Puts everybody's click on the agenda. Who is left out is drawn as all others are, so that
+    /// those who are left stay who they are.
+    pub(crate) fn invite(&mut self, bookings: u32, only: Option<&BTreeSet<u32>>) {
         let accounts: Vec<AccountId> =
             (0..2).map(|n| AccountId::parse(&format!("acct_{n}")).unwrap()).collect();
         for (n, account_id) in (1_u128..).zip(&accounts) {
@@ -69,21 +72,27 @@ impl World {
             let commit = self.accounts.feed(&inbound, self.now).unwrap();
             self.transact(Role::Rewards, commit);
         }
-        for _ in 0..bookings {
+        for n in 0..bookings {
             let account_id = accounts[self.rng.random_range(0..accounts.len())].clone();
             let traveller = self.traveller(account_id);
             let booking_id = traveller.accept.booking_id;
             let at = self.now
                 + TimeDelta::seconds(self.rng.random_range(0..i64::from(self.setting.rush_s)));
-            self.agenda.put(at, Happening::Accept(booking_id));
-            if traveller.cancels {
+            let cancels_at = traveller.cancels.then(|| {
                 let latest = match self.seconds(0, 3) {
                     0 | 1 => 240,
                     2 => 3_600,
                     _ => 40 * 3_600,
                 };
-                let later = TimeDelta::seconds(self.seconds(1, latest));
-                self.agenda.put(at + later, Happening::Cancel(booking_id));
+                at + TimeDelta::seconds(self.seconds(1, latest))
+            });
+            self.invited.push(booking_id);
+            if only.is_some_and(|only| !only.contains(&n)) {
+                continue;
+            }
+            self.agenda.put(at, Happening::Accept(booking_id));
+            if let Some(cancels_at) = cancels_at {
+                self.agenda.put(cancels_at, Happening::Cancel(booking_id));
             }
             self.travellers.insert(booking_id, traveller);
         }

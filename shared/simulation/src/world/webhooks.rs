@@ -36,6 +36,12 @@ pub(crate) struct Push {
     age_s: i64,
 }
 
+impl Push {
+    pub(super) fn reference(&self) -> &str {
+        &self.reference
+    }
+}
+
 impl World {
     /// The supplier decides to push something, now or much later, once or often.
     pub(super) fn supplier_pushes(&mut self, event: &'static str, reference: &str) {

@@ -1,11 +1,11 @@
 //! Over; facts are still learnt, and late money goes back.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::{asset::Units, ids::derive, mutants::mutant};
+use contracts::{asset::Units, ids::derive, messages::WantedLeg, mutants::mutant};
 
 use crate::{
     event::Event,
-    state::{Booking, Phase, ReviewWhy, Stuck, StuckStep},
+    state::{Booking, Leg, Phase, ReviewWhy, Stuck, StuckStep},
     stuck::{is_away, stuck},
 };
 
@@ -109,8 +109,10 @@ pub(super) fn review(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
 }
 
 /// Whether the leg that a person looks into is still there: it may have its time again because
-/// another one is given back, and is not over for that.
+/// another one is given back, and is not over for that. One that stands is there for good: what
+/// could not be undone was a second reservation beside it.
 fn stays(booking: &Booking, known: Option<Stuck>) -> bool {
     let Some(Stuck { step: StuckStep::ReleaseLeg { leg_id }, .. }) = known else { return false };
-    booking.legs.iter().any(|leg| leg.leg_id == leg_id && !is_away(leg))
+    let to_go = |leg: &Leg| leg.wanted == WantedLeg::Released && !is_away(leg);
+    booking.legs.iter().any(|leg| leg.leg_id == leg_id && to_go(leg))
 }

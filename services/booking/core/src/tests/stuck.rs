@@ -56,6 +56,26 @@ fn an_undo_nobody_knows_of_is_for_a_person_after_some_tries() {
     assert_eq!((stuck.reason, stuck.attempts), (StuckWhy::InDoubt, 5));
 }
 
+/// A second reservation of the same leg, which an earlier attempt made late, is given back while
+/// the first one stands.
+#[test]
+fn a_second_reservation_that_goes_at_last_closes_its_review_and_the_stay_is_completed() {
+    let mut world = World::stay();
+    world.leg(0, 1, held());
+    world.tell(&prepared(AMOUNT));
+    world.tell(&settled(3, AMOUNT));
+    world.leg(0, 2, confirmed());
+    assert_eq!(world.booking().phase, Phase::Confirmed);
+    let Fact::Leg(changed) = leg_news(0, 3, 2, confirmed()) else { unreachable!() };
+    let undo_failing = Some(UndoFailing { attempts: 5, why: UndoFailedWhy::Unknown });
+    world.tell(&Fact::Leg(LegChanged { undo_failing, ..changed }));
+    assert_eq!(world.booking().review.unwrap().why, ReviewWhy::Stuck);
+    world.leg(0, 4, confirmed());
+    assert!(world.booking().review.is_none());
+    world.tell(&passed(Deadline::Over));
+    assert_eq!(world.booking().phase, Phase::Completed);
+}
+
 /// What a person was called for is over then; a purchase that hangs is a call of its own.
 #[test]
 fn money_that_becomes_final_at_last_closes_its_review() {
