@@ -57,7 +57,7 @@ names! {
         SupplierUnknowns = "holdfast_supplier_unknowns_total", "Calls whose outcome is unknown, by supplier and operation.";
         DriftCases = "holdfast_drift_cases_total", "Differences found between us and a supplier, by supplier and kind.";
         CallbacksReceived = "holdfast_callbacks_received_total", "Webhooks received, by supplier and verdict.";
-        CacheReads = "holdfast_cache_reads_total", "Reads of the availability cache, by result.";
+        CacheReads = "holdfast_cache_reads_total", "Reads of the availability cache, by supplier and result.";
         PaymentsSeen = "holdfast_payments_seen_total", "Transfers credited, by chain and asset.";
         BlocksLeft = "holdfast_blocks_left_total", "Blocks that left a chain, by chain.";
         JobsDone = "holdfast_jobs_done_total", "Things done by periodic jobs, by job.";

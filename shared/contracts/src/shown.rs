@@ -1,5 +1,7 @@
 //! What owners put into Redis for the gateway, each with an `as_of`; lost at any time without harm.
 
+mod packed;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -9,6 +11,8 @@ use crate::{
     offer::{Occupancy, Offer, Search},
     supplier::Supplier,
 };
+
+pub use packed::{STAMP_BYTES, Stamp, pack, unpack};
 
 /// Key of `ShownAssets`.
 pub const ASSETS_KEY: &str = "shown:assets";
