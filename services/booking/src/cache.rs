@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use contracts::ids::{AccountId, QuoteId};
+use contracts::{
+    ids::{AccountId, QuoteId},
+    shown::{STAMP_BYTES, ShownOffers, Stamp, unpack},
+};
 use redis::{
     AsyncCommands as _, RedisError, Script,
     aio::{ConnectionManager, ConnectionManagerConfig},
@@ -97,6 +100,22 @@ impl Cache {
         let text: Result<Option<String>, RedisError> = self.shown.clone().get(key).await;
         let text = text.inspect_err(|error| away("reading what is shown", error)).ok()??;
         serde_json::from_str(&text).ok()
+    }
+
+    /// Reads what stands before the answer to a search; nothing on a miss.
+    pub(crate) async fn stamp(&self, key: &str) -> Option<Stamp> {
+        let end = isize::try_from(STAMP_BYTES).unwrap_or(isize::MAX) - 1;
+        let bytes: Result<Vec<u8>, RedisError> = self.shown.clone().getrange(key, 0, end).await;
+        let bytes =
+            bytes.inspect_err(|error| away("reading the stamp of an answer", error)).ok()?;
+        Stamp::read(&bytes)
+    }
+
+    /// Reads the answer to a search, with its stamp; nothing on a miss.
+    pub(crate) async fn offers(&self, key: &str) -> Option<(Stamp, ShownOffers)> {
+        let bytes: Result<Option<Vec<u8>>, RedisError> = self.shown.clone().get(key).await;
+        let bytes = bytes.inspect_err(|error| away("reading an answer", error)).ok()??;
+        Some((Stamp::read(&bytes)?, unpack(&bytes)?))
     }
 
     /// Reads several things that owners show, in the order of their keys; nothing for a miss.

@@ -10,6 +10,7 @@ mod events;
 mod export;
 mod flights;
 mod form;
+mod found;
 mod history;
 mod openapi;
 mod people;
@@ -35,6 +36,7 @@ use chassis::{
 };
 use contracts::ids::AccountId;
 use http::{HeaderName, HeaderValue, Method, header};
+pub(crate) use found::Searches;
 use messaging::StoreError;
 pub(crate) use openapi::shapes;
 use serde_json::{Value, json};

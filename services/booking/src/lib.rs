@@ -47,6 +47,7 @@ pub struct App {
     pub(crate) live: live::Live,
     pub(crate) policy: Arc<Policy>,
     pub(crate) accepting: Arc<accepting::Accepting>,
+    pub(crate) searches: http::Searches,
     pub(crate) process: Process,
 }
 
@@ -147,6 +148,7 @@ impl App {
             live,
             policy: config.policy.clone(),
             accepting: Arc::new(accepting::Accepting::new()),
+            searches: http::Searches::default(),
             process: process.clone(),
         })
     }

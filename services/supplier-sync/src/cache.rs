@@ -1,22 +1,42 @@
 //! All Redis of supplier-sync: availability, as the gateway shows it. All of it may be lost.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use chassis::metrics::{self, Counter};
 use chrono::NaiveDate;
 use contracts::{
     offer::{ActivitySearch, FlightSearch, LegOrder, Search},
-    shown::{ShownOffers, offers_key},
+    shown::{ShownOffers, offers_key, pack, unpack},
+    supplier::Supplier,
 };
 use redis::{
-    AsyncCommands as _, ExistenceCheck, RedisError, SetExpiry, SetOptions,
+    AsyncCommands as _, RedisError,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
-/// A Redis that is slower than this is treated as absent.
-const ANSWER_WITHIN: Duration = Duration::from_millis(250);
+/// A Redis that is slower than this is treated as absent. What is read and kept here saves calls to
+/// suppliers, which take as long, so that it is waited for through a moment without processor.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// What Redis says of a search.
+pub(crate) enum Found {
+    Known(ShownOffers),
+    Nothing,
+    /// It does not answer.
+    Away,
+}
+
+/// What was learned of a search.
+pub(crate) struct Kept<'a> {
+    /// The whole answer, and how long it is kept.
+    pub(crate) offers: &'a ShownOffers,
+    pub(crate) keep_for: Duration,
+    /// The parts of it that are new, and how long each is kept.
+    pub(crate) parts: &'a [(Supplier, ShownOffers, Duration)],
+    /// How long all of it is found by what it is about.
+    pub(crate) findable_for: Duration,
+}
 
 /// The cache of answers to searches.
 #[derive(Clone)]
@@ -35,40 +55,53 @@ impl Cache {
         Ok(Self { redis: ConnectionManager::new_lazy_with_config(client, config)? })
     }
 
-    /// Reads the answer to a search; nothing on a miss, or when Redis is away.
-    pub(crate) async fn offers(&self, digest: &str) -> Option<ShownOffers> {
-        let text: Result<Option<String>, RedisError> =
+    /// Reads the answer to a search.
+    pub(crate) async fn offers(&self, digest: &str) -> Found {
+        let bytes: Result<Option<Vec<u8>>, RedisError> =
             self.redis.clone().get(offers_key(digest)).await;
-        let text = text.inspect_err(|error| away("reading offers", error));
-        let found = text.ok().flatten().and_then(|text| serde_json::from_str(&text).ok());
-        let result = if found.is_some() { "hit" } else { "miss" };
-        metrics::add(Counter::CacheReads, &[("result", result)], 1);
-        found
+        match bytes {
+            Ok(bytes) => bytes.and_then(|b| unpack(&b)).map_or(Found::Nothing, Found::Known),
+            Err(error) => {
+                away("reading offers", &error);
+                Found::Away
+            }
+        }
     }
 
-    /// Keeps the answer to a search, and the ways to find it when one of its offers turns out to be
-    /// gone.
-    pub(crate) async fn keep(
+    /// Reads the parts of suppliers of the answer to a search; none of those that are not there, or
+    /// when Redis is away.
+    pub(crate) async fn parts(
         &self,
-        search: &Search,
         digest: &str,
-        offers: &ShownOffers,
-        keep_for: Duration,
-    ) {
-        // Plain data with text keys always has a JSON form.
-        let Ok(body) = serde_json::to_string(offers) else { return };
-        let keep_ms = i64::try_from(keep_for.as_millis()).unwrap_or(i64::MAX);
-        let stay = product_key(search);
+        suppliers: &[Supplier],
+    ) -> BTreeMap<Supplier, ShownOffers> {
+        if suppliers.is_empty() {
+            return BTreeMap::new();
+        }
+        let keys: Vec<String> = suppliers.iter().map(|one| part_key(*one, digest)).collect();
+        let read: Result<Vec<Option<Vec<u8>>>, RedisError> = self.redis.clone().mget(keys).await;
+        let read = read.inspect_err(|error| away("reading parts of offers", error));
+        let found = suppliers.iter().zip(read.unwrap_or_default());
+        found.filter_map(|(supplier, bytes)| Some((*supplier, unpack(&bytes?)?))).collect()
+    }
+
+    /// Keeps the answer to a search, what is new of its parts, and the ways to find it when one of
+    /// its offers turns out to be gone.
+    pub(crate) async fn keep(&self, search: &Search, digest: &str, new: Kept<'_>) {
+        let product = product_key(search);
         let mut pipe = redis::pipe();
-        pipe.cmd("SET").arg(offers_key(digest)).arg(body).arg("PX").arg(keep_ms).ignore();
-        pipe.sadd(&stay, digest).ignore().pexpire(&stay, keep_ms).ignore();
-        for offer in &offers.offers {
-            pipe.cmd("SET")
-                .arg(rate_key(&offer.rate_key))
-                .arg(&stay)
-                .arg("PX")
-                .arg(keep_ms)
-                .ignore();
+        let body = pack(new.offers, new_id());
+        pipe.pset_ex(offers_key(digest), body, ms(new.keep_for)).ignore();
+        for (supplier, part, keep_for) in new.parts {
+            let body = pack(part, new_id());
+            pipe.pset_ex(part_key(*supplier, digest), body, ms(*keep_for)).ignore();
+        }
+        // Longer than any part: what cannot be found cannot be forgotten.
+        let findable = i64::try_from(new.findable_for.as_millis()).unwrap_or(i64::MAX);
+        pipe.sadd(&product, digest).ignore().pexpire(&product, findable).ignore();
+        for offer in &new.offers.offers {
+            let key = rate_key(&offer.rate_key);
+            pipe.pset_ex(key, &product, ms(new.findable_for)).ignore();
         }
         let kept: Result<(), RedisError> = pipe.query_async(&mut self.redis.clone()).await;
         if let Err(error) = kept {
@@ -80,14 +113,26 @@ impl Cache {
     /// price.
     ///
     /// A stay is found by what it is. What was asked for an offer of another kind cannot be told
-    /// from the order, so those are found by their price checks alone, see `forget_rate`.
+    /// from the order, so those are found by the key they are booked with, see `book_by`.
     pub(crate) async fn forget_order(&self, order: &LegOrder) {
         if order.product.is_stay() {
             self.forget(&stay_key(&order.property_id, order.check_in, order.check_out)).await;
+        } else {
+            self.forget_rate(&order.book_key).await;
         }
     }
 
-    /// Forgets every answer about the stay of a rate.
+    /// Notes that a rate is booked with another key, so that its answers are found by that as well.
+    pub(crate) async fn book_by(&self, rate: &str, book: &str) {
+        let mut copy = redis::cmd("COPY");
+        copy.arg(rate_key(rate)).arg(rate_key(book)).arg("REPLACE");
+        let copied: Result<(), RedisError> = copy.exec_async(&mut self.redis.clone()).await;
+        if let Err(error) = copied {
+            away("noting the key that a rate is booked with", &error);
+        }
+    }
+
+    /// Forgets every answer in which a rate is.
     pub(crate) async fn forget_rate(&self, rate: &str) {
         let stay: Result<Option<String>, RedisError> = self.redis.clone().get(rate_key(rate)).await;
         match stay {
@@ -101,7 +146,11 @@ impl Cache {
         let mut redis = self.redis.clone();
         let forgotten: Result<(), RedisError> = async {
             let digests: Vec<String> = redis.smembers(stay).await?;
-            let mut keys: Vec<String> = digests.iter().map(|digest| offers_key(digest)).collect();
+            let of_all = |digest: &String| {
+                let parts = Supplier::ALL.into_iter().map(|one| part_key(one, digest));
+                parts.chain([offers_key(digest)]).collect::<Vec<_>>()
+            };
+            let mut keys: Vec<String> = digests.iter().flat_map(of_all).collect();
             keys.push(stay.to_owned());
             redis.del(keys).await
         }
@@ -110,35 +159,18 @@ impl Cache {
             away("forgetting offers", &error);
         }
     }
-
-    /// Says whether this process is the one that asks suppliers now. When Redis is away, it is.
-    pub(crate) async fn leads(&self, digest: &str, at_most: Duration) -> bool {
-        let ms = u64::try_from(at_most.as_millis()).unwrap_or(u64::MAX);
-        let options = SetOptions::default()
-            .conditional_set(ExistenceCheck::NX)
-            .with_expiration(SetExpiry::PX(ms));
-        let taken: Result<Option<String>, RedisError> =
-            self.redis.clone().set_options(lead_key(digest), 1, options).await;
-        match taken {
-            Ok(taken) => taken.is_some(),
-            Err(error) => {
-                away("taking the lead of a search", &error);
-                true
-            }
-        }
-    }
-
-    /// Lets others ask again.
-    pub(crate) async fn yield_lead(&self, digest: &str) {
-        let dropped: Result<(), RedisError> = self.redis.clone().del(lead_key(digest)).await;
-        if let Err(error) = dropped {
-            away("yielding the lead of a search", &error);
-        }
-    }
 }
 
-fn lead_key(digest: &str) -> String {
-    format!("searching:{digest}")
+fn part_key(supplier: Supplier, digest: &str) -> String {
+    format!("offers-part:{supplier}:{digest}")
+}
+
+fn new_id() -> [u8; 16] {
+    *chassis::mint::uuid7().as_bytes()
+}
+
+fn ms(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What answers are found by when one of their offers is gone, whoever it is for.

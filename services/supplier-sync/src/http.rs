@@ -23,7 +23,7 @@ use contracts::{
 use serde_json::Value;
 
 use crate::{
-    App,
+    App, search,
     shop::{self, Checked},
 };
 
@@ -37,7 +37,7 @@ pub(crate) async fn serve(app: App, process: &Process, addr: SocketAddr) -> anyh
 /// Every route of the service.
 pub fn router(app: App) -> Router {
     let internal = Router::new()
-        .route("/internal/search", post(search))
+        .route("/internal/search", post(find))
         .route("/internal/price-check", post(price_check))
         .route("/internal/timeline/{booking}", get(support::timeline))
         .route("/internal/find", get(support::find))
@@ -50,11 +50,11 @@ pub fn router(app: App) -> Router {
     guarded(internal, app.services.clone()).with_state(app)
 }
 
-async fn search(
+async fn find(
     State(app): State<App>,
     Json(search): Json<SearchRequest>,
 ) -> Result<axum::Json<Arc<ShownOffers>>, ApiError> {
-    let found = shop::search(&app, search).await;
+    let found = search::search(&app, search).await;
     found
         .map(axum::Json)
         .ok_or_else(|| ApiError::unavailable("search_unavailable", "no supplier can be asked now"))

@@ -13,6 +13,7 @@ mod handle;
 mod http;
 mod jobs;
 mod merge;
+mod search;
 mod shop;
 mod store;
 

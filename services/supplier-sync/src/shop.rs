@@ -1,53 +1,36 @@
-//! Searches and price checks: the two questions that are asked of suppliers while somebody waits.
+//! What suppliers are asked while somebody waits: what there is, and what it costs now.
 //!
-//! Each under a deadline, apart from bookings, and one call however many ask the same.
+//! Each under a deadline, apart from bookings.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use chassis::{
+    Flights,
+    metrics::{self, Counter},
 };
-
-use chassis::metrics::{self, Counter};
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     internal::PriceCheckRequest,
-    offer::{Offer, PriceCheck, Search, Terms},
+    offer::{Offer, PriceCheck, ProductKind, Search, Terms},
     policy::Policy,
-    shown::{Freshness, ShownOffers, SupplierPart, search_digest},
+    shown::ShownOffers,
     supplier::Supplier,
 };
-use futures::{
-    FutureExt as _,
-    future::{BoxFuture, Shared, join_all},
-};
 use messaging::{StoreError, database};
-use rand::Rng as _;
 use suppliers::{Broken, Operation, Sent, dialect};
 use tokio::{sync::Semaphore, time::Instant};
 
-use crate::{
-    App, accounts,
-    merge::{free_until, merge},
-    store,
-};
+use crate::{App, accounts, merge::free_until, store};
 
-/// How often a process that does not lead looks whether the answer is there.
-const LOOK_EVERY: Duration = Duration::from_millis(25);
-
-/// So many times sooner an answer is asked for anew in which a supplier is missing.
-const PARTIAL_SOONER: u32 = 10;
-
-/// The searches under way in this process.
+/// What questions share in this process.
 #[derive(Clone)]
 pub(crate) struct Shop {
-    flights: Arc<Mutex<BTreeMap<String, Flight>>>,
+    /// The searches under way.
+    pub(crate) flights: Flights<Option<Arc<ShownOffers>>>,
     /// Questions in flight at each supplier, so that one that hangs takes no other's places;
     /// bookings have places of their own.
     permits: Arc<BTreeMap<Supplier, Semaphore>>,
 }
-
-type Flight = Shared<BoxFuture<'static, Option<Arc<ShownOffers>>>>;
 
 impl Shop {
     pub(crate) fn new(policy: &Policy) -> Self {
@@ -56,135 +39,12 @@ impl Shop {
             (supplier, Semaphore::new(most.max(1)))
         };
         let permits = Supplier::ALL.into_iter().map(places).collect();
-        Self { flights: Arc::default(), permits: Arc::new(permits) }
+        Self { flights: Flights::default(), permits: Arc::new(permits) }
     }
-
-    fn with<T>(&self, work: impl FnOnce(&mut BTreeMap<String, Flight>) -> T) -> T {
-        work(&mut self.flights.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// Answers a search: from the cache while it is fresh, else by one call for everybody who asks.
-///
-/// Nothing when the search itself failed on our side.
-pub(crate) async fn search(app: &App, search: Search) -> Option<Arc<ShownOffers>> {
-    let digest = search_digest(&search);
-    let flight = app.shop.with(|flights| {
-        let fly = || take_off(app.clone(), search, digest.clone());
-        flights.entry(digest.clone()).or_insert_with(fly).clone()
-    });
-    flight.await
-}
-
-/// The search goes on to its end even when everybody who asked has hung up.
-fn take_off(app: App, search: Search, digest: String) -> Flight {
-    let work = async move {
-        let tasks = app.process.tasks.clone();
-        let (shop, landed) = (app.shop.clone(), digest.clone());
-        let done = tasks.to_the_end("search", async move {
-            let found = fly(&app, &search, &digest).await;
-            // Here, where it happens although nobody waits: a flight that stayed would be taken for
-            // the answer of a later search.
-            app.shop.with(|flights| flights.remove(&digest));
-            found
-        });
-        let found = done.await;
-        if found.is_none() {
-            // It panicked on its way.
-            shop.with(|flights| flights.remove(&landed));
-        }
-        match found? {
-            Ok(found) => Some(Arc::new(found)),
-            Err(error) => {
-                tracing::warn!(error = %chassis::chain(&error), "a search failed");
-                None
-            }
-        }
-    };
-    work.boxed().shared()
-}
-
-async fn fly(app: &App, search: &Search, digest: &str) -> Result<ShownOffers, StoreError> {
-    let by = Instant::now() + app.policy.search.deadline;
-    let known = app.cache.offers(digest).await;
-    if let Some(fresh) = fresh(app, known.as_ref()).await? {
-        return Ok(fresh);
-    }
-    let leads = loop {
-        if app.cache.leads(digest, app.policy.search.deadline).await {
-            break true;
-        }
-        if Instant::now() >= by {
-            break false;
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-        let found = app.cache.offers(digest).await;
-        if let Some(fresh) = fresh(app, found.as_ref()).await? {
-            return Ok(fresh);
-        }
-    };
-    // Whoever led before may have kept its answer and yielded between our look and our lead.
-    let found = app.cache.offers(digest).await;
-    if let Some(fresh) = fresh(app, found.as_ref()).await? {
-        if leads {
-            app.cache.yield_lead(digest).await;
-        }
-        return Ok(fresh);
-    }
-    let found = ask_all(app, search, by).await?;
-    let anything = found.suppliers.iter().any(|part| part.state == Freshness::Fresh);
-    if anything {
-        let keep_for = jittered(app.policy.search.hard_for);
-        app.cache.keep(search, digest, &found, keep_for).await;
-    }
-    // Another's lead is not ours to end.
-    if leads {
-        app.cache.yield_lead(digest).await;
-    }
-    Ok(match known {
-        // Old offers that say so are worth more than none.
-        Some(known) if !anything => stale(known),
-        Some(_) | None => found,
-    })
-}
-
-/// What is in the cache, if it is within its soft life.
-async fn fresh(app: &App, known: Option<&ShownOffers>) -> Result<Option<ShownOffers>, StoreError> {
-    let Some(known) = known else { return Ok(None) };
-    let now = now(app).await?;
-    Ok((known.soft_until > now).then(|| known.clone()))
-}
-
-async fn ask_all(app: &App, search: &Search, by: Instant) -> Result<ShownOffers, StoreError> {
-    let asked = app
-        .accounts
-        .suppliers()
-        .filter(|supplier| dialect(*supplier).sells() == search.kind())
-        .filter_map(|supplier| Some((supplier, app.catalogue.local(search, supplier)?)))
-        .map(|(supplier, local)| async move { (supplier, ask(app, supplier, &local, by).await) });
-    let mut suppliers = Vec::new();
-    let mut offers = Vec::new();
-    for (supplier, answer) in join_all(asked).await {
-        let state = if answer.is_some() { Freshness::Fresh } else { Freshness::Unavailable };
-        suppliers.push(SupplierPart { supplier, state });
-        offers.extend(answer.into_iter().flatten());
-    }
-    let as_of = now(app).await?;
-    for offer in &mut offers {
-        if let Search::Stay(stay) = search {
-            offer.property_id.clone_from(&stay.property_id);
-        }
-        hold(app, offer.supplier, &mut offer.terms, as_of);
-    }
-    // An answer in which somebody is missing is asked for anew soon.
-    let whole = suppliers.iter().all(|part| part.state == Freshness::Fresh);
-    let soft_for = jittered(app.policy.search.soft_for) / if whole { 1 } else { PARTIAL_SOONER };
-    let soft_until = as_of + TimeDelta::from_std(soft_for).unwrap_or_default();
-    Ok(ShownOffers { as_of, soft_until, suppliers, offers: merge(offers) })
 }
 
 /// Says of what is held by buying it whether it can be cancelled free for long enough.
-fn hold(app: &App, supplier: Supplier, terms: &mut Terms, now: DateTime<Utc>) {
+pub(crate) fn hold(app: &App, supplier: Supplier, terms: &mut Terms, now: DateTime<Utc>) {
     if dialect(supplier).holds_by_purchase() {
         let least = TimeDelta::from_std(app.policy.of(supplier).holds_for_min);
         let least = least.unwrap_or(TimeDelta::MAX);
@@ -193,7 +53,12 @@ fn hold(app: &App, supplier: Supplier, terms: &mut Terms, now: DateTime<Utc>) {
 }
 
 /// Asks one supplier; nothing when it has no answer in time.
-async fn ask(app: &App, supplier: Supplier, search: &Search, by: Instant) -> Option<Vec<Offer>> {
+pub(crate) async fn ask(
+    app: &App,
+    supplier: Supplier,
+    search: &Search,
+    by: Instant,
+) -> Option<Vec<Offer>> {
     let account = app.accounts.of(supplier)?;
     let dialect = dialect(supplier);
     // What it does not sell to so many, it has none of.
@@ -237,8 +102,14 @@ pub(crate) async fn price_check(app: &App, request: &PriceCheckRequest) -> Check
     count(request.supplier, Operation::PriceCheck, counted);
     match answer {
         Some(Ok(answer)) => {
-            if !matches!(answer, PriceCheck::Available { .. }) {
-                app.cache.forget_rate(key).await;
+            match &answer {
+                PriceCheck::Available { book_key, .. } if dialect.sells() != ProductKind::Stay => {
+                    app.cache.book_by(key, book_key).await;
+                }
+                PriceCheck::Available { .. } => {}
+                PriceCheck::PriceChanged { .. } | PriceCheck::SoldOut => {
+                    app.cache.forget_rate(key).await;
+                }
             }
             match held(app, request.supplier, answer).await {
                 Ok(answer) => Checked::Answer(answer),
@@ -308,20 +179,7 @@ fn count(supplier: Supplier, operation: Operation, answer: Option<Result<(), &Br
     }
 }
 
-fn stale(mut known: ShownOffers) -> ShownOffers {
-    for part in &mut known.suppliers {
-        part.state = Freshness::Stale;
-    }
-    known
-}
-
-/// Between nine tenths and eleven tenths, so that keys that were filled together do not end
-/// together.
-fn jittered(wait: Duration) -> Duration {
-    wait.mul_f64(rand::rng().random_range(0.9..=1.1))
-}
-
-async fn now(app: &App) -> Result<DateTime<Utc>, StoreError> {
+pub(crate) async fn now(app: &App) -> Result<DateTime<Utc>, StoreError> {
     let pool = app.messaging.pool();
     let mut conn = pool.acquire().await.map_err(database("taking a connection"))?;
     store::now(&mut conn).await

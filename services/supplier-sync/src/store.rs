@@ -3,6 +3,7 @@
 mod attention;
 mod exchange;
 mod hint;
+mod lead;
 mod leg;
 mod standing;
 mod support;
@@ -10,6 +11,7 @@ mod support;
 pub(crate) use attention::in_doubt;
 pub(crate) use exchange::{Exchange, exchange_place, journal};
 pub(crate) use hint::{join, legs_of, park, put_off_waiting, surface, waiting};
+pub(crate) use lead::{take_lead, yield_lead};
 pub(crate) use leg::{
     Changed, Entry, claim_due, due, load_for_update, now, put_off, save, sleep_again,
 };

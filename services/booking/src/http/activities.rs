@@ -1,15 +1,16 @@
 //! `GET /v1/activities`: what there is to do at a place.
 
-use axum::extract::State;
-use chassis::{ApiError, auth::Bearer, http::Json};
+use axum::{extract::State, response::Response};
+use chassis::{ApiError, auth::Bearer};
 use chrono::NaiveDate;
 use contracts::offer::{ActivitySearch, Search};
 
 use super::{
     account,
     form::Faults,
+    found::{self, Answer, PageAsked},
     openapi::problems,
-    search::{self, Answer, Party},
+    search::{self, Party},
 };
 use crate::App;
 
@@ -37,6 +38,11 @@ pub(super) struct Asked {
     /// EUR when it is not given.
     #[param(example = "EUR")]
     currency: Option<String>,
+    /// How many offers at once; 100 when it is not given.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<usize>,
+    /// `next` of the answer before.
+    cursor: Option<String>,
 }
 
 /// Offers of activities; what is older than its soft life says so and is asked anew meanwhile.
@@ -51,16 +57,23 @@ pub(super) async fn activities(
     State(app): State<App>,
     bearer: Bearer,
     axum::extract::RawQuery(query): axum::extract::RawQuery,
-) -> Result<Json<Answer>, ApiError> {
+) -> Result<Response, ApiError> {
     account(&bearer)?;
     let faults = Faults::default();
     let today = app.clock.now().date_naive();
-    let activity = read(query.as_deref().unwrap_or_default(), today, &faults);
+    let mut page = PageAsked::default();
+    let activity = read(query.as_deref().unwrap_or_default(), today, &mut page, &faults);
     faults.answer()?;
-    search::find(&app, Search::Activity(activity.ok_or_else(ApiError::internal_logged)?)).await
+    let activity = activity.ok_or_else(ApiError::internal_logged)?;
+    found::find(&app, Search::Activity(activity), page).await
 }
 
-fn read(query: &str, today: NaiveDate, faults: &Faults) -> Option<ActivitySearch> {
+fn read(
+    query: &str,
+    today: NaiveDate,
+    page: &mut PageAsked,
+    faults: &Faults,
+) -> Option<ActivitySearch> {
     let mut party = Party::default();
     let (mut destination, mut from, mut to) = (None, None, None);
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -73,7 +86,7 @@ fn read(query: &str, today: NaiveDate, faults: &Faults) -> Option<ActivitySearch
             }
             "from" => from = search::date(&name, &value, faults),
             "to" => to = search::date(&name, &value, faults),
-            name if party.took(name, &value, faults) => {}
+            name if party.took(name, &value, faults) || page.took(name, &value, faults) => {}
             name => {
                 faults.add(&format!("?{name}"), "unknown", "is not a parameter of this search");
             }

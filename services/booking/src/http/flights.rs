@@ -1,15 +1,16 @@
 //! `GET /v1/flights`: flights there, and back where that is asked for.
 
-use axum::extract::State;
-use chassis::{ApiError, auth::Bearer, http::Json};
+use axum::{extract::State, response::Response};
+use chassis::{ApiError, auth::Bearer};
 use chrono::NaiveDate;
 use contracts::offer::{FlightSearch, Search};
 
 use super::{
     account,
     form::Faults,
+    found::{self, Answer, PageAsked},
     openapi::problems,
-    search::{self, Answer, Party},
+    search::{self, Party},
 };
 use crate::App;
 
@@ -40,6 +41,11 @@ pub(super) struct Asked {
     /// EUR when it is not given.
     #[param(example = "EUR")]
     currency: Option<String>,
+    /// How many offers at once; 100 when it is not given.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<usize>,
+    /// `next` of the answer before.
+    cursor: Option<String>,
 }
 
 /// Offers of flights; what is older than its soft life says so and is asked anew meanwhile.
@@ -54,16 +60,23 @@ pub(super) async fn flights(
     State(app): State<App>,
     bearer: Bearer,
     axum::extract::RawQuery(query): axum::extract::RawQuery,
-) -> Result<Json<Answer>, ApiError> {
+) -> Result<Response, ApiError> {
     account(&bearer)?;
     let faults = Faults::default();
     let today = app.clock.now().date_naive();
-    let flight = read(query.as_deref().unwrap_or_default(), today, &faults);
+    let mut page = PageAsked::default();
+    let flight = read(query.as_deref().unwrap_or_default(), today, &mut page, &faults);
     faults.answer()?;
-    search::find(&app, Search::Flight(flight.ok_or_else(ApiError::internal_logged)?)).await
+    let flight = flight.ok_or_else(ApiError::internal_logged)?;
+    found::find(&app, Search::Flight(flight), page).await
 }
 
-fn read(query: &str, today: NaiveDate, faults: &Faults) -> Option<FlightSearch> {
+fn read(
+    query: &str,
+    today: NaiveDate,
+    page: &mut PageAsked,
+    faults: &Faults,
+) -> Option<FlightSearch> {
     let mut party = Party::default();
     let (mut origin, mut destination) = (None, None);
     let (mut departs_on, mut returns_on) = (None, None);
@@ -73,7 +86,7 @@ fn read(query: &str, today: NaiveDate, faults: &Faults) -> Option<FlightSearch> 
             "destination" => destination = airport(&name, &value, faults),
             "departs_on" => departs_on = search::date(&name, &value, faults),
             "returns_on" => returns_on = search::date(&name, &value, faults),
-            name if party.took(name, &value, faults) => {}
+            name if party.took(name, &value, faults) || page.took(name, &value, faults) => {}
             name => {
                 faults.add(&format!("?{name}"), "unknown", "is not a parameter of this search");
             }

@@ -1,21 +1,18 @@
 //! `GET /v1/stays`: offers from the availability cache, or from supplier-sync when it has none.
 
-use axum::extract::State;
-use chassis::{ApiError, auth::Bearer, http::Json};
+use axum::{extract::State, response::Response};
+use chassis::{ApiError, auth::Bearer};
 use chrono::{Days, NaiveDate};
 use contracts::{
-    money::{Currency, Money},
-    offer::{Occupancy, Offer, Product, Search, StaySearch, Terms},
-    shown::{ShownOffers, SupplierPart, offers_key, search_digest},
-    supplier::Supplier,
+    money::Currency,
+    offer::{Occupancy, Offer, Search, StaySearch},
 };
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::{
     account,
     form::Faults,
-    openapi::{problems, shapes},
+    found::{self, Answer, PageAsked},
+    openapi::problems,
 };
 use crate::App;
 
@@ -29,43 +26,6 @@ const CHILD_AGE_MAX: u8 = 17;
 
 /// What offers are sealed for, so that no other sealed text passes for one.
 const OFFER_AAD: &[u8] = b"offer";
-
-/// What can be booked.
-#[derive(Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = Stays)]
-pub(super) struct Answer {
-    /// When the suppliers were asked.
-    as_of: chrono::DateTime<chrono::Utc>,
-    #[schema(value_type = Vec<shapes::SupplierPart>)]
-    suppliers: Vec<SupplierPart>,
-    offers: Vec<ShownOffer>,
-}
-
-/// An offer as a customer sees it; its id is the sealed offer, so nothing about it can be changed.
-#[derive(Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = Offer)]
-struct ShownOffer {
-    offer_id: String,
-    #[schema(value_type = shapes::Supplier)]
-    supplier: Supplier,
-    property_id: String,
-    property_name: String,
-    room_name: String,
-    check_in: NaiveDate,
-    check_out: NaiveDate,
-    #[schema(value_type = shapes::Occupancy)]
-    occupancy: Occupancy,
-    #[schema(value_type = shapes::Money)]
-    price: Money,
-    #[schema(value_type = shapes::Terms)]
-    terms: Terms,
-    /// What only this kind of product has; absent for a stay.
-    #[serde(skip_serializing_if = "Product::is_stay")]
-    #[schema(value_type = shapes::Product, required = false)]
-    product: Product,
-}
 
 /// The parameters of a search, as the document names them.
 #[derive(utoipa::IntoParams)]
@@ -86,6 +46,11 @@ pub(super) struct Asked {
     /// EUR when it is not given.
     #[param(example = "EUR")]
     currency: Option<String>,
+    /// How many offers at once; 100 when it is not given.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<usize>,
+    /// `next` of the answer before.
+    cursor: Option<String>,
 }
 
 /// Offers of a stay; what is older than its soft life says so and is asked anew meanwhile.
@@ -100,67 +65,11 @@ pub(super) async fn stays(
     State(app): State<App>,
     bearer: Bearer,
     axum::extract::RawQuery(query): axum::extract::RawQuery,
-) -> Result<Json<Answer>, ApiError> {
+) -> Result<Response, ApiError> {
     account(&bearer)?;
     let today = app.clock.now().date_naive();
-    let search = read(query.as_deref().unwrap_or_default(), today)?;
-    find(&app, Search::Stay(search)).await
-}
-
-/// Offers of a search of any kind, from the cache or from supplier-sync.
-pub(super) async fn find(app: &App, search: Search) -> Result<Json<Answer>, ApiError> {
-    let key = offers_key(&search_digest(&search));
-    let found = match app.cache.shown::<ShownOffers>(&key).await {
-        // Past its soft life it is served as it is, and supplier-sync refreshes it meanwhile.
-        Some(found) if found.soft_until > app.clock.now() => found,
-        Some(stale) => {
-            refresh(app, search);
-            stale_of(stale)
-        }
-        None => app.owners.search(&search).await.map_err(|error| {
-            tracing::warn!(error = %chassis::chain(&error), "supplier-sync did not answer a search");
-            ApiError::unavailable("search_unavailable", "no supplier can be asked now")
-                .retry_in(std::time::Duration::from_secs(2))
-        })?,
-    };
-    let offers: Result<Vec<_>, _> = found.offers.into_iter().map(|o| shown(app, o)).collect();
-    Ok(Json(Answer { as_of: found.as_of, suppliers: found.suppliers, offers: offers? }))
-}
-
-/// Has a stale answer asked anew behind the customer's back; supplier-sync makes one call of many.
-fn refresh(app: &App, search: Search) {
-    let owners = app.owners.clone();
-    app.process.tasks.spawn_short("refresh a stale answer", async move {
-        if let Err(error) = owners.search(&search).await {
-            tracing::warn!(error = %chassis::chain(&error), "a stale answer could not be refreshed");
-        }
-    });
-}
-
-fn stale_of(mut found: ShownOffers) -> ShownOffers {
-    for part in &mut found.suppliers {
-        if part.state == contracts::shown::Freshness::Fresh {
-            part.state = contracts::shown::Freshness::Stale;
-        }
-    }
-    found
-}
-
-fn shown(app: &App, offer: Offer) -> Result<ShownOffer, ApiError> {
-    let offer_id = seal(app, &offer)?;
-    Ok(ShownOffer {
-        offer_id,
-        supplier: offer.supplier,
-        property_id: offer.property_id,
-        property_name: offer.property_name,
-        room_name: offer.room_name,
-        check_in: offer.check_in,
-        check_out: offer.check_out,
-        occupancy: offer.occupancy,
-        price: offer.price,
-        terms: offer.terms,
-        product: offer.product,
-    })
+    let (search, page) = read(query.as_deref().unwrap_or_default(), today)?;
+    found::find(&app, Search::Stay(search), page).await
 }
 
 /// The id of an offer.
@@ -175,15 +84,19 @@ pub(super) fn open(app: &App, offer_id: &str) -> Option<Offer> {
     serde_json::from_str(&text).ok()
 }
 
-fn read(query: &str, today: NaiveDate) -> Result<StaySearch, ApiError> {
+fn read(query: &str, today: NaiveDate) -> Result<(StaySearch, PageAsked), ApiError> {
     let faults = Faults::default();
-    let mut fields = Fields::default();
+    let (mut fields, mut page) = (Fields::default(), PageAsked::default());
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        fields.take(&name, &value, &faults);
+        if !page.took(&name, &value, &faults) {
+            fields.take(&name, &value, &faults);
+        }
     }
     let search = fields.finish(today, &faults);
     faults.answer()?;
-    search.ok_or_else(|| ApiError::bad_request("malformed", "the query cannot be read"))
+    let search =
+        search.ok_or_else(|| ApiError::bad_request("malformed", "the query cannot be read"))?;
+    Ok((search, page))
 }
 
 #[derive(Default)]

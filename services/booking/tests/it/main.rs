@@ -22,6 +22,7 @@ mod openapi;
 mod preview;
 mod refunding;
 mod reviewing;
+mod searching;
 mod support;
 mod timers;
 mod trips;

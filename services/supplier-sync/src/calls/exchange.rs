@@ -100,7 +100,11 @@ pub(super) async fn make(app: &App, started: Started) -> Answered {
     };
     let answer = dialect.read(&asked, &sent);
     draft.note(app, &answer, took);
-    if matches!(answer, Answer::Refused(RefusedWhy::SoldOut | RefusedWhy::PriceChanged)) {
+    // What was just taken, or perhaps taken, may have been the last one, and some offers can be
+    // ordered once.
+    let taken = matches!(call.doing, Doing::Reserve { .. }) && answer != Answer::NotSent;
+    let gone = matches!(answer, Answer::Refused(RefusedWhy::SoldOut | RefusedWhy::PriceChanged));
+    if taken || gone {
         app.cache.forget_order(&call.order).await;
     }
     draft.end(answered(answer))

@@ -1,11 +1,12 @@
 //! Searches and price checks: asked once, kept for a while, forgotten when they turn out wrong.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use contracts::{
     offer::PriceCheck,
-    shown::{Freshness, ShownOffers, offers_key, search_digest},
+    shown::{Freshness, ShownOffers, offers_key, search_digest, unpack},
+    supplier::Supplier,
 };
 use futures::future::join_all;
 use redis::AsyncCommands as _;
@@ -57,8 +58,8 @@ async fn a_search_that_nobody_waits_for_any_more_ends_and_leaves_nothing_behind(
         async move { redis.exists::<_, bool>(key).await.unwrap().then_some(()) }
     })
     .await;
-    let first: String = redis.get(&key).await.unwrap();
-    let first: ShownOffers = serde_json::from_str(&first).unwrap();
+    let first: Vec<u8> = redis.get(&key).await.unwrap();
+    let first = unpack(&first).unwrap();
     world.wait(331).await;
     let later = world.offers(&app).await;
     assert!(later.as_of > first.as_of, "it is asked anew");
@@ -71,15 +72,101 @@ async fn whoever_waited_in_vain_for_anothers_answer_asks_no_supplier_of_its_own(
     let mut world = World::new().await;
     world.policy.search.deadline = Duration::from_millis(300);
     let app = world.start().await;
-    let client = redis::Client::open(world.redis.url()).unwrap();
-    let mut redis = client.get_multiplexed_async_connection().await.unwrap();
     // Another process leads, and takes its time.
-    let lead = format!("searching:{}", search_digest(&World::search()));
-    let _: () = redis.set_ex(&lead, 1, 60).await.unwrap();
+    world.another_leads(60).await;
     let found = world.offers(&app).await;
     assert!(found.offers.is_empty());
     assert_eq!(found.suppliers[0].state, Freshness::Unavailable);
     assert_eq!(world.asked("search").await, 0);
+}
+
+/// Row: D6
+///
+/// Redis answers nobody for a while, as on a machine that is busy with other things: it is waited
+/// for, and who asks is decided elsewhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn while_redis_says_nothing_for_a_second_the_supplier_is_still_asked_once() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let other = world.start().await;
+    for one in [&app, &other] {
+        world.offers(one).await;
+    }
+    world.redis_forgets().await;
+    let before = world.asked("search").await;
+    world.redis_rests(Duration::from_secs(1)).await;
+    let asked = (0..20).map(|n| world.offers(if n % 2 == 0 { &app } else { &other }));
+    let answers = join_all(asked).await;
+    assert!(answers.iter().all(|answer| *answer == answers[0]));
+    assert_eq!(world.asked("search").await, before + 1);
+}
+
+/// Row: D6
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn without_any_redis_no_two_instances_ask_at_once() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let other = world.start().await;
+    world.redis.kill();
+    world.fault("search", "slow", 2, 400).await;
+    let began = Instant::now();
+    let asked = (0..20).map(|n| world.offers(if n % 2 == 0 { &app } else { &other }));
+    let answers = join_all(asked).await;
+    assert!(answers.iter().all(|answer| answer.suppliers[0].state == Freshness::Fresh));
+    assert_eq!(world.asked("search").await, 2, "one call of each instance");
+    assert!(began.elapsed() >= Duration::from_millis(800), "one after the other");
+}
+
+/// Row: D6
+#[tokio::test]
+async fn one_supplier_that_hangs_leaves_the_others_theirs_and_is_asked_alone_later() {
+    let mut world = World::new().await;
+    world.beside = Some(Supplier::Etg);
+    world.policy.search.deadline = Duration::from_millis(1_500);
+    let app = world.start().await;
+    let asked_of_etg = async |world: &World| {
+        let truth = world.control("GET", "/etg/truth", None).await;
+        let all = truth["requests"].as_array().unwrap().iter();
+        all.filter(|request| request["operation"] == "search").count()
+    };
+    let states = |found: &ShownOffers| -> Vec<(Supplier, Freshness)> {
+        found.suppliers.iter().map(|part| (part.supplier, part.state)).collect()
+    };
+    let both = |rapid, etg| vec![(Supplier::Rapid, rapid), (Supplier::Etg, etg)];
+    world.fault("search", "slow", 1, 20_000).await;
+    let began = Instant::now();
+    let found = world.offers(&app).await;
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(1_500) && took < Duration::from_secs(3), "{took:?}");
+    assert_eq!(states(&found), both(Freshness::Unavailable, Freshness::Fresh));
+    assert!(!found.offers.is_empty());
+    assert!(found.offers.iter().all(|offer| offer.supplier == Supplier::Etg));
+    assert_eq!((world.asked("search").await, asked_of_etg(&world).await), (1, 1));
+    // A tenth of the soft life later only the one that is missing is asked.
+    world.wait(34).await;
+    let whole = world.offers(&app).await;
+    assert_eq!(states(&whole), both(Freshness::Fresh, Freshness::Fresh));
+    assert_eq!((world.asked("search").await, asked_of_etg(&world).await), (2, 1));
+    // Much later that one is silent again: what it offered stands beside what the other offers now.
+    world.wait(331).await;
+    world.fault("search", "http_503", 1, 0).await;
+    let mixed = world.offers(&app).await;
+    assert_eq!(states(&mixed), both(Freshness::Stale, Freshness::Fresh));
+    assert!(mixed.offers.iter().any(|offer| offer.supplier == Supplier::Rapid));
+    assert_eq!((world.asked("search").await, asked_of_etg(&world).await), (3, 2));
+}
+
+#[tokio::test]
+async fn where_nobody_answers_nobody_is_asked_again_at_once() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    world.fault("search", "http_503", 1, 0).await;
+    for _ in 0..3 {
+        assert_eq!(world.offers(&app).await.suppliers[0].state, Freshness::Unavailable);
+    }
+    assert_eq!(world.asked("search").await, 1);
+    world.wait(3).await;
+    assert_eq!(world.offers(&app).await.suppliers[0].state, Freshness::Fresh);
 }
 
 #[tokio::test]
@@ -113,6 +200,23 @@ async fn sold_out_at_a_price_check_forgets_the_stay_at_once() {
         assert!(!matches!(answer, PriceCheck::Available { .. }), "{answer:?}");
         world.offers(&app).await;
         assert_eq!(world.asked("search").await, searches);
+    }
+}
+
+/// Row: D7
+#[tokio::test]
+async fn what_we_book_ourselves_forgets_what_was_known_of_it() {
+    for supplier in [Supplier::Rapid, Supplier::Duffel] {
+        let mut world = World::at(supplier).await;
+        let app = world.start().await;
+        // An offer of a flight can be ordered once: the next customer is to be shown another one.
+        for searches in 1..=2 {
+            let leg = world.leg(&app).await;
+            assert_eq!(world.asked("search").await, searches, "{supplier}");
+            world.want(&leg, 1, contracts::messages::WantedLeg::Held).await;
+            let told = world.told().await.state;
+            assert!(matches!(told, contracts::messages::LegState::Held { .. }), "{told:?}");
+        }
     }
 }
 

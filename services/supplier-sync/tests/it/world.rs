@@ -202,6 +202,29 @@ impl World {
         let _: () = redis::cmd("FLUSHALL").query_async(&mut connection).await.unwrap();
     }
 
+    /// Has Redis answer nobody for a while.
+    pub(crate) async fn redis_rests(&self, rest: Duration) {
+        let client = redis::Client::open(self.redis.url()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let ms = u64::try_from(rest.as_millis()).unwrap();
+        let pause = redis::cmd("CLIENT").arg("PAUSE").arg(ms).arg("ALL").to_owned();
+        let _: () = pause.query_async(&mut connection).await.unwrap();
+    }
+
+    /// Has another process ask about what is looked for, for so many seconds.
+    pub(crate) async fn another_leads(&self, seconds: i32) {
+        sqlx::query(
+            "insert into search_lead (digest, holder, until)
+             values ($1, $2, clock_timestamp() + make_interval(secs => $3))",
+        )
+        .bind(contracts::shown::search_digest(&self.looked_for()))
+        .bind(Uuid::new_v4())
+        .bind(seconds)
+        .execute(&mut self.admin().await)
+        .await
+        .unwrap();
+    }
+
     /// Legs with an exchange under way.
     pub(crate) async fn calls_under_way(&self) -> Vec<Uuid> {
         let sql = "select leg_id from leg where state #>> '{in_flight}' is not null";
