@@ -112,8 +112,7 @@ fn may_move(from: Phase, to: Phase) -> bool {
 /// What is wrong with a payment.
 pub(crate) fn payment(payment: &Payment) -> Vec<String> {
     let mut wrong = Vec::new();
-    let reversed = payment.transfers.values().any(|t| matches!(t.posted, Posted::Reversed(_)));
-    if payment.refunded() > payment.final_units() && !reversed {
+    if payment.refunded() > ever_final(payment) {
         wrong.push("more goes back than came".to_owned());
     }
     let customer = payment.book.0.get(&Book::Customer).copied().unwrap_or_default();
@@ -130,6 +129,15 @@ pub(crate) fn payment(payment: &Payment) -> Vec<String> {
         wrong.push(format!("the ledger is out of balance: {debit}, {credit}"));
     }
     wrong
+}
+
+/// All that was ever final, also what left its chain later: by then it may be on its way back.
+pub(crate) fn ever_final(payment: &Payment) -> Units {
+    let units = payment.transfers.values().map(|transfer| match transfer.posted {
+        Posted::Final(units) | Posted::Reversed(units) => units,
+        Posted::Nothing => Units::ZERO,
+    });
+    units.fold(Units::ZERO, |sum, units| sum.checked_add(units).unwrap())
 }
 
 /// What is wrong with an account of points after `events`.

@@ -12,7 +12,9 @@ use payment_verification_core::{
 };
 use rewards_core::{Book, LotId, RedemptionState, Stage, rules::Rule};
 
-use crate::{parcel::Role, rapid::Standing, sometimes::Sometimes, world::World};
+use crate::{
+    parcel::Role, predicates::ever_final, rapid::Standing, sometimes::Sometimes, world::World,
+};
 
 /// A hold that nobody wants is found by the sweeps within this, and released; a shorter one may
 /// lapse first. They come once a day at last, and a look may take some minutes.
@@ -135,14 +137,16 @@ impl World {
         if let Some(what) = self.money_is_known(payment) {
             return Some(what);
         }
-        if has_left(payment) {
-            // Final money left for good: a case, and a loss with a name in the ledger.
-            return None;
-        }
-        if let Some(what) = self.is_unpaid_indeed(booking, payment) {
+        if let Some(what) = self.refunds_agree(booking, payment) {
             return Some(what);
         }
-        if let Some(what) = self.refunds_agree(booking, payment) {
+        if has_left(payment) {
+            // Final money left for good: a case, and a loss with a name in the ledger. What was on
+            // its way back by then is at most what ever came.
+            let (back, ever) = (payment.refunded(), ever_final(payment));
+            return (back > ever).then(|| format!("{ever} ever came, {back} goes back"));
+        }
+        if let Some(what) = self.is_unpaid_indeed(booking, payment) {
             return Some(what);
         }
         let received = payment.final_units();
