@@ -2,8 +2,8 @@
 
 use booking_core::Inbound;
 use contracts::messages::{
-    LegChanged, PaymentClosed, PaymentPrepared, PaymentRefundChanged, PaymentSeen, PaymentSettled,
-    PointsChanged,
+    LegChanged, PaymentClosed, PaymentPrepared, PaymentRefundChanged, PaymentReversed, PaymentSeen,
+    PaymentSettled, PointsChanged,
 };
 use messaging::Consumers;
 
@@ -14,6 +14,7 @@ pub(crate) fn consumers() -> Consumers<Inbound> {
         .on::<PaymentPrepared>(Inbound::from)
         .on::<PaymentSeen>(Inbound::from)
         .on::<PaymentSettled>(Inbound::from)
+        .on::<PaymentReversed>(Inbound::from)
         .on::<PaymentClosed>(Inbound::from)
         .on::<PaymentRefundChanged>(Inbound::from)
         .on::<PointsChanged>(Inbound::from)

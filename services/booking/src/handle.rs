@@ -213,7 +213,9 @@ pub(crate) fn follow(
                 Effect::Confirmed(m) => said.push(Outgoing::new(id, entry.at, &m)),
                 Effect::Failed(m) => said.push(Outgoing::new(id, entry.at, &m)),
                 Effect::Cancelled(m) => said.push(Outgoing::new(id, entry.at, &m)),
+                Effect::LegReplaced(m) => said.push(Outgoing::new(id, entry.at, &m)),
                 Effect::LegCancelled(m) => said.push(Outgoing::new(id, entry.at, &m)),
+                Effect::MoneyReversed(m) => said.push(Outgoing::new(id, entry.at, &m)),
                 Effect::Completed(m) => said.push(Outgoing::new(id, entry.at, &m)),
             }
         }

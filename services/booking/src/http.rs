@@ -3,9 +3,11 @@
 mod activities;
 mod acts;
 mod address;
+mod amendment;
 mod attention;
 mod bookings;
 mod cancellation;
+mod change;
 mod events;
 mod export;
 mod flights;
@@ -35,8 +37,8 @@ use chassis::{
     http::Ready,
 };
 use contracts::ids::AccountId;
-use http::{HeaderName, HeaderValue, Method, header};
 pub(crate) use found::Searches;
+use http::{HeaderName, HeaderValue, Method, header};
 use messaging::StoreError;
 pub(crate) use openapi::shapes;
 use serde_json::{Value, json};
@@ -80,6 +82,8 @@ pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
         .route("/v1/bookings/{id}/qr", get(qr::show))
         .route("/v1/bookings/{id}/cancellation", post(cancellation::cancel))
         .route("/v1/bookings/{id}/legs/{leg_id}/cancellation", post(cancellation::cancel_leg))
+        .route("/v1/bookings/{id}/legs/{leg_id}/change", post(change::answer))
+        .route("/v1/bookings/{id}/legs/{leg_id}/amendment", post(amendment::amend))
         .route("/v1/bookings/{id}/refund", post(refund::give));
     // A ticket in the address says who watches.
     let watchers = Router::new().route("/v1/bookings/{id}/events", get(events::follow));
@@ -178,10 +182,28 @@ pub(crate) fn refused(refusal: &Refusal) -> ApiError {
             ApiError::conflict("agreement_needed", detail)
                 .with("quote", json!(cancellation::shown(quote)))
         }
+        Refusal::AmendmentToAgree { quote } => {
+            let detail = "it costs something else by now; ask for a new quote";
+            ApiError::conflict("agreement_needed", detail)
+                .with("costs", json!(amendment::costs(quote)))
+        }
+        Refusal::NeedsPayment { price, fee, missing, allowed } => {
+            let detail = "it costs more than was paid, and amendments that have to be paid for are \
+                          not offered; book the other one and cancel this";
+            ApiError::conflict("amendment_needs_payment", detail)
+                .with("price", json!(price))
+                .with("fee", json!(fee))
+                .with("missing", json!(missing))
+                .with("next_actions", json!(allowed))
+        }
         Refusal::PaidByPoints { allowed } => {
             let detail =
                 "points paid a part of this leg, and they come back only with the whole trip";
             ApiError::conflict("paid_by_points", detail).with("next_actions", json!(allowed))
+        }
+        Refusal::ChangedAgain { change, .. } => {
+            let detail = "the answer names another change than the one that waits for it";
+            ApiError::conflict("changed_again", detail).with("change", json!(change))
         }
         Refusal::Unknown | Refusal::NoSuchLeg => ApiError::not_found(),
         Refusal::TooManyPoints => {

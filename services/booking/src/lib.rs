@@ -11,10 +11,11 @@ mod handle;
 pub mod http;
 mod jobs;
 mod live;
+mod masked;
 mod owners;
 mod payable;
 pub mod quote;
-mod replay;
+pub mod replay;
 pub mod store;
 
 use std::{sync::Arc, time::Duration};
@@ -56,7 +57,18 @@ pub struct App {
 pub fn commands() -> Vec<Command<Config>> {
     vec![
         Command::new("migrate", "brings the schema up to date, as its owner", migrate),
-        Command::new("check", "compares every booking with what its journal gives", replay::check),
+        Command::new(
+            "rebuild",
+            "[--check] [ID]: makes rows again from their journals; --check only names what differs",
+            replay::rebuild,
+        ),
+        Command::new("check", "the same as rebuild --check", replay::check),
+        Command::new("export", "ID: prints a booking with its journal, masked", replay::export),
+        Command::new(
+            "import",
+            "FILE: takes a masked export into a development stack",
+            replay::import,
+        ),
         Command::new("replay", "makes a booking again from the file of an export", replay::replay),
     ]
 }

@@ -5,7 +5,10 @@ mod noted;
 
 use std::{collections::BTreeMap, time::Instant};
 
-use chassis::trace::{self, TraceContext};
+use chassis::{
+    metrics::{self, Counter},
+    trace::{self, TraceContext},
+};
 use chrono::{DateTime, Utc};
 use contracts::{
     ids::{LegId, MessageId},
@@ -15,7 +18,8 @@ use contracts::{
 use messaging::{Handled, Handles, Outcome, Outgoing, Received, StoreError, Tx};
 use sqlx::PgConnection;
 use supplier_sync_core::{
-    Call, Command, Effect, Event, Fact, Recorded, Refusal, State, decide, effects, learn, record,
+    Call, Command, Drift, Effect, Event, Fact, Policy, Recorded, Refusal, State, decide, drifts,
+    effects, learn, record,
 };
 use tracing::Span;
 use uuid::Uuid;
@@ -24,7 +28,7 @@ use self::noted::Noted;
 use crate::{
     App, calls,
     consumers::Inbound,
-    store::{self, Changed, Entry},
+    store::{self, Changed, Entry, NewCase},
 };
 
 /// What is fed to a leg.
@@ -206,6 +210,7 @@ pub(crate) async fn feed(
     store::sleep_again(tx.conn(), &idle.collect::<Vec<_>>(), &app.rules).await?;
     let changed: Vec<Changed> = changed.into_iter().filter_map(Touched::changed).collect();
     store::save(tx.conn(), &changed, &app.rules).await?;
+    store::open_cases(tx.conn(), &follows.cases).await?;
     tx.say_all(follows.said);
     Ok(Fed { answers, follows: follows.after })
 }
@@ -214,6 +219,7 @@ pub(crate) async fn feed(
 struct Follows {
     said: Vec<Outgoing>,
     after: Vec<Follow>,
+    cases: Vec<NewCase>,
 }
 
 /// A leg while a batch goes over it.
@@ -264,6 +270,7 @@ impl Touched {
             self.state = state;
             for one in recorded {
                 self.follow(&one, cause, follows);
+                self.compare(&one, policy, follows);
                 let (source, cause_id) = (cause.source, cause.id);
                 let trace_id = trace_id.clone();
                 self.entries.push(Entry { recorded: one, source, cause_id, trace_id });
@@ -287,6 +294,24 @@ impl Touched {
                     follows.after.push(Follow::Call(Started { call, trace, began }));
                 }
             }
+        }
+    }
+
+    /// What of an event is not as we have it: each a case.
+    fn compare(&self, recorded: &Recorded, policy: &Policy, follows: &mut Follows) {
+        let Some(leg) = self.state.as_deref() else { return };
+        let supplier = leg.order.supplier.word();
+        for Drift { kind, reference, ours, theirs } in drifts(leg, recorded, policy) {
+            let labels = [("supplier", supplier), ("kind", kind.word())];
+            metrics::add(Counter::DriftCases, &labels, 1);
+            follows.cases.push(NewCase {
+                supplier,
+                kind: kind.word(),
+                subject: reference,
+                leg: Some((leg.leg_id, leg.booking_id)),
+                ours,
+                theirs,
+            });
         }
     }
 

@@ -1,6 +1,7 @@
 //! What other services ask while they work: searches and price checks, and what support asks.
 
 mod repairs;
+mod suppliers;
 mod support;
 mod timeline;
 
@@ -42,6 +43,9 @@ pub fn router(app: App) -> Router {
         .route("/internal/timeline/{booking}", get(support::timeline))
         .route("/internal/find", get(support::find))
         .route("/internal/attention", get(support::attention))
+        .route("/internal/suppliers", get(suppliers::all))
+        .route("/internal/suppliers/{supplier}/reset", post(suppliers::reset))
+        .route("/internal/cases", get(suppliers::cases))
         .route("/internal/bookings/{booking}/references", get(support::references))
         .route("/internal/legs/{leg}/look-up", post(support::look_up))
         .route("/internal/bookings/{booking}/legs", get(repairs::legs))

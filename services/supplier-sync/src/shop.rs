@@ -2,7 +2,11 @@
 //!
 //! Each under a deadline, apart from bookings.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use chassis::{
     Flights,
@@ -17,10 +21,25 @@ use contracts::{
     supplier::Supplier,
 };
 use messaging::{StoreError, database};
-use suppliers::{Broken, Operation, Sent, dialect};
+use supplier_sync_core::gate::Class;
+use suppliers::{Broken, HttpRequest, Left, Operation, Sent, dialect};
 use tokio::{sync::Semaphore, time::Instant};
 
-use crate::{App, accounts, merge::free_until, store};
+use crate::{
+    App,
+    accounts::{self, Account},
+    gates::Passage,
+    merge::free_until,
+    sample,
+    store::{self, NewCase},
+};
+
+/// A supplier that had less time for an answer is not said to be ill.
+const FAIR: Duration = Duration::from_secs(1);
+/// A contract that stays broken is written down again after this.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+/// So many broken contracts are remembered; those beyond are written each time.
+const TOLD_MAX: usize = 1_000;
 
 /// What questions share in this process.
 #[derive(Clone)]
@@ -30,6 +49,8 @@ pub(crate) struct Shop {
     /// Questions in flight at each supplier, so that one that hangs takes no other's places;
     /// bookings have places of their own.
     permits: Arc<BTreeMap<Supplier, Semaphore>>,
+    /// The broken contracts that were told lately.
+    told: Arc<Mutex<BTreeMap<(&'static str, String), Instant>>>,
 }
 
 impl Shop {
@@ -39,7 +60,7 @@ impl Shop {
             (supplier, Semaphore::new(most.max(1)))
         };
         let permits = Supplier::ALL.into_iter().map(places).collect();
-        Self { flights: Flights::default(), permits: Arc::new(permits) }
+        Self { flights: Flights::default(), permits: Arc::new(permits), told: Arc::default() }
     }
 }
 
@@ -65,12 +86,13 @@ pub(crate) async fn ask(
     let Some(request) = dialect.search(&account.access, accounts::signed_at(), search) else {
         return Some(Vec::new());
     };
-    let sent = in_time(app, supplier, by, |within| account.send(request, within)).await;
-    let answer = match &sent {
+    let place = Place { supplier, operation: Operation::Search, by };
+    let asked = in_time(app, account, &place, request).await?;
+    let answer = match &asked.sent {
         Sent::Reply(reply) => Some(dialect.read_search(search, reply)),
         Sent::NotSent | Sent::NoAnswer => None,
     };
-    count(supplier, Operation::Search, answer.as_ref().map(|a| a.as_ref().map(|_| ())));
+    heard(app, &place, &asked, answer.as_ref().map(|a| a.as_ref().map(|_| ()))).await;
     answer?.ok()
 }
 
@@ -93,13 +115,15 @@ pub(crate) async fn price_check(app: &App, request: &PriceCheckRequest) -> Check
     let key = request.rate_key.as_str();
     let asked = dialect.price_check(&account.access, accounts::signed_at(), key);
     let Ok(asked) = asked else { return Checked::BadKey };
-    let sent = in_time(app, request.supplier, by, |within| account.send(asked, within)).await;
-    let answer = match &sent {
+    let place = Place { supplier: request.supplier, operation: Operation::PriceCheck, by };
+    let Some(asked) = in_time(app, account, &place, asked).await else {
+        return Checked::Unavailable;
+    };
+    let answer = match &asked.sent {
         Sent::Reply(reply) => Some(dialect.read_price_check(key, request.currency, reply)),
         Sent::NotSent | Sent::NoAnswer => None,
     };
-    let counted = answer.as_ref().map(|a| a.as_ref().map(|_| ()));
-    count(request.supplier, Operation::PriceCheck, counted);
+    heard(app, &place, &asked, answer.as_ref().map(|a| a.as_ref().map(|_| ()))).await;
     match answer {
         Some(Ok(answer)) => {
             match &answer {
@@ -140,23 +164,105 @@ async fn held(
     Ok(answer)
 }
 
-/// Sends when there is a place, with what is left of the time.
-async fn in_time<F>(
-    app: &App,
+/// Which question, at whom, and until when an answer is of use.
+struct Place {
     supplier: Supplier,
+    operation: Operation,
     by: Instant,
-    send: impl FnOnce(Duration) -> F,
-) -> Sent
-where
-    F: Future<Output = Sent> + Send,
-{
-    let Some(permits) = app.shop.permits.get(&supplier) else { return Sent::NotSent };
+}
+
+/// A question that went out.
+struct Asked {
+    sent: Sent,
+    path: String,
+    /// How long its answer could be waited for.
+    within: Duration,
+}
+
+/// Sends when there is a place and the supplier may be asked, with what is left of the time;
+/// nothing when it was not asked.
+async fn in_time(
+    app: &App,
+    account: &Account,
+    place: &Place,
+    request: HttpRequest,
+) -> Option<Asked> {
+    let Place { supplier, operation, by } = *place;
+    let permits = app.shop.permits.get(&supplier)?;
     let Ok(Ok(_permit)) = tokio::time::timeout_at(by, permits.acquire()).await else {
-        return Sent::NotSent;
+        held_back(place, "no_place");
+        return None;
     };
-    let left = by.saturating_duration_since(Instant::now());
+    let path = request.path_and_query.clone();
+    let why = match app.gates.ask(supplier, Class::of(operation), &path).await {
+        Passage::Go => None,
+        Passage::Wait(_) => Some("put_off"),
+        Passage::Open(_) => Some("turned_away"),
+    };
+    let within = by.saturating_duration_since(Instant::now());
     // Whoever waited for somebody else's answer until its own time was out asks nobody.
-    if left.is_zero() { Sent::NotSent } else { send(left).await }
+    let why = why.or_else(|| within.is_zero().then_some("no_time"));
+    if let Some(why) = why {
+        held_back(place, why);
+        return None;
+    }
+    let sent = account.send(request, within).await;
+    Some(Asked { sent, path, within })
+}
+
+/// Counts a question that was not asked.
+fn held_back(place: &Place, why: &'static str) {
+    let Place { supplier, operation, .. } = place;
+    let labels = [("supplier", supplier.word()), ("operation", operation.word()), ("outcome", why)];
+    metrics::add(Counter::SupplierCalls, &labels, 1);
+}
+
+/// Tells the supplier's gate what came of a question, and counts it.
+async fn heard(app: &App, place: &Place, asked: &Asked, answer: Option<Result<(), &Broken>>) {
+    let Place { supplier, operation, .. } = *place;
+    let quota = match &asked.sent {
+        Sent::Reply(reply) => dialect(supplier).quota(reply, accounts::signed_at()),
+        Sent::NotSent | Sent::NoAnswer => None,
+    };
+    let spent = quota.is_some_and(|quota| quota.left == Left::Nothing);
+    let well = match answer {
+        // Being asked too much is no illness, and no answer within no time is none.
+        _ if spent => None,
+        None if asked.within < FAIR => None,
+        None | Some(Err(Broken::Contract { .. })) => Some(false),
+        Some(Err(Broken::Status { status, .. })) => Some(*status < 500),
+        Some(Ok(()) | Err(Broken::Expired | Broken::Key)) => Some(true),
+    };
+    app.gates.hear(supplier, &asked.path, quota.as_ref(), well).await;
+    count(supplier, operation, answer);
+    if let (Sent::Reply(reply), Some(Err(Broken::Contract { what }))) = (&asked.sent, answer) {
+        tell(app, sample::contract(supplier, operation, what, &reply.body)).await;
+    }
+}
+
+/// Opens a case, or counts it. One that is seen all the time is written now and then: nobody who
+/// searches waits for the others' row.
+async fn tell(app: &App, case: NewCase) {
+    let new = {
+        let mut told = app.shop.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (case.supplier, case.subject.clone());
+        let new = told.get(&key).is_none_or(|at| at.elapsed() >= TELL_EVERY);
+        if new && told.len() < TOLD_MAX {
+            told.insert(key, Instant::now());
+        }
+        new
+    };
+    if !new {
+        return;
+    }
+    let pool = app.messaging.pool();
+    let told = async {
+        let mut conn = pool.acquire().await.map_err(database("taking a connection"))?;
+        store::open_cases(&mut conn, [&case]).await
+    };
+    if let Err(error) = told.await {
+        tracing::warn!(error = %chassis::chain(&error), "a case could not be written");
+    }
 }
 
 /// Questions are counted, and those that fail are told; they are not journalled.

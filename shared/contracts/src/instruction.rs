@@ -8,6 +8,11 @@ use crate::{
     ids::{BookingId, PaymentId},
 };
 
+/// What stands for a chain where a card is charged.
+pub const CARD_CHAIN: &str = "card:gateway";
+/// What stands for an address where money goes back to the card it came from.
+pub const CARD: &str = "card";
+
 /// The terms of one payment. Field order is part of the signed text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,7 +25,7 @@ pub struct Instruction {
     pub chain: String,
     /// The token's contract; nothing for the chain's own coin.
     pub contract: Option<String>,
-    /// Where to pay.
+    /// Where to pay; for a card the secret that a browser pays with at the gateway.
     pub address: String,
     /// How much, to the last unit.
     pub amount: AssetAmount,
@@ -31,6 +36,12 @@ pub struct Instruction {
 }
 
 impl Instruction {
+    /// Whether it is paid by card.
+    #[must_use]
+    pub fn is_card(&self) -> bool {
+        self.chain == CARD_CHAIN
+    }
+
     /// The bytes that are signed: the JSON of the fields in their order, no white space.
     ///
     /// # Errors

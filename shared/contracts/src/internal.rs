@@ -5,6 +5,7 @@ mod cases;
 mod export;
 mod legs;
 mod repairs;
+mod suppliers;
 mod support;
 
 pub use attention::{AttentionItem, AttentionKind, AttentionReply, SeenReply};
@@ -17,6 +18,10 @@ pub use repairs::{
     ReviewReply, SafeAct, StuckStanding,
 };
 use serde::{Deserialize, Serialize};
+pub use suppliers::{
+    BreakerReset, BreakerResetRequest, BreakerStanding, BreakerState, QuotaStanding,
+    SupplierCase, SupplierCasesReply, SupplierStanding, SuppliersReply,
+};
 pub use support::{
     FindReply, Found, InboxReply, InboxState, OutboxReply, PreviewEffect, PreviewReply,
     PreviewRequest, TimelineEntry, TimelineKind, TimelineReply,

@@ -12,9 +12,10 @@ use crate::{
     message::Message,
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
-        CallbackReceived, LegChanged, LegWanted, PaymentClose, PaymentClosed, PaymentPrepare,
-        PaymentPrepared, PaymentRefund, PaymentRefundChanged, PaymentSeen, PaymentSettled,
-        PointsChanged, PointsWanted,
+        BookingLegReplaced, BookingMoneyReversed, CallbackReceived, LegChanged, LegWanted,
+        PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared, PaymentRefund,
+        PaymentRefundChanged, PaymentReversed, PaymentSeen, PaymentSettled, PointsChanged,
+        PointsWanted,
     },
 };
 
@@ -58,7 +59,7 @@ const COUNTERS: [&str; 3] = ["seq", "version", "wanted_version"];
 /// What a body is, as its type reads it: its subject, and its bytes as we write them.
 type Read = fn(&[u8]) -> Result<(Uuid, Vec<u8>), serde_json::Error>;
 
-const TYPES: [(&str, Read); 18] = [
+const TYPES: [(&str, Read); 21] = [
     readable::<LegWanted>(),
     readable::<LegChanged>(),
     readable::<CallbackReceived>(),
@@ -66,6 +67,7 @@ const TYPES: [(&str, Read); 18] = [
     readable::<PaymentPrepared>(),
     readable::<PaymentSeen>(),
     readable::<PaymentSettled>(),
+    readable::<PaymentReversed>(),
     readable::<PaymentClose>(),
     readable::<PaymentClosed>(),
     readable::<PaymentRefund>(),
@@ -76,6 +78,8 @@ const TYPES: [(&str, Read); 18] = [
     readable::<BookingFailed>(),
     readable::<BookingCancelled>(),
     readable::<BookingLegCancelled>(),
+    readable::<BookingLegReplaced>(),
+    readable::<BookingMoneyReversed>(),
     readable::<BookingCompleted>(),
 ];
 

@@ -7,16 +7,17 @@ mod suppliers;
 
 pub use booking::{
     BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
-    ConfirmedLeg,
+    BookingLegReplaced, BookingMoneyReversed, ConfirmedLeg,
 };
 pub use payments::{
     CloseBecause, Closing, PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared,
-    PaymentRefund, PaymentRefundChanged, PaymentSeen, PaymentSettled, RefundBasis, RefundState,
+    PaymentRefund, PaymentRefundChanged, PaymentReversed, PaymentSeen, PaymentSettled, RefundBasis,
+    RefundState,
 };
 pub use rewards::{PointsChanged, PointsState, PointsWanted, WantedPoints};
 pub use suppliers::{
-    CallbackClaim, CallbackReceived, EvidenceSource, GoneWhy, LegChanged, LegEvidence, LegState,
-    LegWanted, RefusedWhy, UndoFailedWhy, UndoFailing, WantedLeg,
+    CallbackClaim, CallbackReceived, EvidenceSource, GoneWhy, LegChanged, LegContent, LegEvidence,
+    LegState, LegWanted, RefusedWhy, UndoFailedWhy, UndoFailing, WantedLeg,
 };
 
 macro_rules! message {

@@ -89,6 +89,9 @@ pub struct Booking {
     /// How long a person has for a review.
     #[serde(deserialize_with = "duration")]
     pub review_for_max: Duration,
+    /// How long the customer has to answer what a supplier changed.
+    #[serde(deserialize_with = "duration")]
+    pub answer_for_max: Duration,
     /// How long an idempotency key is remembered.
     #[serde(deserialize_with = "duration")]
     pub idempotency_for: Duration,
@@ -157,6 +160,20 @@ pub struct SupplierPolicy {
     /// How long a hold stands at least.
     #[serde(deserialize_with = "duration")]
     pub holds_for_min: Duration,
+    /// Calls in a minute, by all instances together.
+    pub calls_per_minute_max: u32,
+    /// Hundredths of them that searches leave to what books, cancels and looks up.
+    pub calls_kept_percent: u32,
+    /// Over how long the breaker counts.
+    #[serde(deserialize_with = "duration")]
+    pub breaker_window: Duration,
+    /// Calls within it that say something.
+    pub breaker_calls_min: u32,
+    /// Hundredths of them that must have failed for it to open.
+    pub breaker_failed_percent: u32,
+    /// How long it stays open before it lets single calls through.
+    #[serde(deserialize_with = "duration")]
+    pub breaker_open_for: Duration,
 }
 
 /// Payments.

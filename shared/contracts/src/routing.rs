@@ -4,9 +4,10 @@ use crate::{
     message::{Kind, Message},
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
-        CallbackReceived, LegChanged, LegWanted, PaymentClose, PaymentClosed, PaymentPrepare,
-        PaymentPrepared, PaymentRefund, PaymentRefundChanged, PaymentSeen, PaymentSettled,
-        PointsChanged, PointsWanted,
+        BookingLegReplaced, BookingMoneyReversed, CallbackReceived, LegChanged, LegWanted,
+        PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared, PaymentRefund,
+        PaymentRefundChanged, PaymentReversed, PaymentSeen, PaymentSettled, PointsChanged,
+        PointsWanted,
     },
 };
 
@@ -93,6 +94,7 @@ pub const HEARD: [(&str, &[Heard]); 4] = [
             heard::<PaymentPrepared>(),
             heard::<PaymentSeen>(),
             heard::<PaymentSettled>(),
+            heard::<PaymentReversed>(),
             heard::<PaymentClosed>(),
             heard::<PaymentRefundChanged>(),
             heard::<PointsChanged>(),
@@ -111,6 +113,8 @@ pub const HEARD: [(&str, &[Heard]); 4] = [
             heard::<BookingFailed>(),
             heard::<BookingCancelled>(),
             heard::<BookingLegCancelled>(),
+            heard::<BookingLegReplaced>(),
+            heard::<BookingMoneyReversed>(),
             heard::<BookingCompleted>(),
         ],
     ),

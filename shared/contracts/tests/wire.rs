@@ -88,7 +88,7 @@ fn legs() {
     let (booking_id, leg_id) = (booking_id(), leg_id());
     let wanted = WantedLeg::Held;
     check(
-        &LegWanted { booking_id, leg_id, version: 1, wanted, order: order() },
+        &LegWanted { booking_id, leg_id, version: 1, wanted, order: order(), accepts: None },
         &expect![[r#"
             command holdfast.leg.wanted.v1
             {"booking_id":"00000000-0000-0000-0000-000000000001","leg_id":"00000000-0000-0000-0000-000000000002","version":1,"wanted":"held","order":{"supplier":"rapid","book_key":"/v3/itineraries?token=t","property_id":"1100001","check_in":"2027-03-14","check_out":"2027-03-16","occupancy":{"adults":2,"children":[9]},"price":{"minor":"20000","scale":2,"currency":"EUR"},"terms":{"refundable":true,"cancel_steps":[{"from":"2027-01-15T08:00:00.123456Z","fee":{"minor":"20000","scale":2,"currency":"EUR"}}],"holdable":true}}}
@@ -133,7 +133,7 @@ fn legs() {
         ),
     ] {
         let wanted_version = 1;
-        let (evidence, undo_failing) = (None, None);
+        let (evidence, undo_failing, theirs) = (None, None, None);
         check(
             &LegChanged {
                 booking_id,
@@ -143,6 +143,7 @@ fn legs() {
                 state,
                 evidence,
                 undo_failing,
+                theirs,
             },
             &expected,
         );
@@ -162,6 +163,7 @@ fn legs() {
                 exchange: Some(3),
             }),
             undo_failing: Some(UndoFailing { attempts: 2, why: UndoFailedWhy::Refused }),
+            theirs: None,
         },
         &expect![[r#"
             event holdfast.leg.changed.v1
@@ -244,6 +246,13 @@ fn payments() {
     "#]],
     );
     let because = CloseBecause::NotPaid;
+    check(
+        &PaymentReversed { booking_id, payment_id, seq: 5, gone: units(), settled: Units::ZERO },
+        &expect![[r#"
+            event holdfast.payment.reversed.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","seq":5,"gone":"80000000000000000","settled":"0"}
+        "#]],
+    );
     check(
         &PaymentClose { booking_id, payment_id, because },
         &expect![[r#"
@@ -370,6 +379,36 @@ fn bookings() {
         &expect![[r#"
             event holdfast.booking.leg_cancelled.v1
             {"booking_id":"00000000-0000-0000-0000-000000000001","account_id":"acct_1","version":13,"at":"2027-01-15T08:00:00.123456Z","leg_id":"00000000-0000-0000-0000-000000000004","paid":{"minor":"12000","scale":2,"currency":"EUR"}}
+        "#]],
+    );
+    check(
+        &BookingLegReplaced {
+            booking_id,
+            account_id: account(),
+            version,
+            at,
+            leg_id: LegId(Uuid::from_u128(4)),
+            by: ConfirmedLeg {
+                leg_id: LegId(Uuid::from_u128(5)),
+                supplier: Supplier::Rapid,
+                reference: "R2".to_owned(),
+                check_in: day(15),
+                check_out: day(17),
+                price: Money::new(9_000, Currency::Eur),
+            },
+            paid: Money::new(12_000, Currency::Eur),
+            over_at: at,
+        },
+        &expect![[r#"
+            event holdfast.booking.leg_replaced.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","account_id":"acct_1","version":13,"at":"2027-01-15T08:00:00.123456Z","leg_id":"00000000-0000-0000-0000-000000000004","by":{"leg_id":"00000000-0000-0000-0000-000000000005","supplier":"rapid","reference":"R2","check_in":"2027-03-15","check_out":"2027-03-17","price":{"minor":"9000","scale":2,"currency":"EUR"}},"paid":{"minor":"12000","scale":2,"currency":"EUR"},"over_at":"2027-01-15T08:00:00.123456Z"}
+        "#]],
+    );
+    check(
+        &BookingMoneyReversed { booking_id, account_id: account(), version, at, away: true },
+        &expect![[r#"
+            event holdfast.booking.money_reversed.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","account_id":"acct_1","version":13,"at":"2027-01-15T08:00:00.123456Z","away":true}
         "#]],
     );
     check(

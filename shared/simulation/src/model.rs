@@ -281,6 +281,7 @@ impl Moment {
             version: u32::try_from(n).unwrap() + 1,
             wanted: WISHES[n],
             order: Box::new(order(self.now)),
+            accepts: None,
         };
         let events = decide(&self.leg, &command, policy, self.now).unwrap();
         self.happen(events, policy)
@@ -417,6 +418,7 @@ fn shown(real: &Real, order: &LegOrder) -> SeenReservation {
         check_out: Some(order.check_out),
         price: Some(order.price),
     }
+        odd: None,
 }
 
 fn order(now: DateTime<Utc>) -> LegOrder {

@@ -137,6 +137,35 @@ pub struct SeenReservation {
     pub check_out: Option<NaiveDate>,
     /// What it costs, where the reply says.
     pub price: Option<Money>,
+    /// What is wrong with how it is shown, where something is.
+    pub odd: Option<Odd>,
+}
+
+/// What is wrong with how a reservation is shown: a case for a person, whatever its state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Odd {
+    /// It is there, and its description is not what the supplier documents.
+    Contract {
+        /// What is wrong, without a value of the reply.
+        what: String,
+    },
+    /// It is for others than it was ordered for. Digests: names are kept nowhere.
+    Names {
+        /// Of those it was ordered for.
+        ours: String,
+        /// Of those it is for.
+        theirs: String,
+    },
+}
+
+impl From<Broken> for Odd {
+    fn from(broken: Broken) -> Self {
+        let what = match broken {
+            Broken::Contract { what } => what,
+            other @ (Broken::Status { .. } | Broken::Expired | Broken::Key) => other.to_string(),
+        };
+        Self::Contract { what }
+    }
 }
 
 /// In which state a reservation is seen.

@@ -28,7 +28,7 @@ pub mod rapid;
 mod registry;
 
 pub use answer::{
-    Answer, BadKey, Broken, NoHandle, Operation, SeenReservation, SeenState, Unclear,
+    Answer, BadKey, Broken, NoHandle, Odd, Operation, SeenReservation, SeenState, Unclear,
 };
 pub use callback::{Callback, Covers, Forged};
 pub use http::{HttpReply, HttpRequest, Method, Sent};

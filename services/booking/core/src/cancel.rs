@@ -57,7 +57,7 @@ impl CancelQuote {
     /// is rounded down by less than one.
     #[must_use]
     pub fn of(booking: &Booking, now: DateTime<Utc>) -> Self {
-        let bought = booking.phase == Phase::Confirmed;
+        let bought = matches!(booking.phase, Phase::Confirmed | Phase::Amending);
         let legs: Vec<LegFee> = if bought {
             booking.standing().map(|leg| leg_fee(leg, now)).collect()
         } else {
@@ -103,9 +103,19 @@ impl CancelQuote {
             of_leg: Some(LegCancellation { fee, back, units, kept }),
         })
     }
+
+    /// What giving everything back costs where a supplier is why: the customer nothing, us what the
+    /// terms charge.
+    pub(crate) fn borne(booking: &Booking, now: DateTime<Utc>) -> Cancellation {
+        let told: Vec<LegFee> = booking.standing().map(|leg| leg_fee(leg, now)).collect();
+        let zero = Money::zero(booking.price.currency);
+        let terms = told.iter().fold(0_i64, |sum, leg| sum.saturating_add(leg.fee.minor));
+        let free: Vec<LegFee> = told.into_iter().map(|leg| LegFee { fee: zero, ..leg }).collect();
+        Cancellation { borne: Money::new(terms, zero.currency), ..agreed(booking, &free) }
+    }
 }
 
-fn leg_fee(leg: &Leg, now: DateTime<Utc>) -> LegFee {
+pub(crate) fn leg_fee(leg: &Leg, now: DateTime<Utc>) -> LegFee {
     let gone = match &leg.known.state {
         Some(LegState::Gone { why: GoneWhy::CancelledBySupplier | GoneWhy::Lapsed })
         | Some(LegState::Refused { .. }) => true,
@@ -117,8 +127,8 @@ fn leg_fee(leg: &Leg, now: DateTime<Utc>) -> LegFee {
         )
         | None => false,
     };
-    if gone {
-        // What the supplier took away costs the customer nothing.
+    if gone || leg.change.is_some() {
+        // What the supplier took away, or made something else of, costs the customer nothing.
         let fee = Money::zero(leg.order.price.currency);
         return LegFee { leg_id: leg.leg_id, fee, changes_at: None, arrival: leg.arrival() };
     }

@@ -9,7 +9,9 @@ use contracts::{
 };
 use uuid::Uuid;
 
-use crate::{cancel::CancelQuote, state::OnRefusal, view::Action};
+use crate::{
+    amend::AmendQuote, cancel::CancelQuote, changed::ChangeAnswer, state::OnRefusal, view::Action,
+};
 
 /// What is asked of us; it may be refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +29,21 @@ pub enum Command {
         leg_id: LegId,
         /// The digest of the quote that the customer agreed to.
         agreed: Option<Uuid>,
+    },
+    /// Answer what the supplier changed of a leg.
+    AnswerChange {
+        leg_id: LegId,
+        answer: ChangeAnswer,
+        /// The digest of the change that is answered.
+        agreed: Uuid,
+    },
+    /// Put another leg in the place of one of what was bought.
+    Amend {
+        leg_id: LegId,
+        /// The one that comes; the same again is a repeat.
+        plan: Box<LegPlan>,
+        /// The digest of the quote that the customer agreed to.
+        agreed: Uuid,
     },
     /// Send what goes back to this address.
     Refund {
@@ -75,6 +92,31 @@ pub enum Refusal {
     AgreementNeeded {
         /// What it costs now.
         quote: Box<CancelQuote>,
+    },
+    /// The supplier's change is another one by now.
+    #[error("the supplier changed it again")]
+    ChangedAgain {
+        leg_id: LegId,
+        /// The one to answer.
+        change: Uuid,
+    },
+    /// Another leg in the place of one needs the customer's agreement to this; another was named.
+    #[error("amending needs agreement to what it costs")]
+    AmendmentToAgree {
+        /// What it costs now.
+        quote: Box<AmendQuote>,
+    },
+    /// The other leg and the fee for the old one cost more than the old one did.
+    #[error("it costs more than what was paid")]
+    NeedsPayment {
+        /// What the other leg costs.
+        price: Money,
+        /// What giving the old one back costs.
+        fee: Money,
+        /// What would have to be paid.
+        missing: Money,
+        /// The next actions allowed.
+        allowed: Vec<Action>,
     },
     /// There is no such booking.
     #[error("no such booking")]

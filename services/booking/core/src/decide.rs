@@ -10,8 +10,10 @@ use contracts::{
 use uuid::Uuid;
 
 use crate::{
+    amend::amend_quote,
     cancel::CancelQuote,
-    command::{Accept, Command, Refusal},
+    changed,
+    command::{Accept, Command, LegPlan, Refusal},
     event::{Accepted, AcceptedLeg, Event},
     learn::settle_down,
     next,
@@ -44,6 +46,16 @@ pub fn decide(
         Command::CancelLeg { leg_id, agreed } => {
             let booking = state.as_deref().ok_or(Refusal::Unknown)?;
             Ok(settle_down(booking, cancel_leg(booking, *leg_id, *agreed, now)?, now))
+        }
+        Command::AnswerChange { leg_id, answer, agreed } => {
+            let booking = state.as_deref().ok_or(Refusal::Unknown)?;
+            let events = changed::answer(booking, *leg_id, *answer, *agreed, now)?;
+            Ok(if events.is_empty() { events } else { settle_down(booking, events, now) })
+        }
+        Command::Amend { leg_id, plan, agreed } => {
+            let booking = state.as_deref().ok_or(Refusal::Unknown)?;
+            let events = amend(booking, *leg_id, plan, *agreed, policy, now)?;
+            Ok(if events.is_empty() { events } else { settle_down(booking, events, now) })
         }
         Command::Refund { to } => {
             let booking = state.as_deref().ok_or(Refusal::Unknown)?;
@@ -82,6 +94,7 @@ fn accepted(accept: &Accept, policy: &Policy, now: DateTime<Utc>) -> Result<Vec<
         unwind_for_s: policy.unwind_for_max.num_seconds(),
         review_for_s: policy.review_for_max.num_seconds(),
         refund_for_s: policy.refund_for_max.num_seconds(),
+        answer_for_s: changed::kept_s(policy.answer_for_max),
     }))];
     events.extend(accept.legs.iter().map(|leg| Event::LegWished {
         leg_id: leg.leg_id,
@@ -157,6 +170,31 @@ fn cancel_leg(
     }
 }
 
+/// Starts to put another leg in the place of one, for what the customer agreed to.
+fn amend(
+    booking: &Booking,
+    leg_id: LegId,
+    plan: &LegPlan,
+    agreed: Uuid,
+    policy: &Policy,
+    now: DateTime<Utc>,
+) -> Result<Vec<Event>, Refusal> {
+    if booking.legs.iter().any(|leg| leg.leg_id == plan.leg_id) {
+        // The same click again.
+        return Ok(Vec::new());
+    }
+    let quote = amend_quote(booking, leg_id, plan, now)?;
+    if agreed != quote.digest {
+        return Err(Refusal::AmendmentToAgree { quote: Box::new(quote) });
+    }
+    let leg = Box::new(AcceptedLeg { leg_id: plan.leg_id, order: plan.order.clone() });
+    let (agreed, held_by) = (quote.agreed, now + policy.pending_for_max);
+    Ok(vec![
+        Event::AmendmentStarted { leg_id, leg, agreed, held_by },
+        Event::LegWished { leg_id: plan.leg_id, version: 1, wanted: WantedLeg::Held },
+    ])
+}
+
 /// What cancelling one leg costs now, the others staying.
 ///
 /// # Errors
@@ -204,7 +242,7 @@ fn refund(booking: &Booking, to: &str, now: DateTime<Utc>) -> Result<Vec<Event>,
         events.push(Event::RefundAddressGiven { to: to.to_owned() });
     }
     let excess = booking.not_given_back();
-    let bought = matches!(booking.phase, Phase::Confirmed | Phase::Completed);
+    let bought = matches!(booking.phase, Phase::Confirmed | Phase::Amending | Phase::Completed);
     if (bought || booking.failed_refund().is_some()) && !excess.is_zero() {
         // Money beyond the price, and money that could not be sent, goes back when the customer
         // asks for it.

@@ -6,14 +6,15 @@ use contracts::{
     ids::LegId,
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
-        ConfirmedLeg, LegState, LegWanted, PaymentClose, PaymentPrepare, PaymentRefund,
-        PointsWanted, RefundBasis,
+        BookingLegReplaced, BookingMoneyReversed, ConfirmedLeg, LegState, LegWanted, PaymentClose,
+        PaymentPrepare, PaymentRefund, PointsWanted, RefundBasis, WantedLeg,
     },
     mutants::mutant,
 };
 use uuid::Uuid;
 
 use crate::{
+    changed::{self, ChangeAnswer},
     event::{Event, Recorded},
     fact::Deadline,
     state::{Booking, Leg},
@@ -31,6 +32,8 @@ pub enum Effect {
     Failed(BookingFailed),
     Cancelled(BookingCancelled),
     LegCancelled(BookingLegCancelled),
+    LegReplaced(BookingLegReplaced),
+    MoneyReversed(BookingMoneyReversed),
     Completed(BookingCompleted),
     WakeAt { deadline: Deadline, at: DateTime<Utc> },
 }
@@ -65,18 +68,42 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
             version: recorded.version,
             at: recorded.at,
         })],
-        Event::LegLeftOut { .. } => wake(Deadline::Unwind, in_s(booking.deadlines.unwind_for_s)),
+        Event::LegLeftOut { .. } | Event::AmendmentFailed { .. } => {
+            wake(Deadline::Unwind, in_s(booking.deadlines.unwind_for_s))
+        }
+        Event::AmendmentStarted { held_by, .. } => wake(Deadline::Amend, *held_by),
+        Event::LegReplaced { leg_id, by, .. } => {
+            let told = leg_replaced(booking, recorded, *leg_id, *by).map(Effect::LegReplaced);
+            let at = in_s(booking.deadlines.unwind_for_s);
+            let unwind = Effect::WakeAt { deadline: Deadline::Unwind, at };
+            let over = Effect::WakeAt { deadline: Deadline::Over, at: over_at(booking) };
+            told.into_iter().chain([unwind, over]).collect()
+        }
         Event::LegCancelled { leg_id, .. } => {
             let at = in_s(booking.deadlines.unwind_for_s);
             let told = Effect::LegCancelled(leg_cancelled(booking, recorded, *leg_id));
             vec![told, Effect::WakeAt { deadline: Deadline::Unwind, at }]
         }
+        Event::MoneyReversed { .. } => vec![Effect::MoneyReversed(BookingMoneyReversed {
+            booking_id: booking.booking_id,
+            account_id: booking.account_id.clone(),
+            version: recorded.version,
+            at: recorded.at,
+            away: !booking.payment.gone.is_zero(),
+        })],
         Event::Completed => vec![Effect::Completed(BookingCompleted {
             booking_id: booking.booking_id,
             account_id: booking.account_id.clone(),
             version: recorded.version,
             at: recorded.at,
         })],
+        Event::LegWished { leg_id, wanted: WantedLeg::Confirmed, .. }
+            if comes(booking, *leg_id) =>
+        {
+            let at = in_s(booking.deadlines.commit_for_s);
+            let wake = Effect::WakeAt { deadline: Deadline::Amend, at };
+            wish(booking, &recorded.event).into_iter().chain([wake]).collect()
+        }
         Event::LegWished { .. }
         | Event::PointsWished { .. }
         | Event::PaymentAsked { .. }
@@ -90,7 +117,18 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
             let wake = next.map(|at| Effect::WakeAt { deadline: Deadline::Refund, at });
             wish(booking, &recorded.event).into_iter().chain(wake).collect()
         }
+        Event::ChangeFound { .. } | Event::DeadlinePassed { deadline: Deadline::Answer } => {
+            // One timer for all changes: the first that may be late.
+            let next = changed::next_answer_by(booking);
+            next.into_iter().flat_map(|at| wake(Deadline::Answer, at)).collect()
+        }
+        // The stay may end on another day now.
+        Event::ChangeAnswered { answer: ChangeAnswer::Accept, .. } => {
+            wake(Deadline::Over, over_at(booking))
+        }
         Event::LegNews { .. }
+        | Event::ChangeOver { .. }
+        | Event::ChangeAnswered { .. }
         | Event::PointsNews { .. }
         | Event::PaymentReady { .. }
         | Event::MoneySeen { .. }
@@ -116,9 +154,9 @@ fn wish(booking: &Booking, event: &Event) -> Option<Effect> {
     match event {
         Event::LegWished { leg_id, version, wanted } => {
             let leg = booking.legs.iter().find(|leg| leg.leg_id == *leg_id)?;
-            let order = leg.order.clone();
+            let (order, accepts) = (leg.order.clone(), leg.accepted.clone());
             let (leg_id, version, wanted) = (*leg_id, *version, *wanted);
-            Some(Effect::Leg(LegWanted { booking_id, leg_id, version, wanted, order }))
+            Some(Effect::Leg(LegWanted { booking_id, leg_id, version, wanted, order, accepts }))
         }
         Event::PointsWished { version, wanted } => Some(Effect::Points(PointsWanted {
             booking_id,
@@ -149,12 +187,19 @@ fn wish(booking: &Booking, event: &Event) -> Option<Effect> {
         }
         Event::Accepted(_)
         | Event::LegNews { .. }
+        | Event::ChangeFound { .. }
+        | Event::ChangeOver { .. }
+        | Event::ChangeAnswered { .. }
         | Event::LegLeftOut { .. }
         | Event::LegCancelled { .. }
+        | Event::AmendmentStarted { .. }
+        | Event::LegReplaced { .. }
+        | Event::AmendmentFailed { .. }
         | Event::PointsNews { .. }
         | Event::PaymentReady { .. }
         | Event::MoneySeen { .. }
         | Event::MoneySettled { .. }
+        | Event::MoneyReversed { .. }
         | Event::PaymentClosed { .. }
         | Event::RefundAddressGiven { .. }
         | Event::RefundNews { .. }
@@ -208,6 +253,30 @@ fn leg_cancelled(booking: &Booking, recorded: &Recorded, leg_id: LegId) -> Booki
         leg_id,
         paid: booking.left_in_money(),
     }
+}
+
+fn leg_replaced(
+    booking: &Booking,
+    recorded: &Recorded,
+    leg_id: LegId,
+    by: LegId,
+) -> Option<BookingLegReplaced> {
+    let leg = booking.legs.iter().find(|leg| leg.leg_id == by)?;
+    Some(BookingLegReplaced {
+        booking_id: booking.booking_id,
+        account_id: booking.account_id.clone(),
+        version: recorded.version,
+        at: recorded.at,
+        leg_id,
+        by: confirmed_leg(leg),
+        paid: booking.left_in_money(),
+        over_at: over_at(booking),
+    })
+}
+
+/// Whether it is the leg that is to take the place of another.
+fn comes(booking: &Booking, leg_id: LegId) -> bool {
+    booking.amendment.is_some_and(|amendment| amendment.by == leg_id)
 }
 
 fn confirmed_leg(leg: &Leg) -> ConfirmedLeg {

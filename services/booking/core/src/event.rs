@@ -6,8 +6,8 @@ use contracts::{
     ids::{AccountId, BookingId, LegId, PaymentId, QuoteId},
     instruction::SignedInstruction,
     messages::{
-        CloseBecause, Closing, LegEvidence, LegState, PointsState, RefundState, UndoFailing,
-        WantedLeg, WantedPoints,
+        CloseBecause, Closing, LegContent, LegEvidence, LegState, PointsState, RefundState,
+        UndoFailing, WantedLeg, WantedPoints,
     },
     money::Money,
     offer::LegOrder,
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
+    changed::{ChangeAnswer, Theirs},
     fact::Deadline,
     state::{Cancellation, EndWhy, LegCancellation, OnRefusal, Phase, ReviewWhy, Stuck},
 };
@@ -51,16 +52,56 @@ pub enum Event {
         evidence: Option<LegEvidence>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         undo_failing: Option<UndoFailing>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        theirs: Option<LegContent>,
+    },
+    /// A supplier changed what was bought; the customer is to answer by then.
+    ChangeFound {
+        leg_id: LegId,
+        theirs: Theirs,
+        by: DateTime<Utc>,
+    },
+    /// The supplier has it again as it was agreed to.
+    ChangeOver {
+        leg_id: LegId,
+    },
+    /// The customer answered a change; its digest names exactly the values that were told.
+    ChangeAnswered {
+        leg_id: LegId,
+        answer: ChangeAnswer,
+        change: Uuid,
     },
     /// A leg could not be held, and the booking goes on without it, as the customer chose.
     LegLeftOut {
         leg_id: LegId,
         why: EndWhy,
     },
-    /// The customer agreed to what cancelling one bought leg costs; the others stay.
+    /// The customer agreed to what cancelling one bought leg costs, or the supplier took it away
+    /// and it costs nothing; the others stay.
     LegCancelled {
         leg_id: LegId,
         cancellation: LegCancellation,
+    },
+    /// The customer agreed to having another leg in the place of one; that one stays until the other
+    /// is bought.
+    AmendmentStarted {
+        leg_id: LegId,
+        leg: Box<AcceptedLeg>,
+        agreed: LegCancellation,
+        /// Until when the other one must be held.
+        held_by: DateTime<Utc>,
+    },
+    /// The other leg is bought: the booking goes on with it and without the old one.
+    LegReplaced {
+        leg_id: LegId,
+        by: LegId,
+        cancellation: LegCancellation,
+    },
+    /// The other leg cannot be had; the booking is what it was.
+    AmendmentFailed {
+        /// The other leg.
+        leg_id: LegId,
+        why: EndWhy,
     },
     PointsWished {
         version: u32,
@@ -88,6 +129,14 @@ pub enum Event {
         /// Whether it pays the price, give or take what the asset tolerates.
         #[serde(default)]
         complete: bool,
+    },
+    /// Final money left its chain, or is final again.
+    MoneyReversed {
+        seq: u64,
+        /// All that is away.
+        gone: Units,
+        /// All that is final.
+        settled: Units,
     },
     CloseAsked {
         #[serde(default)]
@@ -137,7 +186,8 @@ pub enum Event {
     CommitStarted,
     Confirmed,
     Completed,
-    /// The customer agreed to what cancelling a bought booking costs.
+    /// The customer agreed to what cancelling a bought booking costs, or a supplier is why and it
+    /// costs nothing.
     CancellationAgreed {
         cancellation: Cancellation,
     },
@@ -195,6 +245,9 @@ pub struct Accepted {
     /// 0 in bookings from before refunds had a time of their own.
     #[serde(default, skip_serializing_if = "is_zero_s")]
     pub refund_for_s: i64,
+    /// How long the customer has to answer what a supplier changed; 0 for two days.
+    #[serde(default, skip_serializing_if = "is_zero_s")]
+    pub answer_for_s: i64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

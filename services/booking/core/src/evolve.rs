@@ -4,16 +4,18 @@ use chrono::{DateTime, Utc};
 use contracts::{
     asset::Units,
     ids::LegId,
+    instruction::CARD,
     messages::{Closing, WantedLeg, WantedPoints},
 };
 use uuid::Uuid;
 
 use crate::{
+    changed::{ChangeAnswer, SupplierChange, Theirs},
     event::{Accepted, AcceptedLeg, Event, Recorded},
     fact::Deadline,
     state::{
-        Booking, Deadlines, End, Known, Leg, Out, Payment, Phase, Points, Refund, Review,
-        ReviewWhy, Reviewer, State, Stuck,
+        Amendment, Booking, Deadlines, End, Known, Leg, Out, Payment, Phase, Points, Refund,
+        Review, ReviewWhy, Reviewer, State, Stuck,
     },
 };
 
@@ -39,6 +41,7 @@ fn born(recorded: &Recorded) -> State {
         phase: Phase::Pending,
         end: None,
         cancellation: None,
+        amendment: None,
         on_refusal: accepted.on_refusal,
         legs: accepted.legs.iter().map(born_leg).collect(),
         price: accepted.price,
@@ -59,6 +62,7 @@ fn born(recorded: &Recorded) -> State {
             unwind_for_s: accepted.unwind_for_s,
             review_for_s: accepted.review_for_s,
             refund_for_s: accepted.refund_for_s,
+            answer_for_s: accepted.answer_for_s,
             passed: Vec::new(),
         },
         review: None,
@@ -72,8 +76,11 @@ fn born_leg(leg: &AcceptedLeg) -> Leg {
         order: leg.order.clone(),
         wanted: WantedLeg::Held,
         wanted_version: 0,
-        known: Known { seq: 0, wanted_version: 0, state: None, undo_failing: None },
+        known: Known { seq: 0, wanted_version: 0, state: None, undo_failing: None, theirs: None },
+        in_place_of: None,
         out: None,
+        change: None,
+        accepted: None,
     }
 }
 
@@ -90,6 +97,8 @@ fn born_payment(accepted: &Accepted) -> Payment {
         seen_at: None,
         settled_seq: 0,
         settled: Units::ZERO,
+        reversed_seq: 0,
+        gone: Units::ZERO,
         paid: false,
         close_asked: false,
         closing: None,
@@ -106,19 +115,49 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
                 leg.wanted = *wanted;
                 leg.wanted_version = *version;
             }
+            amendment_has_time(booking, *leg_id);
         }
-        Event::LegNews { leg_id, seq, wanted_version, state, undo_failing, .. } => {
+        Event::LegNews { leg_id, seq, wanted_version, state, undo_failing, theirs, .. } => {
             let (seq, wanted_version, undo_failing) = (*seq, *wanted_version, *undo_failing);
             for leg in booking.legs.iter_mut().filter(|leg| leg.leg_id == *leg_id) {
-                let state = Some(state.clone());
-                leg.known = Known { seq, wanted_version, state, undo_failing };
+                let (state, theirs) = (Some(state.clone()), theirs.clone());
+                leg.known = Known { seq, wanted_version, state, undo_failing, theirs };
             }
+        }
+        Event::ChangeFound { leg_id, theirs, by } => {
+            let (theirs, since, by, late) = (theirs.clone(), recorded.at, *by, false);
+            let change = SupplierChange { theirs, since, by, late };
+            legs_of(booking, *leg_id).for_each(|leg| leg.change = Some(change.clone()));
+        }
+        Event::ChangeOver { leg_id } => legs_of(booking, *leg_id).for_each(|leg| leg.change = None),
+        Event::ChangeAnswered { leg_id, answer, .. } => {
+            legs_of(booking, *leg_id).for_each(|leg| answered(leg, *answer));
         }
         Event::LegLeftOut { leg_id, why } => {
             leave(booking, *leg_id, Out::NotHeld { why: *why });
         }
         Event::LegCancelled { leg_id, cancellation } => {
             leave(booking, *leg_id, Out::Cancelled { cancellation: *cancellation });
+        }
+        Event::AmendmentStarted { leg_id, leg, agreed, held_by } => {
+            let (leg_id, by) = (*leg_id, leg.leg_id);
+            booking.phase = Phase::Amending;
+            booking.amendment = Some(Amendment { leg_id, by, agreed: *agreed, held_by: *held_by });
+            let (out, in_place_of) = (Some(Out::Coming), Some(leg_id));
+            booking.legs.push(Leg { out, in_place_of, ..born_leg(leg) });
+            amendment_has_time(booking, by);
+        }
+        Event::LegReplaced { leg_id, by, cancellation } => {
+            let cancellation = *cancellation;
+            leave(booking, *leg_id, Out::Replaced { by: *by, cancellation });
+            booking.legs.iter_mut().filter(|leg| leg.leg_id == *by).for_each(|leg| leg.out = None);
+            // Other dates end at another time.
+            booking.deadlines.passed.retain(|deadline| *deadline != Deadline::Over);
+            amendment_ended(booking);
+        }
+        Event::AmendmentFailed { leg_id, why } => {
+            leave(booking, *leg_id, Out::NotTaken { why: *why });
+            amendment_ended(booking);
         }
         Event::PointsWished { version, wanted } => {
             if let Some(points) = &mut booking.points {
@@ -133,6 +172,7 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
             }
         }
         Event::DeadlinePassed { deadline: Deadline::Refund } => refunds_late(booking, recorded.at),
+        Event::DeadlinePassed { deadline: Deadline::Answer } => unanswered(booking, recorded.at),
         Event::DeadlinePassed { deadline } => booking.deadlines.passed.push(*deadline),
         Event::HoldingStarted => booking.phase = Phase::Holding,
         Event::Payable => booking.phase = Phase::AwaitingPayment,
@@ -143,6 +183,7 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
         Event::UnwindStarted { end, why } => {
             booking.phase = Phase::Unwinding;
             booking.end = Some(End { phase: *end, why: *why });
+            booking.legs.iter_mut().for_each(|leg| leg.change = None);
             undo_has_time(booking);
         }
         Event::Failed => booking.phase = Phase::Failed,
@@ -160,6 +201,7 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
         | Event::PaymentReady { .. }
         | Event::MoneySeen { .. }
         | Event::MoneySettled { .. }
+        | Event::MoneyReversed { .. }
         | Event::CloseAsked { .. }
         | Event::PaymentClosed { .. }
         | Event::RefundAsked { .. }
@@ -169,15 +211,49 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
     }
 }
 
+/// What the customer makes of the change of a leg.
+fn answered(leg: &mut Leg, answer: ChangeAnswer) {
+    let accepted = leg.change.take().filter(|_| answer == ChangeAnswer::Accept);
+    if let Some(Theirs::Other { content }) = accepted.map(|change| change.theirs) {
+        // Its days are what was agreed to now; what was paid for it stays.
+        leg.order.check_in = content.check_in;
+        leg.order.check_out = content.check_out;
+        leg.accepted = Some(content);
+    }
+}
+
+fn legs_of(booking: &mut Booking, leg_id: LegId) -> impl Iterator<Item = &mut Leg> {
+    booking.legs.iter_mut().filter(move |leg| leg.leg_id == leg_id)
+}
+
+/// Every change has a time of its own.
+fn unanswered(booking: &mut Booking, at: DateTime<Utc>) {
+    let changes = booking.legs.iter_mut().filter_map(|leg| leg.change.as_mut());
+    changes.filter(|change| change.by <= at).for_each(|change| change.late = true);
+}
+
 /// The booking goes on without a leg. What was never held was never sold.
 fn leave(booking: &mut Booking, leg_id: LegId, out: Out) {
     for leg in booking.legs.iter_mut().filter(|leg| leg.leg_id == leg_id) {
         leg.out = Some(out);
+        leg.change = None;
         if matches!(out, Out::NotHeld { .. }) {
             booking.price = booking.price.minus(leg.order.price).unwrap_or(booking.price);
         }
     }
     undo_has_time(booking);
+}
+
+/// Each step of an amendment has its whole time.
+fn amendment_has_time(booking: &mut Booking, leg_id: LegId) {
+    if booking.amendment.is_some_and(|amendment| amendment.by == leg_id) {
+        booking.deadlines.passed.retain(|deadline| *deadline != Deadline::Amend);
+    }
+}
+
+fn amendment_ended(booking: &mut Booking) {
+    booking.phase = Phase::Confirmed;
+    booking.amendment = None;
 }
 
 /// What is undone from here on has its whole time, whatever was undone before.
@@ -190,6 +266,10 @@ fn apply_money(payment: &mut Payment, event: &Event) {
         Event::PaymentAsked { amount } => payment.asked = Some(amount.clone()),
         Event::PaymentReady { instruction } => {
             payment.instruction = Some(instruction.as_ref().clone());
+            if instruction.instruction.is_card() {
+                // Nobody has to say where to: it goes back to the card.
+                payment.refund_to = Some(CARD.to_owned());
+            }
         }
         Event::MoneySeen { seq, received, complete, seen_at } => {
             payment.seen_seq = *seq;
@@ -200,8 +280,17 @@ fn apply_money(payment: &mut Payment, event: &Event) {
         Event::MoneySettled { seq, received, complete } => {
             payment.settled_seq = *seq;
             payment.paid |= *complete;
-            payment.settled = payment.settled.max(*received);
-            payment.received = payment.received.max(*received);
+            if *seq > payment.reversed_seq {
+                payment.settled = payment.settled.max(*received);
+                payment.received = payment.received.max(*received);
+            }
+        }
+        Event::MoneyReversed { seq, gone, settled } => {
+            payment.reversed_seq = *seq;
+            payment.gone = *gone;
+            if *seq > payment.settled_seq {
+                payment.settled = *settled;
+            }
         }
         Event::CloseAsked { .. } => payment.close_asked = true,
         Event::PaymentClosed { closing, seq } => {
@@ -237,8 +326,14 @@ fn apply_money(payment: &mut Payment, event: &Event) {
         Event::Accepted(_)
         | Event::LegWished { .. }
         | Event::LegNews { .. }
+        | Event::ChangeFound { .. }
+        | Event::ChangeOver { .. }
+        | Event::ChangeAnswered { .. }
         | Event::LegLeftOut { .. }
         | Event::LegCancelled { .. }
+        | Event::AmendmentStarted { .. }
+        | Event::LegReplaced { .. }
+        | Event::AmendmentFailed { .. }
         | Event::PointsWished { .. }
         | Event::PointsNews { .. }
         | Event::DeadlinePassed { .. }

@@ -1,8 +1,8 @@
 //! Everything that can happen to a booking. A fact cannot be refused.
 
 use contracts::messages::{
-    LegChanged, PaymentClosed, PaymentPrepared, PaymentRefundChanged, PaymentSeen, PaymentSettled,
-    PointsChanged,
+    LegChanged, PaymentClosed, PaymentPrepared, PaymentRefundChanged, PaymentReversed, PaymentSeen,
+    PaymentSettled, PointsChanged,
 };
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,7 @@ pub enum Fact {
     PaymentPrepared(Box<PaymentPrepared>),
     PaymentSeen(PaymentSeen),
     PaymentSettled(PaymentSettled),
+    PaymentReversed(PaymentReversed),
     PaymentClosed(PaymentClosed),
     Refund(PaymentRefundChanged),
     Points(PointsChanged),
@@ -38,10 +39,14 @@ pub enum Deadline {
     Over,
     /// A refund arrived.
     Refund,
+    /// The leg that is to take the place of another held, and then bought.
+    Amend,
+    /// The customer answered what a supplier changed.
+    Answer,
 }
 
 impl Deadline {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Payable,
         Self::Pay,
         Self::Settle,
@@ -49,6 +54,8 @@ impl Deadline {
         Self::Unwind,
         Self::Over,
         Self::Refund,
+        Self::Amend,
+        Self::Answer,
     ];
 
     /// The deadline's word in the timer table.
@@ -62,6 +69,8 @@ impl Deadline {
             Self::Unwind => "unwind",
             Self::Over => "over",
             Self::Refund => "refund",
+            Self::Amend => "amend",
+            Self::Answer => "answer",
         }
     }
 

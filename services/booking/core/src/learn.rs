@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use contracts::mutants::mutant;
 
 use crate::{
+    changed,
     event::Event,
     fact::{Deadline, Fact},
     next, record,
@@ -61,6 +62,7 @@ fn join(booking: &Booking, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
                 state: changed.state.clone(),
                 evidence: changed.evidence.clone(),
                 undo_failing: changed.undo_failing,
+                theirs: changed.theirs.clone(),
             })
         }
         Fact::PaymentPrepared(prepared) => payment
@@ -79,6 +81,11 @@ fn join(booking: &Booking, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
                 received: settled.received,
                 complete: settled.complete,
             })
+        }
+        Fact::PaymentReversed(reversed) => {
+            let news = reversed.seq > payment.reversed_seq;
+            let (seq, gone, settled) = (reversed.seq, reversed.gone, reversed.settled);
+            news.then_some(Event::MoneyReversed { seq, gone, settled })
         }
         Fact::PaymentClosed(closed) => {
             let news = Event::PaymentClosed { closing: closed.closing, seq: closed.seq };
@@ -107,12 +114,14 @@ fn join(booking: &Booking, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
 fn passed(booking: &Booking, deadline: Deadline, now: DateTime<Utc>) -> Option<Event> {
     let known = match deadline {
         Deadline::Refund => booking.payment.next_refund_by().is_none_or(|by| by > now),
+        Deadline::Answer => changed::next_answer_by(booking).is_none_or(|by| by > now),
         Deadline::Payable
         | Deadline::Pay
         | Deadline::Settle
         | Deadline::Commit
         | Deadline::Unwind
-        | Deadline::Over => booking.deadlines.passed.contains(&deadline),
+        | Deadline::Over
+        | Deadline::Amend => booking.deadlines.passed.contains(&deadline),
     };
     (!known).then_some(Event::DeadlinePassed { deadline })
 }

@@ -2,7 +2,9 @@
 #![doc = include_str!("../README.md")]
 #![warn(clippy::as_conversions, clippy::float_arithmetic, clippy::wildcard_enum_match_arm)]
 
+mod amend;
 mod cancel;
+mod changed;
 mod command;
 mod decide;
 mod effects;
@@ -19,7 +21,9 @@ mod stuck;
 mod translate;
 mod view;
 
+pub use amend::{AmendQuote, amend_quote};
 pub use cancel::{CancelQuote, LegFee};
+pub use changed::{ChangeAnswer, SupplierChange, Theirs, change_answers, change_digest};
 pub use command::{Accept, Command, LegPlan, Refusal};
 pub use decide::{cancel_leg_quote, cancel_quote, decide};
 pub use effects::{Effect, effects};
@@ -31,8 +35,9 @@ pub use policy::Policy;
 pub use replay::replay;
 pub use review::safe_acts;
 pub use state::{
-    Booking, Cancellation, Deadlines, End, EndWhy, Known, Leg, LegCancellation, OnRefusal, Out,
-    Payment, Phase, Points, Refund, Review, ReviewWhy, Reviewer, State, Stuck, StuckStep, StuckWhy,
+    Amendment, Booking, Cancellation, Deadlines, End, EndWhy, Known, Leg, LegCancellation,
+    OnRefusal, Out, Payment, Phase, Points, Refund, Review, ReviewWhy, Reviewer, State, Stuck,
+    StuckStep, StuckWhy,
 };
 pub use translate::Inbound;
 pub use view::{Action, MoneyAxis, Status, money, next_actions, status};

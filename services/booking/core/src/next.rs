@@ -2,6 +2,7 @@
 //!
 //! Facts come repeated, late and in any order, so no rule hangs on which fact came last.
 
+mod amending;
 mod awaiting_payment;
 mod closed;
 mod committing;
@@ -30,6 +31,7 @@ pub(crate) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
         Phase::AwaitingPayment => awaiting_payment::next(booking, now),
         Phase::Committing => committing::next(booking, now),
         Phase::Confirmed => confirmed::next(booking, now),
+        Phase::Amending => amending::next(booking, now),
         Phase::Unwinding => unwinding::next(booking, now),
         Phase::Completed | Phase::Failed | Phase::Cancelled => closed::next(booking, now),
     }
@@ -65,6 +67,7 @@ const fn close_because(phase: Phase) -> CloseBecause {
         Phase::AwaitingPayment
         | Phase::Committing
         | Phase::Confirmed
+        | Phase::Amending
         | Phase::Completed
         | Phase::Unwinding
         | Phase::Failed
@@ -74,9 +77,14 @@ const fn close_because(phase: Phase) -> CloseBecause {
 
 /// Cancels what was bought, as the customer agreed to.
 pub(crate) fn cancel(booking: &Booking, cancellation: Cancellation) -> Vec<Event> {
+    give_back(booking, cancellation, EndWhy::CancelledByCustomer)
+}
+
+/// Gives back what was bought because of what a supplier made of it.
+pub(crate) fn give_back(booking: &Booking, cancellation: Cancellation, why: EndWhy) -> Vec<Event> {
     let mut events = vec![Event::CancellationAgreed { cancellation }];
     let agreed = Booking { cancellation: Some(cancellation), ..booking.clone() };
-    events.extend(unwind(&agreed, Phase::Cancelled, EndWhy::CancelledByCustomer));
+    events.extend(unwind(&agreed, Phase::Cancelled, why));
     events
 }
 
@@ -95,8 +103,8 @@ pub(crate) fn cancel_leg(
         events.push(asked(booking, cancellation.units, to, now));
     }
     let mut others = booking.standing().filter(|leg| leg.leg_id != leg_id);
-    let taken = booking.review.is_some_and(|r| r.why == ReviewWhy::CancelledBySupplier);
-    if taken && !others.any(|leg| lost(leg).is_some()) {
+    let taken = booking.review.is_some_and(|r| r.why.is_the_suppliers());
+    if taken && !others.any(|leg| leg.change.is_some() || lost(leg).is_some()) {
         // The customer answered what the supplier did.
         events.push(Event::ReviewClosed);
     }
@@ -118,13 +126,15 @@ fn lost_leg(booking: &Booking) -> Option<EndWhy> {
 }
 
 /// Why there is nothing of a leg.
-fn lost(leg: &Leg) -> Option<EndWhy> {
+pub(crate) fn lost(leg: &Leg) -> Option<EndWhy> {
     match &leg.known.state {
         Some(LegState::Refused { why }) => Some(match why {
             RefusedWhy::SoldOut => EndWhy::SoldOut,
             RefusedWhy::PriceChanged => EndWhy::PriceChanged,
             RefusedWhy::RateExpired => EndWhy::RateExpired,
             RefusedWhy::Rejected => EndWhy::RefusedBySupplier,
+            RefusedWhy::CouldNotBeSent => EndWhy::CouldNotBeSent,
+            RefusedWhy::Unavailable => EndWhy::SupplierUnavailable,
         }),
         Some(LegState::Gone { why }) => Some(match why {
             GoneWhy::Lapsed => EndWhy::HoldLapsed,

@@ -13,6 +13,7 @@ pub struct Policy {
     pub unwind_for_max: TimeDelta,
     pub review_for_max: TimeDelta,
     pub refund_for_max: TimeDelta,
+    pub answer_for_max: TimeDelta,
     pub point_worth_minor: u32,
 }
 
@@ -30,6 +31,7 @@ impl Policy {
             unwind_for_max: delta(booking.unwind_for_max),
             review_for_max: delta(booking.review_for_max),
             refund_for_max: delta(policy.payment.refund_for_max),
+            answer_for_max: delta(booking.answer_for_max),
             point_worth_minor: policy.rewards.point_worth_minor,
         }
     }

@@ -54,11 +54,19 @@ fn about(booking: &Booking, review: Review) -> Vec<SafeAct> {
             let hangs = |leg: &&Leg| leg.wanted == WantedLeg::Confirmed && !leg.is_confirmed();
             booking.legs.iter().filter(hangs).map(repair).collect()
         }
+        ReviewWhy::AmendmentStuck => {
+            booking.legs.iter().filter(|leg| leg.is_coming()).map(repair).collect()
+        }
         ReviewWhy::CancelledBySupplier => {
             booking.legs.iter().filter(|leg| leg.is_gone()).map(repair).collect()
         }
+        ReviewWhy::ChangedBySupplier => {
+            booking.legs.iter().filter(|leg| leg.change.is_some()).map(repair).collect()
+        }
         // Blocks are waited for; a broken rule is for an engineer.
-        ReviewWhy::MoneyNotFinal | ReviewWhy::InvariantBroken => Vec::new(),
+        ReviewWhy::MoneyNotFinal | ReviewWhy::MoneyReversed | ReviewWhy::InvariantBroken => {
+            Vec::new()
+        }
     }
 }
 

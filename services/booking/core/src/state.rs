@@ -11,7 +11,7 @@ use contracts::{
     money::Money,
     mutants::mutant,
 };
-pub use leg::{Known, Leg, LegCancellation, Out};
+pub use leg::{Amendment, Known, Leg, LegCancellation, Out};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -37,6 +37,9 @@ pub struct Booking {
     /// What the customer agreed to when cancelling what was bought.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancellation: Option<Cancellation>,
+    /// The leg that is to take the place of another, while that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amendment: Option<Amendment>,
     /// What becomes of the other legs when one cannot be held.
     #[serde(default, skip_serializing_if = "OnRefusal::is_undo_all")]
     pub on_refusal: OnRefusal,
@@ -68,6 +71,7 @@ impl Booking {
             | Phase::AwaitingPayment
             | Phase::Committing
             | Phase::Confirmed
+            | Phase::Amending
             | Phase::Completed => {
                 let asked = self.payment.asked.as_ref().map_or(Units::ZERO, |a| a.units);
                 let kept = self.cancelled_legs().map(|c| c.kept).min();
@@ -81,15 +85,31 @@ impl Booking {
         self.legs.iter().filter(|leg| leg.out.is_none())
     }
 
-    /// What was agreed to for each leg that the customer cancelled alone.
+    /// The leg that was booked at first where this one stands now.
+    #[must_use]
+    pub fn first_of(&self, leg_id: LegId) -> LegId {
+        let before = |leg_id: &LegId| {
+            let leg = self.legs.iter().find(|leg| leg.leg_id == *leg_id);
+            leg.and_then(|leg| leg.in_place_of)
+        };
+        // A leg takes the place of one that was there before it, so this ends.
+        let line = std::iter::successors(Some(leg_id), before).take(self.legs.len());
+        line.last().unwrap_or(leg_id)
+    }
+
+    /// What was agreed to for each leg that the customer cancelled alone, or has another one in the
+    /// place of.
     pub fn cancelled_legs(&self) -> impl Iterator<Item = &LegCancellation> {
         self.legs.iter().filter_map(|leg| match &leg.out {
-            Some(Out::Cancelled { cancellation }) => Some(cancellation),
-            Some(Out::NotHeld { .. }) | None => None,
+            Some(Out::Cancelled { cancellation } | Out::Replaced { cancellation, .. }) => {
+                Some(cancellation)
+            }
+            Some(Out::NotHeld { .. } | Out::Coming | Out::NotTaken { .. }) | None => None,
         })
     }
 
-    /// What was to be paid in money, less what legs that were cancelled alone gave back of it.
+    /// What was to be paid in money, less what legs that were cancelled alone or replaced gave back of
+    /// it.
     #[must_use]
     pub fn left_in_money(&self) -> Money {
         let paid = self.paid_in_money();
@@ -165,7 +185,8 @@ pub struct Cancellation {
     pub points_back: bool,
 }
 
-/// How far a booking is. Only grows towards an end; a closed phase never changes.
+/// How far a booking is. Only grows towards an end, but that an amendment ends in `confirmed` again;
+/// a closed phase never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
@@ -179,6 +200,8 @@ pub enum Phase {
     Committing,
     /// Bought and paid.
     Confirmed,
+    /// Bought and paid, and another leg is to take the place of one.
+    Amending,
     /// The stay is over.
     Completed,
     /// Being undone.
@@ -190,12 +213,13 @@ pub enum Phase {
 }
 
 impl Phase {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Pending,
         Self::Holding,
         Self::AwaitingPayment,
         Self::Committing,
         Self::Confirmed,
+        Self::Amending,
         Self::Completed,
         Self::Unwinding,
         Self::Failed,
@@ -226,12 +250,16 @@ pub enum EndWhy {
     PriceChanged,
     RateExpired,
     RefusedBySupplier,
+    CouldNotBeSent,
+    SupplierUnavailable,
     HoldLapsed,
     CancelledBySupplier,
     PointsUnavailable,
     NotHeldInTime,
     NotPaidInTime,
     CancelledByCustomer,
+    /// The supplier made something else of it, and the customer did not want that.
+    ChangedBySupplier,
 }
 
 /// The payment of a booking, an axis of its own.
@@ -255,11 +283,26 @@ pub struct Payment {
     /// Whether payment-verification said that it pays the price: a payment may be short by dust.
     #[serde(default)]
     pub paid: bool,
+    /// The newest news of final money that left its chain.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reversed_seq: u64,
+    /// Final money that is away; nothing can be given back of it.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub gone: Units,
     pub close_asked: bool,
     pub closing: Option<Closing>,
     pub refunds: Vec<Refund>,
     /// Where the customer wants refunds; nothing any more once a refund to there failed.
     pub refund_to: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+fn is_nothing(units: &Units) -> bool {
+    units.is_zero()
 }
 
 impl Payment {
@@ -385,6 +428,9 @@ pub struct Deadlines {
     /// How long a refund may take once it has an address, in seconds.
     #[serde(default, skip_serializing_if = "crate::event::is_zero_s")]
     pub refund_for_s: i64,
+    /// How long the customer has to answer what a supplier changed, in seconds; 0 for two days.
+    #[serde(default, skip_serializing_if = "crate::event::is_zero_s")]
+    pub answer_for_s: i64,
     /// Those that have passed.
     pub passed: Vec<Deadline>,
 }
@@ -452,6 +498,14 @@ pub enum StuckWhy {
     Late,
 }
 
+impl ReviewWhy {
+    /// Whether a supplier did something to what was confirmed.
+    #[must_use]
+    pub const fn is_the_suppliers(self) -> bool {
+        matches!(self, Self::CancelledBySupplier | Self::ChangedBySupplier)
+    }
+}
+
 /// Why a person has to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -460,10 +514,16 @@ pub enum ReviewWhy {
     MoneyNotFinal,
     /// Legs could not be bought in time.
     CommitStuck,
+    /// Another leg that is to take the place of one could not be bought in time.
+    AmendmentStuck,
     /// Something could not be undone in time.
     Stuck,
     /// The supplier took back what was confirmed.
     CancelledBySupplier,
+    /// The supplier made something else of what was confirmed.
+    ChangedBySupplier,
+    /// Money that had paid it left its chain.
+    MoneyReversed,
     /// The booking's own rules contradict each other.
     InvariantBroken,
 }

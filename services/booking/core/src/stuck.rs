@@ -22,7 +22,8 @@ pub(crate) fn stuck(booking: &Booking, now: DateTime<Utc>) -> Option<Stuck> {
     let late = unwinding && passed(Deadline::Unwind);
     let step = |step, reason| Stuck { step, reason, attempts: 1 };
     let leg_late = |leg: &Leg| late || leg.out.is_some() && passed(Deadline::Unwind);
-    let leg = booking.legs.iter().find_map(|leg| stuck_leg(leg, leg_late(leg)));
+    let to_go = booking.legs.iter().filter(|leg| !leg.is_coming());
+    let leg = to_go.clone().find_map(|leg| stuck_leg(leg, leg_late(leg)));
     leg.or_else(|| {
         let owed = late && !points_are_back(booking);
         owed.then(|| step(StuckStep::ReleasePoints, StuckWhy::NoAnswer))

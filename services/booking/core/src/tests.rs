@@ -6,10 +6,14 @@
     reason = "a story shows what is worth showing; a table is long"
 )]
 
+mod amending;
 mod cancelling;
+mod changing;
+mod golden;
 mod legs;
 mod properties;
 mod refunding;
+mod reversing;
 mod stories;
 mod stuck;
 mod table;
@@ -20,9 +24,9 @@ use contracts::{
     ids::{AccountId, BookingId, LegId, PaymentId, QuoteId},
     instruction::{Instruction, SignedInstruction},
     messages::{
-        Closing, GoneWhy, LegChanged, LegState, PaymentClosed, PaymentPrepared,
-        PaymentRefundChanged, PaymentSeen, PaymentSettled, PointsChanged, PointsState, RefundState,
-        RefusedWhy,
+        Closing, GoneWhy, LegChanged, LegContent, LegState, PaymentClosed, PaymentPrepared,
+        PaymentRefundChanged, PaymentReversed, PaymentSeen, PaymentSettled, PointsChanged,
+        PointsState, RefundState, RefusedWhy,
     },
     money::{Currency, Money},
     offer::{CancelStep, LegOrder, Occupancy, Terms},
@@ -54,6 +58,7 @@ fn policy() -> Policy {
         unwind_for_max: TimeDelta::minutes(30),
         review_for_max: TimeDelta::hours(4),
         refund_for_max: TimeDelta::hours(24),
+        answer_for_max: TimeDelta::hours(48),
         point_worth_minor: 1,
     }
 }
@@ -183,8 +188,38 @@ impl World {
 
 fn leg_news(n: u128, seq: u64, wanted_version: u32, state: LegState) -> Fact {
     let booking_id = BookingId(Uuid::from_u128(1));
-    let (leg_id, evidence, undo_failing) = (leg_id(n), None, None);
-    Fact::Leg(LegChanged { booking_id, leg_id, seq, wanted_version, state, evidence, undo_failing })
+    Fact::Leg(LegChanged {
+        booking_id,
+        leg_id: leg_id(n),
+        seq,
+        wanted_version,
+        state,
+        evidence: None,
+        undo_failing: None,
+        theirs: None,
+    })
+}
+
+/// What the supplier makes of leg `n`: its days are later by so many.
+fn theirs(later: u32) -> LegContent {
+    let order = order(20_000, None);
+    let day = |day: NaiveDate| day + chrono::Days::new(u64::from(later));
+    LegContent {
+        reference: "R1".to_owned(),
+        check_in: day(order.check_in),
+        check_out: day(order.check_out),
+        price: order.price,
+    }
+}
+
+fn leg_moved(n: u128, seq: u64, wanted_version: u32, later: u32) -> Fact {
+    leg_theirs(n, seq, wanted_version, theirs(later))
+}
+
+fn leg_theirs(n: u128, seq: u64, wanted_version: u32, content: LegContent) -> Fact {
+    let state = LegState::InDoubt { since: noon() };
+    let Fact::Leg(changed) = leg_news(n, seq, wanted_version, state) else { unreachable!() };
+    Fact::Leg(LegChanged { theirs: Some(content), ..changed })
 }
 
 fn held() -> LegState {
@@ -258,6 +293,12 @@ fn settled_units(seq: u64, received: Units) -> Fact {
     let (booking_id, payment_id) = ids();
     let complete = true;
     Fact::PaymentSettled(PaymentSettled { booking_id, payment_id, seq, received, complete })
+}
+
+fn reversed(seq: u64, gone: u64, settled: u64) -> Fact {
+    let (booking_id, payment_id) = ids();
+    let (gone, settled) = (units(gone), units(settled));
+    Fact::PaymentReversed(PaymentReversed { booking_id, payment_id, seq, gone, settled })
 }
 
 /// Told before any money was.

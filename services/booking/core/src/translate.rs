@@ -3,8 +3,8 @@
 use contracts::{
     ids::BookingId,
     messages::{
-        LegChanged, PaymentClosed, PaymentPrepared, PaymentRefundChanged, PaymentSeen,
-        PaymentSettled, PointsChanged,
+        LegChanged, PaymentClosed, PaymentPrepared, PaymentRefundChanged, PaymentReversed,
+        PaymentSeen, PaymentSettled, PointsChanged,
     },
 };
 
@@ -31,6 +31,7 @@ inbound!(LegChanged, Fact::Leg);
 inbound!(PaymentPrepared, |m| Fact::PaymentPrepared(Box::new(m)));
 inbound!(PaymentSeen, Fact::PaymentSeen);
 inbound!(PaymentSettled, Fact::PaymentSettled);
+inbound!(PaymentReversed, Fact::PaymentReversed);
 inbound!(PaymentClosed, Fact::PaymentClosed);
 inbound!(PaymentRefundChanged, Fact::Refund);
 inbound!(PointsChanged, Fact::Points);

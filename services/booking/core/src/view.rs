@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::state::{Booking, Phase, Refund};
+use crate::{
+    amend, changed,
+    state::{Booking, Phase, Refund},
+};
 
 /// The public status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +18,8 @@ pub enum Status {
     ConfirmingPayment,
     Committing,
     Confirmed,
+    /// Bought and paid, and another leg is to take the place of one.
+    Amending,
     Completed,
     /// Being undone, against the customer's wish.
     Failing,
@@ -34,8 +39,16 @@ pub enum Action {
     Cancel,
     /// Give back one leg and keep the others.
     CancelLeg,
+    /// Have another leg in the place of one.
+    Amend,
     /// Say where the money that goes back is sent.
     Refund,
+    /// Take what the supplier changed as it is now.
+    AcceptChange,
+    /// Give back what the supplier changed; all of its money goes back.
+    RefundChange,
+    /// Give the whole trip back because of what a supplier changed; all of its money goes back.
+    UndoTrip,
 }
 
 /// How the money stands; it may move after the booking is closed.
@@ -47,7 +60,7 @@ pub enum MoneyAxis {
     Due,
     /// Less than the amount was seen.
     Part,
-    /// The amount was seen and is not final.
+    /// The amount was seen and is not final, or not any more.
     Confirming,
     Settled,
     /// Money is on its way that will go back once it is final.
@@ -66,6 +79,7 @@ pub fn status(booking: &Booking) -> Status {
         Phase::AwaitingPayment => Status::AwaitingPayment,
         Phase::Committing => Status::Committing,
         Phase::Confirmed => Status::Confirmed,
+        Phase::Amending => Status::Amending,
         Phase::Completed => Status::Completed,
         Phase::Unwinding if booking.end.is_some_and(|e| e.phase == Phase::Cancelled) => {
             Status::Cancelling
@@ -90,10 +104,13 @@ pub fn next_actions(booking: &Booking) -> Vec<Action> {
             let refund = has_excess(booking) || waits(booking);
             let mut actions = vec![Action::Cancel];
             actions.extend(several.then_some(Action::CancelLeg));
+            actions.extend(amend::is_possible(booking).then_some(Action::Amend));
             actions.extend(refund.then_some(Action::Refund));
+            actions.extend(changed::actions(booking));
             actions
         }
-        Phase::Completed => {
+        // What is half changed is cancelled once it is known what it is.
+        Phase::Amending | Phase::Completed => {
             let refund = has_excess(booking) || waits(booking);
             Vec::from_iter(refund.then_some(Action::Refund))
         }
@@ -130,6 +147,9 @@ pub fn money(booking: &Booking) -> MoneyAxis {
     }
     if payment.is_free() {
         MoneyAxis::None
+    } else if !payment.gone.is_zero() {
+        // It was final, and is waited for again.
+        MoneyAxis::Confirming
     } else if payment.is_settled() && gives_back(booking) {
         MoneyAxis::RefundDue
     } else if payment.is_settled() {

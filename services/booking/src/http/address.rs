@@ -2,7 +2,7 @@
 
 use alloy_primitives::Address;
 use bech32::segwit;
-use contracts::instruction::Instruction;
+use contracts::instruction::{CARD, CARD_CHAIN, Instruction};
 
 use super::form::{Faults, Form};
 
@@ -14,6 +14,8 @@ pub(crate) enum Chain {
     Segwit {
         prefix: Option<String>,
     },
+    /// No chain: what was paid by card goes back to it.
+    Card,
     /// Not known yet: whichever family the address looks like.
     Any,
 }
@@ -21,7 +23,11 @@ pub(crate) enum Chain {
 impl Chain {
     /// By the name that CAIP-2 gives it.
     pub(crate) fn named(name: &str) -> Self {
-        if name.starts_with("bip122:") { Self::Segwit { prefix: None } } else { Self::Evm }
+        match name {
+            CARD_CHAIN => Self::Card,
+            _ if name.starts_with("bip122:") => Self::Segwit { prefix: None },
+            _ => Self::Evm,
+        }
     }
 
     /// The one that is paid on: where money came to, its like can go back.
@@ -32,7 +38,7 @@ impl Chain {
                 let paid_to = segwit::decode(&instruction.address).ok();
                 Self::Segwit { prefix: paid_to.map(|(prefix, ..)| prefix.to_lowercase()) }
             }
-            named @ (Self::Evm | Self::Any) => named,
+            named @ (Self::Evm | Self::Card | Self::Any) => named,
         }
     }
 
@@ -44,6 +50,8 @@ impl Chain {
         match self {
             Self::Evm => evm(text),
             Self::Segwit { prefix } => segwit(text, prefix.as_deref()),
+            Self::Card if text == CARD => Ok(Read { text: text.to_owned(), has_checksum: true }),
+            Self::Card => Err(format!("must be `{CARD}`: it goes back to the card that paid")),
             Self::Any if text.starts_with("0x") => evm(text),
             Self::Any => segwit(text, None).map_err(|_| {
                 "must be an address of the chain you pay on: 0x and 40 hex digits, or one of \
@@ -167,6 +175,15 @@ mod tests {
             "amount": {"units": "1", "decimals": 8, "asset": "btc"}, "confirmations": 1,
         });
         serde_json::from_value(text).unwrap()
+    }
+
+    /// Row: L4
+    #[test]
+    fn what_a_card_paid_goes_back_to_no_address() {
+        let card = Chain::paid_on(Some(&instruction(CARD_CHAIN, "pi_1_secret")));
+        assert_eq!(card, Chain::named(CARD_CHAIN));
+        assert!(card.read(CARD).is_ok());
+        assert!(card.read(ACCOUNT).is_err() && Chain::Evm.read(CARD).is_err());
     }
 
     /// Row: C10

@@ -21,7 +21,7 @@ use crate::{App, ROLE, store};
 
 const ITEMS_MAX: usize = 200;
 /// Where money goes is its owner's to show, and a ticket is nobody else's.
-const HIDDEN: [&str; 5] = ["address", "uri", "refund_to", "to", "events_url"];
+const HIDDEN: [&str; 6] = ["address", "client_secret", "uri", "refund_to", "to", "events_url"];
 
 /// Bookings in review, and deadlines that nobody handled.
 pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionReply>, ApiError> {

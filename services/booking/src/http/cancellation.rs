@@ -83,6 +83,13 @@ pub(crate) enum DeadlineBasis {
     ArrivalDay,
 }
 
+impl DeadlineBasis {
+    /// What the instant is that a fee changes at, by the arrival of its leg.
+    pub(super) fn of(at: DateTime<Utc>, arrival: DateTime<Utc>) -> Self {
+        if at == arrival { Self::ArrivalDay } else { Self::SupplierInstant }
+    }
+}
+
 /// What one reservation costs to cancel.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -114,15 +121,11 @@ pub(crate) fn shown(quote: &CancelQuote) -> ShownQuote {
 }
 
 fn shown_fee(leg: &booking_core::LegFee) -> ShownFee {
-    let basis = |at| match at == leg.arrival {
-        true => DeadlineBasis::ArrivalDay,
-        false => DeadlineBasis::SupplierInstant,
-    };
     ShownFee {
         leg_id: leg.leg_id,
         fee: leg.fee,
         deadline: leg.changes_at,
-        deadline_basis: leg.changes_at.map(basis),
+        deadline_basis: leg.changes_at.map(|at| DeadlineBasis::of(at, leg.arrival)),
     }
 }
 

@@ -149,5 +149,8 @@ fn evidence(mut event: Value, payable: bool, by_staff: bool) -> Value {
             order.remove("book_key");
         }
     }
+    if let Some(order) = event.pointer_mut("/leg/order").and_then(Value::as_object_mut) {
+        order.remove("book_key");
+    }
     event
 }

@@ -22,7 +22,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use self::problems::Anywhere;
 use super::{
-    activities, bookings, cancellation, events, flights, history, qr, quotes, refund, search, views,
+    activities, amendment, bookings, cancellation, change, events, flights, history, qr, quotes,
+    refund, search, views,
 };
 
 /// The reader may load nothing from elsewhere: it works where there is no network.
@@ -53,6 +54,8 @@ const ONLY_FROM_HERE: &str =
         qr::show,
         cancellation::cancel,
         cancellation::cancel_leg,
+        amendment::amend,
+        change::answer,
         refund::give,
         events::follow,
     ),

@@ -6,6 +6,7 @@ use axum::{
     extract::State,
     response::{IntoResponse as _, Response},
 };
+use booking_core::Booking;
 use chassis::{
     ApiError,
     auth::Bearer,
@@ -211,9 +212,33 @@ pub(crate) async fn tell(
     let open = open.map_err(|error| ApiError::internal(&error))?;
     let party: Party = serde_json::from_slice(&open).map_err(|error| ApiError::internal(&error))?;
     tracing::info!(booking.id = %booking_id, by = %claims.sub, "travellers were read");
+    // Whoever was on a leg is on the one that takes its place.
+    let leg = match leg.filter(|_| !party.legs.is_empty()) {
+        Some(leg_id) => {
+            let booking = store::load(&mut conn, booking_id).await.map_err(store_failed)?;
+            Some(booking.map_or(leg_id, |booking| booking.first_of(leg_id)))
+        }
+        None => None,
+    };
     let mut response = Json(party.on(leg)).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
+}
+
+/// How many are on a leg; who they are stays sealed.
+pub(super) async fn how_many(
+    app: &App,
+    booking: &Booking,
+    leg_id: LegId,
+) -> Result<usize, ApiError> {
+    let booking_id = booking.booking_id;
+    let mut conn = reader(app).await?;
+    let sealed = store::travellers(&mut conn, booking_id).await.map_err(store_failed)?;
+    let sealed = sealed.ok_or_else(ApiError::internal_logged)?;
+    let open = app.sealer.open(&sealed, booking_id.0.as_bytes());
+    let open = open.map_err(|error| ApiError::internal(&error))?;
+    let party: Party = serde_json::from_slice(&open).map_err(|error| ApiError::internal(&error))?;
+    Ok(party.on(Some(booking.first_of(leg_id))).travellers.len())
 }
 
 #[cfg(test)]

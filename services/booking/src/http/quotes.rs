@@ -300,7 +300,7 @@ pub(super) async fn assets(app: &App) -> Result<ShownAssets, ApiError> {
 }
 
 /// Asks every supplier for the price now, side by side, all within the time that one of them has.
-async fn price_all(app: &App, offers: Vec<Offer>) -> Result<Vec<QuotedLeg>, ApiError> {
+pub(super) async fn price_all(app: &App, offers: Vec<Offer>) -> Result<Vec<QuotedLeg>, ApiError> {
     let checks = offers.into_iter().map(|offer| async move {
         let request = PriceCheckRequest {
             supplier: offer.supplier,

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 
 pub(super) use self::{
     booking::{ShownBooking, at_depth, booking},
-    words::{MoneyAxis, ReviewWhy, Status},
+    words::{ChangeAnswer, MoneyAxis, ReviewWhy, Status},
 };
 use super::{
     account,

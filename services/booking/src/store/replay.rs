@@ -1,6 +1,7 @@
 //! Rows made again from their journals: for one booking, for an export, for the whole database.
 
-use booking_core::{Recorded, replay};
+use booking_core::{Booking, Recorded, replay};
+use chrono::{DateTime, Utc};
 use contracts::{
     ids::BookingId,
     internal::{ExportReply, ExportedEvent},
@@ -9,7 +10,7 @@ use messaging::{StoreError, database};
 use sqlx::{PgConnection, Row as _, postgres::PgRow};
 use uuid::Uuid;
 
-use super::json;
+use super::{bookings::parse, json, word};
 
 /// Reads a booking with all of its journal, as texts, byte for byte.
 pub(crate) async fn export(
@@ -80,6 +81,138 @@ pub async fn rebuild(conn: &mut PgConnection, booking_id: Uuid) -> Result<bool, 
 pub fn is_its_fold(export: &ExportReply) -> bool {
     let journal = export.journal.iter().map(|entry| entry.body.as_str());
     folded(export.booking_id.0, journal).is_ok_and(|text| text == export.row)
+}
+
+/// Whether row and columns are what the journal folds into.
+pub(crate) async fn is_whole(
+    conn: &mut PgConnection,
+    export: &ExportReply,
+) -> Result<bool, StoreError> {
+    if !is_its_fold(export) {
+        return Ok(false);
+    }
+    let booking = parse(export.booking_id.0, &export.row)?;
+    let Columns { account, version, phase, review } = Columns::of(&booking)?;
+    // A row that waits for nobody has no instant since when.
+    sqlx::query_scalar(
+        "select account_id = $2 and version = $3 and phase = $4 and created_at = $5
+                and changed_at = $6 and review_since is not distinct from $7
+           from booking where booking_id = $1",
+    )
+    .bind(export.booking_id.0)
+    .bind(account)
+    .bind(version)
+    .bind(phase)
+    .bind(booking.created_at)
+    .bind(booking.changed_at)
+    .bind(review)
+    .fetch_one(conn)
+    .await
+    .map_err(database("comparing a row"))
+}
+
+/// What stands beside the state in a booking's row.
+struct Columns<'a> {
+    account: &'a str,
+    version: i64,
+    phase: String,
+    review: Option<DateTime<Utc>>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(booking: &'a Booking) -> Result<Self, StoreError> {
+        Ok(Self {
+            account: booking.account_id.as_str(),
+            version: i64::try_from(booking.version).unwrap_or(i64::MAX),
+            phase: word(&booking.phase)?,
+            review: booking.review.as_ref().map(|review| review.since),
+        })
+    }
+}
+
+/// Locks a booking's row, however it reads.
+pub(crate) async fn lock(conn: &mut PgConnection, booking_id: Uuid) -> Result<(), StoreError> {
+    sqlx::query("select from booking where booking_id = $1 for update")
+        .bind(booking_id)
+        .execute(conn)
+        .await
+        .map(|_| ())
+        .map_err(database("locking a booking"))
+}
+
+/// Makes a row what its journal folds into.
+pub(crate) async fn restore(
+    conn: &mut PgConnection,
+    booking_id: Uuid,
+    state: &str,
+) -> Result<(), StoreError> {
+    let booking = parse(booking_id, state)?;
+    let Columns { account, version, phase, review } = Columns::of(&booking)?;
+    sqlx::query(
+        "update booking
+            set account_id = $2, version = $3, phase = $4, state = $5::json, created_at = $6,
+                changed_at = $7, review_since = $8
+          where booking_id = $1",
+    )
+    .bind(booking_id)
+    .bind(account)
+    .bind(version)
+    .bind(phase)
+    .bind(state)
+    .bind(booking.created_at)
+    .bind(booking.changed_at)
+    .bind(review)
+    .execute(conn)
+    .await
+    .map(|_| ())
+    .map_err(database("restoring a row"))
+}
+
+/// Writes an export down; gives its account.
+pub(crate) async fn import(
+    conn: &mut PgConnection,
+    export: &ExportReply,
+    state: &str,
+) -> Result<String, StoreError> {
+    let booking = parse(export.booking_id.0, state)?;
+    let Columns { account, version, phase, review } = Columns::of(&booking)?;
+    sqlx::query(
+        "insert into booking (booking_id, account_id, quote_id, version, phase, state, created_at,
+                              changed_at, review_since)
+         values ($1, $2, $3, $4, $5, $6::json, $7, $8, $9)",
+    )
+    .bind(export.booking_id.0)
+    .bind(account)
+    .bind(booking.quote_id.0)
+    .bind(version)
+    .bind(phase)
+    .bind(state)
+    .bind(booking.created_at)
+    .bind(booking.changed_at)
+    .bind(review)
+    .execute(&mut *conn)
+    .await
+    .map_err(database("importing a booking"))?;
+    for entry in &export.journal {
+        sqlx::query(
+            "insert into booking_event
+                    (booking_id, version, at, kind, body, source, actor, cause_id, trace_id)
+             values ($1, $2, $3, $4, $5::json, $6, $7, $8, $9)",
+        )
+        .bind(export.booking_id.0)
+        .bind(i64::try_from(entry.version).unwrap_or(i64::MAX))
+        .bind(entry.at)
+        .bind(&entry.change)
+        .bind(&entry.body)
+        .bind(&entry.source)
+        .bind(&entry.actor)
+        .bind(entry.cause)
+        .bind(&entry.trace_id)
+        .execute(&mut *conn)
+        .await
+        .map_err(database("importing a journal"))?;
+    }
+    Ok(account.to_owned())
 }
 
 /// Reads the ids of bookings after `last`, in order.

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use chrono::TimeDelta;
 use futures::future::join_all;
 use serde_json::json;
+use sqlx::PgConnection;
 
 use crate::world::{World, body, send};
 
@@ -104,26 +105,25 @@ async fn requests_that_come_together_share_a_transaction_and_no_failure() {
     world.lock(&first).await;
     let mut held = world.pool.acquire().await.unwrap();
     sqlx::raw_sql("begin; lock table booking in share mode").execute(&mut *held).await.unwrap();
-    let waiting = async |wanted: i64| {
-        let sql = "select count(*) from pg_stat_activity
-                    where datname = current_database() and wait_event_type = 'Lock'";
-        testkit::until("enough to wait", || async {
-            let count: i64 = sqlx::query_scalar(sql).fetch_one(&world.pool).await.ok()?;
-            (count >= wanted).then_some(())
-        })
-        .await;
-    };
     let request = world.booking_request("acct_first", "k", &body(&first));
     let waits = tokio::spawn(send(world.router.clone(), request));
-    waiting(1).await;
+    until_waiting(&mut held, 1).await;
     let mut all = mixed.map(|(quote, key)| {
         let request = world.booking_request(quote.account_id.as_str(), key, &body(quote));
         tokio::spawn(send(world.router.clone(), request))
     });
     let second = all.next().unwrap();
-    waiting(2).await;
+    until_waiting(&mut held, 2).await;
     let all: Vec<_> = std::iter::once(second).chain(all).collect();
-    waiting(3).await;
+    until_waiting(&mut held, 3).await;
+    // Each patience begins another batch while somebody still comes; then they are all there.
+    let (mut before, mut unchanged) = (0, 0);
+    while unchanged < 10 {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        let now = waiting(&mut held).await;
+        unchanged = if now == before { unchanged + 1 } else { 0 };
+        before = now;
+    }
     sqlx::raw_sql("rollback").execute(&mut *held).await.unwrap();
     drop(held);
     assert_eq!(waits.await.unwrap().status, StatusCode::ACCEPTED);
@@ -246,4 +246,21 @@ async fn personal_data_is_nowhere_but_sealed() {
     let answer = world.internal(&path).await.json();
     assert_eq!(answer["travellers"][0]["given_name"], "Ana");
     assert_eq!(answer["phone"], "+4930901820");
+}
+
+/// How many wait for a lock of the database; asked by who holds it, because the others' connections
+/// may all be waiting.
+async fn waiting(held: &mut PgConnection) -> i64 {
+    let sql = "select count(*) from pg_locks
+                where not granted and database = (select oid from pg_database
+                                                   where datname = current_database())";
+    sqlx::query_scalar(sql).fetch_one(held).await.unwrap()
+}
+
+async fn until_waiting(held: &mut PgConnection, wanted: i64) {
+    let begun = std::time::Instant::now();
+    while waiting(held).await < wanted {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{wanted} do not wait");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
 }

@@ -13,6 +13,7 @@
 
 mod accepting;
 mod cancelling;
+mod changing;
 mod gateway;
 mod history;
 mod live;
@@ -21,6 +22,7 @@ mod neighbour;
 mod openapi;
 mod preview;
 mod refunding;
+mod replaying;
 mod reviewing;
 mod searching;
 mod support;

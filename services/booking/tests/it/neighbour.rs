@@ -7,7 +7,7 @@ use contracts::{
     instruction::Instruction,
     message::Message,
     messages::{
-        Closing, EvidenceSource, GoneWhy, LegChanged, LegEvidence, LegState, PaymentClosed,
+        Closing, EvidenceSource, GoneWhy, LegChanged, LegContent, LegEvidence, LegState, PaymentClosed,
         PaymentPrepared, PaymentRefundChanged, PaymentSeen, PaymentSettled, RefundState,
         UndoFailing,
     },
@@ -79,6 +79,7 @@ impl<'a> Neighbour<'a> {
             state,
             evidence,
             undo_failing,
+            theirs: None,
         })
         .await;
     }
@@ -101,6 +102,7 @@ impl<'a> Neighbour<'a> {
             state: LegState::Confirmed { reference },
             evidence: Some(evidence),
             undo_failing: None,
+            theirs: None,
         })
         .await;
     }
@@ -120,6 +122,29 @@ impl<'a> Neighbour<'a> {
             state: LegState::InDoubt { since: Utc::now() },
             evidence: None,
             undo_failing: Some(failing),
+            theirs: None,
+        })
+        .await;
+    }
+
+    /// That the supplier has the first leg's days later by so many, of what was bought.
+    pub(crate) async fn moved(&mut self, quote: &booking::quote::Quote, seq: u64, days: u64) {
+        let leg = &quote.legs[0];
+        let later = |day: chrono::NaiveDate| day + chrono::Days::new(days);
+        self.say(&LegChanged {
+            booking_id: self.booking_id,
+            leg_id: leg.leg_id,
+            seq,
+            wanted_version: 9,
+            state: LegState::InDoubt { since: Utc::now() },
+            evidence: None,
+            undo_failing: None,
+            theirs: Some(LegContent {
+                reference: "R1".to_owned(),
+                check_in: later(leg.order.check_in),
+                check_out: later(leg.order.check_out),
+                price: leg.order.price,
+            }),
         })
         .await;
     }

@@ -22,6 +22,7 @@ async fn preview(world: &World, message: &LegChanged) -> PreviewReply {
     serde_json::from_value(answer.json()).unwrap()
 }
 
+/// Row: L9
 #[tokio::test(flavor = "multi_thread")]
 async fn a_preview_moves_no_booking_and_says_that_it_would() {
     let world = World::new().await;
@@ -39,6 +40,7 @@ async fn a_preview_moves_no_booking_and_says_that_it_would() {
         state: LegState::Held { reference: "R1".to_owned(), until: None },
         evidence: None,
         undo_failing: None,
+        theirs: None,
     };
     let before = dump(&world).await;
     for _ in 0..2 {

@@ -116,3 +116,21 @@ async fn an_undo_that_is_late_is_shown_with_its_step_its_reason_and_its_attempts
     let shown = reaches(&world, booking_id, "cancelled").await;
     assert!(shown["review"].is_null());
 }
+
+/// Row: H4
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_that_nobody_handled_is_told_to_support_and_one_ahead_is_not() {
+    let world = World::new().await;
+    let (booking_id, _) = world.booked("acct_1").await;
+    let told = world.internal("/internal/attention").await.json();
+    assert_eq!(told["items"], json!([]), "{told}");
+    world.service.database.offset_clock(TimeDelta::hours(24)).await;
+    let told = world.internal("/internal/attention").await.json();
+    let item = &told["items"][0];
+    assert_eq!(
+        (item["kind"].as_str(), item["booking_id"].as_str()),
+        (Some("overdue"), Some(booking_id.to_string().as_str())),
+        "{told}"
+    );
+    assert!(item["what"].as_str().unwrap().contains("passed"), "{item}");
+}

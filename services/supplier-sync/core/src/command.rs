@@ -3,7 +3,7 @@
 use contracts::{
     ids::{BookingId, LegId},
     internal::LegAct,
-    messages::WantedLeg,
+    messages::{LegContent, WantedLeg},
     offer::LegOrder,
 };
 
@@ -17,6 +17,8 @@ pub enum Command {
         version: u32,
         wanted: WantedLeg,
         order: Box<LegOrder>,
+        /// What the supplier made of it that the customer agreed to.
+        accepts: Option<LegContent>,
     },
     /// A member of staff repairs it.
     Act(Act),

@@ -1,11 +1,15 @@
 //! Answers what is asked: events, or a refusal. Changes nothing.
 
 use chrono::{DateTime, Utc};
-use contracts::mutants::mutant;
+use contracts::{
+    messages::{LegContent, WantedLeg},
+    mutants::mutant,
+};
 
 use crate::{
     command::{Command, Refusal},
     event::Event,
+    evidence::Stage,
     next::settle_down,
     policy::Policy,
     repair::repair,
@@ -23,9 +27,9 @@ pub fn decide(
     now: DateTime<Utc>,
 ) -> Result<Vec<Event>, Refusal> {
     let known = state.as_deref();
-    let (booking_id, leg_id, version, wanted, order) = match command {
-        Command::Want { booking_id, leg_id, version, wanted, order } => {
-            (booking_id, leg_id, version, wanted, order)
+    let (booking_id, leg_id, version, wanted, order, accepts) = match command {
+        Command::Want { booking_id, leg_id, version, wanted, order, accepts } => {
+            (booking_id, leg_id, version, wanted, order, accepts)
         }
         Command::Act(act) => {
             let events = repair(known.ok_or(Refusal::Unknown)?, act, policy, now)?;
@@ -43,12 +47,28 @@ pub fn decide(
     }
     // What an attempt was made for stays what its answers are compared with.
     let settled = |leg: &Leg| !leg.attempts.is_empty() || leg.order == *order;
+    let accepts = accepts.as_ref().filter(|_| *wanted != WantedLeg::Released);
+    let adopted = known.zip(accepts).and_then(|(leg, accepted)| adopted(leg, accepted));
     let event = Event::Wanted {
         booking_id: *booking_id,
         leg_id: *leg_id,
         wanted_version: *version,
         wanted: *wanted,
-        order: (!known.is_some_and(settled)).then(|| order.clone()),
+        order: (!known.is_some_and(settled) || adopted.is_some()).then(|| order.clone()),
     };
-    Ok(settle_down(state, vec![event], policy, now))
+    let events = [event].into_iter().chain(adopted).collect();
+    Ok(settle_down(state, events, policy, now))
+}
+
+/// Takes what the customer agreed to, if that is what the newest read shows; from then on it is
+/// what was ordered. What has changed again meanwhile is told anew.
+fn adopted(leg: &Leg, accepted: &LegContent) -> Option<Event> {
+    let mut all = leg.reservations();
+    let (attempt, reference, _) = all.find(|(_, reference, reservation)| {
+        let content = reservation.content.map(|content| content.of(reference, &leg.order));
+        let same = content.as_ref() == Some(accepted) || mutant("any_change_accepted");
+        reservation.stage == Stage::Confirmed && same && !reservation.is_adopted()
+    })?;
+    let (by, why) = ("customer".to_owned(), "agreed to what the supplier changed".to_owned());
+    Some(Event::Adopted { attempt, reference: reference.to_owned(), by, why })
 }

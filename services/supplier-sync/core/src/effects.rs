@@ -61,7 +61,7 @@ pub fn effects(leg: &Leg, recorded: &Recorded) -> Vec<Effect> {
                 lease_until: *lease_until,
             }))]
         }
-        Event::Told { state, evidence, undo_failing } => vec![Effect::Tell(LegChanged {
+        Event::Told { state, evidence, undo_failing, theirs } => vec![Effect::Tell(LegChanged {
             booking_id: leg.booking_id,
             leg_id: leg.leg_id,
             seq: recorded.version,
@@ -69,6 +69,7 @@ pub fn effects(leg: &Leg, recorded: &Recorded) -> Vec<Effect> {
             state: state.clone(),
             evidence: evidence.clone(),
             undo_failing: *undo_failing,
+            theirs: theirs.clone(),
         })],
         Event::Wanted { .. }
         | Event::AttemptMade { .. }

@@ -3,7 +3,9 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::{
     ids::{BookingId, CallbackId, LegId},
-    messages::{CallbackClaim, LegEvidence, LegState, RefusedWhy, UndoFailing, WantedLeg},
+    messages::{
+        CallbackClaim, LegContent, LegEvidence, LegState, RefusedWhy, UndoFailing, WantedLeg,
+    },
     money::Money,
     offer::LegOrder,
 };
@@ -74,7 +76,7 @@ pub enum Event {
         why: Option<String>,
     },
     /// A member of staff took a reservation as the newest read shows it, though it is dearer than
-    /// ordered.
+    /// ordered; or its customer did, though it is for other days.
     Adopted { attempt: u32, reference: String, by: String, why: String },
     /// A member of staff wants a reservation given back now.
     CancelAsked { attempt: u32, reference: String, by: String, why: String },
@@ -116,6 +118,9 @@ pub enum Event {
         /// That something unwanted could not be given back so far.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         undo_failing: Option<UndoFailing>,
+        /// What the supplier has, where that is not what was ordered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        theirs: Option<LegContent>,
     },
     /// A rule of the core was found broken; a person has to look.
     InvariantBroken { what: String },
@@ -142,6 +147,10 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Not sent: the supplier is not to be asked before then.
+    PutOff { until: DateTime<Utc> },
+    /// Not sent, and not to be: the supplier is left alone.
+    TurnedAway,
     /// The supplier's references it names.
     pub fn references(&self) -> impl Iterator<Item = &str> {
         let seen = match self {
@@ -151,7 +160,9 @@ impl Outcome {
             | Self::NotFound
             | Self::Refused { .. }
             | Self::Accepted
-            | Self::NoHandle => &[],
+            | Self::NoHandle
+            | Self::PutOff { .. }
+            | Self::TurnedAway => &[],
         };
         seen.iter().map(|reservation| reservation.reference.as_str())
     }
@@ -159,8 +170,14 @@ impl Outcome {
     /// Whether the supplier may have got the request.
     #[must_use]
     pub const fn may_have_been_sent(&self) -> bool {
+    /// Before when it is not to be tried again, where that was said.
+    #[must_use]
+    pub(crate) const fn put_off_until(&self) -> Option<DateTime<Utc>> {
+        if let Self::PutOff { until } = self { Some(*until) } else { None }
+    }
+
         match self {
-            Self::NotSent | Self::NoHandle => false,
+            Self::NotSent | Self::NoHandle | Self::PutOff { .. } | Self::TurnedAway => false,
             Self::Unknown
             | Self::Seen { .. }
             | Self::NotFound

@@ -4,7 +4,9 @@
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use contracts::{
-    messages::{CallbackClaim, EvidenceSource, GoneWhy, RefusedWhy, UndoFailedWhy, UndoFailing},
+    messages::{
+        CallbackClaim, EvidenceSource, GoneWhy, LegContent, RefusedWhy, UndoFailedWhy, UndoFailing,
+    },
     money::Money,
     mutants::mutant,
     offer::LegOrder,
@@ -69,6 +71,17 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// The word used in cases.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Listed => "listed",
+            Self::Held => "held",
+            Self::Confirmed => "confirmed",
+            Self::Gone { .. } => "gone",
+        }
+    }
+
     /// Both pieces of evidence together; of two reasons to be gone the one nearer to us wins.
     #[must_use]
     pub fn join(self, other: Self) -> Self {
@@ -199,16 +212,20 @@ pub struct NotSent {
     pub first_at: DateTime<Utc>,
     pub last_at: DateTime<Utc>,
     pub times: u32,
+    /// Not before then, by the newest of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
 }
 
 impl NotSent {
-    /// One more at `at`.
-    pub(crate) fn again(before: Option<Self>, at: DateTime<Utc>) -> Self {
-        before.map_or(Self { first_at: at, last_at: at, times: 1 }, |n| Self {
-            last_at: at,
-            times: n.times.saturating_add(1),
-            ..n
-        })
+    /// One more at `at`, and none before `until`.
+    pub(crate) fn again(
+        before: Option<Self>,
+        at: DateTime<Utc>,
+        until: Option<DateTime<Utc>>,
+    ) -> Self {
+        let (first_at, times) = before.map_or((at, 0), |n| (n.first_at, n.times));
+        Self { first_at, last_at: at, times: times.saturating_add(1), until }
     }
 
     /// Goes out again at once, and then ever more slowly.
@@ -217,7 +234,8 @@ impl NotSent {
             0 | 1 => TimeDelta::zero(),
             more => TimeDelta::seconds(1_i64 << more.saturating_sub(2).min(16)),
         };
-        self.last_at + wait.min(wait_max)
+        let next = self.last_at + wait.min(wait_max);
+        self.until.map_or(next, |until| until.max(next))
     }
 }
 
@@ -531,6 +549,17 @@ impl Content {
     #[must_use]
     pub fn has_days_of(&self, order: &LegOrder) -> bool {
         self.check_in == Some(order.check_in) && self.check_out == Some(order.check_out)
+    }
+
+    /// All of it; what the read did not say is as ordered.
+    #[must_use]
+    pub fn of(&self, reference: &str, order: &LegOrder) -> LegContent {
+        LegContent {
+            reference: reference.to_owned(),
+            check_in: self.check_in.unwrap_or(order.check_in),
+            check_out: self.check_out.unwrap_or(order.check_out),
+            price: self.price.unwrap_or(order.price),
+        }
     }
 
     /// Whether it is another stay than was ordered, or a dearer one.

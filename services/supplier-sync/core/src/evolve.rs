@@ -99,9 +99,10 @@ fn apply(leg: &mut Leg, event: &Event, at: DateTime<Utc>) {
         Event::GaveUp { attempt } => change(leg, *attempt, |attempt| attempt.gave_up = true),
         Event::Mismatch { reference, .. } => mismatch(leg, reference, true),
         Event::Agreed { reference } => mismatch(leg, reference, false),
-        Event::Told { state, undo_failing, .. } => {
+        Event::Told { state, undo_failing, theirs, .. } => {
             let (wanted_version, undo_failing) = (leg.wanted_version, *undo_failing);
-            leg.told = Some(Told { wanted_version, state: state.clone(), undo_failing });
+            let (state, theirs) = (state.clone(), theirs.clone());
+            leg.told = Some(Told { wanted_version, state, undo_failing, theirs });
             leg.heard = None;
         }
         Event::InvariantBroken { .. } => {}
@@ -262,11 +263,17 @@ impl Attempt {
     fn reserved(&mut self, outcome: &Outcome, at: DateTime<Utc>) {
         match outcome {
             Outcome::Unknown if mutant("no_answer_is_not_sent") => {
-                self.not_sent = Some(NotSent::again(self.not_sent, at));
+                self.not_sent = Some(NotSent::again(self.not_sent, at, None));
                 return;
             }
-            Outcome::NotSent | Outcome::NoHandle => {
-                self.not_sent = Some(NotSent::again(self.not_sent, at));
+            Outcome::NotSent
+            | Outcome::NoHandle
+            | Outcome::PutOff { .. }
+            | Outcome::TurnedAway => {
+                let until = outcome.put_off_until();
+                self.not_sent = Some(NotSent::again(self.not_sent, at, until));
+                self.turned_away |= *outcome == Outcome::TurnedAway;
+                self.gave_up |= self.turned_away;
                 return;
             }
             // A reserve is answered by what was made or by a refusal; anything else says nothing.
@@ -291,8 +298,9 @@ impl Attempt {
         let shown = Shown { exchange: exchange.number, source: exchange.doing.evidence() };
         let mut failed = None;
         match outcome {
-            Outcome::NotSent => {
-                reservation.not_sent = Some(NotSent::again(reservation.not_sent, at));
+            Outcome::NotSent | Outcome::PutOff { .. } | Outcome::TurnedAway => {
+                let until = outcome.put_off_until();
+                reservation.not_sent = Some(NotSent::again(reservation.not_sent, at, until));
                 return;
             }
             Outcome::NoHandle => reservation.leave_open(open(OpenWhy::NoHandle)),
@@ -343,8 +351,9 @@ impl Attempt {
             }
             Outcome::NotFound => self.found_nothing(reading.asked_at),
             // It surely never left: no answer failed to come.
-            Outcome::NotSent => {
-                self.looks.not_sent = Some(NotSent::again(self.looks.not_sent, reading.learnt_at));
+            Outcome::NotSent | Outcome::PutOff { .. } | Outcome::TurnedAway => {
+                let (before, until) = (self.looks.not_sent, outcome.put_off_until());
+                self.looks.not_sent = Some(NotSent::again(before, reading.learnt_at, until));
                 return;
             }
             Outcome::Unknown | Outcome::Refused { .. } | Outcome::Accepted | Outcome::NoHandle => {

@@ -1,5 +1,6 @@
 //! Everything that can happen to a leg.
 
+use chrono::TimeDelta;
 use contracts::{ids::CallbackId, messages::CallbackClaim};
 use suppliers::Answer;
 
@@ -10,6 +11,10 @@ pub enum Fact {
     Answered { exchange: u32, answer: Answer },
     /// An exchange could not be made because the dialect has to look the reservation up first.
     NoHandle { exchange: u32 },
+    /// An exchange was not made: the supplier is not to be asked before so much time has passed.
+    PutOff { exchange: u32, wait: TimeDelta },
+    /// A reserve was not made, and is not to be: the supplier is left alone.
+    TurnedAway { exchange: u32 },
     /// The supplier pushed something about the leg: a reason to look, and nothing else.
     Hinted {
         /// The stored callback.

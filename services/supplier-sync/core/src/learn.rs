@@ -15,7 +15,7 @@ use crate::{
 #[must_use]
 pub fn learn(state: &State, fact: &Fact, policy: &Policy, now: DateTime<Utc>) -> Vec<Event> {
     let Some(leg) = state else { return Vec::new() };
-    let news = join(leg, fact);
+    let news = join(leg, fact, now);
     if news.is_empty() && *fact != Fact::Due {
         return Vec::new();
     }
@@ -23,10 +23,14 @@ pub fn learn(state: &State, fact: &Fact, policy: &Policy, now: DateTime<Utc>) ->
 }
 
 /// The news in `fact`.
-fn join(leg: &Leg, fact: &Fact) -> Vec<Event> {
+fn join(leg: &Leg, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
     match fact {
         Fact::Answered { exchange, answer } => ended(leg, *exchange, || outcome(answer)),
         Fact::NoHandle { exchange } => ended(leg, *exchange, || Outcome::NoHandle),
+        Fact::PutOff { exchange, wait } => {
+            ended(leg, *exchange, || Outcome::PutOff { until: now + *wait })
+        }
+        Fact::TurnedAway { exchange } => ended(leg, *exchange, || Outcome::TurnedAway),
         Fact::Hinted { callback_id, client_reference, reference, claim } => {
             let attempt = hinted(leg, client_reference.as_deref(), reference.as_deref());
             let (callback_id, reference, claim) = (*callback_id, reference.clone(), *claim);

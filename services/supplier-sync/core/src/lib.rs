@@ -5,11 +5,13 @@
 
 mod command;
 mod decide;
+mod drift;
 mod effects;
 mod event;
 mod evidence;
 mod evolve;
 mod fact;
+pub mod gate;
 mod ladder;
 mod learn;
 mod next;
@@ -22,6 +24,7 @@ mod truth;
 
 pub use command::{Act, Command, Refusal};
 pub use decide::decide;
+pub use drift::{Drift, DriftKind, drifts};
 pub use effects::{Call, Effect, effects};
 pub use event::{Event, Outcome, Recorded, Seen, SeenStage};
 pub use evidence::{Blind, Content, Missing, Open, OpenWhy, Reservation, Stage, Undo};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use contracts::{
     ids::{BookingId, LegId},
-    messages::{CallbackClaim, EvidenceSource, LegState, UndoFailing, WantedLeg},
+    messages::{CallbackClaim, EvidenceSource, LegContent, LegState, UndoFailing, WantedLeg},
     mutants::mutant,
     offer::LegOrder,
 };
@@ -60,6 +60,9 @@ pub struct Attempt {
     pub unknown_since: Option<DateTime<Utc>>,
     pub not_sent: Option<NotSent>,
     pub gave_up: bool,
+    /// Whether that was because its supplier was left alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub turned_away: bool,
     pub proven_dead: bool,
     /// What the supplier named under its client reference, by the supplier's reference.
     pub reservations: BTreeMap<String, Reservation>,
@@ -202,6 +205,9 @@ pub struct Told {
     pub state: LegState,
     #[serde(default)]
     pub undo_failing: Option<UndoFailing>,
+    /// What it was told that the supplier has, where that is not what was ordered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub theirs: Option<LegContent>,
 }
 
 impl Doing {
@@ -342,6 +348,7 @@ impl Attempt {
             proven_dead: false,
             reservations: BTreeMap::new(),
             looks: Looks::default(),
+            turned_away: false,
             hint: None,
             asked: None,
             answered: None,

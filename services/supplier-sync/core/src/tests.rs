@@ -10,6 +10,7 @@
 )]
 
 mod double;
+mod drifting;
 mod evidence;
 mod repairs;
 mod stories;
@@ -45,6 +46,8 @@ pub(crate) struct World {
     /// Whether the whole journal is checked after every step, or when the test asks for it.
     pub(crate) checks: Checks,
     wishes: u32,
+    /// What the customer agreed to of what the supplier changed.
+    accepts: Option<contracts::messages::LegContent>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +84,7 @@ pub(crate) fn seen(reference: &str, state: SeenState) -> SeenReservation {
         price: Some(order().price),
     }
 }
+        odd: None,
 
 pub(crate) fn held(reference: &str) -> Answer {
     Answer::Seen(vec![seen(reference, SeenState::Held { until: None })])
@@ -121,6 +125,7 @@ impl World {
             order: order(),
             checks: Checks::EveryStep,
             wishes: 0,
+            accepts: None,
         }
     }
 
@@ -140,6 +145,7 @@ impl World {
             version,
             wanted,
             order: Box::new(self.order.clone()),
+            accepts: self.accepts.clone(),
         };
         let events = decide(&self.state, &command, &self.policy, self.now).unwrap();
         self.take(events);

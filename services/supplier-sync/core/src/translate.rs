@@ -17,9 +17,10 @@ pub struct Inbound {
 
 impl From<LegWanted> for Inbound {
     fn from(message: LegWanted) -> Self {
-        let LegWanted { booking_id, leg_id, version, wanted, order } = message;
+        let LegWanted { booking_id, leg_id, version, wanted, order, accepts } = message;
         let order = Box::new(order);
-        Self { leg_id, command: Command::Want { booking_id, leg_id, version, wanted, order } }
+        let command = Command::Want { booking_id, leg_id, version, wanted, order, accepts };
+        Self { leg_id, command }
     }
 }
 

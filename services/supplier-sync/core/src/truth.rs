@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use contracts::{
     messages::{
-        EvidenceSource, GoneWhy, LegEvidence, LegState, RefusedWhy, UndoFailing, WantedLeg,
+        EvidenceSource, GoneWhy, LegContent, LegEvidence, LegState, RefusedWhy, UndoFailing,
+        WantedLeg,
     },
     mutants::mutant,
 };
@@ -20,14 +21,33 @@ pub(crate) fn told(leg: &Leg, policy: &Policy) -> Option<Event> {
     let failing = undo_failing(leg, policy);
     let state = truth(leg, policy, failing)?;
     let undo_failing = failing.map(|(_, failing)| failing);
+    let theirs = theirs(leg, policy, &state);
     let known = leg.heard.is_none()
         && leg.told.as_ref().is_some_and(|told| {
             told.wanted_version == leg.wanted_version
                 && told.undo_failing == undo_failing
+                && told.theirs == theirs
                 && same(&told.state, &state)
         });
     let evidence = || evidence(leg, policy, &state);
-    (!known).then(|| Event::Told { evidence: evidence(), undo_failing, state: state.clone() })
+    (!known).then(|| Event::Told {
+        evidence: evidence(),
+        undo_failing,
+        state: state.clone(),
+        theirs: theirs.clone(),
+    })
+}
+
+/// What the supplier made of what was bought, where that is not what was ordered. What was never
+/// bought is given back instead.
+fn theirs(leg: &Leg, policy: &Policy, state: &LegState) -> Option<LegContent> {
+    let LegState::InDoubt { .. } = state else { return None };
+    let (_, reference, reservation) =
+        leg.chosen(policy).filter(|_| leg.wanted == WantedLeg::Confirmed)?;
+    let changed =
+        reservation.stage == Stage::Confirmed && leg.is_mismatched(reference, reservation);
+    let content = reservation.content.filter(|_| changed && !mutant("change_not_told"));
+    content.map(|content| content.of(reference, &leg.order))
 }
 
 /// What cannot be given back so far, and since when. What was told of stands while the next try is
@@ -185,7 +205,12 @@ fn none_there(leg: &Leg, policy: &Policy) -> Option<LegState> {
     let spent = leg.attempts.len() >= policy.attempts_max;
     match attempt.blind {
         Blind::Refused { why } => Some(LegState::Refused { why }),
-        Blind::NotSent => attempt.gave_up.then_some(LegState::Gone { why: GoneWhy::NeverMade }),
+        Blind::NotSent => attempt.gave_up.then_some(LegState::Refused {
+            why: match attempt.turned_away {
+                true => RefusedWhy::Unavailable,
+                false => RefusedWhy::CouldNotBeSent,
+            },
+        }),
         Blind::NotFound { .. } if attempt.proven_dead && spent => {
             Some(LegState::Gone { why: GoneWhy::NeverMade })
         }

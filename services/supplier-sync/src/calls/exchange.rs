@@ -7,11 +7,15 @@ use chassis::{
     metrics::{self, Counter, Histogram},
     trace,
 };
-use contracts::{internal::TravellersReply, messages::RefusedWhy};
-use supplier_sync_core::{Call, Doing, Fact};
+use chrono::TimeDelta;
+use contracts::{internal::TravellersReply, messages::RefusedWhy, supplier::Supplier};
+use supplier_sync_core::{
+    Call, Doing, Fact,
+    gate::{self, Class},
+};
 use suppliers::{
-    Answer, Ask, Asked, Dialect, HttpReply, HttpRequest, Known, NextCall, Reserve, Sent, Unclear,
-    dialect,
+    Answer, Ask, Asked, Dialect, HttpReply, HttpRequest, Known, Left, NextCall, Reserve, Sent,
+    Unclear, dialect,
 };
 use tracing::{Span, field::Empty};
 
@@ -19,12 +23,13 @@ use super::record::Answered;
 use crate::{
     App,
     accounts::{self, Account},
+    gates::Passage,
     handle::Started,
-    store,
+    sample, store,
 };
 
-/// How long booking gets to say who travels.
-const TRAVELLERS_WITHIN: Duration = Duration::from_secs(5);
+/// How long booking gets at least to say who travels, of a lease that allows it.
+const TRAVELLERS_WITHIN_MIN: Duration = Duration::from_secs(5);
 /// When the process stops, calls in flight get this long; it is given 25 s in all.
 const STOP_GRACE: Duration = Duration::from_secs(15);
 
@@ -80,16 +85,27 @@ pub(super) async fn make(app: &App, started: Started) -> Answered {
             return draft.end(answered(Answer::Refused(RefusedWhy::Rejected)));
         }
     };
+    let path = request.path_and_query.clone();
+    match app.gates.ask(call.supplier, Class::of(call.doing.operation()), &path).await {
+        Passage::Go => {}
+        // Somebody waits for it, and nothing is paid yet.
+        Passage::Open(_) if matches!(call.doing, Doing::Reserve { hold: true }) => {
+            draft.row.outcome = "turned_away";
+            return draft.end(Fact::TurnedAway { exchange });
+        }
+        Passage::Wait(wait) | Passage::Open(wait) => return draft.put_off(exchange, wait),
+    }
     // Once more: booking's answer may have been waited for, and what leaves after its lease could
     // become a second reservation.
     let Some(within) = time_left(&call, started.began) else {
         return draft.end(answered(Answer::NotSent));
     };
     let begun = Instant::now();
-    let (sent, earlier) = tokio::select! {
-        all = talk(account, dialect, &ask, request, within, &mut draft) => all,
+    let talk = Talk { app, supplier: call.supplier, account, dialect, ask: &ask };
+    let Talked { sent, earlier, spent } = tokio::select! {
+        all = talk.hold(request, within, &mut draft) => all,
         // Whatever was sent is then as good as unanswered.
-        () = grace_is_over(app) => (Sent::NoAnswer, Vec::new()),
+        () = grace_is_over(app) => Talked::silent(),
     };
     let took = begun.elapsed();
     let asked = Asked {
@@ -100,6 +116,7 @@ pub(super) async fn make(app: &App, started: Started) -> Answered {
     };
     let answer = dialect.read(&asked, &sent);
     draft.note(app, &answer, took);
+    draft.cases = odd(&call, &answer, &sent);
     // What was just taken, or perhaps taken, may have been the last one, and some offers can be
     // ordered once.
     let taken = matches!(call.doing, Doing::Reserve { .. }) && answer != Answer::NotSent;
@@ -107,7 +124,48 @@ pub(super) async fn make(app: &App, started: Started) -> Answered {
     if taken || gone {
         app.cache.forget_order(&call.order).await;
     }
-    draft.end(answered(answer))
+    let well = if spent.is_some() { None } else { is_well(&answer, &earlier) };
+    app.gates.hear(call.supplier, &path, None, well).await;
+    match spent.filter(|_| answer == Answer::NotSent) {
+        Some(wait) => draft.put_off(exchange, wait),
+        None => draft.end(answered(answer)),
+    }
+}
+
+/// What is odd about an answer: each a case, with a masked sample of it.
+fn odd(call: &Call, answer: &Answer, sent: &Sent) -> Vec<store::NewCase> {
+    let Sent::Reply(reply) = sent else { return Vec::new() };
+    let (supplier, operation) = (call.supplier, call.doing.operation());
+    let cases: Vec<_> = match answer {
+        Answer::Unknown { why: Unclear::Malformed { what } } => {
+            vec![sample::contract(supplier, operation, what, &reply.body)]
+        }
+        Answer::Seen(seen) => {
+            seen.iter().filter_map(|s| sample::odd(supplier, operation, s, &reply.body)).collect()
+        }
+        Answer::NotSent
+        | Answer::Unknown { .. }
+        | Answer::NotFound
+        | Answer::Refused(_)
+        | Answer::Accepted => return Vec::new(),
+    };
+    let leg = Some((call.leg_id, call.booking_id));
+    cases.into_iter().map(|case| store::NewCase { leg, ..case }).collect()
+}
+
+/// Whether a supplier that answers so is well; nothing where it was not asked.
+fn is_well(answer: &Answer, earlier: &[HttpReply]) -> Option<bool> {
+    match answer {
+        // What was to follow earlier calls had no time any more.
+        Answer::NotSent if !earlier.is_empty() => None,
+        Answer::NotSent => Some(false),
+        Answer::Unknown { why } => Some(match why {
+            Unclear::NoAnswer | Unclear::Malformed { .. } => false,
+            Unclear::Status { status, .. } => *status < 500,
+            Unclear::AcceptedOnly | Unclear::Duplicate => true,
+        }),
+        Answer::Seen(_) | Answer::NotFound | Answer::Refused(_) | Answer::Accepted => Some(true),
+    }
 }
 
 /// How long an exchange may take. Nothing when it waited for so long that it could outlive its
@@ -123,40 +181,71 @@ async fn grace_is_over(app: &App) {
     tokio::time::sleep(STOP_GRACE).await;
 }
 
-/// Makes the calls of one exchange, one after the other, in the time it has: how far the last one
-/// got, and the replies to those before.
-async fn talk(
-    account: &Account,
-    dialect: &dyn Dialect,
-    ask: &Ask<'_>,
-    first: HttpRequest,
-    within: Duration,
-    draft: &mut Draft,
-) -> (Sent, Vec<HttpReply>) {
-    let by = Instant::now() + within;
-    let mut replies = Vec::new();
-    let mut call = NextCall { request: first, after: Duration::ZERO };
-    loop {
-        let left = by.saturating_duration_since(Instant::now());
-        if !replies.is_empty() && left <= call.after {
-            // The exchange ends before this one could be sent.
-            return (Sent::NotSent, replies);
-        }
-        if !call.after.is_zero() {
-            tokio::time::sleep(call.after).await;
-        }
-        draft.asks(&call.request);
-        let sent = account.send(call.request, left.saturating_sub(call.after)).await;
-        let Sent::Reply(reply) = sent else { return (sent, replies) };
-        draft.hears(&reply);
-        replies.push(reply);
-        match dialect.go_on(&account.access, accounts::signed_at(), ask, &replies) {
-            Some(next) => call = next,
-            None => {
-                let last = replies.pop().map_or(Sent::NoAnswer, Sent::Reply);
-                return (last, replies);
+/// One exchange with a supplier, and all it takes.
+struct Talk<'a> {
+    app: &'a App,
+    supplier: Supplier,
+    account: &'a Account,
+    dialect: &'static dyn Dialect,
+    ask: &'a Ask<'a>,
+}
+
+/// How far the last call of an exchange got, and the replies to those before.
+struct Talked {
+    sent: Sent,
+    earlier: Vec<HttpReply>,
+    /// That the last reply turned the call away because too much was asked, and how long to wait.
+    spent: Option<Duration>,
+}
+
+impl Talked {
+    const fn silent() -> Self {
+        Self { sent: Sent::NoAnswer, earlier: Vec::new(), spent: None }
+    }
+}
+
+impl Talk<'_> {
+    /// Makes the calls, one after the other, in the time there is.
+    async fn hold(&self, first: HttpRequest, within: Duration, draft: &mut Draft) -> Talked {
+        let by = Instant::now() + within;
+        let mut earlier = Vec::new();
+        let mut call = NextCall { request: first, after: Duration::ZERO };
+        loop {
+            let left = by.saturating_duration_since(Instant::now());
+            if !earlier.is_empty() {
+                if left <= call.after {
+                    // The exchange ends before this one could be sent.
+                    return Talked { sent: Sent::NotSent, earlier, spent: None };
+                }
+                self.app.gates.spend(self.supplier, &call.request.path_and_query).await;
+            }
+            if !call.after.is_zero() {
+                tokio::time::sleep(call.after).await;
+            }
+            draft.asks(&call.request);
+            let path = call.request.path_and_query.clone();
+            let sent = self.account.send(call.request, left.saturating_sub(call.after)).await;
+            let Sent::Reply(reply) = sent else { return Talked { sent, earlier, spent: None } };
+            draft.hears(&reply);
+            let spent = self.learn(&path, &reply).await;
+            earlier.push(reply);
+            let (access, now) = (&self.account.access, accounts::signed_at());
+            match self.dialect.go_on(access, now, self.ask, &earlier) {
+                Some(next) => call = next,
+                None => {
+                    let sent = earlier.pop().map_or(Sent::NoAnswer, Sent::Reply);
+                    return Talked { sent, earlier, spent };
+                }
             }
         }
+    }
+
+    /// Tells the supplier's gate what a reply says is left; how long to wait where that is nothing
+    /// any more.
+    async fn learn(&self, path: &str, reply: &HttpReply) -> Option<Duration> {
+        let quota = self.dialect.quota(reply, accounts::signed_at())?;
+        self.app.gates.hear(self.supplier, path, Some(&quota), None).await;
+        (quota.left == Left::Nothing).then(|| gate::wait(&quota))
     }
 }
 
@@ -215,7 +304,11 @@ async fn travellers(app: &App, call: &Call) -> Result<TravellersReply, NotYet> {
     }
     let (booking_id, leg_id) = (call.booking_id, call.leg_id);
     let url = format!("{}/internal/bookings/{booking_id}/travellers?leg={leg_id}", app.booking_url);
-    let asked = app.http.get_json(&url, Some(&app.internal_token), TRAVELLERS_WITHIN).await;
+    // A booking that is only busy is waited for: what is asked again at once makes it busier. Half of
+    // the time before the call would be too late is left to the lane and to Redis.
+    let lease = (call.lease_until - call.began_at).to_std().unwrap_or_default();
+    let within = (lease / 8).max(TRAVELLERS_WITHIN_MIN);
+    let asked = app.http.get_json(&url, Some(&app.internal_token), within).await;
     asked.map_err(|error| {
         tracing::warn!(
             error = %chassis::chain(&error), booking.id = %call.booking_id,
@@ -233,6 +326,7 @@ struct Draft {
     /// What was sent and what came, of all its calls. Personal data.
     asked: Vec<u8>,
     heard: Vec<u8>,
+    cases: Vec<store::NewCase>,
 }
 
 impl Draft {
@@ -253,7 +347,8 @@ impl Draft {
             took_ms: 0,
         };
         let trace = trace::current().or_else(|| started.trace.clone());
-        Self { leg_id: call.leg_id, row, trace, asked: Vec::new(), heard: Vec::new() }
+        let (asked, heard, cases) = (Vec::new(), Vec::new(), Vec::new());
+        Self { leg_id: call.leg_id, row, trace, asked, heard, cases }
     }
 
     /// Notes method, path and body. The headers are our signature and nothing else.
@@ -295,8 +390,16 @@ impl Draft {
         app.sealer.seal(plain, place.as_bytes()).ok()
     }
 
+    /// The call was not made, or turned away: not before so long.
+    fn put_off(mut self, exchange: u32, wait: Duration) -> Answered {
+        self.row.outcome = "put_off";
+        let wait = TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
+        self.end(Fact::PutOff { exchange, wait })
+    }
+
     fn end(self, fact: Fact) -> Answered {
-        Answered { leg_id: self.leg_id, fact, row: self.row, trace: self.trace }
+        let Self { leg_id, row, cases, trace, .. } = self;
+        Answered { leg_id, fact, row, cases, trace }
     }
 }
 

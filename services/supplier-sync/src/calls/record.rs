@@ -29,6 +29,8 @@ pub(super) struct Answered {
     pub(super) leg_id: LegId,
     pub(super) fact: Fact,
     pub(super) row: store::Exchange,
+    /// What is odd about the answer.
+    pub(super) cases: Vec<store::NewCase>,
     pub(super) trace: Option<TraceContext>,
 }
 
@@ -146,6 +148,7 @@ async fn once(app: &App, batch: &[Answered]) -> Result<(), StoreError> {
     });
     let fed = feed(app, &mut tx, works.collect(), now).await?;
     store::journal(tx.conn(), batch.iter().map(|answered| &answered.row)).await?;
+    store::open_cases(tx.conn(), batch.iter().flat_map(|answered| &answered.cases)).await?;
     tx.commit().await?;
     handle::committed(app, fed.follows);
     Ok(())

@@ -54,17 +54,10 @@ impl Noted {
     fn tell_in_span(&self) {
         let Self { booking_id, leg_id, supplier, event, .. } = self;
         match event {
-            Event::Mismatch { reference, .. } => {
-                metrics::add(
-                    Counter::DriftCases,
-                    &[("supplier", supplier), ("kind", "mismatch")],
-                    1,
-                );
-                tracing::warn!(
-                    booking.id = %booking_id, leg.id = %leg_id, supplier, reference,
-                    "a reservation has other dates or a higher price than was ordered"
-                );
-            }
+            Event::Mismatch { reference, .. } => tracing::warn!(
+                booking.id = %booking_id, leg.id = %leg_id, supplier, reference,
+                "a reservation has other dates or a higher price than was ordered"
+            ),
             Event::AttemptProvenDead { attempt, .. } => tracing::info!(
                 booking.id = %booking_id, leg.id = %leg_id, supplier, attempt,
                 "an attempt is proven dead"

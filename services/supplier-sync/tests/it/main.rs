@@ -15,6 +15,7 @@ mod activities;
 mod callbacks;
 mod crashes;
 mod flights;
+mod gates;
 mod legs;
 mod preview;
 mod repairs;

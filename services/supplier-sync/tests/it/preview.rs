@@ -10,6 +10,7 @@ use testkit::preview_of;
 
 use crate::world::World;
 
+/// Row: L9
 #[tokio::test]
 async fn a_preview_calls_no_supplier_and_says_that_it_would() {
     let mut world = World::new().await;
@@ -22,6 +23,7 @@ async fn a_preview_calls_no_supplier_and_says_that_it_would() {
         version: 1,
         wanted: WantedLeg::Held,
         order: leg.order.clone(),
+        accepts: None,
     };
     let request = preview_of(supplier_sync::ROLE, &wanted);
     let token = world.token("internal");
@@ -71,6 +73,7 @@ async fn a_preview_counts_nothing_and_what_is_committed_counts_once() {
         version: 3,
         wanted: WantedLeg::Released,
         order: leg.order.clone(),
+        accepts: None,
     };
     let request = preview_of(supplier_sync::ROLE, &again);
     let (status, body) =

@@ -202,6 +202,18 @@ impl World {
         let _: () = redis::cmd("FLUSHALL").query_async(&mut connection).await.unwrap();
     }
 
+    /// Empties what is kept of searches, and nothing else.
+    pub(crate) async fn redis_forgets_answers(&self) {
+        let client = redis::Client::open(self.redis.url()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let keys: Vec<String> =
+            redis::cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
+        let answers: Vec<_> = keys.into_iter().filter(|key| !key.starts_with("gate:")).collect();
+        if !answers.is_empty() {
+            let _: () = redis::cmd("DEL").arg(answers).query_async(&mut connection).await.unwrap();
+        }
+    }
+
     /// Has Redis answer nobody for a while.
     pub(crate) async fn redis_rests(&self, rest: Duration) {
         let client = redis::Client::open(self.redis.url()).unwrap();
@@ -256,6 +268,7 @@ impl World {
             version,
             wanted,
             order: leg.order.clone(),
+            accepts: None,
         };
         self.broker.say(&self.prefix.routing(), id, attempt, &message).await;
     }
@@ -530,8 +543,13 @@ impl World {
     /// A leg of a booking of its own, for an offer that can be held, found and checked as booking
     /// does.
     pub(crate) async fn leg(&self, app: &App) -> Leg {
-        let offers = self.offers(app).await.offers;
-        let offer = offers.into_iter().find(|offer| offer.terms.holdable).unwrap();
+        self.leg_of(app, |_| true).await
+    }
+
+    /// A leg for the first such offer that can be held.
+    pub(crate) async fn leg_of(&self, app: &App, fits: impl Fn(&Offer) -> bool) -> Leg {
+        let mut offers = self.offers(app).await.offers.into_iter();
+        let offer = offers.find(|offer| offer.terms.holdable && fits(offer)).unwrap();
         let (status, body) = self.price_check(app, &offer).await;
         assert_eq!(status, StatusCode::OK, "{body}");
         let PriceCheck::Available { book_key, price, terms } =

@@ -176,7 +176,7 @@ pub struct OpenReview {
     /// Which.
     pub booking_id: BookingId,
     /// Why, in a word: `money_not_final`, `commit_stuck`, `stuck`, `cancelled_by_supplier`,
-    /// `invariant_broken`.
+    /// `money_reversed`, `invariant_broken`.
     pub why: String,
     /// What does not go on, where that is why.
     pub stuck: Option<StuckStanding>,

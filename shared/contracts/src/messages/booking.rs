@@ -98,6 +98,47 @@ pub struct BookingLegCancelled {
 }
 message!(BookingLegCancelled, Event, "holdfast.booking.leg_cancelled.v1", booking_id);
 
+/// Event of booking: another leg took the place of one of a confirmed booking.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BookingLegReplaced {
+    /// Which booking.
+    pub booking_id: BookingId,
+    /// Whose.
+    pub account_id: AccountId,
+    /// The version of the booking.
+    pub version: u64,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Which leg the booking goes on without.
+    pub leg_id: LegId,
+    /// The one it goes on with instead; bought before the other was given up.
+    pub by: ConfirmedLeg,
+    /// What is still paid in money for all of it; only ever less. Points are earned on it.
+    pub paid: Money,
+    /// The instant the last leg is over from now on.
+    pub over_at: DateTime<Utc>,
+}
+message!(BookingLegReplaced, Event, "holdfast.booking.leg_replaced.v1", booking_id);
+
+/// Event of booking: money that paid it left its chain, or all of it is final again. It says how it
+/// stands, so the newest version is enough.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BookingMoneyReversed {
+    /// Which booking.
+    pub booking_id: BookingId,
+    /// Whose.
+    pub account_id: AccountId,
+    /// The version of the booking.
+    pub version: u64,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Whether money is away; points that were earned on it cannot be spent meanwhile.
+    pub away: bool,
+}
+message!(BookingMoneyReversed, Event, "holdfast.booking.money_reversed.v1", booking_id);
+
 /// Event of booking: the stay is over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -81,6 +81,24 @@ pub struct PaymentSettled {
 }
 message!(PaymentSettled, Event, "holdfast.payment.settled.v1", booking_id);
 
+/// Event of payment-verification: final money left its chain after it had paid or was due back, or
+/// such money is final again. It says how all of it stands, so the newest one is enough.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentReversed {
+    /// For which booking.
+    pub booking_id: BookingId,
+    /// The request.
+    pub payment_id: PaymentId,
+    /// The version of the payment.
+    pub seq: u64,
+    /// All that was final and is not on its chain; nothing once it is final again.
+    pub gone: Units,
+    /// All that is final now.
+    pub settled: Units,
+}
+message!(PaymentReversed, Event, "holdfast.payment.reversed.v1", booking_id);
+
 /// Why a payment is to be closed, and with it what has to be known before it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,11 +1,12 @@
 //! Legs and callbacks: what is wanted of supplier-sync, and what it and supplier-callback say.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::message;
 use crate::{
     ids::{BookingId, CallbackId, LegId},
+    money::Money,
     offer::LegOrder,
     supplier::Supplier,
 };
@@ -39,10 +40,14 @@ pub struct LegWanted {
     pub wanted: WantedLeg,
     /// What it is to be.
     pub order: LegOrder,
+    /// What the supplier made of it that the customer agreed to, and nothing else than exactly
+    /// that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepts: Option<LegContent>,
 }
 message!(LegWanted, Command, "holdfast.leg.wanted.v1", booking_id);
 
-/// Why a supplier refused.
+/// Why there is surely nothing of a leg at its supplier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusedWhy {
@@ -54,6 +59,10 @@ pub enum RefusedWhy {
     RateExpired,
     /// The supplier found fault with the request.
     Rejected,
+    /// It was never asked: for too long the request could not be sent.
+    CouldNotBeSent,
+    /// It was never asked: it has not answered others, and is left alone.
+    Unavailable,
 }
 
 /// Why a reservation is gone.
@@ -101,6 +110,20 @@ pub enum LegState {
         /// Since when.
         since: DateTime<Utc>,
     },
+}
+
+/// What a reservation is, as the supplier has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LegContent {
+    /// The supplier's reference.
+    pub reference: String,
+    /// Its first local day.
+    pub check_in: NaiveDate,
+    /// Its last local day.
+    pub check_out: NaiveDate,
+    /// What the supplier asks for it.
+    pub price: Money,
 }
 
 /// What a leg's news rests on. It is for whoever reads the history; no rule hangs on it.
@@ -176,6 +199,9 @@ pub struct LegChanged {
     /// That giving it back was tried and did not succeed so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo_failing: Option<UndoFailing>,
+    /// What the supplier has of what was bought, where that is not what was ordered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub theirs: Option<LegContent>,
 }
 message!(LegChanged, Event, "holdfast.leg.changed.v1", booking_id);
 

@@ -158,7 +158,8 @@ where
     D: FnOnce(&Etg, B, Option<&Fault>, DateTime<Utc>) -> Answer + Send + 'static,
 {
     let Asked { operation, own, body } = asked;
-    let left = etg.with_world(|world| world.spend(etg.config.requests_per_minute, now));
+    let limit = etg.config.requests_per_minute;
+    let left = etg.with_world(|world| world.spend(limit, now));
     let (fault, answer) = match (refused(etg, headers), left) {
         (Some(code), _) => (None, Answer::at(StatusCode::UNAUTHORIZED, code)),
         (None, None) => {
@@ -173,7 +174,8 @@ where
             (fault, answer)
         }
     };
-    let delivery = deliver(fault.as_ref(), &answer, left.unwrap_or(0), now);
+    let left = Limit { of: limit, left: left.unwrap_or(0) };
+    let delivery = deliver(fault.as_ref(), &answer, left, now);
     let status = delivery.status();
     etg.with_world(|world| {
         world.remember(Received { at: now, operation, partner_order_id: own, status });
@@ -229,8 +231,20 @@ where
     Answer::at(StatusCode::GATEWAY_TIMEOUT, "timeout")
 }
 
+/// The requests of this minute that are left, of so many; none counted where there is no limit.
+#[derive(Clone, Copy)]
+struct Limit {
+    of: Option<u64>,
+    left: u64,
+}
+
 /// Turns the answer of the deed into what the caller gets.
-fn deliver(fault: Option<&Fault>, answer: &Answer, left: u64, now: DateTime<Utc>) -> Delivery {
+fn deliver(
+    fault: Option<&Fault>,
+    answer: &Answer,
+    left: Limit,
+    now: DateTime<Utc>,
+) -> Delivery {
     let after = |default: Duration| fault.map_or(default, |fault| fault.after(default));
     let write = |answer: &Answer| respond(answer.status, &written(answer, left, now));
     let bytes = || written(answer, left, now).to_string().into_bytes();
@@ -268,14 +282,14 @@ fn respond(status: StatusCode, body: &Value) -> Response {
 }
 
 /// What every answer is wrapped in, with the limit in `debug`.
-fn written(answer: &Answer, left: u64, now: DateTime<Utc>) -> Value {
+fn written(answer: &Answer, limit: Limit, now: DateTime<Utc>) -> Value {
     let reset = now + chrono::TimeDelta::seconds(60 - now.timestamp().rem_euclid(60));
     let mut debug = json!({
         "api_endpoint": {
             "is_active": true,
-            "is_limited": true,
-            "remaining": i64::try_from(left).unwrap_or(i64::MAX),
-            "requests_number": 30,
+            "is_limited": limit.of.is_some(),
+            "remaining": i64::try_from(limit.left).unwrap_or(i64::MAX),
+            "requests_number": limit.of.unwrap_or(0),
             "reset": utc(reset.naive_utc()),
             "seconds_number": 60,
         },

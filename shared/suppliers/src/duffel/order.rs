@@ -13,8 +13,8 @@ use super::{
     wire::{self, Envelope, OrderDetail, OrderHead},
 };
 use crate::{
-    Access, Answer, Asked, BadKey, Broken, HttpReply, Known, Operation, Reserve, SeenReservation,
-    SeenState, Sent, Unclear, outcomes::Verdict,
+    Access, Answer, Asked, BadKey, Broken, HttpReply, Known, Odd, Operation, Reserve,
+    SeenReservation, SeenState, Sent, Unclear, outcomes::Verdict,
 };
 
 /// Orders on one page of a list. The supplier gives up to 200; an order is some 10 KiB, and a page
@@ -234,15 +234,15 @@ fn order_of(reference: &str, order: &RawValue) -> Result<Option<SeenReservation>
     }
     let detail = wire::read::<OrderDetail>("order", body);
     let shown = detail.and_then(|detail| shown(reference, &head.id, &wrote, &detail));
-    let bare = SeenReservation {
+    Ok(Some(shown.unwrap_or_else(|broken| SeenReservation {
         reference: head.id,
         handle: None,
         state: SeenState::Unclear,
         check_in: None,
         check_out: None,
         price: None,
-    };
-    Ok(Some(shown.unwrap_or(bare)))
+        odd: Some(broken.into()),
+    })))
 }
 
 fn shown(
@@ -257,10 +257,11 @@ fn shown(
     let price = wire::money(&order.total_amount, &order.total_currency)?;
     let status = &order.payment_status;
     let people = passengers::digest_of_passengers(reference, &order.passengers);
-    let same_people = wrote.travellers.as_deref().is_none_or(|ours| ours == people);
+    let ordered_for = wrote.travellers.as_deref().filter(|ours| *ours != people);
+    let odd = ordered_for.map(|ours| Odd::Names { ours: ours.to_owned(), theirs: people.clone() });
     let state = if order.cancelled_at.is_some() {
         SeenState::Gone
-    } else if !same_people {
+    } else if odd.is_some() {
         // A ticket in another name is worth nothing to the traveller: nobody pays for it unread.
         SeenState::Unclear
     } else if status.awaiting_payment {
@@ -281,6 +282,7 @@ fn shown(
         check_in: first,
         check_out: last,
         price: Some(price),
+        odd,
     })
 }
 

@@ -318,7 +318,10 @@ fn seen_all(asked: &Asked<'_>, orders: &[Value]) -> Result<Vec<SeenReservation>,
                 });
             }
             Ok(None) => {}
-            Err(_) => seen.push(bare(&reference, own, SeenState::Unclear)),
+            Err(broken) => seen.push(SeenReservation {
+                odd: Some(broken.into()),
+                ..bare(&reference, own, SeenState::Unclear)
+            }),
         }
     }
     Ok(seen)
@@ -394,5 +397,6 @@ fn bare(reference: &str, own: &str, state: SeenState) -> SeenReservation {
         check_in: None,
         check_out: None,
         price: None,
+        odd: None,
     }
 }

@@ -64,7 +64,6 @@ pub(super) struct Rate {
     pub(super) book_hash: String,
     pub(super) room_name: String,
     pub(super) payment_options: PaymentOptions,
-    #[serde(default)]
     pub(super) is_package: bool,
 }
 

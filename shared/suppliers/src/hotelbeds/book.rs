@@ -209,13 +209,14 @@ pub(super) fn shown(
     booking: &str,
     said_at: Option<DateTime<Utc>>,
 ) -> SeenReservation {
-    detailed(reference, booking, said_at).unwrap_or_else(|_| SeenReservation {
+    detailed(reference, booking, said_at).unwrap_or_else(|broken| SeenReservation {
         reference: reference.to_owned(),
         handle: None,
         state: SeenState::Unclear,
         check_in: None,
         check_out: None,
         price: None,
+        odd: Some(broken.into()),
     })
 }
 
@@ -252,5 +253,6 @@ fn detailed(
         check_in: Some(activity.date_from),
         check_out: Some(activity.date_to),
         price,
+        odd: None,
     })
 }

@@ -190,13 +190,15 @@ pub(super) fn read(asked: &Asked<'_>, sent: &Sent) -> Answer {
 /// The details of what the list showed, or, where they did not come, that it is there.
 fn detail_of(listed: &SeenReservation, wanted: &str, sent: &Sent) -> SeenReservation {
     let Sent::Reply(reply) = sent else { return listed.clone() };
-    let detail = match judged(Operation::Lookup, reply) {
-        None => one(reply, Some(wanted)).ok(),
-        Some(_) => None,
-    };
-    let detail = detail.filter(|seen| seen.reference == listed.reference);
-    let unclear = SeenReservation { state: SeenState::Unclear, ..listed.clone() };
-    detail.map_or(unclear, without_until)
+    let unclear = |odd| SeenReservation { state: SeenState::Unclear, odd, ..listed.clone() };
+    if judged(Operation::Lookup, reply).is_some() {
+        return unclear(None);
+    }
+    match one(reply, Some(wanted)) {
+        Ok(seen) if seen.reference == listed.reference => without_until(seen),
+        Ok(_) => unclear(Some(Broken::contract("details of another booking").into())),
+        Err(broken) => unclear(Some(broken.into())),
+    }
 }
 
 /// A look-up does not say since when it is held: what the first answer said stands.

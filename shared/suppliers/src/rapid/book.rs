@@ -153,6 +153,10 @@ fn created(asked: &Asked<'_>, body: &[u8]) -> Result<SeenReservation, Broken> {
     let detail: Result<ItineraryDetail, _> = wire::part("itinerary", &value);
     let found = detail.and_then(|detail| {
         let handle = handle(&detail.links, &Links::new())?;
+        // Each itinerary has its own link at least; without, nothing is said of challenges either.
+        if detail.links.is_empty() {
+            return Err(Broken::contract("itinerary at `links`"));
+        }
         let challenged = detail.links.contains_key("complete_payment_session");
         let state = match held(&detail.links)? {
             Some(held) => held,
@@ -162,7 +166,7 @@ fn created(asked: &Asked<'_>, body: &[u8]) -> Result<SeenReservation, Broken> {
         };
         Ok(SeenReservation { handle, ..bare(&reference, state) })
     });
-    Ok(found.unwrap_or_else(|_| bare(&reference, SeenState::Unclear)))
+    Ok(found.unwrap_or_else(|broken| unreadable(&reference, broken)))
 }
 
 /// Every itinerary of a retrieve; by the supplier's reference there is one, and it is not in a
@@ -180,7 +184,7 @@ fn retrieved(asked: &Asked<'_>, reply: &HttpReply) -> Result<Vec<SeenReservation
             let reference = head(asked, value)?;
             let detail = wire::part::<ItineraryDetail>("itinerary", value);
             let seen = detail.and_then(|detail| shown(&reference, &detail, whole));
-            Ok(seen.unwrap_or_else(|_| bare(&reference, SeenState::Unclear)))
+            Ok(seen.unwrap_or_else(|broken| unreadable(&reference, broken)))
         })
         .collect()
 }
@@ -234,6 +238,7 @@ fn shown(
         check_in,
         check_out,
         price: price(room)?,
+        odd: None,
     })
 }
 
@@ -285,6 +290,11 @@ fn price(room: &RoomDetail) -> Result<Option<Money>, Broken> {
     Money::parse_decimal(&billed.value, currency).map(Some).map_err(|_| broken())
 }
 
+/// It is there, and what it is cannot be read.
+fn unreadable(reference: &str, broken: Broken) -> SeenReservation {
+    SeenReservation { odd: Some(broken.into()), ..bare(reference, SeenState::Unclear) }
+}
+
 fn bare(reference: &str, state: SeenState) -> SeenReservation {
     SeenReservation {
         reference: reference.to_owned(),
@@ -293,6 +303,7 @@ fn bare(reference: &str, state: SeenState) -> SeenReservation {
         check_in: None,
         check_out: None,
         price: None,
+        odd: None,
     }
 }
 

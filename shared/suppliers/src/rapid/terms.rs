@@ -66,7 +66,7 @@ impl Policy {
         if rate.cancel_penalties.iter().any(|p| p.currency != currency.code()) {
             return Ok(None);
         }
-        let windows =
+        let windows: Vec<Window> =
             rate.cancel_penalties.iter().map(|p| window(p, currency)).collect::<Result<_, _>>()?;
         let refunds = match (rate.current_refundability.as_deref(), rate.refundable) {
             _ if takes_a_night(&rate.nonrefundable_date_ranges, stay) => Refunds::No,
@@ -75,6 +75,10 @@ impl Policy {
             (None, false) => Refunds::ByWindows,
             (Some(_), _) => return Err(Broken::contract("rate at `current_refundability`")),
         };
+        // What is given back without a word of what it costs is more than a customer can be promised.
+        if refunds == Refunds::Yes && windows.is_empty() {
+            return Err(Broken::contract("rate at `cancel_penalties`"));
+        }
         // Only a rate that says so can be held (hold and resume, "Holdable flag").
         Ok(Some(Self { refunds, holdable: rate.holdable == Some(true), windows }))
     }

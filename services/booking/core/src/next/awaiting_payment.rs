@@ -27,7 +27,8 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     }
     // Once closing was asked for, its answer decides: money that is told of meanwhile may have come
     // after it.
-    let settled = payment.is_settled() || (payment.complete && mutant("paid_on_sight"));
+    let is_there = payment.is_settled() && payment.gone.is_zero();
+    let settled = is_there || (payment.complete && mutant("paid_on_sight"));
     if settled && (!payment.close_asked || mutant("told_before_the_answer")) {
         return committing::start(booking, now);
     }

@@ -21,14 +21,18 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
         // Money of a leg that was cancelled alone, or beyond the price, may still wait for its
         // address, fail or be late.
         Phase::Completed => {
-            let addressed = addressed(booking, now);
-            if addressed.is_empty() { review(booking, now) } else { addressed }
+            let mut events = addressed(booking, now);
+            if events.is_empty() {
+                events = reversed(booking);
+            }
+            if events.is_empty() { review(booking, now) } else { events }
         }
         Phase::Pending
         | Phase::Holding
         | Phase::AwaitingPayment
         | Phase::Committing
         | Phase::Confirmed
+        | Phase::Amending
         | Phase::Unwinding => Vec::new(),
     }
 }
@@ -85,6 +89,18 @@ fn refund_by(booking: &Booking, now: DateTime<Utc>) -> DateTime<Utc> {
     match booking.deadlines.refund_for_s {
         0 => now + REFUND_FOR,
         seconds => now + TimeDelta::seconds(seconds),
+    }
+}
+
+/// Opens a review when money that had paid is away, and closes it when all of it is final again.
+pub(super) fn reversed(booking: &Booking) -> Vec<Event> {
+    let open = booking.review.map(|review| review.why);
+    match (open, booking.payment.gone.is_zero()) {
+        (None, false) => {
+            vec![Event::ReviewOpened { why: ReviewWhy::MoneyReversed, stuck: None }]
+        }
+        (Some(ReviewWhy::MoneyReversed), true) => vec![Event::ReviewClosed],
+        (Some(_) | None, _) => Vec::new(),
     }
 }
 

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{closed, lost_leg};
 use crate::{
+    changed,
     event::Event,
     fact::Deadline,
     state::{Booking, Leg, ReviewWhy},
@@ -15,14 +16,25 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     if !addressed.is_empty() {
         return addressed;
     }
-    let taken = booking.review.is_some_and(|r| r.why == ReviewWhy::CancelledBySupplier);
+    let reversed = closed::reversed(booking);
+    if !reversed.is_empty() {
+        return reversed;
+    }
+    let changed = changed::next(booking, now);
+    if !changed.is_empty() {
+        return changed;
+    }
+    let taken = booking.review.is_some_and(|r| r.why.is_the_suppliers());
     if taken && booking.standing().all(Leg::is_confirmed) {
         // The supplier has it again, or had it all the time.
         return vec![Event::ReviewClosed];
     }
     if lost_leg(booking).is_some() && booking.review.is_none() {
-        // The customer was promised this room: a person answers, the phase stays.
+        // The customer was promised this room: it answers, and a person may help; the phase stays.
         return vec![Event::ReviewOpened { why: ReviewWhy::CancelledBySupplier, stuck: None }];
+    }
+    if booking.standing().any(|leg| leg.change.is_some()) && booking.review.is_none() {
+        return vec![Event::ReviewOpened { why: ReviewWhy::ChangedBySupplier, stuck: None }];
     }
     // A leg that was cancelled alone may not go, or its money may not arrive.
     let review = closed::review(booking, now);

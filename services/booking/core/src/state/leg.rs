@@ -5,13 +5,14 @@ use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use contracts::{
     asset::Units,
     ids::LegId,
-    messages::{LegState, UndoFailing, WantedLeg},
+    messages::{LegContent, LegState, UndoFailing, WantedLeg},
     money::Money,
     offer::LegOrder,
 };
 use serde::{Deserialize, Serialize};
 
 use super::EndWhy;
+use crate::changed::SupplierChange;
 
 /// One leg: what was ordered, what we want of it, what we are told of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,9 +24,18 @@ pub struct Leg {
     /// Grows with every wish; 0 before the first.
     pub wanted_version: u32,
     pub known: Known,
+    /// The leg whose place it takes, or was to take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_place_of: Option<LegId>,
     /// Nothing while the booking goes on with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out: Option<Out>,
+    /// What the supplier changed of it, while the customer has not answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<SupplierChange>,
+    /// What the supplier made of it that the customer agreed to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<LegContent>,
 }
 
 /// What supplier-sync told last of a leg.
@@ -40,6 +50,9 @@ pub struct Known {
     /// That giving it back does not succeed so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo_failing: Option<UndoFailing>,
+    /// What the supplier has of what was bought, where that is not what was ordered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub theirs: Option<LegContent>,
 }
 
 impl Leg {
@@ -61,6 +74,12 @@ impl Leg {
     #[must_use]
     pub const fn is_confirmed(&self) -> bool {
         matches!(self.known.state, Some(LegState::Confirmed { .. }))
+    }
+
+    /// Whether it is to take the place of another one, which stands until this one is bought.
+    #[must_use]
+    pub const fn is_coming(&self) -> bool {
+        matches!(self.out, Some(Out::Coming))
     }
 
     /// Whether cancelling it costs nothing at `now`, even after it was bought.
@@ -107,15 +126,36 @@ pub enum Out {
     NotHeld { why: EndWhy },
     /// The customer cancelled it alone.
     Cancelled { cancellation: LegCancellation },
+    /// It is to take the place of another one; the booking does not rest on it so far.
+    Coming,
+    /// It was to take the place of another one, and could not.
+    NotTaken { why: EndWhy },
+    /// Another one took its place.
+    Replaced { by: LegId, cancellation: LegCancellation },
 }
 
-/// What the customer agreed to when cancelling one leg of what was bought.
+/// Another leg that is to take the place of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Amendment {
+    /// Which one is to go.
+    pub leg_id: LegId,
+    /// Which one is to come.
+    pub by: LegId,
+    /// What the customer agreed to.
+    pub agreed: LegCancellation,
+    /// Until when the one that comes must be held.
+    pub held_by: DateTime<Utc>,
+}
+
+/// What the customer agreed to when cancelling one leg of what was bought, or having another one in
+/// its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LegCancellation {
     /// What the customer pays for it.
     pub fee: Money,
-    /// The leg's price less the fee.
+    /// The leg's price less the fee, and less the price of the one that takes its place.
     pub back: Money,
     /// The same in units at the locked rate.
     pub units: Units,

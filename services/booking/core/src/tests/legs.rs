@@ -125,7 +125,7 @@ fn one_leg_is_cancelled_by_its_own_terms_and_the_others_stay() {
     let mut world = three(0);
     world.now = in_days(6);
     let before = world.booking().clone();
-    assert_eq!(next_actions(&before), [Action::Cancel, Action::CancelLeg]);
+    assert_eq!(next_actions(&before), [Action::Cancel, Action::CancelLeg, Action::Amend]);
     let told = leg_quote(&world, 0).unwrap();
     assert_eq!((told.fee, told.changes_at), (eur(5_000), Some(in_days(10))));
     let at_rate = |minor| rate().units_for(eur(minor)).unwrap();

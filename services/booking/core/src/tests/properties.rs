@@ -18,6 +18,7 @@ fn fact() -> impl Strategy<Value = Fact> {
     ];
     prop_oneof![
         4 => (0..2_u128, 1..9_u64, 1..4_u32, state).prop_map(|(n, seq, v, s)| leg_news(n, seq, v, s)),
+        1 => (0..2_u128, 1..9_u64, 1..4_u32, 1..3_u32).prop_map(|(n, s, v, d)| leg_moved(n, s, v, d)),
         2 => Just(prepared(AMOUNT)),
         2 => (1..9_u64, any::<bool>()).prop_map(|(s, c)| seen(s, if c { AMOUNT } else { 1 }, c)),
         2 => (1..9_u64).prop_map(|s| settled(s, AMOUNT)),

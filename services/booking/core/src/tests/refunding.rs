@@ -344,12 +344,12 @@ fn money_beyond_the_price_goes_back_when_the_customer_asks_and_once() {
     world.tell(&prepared(AMOUNT));
     world.tell(&settled(3, AMOUNT + 5));
     world.leg(0, 2, confirmed());
-    assert_eq!(next_actions(world.booking()), [Action::Cancel, Action::Refund]);
+    assert_eq!(next_actions(world.booking()), [Action::Cancel, Action::Amend, Action::Refund]);
     assert_eq!(world.booking().payment.refunds, []);
     give(&mut world, "0xme").unwrap();
     give(&mut world, "0xme").unwrap();
     let refunds = &world.booking().payment.refunds;
     assert_eq!(refunds.iter().map(|r| r.units).collect::<Vec<_>>(), [units(5)]);
-    assert_eq!(next_actions(world.booking()), [Action::Cancel]);
+    assert_eq!(next_actions(world.booking()), [Action::Cancel, Action::Amend]);
     assert_eq!(world.booking().phase, Phase::Confirmed);
 }

@@ -45,7 +45,9 @@ pub(super) fn said(effect: &Effect) -> String {
         Effect::Confirmed(m) => format!("booking confirmed, paid {}, over {}", m.paid, m.over_at),
         Effect::Failed(_) => "booking failed".to_owned(),
         Effect::Cancelled(_) => "booking cancelled".to_owned(),
+        Effect::LegReplaced(m) => format!("leg replaced, paid {}, over {}", m.paid, m.over_at),
         Effect::LegCancelled(m) => format!("leg cancelled, paid {}", m.paid),
+        Effect::MoneyReversed(m) => format!("money away: {}", m.away),
         Effect::Completed(_) => "booking completed".to_owned(),
         Effect::WakeAt { deadline, at } => {
             format!("wake {deadline:?} in {}s", (*at - noon()).num_seconds())
@@ -390,7 +392,7 @@ fn a_booking_paid_by_points_alone_confirms_without_a_payment() {
             10 leg news #2: Confirmed { reference: "R1" }
             11 Confirmed
             12 PointsWished { version: 2, wanted: Captured }
-            -> Confirmed, money None, next [Cancel]
+            -> Confirmed, money None, next [Cancel, Amend]
                says wake Payable in 600s
                says wake Pay in 1200s
                says wake Settle in 4800s
@@ -555,8 +557,10 @@ fn what_the_supplier_takes_back_after_confirmation_is_for_a_person() {
         &world,
         &expect![[r#"
             13 leg news #3: Gone { why: CancelledBySupplier }
-            14 ReviewOpened { why: CancelledBySupplier, stuck: None }
-            -> Confirmed, money Settled, next [Cancel]
+            14 ChangeFound { leg_id: LegId(00000000-0000-0000-0000-000000000100), theirs: Cancelled, by: 2027-01-17T08:00:00Z }
+            15 ReviewOpened { why: CancelledBySupplier, stuck: None }
+            -> Confirmed, money Settled, next [Cancel, RefundChange]
+               says wake Answer in 172800s
         "#]],
     );
 }

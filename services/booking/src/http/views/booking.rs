@@ -1,6 +1,9 @@
 //! A booking as its customer sees it.
 
-use booking_core::{Booking, LegCancellation, Out, Phase, money, next_actions, status};
+use booking_core::{
+    Booking, LegCancellation, Out, Phase, Theirs, change_answers, change_digest, money,
+    next_actions, status,
+};
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::{
     asset::{AssetAmount, Units},
@@ -16,8 +19,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::words::{
-    Action, EndWhy, LegWord, MoneyAxis, OnRefusal, PointsWord, RefundWord, ReviewWhy, Status,
-    StuckStep, StuckWhy,
+    Action, ChangeAnswer, EndWhy, LegWord, MoneyAxis, OnRefusal, PointsWord, RefundWord, ReviewWhy,
+    Status, StuckStep, StuckWhy,
 };
 use crate::{
     App,
@@ -51,6 +54,8 @@ pub(crate) struct ShownBooking {
     ended_because: Option<EndWhy>,
     /// What cancelling it cost, where it was bought before.
     cancellation: Option<ShownCancellation>,
+    /// The leg that is to take the place of another, while that is under way.
+    amendment: Option<ShownAmendment>,
     /// A person looks at it.
     review: Option<ShownReview>,
     /// What can be done now; anything else is refused.
@@ -100,10 +105,80 @@ struct ShownLeg {
     reference: Option<String>,
     /// Until when the space is held without being bought.
     held_until: Option<DateTime<Utc>>,
-    /// Why the booking goes on without it, where it could not be held.
+    /// The leg whose place it takes, or was to take.
+    #[schema(value_type = Option<Uuid>)]
+    in_place_of: Option<LegId>,
+    /// The leg that took its place.
+    replaced: Option<ShownReplacement>,
+    /// Why the booking goes on without it, where it could not be had.
     left_out_because: Option<EndWhy>,
     /// What cancelling it alone cost.
     cancellation: Option<ShownLegCancellation>,
+    /// What the supplier changed of it, while it waits for an answer.
+    change: Option<ShownChange>,
+}
+
+/// What a supplier changed of what was bought.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BookingLegChange)]
+pub(crate) struct ShownChange {
+    /// Names exactly these values; an answer says it.
+    change: Uuid,
+    /// As it was bought.
+    ours: ShownContent,
+    /// As the supplier has it now; null where it is cancelled there.
+    theirs: Option<ShownContent>,
+    since: DateTime<Utc>,
+    /// Until when to answer. What the supplier cancelled is refunded then.
+    answer_by: DateTime<Utc>,
+    /// What can be answered.
+    answers: Vec<ChangeAnswer>,
+}
+
+/// What can change of a leg.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BookingLegContent)]
+struct ShownContent {
+    check_in: NaiveDate,
+    check_out: NaiveDate,
+    #[schema(value_type = shapes::Money)]
+    price: Money,
+}
+
+/// What the customer agreed to when having another leg in the place of one.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BookingLegReplacement)]
+struct ShownReplacement {
+    /// The leg that took its place.
+    #[schema(value_type = Uuid)]
+    by: LegId,
+    /// What giving it back cost.
+    #[schema(value_type = shapes::Money)]
+    fee: Money,
+    /// Its price less the fee and the new one's price.
+    #[schema(value_type = shapes::Money)]
+    back: Money,
+    /// The same in the smallest unit of what was paid with, at the rate of then.
+    #[schema(value_type = shapes::Units)]
+    back_units: Units,
+}
+
+/// A leg that is to take the place of another; that one stays until this one is bought.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BookingAmendment)]
+struct ShownAmendment {
+    /// The leg that is to go.
+    #[schema(value_type = Uuid)]
+    leg_id: LegId,
+    /// The one that is to come.
+    #[schema(value_type = Uuid)]
+    by: LegId,
+    /// Until when that one must be held.
+    held_by: DateTime<Utc>,
 }
 
 /// What the customer agreed to when cancelling one leg.
@@ -133,7 +208,10 @@ struct ShownPayment {
     chain: Option<String>,
     /// The token's contract; null for the chain's own coin.
     contract: Option<String>,
+    /// Null where a card pays.
     address: Option<String>,
+    /// How a card pays; null where money is sent to an address.
+    card: Option<ShownCard>,
     #[schema(value_type = Option<shapes::AssetAmount>)]
     amount: Option<AssetAmount>,
     /// The amount in whole coins, for people.
@@ -162,6 +240,16 @@ struct ShownPayment {
     /// Where money that goes back is sent; null while the customer has not said.
     refund_to: Option<String>,
     refunds: Vec<ShownRefund>,
+}
+
+/// A payment at the card gateway. Card data goes there and never comes here.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BookingCard)]
+struct ShownCard {
+    /// What the gateway's page in the customer's browser pays with, 3-D Secure included; a
+    /// declined card may be followed by another.
+    client_secret: String,
 }
 
 /// Money on its way back.
@@ -243,7 +331,7 @@ pub(crate) fn at_depth(app: &App, booking: &Booking, depth: Option<u64>) -> Show
         quote_id: booking.quote_id,
         price: booking.price,
         on_refusal: booking.on_refusal.into(),
-        legs: booking.legs.iter().map(leg).collect(),
+        legs: booking.legs.iter().map(|one| leg(booking, one)).collect(),
         payment: payment(booking, told, depth),
         points: booking.points.map(|points| ShownPoints {
             redeemed: points.points,
@@ -255,6 +343,11 @@ pub(crate) fn at_depth(app: &App, booking: &Booking, depth: Option<u64>) -> Show
             fee: agreed.fee,
             fee_units: agreed.kept,
             points_back: agreed.points_back,
+        }),
+        amendment: booking.amendment.map(|amendment| ShownAmendment {
+            leg_id: amendment.leg_id,
+            by: amendment.by,
+            held_by: amendment.held_by,
         }),
         review: booking.review.map(|review| ShownReview {
             why: review.why.into(),
@@ -279,7 +372,33 @@ fn stuck(stuck: booking_core::Stuck) -> ShownStuck {
     ShownStuck { step, about, reason: stuck.reason.into(), attempts: stuck.attempts }
 }
 
-fn leg(leg: &booking_core::Leg) -> ShownLeg {
+/// What the supplier changed of a leg, if that waits for an answer.
+fn change(booking: &Booking, leg: &booking_core::Leg) -> Option<ShownChange> {
+    let (known, change) = leg.change.as_ref().zip(change_digest(booking, leg))?;
+    let order = &leg.order;
+    let theirs = match &known.theirs {
+        Theirs::Cancelled {} => None,
+        Theirs::Other { content } => Some(ShownContent {
+            check_in: content.check_in,
+            check_out: content.check_out,
+            price: content.price,
+        }),
+    };
+    Some(ShownChange {
+        change,
+        ours: ShownContent {
+            check_in: order.check_in,
+            check_out: order.check_out,
+            price: order.price,
+        },
+        theirs,
+        since: known.since,
+        answer_by: known.by,
+        answers: change_answers(booking, leg).into_iter().map(ChangeAnswer::from).collect(),
+    })
+}
+
+fn leg(booking: &Booking, leg: &booking_core::Leg) -> ShownLeg {
     let (state, reference, held_until) = match &leg.known.state {
         None => (LegWord::Pending, None, None),
         Some(LegState::Held { reference, until }) => (LegWord::Held, Some(reference), *until),
@@ -288,9 +407,11 @@ fn leg(leg: &booking_core::Leg) -> ShownLeg {
         Some(LegState::Refused { .. }) => (LegWord::Refused, None, None),
         Some(LegState::InDoubt { .. }) => (LegWord::BeingChecked, None, None),
     };
+    let change = change(booking, leg);
+    let state = if change.is_some() { LegWord::ChangedBySupplier } else { state };
     let (left_out_because, cancellation) = match &leg.out {
-        None => (None, None),
-        Some(Out::NotHeld { why }) => (Some((*why).into()), None),
+        None | Some(Out::Coming | Out::Replaced { .. }) => (None, None),
+        Some(Out::NotHeld { why } | Out::NotTaken { why }) => (Some((*why).into()), None),
         Some(Out::Cancelled { cancellation: agreed }) => {
             let LegCancellation { fee, back, units, .. } = *agreed;
             (None, Some(ShownLegCancellation { fee, back, back_units: units }))
@@ -308,9 +429,18 @@ fn leg(leg: &booking_core::Leg) -> ShownLeg {
         state,
         reference: reference.cloned(),
         held_until,
+        in_place_of: leg.in_place_of,
+        replaced: replaced(leg),
         left_out_because,
         cancellation,
+        change,
     }
+}
+
+fn replaced(leg: &booking_core::Leg) -> Option<ShownReplacement> {
+    let Some(Out::Replaced { by, cancellation }) = leg.out else { return None };
+    let LegCancellation { fee, back, units, .. } = cancellation;
+    Some(ShownReplacement { by, fee, back, back_units: units })
 }
 
 /// What a wallet opens to pay what is missing; nothing when nothing is.
@@ -341,7 +471,8 @@ fn payment(booking: &Booking, told: Option<&Instruction>, depth: Option<u64>) ->
         payment_id: payment.payment_id,
         chain: told.map(|t| t.chain.clone()),
         contract: told.and_then(|t| t.contract.clone()),
-        address: told.map(|t| t.address.clone()),
+        address: told.filter(|t| !t.is_card()).map(|t| t.address.clone()),
+        card: told.filter(|t| t.is_card()).map(|t| ShownCard { client_secret: t.address.clone() }),
         amount: told.map(|t| t.amount.clone()),
         amount_decimal: told.map(|t| t.amount.decimal()),
         received: payment.received,
@@ -385,7 +516,8 @@ pub(super) fn instruction<'a>(app: &App, booking: &'a Booking) -> Option<&'a Ins
 fn is_shown(booking: &Booking) -> bool {
     match booking.phase {
         Phase::Pending | Phase::Holding => false,
-        Phase::AwaitingPayment | Phase::Committing | Phase::Confirmed | Phase::Completed => true,
+        Phase::AwaitingPayment | Phase::Committing => true,
+        Phase::Confirmed | Phase::Amending | Phase::Completed => true,
         Phase::Unwinding | Phase::Failed | Phase::Cancelled => !booking.payment.received.is_zero(),
     }
 }

@@ -27,14 +27,16 @@ macro_rules! words {
 words! {
     /// Where a booking stands.
     Status from booking_core::Status {
-        Pending, Holding, AwaitingPayment, ConfirmingPayment, Committing, Confirmed, Completed,
+        Pending, Holding, AwaitingPayment, ConfirmingPayment, Committing, Confirmed, Amending, Completed,
         Failing, Cancelling, Failed, Cancelled,
     }
 }
 
 words! {
     /// What can be done with a booking.
-    Action from booking_core::Action { Pay, Cancel, CancelLeg, Refund }
+    Action from booking_core::Action {
+        Pay, Cancel, CancelLeg, Amend, Refund, AcceptChange, RefundChange, UndoTrip,
+    }
 }
 
 words! {
@@ -52,15 +54,17 @@ words! {
 words! {
     /// Why a booking was undone.
     EndWhy from booking_core::EndWhy {
-        SoldOut, PriceChanged, RateExpired, RefusedBySupplier, HoldLapsed, CancelledBySupplier,
-        PointsUnavailable, NotHeldInTime, NotPaidInTime, CancelledByCustomer,
+        SoldOut, PriceChanged, RateExpired, RefusedBySupplier, CouldNotBeSent,
+        SupplierUnavailable, HoldLapsed, CancelledBySupplier,
+        PointsUnavailable, NotHeldInTime, NotPaidInTime, CancelledByCustomer, ChangedBySupplier,
     }
 }
 
 words! {
     /// Why a person looks at a booking.
     ReviewWhy from booking_core::ReviewWhy {
-        MoneyNotFinal, CommitStuck, Stuck, CancelledBySupplier, InvariantBroken,
+        MoneyNotFinal, CommitStuck, AmendmentStuck, Stuck, CancelledBySupplier, ChangedBySupplier,
+        MoneyReversed, InvariantBroken,
     }
 }
 
@@ -103,4 +107,11 @@ pub(crate) enum LegWord {
     Refused,
     /// The supplier did not say; it is being asked.
     BeingChecked,
+    /// The supplier cancelled it or made something else of it; the customer is to answer.
+    ChangedBySupplier,
+}
+
+words! {
+    /// What the customer can make of a change of the supplier's.
+    ChangeAnswer from booking_core::ChangeAnswer { Accept, Refund, UndoTrip }
 }

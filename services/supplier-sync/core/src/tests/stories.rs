@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use chrono::TimeDelta;
 use contracts::messages::{
-    CallbackClaim, EvidenceSource, GoneWhy, LegChanged, LegState, RefusedWhy, UndoFailedWhy,
-    UndoFailing, WantedLeg,
+    CallbackClaim, EvidenceSource, GoneWhy, LegChanged, LegContent, LegState, RefusedWhy,
+    UndoFailedWhy, UndoFailing, WantedLeg,
 };
 use expect_test::{Expect, expect};
 use suppliers::{Answer, SeenState};
@@ -87,12 +87,16 @@ fn outcome_words(outcome: &crate::Outcome) -> String {
             });
             each.collect::<Vec<_>>().join(", ")
         }
+        crate::Outcome::PutOff { until } => {
+            format!("PutOff until {}", (*until - start()).num_seconds())
+        }
         other @ (crate::Outcome::NotSent
         | crate::Outcome::Unknown
         | crate::Outcome::NotFound
         | crate::Outcome::Refused { .. }
         | crate::Outcome::Accepted
-        | crate::Outcome::NoHandle) => format!("{other:?}"),
+        | crate::Outcome::NoHandle
+        | crate::Outcome::TurnedAway) => format!("{other:?}"),
     }
 }
 
@@ -427,7 +431,8 @@ fn what_was_not_sent_goes_out_again_under_the_same_reference_until_it_is_given_u
             world.wake();
         }
     }
-    assert_eq!(world.last_told(), Some(&LegState::Gone { why: GoneWhy::NeverMade }));
+    let unsent = LegState::Refused { why: RefusedWhy::CouldNotBeSent };
+    assert_eq!(world.last_told(), Some(&unsent));
     let references: std::collections::BTreeSet<_> =
         world.calls.iter().map(|call| &call.client_reference).collect();
     assert_eq!(references.len(), 1);
@@ -670,19 +675,20 @@ fn wrong_dates_are_never_confirmed_and_open_a_case() {
     check(
         &world,
         &expect![[r#"
-        0      wanted Confirmed (1)
-        0      attempt 1
-        0        1 → buy attempt 1
-        90       1 ← Unknown
-        90     told in doubt since 90 s
-        120      2 → look up (Doubt) attempt 1
-        120      2 ← R1 confirmed
-        120    MISMATCH of R1
-        180      3 → look up (Doubt) attempt 1
-        180      3 ← R1 confirmed
-        180    R1 agrees again
-        180    told confirmed R1
-    "#]],
+            0      wanted Confirmed (1)
+            0      attempt 1
+            0        1 → buy attempt 1
+            90       1 ← Unknown
+            90     told in doubt since 90 s
+            120      2 → look up (Doubt) attempt 1
+            120      2 ← R1 confirmed
+            120    MISMATCH of R1
+            120    told in doubt since 120 s
+            180      3 → look up (Doubt) attempt 1
+            180      3 ← R1 confirmed
+            180    R1 agrees again
+            180    told confirmed R1
+        "#]],
     );
 }
 
@@ -700,6 +706,75 @@ fn once_bought_one_odd_read_is_looked_at_again_before_it_is_a_case() {
     world.answer(Answer::Seen(vec![dear]));
     assert!(matches!(world.last_told(), Some(LegState::InDoubt { .. })));
     assert!(world.journal.iter().any(|r| matches!(r.event, Event::Mismatch { .. })));
+}
+
+/// The supplier has it for other days, and says so twice.
+fn moved(world: &mut World, days: u64) -> LegContent {
+    let mut moved = seen("R1", SeenState::Confirmed);
+    moved.check_in = moved.check_in.map(|day| day + chrono::Days::new(days));
+    moved.check_out = moved.check_out.map(|day| day + chrono::Days::new(days));
+    for _ in 0..2 {
+        world.wake_until_it_looks();
+        world.answer(Answer::Seen(vec![moved.clone()]));
+    }
+    theirs(world).unwrap()
+}
+
+/// What the booking was told last that the supplier has.
+fn theirs(world: &World) -> Option<LegContent> {
+    world.leg().told.as_ref().and_then(|told| told.theirs.clone())
+}
+
+fn bought_stay() -> World {
+    let mut world = World::new();
+    world.want(WantedLeg::Confirmed);
+    world.answer(bought("R1"));
+    world
+}
+
+/// Row: B7
+#[test]
+fn what_the_supplier_moved_is_told_with_its_values_and_given_back_by_nobody() {
+    let mut world = bought_stay();
+    let content = moved(&mut world, 7);
+    assert_eq!(content.check_in, world.order.check_in + chrono::Days::new(7));
+    assert_eq!((content.reference.as_str(), content.price), ("R1", world.order.price));
+    assert!(matches!(world.last_told(), Some(LegState::InDoubt { .. })));
+    let told = world.told.len();
+    moved(&mut world, 7);
+    assert_eq!(world.told.len(), told, "once");
+    moved(&mut world, 8);
+    assert_eq!(world.told.len(), told + 1, "another change is told");
+    assert!(
+        world.journal.iter().all(|r| !matches!(r.event, Event::Began { doing: Doing::Cancel, .. }))
+    );
+}
+
+#[test]
+fn exactly_what_the_customer_agreed_to_is_taken_and_is_what_was_ordered_from_then_on() {
+    let mut world = bought_stay();
+    let content = moved(&mut world, 7);
+    let ordered = world.order.clone();
+    // What is agreed to is not what the supplier has by now.
+    let (check_in, check_out) = (content.check_in + chrono::Days::new(1), content.check_out);
+    world.accepts = Some(LegContent { check_in, check_out, ..content.clone() });
+    world.want(WantedLeg::Confirmed);
+    assert!(matches!(world.last_told(), Some(LegState::InDoubt { .. })), "and is told again");
+    assert_eq!(theirs(&world), Some(content.clone()));
+    assert_eq!(*world.leg().order, ordered);
+
+    world.accepts = Some(content.clone());
+    world.order.check_in = content.check_in;
+    world.order.check_out = content.check_out;
+    world.want(WantedLeg::Confirmed);
+    assert_eq!(world.last_told(), Some(&LegState::Confirmed { reference: "R1".to_owned() }));
+    assert_eq!(*world.leg().order, world.order);
+    // The days of before are another change now.
+    let back = moved(&mut world, 0);
+    assert_eq!(back.check_in, ordered.check_in);
+    // And what is given back is not taken.
+    world.want(WantedLeg::Released);
+    assert_eq!(world.doing(), Some(Doing::Cancel));
 }
 
 #[test]
@@ -870,6 +945,7 @@ fn older_and_repeated_wishes_change_nothing_and_strangers_are_refused() {
         version: 3,
         wanted: WantedLeg::Released,
         order: Box::new(world.order.clone()),
+        accepts: None,
     };
     let refused = crate::decide(&world.state, &other, &world.policy, world.now);
     assert_eq!(refused, Err(Refusal::OtherBooking));
@@ -1133,4 +1209,55 @@ fn staff_who_ask_get_a_look_up_now() {
     world.want(WantedLeg::Released);
     world.fact(&Fact::LookAsked { by: "ada".to_owned() });
     assert_eq!(world.doing(), None);
+}
+
+/// Row: B8
+#[test]
+fn a_call_that_a_supplier_puts_off_goes_out_when_it_may_and_not_before() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.fact(&Fact::PutOff { exchange: 1, wait: TimeDelta::seconds(45) });
+    assert!(world.wake());
+    world.answer(held("R1"));
+    world.want(WantedLeg::Confirmed);
+    world.fact(&Fact::PutOff { exchange: 3, wait: TimeDelta::seconds(7) });
+    assert!(world.wake());
+    world.answer(Answer::Accepted);
+    world.wait(1);
+    world.want(WantedLeg::Released);
+    check(
+        &world,
+        &expect![[r#"
+            0      wanted Held (1)
+            0      attempt 1
+            0        1 → hold attempt 1
+            0        1 ← PutOff until 45
+            45       2 → hold attempt 1
+            45       2 ← R1 held
+            45     told held R1
+            45     wanted Confirmed (2)
+            45       3 → confirm R1
+            45       3 ← PutOff until 52
+            52       4 → confirm R1
+            52       4 ← Accepted
+            52     told confirmed R1
+            53     wanted Released (3)
+            53       5 → cancel R1
+        "#]],
+    );
+    assert_eq!(world.reserves(), 2, "the first never left");
+}
+
+/// Row: B9
+#[test]
+fn a_reserve_that_is_turned_away_is_told_at_once_and_not_tried_again() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.fact(&Fact::TurnedAway { exchange: 1 });
+    let unavailable = LegState::Refused { why: RefusedWhy::Unavailable };
+    assert_eq!(world.last_told(), Some(&unavailable));
+    assert!(!world.wake(), "nothing was ever sent, so nothing is looked up");
+    world.want(WantedLeg::Released);
+    assert_eq!(world.last_told(), Some(&LegState::Gone { why: GoneWhy::NeverMade }));
+    assert_eq!(world.calls.len(), 1);
 }

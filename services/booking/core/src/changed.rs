@@ -1,0 +1,250 @@
+//! What a supplier changed of what was bought: told with both values, answered by the customer.
+//!
+//! Nothing of theirs takes the place of ours before the customer agreed to exactly that. Giving it
+//! back costs nothing. What the supplier cancelled is refunded in time also where nobody answers;
+//! what it only moved is not, because the customer may well be on the way there.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::{
+    ids::{LegId, derive},
+    messages::{LegContent, LegState, WantedLeg},
+    mutants::mutant,
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    cancel::CancelQuote,
+    command::Refusal,
+    event::Event,
+    next,
+    state::{Booking, EndWhy, Leg, OnRefusal, Phase},
+    view::{Action, next_actions},
+};
+
+/// How long the customer has in bookings that keep nothing else: those from before it was kept, and
+/// those that were given exactly this, so that the version before reads them.
+const ANSWER_FOR: TimeDelta = TimeDelta::hours(48);
+
+/// How long the customer has, as a booking keeps it.
+pub(crate) fn kept_s(answer_for: TimeDelta) -> i64 {
+    if answer_for == ANSWER_FOR { 0 } else { answer_for.num_seconds() }
+}
+
+/// What the supplier made of a leg that was bought.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Theirs {
+    /// Nothing: it is cancelled there.
+    Cancelled {},
+    /// Something else than was ordered.
+    Other { content: LegContent },
+}
+
+/// A change of the supplier's that waits for the customer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SupplierChange {
+    pub theirs: Theirs,
+    pub since: DateTime<Utc>,
+    /// Until when the customer is to answer.
+    pub by: DateTime<Utc>,
+    /// Whether nobody had answered by then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
+}
+
+/// What the customer makes of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeAnswer {
+    /// It is taken as the supplier has it now.
+    Accept,
+    /// The leg is given back, and all of its money goes back; the others stay.
+    Refund,
+    /// The whole trip is given back, and all of its money: it was booked as all or nothing.
+    UndoTrip,
+}
+
+/// The digest of a leg's change: of exactly the values that an answer is about.
+#[must_use]
+pub fn change_digest(booking: &Booking, leg: &Leg) -> Option<Uuid> {
+    leg.change.as_ref().map(|change| digest(booking, leg.leg_id, &change.theirs))
+}
+
+fn digest(booking: &Booking, leg_id: LegId, theirs: &Theirs) -> Uuid {
+    let values = match theirs {
+        Theirs::Cancelled {} => vec!["cancelled".to_owned()],
+        Theirs::Other { content } => vec![
+            content.reference.clone(),
+            content.check_in.to_string(),
+            content.check_out.to_string(),
+            content.price.minor.to_string(),
+            content.price.currency.code().to_owned(),
+        ],
+    };
+    let subject = [booking.booking_id.0.as_bytes().as_slice(), leg_id.0.as_bytes()];
+    let values = values.iter().map(String::as_bytes);
+    let parts: Vec<&[u8]> = subject.into_iter().chain(values).collect();
+    derive(booking.created_at, &parts)
+}
+
+/// The answers that a leg's change allows now; none where nothing was changed.
+#[must_use]
+pub fn change_answers(booking: &Booking, leg: &Leg) -> Vec<ChangeAnswer> {
+    let waits = booking.phase == Phase::Confirmed && leg.out.is_none();
+    let Some(change) = leg.change.as_ref().filter(|_| waits) else { return Vec::new() };
+    let acceptable = match &change.theirs {
+        Theirs::Cancelled {} => false,
+        // What was paid never grows: whether we bear what is asked beyond it, support decides.
+        Theirs::Other { content } => {
+            let (theirs, ours) = (content.price, leg.order.price);
+            theirs.currency == ours.currency && theirs.minor <= ours.minor
+        }
+    };
+    let several = booking.standing().nth(1).is_some();
+    let whole = several && booking.on_refusal == OnRefusal::UndoAll;
+    // Points come back whole or not at all; whether they paid a part of it hangs on no instant.
+    let alone = CancelQuote::of_leg(booking, leg, booking.changed_at).is_some();
+    let mut answers = Vec::from_iter(acceptable.then_some(ChangeAnswer::Accept));
+    answers.extend((alone || !several).then_some(ChangeAnswer::Refund));
+    answers.extend(whole.then_some(ChangeAnswer::UndoTrip));
+    answers
+}
+
+/// The next actions that changes bring.
+pub(crate) fn actions(booking: &Booking) -> Vec<Action> {
+    let action = |answer| match answer {
+        ChangeAnswer::Accept => Action::AcceptChange,
+        ChangeAnswer::Refund => Action::RefundChange,
+        ChangeAnswer::UndoTrip => Action::UndoTrip,
+    };
+    let each = booking.legs.iter().flat_map(|leg| change_answers(booking, leg));
+    let mut actions: Vec<Action> = each.map(action).collect();
+    actions.sort_unstable();
+    actions.dedup();
+    actions
+}
+
+/// What the supplier has of a leg that was bought, where that is not what the customer agreed to.
+/// While an answer is outstanding, nobody knows.
+enum Found {
+    AsAgreed,
+    Changed(Theirs),
+    Unknown,
+}
+
+fn found(leg: &Leg) -> Found {
+    if next::lost(leg).is_some() {
+        return Found::Changed(Theirs::Cancelled {});
+    }
+    match (&leg.known.state, &leg.known.theirs) {
+        (Some(LegState::Confirmed { .. }), _) => Found::AsAgreed,
+        (Some(LegState::InDoubt { .. }), Some(theirs)) if leg.accepted.as_ref() != Some(theirs) => {
+            Found::Changed(Theirs::Other { content: theirs.clone() })
+        }
+        (
+            Some(
+                LegState::InDoubt { .. }
+                | LegState::Held { .. }
+                | LegState::Gone { .. }
+                | LegState::Refused { .. },
+            )
+            | None,
+            _,
+        ) => Found::Unknown,
+    }
+}
+
+/// Notes what suppliers changed, and that they changed it back; refunds what they cancelled once
+/// the customer had the time to answer.
+pub(crate) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
+    let news: Vec<Event> = booking.standing().filter_map(|leg| noted(booking, leg, now)).collect();
+    if !news.is_empty() {
+        return news;
+    }
+    let cancelled = |change: &SupplierChange| change.theirs == Theirs::Cancelled {};
+    let late = |leg: &&Leg| leg.change.as_ref().is_some_and(|c| c.late && cancelled(c));
+    let unanswered = booking.standing().filter(late).filter(|_| !mutant("never_refunded"));
+    unanswered.map(|leg| refunded(booking, leg, now)).find(|e| !e.is_empty()).unwrap_or_default()
+}
+
+fn noted(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Option<Event> {
+    let known = leg.change.as_ref().map(|change| &change.theirs);
+    match found(leg) {
+        Found::Changed(theirs) if known != Some(&theirs) => {
+            let time = match booking.deadlines.answer_for_s {
+                0 => ANSWER_FOR,
+                seconds => TimeDelta::seconds(seconds),
+            };
+            Some(Event::ChangeFound { leg_id: leg.leg_id, theirs, by: now + time })
+        }
+        Found::AsAgreed if known.is_some() => Some(Event::ChangeOver { leg_id: leg.leg_id }),
+        Found::Changed(_) | Found::AsAgreed | Found::Unknown => None,
+    }
+}
+
+/// When the next change that nobody answered is late.
+pub(crate) fn next_answer_by(booking: &Booking) -> Option<DateTime<Utc>> {
+    let waits = booking.standing().filter_map(|leg| leg.change.as_ref());
+    waits.filter(|change| !change.late).map(|change| change.by).min()
+}
+
+/// What the customer makes of the change of a leg.
+pub(crate) fn answer(
+    booking: &Booking,
+    leg_id: LegId,
+    answer: ChangeAnswer,
+    agreed: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Vec<Event>, Refusal> {
+    let leg = booking.legs.iter().find(|leg| leg.leg_id == leg_id).ok_or(Refusal::NoSuchLeg)?;
+    let taken = leg.accepted.as_ref().filter(|_| answer == ChangeAnswer::Accept);
+    let taken = taken.map(|content| Theirs::Other { content: content.clone() });
+    if leg.change.is_none() && taken.is_some_and(|t| digest(booking, leg_id, &t) == agreed) {
+        // The same answer again is a repeat.
+        return Ok(Vec::new());
+    }
+    let allowed = change_answers(booking, leg);
+    let refused = || Refusal::NotAllowed { allowed: next_actions(booking) };
+    let change = change_digest(booking, leg).filter(|_| !allowed.is_empty()).ok_or_else(refused)?;
+    if change != agreed && !mutant("any_change_agreed") {
+        return Err(Refusal::ChangedAgain { leg_id, change });
+    }
+    if !allowed.contains(&answer) {
+        return Err(refused());
+    }
+    let mut events = vec![Event::ChangeAnswered { leg_id, answer, change }];
+    events.extend(match answer {
+        ChangeAnswer::Accept => vec![Event::LegWished {
+            leg_id,
+            version: leg.wanted_version.saturating_add(1),
+            wanted: WantedLeg::Confirmed,
+        }],
+        ChangeAnswer::Refund => refunded(booking, leg, now),
+        ChangeAnswer::UndoTrip => whole(booking, leg, now),
+    });
+    let nothing_follows = events.len() == 1;
+    if nothing_follows {
+        // Points paid a part of it, and come back whole or not at all.
+        return Err(Refusal::PaidByPoints { allowed: next_actions(booking) });
+    }
+    Ok(events)
+}
+
+/// Gives back a leg that the supplier changed, and all of its money; the last one with the booking.
+/// Nothing where points paid a part of it and the others stay.
+fn refunded(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Vec<Event> {
+    if booking.standing().nth(1).is_none() {
+        return whole(booking, leg, now);
+    }
+    let quote = CancelQuote::of_leg(booking, leg, now).and_then(|quote| quote.of_leg);
+    quote.map_or_else(Vec::new, |agreed| next::cancel_leg(booking, leg.leg_id, agreed, now))
+}
+
+/// Gives everything back; what the terms of the other legs charge for it is ours to bear.
+fn whole(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Vec<Event> {
+    let gone = leg.change.as_ref().is_some_and(|change| change.theirs == Theirs::Cancelled {});
+    let why = if gone { EndWhy::CancelledBySupplier } else { EndWhy::ChangedBySupplier };
+    next::give_back(booking, CancelQuote::borne(booking, now), why)
+}

@@ -1,0 +1,244 @@
+//! What suppliers change of what was bought: both values told once, and answered by the customer.
+
+use contracts::messages::WantedLeg;
+
+use super::{
+    cancelling::{confirmed_with, undone},
+    *,
+};
+use crate::{
+    Action, ChangeAnswer, EndWhy, Event, Out, Phase, ReviewWhy, Status, Theirs, change_answers,
+    change_digest, next_actions, status,
+};
+
+const MOVED: [Action; 2] = [Action::AcceptChange, Action::RefundChange];
+
+fn stay() -> World {
+    confirmed_with(0, vec![order(20_000, None)])
+}
+
+/// Three that never come back once they are bought.
+fn three(on_refusal: OnRefusal, points: u64) -> World {
+    let mut world = confirmed_with(points, vec![order(20_000, None); 3]);
+    world.state.as_mut().unwrap().on_refusal = on_refusal;
+    world
+}
+
+/// The supplier has the days of leg `n` later by so many.
+fn move_by(world: &mut World, n: u128, seq: u64, later: u32) {
+    let fact = leg_moved(n, seq, world.wanted_version(n), later);
+    world.tell(&fact);
+}
+
+fn leg(world: &World, n: u128) -> &crate::Leg {
+    world.booking().legs.iter().find(|leg| leg.leg_id == leg_id(n)).unwrap()
+}
+
+fn digest(world: &World, n: u128) -> Uuid {
+    change_digest(world.booking(), leg(world, n)).unwrap()
+}
+
+fn answer_with(
+    world: &mut World,
+    n: u128,
+    answer: ChangeAnswer,
+    agreed: Uuid,
+) -> Result<(), Refusal> {
+    world.ask(&Command::AnswerChange { leg_id: leg_id(n), answer, agreed })
+}
+
+fn answer(world: &mut World, n: u128, answer: ChangeAnswer) -> Result<(), Refusal> {
+    let agreed = digest(world, n);
+    answer_with(world, n, answer, agreed)
+}
+
+fn count(world: &World, of: impl Fn(&Event) -> bool) -> usize {
+    world.journal.iter().filter(|entry| of(&entry.event)).count()
+}
+
+/// What can be done about changes.
+fn answers(world: &World) -> Vec<Action> {
+    let about = [Action::AcceptChange, Action::RefundChange, Action::UndoTrip];
+    next_actions(world.booking()).into_iter().filter(|action| about.contains(action)).collect()
+}
+
+fn found(event: &Event) -> bool {
+    matches!(event, Event::ChangeFound { .. })
+}
+
+/// Row: B7
+#[test]
+fn a_stay_that_the_supplier_moves_is_told_once_with_both_values_and_nothing_is_overwritten() {
+    let mut world = stay();
+    let ordered = leg(&world, 0).order.clone();
+    for seq in 5..8 {
+        move_by(&mut world, 0, seq, 7);
+    }
+    assert_eq!(count(&world, found), 1, "told once");
+    let change = leg(&world, 0).change.clone().unwrap();
+    assert_eq!(change.theirs, Theirs::Other { content: theirs(7) });
+    assert_eq!(change.by, noon() + TimeDelta::hours(48));
+    assert_eq!(leg(&world, 0).order, ordered);
+    assert_eq!(status(world.booking()), Status::Confirmed);
+    assert_eq!(world.booking().review.unwrap().why, ReviewWhy::ChangedBySupplier);
+    assert_eq!(answers(&world), MOVED);
+    assert!(world.said.contains(&Effect::WakeAt { deadline: Deadline::Answer, at: change.by }));
+    // Another change is another question.
+    let first = digest(&world, 0);
+    move_by(&mut world, 0, 8, 8);
+    assert_eq!(count(&world, found), 2);
+    let again = answer_with(&mut world, 0, ChangeAnswer::Accept, first);
+    let change = digest(&world, 0);
+    assert_eq!(again, Err(Refusal::ChangedAgain { leg_id: leg_id(0), change }));
+    // What the supplier takes back needs no answer.
+    world.leg(0, 9, confirmed());
+    assert_eq!((&leg(&world, 0).change, world.booking().review), (&None, None));
+    assert_eq!(answers(&world), []);
+}
+
+/// Row: D5
+#[test]
+fn what_is_accepted_is_wished_for_as_exactly_that_and_ends_when_it_ends_now() {
+    let mut world = stay();
+    move_by(&mut world, 0, 5, 7);
+    let agreed = digest(&world, 0);
+    answer_with(&mut world, 0, ChangeAnswer::Accept, agreed).unwrap();
+    let consent =
+        |e: &Event| matches!(e, Event::ChangeAnswered { change, .. } if *change == agreed);
+    assert_eq!(count(&world, consent), 1, "consent to these values");
+    let wished = world.said.iter().rev().find_map(|effect| match effect {
+        Effect::Leg(wanted) => Some(wanted.clone()),
+        _ => None,
+    });
+    let wished = wished.unwrap();
+    assert_eq!(wished.wanted, WantedLeg::Confirmed);
+    assert_eq!(wished.accepts, Some(theirs(7)));
+    assert_eq!(
+        (wished.order.check_in, wished.order.check_out),
+        (theirs(7).check_in, theirs(7).check_out)
+    );
+    assert_eq!(wished.order.price.minor, 20_000, "what was paid stays");
+    // The stay is over a week later.
+    let over = world.said.iter().filter_map(|effect| match effect {
+        Effect::WakeAt { deadline: Deadline::Over, at } => Some(*at),
+        _ => None,
+    });
+    let over: Vec<_> = over.collect();
+    let last_day = theirs(7).check_out.and_time(chrono::NaiveTime::MIN).and_utc();
+    assert_eq!(over, [last_day + TimeDelta::hours(36)]);
+    // The same again, and the same news again, change nothing.
+    let before = world.journal.len();
+    answer_with(&mut world, 0, ChangeAnswer::Accept, agreed).unwrap();
+    assert_eq!(world.journal.len(), before);
+    move_by(&mut world, 0, 6, 7);
+    assert_eq!(leg(&world, 0).change, None);
+    world.leg(0, 7, confirmed());
+    assert_eq!(world.booking().review, None);
+    // Changed once more, it is asked once more.
+    move_by(&mut world, 0, 8, 9);
+    assert_eq!(count(&world, found), 2);
+    assert_eq!(answers(&world), MOVED);
+}
+
+#[test]
+fn what_is_dearer_than_what_was_paid_is_not_the_customers_to_accept() {
+    let mut world = stay();
+    let mut dearer = theirs(0);
+    dearer.price.minor += 1;
+    world.tell(&leg_theirs(0, 5, 2, dearer));
+    assert_eq!(change_answers(world.booking(), leg(&world, 0)), [ChangeAnswer::Refund]);
+    let refused = answer(&mut world, 0, ChangeAnswer::Accept);
+    assert!(matches!(refused, Err(Refusal::NotAllowed { .. })));
+}
+
+#[test]
+fn the_only_leg_is_refunded_with_the_booking_and_costs_nothing() {
+    let mut world = stay();
+    move_by(&mut world, 0, 5, 7);
+    answer(&mut world, 0, ChangeAnswer::Refund).unwrap();
+    undone(&mut world);
+    let booking = world.booking();
+    assert_eq!(
+        (booking.phase, booking.end.unwrap().why),
+        (Phase::Cancelled, EndWhy::ChangedBySupplier)
+    );
+    assert!(booking.kept().is_zero(), "although its terms give nothing back");
+    assert_eq!(booking.payment.refunds[0].units, units(AMOUNT));
+}
+
+#[test]
+fn one_leg_of_three_is_refunded_whole_and_the_others_stay() {
+    let mut world = three(OnRefusal::UndoAll, 0);
+    world.leg(1, 5, gone(GoneWhy::CancelledBySupplier));
+    assert_eq!(answers(&world), [Action::RefundChange, Action::UndoTrip]);
+    answer(&mut world, 1, ChangeAnswer::Refund).unwrap();
+    let Some(Out::Cancelled { cancellation }) = leg(&world, 1).out else { panic!() };
+    assert_eq!((cancellation.fee.minor, cancellation.back.minor), (0, 20_000));
+    assert_eq!(world.booking().payment.refunds[0].units, cancellation.units);
+    assert_eq!((world.booking().phase, world.booking().review), (Phase::Confirmed, None));
+    assert_eq!(answers(&world), []);
+    assert!(next_actions(world.booking()).contains(&Action::Refund), "an address is asked for");
+}
+
+#[test]
+fn a_trip_that_was_all_or_nothing_is_given_back_whole_and_the_others_fees_are_ours() {
+    let mut world = three(OnRefusal::UndoAll, 0);
+    world.leg(1, 5, gone(GoneWhy::CancelledBySupplier));
+    answer(&mut world, 1, ChangeAnswer::UndoTrip).unwrap();
+    let agreed = world.booking().cancellation.unwrap();
+    assert_eq!((agreed.fee.minor, agreed.borne.minor), (0, 40_000));
+    assert!(agreed.kept.is_zero() && agreed.points_back);
+    let mut keeps = three(OnRefusal::KeepHeld, 0);
+    keeps.leg(1, 5, gone(GoneWhy::CancelledBySupplier));
+    let refused = answer(&mut keeps, 1, ChangeAnswer::UndoTrip);
+    assert!(matches!(refused, Err(Refusal::NotAllowed { .. })), "it goes on without");
+}
+
+#[test]
+fn what_the_supplier_cancelled_is_refunded_when_nobody_answers_and_what_it_moved_is_not() {
+    let mut gone_one = stay();
+    gone_one.leg(0, 5, gone(GoneWhy::CancelledBySupplier));
+    assert_eq!(gone_one.tell(&passed(Deadline::Answer)), 0, "not before its time");
+    gone_one.now += TimeDelta::hours(48);
+    gone_one.tell(&passed(Deadline::Answer));
+    assert_eq!(gone_one.booking().phase, Phase::Unwinding);
+    assert_eq!(gone_one.booking().end.unwrap().why, EndWhy::CancelledBySupplier);
+
+    let mut moved = stay();
+    move_by(&mut moved, 0, 5, 7);
+    moved.now += TimeDelta::hours(48);
+    moved.tell(&passed(Deadline::Answer));
+    assert_eq!(moved.booking().phase, Phase::Confirmed);
+    assert!(moved.booking().review.is_some(), "a person looks after it");
+    moved.tell(&passed(Deadline::Over));
+    assert_eq!(moved.booking().phase, Phase::Confirmed, "nobody knows how it went");
+    answer(&mut moved, 0, ChangeAnswer::Refund).unwrap();
+    assert_eq!(moved.booking().phase, Phase::Unwinding);
+}
+
+#[test]
+fn a_leg_that_points_paid_for_is_given_back_with_the_trip_alone() {
+    let mut world = three(OnRefusal::UndoAll, 55_000);
+    world.leg(1, 5, gone(GoneWhy::CancelledBySupplier));
+    assert_eq!(change_answers(world.booking(), leg(&world, 1)), [ChangeAnswer::UndoTrip]);
+    world.now += TimeDelta::hours(48);
+    world.tell(&passed(Deadline::Answer));
+    assert_eq!(world.booking().phase, Phase::Confirmed, "a person decides");
+    answer(&mut world, 1, ChangeAnswer::UndoTrip).unwrap();
+    assert_eq!(world.booking().phase, Phase::Unwinding);
+}
+
+/// Row: A8
+#[test]
+fn nothing_is_answered_where_nothing_was_changed_or_everything_is_over() {
+    let mut world = stay();
+    for answer in [ChangeAnswer::Accept, ChangeAnswer::Refund, ChangeAnswer::UndoTrip] {
+        let refused = answer_with(&mut world, 0, answer, Uuid::nil());
+        assert!(matches!(refused, Err(Refusal::NotAllowed { .. })));
+    }
+    world.tell(&passed(Deadline::Over));
+    assert_eq!(world.booking().phase, Phase::Completed);
+    move_by(&mut world, 0, 5, 7);
+    assert_eq!(leg(&world, 0).change, None);
+    assert_eq!(world.booking().phase, Phase::Completed);
+}

@@ -1,0 +1,256 @@
+//! Journals as they were written once, and the rows they gave then: every build reads them, and
+//! gives the same rows.
+//!
+//! A file is never changed: where an event is to mean something else, it becomes another kind of
+//! event, and its story is recorded beside the old one. `RECORD=1` records stories that have no
+//! file yet.
+
+use std::{fmt::Write as _, fs, path::PathBuf};
+
+use super::*;
+use crate::{ChangeAnswer, Phase, change_digest, replay};
+
+/// Every kind of booking: what it went through, by the name of its file.
+const STORIES: &[(&str, fn() -> World)] = &[
+    ("confirmed_and_completed", confirmed_and_completed),
+    ("sold_out_after_the_hold_of_points", sold_out),
+    ("never_paid", never_paid),
+    ("paid_late_and_refunded", paid_late),
+    ("cancelled_for_a_fee_with_an_address", cancelled_for_a_fee),
+    ("refund_failed_and_addressed_anew", refund_failed),
+    ("refund_late", refund_late),
+    ("one_leg_of_two_cancelled", one_leg_cancelled),
+    ("kept_what_could_be_held", kept_held),
+    ("undo_stuck_and_looked_into", stuck),
+    ("moved_by_the_supplier_and_accepted", moved_and_accepted),
+    ("cancelled_by_the_supplier_and_refunded", cancelled_by_supplier),
+];
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+/// A story's file: one entry of the journal a line, and the row at last.
+fn written(world: &World) -> String {
+    let mut text = String::new();
+    for entry in &world.journal {
+        writeln!(text, "{}", serde_json::to_string(entry).unwrap()).unwrap();
+    }
+    text + &serde_json::to_string(world.booking()).unwrap() + "\n"
+}
+
+/// Row: K1
+#[test]
+fn journals_of_every_kind_of_booking_that_were_written_once_give_the_rows_of_then() {
+    let record = std::env::var_os("RECORD").is_some();
+    for (name, story) in STORIES {
+        let path = folder().join(format!("{name}.jsonl"));
+        if record && !path.exists() {
+            fs::create_dir_all(folder()).unwrap();
+            fs::write(&path, written(&story())).unwrap();
+        }
+        assert!(path.exists(), "{name} has no file");
+    }
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(files.len() >= STORIES.len());
+    for path in files {
+        let name = path.display();
+        let text = fs::read_to_string(&path).unwrap();
+        let mut lines: Vec<&str> = text.lines().collect();
+        let row = lines.pop().unwrap();
+        let read = |line: &&str| {
+            serde_json::from_str::<Recorded>(line).unwrap_or_else(|e| panic!("{name}: {e}: {line}"))
+        };
+        let journal: Vec<Recorded> = lines.iter().map(read).collect();
+        let again: Vec<String> =
+            journal.iter().map(|entry| serde_json::to_string(entry).unwrap()).collect();
+        assert_eq!(again, lines, "{name}: an entry that is read is written as it was");
+        let folded = replay(&journal).unwrap();
+        assert_eq!(serde_json::to_string(&folded).unwrap(), row, "{name}");
+    }
+}
+
+/// Row: K1
+#[test]
+fn an_entry_or_a_row_of_a_newer_version_is_read_by_nobody_instead_of_half() {
+    let world = World::stay();
+    let entry = serde_json::to_string(&world.journal[0]).unwrap();
+    assert!(serde_json::from_str::<Recorded>(&entry).is_ok());
+    let kind = entry.replace("\"is\":\"accepted\"", "\"is\":\"accepted_otherwise\"");
+    let field = entry.replacen("\"price\"", "\"surcharge\":1,\"price\"", 1);
+    for newer in [kind, field] {
+        assert_ne!(newer, entry);
+        assert!(serde_json::from_str::<Recorded>(&newer).is_err(), "{newer}");
+    }
+    let row = serde_json::to_string(world.booking()).unwrap();
+    let phase = row.replace("\"phase\":\"pending\"", "\"phase\":\"dreaming\"");
+    let field = row.replacen("\"review\"", "\"surcharge\":1,\"review\"", 1);
+    for newer in [phase, field] {
+        assert_ne!(newer, row);
+        assert!(serde_json::from_str::<crate::Booking>(&newer).is_err(), "{newer}");
+    }
+}
+
+fn bought(orders: Vec<LegOrder>) -> World {
+    let count = u128::try_from(orders.len()).unwrap();
+    let mut world = World::accepted(0, orders);
+    for n in 0..count {
+        world.leg(n, 1, held());
+    }
+    let asked = world.booking().payment.asked.clone().unwrap();
+    world.tell(&prepared_for(asked.clone()));
+    world.tell(&settled_units(3, asked.units));
+    for _ in 0..count {
+        for n in 0..count {
+            if world.wanted_version(n) > 1 {
+                world.leg(n, 2, confirmed());
+            }
+        }
+    }
+    assert_eq!(world.booking().phase, Phase::Confirmed);
+    world
+}
+
+fn free() -> Vec<LegOrder> {
+    vec![order(20_000, Some(TimeDelta::days(10)))]
+}
+
+fn confirmed_and_completed() -> World {
+    let mut world = bought(free());
+    world.tell(&passed(Deadline::Over));
+    world
+}
+
+fn sold_out() -> World {
+    let mut world = World::accepted(500, free());
+    world.tell(&points(1, PointsState::Held));
+    world.leg(0, 1, refused());
+    world.leg(0, 2, gone(GoneWhy::NeverMade));
+    world.tell(&points(2, PointsState::Released));
+    world.tell(&closed(nothing_came()));
+    world
+}
+
+fn never_paid() -> World {
+    let mut world = World::stay();
+    world.leg(0, 1, held());
+    world.tell(&prepared(AMOUNT));
+    world.now += TimeDelta::minutes(21);
+    world.tell(&passed(Deadline::Pay));
+    world.tell(&closed(nothing_came()));
+    world.leg(0, 2, gone(GoneWhy::Released));
+    world
+}
+
+fn paid_late() -> World {
+    let mut world = never_paid();
+    world.tell(&seen(6, AMOUNT, true));
+    world.tell(&settled(7, AMOUNT));
+    world.ask(&Command::Refund { to: "0xme".to_owned() }).unwrap();
+    refunds(&mut world, RefundState::Confirmed);
+    world
+}
+
+/// Every refund that has no end is that far.
+fn refunds(world: &mut World, state: RefundState) {
+    for (n, known) in (20_u64..).zip(world.booking().payment.refunds.clone()) {
+        if !known.has_arrived() && !known.has_failed() {
+            world.tell(&refund_of(known.refund_id, known.units, n, state));
+        }
+    }
+}
+
+fn cancelled_for_a_fee() -> World {
+    let mut world = bought(vec![order(20_000, None)]);
+    cancel(&mut world);
+    world.leg(0, 5, gone(GoneWhy::Released));
+    let settled = world.booking().payment.settled;
+    world.tell(&closed(Closing::AlreadySettled { settled }));
+    world
+}
+
+fn cancel(world: &mut World) {
+    let agreed = crate::cancel_quote(world.booking(), world.now).unwrap().digest;
+    world.ask(&Command::Cancel { agreed: Some(agreed) }).unwrap();
+}
+
+fn cancelled_free() -> World {
+    let mut world = bought(free());
+    cancel(&mut world);
+    world.leg(0, 5, gone(GoneWhy::Released));
+    let settled = world.booking().payment.settled;
+    world.tell(&closed(Closing::AlreadySettled { settled }));
+    world.ask(&Command::Refund { to: "0xme".to_owned() }).unwrap();
+    world
+}
+
+fn refund_failed() -> World {
+    let mut world = cancelled_free();
+    refunds(&mut world, RefundState::Failed);
+    world.ask(&Command::Refund { to: "0xother".to_owned() }).unwrap();
+    refunds(&mut world, RefundState::Confirmed);
+    world
+}
+
+fn refund_late() -> World {
+    let mut world = cancelled_free();
+    world.now += TimeDelta::hours(25);
+    world.tell(&passed(Deadline::Refund));
+    refunds(&mut world, RefundState::Confirmed);
+    world
+}
+
+fn one_leg_cancelled() -> World {
+    let mut world = bought(vec![order(20_000, None), order(10_000, Some(TimeDelta::days(10)))]);
+    let agreed = crate::cancel_leg_quote(world.booking(), leg_id(1), world.now).unwrap().digest;
+    world.ask(&Command::CancelLeg { leg_id: leg_id(1), agreed: Some(agreed) }).unwrap();
+    world.leg(1, 5, gone(GoneWhy::Released));
+    world.tell(&passed(Deadline::Over));
+    world
+}
+
+fn kept_held() -> World {
+    let orders = vec![order(20_000, None), order(10_000, None)];
+    let mut world = World::asked(&accept_or(OnRefusal::KeepHeld, 0, orders));
+    world.leg(0, 1, held());
+    world.leg(1, 1, refused());
+    world
+}
+
+fn stuck() -> World {
+    let mut world = World::stay();
+    world.leg(0, 1, held());
+    world.tell(&prepared(AMOUNT));
+    world.ask(&CANCEL).unwrap();
+    world.now += TimeDelta::minutes(31);
+    world.tell(&passed(Deadline::Unwind));
+    let (by, why) = ("ada".to_owned(), "my shift".to_owned());
+    let act = contracts::internal::ReviewAct::Take;
+    world.ask(&Command::Review { act, by, why }).unwrap();
+    world
+}
+
+fn answer(world: &mut World, answer: ChangeAnswer) {
+    let leg = world.booking().legs.iter().find(|leg| leg.change.is_some()).unwrap();
+    let (leg_id, agreed) = (leg.leg_id, change_digest(world.booking(), leg).unwrap());
+    world.ask(&Command::AnswerChange { leg_id, answer, agreed }).unwrap();
+}
+
+fn moved_and_accepted() -> World {
+    let mut world = bought(free());
+    let news = leg_moved(0, 5, world.wanted_version(0), 7);
+    world.tell(&news);
+    answer(&mut world, ChangeAnswer::Accept);
+    world.leg(0, 6, confirmed());
+    world.tell(&passed(Deadline::Over));
+    world
+}
+
+fn cancelled_by_supplier() -> World {
+    let mut world = bought(vec![order(20_000, None), order(10_000, None)]);
+    world.leg(1, 5, gone(GoneWhy::CancelledBySupplier));
+    answer(&mut world, ChangeAnswer::Refund);
+    world
+}

@@ -1,0 +1,297 @@
+//! Putting another leg in the place of one that was bought: what that costs first, and then the
+//! deed, for what was agreed to.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
+use booking_core::{AmendQuote, Booking, Command, LegPlan, amend_quote};
+use chassis::{
+    ApiError,
+    auth::Bearer,
+    http::{Json, Path, Query},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::{
+    asset::AssetAmount,
+    ids::{BookingId, LegId},
+    money::Money,
+    offer::{LegOrder, Offer, ProductKind},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    account, acts,
+    cancellation::DeadlineBasis,
+    form::{Faults, Form, error},
+    openapi::{problems, shapes},
+    people, quotes, refused, search, views,
+};
+use crate::App;
+
+/// What amendments are sealed for, so that no other sealed text passes for one.
+const AMENDMENT_AAD: &[u8] = b"amendment";
+
+/// Whether only to tell.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    quote: Option<bool>,
+}
+
+/// The offer to tell of, or the quote that is agreed to.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Amendment {
+    /// With `?quote=true`: an offer of a new search for the same property, route or activity.
+    offer_id: Option<String>,
+    /// Without: the `quote` of the answer that told what it costs.
+    quote: Option<String>,
+}
+
+/// What another leg in the place of one costs now.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = AmendmentQuote)]
+pub(crate) struct ShownQuote {
+    /// Names both legs and what it costs; the amendment that agrees to it says it.
+    quote: String,
+    #[serde(flatten)]
+    costs: Costs,
+    /// Until when this can be agreed to, UTC: the price is promised until then, unless giving back
+    /// the old leg costs something else before that.
+    deadline: DateTime<Utc>,
+    /// Where that instant comes from, where it is the old leg's; null where it is the price's.
+    deadline_basis: Option<DeadlineBasis>,
+}
+
+/// What it costs.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = AmendmentCosts)]
+pub(crate) struct Costs {
+    /// The new leg's price.
+    #[schema(value_type = shapes::Money)]
+    price: Money,
+    /// What giving back the old one costs, by its own terms.
+    #[schema(value_type = shapes::Money)]
+    fee: Money,
+    /// The old price less the new one and the fee.
+    #[schema(value_type = shapes::Money)]
+    back: Money,
+    /// What goes back of it, in what was paid with, at the rate of then.
+    #[schema(value_type = shapes::AssetAmount)]
+    refund: AssetAmount,
+    /// The refund in whole coins, for people.
+    refund_decimal: String,
+    /// At which value it goes back.
+    refund_basis: &'static str,
+}
+
+/// A quote as it is sealed: it is remembered by nobody, and nothing about it can be changed.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Promise {
+    booking_id: BookingId,
+    leg_id: LegId,
+    by: LegId,
+    order: LegOrder,
+    agreed: Uuid,
+    expires_at: DateTime<Utc>,
+}
+
+/// What it costs, as a customer is told.
+pub(crate) fn costs(quote: &AmendQuote) -> Costs {
+    Costs {
+        price: quote.price,
+        fee: quote.fee,
+        back: quote.back,
+        refund: quote.refund.clone(),
+        refund_decimal: quote.refund.decimal(),
+        refund_basis: "then",
+    }
+}
+
+/// Tells what other dates, guests or another room cost in the place of a leg, or has them.
+///
+/// With `?quote=true` the body names an offer of a new search for the same property, route or
+/// activity; its price is asked for now, and nothing changes. Without, the body names that quote:
+/// the new leg is held and bought while the old one stays, and only then the old one is given back
+/// and the difference goes back. Where the new one cannot be had, the booking is what it was.
+///
+/// 409 `amendment_needs_payment` says that the new leg and the fee for the old one cost more than
+/// was paid for the old one: such an amendment is not offered; book the other one and cancel this.
+/// 409 `agreement_needed` says that it costs something else by now; ask for a new quote.
+#[utoipa::path(
+    post, path = "/v1/bookings/{id}/legs/{leg_id}/amendment", tag = "bookings",
+    params(
+        ("id" = Uuid, Path, description = "The booking"),
+        ("leg_id" = Uuid, Path, description = "The leg"),
+        ("quote" = Option<bool>, Query, description = "`true`: only tell what it costs"),
+    ),
+    request_body = Amendment,
+    responses(
+        (status = 200, description = "What it costs; nothing changed", body = ShownQuote),
+        (status = 202, description = "The booking, while the new leg is held and bought", body = views::ShownBooking),
+        problems::Malformed, problems::NotFound, problems::Refused, problems::Invalid,
+        problems::Unavailable,
+    ),
+)]
+pub(super) async fn amend(
+    State(app): State<App>,
+    bearer: Bearer,
+    Path((booking_id, leg_id)): Path<(BookingId, LegId)>,
+    Query(Asked { quote }): Query<Asked>,
+    Json(body): Json<Value>,
+) -> Result<Response, ApiError> {
+    let account = account(&bearer)?;
+    if quote == Some(true) {
+        let booking = acts::booking_of(&app, &account, booking_id).await?;
+        return Ok(Json(tell(&app, &booking, leg_id, &body).await?).into_response());
+    }
+    let promise = read_promise(&app, &body)?;
+    if (promise.booking_id, promise.leg_id) != (booking_id, leg_id) {
+        return Err(not_ours());
+    }
+    let booking = acts::booking_of(&app, &account, booking_id).await?;
+    // The same click again is answered as the first was, however late.
+    let known = booking.legs.iter().any(|leg| leg.leg_id == promise.by);
+    if !known && promise.expires_at <= app.clock.now() {
+        let detail = "the price is not promised any more; ask for a new quote";
+        return Err(ApiError::conflict("quote_expired", detail));
+    }
+    let plan = Box::new(LegPlan { leg_id: promise.by, order: promise.order });
+    let command = Command::Amend { leg_id, plan, agreed: promise.agreed };
+    acts::ask(&app, account, booking_id, command).await
+}
+
+/// Asks the supplier for the price now and tells what it comes to; changes nothing.
+async fn tell(
+    app: &App,
+    booking: &Booking,
+    leg_id: LegId,
+    body: &Value,
+) -> Result<ShownQuote, ApiError> {
+    let offer = read_offer(app, body)?;
+    let leg = booking.legs.iter().find(|leg| leg.leg_id == leg_id);
+    let leg = leg.ok_or_else(ApiError::not_found)?;
+    same_product(&leg.order, &offer)?;
+    // What cannot be done needs no supplier to be asked.
+    let unpriced = LegPlan { leg_id: LegId(Uuid::nil()), order: order_of(&offer) };
+    amend_quote(booking, leg_id, &unpriced, app.clock.now()).map_err(|r| refused(&r))?;
+    guests_fit(app, booking, leg_id, &offer).await?;
+    let mut legs = quotes::price_all(app, vec![offer]).await?;
+    let priced = legs.pop().ok_or_else(ApiError::internal_logged)?;
+    let plan = LegPlan { leg_id: priced.leg_id, order: priced.order };
+    let now = app.clock.now();
+    let quote = amend_quote(booking, leg_id, &plan, now).map_err(|r| refused(&r))?;
+    let lasts_for = TimeDelta::from_std(app.policy.lock.lasts_for).unwrap_or(TimeDelta::MAX);
+    let price_until = now + lasts_for;
+    let fee_until = quote.changes_at.filter(|at| *at < price_until);
+    let expires_at = fee_until.unwrap_or(price_until);
+    let promise = Promise {
+        booking_id: booking.booking_id,
+        leg_id,
+        by: plan.leg_id,
+        order: plan.order,
+        agreed: quote.digest,
+        expires_at,
+    };
+    Ok(ShownQuote {
+        quote: seal(app, &promise)?,
+        costs: costs(&quote),
+        deadline: expires_at,
+        deadline_basis: fee_until.map(|at| DeadlineBasis::of(at, quote.arrival)),
+    })
+}
+
+fn read_offer(app: &App, body: &Value) -> Result<Offer, ApiError> {
+    let faults = Faults::default();
+    let form = Form::new(body, "", &faults);
+    let offer = form.text("offer_id", |id| {
+        search::open(app, id).ok_or_else(|| "is not an offer of ours".to_owned())
+    });
+    form.end();
+    let today = app.clock.now().date_naive();
+    let past = |offer: &Offer| offer.check_in.succ_opt().is_some_and(|next| next < today);
+    if offer.as_ref().is_some_and(past) {
+        faults.add("/offer_id", "invalid", "is in the past");
+    }
+    faults.answer()?;
+    offer.ok_or_else(ApiError::internal_logged)
+}
+
+fn read_promise(app: &App, body: &Value) -> Result<Promise, ApiError> {
+    let faults = Faults::default();
+    let form = Form::new(body, "", &faults);
+    let promise = form.text("quote", |sealed| {
+        let wrong = || "must be the quote of an amendment".to_owned();
+        let text = app.sealer.open_text(sealed, AMENDMENT_AAD).map_err(|_| wrong())?;
+        serde_json::from_str::<Promise>(&text).map_err(|_| wrong())
+    });
+    form.end();
+    faults.answer()?;
+    promise.ok_or_else(ApiError::internal_logged)
+}
+
+fn seal(app: &App, promise: &Promise) -> Result<String, ApiError> {
+    let text = serde_json::to_string(promise).map_err(|error| ApiError::internal(&error))?;
+    app.sealer.seal_text(&text, AMENDMENT_AAD).map_err(|error| ApiError::internal(&error))
+}
+
+fn order_of(offer: &Offer) -> LegOrder {
+    LegOrder {
+        supplier: offer.supplier,
+        book_key: String::new(),
+        property_id: offer.property_id.clone(),
+        check_in: offer.check_in,
+        check_out: offer.check_out,
+        occupancy: offer.occupancy.clone(),
+        price: offer.price,
+        terms: offer.terms.clone(),
+        product: offer.product.clone(),
+    }
+}
+
+/// Anything else than the same at other times, for others or another room is another booking.
+fn same_product(order: &LegOrder, offer: &Offer) -> Result<(), ApiError> {
+    let kind = |order: &LegOrder| order.product.kind();
+    let same = order.supplier == offer.supplier
+        && order.property_id == offer.property_id
+        && kind(order) == offer.product.kind();
+    if !same {
+        let detail = "must be of the property, route or activity that the leg is of";
+        return Err(ApiError::invalid(vec![error("/offer_id", "invalid", detail)]));
+    }
+    if order.price.currency != offer.price.currency {
+        let detail = "must be in the currency that the leg was bought in";
+        return Err(ApiError::invalid(vec![error("/offer_id", "invalid", detail)]));
+    }
+    Ok(())
+}
+
+/// Those who are on the leg stay on it: there has to be place for them, and on a flight no seat is
+/// left without a name.
+async fn guests_fit(
+    app: &App,
+    booking: &Booking,
+    leg_id: LegId,
+    offer: &Offer,
+) -> Result<(), ApiError> {
+    let named = people::how_many(app, booking, leg_id).await?;
+    let places = usize::from(offer.occupancy.adults) + offer.occupancy.children.len();
+    let flight = offer.product.kind() == ProductKind::Flight;
+    if named <= places && (!flight || named == places) {
+        return Ok(());
+    }
+    let detail = format!("the offer is for {places}, and {named} are on the leg");
+    Err(ApiError::conflict("guests_differ", detail).with("guests", json!(named)))
+}
+
+fn not_ours() -> ApiError {
+    let detail = "is the quote of another leg";
+    ApiError::invalid(vec![error("/quote", "invalid", detail)])
+}

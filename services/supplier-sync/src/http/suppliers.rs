@@ -1,0 +1,112 @@
+//! How suppliers do: breakers, budgets, and what was found odd about them.
+
+use axum::extract::State;
+use chassis::{
+    ApiError, FieldError,
+    http::{Json, Path},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::{
+    internal::{
+        BreakerReset, BreakerResetRequest, BreakerStanding, BreakerState, QuotaStanding,
+        SupplierCasesReply, SupplierStanding, SuppliersReply,
+    },
+    supplier::Supplier,
+};
+use supplier_sync_core::gate::Rules;
+
+use super::support::{STAFF_MAX, connection, failed};
+use crate::{App, gates::Seen, shop, store};
+
+const WHY_MAX: usize = 2_000;
+const CASES_MAX: i64 = 1_000;
+
+/// Every supplier that is sold.
+pub(super) async fn all(State(app): State<App>) -> Result<Json<SuppliersReply>, ApiError> {
+    let now = shop::now(&app).await.map_err(|error| failed(&error))?;
+    let mut suppliers = Vec::new();
+    for supplier in app.accounts.suppliers() {
+        suppliers.extend(standing(&app, supplier, now).await);
+    }
+    Ok(Json(SuppliersReply { suppliers }))
+}
+
+/// Closes a breaker by hand. What it counted is forgotten, so it opens again only for new reasons.
+pub(super) async fn reset(
+    State(app): State<App>,
+    Path(supplier): Path<Supplier>,
+    Json(BreakerResetRequest { staff, why }): Json<BreakerResetRequest>,
+) -> Result<Json<SupplierStanding>, ApiError> {
+    check("/staff", &staff, STAFF_MAX)?;
+    check("/why", &why, WHY_MAX)?;
+    if app.accounts.of(supplier).is_none() {
+        return Err(ApiError::not_found());
+    }
+    let now = shop::now(&app).await.map_err(|error| failed(&error))?;
+    let reset = BreakerReset { staff, why, at: now };
+    let text = serde_json::to_string(&reset).unwrap_or_default();
+    if !app.gates.close(supplier, &text).await {
+        let detail = "Redis does not answer: the breakers of other instances are as they were";
+        return Err(ApiError::unavailable("breaker_not_shared", detail));
+    }
+    tracing::info!(
+        supplier = supplier.word(),
+        by = reset.staff,
+        "a member of staff closed a breaker"
+    );
+    standing(&app, supplier, now).await.map(Json).ok_or_else(ApiError::not_found)
+}
+
+/// What was found odd, newest first.
+pub(super) async fn cases(State(app): State<App>) -> Result<Json<SupplierCasesReply>, ApiError> {
+    let mut conn = connection(&app).await?;
+    let cases = store::cases(&mut conn, CASES_MAX).await.map_err(|error| failed(&error))?;
+    Ok(Json(SupplierCasesReply { cases }))
+}
+
+fn check(field: &str, text: &str, most: usize) -> Result<(), ApiError> {
+    let fits = (1..=most).contains(&text.trim().chars().count()) && !text.contains('\0');
+    let wrong = || FieldError::new(field, "invalid", format!("must have 1 to {most} characters"));
+    if fits { Ok(()) } else { Err(ApiError::invalid(vec![wrong()])) }
+}
+
+async fn standing(app: &App, supplier: Supplier, now: DateTime<Utc>) -> Option<SupplierStanding> {
+    let rules = app.gates.rules(supplier)?;
+    let seen = app.gates.standing(supplier).await;
+    // Gates count milliseconds of a clock of their own.
+    let at = |ms: i64| now + TimeDelta::milliseconds(ms.saturating_sub(seen.now));
+    let quotas = seen.gate.allowances.iter().filter(|(_, told)| told.until > seen.now);
+    let quotas = quotas.map(|(name, told)| QuotaStanding {
+        path: (!name.is_empty()).then(|| name.clone()),
+        left_percent: u32::try_from(told.left.saturating_mul(100) / told.of.max(1)).unwrap_or(0),
+        until: at(told.until),
+    });
+    let free = seen.gate.level(rules, seen.now).max(0) / 1_000;
+    Some(SupplierStanding {
+        supplier,
+        shared: seen.shared,
+        breaker: breaker(&seen, rules, &at),
+        calls_per_minute_max: u32::try_from(rules.limit).unwrap_or(u32::MAX),
+        calls_free: u32::try_from(free).unwrap_or(u32::MAX),
+        quotas: quotas.collect(),
+    })
+}
+
+fn breaker(seen: &Seen, rules: &Rules, at: &impl Fn(i64) -> DateTime<Utc>) -> BreakerStanding {
+    let gate = &seen.gate;
+    let (began, calls, failed) = gate.window;
+    let counts = seen.now.saturating_sub(began) < rules.window_ms || gate.open.is_some();
+    let count = |n: i64| if counts { u32::try_from(n).unwrap_or(u32::MAX) } else { 0 };
+    BreakerStanding {
+        state: match gate.open {
+            None => BreakerState::Closed,
+            Some((_, until)) if seen.now < until => BreakerState::Open,
+            Some(_) => BreakerState::HalfOpen,
+        },
+        opened_at: gate.open.map(|(since, _)| at(since)),
+        probes_at: gate.open.map(|(_, until)| at(until.max(gate.probe_until))),
+        calls: count(calls),
+        failed: count(failed),
+        reset: seen.reset.as_deref().and_then(|text| serde_json::from_str(text).ok()),
+    }
+}

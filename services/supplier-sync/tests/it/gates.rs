@@ -1,0 +1,270 @@
+//! What may be asked of a supplier, and when it is left alone: budgets, limits, breakers.
+
+use std::time::{Duration, Instant};
+
+use axum::http::StatusCode;
+use chrono::{Days, Timelike as _, Utc};
+use contracts::{
+    messages::{GoneWhy, LegState, RefusedWhy, WantedLeg},
+    offer::Search,
+    supplier::Supplier,
+};
+use serde_json::{Value, json};
+use supplier_sync::App;
+
+use crate::world::{FAMILY_NAME, Leg, World};
+
+/// Asks for another stay each time, so that nothing is in the cache.
+async fn search_anew(world: &World, app: &App, n: u64) {
+    let Search::Stay(mut stay) = World::search() else { panic!("a stay") };
+    stay.check_in = stay.check_in + Days::new(n + 1);
+    stay.check_out = stay.check_out + Days::new(n + 1);
+    let token = world.token("internal");
+    let (status, body) = world.post(app, "/internal/search", &token, &Search::Stay(stay)).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+}
+
+async fn standing(world: &World, app: &App) -> Value {
+    let (status, body) = world.get(app, "/internal/suppliers", &world.token("internal")).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    body["suppliers"][0].clone()
+}
+
+async fn exchanges(world: &World, outcome: &str) -> i64 {
+    sqlx::query_scalar("select count(*) from exchange where outcome = $1")
+        .bind(outcome)
+        .fetch_one(&mut world.admin().await)
+        .await
+        .unwrap()
+}
+
+/// Row: B8
+#[tokio::test]
+async fn searches_of_two_instances_leave_a_booking_its_share() {
+    let mut world = World::new().await;
+    // Ten may go out at once, searches leave four of them.
+    world.policy.supplier.rapid.calls_per_minute_max = 40;
+    let app = world.start().await;
+    let other = world.start().await;
+    let leg = world.leg(&app).await;
+    for n in 0..15 {
+        search_anew(&world, if n % 2 == 0 { &app } else { &other }, n).await;
+    }
+    let searched = world.asked("search").await;
+    assert!((4..=7).contains(&searched), "{searched} searches");
+    assert!(standing(&world, &app).await["calls_free"].as_u64().unwrap() >= 3);
+    world.want(&leg, 1, WantedLeg::Held).await;
+    world.told_held().await;
+    assert_eq!(exchanges(&world, "put_off").await, 0);
+}
+
+/// Row: B8
+#[tokio::test]
+async fn a_call_that_is_turned_away_is_sent_again_when_the_supplier_said_and_not_before() {
+    for (supplier, fault) in [(Supplier::Rapid, "http_429"), (Supplier::Hotelbeds, "quota_403")] {
+        let mut world = World::at(supplier).await;
+        let app = world.start().await;
+        let leg = world.leg(&app).await;
+        // Rapid says until the end of the minute, which must not come while we look.
+        testkit::until("a minute that has some time left", || async {
+            (Utc::now().second() < 52).then_some(())
+        })
+        .await;
+        world.fault("reserve", fault, 1, 0).await;
+        world.want(&leg, 1, WantedLeg::Held).await;
+        testkit::until("the call to be put off", || async {
+            (exchanges(&world, "put_off").await == 1).then_some(())
+        })
+        .await;
+        // Nothing is due, and nothing sleeps: a search is not let through either.
+        world.settle_nothing(&app).await;
+        let before = world.asked("search").await;
+        world.redis_forgets_answers().await;
+        world.offers(&app).await;
+        assert_eq!(world.asked("search").await, before, "{supplier}");
+        // The time that was told passes: for the gate, whose clock is not moved here, and for us.
+        world.redis_forgets().await;
+        world.wait(61).await;
+        world.settle(&app).await;
+        world.told_held().await;
+        assert_eq!(world.asked("reserve").await, 2);
+    }
+}
+
+/// Row: B8
+#[tokio::test]
+async fn without_redis_a_booking_goes_on() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.redis_rests(Duration::from_secs(2)).await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    world.told_held().await;
+}
+
+/// Row: B9
+#[tokio::test]
+async fn an_open_breaker_refuses_what_is_new_lets_the_rest_through_and_is_closed_by_hand() {
+    let mut world = World::new().await;
+    world.policy.supplier.rapid.breaker_calls_min = 12;
+    let app = world.start().await;
+    let other = world.start().await;
+    let offer = world.offers(&app).await.offers.swap_remove(0);
+    let held = world.leg(&app).await;
+    let refused = world.leg(&app).await;
+    world.want(&held, 1, WantedLeg::Held).await;
+    world.told_held().await;
+    assert_eq!(standing(&world, &app).await["breaker"]["state"], json!("closed"));
+    world.fault("search", "http_503", 30, 0).await;
+    for n in 0..30 {
+        search_anew(&world, if n % 2 == 0 { &app } else { &other }, n).await;
+    }
+    let asked = world.asked("search").await;
+    assert!(asked < 20, "{asked} of thirty went out");
+    let open = standing(&world, &other).await;
+    assert_eq!(open["breaker"]["state"], json!("open"), "{open}");
+    assert_eq!(open["shared"], json!(true));
+    assert!(open["breaker"]["failed"].as_u64().unwrap() >= 6);
+    // What is new is refused at once, and told so.
+    let (status, body) = world.price_check(&other, &offer).await;
+    assert_eq!(
+        (status, &body["code"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &json!("supplier_unavailable")),
+        "{body}"
+    );
+    world.want(&refused, 1, WantedLeg::Held).await;
+    assert_eq!(world.told().await.state, LegState::Refused { why: RefusedWhy::Unavailable });
+    assert_eq!(world.asked("reserve").await, 1);
+    // What was begun is looked up and given back.
+    let lookups = world.asked("lookup").await;
+    let path = format!("/internal/legs/{}/look-up", held.leg_id);
+    let asks = json!({"staff": "ada"});
+    let (status, _) = world.post(&app, &path, &world.token("internal"), &asks).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    world.settle(&app).await;
+    assert_eq!(world.asked("lookup").await, lookups + 1);
+    world.want(&held, 2, WantedLeg::Released).await;
+    assert_eq!(world.told().await.state, LegState::Gone { why: GoneWhy::Released });
+    assert_eq!(world.cancels().await.len(), 1);
+    // By hand, with a name and a reason.
+    let reset = "/internal/suppliers/rapid/reset";
+    let token = world.token("internal");
+    let nameless = json!({"staff": "", "why": "they called"});
+    let (status, _) = world.post(&app, reset, &token, &nameless).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let named = json!({"staff": "ada", "why": "they called: it is mended"});
+    let (status, closed) = world.post(&app, reset, &token, &named).await;
+    assert_eq!(status, StatusCode::OK, "{closed}");
+    assert_eq!(closed["breaker"]["state"], json!("closed"));
+    assert_eq!(closed["breaker"]["reset"]["staff"], json!("ada"));
+    world.control("DELETE", "/rapid/faults", None).await;
+    search_anew(&world, &other, 40).await;
+    assert_eq!(world.asked("search").await, asked + 1);
+}
+
+/// Row: B9
+#[tokio::test]
+async fn while_one_supplier_hangs_anothers_bookings_are_made_and_a_cancel_is_sent_to_it() {
+    let mut world = World::new().await;
+    world.beside = Some(Supplier::Etg);
+    world.policy.supplier.rapid.calls_at_once_max = 4;
+    world.policy.supplier.rapid.answer_within_max = Duration::from_secs(80);
+    let app = world.start().await;
+    let held = leg_at(&world, &app, Supplier::Rapid).await;
+    world.want(&held, 1, WantedLeg::Held).await;
+    world.told_held().await;
+    world.fault("reserve", "timeout_before_commit", 20, 60_000).await;
+    for _ in 0..12 {
+        let hanging = leg_at(&world, &app, Supplier::Rapid).await;
+        world.want(&hanging, 1, WantedLeg::Held).await;
+    }
+    testkit::until("the supplier to hang", || async {
+        (world.asked("reserve").await >= 4).then_some(())
+    })
+    .await;
+    let began = Instant::now();
+    for _ in 0..3 {
+        let beside = leg_at(&world, &app, Supplier::Etg).await;
+        world.want(&beside, 1, WantedLeg::Held).await;
+        let told = world.told().await;
+        assert_eq!(told.leg_id, beside.leg_id);
+        assert!(matches!(told.state, LegState::Confirmed { .. }), "{told:?}");
+    }
+    world.want(&held, 2, WantedLeg::Released).await;
+    let told = world.told().await;
+    assert_eq!((told.leg_id, told.state), (held.leg_id, LegState::Gone { why: GoneWhy::Released }));
+    assert_eq!(world.cancels().await.len(), 1);
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+}
+
+/// Row: B10
+#[tokio::test]
+async fn an_answer_that_is_not_as_documented_is_a_case_with_a_masked_sample() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.fault("search", "malformed_body", 2, 0).await;
+    search_anew(&world, &app, 1).await;
+    search_anew(&world, &app, 2).await;
+    world.fault("reserve", "malformed_body", 1, 0).await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    assert!(matches!(world.told().await.state, LegState::InDoubt { .. }));
+    let (status, body) = world.get(&app, "/internal/cases", &world.token("internal")).await;
+    assert_eq!(status, StatusCode::OK);
+    let cases = body["cases"].as_array().unwrap();
+    let of = |operation: &str| {
+        let starts = |case: &&Value| case["subject"].as_str().unwrap().starts_with(operation);
+        cases.iter().find(starts).unwrap_or_else(|| panic!("no case of {operation}: {body}"))
+    };
+    assert_eq!(of("search")["kind"], json!("contract"));
+    assert!(of("search")["leg_id"].is_null());
+    assert_eq!(of("reserve")["leg_id"], json!(leg.leg_id));
+    assert!(!of("reserve")["theirs"].is_null());
+    let text = body.to_string();
+    assert!(!text.contains(FAMILY_NAME) && !text.contains(&leg.client_reference(1)), "{text}");
+}
+
+/// Row: B7
+#[tokio::test]
+async fn what_a_supplier_cancelled_or_made_behind_our_back_is_a_case_after_one_sweep() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    let reference = world.told_held().await;
+    world.want(&leg, 2, WantedLeg::Confirmed).await;
+    assert!(matches!(world.told().await.state, LegState::Confirmed { .. }));
+    let act = json!({"reference": reference, "act": "cancel"});
+    world.control("POST", "/rapid/act", Some(act)).await;
+    let given_up = world.leg(&app).await;
+    world.fault("reserve", "sold_out", 1, 0).await;
+    world.want(&given_up, 1, WantedLeg::Held).await;
+    assert!(matches!(world.told().await.state, LegState::Refused { .. }));
+    world.want(&given_up, 2, WantedLeg::Released).await;
+    assert!(matches!(world.told().await.state, LegState::Gone { .. }));
+    let planted = world.plant(&given_up, 1, "confirmed").await;
+    world.wait(400).await;
+    world.settle(&app).await;
+    let (_, body) = world.get(&app, "/internal/cases", &world.token("internal")).await;
+    let cases = body["cases"].as_array().unwrap();
+    let found = |kind: &str, subject: &str| {
+        let mut all = cases.iter();
+        let fits = |case: &&Value| case["kind"] == kind && case["subject"] == subject;
+        all.find(fits).unwrap_or_else(|| panic!("no {kind} of {subject}: {body}"))
+    };
+    let status = found("status", &reference);
+    assert_eq!(
+        (&status["ours"], &status["theirs"]),
+        (&json!({"status": "confirmed"}), &json!({"status": "gone"}))
+    );
+    assert_eq!(status["leg_id"], json!(leg.leg_id));
+    let orphan = found("orphan", &planted);
+    assert_eq!(orphan["theirs"]["status"], json!("confirmed"));
+    assert_eq!(orphan["booking_id"], json!(given_up.booking_id));
+    // The rules allow it: it was never wanted.
+    assert_eq!(world.cancels().await, [planted]);
+}
+
+async fn leg_at(world: &World, app: &App, supplier: Supplier) -> Leg {
+    world.leg_of(app, |offer| offer.supplier == supplier).await
+}

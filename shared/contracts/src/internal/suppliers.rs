@@ -1,0 +1,144 @@
+//! How suppliers do, and what was found odd about them, as supplier-sync tells it.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    ids::{BookingId, LegId},
+    supplier::Supplier,
+};
+
+/// Answer to `GET /internal/suppliers` of supplier-sync.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SuppliersReply {
+    /// Those that are sold.
+    pub suppliers: Vec<SupplierStanding>,
+}
+
+/// How one supplier does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SupplierStanding {
+    /// Which.
+    pub supplier: Supplier,
+    /// Whether this is what all instances know; else what the one that answers knows by itself.
+    pub shared: bool,
+    /// Whether it is asked for new things.
+    pub breaker: BreakerStanding,
+    /// Calls in a minute that we allow ourselves.
+    pub calls_per_minute_max: u32,
+    /// Of them, those that may go out at once now.
+    pub calls_free: u32,
+    /// What the supplier says is left, as far as it said so and that still counts.
+    pub quotas: Vec<QuotaStanding>,
+}
+
+/// A circuit breaker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BreakerStanding {
+    /// Whether it lets new things through.
+    pub state: BreakerState,
+    /// Since when it is not closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_at: Option<DateTime<Utc>>,
+    /// When it lets the next single call through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probes_at: Option<DateTime<Utc>>,
+    /// Calls in its window.
+    pub calls: u32,
+    /// Those of them that failed.
+    pub failed: u32,
+    /// When somebody closed it by hand last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset: Option<BreakerReset>,
+}
+
+/// Whether a breaker lets new things through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakerState {
+    /// It does.
+    Closed,
+    /// Only what ends or looks up what was begun.
+    Open,
+    /// That, and one new thing at a time.
+    HalfOpen,
+}
+
+/// That somebody closed a breaker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BreakerReset {
+    /// Who.
+    pub staff: String,
+    /// Why.
+    pub why: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// `POST /internal/suppliers/{supplier}/reset` of supplier-sync: closes the breaker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BreakerResetRequest {
+    /// Who asks.
+    pub staff: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What a supplier says is left of what may be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuotaStanding {
+    /// Of which path; nothing where it counts everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Hundredths left.
+    pub left_percent: u32,
+    /// When it counts anew.
+    pub until: DateTime<Utc>,
+}
+
+/// Answer to `GET /internal/cases` of supplier-sync: at most the newest 1,000.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SupplierCasesReply {
+    /// The cases, newest first.
+    pub cases: Vec<SupplierCase>,
+}
+
+/// A difference between us and a supplier, or between a supplier and its own contract. No personal
+/// data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SupplierCase {
+    /// The case.
+    pub case_id: Uuid,
+    /// At which supplier.
+    pub supplier: Supplier,
+    /// What sort: `status`, `dates`, `names`, `price`, `missing`, `orphan`, `contract`.
+    pub kind: String,
+    /// What it is about: a reservation by the supplier's reference, or what is not as documented.
+    pub subject: String,
+    /// Of which booking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub booking_id: Option<BookingId>,
+    /// Which leg.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leg_id: Option<LegId>,
+    /// What we have.
+    pub ours: Value,
+    /// What the supplier has.
+    pub theirs: Value,
+    /// When it was found.
+    pub opened_at: DateTime<Utc>,
+    /// When it was last seen.
+    pub last_at: DateTime<Utc>,
+    /// How often it was seen.
+    pub times: u32,
+}
