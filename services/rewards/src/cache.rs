@@ -58,12 +58,13 @@ impl Shown {
 
 /// The sums of an account, as the gateway shows them.
 pub(crate) fn shown_points(account: &Account, as_of: DateTime<Utc>) -> ShownPoints {
-    let Balances { available, pending, held, debt } = account.balances();
+    let Balances { available, pending, frozen, held, debt } = account.balances();
     let signed = |points| i64::try_from(points).unwrap_or(i64::MAX);
     ShownPoints {
         as_of,
         available: signed(available),
-        pending: signed(pending),
+        // What is frozen cannot be redeemed yet, either.
+        pending: signed(pending.saturating_add(frozen)),
         held: signed(held),
         debt: signed(debt),
     }

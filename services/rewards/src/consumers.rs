@@ -2,7 +2,7 @@
 
 use contracts::messages::{
     BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
-    PointsWanted,
+    BookingLegReplaced, BookingMoneyReversed, PointsWanted,
 };
 use messaging::Consumers;
 use rewards_core::translate::Inbound;
@@ -15,6 +15,8 @@ pub(crate) fn consumers() -> Consumers<Inbound> {
         .on::<BookingCancelled>(Inbound::from)
         .on::<BookingFailed>(Inbound::from)
         .on::<BookingLegCancelled>(Inbound::from)
+        .on::<BookingLegReplaced>(Inbound::from)
+        .on::<BookingMoneyReversed>(Inbound::from)
         .on::<BookingCompleted>(Inbound::from)
 }
 

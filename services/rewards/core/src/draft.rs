@@ -37,7 +37,9 @@ impl Draft {
 
     /// Takes points from the lots that expire first; nothing when there are not enough.
     pub(crate) fn pick(&self, points: u64) -> Option<Parts> {
-        let mut open: Vec<_> = self.account.lots.iter().filter(|(_, lot)| lot.is_open()).collect();
+        let lots = self.account.lots.iter();
+        let open = lots.filter(|(id, lot)| lot.is_open() && !self.account.is_frozen(id));
+        let mut open: Vec<_> = open.collect();
         open.sort_by_key(|(id, lot)| (lot.expires_at, **id));
         let mut missing = points;
         let mut parts = Parts::new();

@@ -54,6 +54,8 @@ pub fn effects(account: &Account, event: &Event) -> Vec<Effect> {
         | Event::Voided { .. }
         | Event::Reversed { .. }
         | Event::Granted { .. }
+        | Event::Frozen { .. }
+        | Event::Thawed { .. }
         | Event::Expired { .. }
         | Event::DebtPaid { .. } => Vec::new(),
     }

@@ -162,6 +162,20 @@ pub enum Event {
         /// The wish.
         version: u32,
     },
+    /// Money that paid a booking is away: what the booking earned cannot be taken meanwhile.
+    Frozen {
+        /// Which booking.
+        booking_id: BookingId,
+        /// The version of the booking that says so.
+        version: u64,
+    },
+    /// Money that paid a booking is final again.
+    Thawed {
+        /// Which booking.
+        booking_id: BookingId,
+        /// The version of the booking that says so.
+        version: u64,
+    },
     /// Points expired.
     Expired {
         /// Of which lot.
@@ -209,6 +223,8 @@ impl Event {
             Self::Captured { .. } | Self::Spent { .. } => "captured",
             Self::Released { .. } | Self::Returned { .. } => "released",
             Self::WishNoted { .. } => "wish_noted",
+            Self::Frozen { .. } => "frozen",
+            Self::Thawed { .. } => "thawed",
             Self::Expired { .. } => "expired",
             Self::DebtPaid { .. } => "debt_paid",
         }
@@ -227,6 +243,8 @@ impl Event {
             | Self::Spent { booking_id, .. }
             | Self::Released { booking_id, .. }
             | Self::Returned { booking_id, .. }
+            | Self::Frozen { booking_id, .. }
+            | Self::Thawed { booking_id, .. }
             | Self::WishNoted { booking_id, .. } => Some(*booking_id),
             Self::Matured { lot, .. }
             | Self::Voided { lot, .. }
@@ -261,6 +279,8 @@ impl Event {
             Self::EarnBarred { .. }
             | Self::EarnLimited { .. }
             | Self::Refused { .. }
+            | Self::Frozen { .. }
+            | Self::Thawed { .. }
             | Self::WishNoted { .. } => 0,
         }
     }

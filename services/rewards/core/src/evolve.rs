@@ -5,7 +5,7 @@ use contracts::{ids::BookingId, mutants::mutant};
 
 use crate::{
     event::{Event, Parts},
-    state::{Account, Lot, LotId, Redemption, RedemptionState, Stage},
+    state::{Account, Lot, LotId, PaidMoney, Redemption, RedemptionState, Stage},
 };
 
 /// What an account is after an event.
@@ -47,6 +47,12 @@ pub fn evolve(mut account: Account, event: &Event) -> Account {
             lot.free = lot.free.saturating_sub(*points);
             lot.expired += points;
         }),
+        Event::Frozen { booking_id, version } => {
+            account.money.insert(*booking_id, PaidMoney { version: *version, away: true });
+        }
+        Event::Thawed { booking_id, version } => {
+            account.money.insert(*booking_id, PaidMoney { version: *version, away: false });
+        }
         Event::DebtPaid { parts } => {
             account.take(parts);
             account.debt = account.debt.saturating_sub(parts.values().sum());

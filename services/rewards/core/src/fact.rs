@@ -15,7 +15,7 @@ pub enum Fact {
         /// When the last of it is over.
         over_at: DateTime<Utc>,
     },
-    /// A part of a confirmed booking was cancelled.
+    /// A part of a confirmed booking was cancelled, or replaced by one that costs less.
     LegCancelled {
         /// Which booking.
         booking_id: BookingId,
@@ -36,6 +36,15 @@ pub enum Fact {
     Completed {
         /// Which booking.
         booking_id: BookingId,
+    },
+    /// Money that paid a booking left its chain, or is final again.
+    MoneyReversed {
+        /// Which booking.
+        booking_id: BookingId,
+        /// The version of the booking that says so; the highest holds.
+        version: u64,
+        /// Whether money is away.
+        away: bool,
     },
     /// Time went by.
     Due,

@@ -24,6 +24,14 @@ pub fn learn(account: &Account, fact: &Fact, policy: &Policy, now: DateTime<Utc>
         Fact::Cancelled { booking_id } | Fact::Failed { booking_id } => {
             take_back(&draft.account, booking_id).filter(|_| !mutant("earned_points_stay"))
         }
+        Fact::MoneyReversed { booking_id, version, away } => {
+            let known = account.money.get(&booking_id).map_or(0, |money| money.version);
+            let news = version > known;
+            news.then_some(match away {
+                true => Event::Frozen { booking_id, version },
+                false => Event::Thawed { booking_id, version },
+            })
+        }
         Fact::Completed { .. } | Fact::Due => None,
     };
     if let Some(event) = event {

@@ -31,9 +31,22 @@ pub struct Account {
     /// heard.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub limits: BTreeMap<BookingId, Money>,
+    /// Of bookings whose money left its chain at some time, how that money stands.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub money: BTreeMap<BookingId, PaidMoney>,
     /// Points that had to be taken back after they were spent. Never above zero while points are
     /// available.
     pub debt: u64,
+}
+
+/// How the money that paid a booking stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaidMoney {
+    /// The version of the booking that said so.
+    pub version: u64,
+    /// Whether some of it is away. What the booking earned cannot be taken meanwhile; in the ledger
+    /// it stays where it is.
+    pub away: bool,
 }
 
 /// Where the points of a lot came from.
@@ -122,6 +135,8 @@ pub struct Balances {
     pub available: u64,
     /// Earned, not to be redeemed yet.
     pub pending: u64,
+    /// Would be available, but for money that left its chain after it had paid for them.
+    pub frozen: u64,
     /// Set aside for bookings under way.
     pub held: u64,
     /// Owed because spent points had to be taken back.
@@ -132,18 +147,31 @@ impl Account {
     /// The sums over lots and redemptions.
     #[must_use]
     pub fn balances(&self) -> Balances {
-        let free = |pending: bool| {
-            let of_stage =
-                self.lots.values().filter(|lot| (lot.stage == Stage::Pending) == pending);
-            of_stage.map(|lot| lot.free).sum()
-        };
+        let (mut available, mut pending, mut frozen) = (0, 0, 0);
+        for (id, lot) in &self.lots {
+            match lot.stage {
+                Stage::Pending => pending += lot.free,
+                Stage::Available | Stage::Voided | Stage::Reversed if self.is_frozen(id) => {
+                    frozen += lot.free;
+                }
+                Stage::Available | Stage::Voided | Stage::Reversed => available += lot.free,
+            }
+        }
         let held = self.redemptions.values().filter(|r| r.state == RedemptionState::Held);
         Balances {
-            available: free(false),
-            pending: free(true),
+            available,
+            pending,
+            frozen,
             held: held.flat_map(|r| r.parts.values()).sum(),
             debt: self.debt,
         }
+    }
+
+    /// Whether what paid for a lot is away.
+    #[must_use]
+    pub fn is_frozen(&self, lot: &LotId) -> bool {
+        let LotId::Earned(_, booking) = lot else { return false };
+        self.money.get(booking).is_some_and(|money| money.away)
     }
 
     /// When time alone changes something next: a lot becomes available or expires.

@@ -52,6 +52,10 @@ fn leg_cancelled(n: u128, paid_minor: i64) -> Input {
     Input::Fact(Fact::LegCancelled { booking_id: booking(n), paid })
 }
 
+fn money(n: u128, version: u64, away: bool) -> Input {
+    Input::Fact(Fact::MoneyReversed { booking_id: booking(n), version, away })
+}
+
 fn due() -> Input {
     Input::Fact(Fact::Due)
 }
@@ -89,9 +93,11 @@ fn tell(inputs: &[(DateTime<Utc>, Input)]) -> String {
                     .unwrap();
             }
         }
-        let Balances { available, pending, held, debt } = account.balances();
-        writeln!(story, "    = available {available}, pending {pending}, held {held}, debt {debt}")
+        let Balances { available, pending, frozen, held, debt } = account.balances();
+        write!(story, "    = available {available}, pending {pending}, held {held}, debt {debt}")
             .unwrap();
+        let frozen = if frozen == 0 { String::new() } else { format!(", frozen {frozen}") };
+        writeln!(story, "{frozen}").unwrap();
     }
     story
 }
@@ -118,6 +124,10 @@ fn short(input: &Input) -> String {
         }
         Input::Fact(Fact::Completed { booking_id }) => {
             format!("booking {} completed", booking_id.0.as_u128())
+        }
+        Input::Fact(Fact::MoneyReversed { booking_id, version, away }) => {
+            let how = if *away { "away" } else { "back" };
+            format!("money of booking {} {how} v{version}", booking_id.0.as_u128())
         }
         Input::Fact(Fact::Due) => "time".to_owned(),
     }

@@ -5,7 +5,7 @@ use contracts::{
     ids::{AccountId, MessageId, derive},
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
-        PointsWanted,
+        BookingLegReplaced, BookingMoneyReversed, PointsWanted,
     },
 };
 
@@ -70,9 +70,24 @@ impl From<BookingLegCancelled> for Inbound {
     }
 }
 
+impl From<BookingLegReplaced> for Inbound {
+    fn from(message: BookingLegReplaced) -> Self {
+        // What another leg costs less is money that went back, as of a leg that was cancelled.
+        let BookingLegReplaced { booking_id, account_id, paid, .. } = message;
+        Self::fact(account_id, Fact::LegCancelled { booking_id, paid })
+    }
+}
+
 impl From<BookingFailed> for Inbound {
     fn from(message: BookingFailed) -> Self {
         Self::fact(message.account_id, Fact::Failed { booking_id: message.booking_id })
+    }
+}
+
+impl From<BookingMoneyReversed> for Inbound {
+    fn from(message: BookingMoneyReversed) -> Self {
+        let BookingMoneyReversed { booking_id, account_id, version, away, .. } = message;
+        Self::fact(account_id, Fact::MoneyReversed { booking_id, version, away })
     }
 }
 

@@ -18,9 +18,10 @@ use contracts::{
     message::Message,
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
-        CallbackReceived, LegChanged, LegWanted, PaymentClose, PaymentClosed, PaymentPrepare,
-        PaymentPrepared, PaymentRefund, PaymentRefundChanged, PaymentSeen, PaymentSettled,
-        PointsChanged, PointsWanted,
+        BookingLegReplaced, BookingMoneyReversed, CallbackReceived, LegChanged, LegWanted,
+        PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared, PaymentRefund,
+        PaymentRefundChanged, PaymentReversed, PaymentSeen, PaymentSettled, PointsChanged,
+        PointsWanted,
     },
 };
 use messaging::{
@@ -186,6 +187,7 @@ fn heard(role: &'static str) -> Consumers<Uuid> {
             .on(about::<PaymentPrepared>)
             .on(about::<PaymentSeen>)
             .on(about::<PaymentSettled>)
+            .on(about::<PaymentReversed>)
             .on(about::<PaymentClosed>)
             .on(about::<PaymentRefundChanged>)
             .on(about::<PointsChanged>),
@@ -199,6 +201,8 @@ fn heard(role: &'static str) -> Consumers<Uuid> {
             .on(about::<BookingFailed>)
             .on(about::<BookingCancelled>)
             .on(about::<BookingLegCancelled>)
+            .on(about::<BookingLegReplaced>)
+            .on(about::<BookingMoneyReversed>)
             .on(about::<BookingCompleted>),
         other => panic!("{other} is no consumer"),
     }

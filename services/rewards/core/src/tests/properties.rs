@@ -49,6 +49,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         )),
         (0..6_u128).prop_map(cancelled),
         (0..6_u128, 0..10_000_i64).prop_map(|(n, paid)| leg_cancelled(n, paid)),
+        (0..6_u128, 1..5_u64, any::<bool>()).prop_map(|(n, version, away)| money(n, version, away)),
         Just(due()),
     ]
 }
@@ -117,7 +118,7 @@ proptest! {
                 events.push(event);
                 let sums = ledger(&events);
                 let balances = account.balances();
-                prop_assert_eq!(sums[&Book::Available], signed(balances.available));
+                prop_assert_eq!(sums[&Book::Available], signed(balances.available + balances.frozen));
                 prop_assert_eq!(sums[&Book::Pending], signed(balances.pending));
                 prop_assert_eq!(sums[&Book::Held], signed(balances.held));
                 prop_assert_eq!(sums[&Book::Debt], -signed(balances.debt));
@@ -140,7 +141,7 @@ proptest! {
             prop_assert!(account.wake_at().is_none_or(|at| at > now), "something due was left");
             let live = account.lots.values();
             let live = live.filter(|lot| lot.stage != Stage::Pending && lot.expires_at > now);
-            prop_assert_eq!(settled.available, live.map(|lot| lot.free).sum::<u64>());
+            prop_assert_eq!(settled.available + settled.frozen, live.map(|lot| lot.free).sum::<u64>());
         }
         let replayed = events.iter().fold(Account::default(), evolve);
         prop_assert_eq!(replayed, account, "the fold of the events is the account");

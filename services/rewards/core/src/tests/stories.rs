@@ -251,6 +251,65 @@ fn a_leg_cancelled_alone_takes_back_what_was_earned_on_it_and_no_more() {
     );
 }
 
+/// Row: C5
+#[test]
+fn points_of_a_booking_whose_money_left_its_chain_cannot_be_spent_until_it_is_back() {
+    check(
+        &[
+            (day(0), confirmed(1, 10_000, day(0))),
+            (day(2), money(1, 9, true)),
+            (day(2), want(7, 1, Held, 1)),
+            (day(3), money(1, 8, false)),
+            (day(3), money(2, 5, false)),
+            (day(3), money(2, 4, true)),
+            (day(3), confirmed(2, 1_000, day(0))),
+            (day(6), want(7, 2, Held, 30)),
+            (day(7), want(8, 1, Held, 1)),
+            (day(7), money(1, 12, false)),
+            (day(7), want(8, 2, Held, 300)),
+        ],
+        &expect![[r#"
+            day 0: booking 1 confirmed, paid 100.00 EUR
+                earned issued -300, pending +300
+                = available 0, pending 300, held 0, debt 0
+            day 2: money of booking 1 away v9
+                matured pending -300, available +300
+                frozen 
+                = available 0, pending 0, held 0, debt 0, frozen 300
+            day 2: booking 7 wants 1 Held v1
+                refused 
+                  says v1 Refused 1
+                = available 0, pending 0, held 0, debt 0, frozen 300
+            day 3: money of booking 1 back v8
+                = available 0, pending 0, held 0, debt 0, frozen 300
+            day 3: money of booking 2 back v5
+                thawed 
+                = available 0, pending 0, held 0, debt 0, frozen 300
+            day 3: money of booking 2 away v4
+                = available 0, pending 0, held 0, debt 0, frozen 300
+            day 3: booking 2 confirmed, paid 10.00 EUR
+                earned issued -30, pending +30
+                matured pending -30, available +30
+                = available 30, pending 0, held 0, debt 0, frozen 300
+            day 6: booking 7 wants 30 Held v2
+                held available -30, held +30
+                  says v2 Held 30
+                = available 0, pending 0, held 30, debt 0, frozen 300
+            day 7: booking 8 wants 1 Held v1
+                refused 
+                  says v1 Refused 1
+                = available 0, pending 0, held 30, debt 0, frozen 300
+            day 7: money of booking 1 back v12
+                thawed 
+                = available 300, pending 0, held 30, debt 0
+            day 7: booking 8 wants 300 Held v2
+                held available -300, held +300
+                  says v2 Held 300
+                = available 0, pending 0, held 330, debt 0
+        "#]],
+    );
+}
+
 /// Row: E3
 #[test]
 fn points_spent_before_their_booking_is_cancelled_are_owed_and_paid_by_the_next() {
