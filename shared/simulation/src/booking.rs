@@ -11,8 +11,8 @@ use contracts::{
     ids::{BookingId, MessageId},
     message::Message as _,
     messages::{
-        LegChanged, PaymentClosed, PaymentPrepared, PaymentRefundChanged, PaymentSeen,
-        PaymentSettled, PointsChanged,
+        LegChanged, PaymentClosed, PaymentPrepared, PaymentRefundChanged, PaymentReversed,
+        PaymentSeen, PaymentSettled, PointsChanged,
     },
 };
 use messaging_core::Trouble;
@@ -41,6 +41,7 @@ impl Bookings {
             PaymentPrepared::TYPE => parcel.open::<PaymentPrepared>().into(),
             PaymentSeen::TYPE => parcel.open::<PaymentSeen>().into(),
             PaymentSettled::TYPE => parcel.open::<PaymentSettled>().into(),
+            PaymentReversed::TYPE => parcel.open::<PaymentReversed>().into(),
             PaymentClosed::TYPE => parcel.open::<PaymentClosed>().into(),
             PaymentRefundChanged::TYPE => parcel.open::<PaymentRefundChanged>().into(),
             PointsChanged::TYPE => parcel.open::<PointsChanged>().into(),
@@ -97,7 +98,9 @@ fn commit(state: State, events: Vec<booking_core::Event>, now: DateTime<Utc>) ->
                 Effect::Confirmed(message) => Parcel::of(id, &message),
                 Effect::Failed(message) => Parcel::of(id, &message),
                 Effect::Cancelled(message) => Parcel::of(id, &message),
+                Effect::LegReplaced(message) => Parcel::of(id, &message),
                 Effect::LegCancelled(message) => Parcel::of(id, &message),
+                Effect::MoneyReversed(message) => Parcel::of(id, &message),
                 Effect::Completed(message) => Parcel::of(id, &message),
             });
         }

@@ -8,9 +8,10 @@ use contracts::{
     message::Message,
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
-        CallbackReceived, LegChanged, LegWanted, PaymentClose, PaymentClosed, PaymentPrepare,
-        PaymentPrepared, PaymentRefund, PaymentRefundChanged, PaymentSeen, PaymentSettled,
-        PointsChanged, PointsWanted,
+        BookingLegReplaced, BookingMoneyReversed, CallbackReceived, LegChanged, LegWanted,
+        PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared, PaymentRefund,
+        PaymentRefundChanged, PaymentReversed, PaymentSeen, PaymentSettled, PointsChanged,
+        PointsWanted,
     },
 };
 use messaging_core::Cause;
@@ -109,6 +110,7 @@ fn listeners(kind: &str) -> &'static [Role] {
         | PaymentPrepared::TYPE
         | PaymentSeen::TYPE
         | PaymentSettled::TYPE
+        | PaymentReversed::TYPE
         | PaymentClosed::TYPE
         | PaymentRefundChanged::TYPE
         | PointsChanged::TYPE => &[Role::Booking],
@@ -119,6 +121,8 @@ fn listeners(kind: &str) -> &'static [Role] {
         | BookingFailed::TYPE
         | BookingCancelled::TYPE
         | BookingLegCancelled::TYPE
+        | BookingLegReplaced::TYPE
+        | BookingMoneyReversed::TYPE
         | BookingCompleted::TYPE => &[Role::Rewards],
         other => panic!("nobody listens to {other}"),
     }

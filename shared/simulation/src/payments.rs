@@ -221,6 +221,7 @@ fn parcel(payment: &Payment, effect: &Effect, id: MessageId) -> Option<Parcel> {
         Said::Prepared(message) => Parcel::of(id, &message),
         Said::Seen(message) => Parcel::of(id, &message),
         Said::Settled(message) => Parcel::of(id, &message),
+        Said::Reversed(message) => Parcel::of(id, &message),
         Said::Closed(message) => Parcel::of(id, &message),
         Said::Refund(message) => Parcel::of(id, &message),
     })

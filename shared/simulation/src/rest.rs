@@ -76,6 +76,7 @@ impl World {
                 Phase::Pending
                 | Phase::Holding
                 | Phase::AwaitingPayment
+                | Phase::Amending
                 | Phase::Completed
                 | Phase::Failed
                 | Phase::Cancelled => false,
@@ -94,7 +95,8 @@ impl World {
     /// Exactly what was promised is there, or nothing is.
     fn leg_at_rest(&self, booking: &Booking, leg: &Leg) -> Option<String> {
         let there = self.rapid.live(leg.leg_id, self.now);
-        let promised = matches!(status(booking), Status::Confirmed | Status::Completed);
+        let promised =
+            matches!(status(booking), Status::Confirmed | Status::Completed) && leg.out.is_none();
         let waits = booking.phase == Phase::Committing;
         if !promised && !waits {
             let left_alone = |one: &crate::rapid::Itinerary| {
@@ -151,12 +153,18 @@ impl World {
         }
         let received = payment.final_units();
         match booking.phase {
-            Phase::Confirmed | Phase::Completed | Phase::Committing => {
+            Phase::Confirmed | Phase::Amending | Phase::Completed | Phase::Committing => {
                 let due = booking.payment.asked.as_ref().map_or(received, |asked| asked.units);
-                // What came beyond the price may go back when the customer asks for it.
-                let back = payment.refunded() <= received.saturating_sub(due);
-                let paid = payment.settled && received >= due && back;
-                (!paid && !booking.payment.is_free()).then(|| format!("{received} for {due}"))
+                let (kept, back) = (booking.kept().min(received), payment.refunded());
+                // What came beyond the price may go back when the customer asks for it; what a leg
+                // costs less that took the place of another goes back unasked.
+                let waits = booking.failed_refund().map(|_| booking.not_given_back());
+                let back_or_failed = back.checked_add(waits.unwrap_or(Units::ZERO)).unwrap();
+                let right = back <= received.saturating_sub(kept)
+                    && back_or_failed >= due.saturating_sub(booking.kept());
+                let paid = payment.settled && received >= due && right;
+                (!paid && !booking.payment.is_free())
+                    .then(|| format!("{received} for {due}, {kept} is kept, {back} goes back"))
             }
             Phase::Unwinding | Phase::Failed | Phase::Cancelled => {
                 let (back, kept) = (payment.refunded(), booking.kept());

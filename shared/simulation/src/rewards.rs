@@ -8,7 +8,7 @@ use contracts::{
     message::Message as _,
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
-        PointsWanted,
+        BookingLegReplaced, BookingMoneyReversed, PointsWanted,
     },
 };
 use messaging_core::{Cause, Trouble};
@@ -38,6 +38,8 @@ impl Accounts {
             BookingFailed::TYPE => parcel.open::<BookingFailed>().into(),
             BookingCancelled::TYPE => parcel.open::<BookingCancelled>().into(),
             BookingLegCancelled::TYPE => parcel.open::<BookingLegCancelled>().into(),
+            BookingLegReplaced::TYPE => parcel.open::<BookingLegReplaced>().into(),
+            BookingMoneyReversed::TYPE => parcel.open::<BookingMoneyReversed>().into(),
             BookingCompleted::TYPE => parcel.open::<BookingCompleted>().into(),
             other => panic!("rewards does not hear {other}"),
         };
