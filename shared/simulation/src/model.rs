@@ -417,8 +417,8 @@ fn shown(real: &Real, order: &LegOrder) -> SeenReservation {
         check_in: Some(order.check_in),
         check_out: Some(order.check_out),
         price: Some(order.price),
-    }
         odd: None,
+    }
 }
 
 fn order(now: DateTime<Utc>) -> LegOrder {
