@@ -55,6 +55,10 @@ fn make(
         return Err(Box::new(unreadable("bad_request")));
     }
     let mut offer = selected(world, data, now)?;
+    // An offer request is ordered from once, whichever of its offers it was.
+    if world.booked.contains(&offer.request) {
+        return Err(Box::new(state("offer_request_already_booked")));
+    }
     match name(fault) {
         "sold_out" => return Err(Box::new(airline("offer_no_longer_available"))),
         "price_changed" => {
@@ -93,6 +97,7 @@ fn make(
         cancelled_at: None,
     };
     let made = order(world);
+    world.booked.insert(offer.request.clone());
     world.orders.push(made.clone());
     if name(fault) == "created_twice" {
         let again = order(world);

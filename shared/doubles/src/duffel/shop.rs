@@ -43,12 +43,12 @@ pub(super) async fn offer_request(
                     "wrong_currency" => "USD",
                     _ => &duffel.config.currency,
                 };
+                let id = duffel.with_world(|world| world.mint("orq"));
                 let offers = if sold_out || slices.is_empty() {
                     Vec::new()
                 } else {
-                    offers(duffel, &slices, &ages, currency, now)
+                    offers(duffel, &id, &slices, &ages, currency, now)
                 };
-                let id = duffel.with_world(|world| world.mint("orq"));
                 let data = json!({ "id": id, "live_mode": false, "offers": offers });
                 Answer::of(StatusCode::CREATED, data)
             }
@@ -98,6 +98,7 @@ fn asked(data: &Value, now: DateTime<Utc>) -> Result<Wanted, Box<Answer>> {
 
 fn offers(
     duffel: &Duffel,
+    request: &str,
     slices: &[Flight],
     ages: &[Option<u8>],
     currency: &str,
@@ -110,6 +111,7 @@ fn offers(
             ages.iter().map(|age| Seat { id: world.mint("pas"), age: *age }).collect();
         let made = FARES.iter().enumerate().map(|(fare, terms)| Offered {
             id: world.mint("off"),
+            request: request.to_owned(),
             slices: slices.to_vec(),
             seats: seats.clone(),
             fare,

@@ -1,6 +1,6 @@
 //! Everything the supplier knows: offers, orders, cancellations, what it was asked.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
@@ -21,6 +21,8 @@ pub(crate) struct Seat {
 #[derive(Clone)]
 pub(crate) struct Offered {
     pub(crate) id: String,
+    /// The offer request it answers.
+    pub(crate) request: String,
     pub(crate) slices: Vec<Flight>,
     pub(crate) seats: Vec<Seat>,
     pub(crate) fare: usize,
@@ -109,6 +111,8 @@ pub(crate) struct Received {
 /// Everything the supplier knows.
 pub(crate) struct World {
     pub(crate) offers: BTreeMap<String, Offered>,
+    /// Offer requests of which an offer was ordered: there is one order for each.
+    pub(crate) booked: BTreeSet<String>,
     /// In the order they were made.
     pub(crate) orders: Vec<Order>,
     pub(crate) cancellations: Vec<Cancellation>,
@@ -123,6 +127,7 @@ impl World {
     pub(crate) fn new(now: DateTime<Utc>) -> Self {
         Self {
             offers: BTreeMap::new(),
+            booked: BTreeSet::new(),
             orders: Vec::new(),
             cancellations: Vec::new(),
             requests: VecDeque::new(),

@@ -232,6 +232,21 @@ async fn space_that_is_not_paid_for_in_time_is_released() {
 }
 
 #[tokio::test]
+async fn an_offer_request_is_ordered_from_once_whichever_of_its_offers_it_is() {
+    let agent = Agent::new().await;
+    let offers = agent.offers().await;
+    let order = Agent::order_of(&offers[0], "hold");
+    assert_eq!(agent.post("/air/orders", order.clone()).await.status(), StatusCode::CREATED);
+    for again in [order, Agent::order_of(&offers[1], "hold")] {
+        let answer = agent.post("/air/orders", again).await;
+        assert_eq!(refused(answer).await, code(422, "offer_request_already_booked"));
+    }
+    assert_eq!(agent.states().await.len(), 1);
+    agent.hold(1).await;
+    assert_eq!(agent.states().await.len(), 2);
+}
+
+#[tokio::test]
 async fn orders_are_listed_page_by_page_and_by_when_they_were_made() {
     let agent = Agent::new().await;
     let before = Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);

@@ -52,7 +52,7 @@ pub(crate) static OUTCOMES: Table = Table {
             Reserve,
             "offer_request_already_booked",
             Taken,
-            "assumed: an order was made from this offer request, perhaps by us",
+            "an order was made from this offer request, perhaps by us: there is one for each",
         ),
         rule(
             Reserve,
