@@ -144,13 +144,13 @@ pub enum Outcome {
     Accepted,
     /// Not sent: the dialect has to look the reservation up first.
     NoHandle,
-}
-
-impl Outcome {
     /// Not sent: the supplier is not to be asked before then.
     PutOff { until: DateTime<Utc> },
     /// Not sent, and not to be: the supplier is left alone.
     TurnedAway,
+}
+
+impl Outcome {
     /// The supplier's references it names.
     pub fn references(&self) -> impl Iterator<Item = &str> {
         let seen = match self {
@@ -167,15 +167,15 @@ impl Outcome {
         seen.iter().map(|reservation| reservation.reference.as_str())
     }
 
-    /// Whether the supplier may have got the request.
-    #[must_use]
-    pub const fn may_have_been_sent(&self) -> bool {
     /// Before when it is not to be tried again, where that was said.
     #[must_use]
     pub(crate) const fn put_off_until(&self) -> Option<DateTime<Utc>> {
         if let Self::PutOff { until } = self { Some(*until) } else { None }
     }
 
+    /// Whether the supplier may have got the request.
+    #[must_use]
+    pub const fn may_have_been_sent(&self) -> bool {
         match self {
             Self::NotSent | Self::NoHandle | Self::PutOff { .. } | Self::TurnedAway => false,
             Self::Unknown

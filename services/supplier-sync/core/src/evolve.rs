@@ -266,10 +266,7 @@ impl Attempt {
                 self.not_sent = Some(NotSent::again(self.not_sent, at, None));
                 return;
             }
-            Outcome::NotSent
-            | Outcome::NoHandle
-            | Outcome::PutOff { .. }
-            | Outcome::TurnedAway => {
+            Outcome::NotSent | Outcome::NoHandle | Outcome::PutOff { .. } | Outcome::TurnedAway => {
                 let until = outcome.put_off_until();
                 self.not_sent = Some(NotSent::again(self.not_sent, at, until));
                 self.turned_away |= *outcome == Outcome::TurnedAway;

@@ -82,9 +82,9 @@ pub(crate) fn seen(reference: &str, state: SeenState) -> SeenReservation {
         check_in: Some(order().check_in),
         check_out: Some(order().check_out),
         price: Some(order().price),
+        odd: None,
     }
 }
-        odd: None,
 
 pub(crate) fn held(reference: &str) -> Answer {
     Answer::Seen(vec![seen(reference, SeenState::Held { until: None })])
