@@ -26,8 +26,8 @@ use crate::{
 
 /// How often a process that does not lead looks whether the answer is there.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
-/// At each of so many looks it asks whether the lead is free: whoever had it may have died, or could
-/// not keep what it learned.
+/// At each of so many looks it asks whether the lead is free: whoever had it may have died, or
+/// could not keep what it learned.
 const LEAD_EVERY: u32 = 4;
 /// A lead outlives the time that its holder has by this: what was learned has to be kept.
 const LEAD_MARGIN: Duration = Duration::from_secs(5);
