@@ -9,11 +9,15 @@ use chassis::{
 use contracts::policy::{self, Policy};
 use secrecy::SecretString;
 
+use crate::origin::Proxies;
+
 /// What a console's process is told by its environment.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where staff reach it.
     pub http_addr: SocketAddr,
+    /// Whose word about where a request comes from is taken.
+    pub trusted_proxies: Proxies,
     pub database_url: SecretString,
     /// Connections of the pool.
     pub database_connections: u32,
@@ -49,6 +53,7 @@ impl ReadConfig for Config {
             .map_err(|_shipped_is_broken| Problems(Vec::new()))?;
         vars.finish(Self {
             http_addr: vars.addr("SUPPORT_CONSOLE_HTTP_ADDR"),
+            trusted_proxies: vars.parse("SUPPORT_CONSOLE_TRUSTED_PROXIES", Proxies::default()),
             database_url: vars.secret("SUPPORT_CONSOLE_DATABASE_URL"),
             database_connections: vars.parse("SUPPORT_CONSOLE_DATABASE_CONNECTIONS", 4),
             migrate_database_url: vars.optional_secret("SUPPORT_CONSOLE_MIGRATE_DATABASE_URL"),

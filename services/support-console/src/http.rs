@@ -6,10 +6,15 @@ pub(crate) mod actions;
 pub(crate) mod acts;
 pub(crate) mod attention;
 pub(crate) mod edits;
+pub(crate) mod elsewhere;
+pub(crate) mod flow;
 pub(crate) mod legs;
+mod openapi;
 pub(crate) mod paging;
 pub(crate) mod parked;
+pub(crate) mod people;
 pub(crate) mod preview;
+pub(crate) mod review;
 pub(crate) mod runs;
 pub(crate) mod timeline;
 
@@ -63,12 +68,17 @@ pub fn router(app: App) -> Router {
         .route("/v1/edits/{id}/approve", post(edits::approve))
         .route("/v1/edits/{id}/refuse", post(edits::refuse))
         .route("/v1/attention", get(attention::show))
+        .route("/v1/flow", get(flow::show))
         .route("/v1/acts", get(acts::list))
         .route("/v1/bookings/{id}/legs/{leg}/acts", post(legs::act))
+        .route("/v1/bookings/{id}/review", get(review::show).post(review::act))
+        .route("/v1/bookings/{id}/refunds/{refund}/proof", post(review::prove))
+        .route("/v1/bookings/{id}/travellers", post(people::show))
         .route("/v1/bookings/{id}/timeline", get(timeline::show))
         .route("/v1/search", get(timeline::search));
     let pages = pages::router(&app);
-    guarded(routes, app.staff.clone()).merge(pages).with_state(app)
+    let described = Router::new().route("/openapi.json", get(openapi::show));
+    guarded(routes, app.staff.clone()).merge(described).merge(pages).with_state(app)
 }
 
 /// Refuses whoever is not staff at all: every role may look.

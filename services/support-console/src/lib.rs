@@ -3,11 +3,13 @@
 //! another service owns.
 #![doc = include_str!("../README.md")]
 
+pub mod cli;
 pub mod config;
 pub mod fault;
 mod http;
 mod jobs;
 mod mask;
+pub mod origin;
 mod owners;
 mod pages;
 pub mod parked;
@@ -49,6 +51,7 @@ pub struct App {
     /// Checks the tokens of staff.
     pub(crate) staff: Verifier,
     pub(crate) owners: owners::Owners,
+    pub(crate) proxies: origin::Proxies,
     /// What outlives a request.
     pub(crate) tasks: chassis::Tasks,
     /// Limits of what staff do.
@@ -117,7 +120,8 @@ impl App {
         let owners = owners::Owners::new(config)?;
         let support = config.policy.support.clone();
         let tasks = process.tasks.clone();
-        Ok(Self { pool, messaging, routing, staff, owners, tasks, support })
+        let proxies = config.trusted_proxies.clone();
+        Ok(Self { pool, messaging, routing, staff, owners, proxies, tasks, support })
     }
 
     /// Starts moving dead letters of every consumer, and commands that no queue took, into the

@@ -10,6 +10,8 @@ mod legs;
 mod letter;
 mod letters;
 mod overview;
+mod people;
+mod review;
 mod runs;
 mod search;
 mod session;
@@ -68,6 +70,9 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/runs/{id}/{change}", post(runs::change))
         .route("/edits/{id}/{act}", post(edits::decide))
         .route("/bookings/{id}/legs/{leg}", get(legs::ask).post(legs::act))
+        .route("/bookings/{id}/review", get(review::ask).post(review::act))
+        .route("/bookings/{id}/refunds/{refund}", get(review::ask_for_proof).post(review::prove))
+        .route("/bookings/{id}/travellers", get(people::ask).post(people::show))
         .route("/audit", get(audit::show))
         .route("/sign-out", post(sign_in::sign_out))
         .route_layer(middleware::from_fn_with_state(app.clone(), session::required));

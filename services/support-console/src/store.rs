@@ -20,8 +20,8 @@ pub(crate) use runs::{
     touch_run, waiting_letters,
 };
 pub(crate) use staff::{
-    add_staff, change_password, end_session, end_staff, failures, note_sign_in, open_session,
-    session, staff_named,
+    SignInLimits, add_staff, begin_sign_in, change_password, end_session, end_staff, open_session,
+    session, signed_in_well, staff_named,
 };
 
 use chrono::{DateTime, Utc};
@@ -161,6 +161,35 @@ pub(crate) async fn insert(
     .map(drop)
 }
 
+/// The list of letters, narrowed by one condition more.
+macro_rules! letters_where {
+    ($more:literal) => {
+        concat!(
+            "select dead_letter_id, queue, consumer, addressee, cause, detail, message_id,
+                    message_type, attempt, attempts, exchange, routing_key, subject, booking_id,
+                    trace_id, first_at, last_at, parked_at, version, state, state_at,
+                    restorable_until, replay_attempt, next_dead_letter_id, letter_cause_id
+               from letter
+              where ($1::timestamptz is null or (parked_at, dead_letter_id) < ($1, $2))
+                and ($3::text is null or consumer = $3)
+                and ($4::text is null or cause = $4)
+                and ($5::uuid is null or booking_id = $5)
+                and ($6::text is null or state = $6)
+                and ($7::uuid is null or letter_cause_id = $7) ",
+            $more,
+            " order by parked_at desc, dead_letter_id desc limit $8"
+        )
+    };
+}
+
+const LETTERS: &str = letters_where!("");
+/// A letter with a state that it got by an event: few have the rarer ones, and these are found by
+/// the events and not among all letters.
+const LETTERS_BY_EVENT: &str = letters_where!(
+    "and dead_letter_id in (select dead_letter_id from letter_event
+                             where event = case $6 when 'replaying' then 'replayed' else $6 end)"
+);
+
 /// Lists dead letters, the newest first.
 pub(crate) async fn list(
     conn: &mut PgConnection,
@@ -168,32 +197,24 @@ pub(crate) async fn list(
     after: Option<After>,
     at_most: i64,
 ) -> Result<Vec<Summary>, StoreError> {
-    sqlx::query_as(
-        "select dead_letter_id, queue, consumer, addressee, cause, detail, message_id, message_type,
-                attempt, attempts, exchange, routing_key, subject, booking_id, trace_id, first_at,
-                last_at, parked_at, version, state, state_at, restorable_until, replay_attempt,
-                next_dead_letter_id, letter_cause_id
-           from letter
-          where ($1::timestamptz is null or (parked_at, dead_letter_id) < ($1, $2))
-            and ($3::text is null or consumer = $3)
-            and ($4::text is null or cause = $4)
-            and ($5::uuid is null or booking_id = $5)
-            and ($6::text is null or state = $6)
-            and ($7::uuid is null or letter_cause_id = $7)
-          order by parked_at desc, dead_letter_id desc
-          limit $8",
-    )
-    .bind(after.map(|after| after.at))
-    .bind(after.map(|after| after.id))
-    .bind(&filter.consumer)
-    .bind(&filter.cause)
-    .bind(filter.booking_id)
-    .bind(filter.state.map(State::as_str))
-    .bind(filter.letter_cause_id)
-    .bind(at_most)
-    .fetch_all(conn)
-    .await
-    .map_err(database("listing dead letters"))
+    let statement = match filter.state {
+        None | Some(State::Parked) => LETTERS,
+        Some(State::Replaying | State::Succeeded | State::FailedAgain | State::Discarded) => {
+            LETTERS_BY_EVENT
+        }
+    };
+    sqlx::query_as(statement)
+        .bind(after.map(|after| after.at))
+        .bind(after.map(|after| after.id))
+        .bind(&filter.consumer)
+        .bind(&filter.cause)
+        .bind(filter.booking_id)
+        .bind(filter.state.map(State::as_str))
+        .bind(filter.letter_cause_id)
+        .bind(at_most)
+        .fetch_all(conn)
+        .await
+        .map_err(database("listing dead letters"))
 }
 
 /// Reads one dead letter.

@@ -7,7 +7,8 @@ use chassis::{
     ApiError, FieldError,
     auth::{Bearer, Claims},
 };
-use http::request::Parts;
+use contracts::ids::BookingId;
+use http::{HeaderMap, request::Parts};
 use messaging::StoreError;
 use uuid::Uuid;
 
@@ -27,21 +28,35 @@ pub(crate) struct Actor {
     from_where: String,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Actor {
+impl FromRequestParts<App> for Actor {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Bearer(claims) = Bearer::from_request_parts(parts, state).await?;
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let peer = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.0.to_string());
-        let forwarded = parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
-        // A claim of whoever is in between, so it stands beside the address and not in its place.
-        let from_where = match forwarded {
-            Some(text) => format!("{peer}, for {}", address_like(text)),
-            None => peer,
-        };
-        Ok(Self { claims, from_where })
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let Bearer(claims) = Bearer::from_request_parts(parts, app).await?;
+        Ok(Self { claims, from_where: from_where(parts, app) })
     }
+}
+
+/// The address of a request, whoever stands behind our own proxies, and what others claim: that
+/// stands beside the address and not in its place.
+fn from_where(parts: &Parts, app: &App) -> String {
+    let Some(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0) else {
+        return "unknown".to_owned();
+    };
+    let claimed = forwarded(&parts.headers).collect::<Vec<_>>().join(",");
+    let origin = app.proxies.origin(peer.ip(), forwarded(&parts.headers));
+    if origin != peer.ip().to_canonical() {
+        format!("{origin} by way of {peer}")
+    } else if claimed.is_empty() {
+        peer.to_string()
+    } else {
+        format!("{peer}, for {}", address_like(&claimed))
+    }
+}
+
+/// What proxies, or whoever says to be one, tell of where a request came from.
+pub(crate) fn forwarded(headers: &HeaderMap) -> impl DoubleEndedIterator<Item = &str> {
+    headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok())
 }
 
 fn address_like(text: &str) -> String {
@@ -61,9 +76,22 @@ pub(crate) struct Attempt {
     app: App,
     actor: Actor,
     act: &'static str,
-    dead_letter_id: Option<Uuid>,
-    booking_id: Option<Uuid>,
+    about: About,
     reason: Option<String>,
+}
+
+/// What an act is about.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct About {
+    pub(crate) dead_letter_id: Option<Uuid>,
+    pub(crate) booking_id: Option<Uuid>,
+    pub(crate) replay_run_id: Option<Uuid>,
+}
+
+impl From<BookingId> for About {
+    fn from(booking_id: BookingId) -> Self {
+        Self { booking_id: Some(booking_id.0), ..Self::default() }
+    }
 }
 
 impl Attempt {
@@ -78,17 +106,11 @@ impl Attempt {
         dead_letter_id: Option<Uuid>,
         role: &'static str,
     ) -> Result<Self, ApiError> {
-        let may = has_rank(&actor.claims, role);
-        let (app, booking_id, reason) = (app.clone(), None, None);
-        let attempt = Self { app, actor, act, dead_letter_id, booking_id, reason };
-        if may {
-            return Ok(attempt);
-        }
-        attempt.keep(Outcome::Denied, Some(format!("needs the role {role}"))).await?;
-        Err(ApiError::forbidden())
+        let about = About { dead_letter_id, ..About::default() };
+        Self::permit_about(app, actor, act, about, role).await
     }
 
-    /// The same about a booking.
+    /// The same about anything.
     ///
     /// # Errors
     /// 403.
@@ -96,13 +118,11 @@ impl Attempt {
         app: &App,
         actor: Actor,
         act: &'static str,
-        booking_id: Uuid,
+        about: About,
         role: &'static str,
     ) -> Result<Self, ApiError> {
         let may = has_rank(&actor.claims, role);
-        let (app, dead_letter_id, reason) = (app.clone(), None, None);
-        let attempt =
-            Self { app, actor, act, dead_letter_id, booking_id: Some(booking_id), reason };
+        let attempt = Self { app: app.clone(), actor, act, about, reason: None };
         if may {
             return Ok(attempt);
         }
@@ -132,7 +152,7 @@ impl Attempt {
 
     /// Notes what booking it is about.
     pub(crate) fn about(&mut self, booking_id: Option<Uuid>) {
-        self.booking_id = booking_id;
+        self.about.booking_id = booking_id;
     }
 
     /// The act, when it is done.
@@ -194,8 +214,9 @@ impl Attempt {
             outcome,
             reason: self.reason.clone(),
             refusal,
-            dead_letter_id: self.dead_letter_id,
-            booking_id: self.booking_id,
+            dead_letter_id: self.about.dead_letter_id,
+            booking_id: self.about.booking_id,
+            replay_run_id: self.about.replay_run_id,
             trace_id: chassis::trace::trace_id(&tracing::Span::current()),
         }
     }

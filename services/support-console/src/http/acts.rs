@@ -21,6 +21,7 @@ use crate::{
 pub(crate) struct Wanted {
     pub(crate) dead_letter_id: Option<Uuid>,
     pub(crate) booking_id: Option<Uuid>,
+    pub(crate) replay_run_id: Option<Uuid>,
     pub(crate) actor: Option<String>,
     /// Where the page before ended.
     pub(crate) cursor: Option<String>,
@@ -42,8 +43,8 @@ pub(crate) async fn list(
     may_look(&claims)?;
     in_a_column("?actor", wanted.actor.as_deref())?;
     let page = Page::read(wanted.limit, wanted.cursor.as_deref())?;
-    let Wanted { dead_letter_id, booking_id, actor, .. } = wanted;
-    let filter = ActFilter { dead_letter_id, booking_id, actor };
+    let Wanted { dead_letter_id, booking_id, replay_run_id, actor, .. } = wanted;
+    let filter = ActFilter { dead_letter_id, booking_id, replay_run_id, actor };
     let mut conn = connection(&app).await?;
     let acts = store::acts(&mut conn, &filter, page.after, page.rows()).await;
     let mut acts = acts.map_err(|error| failed(&error))?;

@@ -2,9 +2,8 @@
 
 use axum::extract::State;
 use chassis::{
-    ApiError, FieldError,
+    ApiError,
     http::{Json, Path},
-    http_client::{CallError, HttpError},
 };
 use contracts::{
     ids::{BookingId, LegId},
@@ -12,11 +11,11 @@ use contracts::{
 };
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::{
     APPROVER, OPERATOR,
     acting::{Actor, Attempt},
+    elsewhere::{self, Told},
     in_a_column,
 };
 use crate::App;
@@ -65,7 +64,7 @@ pub(crate) async fn act(
         }
     };
     let (name, role) = act_of(&wanted.act);
-    let attempt = Attempt::permit_about(&app, actor, name, booking_id.0, role).await?;
+    let attempt = Attempt::permit_about(&app, actor, name, booking_id.into(), role).await?;
     let attempt = attempt.because(&wanted.reason)?;
     in_a_column("/evidence", wanted.evidence.as_deref())?;
     let request = LegActRequest {
@@ -76,65 +75,12 @@ pub(crate) async fn act(
     };
     // The act is recorded under the booking that the caller named: it must be the leg's.
     let Some(booking) = standing(&app, booking_id).await else {
-        return Err(attempt.refused(silent()).await);
+        return Err(attempt.refused(elsewhere::silent(OWNER)).await);
     };
     if !booking.legs.iter().any(|leg| leg.leg_id == leg_id) {
         return Err(attempt.refused(ApiError::not_found()).await);
     }
-    let tasks = app.tasks.clone();
-    let told = async move { tell(&app, &attempt, leg_id, &request).await };
-    let told = tasks.to_the_end("act on a leg", told).await;
-    let standing = told.unwrap_or_else(|| Err(ApiError::internal_logged()))?;
+    let told = Told { owner: OWNER, path: format!("/internal/legs/{leg_id}/acts"), body: request };
+    let standing = elsewhere::tell(&app, attempt, told).await?;
     Ok((StatusCode::ACCEPTED, Json(standing)))
-}
-
-/// Tells the owner. The audit has it before that, and how it ended afterwards: whatever dies
-/// meanwhile, nothing is done that nobody is recorded for.
-async fn tell(
-    app: &App,
-    attempt: &Attempt,
-    leg_id: LegId,
-    request: &LegActRequest,
-) -> Result<LegStanding, ApiError> {
-    attempt.begun().await?;
-    let path = format!("/internal/legs/{leg_id}/acts");
-    match app.owners.tell::<_, LegStanding>(OWNER, &path, request).await {
-        Some(Ok(standing)) => attempt.done_elsewhere().await.map(|()| standing),
-        Some(Err(error)) if may_be_done(&error) => {
-            let detail = format!("{OWNER} does not say whether it is done: look at the booking");
-            let error = ApiError::unavailable("owner_unavailable", detail);
-            Err(attempt.not_known(error).await)
-        }
-        Some(Err(error)) => Err(attempt.refused(told(&error)).await),
-        None => Err(attempt.refused(ApiError::not_found()).await),
-    }
-}
-
-/// Whether the owner may have done it although it did not say so.
-fn may_be_done(error: &CallError) -> bool {
-    match error {
-        CallError::NoAnswer(HttpError::NotSent { .. }) | CallError::NotWritable(_) => false,
-        CallError::Refused { status, .. } => status.is_server_error(),
-        _ => true,
-    }
-}
-
-fn silent() -> ApiError {
-    ApiError::unavailable("owner_unavailable", format!("{OWNER} does not answer"))
-}
-
-/// What the owner said, to whoever asked.
-fn told(error: &CallError) -> ApiError {
-    let CallError::Refused { status, problem } = error else {
-        return silent();
-    };
-    let detail = problem.get("detail").and_then(Value::as_str).unwrap_or_default().to_owned();
-    match *status {
-        StatusCode::CONFLICT => ApiError::conflict("not_safe_now", detail),
-        StatusCode::NOT_FOUND => ApiError::not_found(),
-        StatusCode::UNPROCESSABLE_ENTITY => {
-            ApiError::invalid(vec![FieldError::new("/evidence", "missing", detail)])
-        }
-        _ => ApiError::unavailable("owner_unavailable", format!("{OWNER}: {status}")),
-    }
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     OPERATOR,
-    acting::{Actor, Attempt},
+    acting::{About, Actor, Attempt},
     actions::Because,
     connection, failed, in_a_column, may_look,
 };
@@ -133,7 +133,7 @@ pub(crate) async fn begin(
         ..Filter::default()
     };
     let id = chassis::mint::uuid7();
-    let act = attempt.done();
+    let act = attempt.done().of_run(id);
     let support = &app.support;
     let new = NewRun {
         replay_run_id: id,
@@ -197,7 +197,8 @@ pub(crate) async fn change(
 ) -> Result<Json<ShownRun>, ApiError> {
     let change = Change::named(&change).ok_or_else(ApiError::not_found)?;
     let (state, act) = change.leads_to();
-    let attempt = Attempt::permit(&app, actor, act, None, OPERATOR).await?;
+    let about = About { replay_run_id: Some(id), ..About::default() };
+    let attempt = Attempt::permit_about(&app, actor, act, about, OPERATOR).await?;
     let Json(Because { reason }) = body?;
     let attempt = attempt.because(&reason)?;
     let mut tx = app.messaging.begin().await.map_err(|error| failed(&error))?;

@@ -102,7 +102,7 @@ pub(super) async fn act(
     match act {
         Act::Replay => {
             let wanted = Ok(Json(ReplayWanted { reason: reason.clone(), body: None }));
-            actions::replay(State(app), actor, Path(id), wanted).await?;
+            Box::pin(actions::replay(State(app), actor, Path(id), wanted)).await?;
         }
         Act::Discard => drop(actions::discard(State(app), actor, Path(id), because()).await?),
         Act::Restore => drop(actions::restore(State(app), actor, Path(id), because()).await?),
@@ -113,7 +113,7 @@ pub(super) async fn act(
         Act::Edit if seen => {
             let body = Some(document(&body)?);
             let wanted = Ok(Json(ReplayWanted { reason: reason.clone(), body }));
-            actions::replay(State(app), actor, Path(id), wanted).await?;
+            Box::pin(actions::replay(State(app), actor, Path(id), wanted)).await?;
         }
         Act::Edit => {
             let name = Wish::Replay.as_str();

@@ -75,7 +75,10 @@ pub(super) async fn show(
                                     @if let Some(id) = act.dead_letter_id {
                                         a href=(format!("/letters/{id}")) { "letter " (short(id)) } " "
                                     }
-                                    @if let Some(id) = act.booking_id { (booking_link(id)) }
+                                    @if let Some(id) = act.booking_id { (booking_link(id)) " " }
+                                    @if let Some(id) = act.replay_run_id {
+                                        a href=(format!("/runs/{id}")) { "replay of many " (short(id)) }
+                                    }
                                 }
                                 td { (act.reason.as_deref().unwrap_or("")) }
                                 td data-label="From" { span.sub { (act.from_where) } }

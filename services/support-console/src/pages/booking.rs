@@ -19,13 +19,14 @@ use super::{
     layout::{Page, exactly, instant},
     legs as repairs,
     overview::silent,
+    review as reviews,
     session::Session,
     timeline as list, waterfall,
 };
 use crate::{
     App,
     http::{
-        legs,
+        OPERATOR, legs, review,
         timeline::{self, Told},
     },
 };
@@ -48,7 +49,12 @@ pub(super) async fn show(
     let path = format!("/internal/bookings/{booking_id}/seen{as_of}");
     let told = timeline::show(State(app.clone()), session.bearer(), Path(booking_id));
     let seen = app.owners.one::<SeenReply>("booking", &path);
-    let (told, seen, legs) = futures::join!(told, seen, legs::standing(&app, booking_id));
+    let (told, seen, legs, review) = futures::join!(
+        told,
+        seen,
+        legs::standing(&app, booking_id),
+        review::standing(&app, booking_id)
+    );
     let Json(told) = told?;
     let seen = seen.and_then(Result::ok);
     let nothing = told.entries.is_empty() && told.owners.iter().all(|owner| owner.answers);
@@ -63,11 +69,21 @@ pub(super) async fn show(
     let body = html! {
         p.lead { code { (booking_id) } }
         (silent(&told.owners))
+        @if let Some(review) = review.filter(|_| at.is_none()) {
+            (reviews::section(booking_id, &review, &session))
+        }
         @if let Some(seen) = &seen { (slider(booking_id, seen)) }
         div.grid {
             section.card {
                 h2 { "What the customer sees" }
                 @match shown { Some(shown) => (customer(shown)), None => p.empty { "booking does not say." } }
+                @if session.may(OPERATOR) {
+                    div.acts {
+                        a.button.quiet href=(format!("/bookings/{booking_id}/travellers")) {
+                            "Show who travels …"
+                        }
+                    }
+                }
             }
             section.card {
                 h2 { "What we know" }

@@ -11,7 +11,7 @@ use chassis::{
 };
 use contracts::{
     ids::{BookingId, LegId},
-    internal::{LegAct, LegStanding, LegsReply},
+    internal::{LegAct, LegStanding, LegsReply, ReservationStanding},
 };
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -24,6 +24,7 @@ use crate::{
     App,
     http::{
         acting::Actor,
+        elsewhere,
         legs::{self, Wanted, act_of},
     },
 };
@@ -62,7 +63,7 @@ impl Which {
 /// Every leg with what is safe to do about it now.
 pub(super) fn section(booking_id: BookingId, reply: &LegsReply, session: &Session) -> Markup {
     html! {
-        section.card {
+        section.card id="legs" {
             h2 { "What can be done" }
             @for leg in &reply.legs {
                 p {
@@ -143,6 +144,7 @@ const fn explained(act: &LegAct) -> &'static str {
 
 /// What would be done, and a form to do it.
 pub(super) async fn ask(
+    State(app): State<App>,
     session: Session,
     Path((booking_id, leg_id)): Path<(BookingId, LegId)>,
     Query(which): Query<Which>,
@@ -152,10 +154,19 @@ pub(super) async fn ask(
         return Err(ApiError::forbidden());
     }
     let needs_evidence = matches!(act, LegAct::DeclareAbsent { .. });
+    let reply = legs::standing(&app, booking_id).await;
+    let reply = reply.ok_or_else(|| elsewhere::silent("supplier-sync"))?;
+    let leg = reply.legs.iter().find(|leg| leg.leg_id == leg_id).ok_or_else(ApiError::not_found)?;
     let body = html! {
+        section.card { h2 { "What is known" } (known(leg, &act)) }
         section.card.narrow {
             h2 { "This will be done" }
             p { (explained(&act)) }
+            @if !leg.safe.contains(&act) {
+                div.notice.warn role="alert" {
+                    p { "As things stand now this is not safe, and it would be refused." }
+                }
+            }
             form method="post" action=(format!("/bookings/{booking_id}/legs/{leg_id}")) {
                 (csrf(&session))
                 input type="hidden" name="act" value=(which.act);
@@ -179,6 +190,66 @@ pub(super) async fn ask(
         }
     };
     Ok(Page::new(title(&act), "", body).framed(Some(&session)))
+}
+
+/// How the leg stands, and of it what the act is about, as the supplier's own answers say.
+fn known(leg: &LegStanding, act: &LegAct) -> Markup {
+    let (number, named) = match act {
+        LegAct::LookUp {} => (None, None),
+        LegAct::Adopt { reference } | LegAct::Cancel { reference } => (None, Some(reference)),
+        LegAct::DeclareAbsent { attempt, reference } => (Some(*attempt), reference.as_ref()),
+    };
+    let attempts = leg.attempts.iter().filter(|attempt| {
+        number.is_none_or(|number| attempt.attempt == number)
+            && named.is_none_or(|name| attempt.reservations.iter().any(|r| r.reference == *name))
+    });
+    let is_meant = |one: &&ReservationStanding| named.is_none_or(|name| one.reference == *name);
+    html! {
+        p {
+            b { (leg.supplier) } ": booking wants it " b { (word(&leg.wanted)) }
+            @match &leg.told {
+                Some(told) => { ", and was told that it is " b { (word(told)) } "." }
+                None => ", and was told nothing yet.",
+            }
+        }
+        @for attempt in attempts {
+            p.sub {
+                "Attempt " (attempt.attempt) " under our reference " code { (attempt.client_reference) }
+                ": " (word(&attempt.known))
+                @if let Some(at) = attempt.looked_at { ", looked up last at " (instant(at)) }
+                "."
+            }
+            @for one in attempt.reservations.iter().filter(is_meant) {
+                (reservation(one))
+            }
+        }
+    }
+}
+
+fn reservation(one: &ReservationStanding) -> Markup {
+    html! {
+        dl.pairs {
+            dt { "Reservation" } dd { code { (one.reference) } " " span.pill { (word(&one.stage)) } }
+            @if let (Some(from), Some(to)) = (one.check_in, one.check_out) {
+                dt { "From, to" } dd { (from) ", " (to) }
+            }
+            @if let Some(price) = &one.price { dt { "Price there" } dd { (price) } }
+            dt { "As ordered" }
+            dd { (if one.differs { "no: other dates, or dearer" } else { "yes, as far as was read" }) }
+            dt { "Wanted" }
+            dd { (if one.chosen { "yes, as things stand" } else { "no, as things stand" }) }
+            @if let Some(at) = one.read_at { dt { "Read last" } dd { (instant(at)) } }
+            @if let Some(at) = one.missing_since { dt { "Not shown since" } dd { (instant(at)) } }
+            @if one.undo_tries > 0 { dt { "Given back in vain" } dd { (one.undo_tries) " times" } }
+        }
+    }
+}
+
+/// The word that the contract has for it.
+fn word<T: serde::Serialize>(value: &T) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    let text = value.as_str().or_else(|| value.get("is").and_then(serde_json::Value::as_str));
+    text.unwrap_or("–").replace('_', " ")
 }
 
 /// Does it.

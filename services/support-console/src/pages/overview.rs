@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     App, fault,
-    http::attention::{self, Attention},
+    http::{
+        attention::{self, Attention},
+        flow::{self, Flow},
+    },
     owners::Answering,
     store::LetterCause,
 };
@@ -21,14 +24,18 @@ use crate::{
 const CAUSES_SHOWN: usize = 12;
 /// Items of one kind that are shown.
 const ITEMS_SHOWN: usize = 15;
+/// As many messages as an operator is called for.
+const QUEUED_IS_MANY: u64 = 1_000;
 
 /// The page.
 pub(super) async fn show(State(app): State<App>, session: Session) -> Result<Response, ApiError> {
-    let found = attention::look(&app).await?;
+    let (found, flow) = futures::join!(attention::look(&app), flow::look(&app));
+    let found = found?;
     let Attention { causes, items, owners, .. } = &found;
     let now = session.now;
     let waiting: i64 = causes.iter().map(|cause| cause.parked).sum();
     let pending: i64 = causes.iter().map(|cause| cause.replaying).sum();
+    let queued = flow.queues.iter().flatten().map(|queue| u64::from(queue.messages)).sum::<u64>();
     let count = |kind| items.iter().filter(|(_, item)| item.kind == kind).count();
     let figures = [
         (waiting.unsigned_abs(), "dead letters wait", "bad"),
@@ -37,6 +44,7 @@ pub(super) async fn show(State(app): State<App>, session: Session) -> Result<Res
         (count(AttentionKind::Overdue) as u64, "past a deadline", "warn"),
         (count(AttentionKind::UnknownOutcome) as u64, "unknown outcomes", "warn"),
         (count(AttentionKind::Refund) as u64, "refunds on the way", "warn"),
+        (queued, "messages in queues", if queued >= QUEUED_IS_MANY { "warn" } else { "" }),
     ];
     let body = html! {
         p.lead { "What does not go on by itself, the worst first." }
@@ -62,8 +70,51 @@ pub(super) async fn show(State(app): State<App>, session: Session) -> Result<Res
                 }
             }
         }
+        (flowing(&flow, now))
     };
     Ok(Page::new("Overview", "/", body).live(5).framed(Some(&session)))
+}
+
+/// How messages flow, with what is slow or deaf standing out.
+fn flowing(flow: &Flow, now: DateTime<Utc>) -> Markup {
+    let unsent = |of: &str| flow.unsent.iter().find(|reply| reply.owner == of);
+    html! {
+        section.card {
+            h2 { "Messages" }
+            @match &flow.queues {
+                None => div.notice.bad role="status" { p { "The broker does not answer." } },
+                Some(queues) => table.stack {
+                    thead { tr {
+                        th { "Queue" } th.n { "Waiting" } th { "Listening" } th { "Not sent yet by it" }
+                    } }
+                    tbody {
+                        @for queue in queues {
+                            tr {
+                                td { (queue.of) }
+                                td.n data-label="Waiting" {
+                                    b { (queue.messages) }
+                                    @if queue.dead > 0 { span.sub { (queue.dead) " dead, not parked yet" } }
+                                }
+                                td data-label="Listening" {
+                                    @if queue.listening == 0 { span.pill.bad { "nobody" } }
+                                    @else { (queue.listening) }
+                                }
+                                td data-label="Not sent yet" {
+                                    @match unsent(&queue.of).map(|it| (it.due, it.oldest)) {
+                                        Some((due, Some(oldest))) if due > 0 => {
+                                            (due) ", the oldest for " (ago(oldest, now))
+                                        }
+                                        Some(_) => "nothing",
+                                        None => "–",
+                                    }
+                                }
+                            }
+                        }
+                    }
+                },
+            }
+        }
+    }
 }
 
 /// Kinds of bookings' troubles, the worst first.

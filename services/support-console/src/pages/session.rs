@@ -20,7 +20,8 @@ use subtle::ConstantTimeEq as _;
 
 use crate::{
     App,
-    http::{ROLES, connection, failed},
+    http::{ROLES, acting::forwarded, connection, failed},
+    origin,
     staff::digest,
     store,
 };
@@ -130,9 +131,10 @@ pub(super) fn token(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Where a request comes from, without the port: the same person has many.
-pub(super) fn place(parts: &Parts) -> String {
-    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    peer.map_or_else(|| "unknown".to_owned(), |peer| peer.0.ip().to_string())
+pub(super) fn place(app: &App, parts: &Parts) -> String {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    let origin = peer.map(|peer| app.proxies.origin(peer, forwarded(&parts.headers)));
+    origin.map_or_else(|| "unknown".to_owned(), origin::place)
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Session {

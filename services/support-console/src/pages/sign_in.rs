@@ -12,6 +12,7 @@ use http::{HeaderMap, StatusCode, header::SET_COOKIE};
 use maud::html;
 use secrecy::SecretString;
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::{
     layout::Page,
@@ -21,17 +22,17 @@ use crate::{
     App,
     http::{connection, failed},
     staff::{digest, is_name, is_password},
-    store,
+    store::{self, SignInLimits},
 };
 
-/// Failures are counted over this long.
-const WITHIN: Duration = Duration::from_secs(15 * 60);
-/// So many of one name from one address; a person mistypes less often.
-const OF_NAME_HERE_MAX: i64 = 5;
-/// So many of one name from everywhere; more would be guessing from many places.
-const OF_NAME_MAX: i64 = 50;
-/// So many from one address.
-const HERE_MAX: i64 = 100;
+const LIMITS: SignInLimits = SignInLimits {
+    within: Duration::from_secs(15 * 60),
+    // A person mistypes less often.
+    of_name_here: 5,
+    // More would be guessing from many places.
+    of_name: 50,
+    here: 100,
+};
 
 #[derive(Deserialize)]
 pub(super) struct Wanted {
@@ -86,43 +87,46 @@ pub(super) async fn sign_in(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let from = place(&parts);
+    let from = place(&app, &parts);
     let SignIn { name, password, next } = read(body).await?;
     let next = inside(&next);
     let name_digest = digest(&name);
-    let staff = {
+    let Some(try_id) = begin(&app, &name_digest, &from).await? else {
+        let wrong = "Too many tries. Wait a quarter of an hour, or ask an administrator.";
+        return Ok(page(next, Some(wrong), StatusCode::TOO_MANY_REQUESTS));
+    };
+    let staff = if is_name(&name) {
         let mut conn = connection(&app).await?;
-        let failures = store::failures(&mut conn, &name_digest, &from, WITHIN).await;
-        let failures = failures.map_err(|error| failed(&error))?;
-        let too_many = failures.of_name_here >= OF_NAME_HERE_MAX
-            || failures.of_name >= OF_NAME_MAX
-            || failures.here >= HERE_MAX;
-        if too_many {
-            let wrong = "Too many tries. Wait a quarter of an hour, or ask an administrator.";
-            return Ok(page(next, Some(wrong), StatusCode::TOO_MANY_REQUESTS));
-        }
-        if is_name(&name) {
-            store::staff_named(&mut conn, &name).await.map_err(|error| failed(&error))?
-        } else {
-            // Nobody's, and as slow to find out as any other.
-            None
-        }
+        store::staff_named(&mut conn, &name).await.map_err(|error| failed(&error))?
+    } else {
+        // Nobody's, and as slow to find out as any other.
+        None
     };
     // No connection is held while the password is checked: that takes its time on purpose.
     let hashed = staff.as_ref().map(|staff| staff.password_hash.clone());
     let well = is_password(SecretString::from(password), hashed).await;
-    let mut conn = connection(&app).await?;
-    let noted = store::note_sign_in(&mut conn, &name_digest, &from, well).await;
-    noted.map_err(|error| failed(&error))?;
     let Some(staff) = staff.filter(|_| well) else {
         tracing::info!(from, "somebody could not sign in");
         let wrong = "The name or the password is not right.";
         return Ok(page(next, Some(wrong), StatusCode::UNAUTHORIZED));
     };
+    let mut conn = connection(&app).await?;
+    let noted = store::signed_in_well(&mut conn, try_id).await;
+    noted.map_err(|error| failed(&error))?;
     let token = chassis::mint::token();
     let opened = store::open_session(&mut conn, &digest(&token), staff.staff_id, &from).await;
     opened.map_err(|error| failed(&error))?;
     Ok((AppendHeaders([(SET_COOKIE, cookie(&token))]), Redirect::to(next)).into_response())
+}
+
+/// Counts a try before anything is learnt from it; none when there were too many.
+async fn begin(app: &App, name: &[u8], from: &str) -> Result<Option<Uuid>, ApiError> {
+    let mut tx = app.messaging.begin().await.map_err(|error| failed(&error))?;
+    let try_id = chassis::mint::uuid7();
+    let begun = store::begin_sign_in(tx.conn(), try_id, name, from, &LIMITS).await;
+    let begun = begun.map_err(|error| failed(&error))?;
+    tx.commit().await.map_err(|error| failed(&error))?;
+    Ok(begun.then_some(try_id))
 }
 
 async fn read(body: Body) -> Result<SignIn, ApiError> {

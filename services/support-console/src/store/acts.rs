@@ -35,6 +35,7 @@ pub(crate) struct Act {
     pub(crate) refusal: Option<String>,
     pub(crate) dead_letter_id: Option<Uuid>,
     pub(crate) booking_id: Option<Uuid>,
+    pub(crate) replay_run_id: Option<Uuid>,
     pub(crate) trace_id: Option<String>,
 }
 
@@ -52,6 +53,7 @@ pub(crate) struct Acted {
     pub(crate) refusal: Option<String>,
     pub(crate) dead_letter_id: Option<Uuid>,
     pub(crate) booking_id: Option<Uuid>,
+    pub(crate) replay_run_id: Option<Uuid>,
     pub(crate) trace_id: Option<String>,
 }
 
@@ -60,6 +62,7 @@ pub(crate) struct Acted {
 pub(crate) struct ActFilter {
     pub(crate) dead_letter_id: Option<Uuid>,
     pub(crate) booking_id: Option<Uuid>,
+    pub(crate) replay_run_id: Option<Uuid>,
     pub(crate) actor: Option<String>,
 }
 
@@ -67,6 +70,11 @@ impl Act {
     /// The same under another name.
     pub(crate) fn named(self, act: &'static str) -> Self {
         Self { act, ..self }
+    }
+
+    /// The same about a replay of many.
+    pub(crate) fn of_run(self, replay_run_id: Uuid) -> Self {
+        Self { replay_run_id: Some(replay_run_id), ..self }
     }
 }
 
@@ -86,8 +94,8 @@ impl Outcome {
 pub(crate) async fn record(conn: &mut PgConnection, act: &Act) -> Result<(), StoreError> {
     sqlx::query(
         "insert into act (act_id, at, actor, roles, from_where, act, outcome, reason, refusal,
-                          dead_letter_id, booking_id, trace_id)
-         values ($1, holdfast_now(), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                          dead_letter_id, booking_id, replay_run_id, trace_id)
+         values ($1, holdfast_now(), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(act.act_id)
     .bind(&act.actor)
@@ -99,6 +107,7 @@ pub(crate) async fn record(conn: &mut PgConnection, act: &Act) -> Result<(), Sto
     .bind(&act.refusal)
     .bind(act.dead_letter_id)
     .bind(act.booking_id)
+    .bind(act.replay_run_id)
     .bind(&act.trace_id)
     .execute(conn)
     .await
@@ -115,20 +124,22 @@ pub(crate) async fn acts(
 ) -> Result<Vec<Acted>, StoreError> {
     sqlx::query_as(
         "select act_id, at, actor, roles, from_where, act, outcome, reason, refusal, dead_letter_id,
-                booking_id, trace_id
+                booking_id, replay_run_id, trace_id
            from act
           where ($1::timestamptz is null or (at, act_id) < ($1, $2))
             and ($3::uuid is null or dead_letter_id = $3)
             and ($4::uuid is null or booking_id = $4)
             and ($5::text is null or actor = $5)
+            and ($6::uuid is null or replay_run_id = $6)
           order by at desc, act_id desc
-          limit $6",
+          limit $7",
     )
     .bind(after.map(|after| after.at))
     .bind(after.map(|after| after.id))
     .bind(filter.dead_letter_id)
     .bind(filter.booking_id)
     .bind(&filter.actor)
+    .bind(filter.replay_run_id)
     .bind(at_most)
     .fetch_all(conn)
     .await

@@ -22,11 +22,16 @@ pub(crate) struct SessionRow {
     pub(crate) now: DateTime<Utc>,
 }
 
-/// How often signing in failed lately.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
-pub(crate) struct Failures {
-    pub(crate) of_name: i64,
+/// How many tries to sign in may fail.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SignInLimits {
+    /// Over this long.
+    pub(crate) within: Duration,
+    /// With one name from one place.
     pub(crate) of_name_here: i64,
+    /// With one name from everywhere.
+    pub(crate) of_name: i64,
+    /// With any name from one place.
     pub(crate) here: i64,
 }
 
@@ -96,48 +101,63 @@ pub(crate) async fn staff_named(
         .map_err(database("reading a member of staff"))
 }
 
-/// How often signing in failed within a while.
-pub(crate) async fn failures(
+/// Notes a try to sign in, unless there were too many; says whether there were not.
+///
+/// A try counts as failed until it is known better. Whoever counts the same name or place waits
+/// for the transaction that did so before, so that of many tries at once no more than the limits
+/// say are let through.
+pub(crate) async fn begin_sign_in(
     conn: &mut PgConnection,
+    try_id: Uuid,
     name_digest: &[u8],
     from_where: &str,
-    within: Duration,
-) -> Result<Failures, StoreError> {
-    sqlx::query_as(
-        "select (select count(*) from sign_in
-                  where not well and name_digest = $1 and at > holdfast_now() - $3) as of_name,
-                (select count(*) from sign_in
-                  where not well and name_digest = $1 and from_where = $2
-                    and at > holdfast_now() - $3) as of_name_here,
-                (select count(*) from sign_in
-                  where not well and from_where = $2 and at > holdfast_now() - $3) as here",
+    limits: &SignInLimits,
+) -> Result<bool, StoreError> {
+    // Names before places, always: two that wait for each other cannot be.
+    for (class, key) in [(1, name_digest), (2, from_where.as_bytes())] {
+        sqlx::query("select pg_advisory_xact_lock($1, hashtext(encode($2, 'hex')))")
+            .bind(class)
+            .bind(key)
+            .execute(&mut *conn)
+            .await
+            .map_err(database("waiting for other tries to sign in"))?;
+    }
+    let noted = sqlx::query(
+        "with lately as (select (name_digest = $2) as of_name, (from_where = $3) as here
+                           from sign_in
+                          where not well and (name_digest = $2 or from_where = $3)
+                            and at > holdfast_now() - $4)
+         insert into sign_in (sign_in_id, at, name_digest, from_where, well)
+         select $1, holdfast_now(), $2, $3, false
+           from (select count(*) filter (where of_name and here) as of_name_here,
+                        count(*) filter (where of_name) as of_name,
+                        count(*) filter (where here) as here from lately) as failed
+          where of_name_here < $5 and of_name < $6 and here < $7",
     )
+    .bind(try_id)
     .bind(name_digest)
     .bind(from_where)
-    .bind(TimeDelta::from_std(within).unwrap_or(TimeDelta::zero()))
-    .fetch_one(conn)
-    .await
-    .map_err(database("counting tries to sign in"))
-}
-
-/// Notes a try to sign in.
-pub(crate) async fn note_sign_in(
-    conn: &mut PgConnection,
-    name_digest: &[u8],
-    from_where: &str,
-    well: bool,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "insert into sign_in (at, name_digest, from_where, well)
-         values (holdfast_now(), $1, $2, $3)",
-    )
-    .bind(name_digest)
-    .bind(from_where)
-    .bind(well)
+    .bind(TimeDelta::from_std(limits.within).unwrap_or(TimeDelta::zero()))
+    .bind(limits.of_name_here)
+    .bind(limits.of_name)
+    .bind(limits.here)
     .execute(conn)
     .await
-    .map(drop)
-    .map_err(database("noting a try to sign in"))
+    .map_err(database("noting a try to sign in"))?;
+    Ok(noted.rows_affected() == 1)
+}
+
+/// Notes that the password of a try was right.
+pub(crate) async fn signed_in_well(
+    conn: &mut PgConnection,
+    try_id: Uuid,
+) -> Result<(), StoreError> {
+    sqlx::query("update sign_in set well = true where sign_in_id = $1")
+        .bind(try_id)
+        .execute(conn)
+        .await
+        .map(drop)
+        .map_err(database("noting that somebody signed in"))
 }
 
 /// Opens a session.

@@ -24,6 +24,10 @@ pub(crate) struct Page {
 pub(crate) struct Browser<'a> {
     console: &'a Console,
     pub(crate) cookie: Option<String>,
+    /// Who sends its requests: itself, or a proxy.
+    pub(crate) peer: SocketAddr,
+    /// What a proxy says of where they come from.
+    pub(crate) forwarded: Option<String>,
 }
 
 impl Page {
@@ -39,8 +43,14 @@ impl Page {
 }
 
 impl<'a> Browser<'a> {
-    pub(crate) const fn of(console: &'a Console) -> Self {
-        Self { console, cookie: None }
+    pub(crate) fn of(console: &'a Console) -> Self {
+        Self { console, cookie: None, peer: "192.0.2.7:5000".parse().unwrap(), forwarded: None }
+    }
+
+    /// One behind a proxy.
+    pub(crate) fn behind(console: &'a Console, peer: &str, forwarded: &str) -> Self {
+        let (peer, forwarded) = (peer.parse().unwrap(), Some(forwarded.to_owned()));
+        Self { peer, forwarded, ..Self::of(console) }
     }
 
     /// A browser in which a new member of staff has signed in.
@@ -89,14 +99,16 @@ impl<'a> Browser<'a> {
         if let Some(cookie) = &self.cookie {
             request = request.header(header::COOKIE, cookie);
         }
+        if let Some(forwarded) = &self.forwarded {
+            request = request.header("x-forwarded-for", forwarded);
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         let mut request = request.body(Body::from(form)).unwrap();
-        let peer: SocketAddr = "192.0.2.7:5000".parse().unwrap();
-        request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(ConnectInfo(self.peer));
         let answer = router(self.console.app.clone()).oneshot(request).await.unwrap();
         let (parts, body) = answer.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();

@@ -29,6 +29,7 @@ use crate::neighbour::Neighbour;
 
 pub(crate) const VIEWER: Option<&[&str]> = Some(&["support_viewer"]);
 pub(crate) const OPERATOR: Option<&[&str]> = Some(&["support_operator"]);
+pub(crate) const APPROVER: Option<&[&str]> = Some(&["support_approver"]);
 
 /// Where nobody listens.
 const SILENT: &str = "http://127.0.0.1:1";
@@ -81,6 +82,7 @@ impl Console {
         let token = signer.token("support-console", &[], "internal", Duration::from_secs(600));
         let config = Config {
             http_addr: "127.0.0.1:0".parse().unwrap(),
+            trusted_proxies: "10.0.0.0/8".parse().unwrap(),
             database_url: service.database.service_url(),
             database_connections: 4,
             migrate_database_url: None,
@@ -114,6 +116,17 @@ impl Console {
     pub(crate) async fn beside_an_owner_of_legs(&self, supplier_sync_url: String) -> App {
         let mut config = Config { supplier_sync_url, ..self.config.clone() };
         config.policy.support.owners_within = Duration::from_millis(300);
+        App::connect(&config, &self.service.process).await.unwrap()
+    }
+
+    /// The console again, with everything that owners are asked at this address.
+    pub(crate) async fn beside_an_owner(&self, url: &str) -> App {
+        let config = Config {
+            booking_url: url.to_owned(),
+            supplier_sync_url: url.to_owned(),
+            payment_verification_url: url.to_owned(),
+            ..self.config.clone()
+        };
         App::connect(&config, &self.service.process).await.unwrap()
     }
 

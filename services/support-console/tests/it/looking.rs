@@ -77,6 +77,7 @@ async fn a_key_is_looked_for_at_every_owner_and_among_dead_letters() {
     console.close().await;
 }
 
+/// Row: L9
 #[tokio::test(flavor = "multi_thread")]
 async fn a_preview_says_what_a_replay_would_do_and_does_nothing() {
     let (console, neighbour) = Console::beside_a_service().await;

@@ -13,11 +13,17 @@
 
 mod acting;
 mod browser;
+mod command;
 mod console;
 mod looking;
 mod many;
 mod neighbour;
+mod openapi;
+mod owner;
 mod pages;
 mod parking;
+mod repairing;
 mod replaying;
 mod showing;
+mod signing_in;
+mod waiting;

@@ -110,6 +110,7 @@ async fn a_group_whose_first_letter_fails_again_goes_no_further() {
 }
 
 /// Row: G3
+/// Row: G9
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_group_sends_nothing_until_it_goes_on_and_a_stopped_one_never() {
     let (console, neighbour) = Console::beside_a_service().await;
@@ -137,6 +138,21 @@ async fn a_paused_group_sends_nothing_until_it_goes_on_and_a_stopped_one_never()
     let (_, page) = console.get("/v1/acts?limit=2", VIEWER).await;
     let denied = page["acts"].as_array().unwrap().iter().filter(|act| act["outcome"] == "denied");
     assert_eq!(denied.count(), 2, "{page}");
+    // The audit says of each of them which run it was about.
+    let (_, page) = console.get(&format!("/v1/acts?replay_run_id={id}"), VIEWER).await;
+    let acts = page["acts"].as_array().unwrap().iter().rev();
+    let acts: Vec<_> = acts.map(|act| json!([act["act"], act["outcome"]])).collect();
+    let expected = [
+        ["replay_many", "done"],
+        ["pause_replays", "done"],
+        ["pause_replays", "refused"],
+        ["resume_replays", "done"],
+        ["stop_replays", "refused"],
+        ["stop_replays", "denied"],
+    ];
+    assert_eq!(acts, expected.map(|act| json!(act)), "{page}");
+    let audit = Browser::signed_in(&console, "bo", "support_viewer").await.get("/audit").await;
+    assert!(audit.text.contains(&format!("href=\"/runs/{id}\"")), "{}", audit.text);
     console.close().await;
 }
 

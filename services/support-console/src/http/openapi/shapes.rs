@@ -1,0 +1,348 @@
+//! The shapes of bodies.
+
+use serde_json::{Map, Value, json};
+
+use super::schema::{anything, count, id, instant, many, object, of, text, truth, words};
+
+/// Every shape by its name.
+pub(super) fn all() -> Value {
+    let mut shapes = Map::new();
+    for (name, shape) in [letters(), runs(), bookings(), bodies()].into_iter().flatten() {
+        shapes.insert(name.to_owned(), shape);
+    }
+    Value::Object(shapes)
+}
+
+type Shapes = Vec<(&'static str, Value)>;
+
+#[expect(clippy::too_many_lines, reason = "a line for each field")]
+fn letters() -> Shapes {
+    let summary = [
+        ("dead_letter_id", id()),
+        ("queue", text()),
+        ("consumer?", text()),
+        ("cause", text()),
+        ("detail?", text()),
+        ("message_id", id()),
+        ("message_type?", text()),
+        ("attempt", count()),
+        ("attempts", count()),
+        ("exchange", text()),
+        ("routing_key", text()),
+        ("subject?", id()),
+        ("booking_id?", id()),
+        ("trace_id?", text()),
+        ("first_at", instant()),
+        ("last_at", instant()),
+        ("parked_at", instant()),
+        ("addressee?", text()),
+        ("state", of("State")),
+        ("state_at?", instant()),
+        ("restorable_until?", instant()),
+        ("replay_attempt?", count()),
+        ("next_dead_letter_id?", id()),
+        ("letter_cause_id", id()),
+    ];
+    let more = [
+        ("headers", anything()),
+        ("body_base64?", text()),
+        ("body_text?", text()),
+        ("body_bytes", count()),
+        ("body_masked", truth()),
+        ("history", many(of("Happened"))),
+        ("replay_of?", id()),
+    ];
+    let whole: Vec<_> = summary.iter().cloned().chain(more).collect();
+    let state = json!({
+        "enum": ["parked", "replaying", "succeeded", "failed_again", "discarded"],
+        "description": "`succeeded` is said only when the consumer's own inbox says so.",
+    });
+    vec![
+        ("State", state),
+        ("LetterSummary", object(&summary)),
+        ("Letter", object(&whole)),
+        (
+            "Letters",
+            object(&[("dead_letters", many(of("LetterSummary"))), ("next_cursor?", text())]),
+        ),
+        (
+            "Happened",
+            object(&[
+                ("version", count()),
+                ("at", instant()),
+                ("event", text()),
+                ("actor?", text()),
+                ("reason?", text()),
+                ("consumer?", text()),
+                ("attempt?", count()),
+                ("mended?", many(text())),
+                ("trace_id?", text()),
+                ("restorable_until?", instant()),
+                ("next_dead_letter_id?", id()),
+                ("detail?", text()),
+            ]),
+        ),
+        (
+            "Preview",
+            object(&[
+                ("dead_letter_id", id()),
+                ("consumer", text()),
+                ("attempt", count()),
+                (
+                    "effect",
+                    words(&["changes", "no_change", "repeat", "dead_again", "fails_for_now"]),
+                ),
+                ("why", text()),
+                ("before?", text()),
+                ("after?", text()),
+                ("changes?", many(text())),
+            ]),
+        ),
+        (
+            "Done",
+            object(&[
+                ("dead_letter_id", id()),
+                ("state", of("State")),
+                ("replay?", of("Sent")),
+                ("restorable_until?", instant()),
+                ("edit?", of("Edit")),
+            ]),
+        ),
+        (
+            "Sent",
+            object(&[
+                ("consumer", text()),
+                ("attempt", count()),
+                ("trace_id?", text()),
+                ("mended?", many(text())),
+            ]),
+        ),
+        (
+            "Unmasked",
+            object(&[
+                ("dead_letter_id", id()),
+                ("headers", anything()),
+                ("body_base64", text()),
+                ("body_text?", text()),
+            ]),
+        ),
+        ("Edits", many(of("Edit"))),
+        (
+            "Edit",
+            object(&[
+                ("edit_id", id()),
+                ("dead_letter_id", id()),
+                ("made_at", instant()),
+                ("proposer", text()),
+                ("reason?", text()),
+                ("changed", many(text())),
+            ]),
+        ),
+    ]
+}
+
+#[expect(clippy::too_many_lines, reason = "a line for each field")]
+fn runs() -> Shapes {
+    let run = [
+        ("replay_run_id", id()),
+        ("made_at", instant()),
+        ("about", text()),
+        ("ladder", many(count())),
+        ("per_second", count()),
+        ("failed_percent_max", count()),
+        ("letters", count()),
+        ("state", words(&["running", "paused", "stopped", "done"])),
+        ("why?", text()),
+        ("changed_at", instant()),
+        ("actor", text()),
+        ("reason?", text()),
+        ("left", count()),
+        ("pending", count()),
+        ("succeeded", count()),
+        ("failed", count()),
+        ("refused", count()),
+    ];
+    let cause = [
+        ("letter_cause_id", id()),
+        ("supplier", text()),
+        ("consumer", text()),
+        ("message_type", text()),
+        ("cause", text()),
+        ("error", text()),
+        ("parked", count()),
+        ("replaying", count()),
+        ("total", count()),
+        ("first_at", instant()),
+        ("last_at", instant()),
+        ("newest_id", id()),
+        ("hours", many(count())),
+    ];
+    let item = json!({
+        "type": "array", "minItems": 2, "maxItems": 2,
+        "prefixItems": [text(), of("AttentionItem")],
+        "description": "Who tells it, and what.",
+    });
+    vec![
+        ("Run", object(&run)),
+        ("Runs", many(of("Run"))),
+        ("Cause", object(&cause)),
+        (
+            "Attention",
+            object(&[
+                ("causes", many(of("Cause"))),
+                ("items", many(item)),
+                ("more", truth()),
+                ("owners", many(of("Answering"))),
+            ]),
+        ),
+        (
+            "AttentionItem",
+            object(&[
+                ("kind", text()),
+                ("booking_id?", id()),
+                ("what", text()),
+                ("since", instant()),
+                ("by?", instant()),
+            ]),
+        ),
+        ("Answering", object(&[("owner", text()), ("answers", truth()), ("why?", text())])),
+        (
+            "Flow",
+            object(&[
+                ("queues?", many(of("Queue"))),
+                ("unsent", many(of("Unsent"))),
+                ("owners", many(of("Answering"))),
+            ]),
+        ),
+        (
+            "Queue",
+            object(&[
+                ("of", text()),
+                ("messages", count()),
+                ("listening", count()),
+                ("dead", count()),
+            ]),
+        ),
+        ("Unsent", object(&[("owner", text()), ("due", count()), ("oldest?", instant())])),
+        ("Acts", object(&[("acts", many(of("Act"))), ("next_cursor?", text())])),
+        (
+            "Act",
+            object(&[
+                ("act_id", id()),
+                ("at", instant()),
+                ("actor", text()),
+                ("roles", many(text())),
+                ("from_where", text()),
+                ("act", text()),
+                ("outcome", words(&["begun", "done", "denied", "refused", "not_known"])),
+                ("reason?", text()),
+                ("refusal?", text()),
+                ("dead_letter_id?", id()),
+                ("booking_id?", id()),
+                ("replay_run_id?", id()),
+                ("trace_id?", text()),
+            ]),
+        ),
+    ]
+}
+
+fn bookings() -> Shapes {
+    vec![
+        (
+            "Timeline",
+            object(&[
+                ("booking_id", id()),
+                ("entries", many(of("Entry"))),
+                ("owners", many(of("Answering"))),
+            ]),
+        ),
+        (
+            "Entry",
+            object(&[
+                ("owner", text()),
+                ("at", instant()),
+                ("partner_at?", instant()),
+                ("kind", text()),
+                ("what", text()),
+                ("actor", text()),
+                ("message_id?", id()),
+                ("trace_id?", text()),
+                ("reference?", text()),
+                ("detail?", anything()),
+            ]),
+        ),
+        (
+            "Found",
+            object(&[
+                ("found", many(object(&[("booking_id", id()), ("by", text()), ("owner", text())]))),
+                ("dead_letters", many(id())),
+                ("owners", many(of("Answering"))),
+            ]),
+        ),
+        ("Review", object(&[("review?", anything()), ("safe", many(anything()))])),
+        (
+            "Leg",
+            object(&[
+                ("leg_id", id()),
+                ("supplier", text()),
+                ("wanted", text()),
+                ("told?", json!({})),
+                ("undo_failing?", anything()),
+                ("in_doubt_since?", instant()),
+                ("attempts", many(anything())),
+                ("safe", many(anything())),
+            ]),
+        ),
+        (
+            "Travellers",
+            object(&[
+                ("travellers", many(anything())),
+                ("email", text()),
+                ("phone", text()),
+                ("special_requests?", text()),
+            ]),
+        ),
+    ]
+}
+
+fn bodies() -> Shapes {
+    let reason = || ("reason", json!({ "type": "string", "minLength": 1, "maxLength": 500 }));
+    let leg_act = json!({
+        "type": "object", "required": ["is"],
+        "properties": {
+            "is": words(&["look_up", "adopt", "cancel", "declare_absent"]),
+            "reference": text(), "attempt": count(),
+        },
+    });
+    vec![
+        ("Because", object(&[reason()])),
+        ("Replay", object(&[reason(), ("body?", json!({}))])),
+        (
+            "NewRun",
+            object(&[
+                reason(),
+                ("letter_cause_id?", id()),
+                ("consumer?", text()),
+                ("cause?", text()),
+                ("at_most?", count()),
+                ("ladder?", many(count())),
+            ]),
+        ),
+        ("LegAct", object(&[reason(), ("evidence?", text()), ("act", leg_act)])),
+        ("ReviewAct", object(&[reason(), ("act", words(&["take", "release"]))])),
+        ("Proof", object(&[reason(), ("transaction", text())])),
+        (
+            "Problem",
+            json!({
+                "type": "object", "required": ["type", "title", "status", "code"],
+                "properties": {
+                    "type": text(), "title": text(), "status": count(), "code": text(),
+                    "detail": text(),
+                    "errors": many(object(&[
+                        ("pointer", text()), ("code", text()), ("detail", text()),
+                    ])),
+                },
+            }),
+        ),
+    ]
+}

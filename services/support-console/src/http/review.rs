@@ -1,0 +1,108 @@
+//! Bookings that wait for a person: whose each is, and the repairs that its owner calls safe. Money
+//! that was sent back by hand is believed when the chain shows it, not because somebody says so.
+
+use axum::extract::State;
+use chassis::{
+    ApiError,
+    auth::Bearer,
+    http::{Json, Path},
+};
+use contracts::{
+    ids::BookingId,
+    internal::{RefundProofRequest, ReviewAct, ReviewActRequest, ReviewReply, SafeAct},
+};
+use http::StatusCode;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{
+    APPROVER, OPERATOR,
+    acting::{Actor, Attempt},
+    elsewhere::{self, Told},
+    in_a_column, may_look,
+};
+use crate::App;
+
+const OWNER: &str = "booking";
+const TREASURER: &str = "payment-verification";
+
+/// Who looks into a booking, and why.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wanted {
+    pub(crate) reason: String,
+    pub(crate) act: ReviewAct,
+}
+
+/// Which transaction brought a refund, and how that is known.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Proof {
+    pub(crate) reason: String,
+    pub(crate) transaction: String,
+}
+
+/// How a booking's review stands, and what is safe; none when booking does not say.
+pub(crate) async fn standing(app: &App, booking_id: BookingId) -> Option<ReviewReply> {
+    let path = format!("/internal/bookings/{booking_id}/review");
+    app.owners.one(OWNER, &path).await?.ok()
+}
+
+pub(crate) async fn show(
+    State(app): State<App>,
+    Bearer(claims): Bearer,
+    Path(booking_id): Path<BookingId>,
+) -> Result<Json<ReviewReply>, ApiError> {
+    may_look(&claims)?;
+    let found = standing(&app, booking_id).await;
+    found.map(Json).ok_or_else(|| elsewhere::silent(OWNER))
+}
+
+/// Takes a review, or leaves it to others.
+pub(crate) async fn act(
+    State(app): State<App>,
+    actor: Actor,
+    Path(booking_id): Path<BookingId>,
+    body: Result<Json<Wanted>, ApiError>,
+) -> Result<Json<ReviewReply>, ApiError> {
+    let name = match &body {
+        Ok(Json(Wanted { act: ReviewAct::Take, .. })) => "take_review",
+        Ok(Json(Wanted { act: ReviewAct::Release, .. })) => "release_review",
+        Err(_) => "review_act",
+    };
+    let attempt = Attempt::permit_about(&app, actor, name, booking_id.into(), OPERATOR).await?;
+    let Json(Wanted { reason, act }) = body?;
+    let attempt = attempt.because(&reason)?;
+    let staff = attempt.actor_name().to_owned();
+    let body = ReviewActRequest { staff, why: reason, act };
+    let path = format!("/internal/bookings/{booking_id}/review");
+    elsewhere::tell(&app, attempt, Told { owner: OWNER, path, body }).await.map(Json)
+}
+
+/// Names the transaction that brought a refund of this booking. 202: its owner looks at the chain.
+pub(crate) async fn prove(
+    State(app): State<App>,
+    actor: Actor,
+    Path((booking_id, refund_id)): Path<(BookingId, Uuid)>,
+    body: Result<Json<Proof>, ApiError>,
+) -> Result<StatusCode, ApiError> {
+    let name = "prove_refund";
+    let attempt = Attempt::permit_about(&app, actor, name, booking_id.into(), APPROVER).await?;
+    let Json(Proof { reason, transaction }) = body?;
+    let attempt = attempt.because(&reason)?;
+    in_a_column("/transaction", Some(&transaction))?;
+    // Only what booking calls safe as things stand; that also says whose the refund is.
+    let Some(review) = standing(&app, booking_id).await else {
+        return Err(attempt.refused(elsewhere::silent(OWNER)).await);
+    };
+    if !review.safe.contains(&SafeAct::ProveRefund { refund_id }) {
+        let detail = "no proof of that refund of this booking is asked for as things stand";
+        return Err(attempt.refused(ApiError::conflict("not_safe_now", detail)).await);
+    }
+    let staff = attempt.actor_name().to_owned();
+    let body = RefundProofRequest { staff, why: reason, transaction };
+    let path = format!("/internal/refunds/{refund_id}/proof");
+    let told = Told { owner: TREASURER, path, body };
+    elsewhere::tell::<_, ()>(&app, attempt, told).await?;
+    Ok(StatusCode::ACCEPTED)
+}

@@ -1,0 +1,239 @@
+//! A booking that waits for a person: why, whose it is, and what is safe to do about it, each on a
+//! page that says what it does.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse as _, Redirect, Response},
+};
+use chassis::{
+    ApiError,
+    http::{Json, Path, Query},
+};
+use contracts::{
+    ids::BookingId,
+    internal::{OpenReview, ReviewAct, ReviewReply, SafeAct, SeenReply},
+};
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{
+    layout::{Page, ago, csrf, instant, reason},
+    session::{Form, Session},
+};
+use crate::{
+    App,
+    http::{
+        APPROVER, OPERATOR,
+        acting::Actor,
+        review::{self, Proof, Wanted},
+    },
+};
+
+/// Which act, as a link or a form says it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Which {
+    act: ReviewAct,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Said {
+    act: ReviewAct,
+    reason: String,
+}
+
+/// Why it waits, and what can be done.
+pub(super) fn section(booking_id: BookingId, reply: &ReviewReply, session: &Session) -> Markup {
+    let Some(open) = &reply.review else { return html! {} };
+    let link = |act: &str| format!("/bookings/{booking_id}/review?act={act}");
+    html! {
+        section.card {
+            h2 { "It waits for a person" }
+            (standing(open, session))
+            div.acts {
+                @for act in &reply.safe {
+                    @match act {
+                        SafeAct::Take {} if session.may(OPERATOR) => {
+                            a.button href=(link("take")) { "Look into it …" }
+                        }
+                        SafeAct::Release {} if session.may(OPERATOR) => {
+                            a.button.quiet href=(link("release")) { "Leave it to others …" }
+                        }
+                        SafeAct::ProveRefund { refund_id } if session.may(APPROVER) => {
+                            a.button.quiet href=(format!("/bookings/{booking_id}/refunds/{refund_id}")) {
+                                "Name what brought the refund …"
+                            }
+                        }
+                        SafeAct::RepairLeg { .. } => a.button.quiet href="#legs" { "Repair a leg" },
+                        SafeAct::AskForAddress {} => {
+                            span.sub {
+                                "The customer is to name another address for the refund: at their "
+                                "booking, by themselves. Nobody here can do it for them."
+                            }
+                        }
+                        SafeAct::Take {} | SafeAct::Release {} | SafeAct::ProveRefund { .. } => {}
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn standing(open: &OpenReview, session: &Session) -> Markup {
+    html! {
+        dl.pairs {
+            dt { "Why" } dd { b { (words(&open.why)) } }
+            @if let Some(stuck) = &open.stuck {
+                dt { "It hangs at" }
+                dd {
+                    (words(&stuck.step)) ": " (words(&stuck.reason)) ", tried "
+                    (stuck.attempts) (if stuck.attempts == 1 { " time" } else { " times" })
+                }
+            }
+            dt { "Since" } dd { (ago(open.since, session.now)) }
+            dt { "To be looked at until" }
+            dd {
+                (instant(open.by)) " "
+                @if open.by < session.now { span.pill.bad { "late" } }
+            }
+            dt { "Who looks into it" }
+            dd { (open.owner.as_deref().unwrap_or("nobody yet")) }
+        }
+    }
+}
+
+/// What taking or leaving it would do, and a form.
+pub(super) async fn ask(
+    State(app): State<App>,
+    session: Session,
+    Path(booking_id): Path<BookingId>,
+    Query(Which { act }): Query<Which>,
+) -> Result<Response, ApiError> {
+    if !session.may(OPERATOR) {
+        return Err(ApiError::forbidden());
+    }
+    let reply = review::standing(&app, booking_id).await;
+    let open = reply.and_then(|reply| reply.review).ok_or_else(ApiError::not_found)?;
+    let (title, word, done, hint) = match act {
+        ReviewAct::Take => (
+            "Look into this booking",
+            "take",
+            "Your name is shown beside it until you leave it, and nobody else can take it. Nothing \
+             about the booking, the supplier or the money changes by it.",
+            "What you are going to do",
+        ),
+        ReviewAct::Release => (
+            "Leave it to others",
+            "release",
+            "Your name is taken off, and anybody can take it. It waits on.",
+            "How far you came",
+        ),
+    };
+    let body = html! {
+        section.card { (standing(&open, &session)) }
+        section.card.narrow {
+            h2 { "This will be done" }
+            p { (done) }
+            form method="post" action=(format!("/bookings/{booking_id}/review")) {
+                (csrf(&session))
+                input type="hidden" name="act" value=(word);
+                (reason(hint))
+                div.acts {
+                    button type="submit" { (title) }
+                    a.button.quiet href=(format!("/bookings/{booking_id}")) { "No, go back" }
+                }
+            }
+        }
+    };
+    Ok(Page::new(title, "", body).framed(Some(&session)))
+}
+
+/// Does it.
+pub(super) async fn act(
+    State(app): State<App>,
+    actor: Actor,
+    Path(booking_id): Path<BookingId>,
+    Form(Said { act, reason }): Form<Said>,
+) -> Result<Response, ApiError> {
+    let wanted = Ok(Json(Wanted { reason, act }));
+    drop(review::act(State(app), actor, Path(booking_id), wanted).await?);
+    Ok(Redirect::to(&format!("/bookings/{booking_id}")).into_response())
+}
+
+/// What naming a transaction would do, and a form.
+pub(super) async fn ask_for_proof(
+    State(app): State<App>,
+    session: Session,
+    Path((booking_id, refund_id)): Path<(BookingId, Uuid)>,
+) -> Result<Response, ApiError> {
+    if !session.may(APPROVER) {
+        return Err(ApiError::forbidden());
+    }
+    let path = format!("/internal/bookings/{booking_id}/seen");
+    let seen = app.owners.one::<SeenReply>("booking", &path).await;
+    let shown = seen.and_then(Result::ok).map(|seen| seen.shown).unwrap_or_default();
+    let body = html! {
+        section.card { h2 { "The refund" } (refund(&shown, refund_id)) }
+        section.card.narrow {
+            h2 { "This will be done" }
+            p {
+                "Blocks that were read are searched for that transaction. If it brought this "
+                "refund's asset to this refund's address, and no other refund has it, the refund "
+                "counts as sent by it and is over once it lies deep enough. If not, nothing "
+                "changes. No money is sent."
+            }
+            form method="post" action=(format!("/bookings/{booking_id}/refunds/{refund_id}")) {
+                (csrf(&session))
+                label for="transaction" { "Transaction" }
+                input.mono id="transaction" name="transaction" required maxlength="100"
+                    autocomplete="off" spellcheck="false" placeholder="its hash";
+                (reason("Who sent it, and how you know"))
+                div.acts {
+                    button type="submit" { "This brought it" }
+                    a.button.quiet href=(format!("/bookings/{booking_id}")) { "No, go back" }
+                }
+            }
+        }
+    };
+    Ok(Page::new("Name what brought the refund", "", body).framed(Some(&session)))
+}
+
+/// What booking shows of a refund; never where it goes.
+fn refund(shown: &Value, refund_id: Uuid) -> Markup {
+    let all = shown.pointer("/payment/refunds").and_then(Value::as_array);
+    let id = refund_id.to_string();
+    let found = all.into_iter().flatten().find(|one| text(one, "refund_id") == id);
+    html! {
+        @match found {
+            None => p.empty { "booking does not show it." },
+            Some(one) => dl.pairs {
+                dt { "Smallest units" } dd { (text(one, "units")) }
+                dt { "Of" } dd { (shown.pointer("/payment/asset").and_then(Value::as_str).unwrap_or("–")) }
+                dt { "Stands as" } dd { (words(text(one, "state"))) }
+                dt { "Should be there by" } dd { (text(one, "by")) }
+                dt { "Seen so far in" } dd { (text(one, "transaction")) }
+            },
+        }
+    }
+}
+
+/// Names it.
+pub(super) async fn prove(
+    State(app): State<App>,
+    actor: Actor,
+    Path((booking_id, refund_id)): Path<(BookingId, Uuid)>,
+    Form(proof): Form<Proof>,
+) -> Result<Response, ApiError> {
+    let path = Path((booking_id, refund_id));
+    let _accepted = review::prove(State(app), actor, path, Ok(Json(proof))).await?;
+    Ok(Redirect::to(&format!("/bookings/{booking_id}")).into_response())
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or("–")
+}
+
+fn words(text: &str) -> String {
+    text.replace('_', " ")
+}

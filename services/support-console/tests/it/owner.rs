@@ -1,0 +1,137 @@
+//! Over real HTTP, in the place of the services that the console asks and tells: it answers what a
+//! test says and keeps what it was told.
+
+use std::sync::{Arc, Mutex};
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::StatusCode,
+    routing::{get, post},
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::console::Console;
+
+/// A transaction that brought the refund, as far as its owner knows.
+pub(crate) const BROUGHT_IT: &str =
+    "0x00000000000000000000000000000000000000000000000000000000000000aa";
+
+#[derive(Clone, Default)]
+pub(crate) struct Owner {
+    told: Arc<Mutex<Vec<Value>>>,
+    pub(crate) refund: Uuid,
+    pub(crate) leg: Uuid,
+    pub(crate) url: String,
+}
+
+impl Owner {
+    pub(crate) async fn start(console: &Console) -> Self {
+        let owner = Self { refund: Uuid::from_u128(7), leg: Uuid::from_u128(8), ..Self::default() };
+        let routes = Router::new()
+            .route("/internal/bookings/{id}/review", get(review).post(take))
+            .route("/internal/bookings/{id}/travellers", get(travellers))
+            .route("/internal/bookings/{id}/seen", get(seen))
+            .route("/internal/bookings/{id}/legs", get(legs))
+            .route("/internal/legs/{id}/acts", post(acted))
+            .route("/internal/attention", get(attention))
+            .route("/internal/refunds/{id}/proof", post(prove))
+            .with_state(owner.clone());
+        let here = "127.0.0.1:0".parse().unwrap();
+        let ready = chassis::http::Ready::new();
+        let addr = chassis::http::serve(&console.service.process, here, routes, ready).await;
+        Self { url: format!("http://{}", addr.unwrap()), ..owner }
+    }
+
+    /// What it was told, in order.
+    pub(crate) fn told(&self) -> Vec<Value> {
+        self.told.lock().unwrap().clone()
+    }
+
+    fn standing(&self) -> Value {
+        let taken = self.told().iter().any(|told| told["act"] == "take");
+        let act = if taken { "release" } else { "take" };
+        json!({
+            "review": {
+                "booking_id": Uuid::from_u128(1), "why": "stuck", "since": "2026-01-01T00:00:00Z",
+                "by": "2026-01-02T00:00:00Z", "owner": taken.then_some("ada"), "owned_since": null,
+                "stuck": { "step": "send_refund", "reason": "late", "attempts": 1, "leg_id": null,
+                           "refund_id": self.refund },
+            },
+            "safe": [{ "is": act }, { "is": "prove_refund", "refund_id": self.refund }],
+        })
+    }
+}
+
+async fn review(State(owner): State<Owner>) -> Json<Value> {
+    Json(owner.standing())
+}
+
+async fn take(State(owner): State<Owner>, Json(told): Json<Value>) -> Json<Value> {
+    owner.told.lock().unwrap().push(told);
+    Json(owner.standing())
+}
+
+async fn travellers(State(owner): State<Owner>) -> Json<Value> {
+    owner.told.lock().unwrap().push(json!("travellers"));
+    Json(json!({
+        "travellers": [{ "given_name": "Ada", "family_name": "Lovelace" }],
+        "email": "ada@example.org", "phone": "+442079460000", "special_requests": null,
+    }))
+}
+
+async fn seen(State(owner): State<Owner>) -> Json<Value> {
+    let shown = json!({ "status": "cancelling", "payment": { "asset": "eth", "refunds": [
+        { "refund_id": owner.refund, "units": "107460000000000000", "state": "granted",
+          "by": "2026-01-01T12:00:00Z", "transaction": null },
+    ] } });
+    Json(json!({ "version": 3, "newest": 3, "at": "2026-01-01T00:00:00Z", "shown": shown }))
+}
+
+async fn acted(State(owner): State<Owner>) -> (StatusCode, Json<Value>) {
+    let Json(standing) = legs(State(owner)).await;
+    (StatusCode::ACCEPTED, Json(standing["legs"][0].clone()))
+}
+
+async fn legs(State(owner): State<Owner>) -> Json<Value> {
+    let money = json!({ "minor": "12500", "currency": "EUR", "scale": 2 });
+    Json(json!({ "legs": [{
+        "leg_id": owner.leg, "supplier": "rapid", "wanted": "held", "told": null,
+        "undo_failing": null, "in_doubt_since": "2026-01-01T00:00:00Z",
+        "attempts": [{
+            "attempt": 1, "client_reference": "ours-1", "known": "named", "sent_until": null,
+            "looked_at": "2026-01-01T00:01:00Z",
+            "reservations": [{
+                "reference": "R1", "stage": "held", "chosen": false, "differs": true,
+                "adopted": false, "check_in": "2027-03-01", "check_out": "2027-03-04",
+                "price": money, "read_at": "2026-01-01T00:01:00Z", "missing_since": null,
+                "undo_tries": 2,
+            }],
+        }],
+        "safe": [{ "is": "look_up" }, { "is": "adopt", "reference": "R1" }],
+    }]}))
+}
+
+async fn attention() -> Json<Value> {
+    Json(json!({ "owner": "booking", "more": false, "items": [{
+        "kind": "overdue", "booking_id": Uuid::from_u128(1),
+        "what": "its deadline `hold` passed, and nothing came of it",
+        "since": "2026-01-01T00:00:00Z", "by": "2026-01-01T00:00:00Z",
+    }] }))
+}
+
+async fn prove(
+    State(owner): State<Owner>,
+    Path(refund): Path<Uuid>,
+    Json(told): Json<Value>,
+) -> (StatusCode, Json<Value>) {
+    assert_eq!(refund, owner.refund);
+    let brought = told["transaction"] == BROUGHT_IT;
+    owner.told.lock().unwrap().push(told);
+    if brought {
+        return (StatusCode::ACCEPTED, Json(Value::Null));
+    }
+    let problem = json!({ "code": "proves_nothing", "detail": "no transfer of it stands there" });
+    (StatusCode::CONFLICT, Json(problem))
+}

@@ -1,0 +1,171 @@
+//! Repairs of a booking that waits for a person: offered when its owner calls them safe, said before
+//! they are done, and in the audit however they end.
+
+use axum::http::{Method, StatusCode};
+use serde_json::{Value, json};
+use support_console::App;
+use uuid::Uuid;
+
+use crate::{
+    browser::Browser,
+    console::{APPROVER, Console, OPERATOR, VIEWER, id},
+    owner::{BROUGHT_IT, Owner},
+};
+
+const OTHER: &str = "0x00000000000000000000000000000000000000000000000000000000000000bb";
+
+async fn with_an_owner() -> (Console, Owner) {
+    let mut console = Console::closed().await;
+    let owner = Owner::start(&console).await;
+    console.app = console.beside_an_owner(&owner.url).await;
+    (console, owner)
+}
+
+/// What the audit has of a booking, oldest first: the act and how it ended.
+async fn audit(console: &Console, booking: Uuid) -> Vec<String> {
+    let (_, page) = console.get(&format!("/v1/acts?booking_id={booking}"), VIEWER).await;
+    let acts = page["acts"].as_array().unwrap().iter().rev();
+    let word = |act: &Value, name: &str| act[name].as_str().unwrap().to_owned();
+    acts.map(|act| format!("{} {}", word(act, "act"), word(act, "outcome"))).collect()
+}
+
+/// Row: G8
+/// Row: G9
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_is_taken_by_an_operator_and_a_refund_proven_by_an_approver_once_it_is_safe() {
+    let (console, owner) = with_an_owner().await;
+    let booking = id().0;
+    let review = format!("/v1/bookings/{booking}/review");
+    let take = json!({ "reason": "my shift", "act": "take" });
+    assert_eq!(console.post(&review, VIEWER, &take).await.0, StatusCode::FORBIDDEN);
+    let (status, body) = console.post(&review, OPERATOR, &take).await;
+    assert_eq!((status, &body["review"]["owner"]), (StatusCode::OK, &json!("ada")), "{body}");
+    assert_eq!(owner.told(), [json!({ "staff": "ada", "why": "my shift", "act": "take" })]);
+
+    let proof = |refund: Uuid| format!("/v1/bookings/{booking}/refunds/{refund}/proof");
+    let named = |transaction: &str| json!({ "reason": "by hand", "transaction": transaction });
+    let ours = proof(owner.refund);
+    let (status, _) = console.post(&ours, OPERATOR, &named(BROUGHT_IT)).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    // A refund of which booking asks no proof: its owner is not told of one.
+    let (status, body) = console.post(&proof(id().0), APPROVER, &named(BROUGHT_IT)).await;
+    assert_eq!((status, &body["code"]), (StatusCode::CONFLICT, &json!("not_safe_now")), "{body}");
+    assert_eq!(owner.told().len(), 1);
+    // A transaction that brought nothing proves nothing, whoever says so.
+    let (status, body) = console.post(&ours, APPROVER, &named(OTHER)).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(body["detail"].as_str().unwrap().contains("no transfer"), "{body}");
+    let (status, body) = console.post(&ours, APPROVER, &named(BROUGHT_IT)).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{body}");
+    let told = json!({ "staff": "ada", "why": "by hand", "transaction": BROUGHT_IT });
+    assert_eq!(owner.told().last(), Some(&told));
+    let expected = [
+        "take_review denied",
+        "take_review begun",
+        "take_review done",
+        "prove_refund denied",
+        "prove_refund refused",
+        "prove_refund begun",
+        "prove_refund refused",
+        "prove_refund begun",
+        "prove_refund done",
+    ];
+    assert_eq!(audit(&console, booking).await, expected);
+    console.close().await;
+}
+
+/// Row: G8
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_says_what_a_repair_would_do_and_only_then_its_form_does_it() {
+    let (console, owner) = with_an_owner().await;
+    let booking = id().0;
+    let path = format!("/bookings/{booking}");
+    let viewer = Browser::signed_in(&console, "eve", "support_viewer").await;
+    let page = viewer.get(&path).await;
+    assert!(page.text.contains("It waits for a person"), "{}", page.text);
+    assert!(!page.text.contains("Look into it …") && !page.text.contains("brought the refund"));
+    let take = format!("{path}/review?act=take");
+    assert_eq!(viewer.get(&take).await.status, StatusCode::FORBIDDEN);
+
+    let ada = Browser::signed_in(&console, "ada", "support_approver").await;
+    let page = ada.get(&path).await;
+    assert!(page.text.contains("Look into it …"), "{}", page.text);
+    let page = ada.get(&take).await;
+    assert!(page.text.contains("nobody else can take it"), "{}", page.text);
+    let fields = [("act", "take"), ("reason", "my shift")];
+    let page = ada.submit(&take, &format!("{path}/review"), &fields).await;
+    assert_eq!((page.status, page.location()), (StatusCode::SEE_OTHER, path.as_str()));
+    assert!(ada.get(&path).await.text.contains("Leave it to others …"));
+
+    let proof = format!("{path}/refunds/{}", owner.refund);
+    let page = ada.get(&proof).await;
+    for said in ["107460000000000000", "No money is sent.", "counts as sent by it"] {
+        assert!(page.text.contains(said), "{said}: {}", page.text);
+    }
+    let fields = [("transaction", OTHER), ("reason", "by hand")];
+    let page = ada.submit(&proof, &proof, &fields).await;
+    assert_eq!(page.status, StatusCode::CONFLICT);
+    assert!(page.text.contains("no transfer of it stands there"), "{}", page.text);
+
+    // A repair of a leg: what is known of what it is about, and whether it is safe now.
+    let leg = format!("{path}/legs/{}", owner.leg);
+    let page = ada.get(&format!("{leg}?act=adopt&reference=R1")).await;
+    for said in ["R1", "125.00 EUR", "2027-03-01", "no: other dates, or dearer"] {
+        assert!(page.text.contains(said), "{said}: {}", page.text);
+    }
+    assert!(!page.text.contains("this is not safe"), "{}", page.text);
+    let page = ada.get(&format!("{leg}?act=cancel_at_supplier&reference=R1")).await;
+    assert!(page.text.contains("this is not safe"), "{}", page.text);
+    console.close().await;
+}
+
+/// Row: J3
+/// Row: G9
+#[tokio::test(flavor = "multi_thread")]
+async fn who_travels_is_shown_to_who_may_see_it_for_a_reason_and_each_look_is_recorded() {
+    let (console, owner) = with_an_owner().await;
+    let booking = id().0;
+    let path = format!("/v1/bookings/{booking}/travellers");
+    let because = json!({ "reason": "the hotel asks for the name" });
+    for roles in [VIEWER, Some(&["guest"][..])] {
+        assert_eq!(console.post(&path, roles, &because).await.0, StatusCode::FORBIDDEN);
+    }
+    let (status, _) = console.post(&path, OPERATOR, &json!({ "reason": " " })).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(owner.told(), Vec::<Value>::new(), "nobody was asked");
+    let (status, people) = console.post(&path, OPERATOR, &because).await;
+    assert_eq!((status, &people["email"]), (StatusCode::OK, &json!("ada@example.org")));
+    let denied = "see_travellers denied";
+    assert_eq!(audit(&console, booking).await, [denied, denied, "see_travellers done"]);
+
+    let form = format!("/bookings/{booking}/travellers");
+    let eve = Browser::signed_in(&console, "eve", "support_viewer").await;
+    assert!(!eve.get(&format!("/bookings/{booking}")).await.text.contains("Lovelace"));
+    assert_eq!(eve.get(&form).await.status, StatusCode::FORBIDDEN);
+    let page = eve.submit("/", &form, &[("reason", "let me")]).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    assert!(!page.text.contains("Lovelace"));
+    let ada = Browser::signed_in(&console, "ada", "support_operator").await;
+    assert!(!ada.get(&form).await.text.contains("Lovelace"), "not before a reason is given");
+    let page = ada.submit(&form, &form, &[("reason", "to call them")]).await;
+    assert!(page.text.contains("Lovelace") && page.text.contains("recorded"), "{}", page.text);
+    assert_eq!(audit(&console, booking).await[3..], [denied, "see_travellers done"]);
+    console.close().await;
+}
+
+/// Row: J3
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_sees_who_travels_when_the_look_cannot_be_recorded() {
+    let (console, owner) = with_an_owner().await;
+    console.service.logs.expect("recording an act");
+    let mut admin = console.service.database.admin().await;
+    sqlx::raw_sql("revoke insert on act from support_console").execute(&mut admin).await.unwrap();
+    let path = format!("/v1/bookings/{}/travellers", id().0);
+    let because = json!({ "reason": "to call them" });
+    let app: &App = &console.app;
+    let (status, body) = console.call(app, Method::POST, &path, OPERATOR, Some(&because)).await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(!body.to_string().contains("Lovelace"), "{body}");
+    assert_eq!(owner.told(), [json!("travellers")]);
+    console.close().await;
+}
