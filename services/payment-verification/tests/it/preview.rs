@@ -26,6 +26,7 @@ async fn preview<M: Message + Sync>(rig: &Rig, message: &M) -> PreviewReply {
     serde_json::from_slice(&body).unwrap()
 }
 
+/// Row: L9
 #[tokio::test(flavor = "multi_thread")]
 async fn a_preview_gives_out_no_address_and_says_that_it_would() {
     let rig = Rig::new().await;

@@ -11,6 +11,7 @@ use testkit::preview_of;
 
 use crate::house::{House, account, booking, want};
 
+/// Row: L9
 #[tokio::test(flavor = "multi_thread")]
 async fn a_preview_holds_no_points_and_says_that_it_would() {
     let house = House::open().await;
