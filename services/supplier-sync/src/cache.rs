@@ -1,4 +1,7 @@
-//! All Redis of supplier-sync: availability, as the gateway shows it. All of it may be lost.
+//! All Redis of supplier-sync: availability, as the gateway shows it, and what may be asked of
+//! suppliers. All of it may be lost.
+
+mod gates;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -14,6 +17,8 @@ use redis::{
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
+
+pub(crate) use self::gates::{Gates, Passage, Seen};
 
 /// A Redis that is slower than this is treated as absent. What is read and kept here saves calls to
 /// suppliers, which take as long, so that it is waited for through a moment without processor.

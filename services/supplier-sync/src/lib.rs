@@ -9,7 +9,6 @@ mod calls;
 pub mod catalogue;
 pub mod config;
 mod consumers;
-mod gates;
 mod handle;
 mod http;
 mod jobs;
@@ -47,7 +46,7 @@ pub const DATABASE_ROLE: &str = "supplier_sync";
 pub struct App {
     pub(crate) messaging: Messaging,
     pub(crate) cache: cache::Cache,
-    pub(crate) gates: gates::Gates,
+    pub(crate) gates: cache::Gates,
     pub(crate) policy: Arc<Policy>,
     pub(crate) rules: Arc<BTreeMap<Supplier, supplier_sync_core::Policy>>,
     pub(crate) accounts: Arc<accounts::Accounts>,
@@ -116,7 +115,7 @@ impl App {
             messaging,
             cache: cache::Cache::new(&config.cache_redis_url)
                 .context("reading SUPPLIER_SYNC_CACHE_REDIS_URL")?,
-            gates: gates::Gates::new(&config.cache_redis_url, &config.policy)
+            gates: cache::Gates::new(&config.cache_redis_url, &config.policy)
                 .context("reading SUPPLIER_SYNC_CACHE_REDIS_URL")?,
             rules: Arc::new(supplier_sync_core::Policy::all(&config.policy)),
             accounts: Arc::new(accounts::Accounts::new(config)?),

@@ -28,7 +28,7 @@ use tokio::{sync::Semaphore, time::Instant};
 use crate::{
     App,
     accounts::{self, Account},
-    gates::Passage,
+    cache::Passage,
     merge::free_until,
     sample,
     store::{self, NewCase},

@@ -147,8 +147,8 @@ impl Dialect for Hotelbeds {
         book::read(asked, sent)
     }
 
-    /// Told only when it is spent, and as 403, which is a wrong key as well: the gateway's word says
-    /// which (page "API errors").
+    /// Told only when it is spent, and as 403, which is a wrong key as well: the gateway's word
+    /// says which (page "API errors").
     fn quota(&self, reply: &HttpReply, now: DateTime<Utc>) -> Option<Quota> {
         let second = match quota::header(reply, "x-mashery-error-code") {
             Some("ERR_403_DEVELOPER_OVER_QPS") => Some(Duration::from_secs(1)),

@@ -1,5 +1,5 @@
-//! What a supplier has that is not what we have: each a case with both values, seen from the leg just
-//! after an event.
+//! What a supplier has that is not what we have: each a case with both values, seen from the leg
+//! just after an event.
 
 use contracts::messages::{GoneWhy, LegState, WantedLeg};
 use serde_json::{Value, json};

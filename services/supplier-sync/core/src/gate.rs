@@ -2,9 +2,9 @@
 //! whether it answers at all. Pure; the instances share one gate in Redis by a script that says the
 //! same.
 //!
-//! The budget is a bucket: a quarter of a minute's calls may go out at once, and three quarters come
-//! back in a minute, so that no minute ever sees more than its limit. Searches leave a share of it
-//! alone, price checks half of that share; what books, cancels and looks up may use everything.
+//! The budget is a bucket: a quarter of a minute's calls may go out at once, and three quarters
+//! come back in a minute, so that no minute ever sees more than its limit. Searches leave a share
+//! of it alone, price checks half of that; what books, cancels and looks up may use everything.
 //!
 //! The breaker counts over a window. When enough calls were made and too many of them failed, what
 //! would begin something new is refused, while whatever begun must be ended or looked up goes on.

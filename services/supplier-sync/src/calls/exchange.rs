@@ -23,7 +23,7 @@ use super::record::Answered;
 use crate::{
     App,
     accounts::{self, Account},
-    gates::Passage,
+    cache::Passage,
     handle::Started,
     sample, store,
 };
@@ -304,8 +304,8 @@ async fn travellers(app: &App, call: &Call) -> Result<TravellersReply, NotYet> {
     }
     let (booking_id, leg_id) = (call.booking_id, call.leg_id);
     let url = format!("{}/internal/bookings/{booking_id}/travellers?leg={leg_id}", app.booking_url);
-    // A booking that is only busy is waited for: what is asked again at once makes it busier. Half of
-    // the time before the call would be too late is left to the lane and to Redis.
+    // A booking that is only busy is waited for: what is asked again at once makes it busier. Half
+    // of the time before the call would be too late is left to the lane and to Redis.
     let lease = (call.lease_until - call.began_at).to_std().unwrap_or_default();
     let within = (lease / 8).max(TRAVELLERS_WITHIN_MIN);
     let asked = app.http.get_json(&url, Some(&app.internal_token), within).await;

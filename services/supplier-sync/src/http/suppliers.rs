@@ -16,7 +16,7 @@ use contracts::{
 use supplier_sync_core::gate::Rules;
 
 use super::support::{STAFF_MAX, connection, failed};
-use crate::{App, gates::Seen, shop, store};
+use crate::{App, cache::Seen, shop, store};
 
 const WHY_MAX: usize = 2_000;
 const CASES_MAX: i64 = 1_000;

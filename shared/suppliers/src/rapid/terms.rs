@@ -75,7 +75,7 @@ impl Policy {
             (None, false) => Refunds::ByWindows,
             (Some(_), _) => return Err(Broken::contract("rate at `current_refundability`")),
         };
-        // What is given back without a word of what it costs is more than a customer can be promised.
+        // What is given back without a word of what it costs is more than can be promised.
         if refunds == Refunds::Yes && windows.is_empty() {
             return Err(Broken::contract("rate at `cancel_penalties`"));
         }
