@@ -25,6 +25,7 @@ pub(crate) fn booking(
         wrong.extend(state.as_deref().and_then(|booking| too_much_at_risk(booking, entry)));
         state = evolve(state, entry);
         wrong.extend(state.as_deref().and_then(|booking| too_early(booking, &entry.event)));
+        wrong.extend(state.as_deref().and_then(|booking| given_up(booking, &entry.event)));
         let to = state.as_ref().map(|booking| booking.phase);
         if let (Some(from), Some(to)) = (from, to)
             && from != to
@@ -76,6 +77,10 @@ fn too_much_at_risk(before: &Booking, entry: &Recorded) -> Option<(&'static str,
     let Event::LegWished { leg_id, wanted: WantedLeg::Confirmed, .. } = &entry.event else {
         return None;
     };
+    if before.phase == Phase::Amending {
+        // It is bought alone, in the place of one that is bought already.
+        return None;
+    }
     let costs = |leg: &Leg| !leg.cancels_free(entry.at);
     let this = before.legs.iter().find(|leg| leg.leg_id == *leg_id)?;
     let buying = |leg: &&Leg| leg.wanted == WantedLeg::Confirmed && !leg.is_confirmed();
@@ -94,6 +99,18 @@ fn too_early(after: &Booking, event: &Event) -> Option<(&'static str, String)> {
     early.then(|| ("S1", format!("{event:?} too early")))
 }
 
+/// What was bought is given up for another one only once that one is bought.
+fn given_up(after: &Booking, event: &Event) -> Option<(&'static str, String)> {
+    let leg = |leg_id| after.legs.iter().find(|leg| leg.leg_id == leg_id);
+    let old = after.amendment.and_then(|amendment| leg(amendment.leg_id));
+    if old.is_some_and(|old| old.wanted != WantedLeg::Confirmed) {
+        return Some(("S1", "given up before another one is bought".to_owned()));
+    }
+    let Event::LegReplaced { by, .. } = event else { return None };
+    let bought = leg(*by).is_some_and(Leg::is_confirmed);
+    (!bought).then(|| ("S1", format!("replaced by {by}, which is not bought")))
+}
+
 /// Every move of a phase there is.
 fn may_move(from: Phase, to: Phase) -> bool {
     match from {
@@ -103,7 +120,8 @@ fn may_move(from: Phase, to: Phase) -> bool {
         }
         Phase::AwaitingPayment => matches!(to, Phase::Committing | Phase::Unwinding),
         Phase::Committing => matches!(to, Phase::Confirmed | Phase::Unwinding),
-        Phase::Confirmed => matches!(to, Phase::Completed | Phase::Unwinding),
+        Phase::Confirmed => matches!(to, Phase::Amending | Phase::Completed | Phase::Unwinding),
+        Phase::Amending => to == Phase::Confirmed,
         Phase::Unwinding => matches!(to, Phase::Failed | Phase::Cancelled),
         Phase::Completed | Phase::Failed | Phase::Cancelled => false,
     }

@@ -66,10 +66,14 @@ pub enum Sometimes {
     Completed,
     ReorgBelowFinal,
     ConfirmationOvertaken,
+    AmendmentStarted,
+    AmendmentTooDear,
+    AmendmentFailed,
+    LegReplaced,
 }
 
 impl Sometimes {
-    pub const ALL: [Self; 61] = [
+    pub const ALL: [Self; 65] = [
         Self::TimeoutBeforeArrival,
         Self::TimeoutAfterCommit,
         Self::LateCommit,
@@ -131,6 +135,10 @@ impl Sometimes {
         Self::Completed,
         Self::ReorgBelowFinal,
         Self::ConfirmationOvertaken,
+        Self::AmendmentStarted,
+        Self::AmendmentTooDear,
+        Self::AmendmentFailed,
+        Self::LegReplaced,
     ];
 
     /// Its word in the output: `timeout_after_commit`.

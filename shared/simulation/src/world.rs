@@ -33,6 +33,7 @@ use crate::{
     treasury::Treasury,
 };
 
+mod amending;
 mod bus;
 mod commits;
 mod exchange;
@@ -87,6 +88,7 @@ pub(crate) enum Happening {
     Push(Push),
     Accept(BookingId),
     Cancel(BookingId),
+    Amend(BookingId),
     GiveAddress(BookingId),
     AskTreasury { payment_id: PaymentId, refund_id: Uuid },
     Pay { booking_id: BookingId, part: u32 },
@@ -286,6 +288,7 @@ impl World {
             Happening::Push(push) => self.push(push),
             Happening::Accept(booking_id) => self.accept(booking_id),
             Happening::Cancel(booking_id) => self.cancel(booking_id),
+            Happening::Amend(booking_id) => self.amend(booking_id),
             Happening::GiveAddress(booking_id) => self.give_address(booking_id),
             Happening::AskTreasury { payment_id, refund_id } => {
                 self.ask_treasury(payment_id, refund_id);

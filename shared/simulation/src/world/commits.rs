@@ -85,8 +85,14 @@ impl World {
         }
         for entry in &recorded {
             self.tell(Some(id), || format!("booking: {}", brief(&entry.event)));
-            if entry.event == booking_core::Event::Confirmed {
-                self.check_confirmed(&booking);
+            match entry.event {
+                booking_core::Event::Confirmed => self.check_confirmed(&booking),
+                booking_core::Event::LegReplaced { .. } => {
+                    self.hit(Sometimes::LegReplaced);
+                    self.check_confirmed(&booking);
+                }
+                booking_core::Event::AmendmentFailed { .. } => self.hit(Sometimes::AmendmentFailed),
+                _ => {}
             }
         }
         self.note_booking(before.as_deref(), &booking);
@@ -120,6 +126,7 @@ impl World {
             if after.payment.is_free() {
                 self.hit(Sometimes::PaidByPointsAlone);
             }
+            self.thinks_again(after);
         }
         if is(after, Phase::Completed) && !before.is_some_and(|b| is(b, Phase::Completed)) {
             self.hit(Sometimes::Completed);
@@ -144,7 +151,7 @@ impl World {
         if !paid && !booking.payment.is_free() {
             self.broken("S13", Some(id), "confirmed and not paid".to_owned());
         }
-        for leg in &booking.legs {
+        for leg in booking.standing() {
             let at = self.now;
             let there = self.rapid.live(leg.leg_id, at);
             let bought = there.iter().any(|(_, one)| {

@@ -149,7 +149,7 @@ impl World {
         }
     }
 
-    fn leg(&mut self, booking_id: BookingId) -> LegPlan {
+    pub(super) fn leg(&mut self, booking_id: BookingId) -> LegPlan {
         let leg_id = LegId(self.id());
         let today = self.now.date_naive();
         let first = self.rng.random_range(1..4);

@@ -35,6 +35,7 @@ impl World {
             Happening::Fire(Timer::Booking(booking_id, _))
             | Happening::Accept(booking_id)
             | Happening::Cancel(booking_id)
+            | Happening::Amend(booking_id)
             | Happening::GiveAddress(booking_id)
             | Happening::Pay { booking_id, .. } => Some(*booking_id),
             Happening::Fire(Timer::Leg(leg_id)) => self.owner(*leg_id),
