@@ -139,11 +139,13 @@ impl Shown {
         serde_json::from_value(self.0["cancellation"]["fee_units"].clone()).ok()
     }
 
-    /// What legs that were cancelled alone give back, in units of what was paid.
+    /// What legs that were cancelled alone or replaced give back, in units of what was paid.
     #[must_use]
     pub fn given_back(&self) -> Units {
         let legs = self.0["legs"].as_array().into_iter().flatten();
-        let back = legs.map(|leg| leg["cancellation"]["back_units"].clone());
+        let back = legs.flat_map(|leg| {
+            ["cancellation", "replaced"].map(|why| leg[why]["back_units"].clone())
+        });
         back.filter_map(|units| serde_json::from_value::<Units>(units).ok())
             .fold(Units::ZERO, |sum, units| sum.checked_add(units).unwrap_or(sum))
     }
@@ -151,7 +153,8 @@ impl Shown {
     /// Whether a leg is one that the booking goes on with.
     #[must_use]
     pub fn goes_on_with(leg: &Value) -> bool {
-        leg["cancellation"].is_null() && leg["left_out_because"].is_null()
+        let gone = ["cancellation", "left_out_because", "replaced"];
+        gone.iter().all(|why| leg[why].is_null())
     }
 
     /// Whether all that was to go back has arrived.

@@ -82,8 +82,8 @@ pub enum Event {
         leg_id: LegId,
         cancellation: LegCancellation,
     },
-    /// The customer agreed to having another leg in the place of one; that one stays until the other
-    /// is bought.
+    /// The customer agreed to having another leg in the place of one; that one stays until the
+    /// other is bought.
     AmendmentStarted {
         leg_id: LegId,
         leg: Box<AcceptedLeg>,

@@ -108,8 +108,8 @@ impl Booking {
         })
     }
 
-    /// What was to be paid in money, less what legs that were cancelled alone or replaced gave back of
-    /// it.
+    /// What was to be paid in money, less what legs that were cancelled alone or replaced gave back
+    /// of it.
     #[must_use]
     pub fn left_in_money(&self) -> Money {
         let paid = self.paid_in_money();
@@ -185,8 +185,8 @@ pub struct Cancellation {
     pub points_back: bool,
 }
 
-/// How far a booking is. Only grows towards an end, but that an amendment ends in `confirmed` again;
-/// a closed phase never changes.
+/// How far a booking is. Only grows towards an end, but that an amendment ends in `confirmed`
+/// again; a closed phase never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {

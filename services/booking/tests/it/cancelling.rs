@@ -38,7 +38,7 @@ async fn a_confirmed_booking_is_cancelled_for_the_fee_that_was_agreed_to_and_no_
     let booking_id = world.book_quote("acct_1", &quote).await;
     let mut neighbour = Neighbour::of(&world, booking_id).await;
     let shown = neighbour.confirms(&quote).await;
-    assert_eq!(shown["next_actions"], json!(["cancel"]));
+    assert_eq!(shown["next_actions"], json!(["cancel", "amend"]));
     let before = dump(&world).await;
 
     let free = ask(&world, booking_id, "?quote=true", &json!({})).await;

@@ -94,7 +94,7 @@ async fn legs_are_cancelled_one_by_one_each_once_and_the_last_with_the_booking()
     let booking_id = world.book_quote("acct_1", &quote).await;
     let mut neighbour = Neighbour::of(&world, booking_id).await;
     let shown = neighbour.confirms_trip(&quote).await;
-    assert_eq!(shown["next_actions"], json!(["cancel", "cancel_leg"]));
+    assert_eq!(shown["next_actions"], json!(["cancel", "cancel_leg", "amend"]));
     let path = |n: usize, query: &str| {
         let leg_id = quote.legs[n].leg_id;
         format!("/v1/bookings/{booking_id}/legs/{leg_id}/cancellation{query}")

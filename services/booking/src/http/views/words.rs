@@ -27,8 +27,8 @@ macro_rules! words {
 words! {
     /// Where a booking stands.
     Status from booking_core::Status {
-        Pending, Holding, AwaitingPayment, ConfirmingPayment, Committing, Confirmed, Amending, Completed,
-        Failing, Cancelling, Failed, Cancelled,
+        Pending, Holding, AwaitingPayment, ConfirmingPayment, Committing, Confirmed, Amending,
+        Completed, Failing, Cancelling, Failed, Cancelled,
     }
 }
 
