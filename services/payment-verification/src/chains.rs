@@ -68,6 +68,22 @@ impl Node {
         }
     }
 
+    /// How much of the chain's own coin these addresses hold at the end of a block.
+    async fn balances(&self, at: BlockRef, of: &[&str]) -> Result<Vec<Units>, ChainError> {
+        match self {
+            Self::Evm(node) => node.balances(at.hash, of).await,
+            Self::Utxo(_) => Err(no_accounts()),
+        }
+    }
+
+    /// How many transactions these addresses have sent by the end of a block.
+    async fn sent(&self, at: BlockRef, by: &[&str]) -> Result<Vec<u64>, ChainError> {
+        match self {
+            Self::Evm(node) => node.sent(at.hash, by).await,
+            Self::Utxo(_) => Err(no_accounts()),
+        }
+    }
+
     /// Whether it tells what contracts move of the chain's own coin, as far as is known.
     fn sees_inside(&self) -> bool {
         match self {
@@ -75,6 +91,11 @@ impl Node {
             Self::Utxo(_) => true,
         }
     }
+}
+
+/// Outputs have no balances, and nobody asks for them.
+fn no_accounts() -> ChainError {
+    ChainError::Refused { asked: "a balance", code: 0 }
 }
 
 /// One block, with everything in it that moved money.

@@ -10,6 +10,7 @@ use messaging::{Handled, Handles, Outcome, Outgoing, Received, StoreError, Tx, r
 use payment_verification_core::{
     Command, Effect, Event, Fact, Payment,
     assets::Asset,
+    card::is_card,
     chain::TransferKey,
     decide,
     decide::{Means, Patience, needs_deposit, refused},
@@ -24,11 +25,11 @@ use uuid::Uuid;
 use crate::{
     App,
     store::{
-        self,
+        self, card,
         case::{self, NewCase, REVERSED, Restored, Shown},
         chain::{Touched, save_transfers},
         corrupt,
-        payment::{self, Changed, Entry, Loaded, Transaction},
+        payment::{self, Changed, Entry, Given, Loaded, Transaction},
         refund,
     },
 };
@@ -82,7 +83,7 @@ pub(crate) struct Desk<'a> {
     app: &'a App,
     open: BTreeMap<PaymentId, Open>,
     deposits: Vec<Deposit>,
-    given: Vec<(PaymentId, Deposit)>,
+    given: Vec<Given>,
     refunds: BTreeSet<(PaymentId, Uuid)>,
     cases: Vec<NewCase>,
     back: Vec<Restored>,
@@ -227,6 +228,7 @@ impl<'a> Desk<'a> {
                     Effect::SayPrepared(_)
                     | Effect::SaySeen(_)
                     | Effect::SaySettled(_)
+                    | Effect::SayReversed(_)
                     | Effect::SayClosed(_)
                     | Effect::SayRefund(_) => {
                         self.messages.extend(message(self.app, payment, &effect, message_id, now)?);
@@ -234,7 +236,8 @@ impl<'a> Desk<'a> {
                 }
             }
             match &event {
-                Event::Prepared(request) => self.given.push((id, request.deposit.clone())),
+                Event::Prepared(request) if is_card(request) => {}
+                Event::Prepared(request) => self.given.push(Given::of(id, request)),
                 Event::RefundGranted(grant) => drop(self.refunds.insert((id, grant.refund_id))),
                 Event::Refund { refund_id, change } => {
                     self.refunds.insert((id, *refund_id));
@@ -261,6 +264,7 @@ impl<'a> Desk<'a> {
     pub(crate) async fn save(self, tx: &mut Tx) -> Result<(), StoreError> {
         let Some(at) = self.at else { return Ok(()) };
         let conn = tx.conn();
+        let changed_now = self.changed();
         let changed: Vec<_> = self
             .open
             .values()
@@ -284,6 +288,7 @@ impl<'a> Desk<'a> {
         let refunds: Vec<_> =
             refunds.filter_map(|(id, refund)| Some((self.payment(*id)?, *refund))).collect();
         refund::save(conn, &refunds, at).await?;
+        card::wake(conn, changed_now, at).await?;
         case::open(conn, &self.cases, at).await?;
         case::close_reversed(conn, &self.back, at).await?;
         tx.say_all(self.messages);
@@ -382,6 +387,7 @@ fn message(
         Said::Prepared(message) => Outgoing::new(id, now, &message),
         Said::Seen(message) => Outgoing::new(id, now, &message),
         Said::Settled(message) => Outgoing::new(id, now, &message),
+        Said::Reversed(message) => Outgoing::new(id, now, &message),
         Said::Closed(message) => Outgoing::new(id, now, &message),
         Said::Refund(message) => Outgoing::new(id, now, &message),
     }))
@@ -398,6 +404,7 @@ fn observation(loaded: &Loaded, fact: &Fact) -> tracing::Span {
         Fact::PayoutSeen { .. } => "see payout",
         Fact::PayoutRejected { .. } => "learn that a refund cannot be sent",
         Fact::RefundFound { .. } => "find out about a refund",
+        Fact::CardOpened { .. } => "see the card gateway ready",
         Fact::ProofNamed { .. } => "name the proof of a refund",
     };
     let span = tracing::info_span!(

@@ -2,6 +2,8 @@
 //! transaction.
 
 pub(crate) mod attention;
+pub(crate) mod balance;
+pub(crate) mod card;
 pub(crate) mod case;
 pub(crate) mod chain;
 pub(crate) mod payment;

@@ -3,6 +3,8 @@
 //! A step takes in some blocks in one transaction that holds the chain's cursor. Two watchers of
 //! the same chain do no harm: the one that finds the cursor moved drops what it read.
 
+mod balances;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::{Not as _, RangeInclusive},
@@ -14,11 +16,13 @@ use contracts::{asset::Units, ids::PaymentId};
 use messaging::{Step, StoreError, database};
 use payment_verification_core::{
     Fact,
+    balance::Held,
     chain::BlockRef,
     fact::Sighted,
     matching::{Match, Moved, judge},
 };
 
+use self::balances::Look;
 use crate::{
     App,
     chains::{Block, BlockHead, ChainError, Nodes, Transfer},
@@ -43,6 +47,7 @@ pub struct Watcher {
     nodes: Nodes,
     // The payments that something was shown to wait for.
     waits: Arc<Mutex<BTreeSet<PaymentId>>>,
+    turn: balances::Turn,
 }
 
 /// Why a step did not come to its end; the next one begins where this one did.
@@ -65,7 +70,8 @@ impl Watcher {
     /// A watcher of a chain.
     #[must_use]
     pub fn new(app: App, chain: String, nodes: Nodes) -> Self {
-        Self { app, chain, nodes, waits: Arc::default() }
+        let turn = Arc::new(Mutex::new(PaymentId(uuid::Uuid::nil())));
+        Self { app, chain, nodes, waits: Arc::default(), turn }
     }
 
     /// The chain, as CAIP-2 writes it.
@@ -113,10 +119,13 @@ impl Watcher {
         let last = height.min(cursor.at.height.saturating_add(self.nodes.blocks_at_once()));
         let blocks = self.nodes.blocks(next..=last).await?;
         let blocks = linked(&cursor, blocks);
-        if blocks.is_empty() {
+        let Some(last) = blocks.last() else {
             return self.walk_back(&cursor, cursor.at.height).await;
-        }
-        self.take_in(&cursor, &blocks, self.is_fresh(&cursor, &newest)).await
+        };
+        let look = self.look_at_balances(last.head.at, &newest).await?;
+        // What is not whole says of nothing that it did not come.
+        let is_fresh = self.is_fresh(&cursor, &newest) && look.is_whole();
+        self.take_in(&cursor, &blocks, &look, is_fresh).await
     }
 
     /// Nothing new: either nothing happened, or the newest blocks were replaced by as many or
@@ -273,6 +282,7 @@ impl Watcher {
         &self,
         seen: &Cursor,
         blocks: &[Block],
+        balances: &Look,
         is_fresh: bool,
     ) -> Result<Step, WatchError> {
         let Some(newest) = blocks.last() else { return Ok(Step::Idle) };
@@ -282,7 +292,7 @@ impl Watcher {
         let stamped_at = self.stamp(&newest.head, cursor.now);
         let keys: BTreeSet<_> = blocks.iter().flat_map(Block::addresses).collect();
         let owners = store::payments_at(tx.conn(), Vec::from_iter(keys)).await?;
-        let mut ids: BTreeSet<_> = owners.values().copied().collect();
+        let mut ids: BTreeSet<_> = owners.values().copied().chain(balances.payments()).collect();
         ids.extend(store::payments_final_at(tx.conn(), &self.chain, height).await?);
         let payouts =
             payout::take_in(tx.conn(), &self.chain, blocks, cursor.look.saturating_add(1)).await?;
@@ -298,6 +308,8 @@ impl Watcher {
             look = look.saturating_add(1);
             cases.extend(self.sort(&mut desk, &owners, block, look, cursor.now)?);
         }
+        let held = Held { units: Units::ZERO, sent: 0, block: newest.head.at, look, stamped_at };
+        self.credit(&mut desk, tx.conn(), balances, held, cursor.now).await?;
         for Claimed { payment_id, refund_id, sighted } in payouts {
             desk.tell(payment_id, &Fact::PayoutSeen { refund_id, sighted }, cursor.now)?;
         }

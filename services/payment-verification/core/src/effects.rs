@@ -3,7 +3,8 @@
 use contracts::{
     instruction::Instruction,
     messages::{
-        Closing, PaymentClosed, PaymentRefundChanged, PaymentSeen, PaymentSettled, RefundState,
+        Closing, PaymentClosed, PaymentRefundChanged, PaymentReversed, PaymentSeen, PaymentSettled,
+        RefundState,
     },
 };
 use uuid::Uuid;
@@ -26,6 +27,8 @@ pub enum Effect {
     SaySeen(PaymentSeen),
     /// Say what is final.
     SaySettled(PaymentSettled),
+    /// Say what of the final money is away.
+    SayReversed(PaymentReversed),
     /// Say how it was closed.
     SayClosed(PaymentClosed),
     /// Say how far a refund is.
@@ -77,6 +80,15 @@ fn say(payment: &Payment, event: &Event) -> Option<Effect> {
             let settled = PaymentSettled { booking_id, payment_id, seq, received, complete };
             Some(Effect::SaySettled(settled))
         }
+        Event::Reversed { .. } | Event::Restored { .. } => {
+            Some(Effect::SayReversed(PaymentReversed {
+                booking_id,
+                payment_id,
+                seq,
+                gone: payment.gone_units(),
+                settled: payment.final_units(),
+            }))
+        }
         Event::Closed { closing, .. } => Some(say_closed(payment, *closing)),
         Event::RefundGranted(grant) => Some(Effect::SayRefund(PaymentRefundChanged {
             booking_id,
@@ -89,14 +101,13 @@ fn say(payment: &Payment, event: &Event) -> Option<Effect> {
         })),
         Event::Refund { refund_id, change } => say_refund(payment, *refund_id, change),
         Event::Refused { .. }
+        | Event::CardAsked(_)
         | Event::TransferSeen(_)
         | Event::BlockLeft { .. }
         | Event::CloseAsked(_)
         | Event::GraceBegun { .. }
         | Event::Finalised { .. }
-        | Event::Withdrawn { .. }
-        | Event::Reversed { .. }
-        | Event::Restored { .. } => None,
+        | Event::Withdrawn { .. } => None,
     }
 }
 

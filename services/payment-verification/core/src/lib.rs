@@ -4,6 +4,8 @@
 
 pub mod address;
 pub mod assets;
+pub mod balance;
+pub mod card;
 pub mod chain;
 pub mod closing;
 pub mod command;

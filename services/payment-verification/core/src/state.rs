@@ -31,6 +31,9 @@ pub struct Payment {
     pub seq: u64,
     /// What was asked for; nothing when the closing came before the request.
     pub request: Option<Request>,
+    /// What the card gateway was asked for, before it answered; nothing of what is paid otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Request>,
     /// Every transfer ever seen.
     pub transfers: BTreeMap<TransferKey, Transfer>,
     /// Every block that left with a transfer of this payment, by the newest look that saw it gone.
@@ -164,6 +167,7 @@ impl Payment {
             booking_id,
             seq: 0,
             request: None,
+            asked: None,
             transfers: BTreeMap::new(),
             left: BTreeMap::new(),
             first_seen_at: None,
@@ -206,6 +210,15 @@ impl Payment {
         total(self.transfers.values().map(|transfer| match transfer.posted {
             Posted::Final(units) => units,
             Posted::Nothing | Posted::Reversed(_) => Units::ZERO,
+        }))
+    }
+
+    /// All that was final and left its chain.
+    #[must_use]
+    pub fn gone_units(&self) -> Units {
+        total(self.transfers.values().map(|transfer| match transfer.posted {
+            Posted::Reversed(units) => units,
+            Posted::Nothing | Posted::Final(_) => Units::ZERO,
         }))
     }
 

@@ -1,5 +1,6 @@
 //! Stories, printed as snapshots, and what holds for every story.
 
+mod balances;
 mod closings;
 mod properties;
 mod refunds;

@@ -5,7 +5,7 @@ use contracts::{
     instruction::{Instruction, SignedInstruction},
     messages::{
         PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared, PaymentRefund,
-        PaymentRefundChanged, PaymentSeen, PaymentSettled,
+        PaymentRefundChanged, PaymentReversed, PaymentSeen, PaymentSettled,
     },
 };
 
@@ -58,6 +58,8 @@ pub enum Said {
     Seen(PaymentSeen),
     /// Money is final.
     Settled(PaymentSettled),
+    /// Final money left its chain, or is back.
+    Reversed(PaymentReversed),
     /// It is closed.
     Closed(PaymentClosed),
     /// A refund went on.
@@ -85,6 +87,7 @@ pub fn said<E>(
         })),
         Effect::SaySeen(message) => Some(Said::Seen(message.clone())),
         Effect::SaySettled(message) => Some(Said::Settled(message.clone())),
+        Effect::SayReversed(message) => Some(Said::Reversed(message.clone())),
         Effect::SayClosed(message) => Some(Said::Closed(message.clone())),
         Effect::SayRefund(message) => Some(Said::Refund(message.clone())),
         Effect::Post(_) => None,

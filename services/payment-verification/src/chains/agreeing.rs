@@ -5,6 +5,7 @@
 
 use std::ops::RangeInclusive;
 
+use contracts::asset::Units;
 use payment_verification_core::chain::{BlockRef, Hash32};
 
 use super::{Block, BlockHead, ChainError, Node, Transfer};
@@ -111,7 +112,7 @@ impl Nodes {
         for node in &self.others {
             told.push(node.blocks(heights.clone()).await?);
         }
-        let inside = self.each().all(Node::sees_inside);
+        let inside = self.sees_inside();
         comparable(&mut blocks, inside);
         for mut theirs in told {
             comparable(&mut theirs, inside);
@@ -121,6 +122,40 @@ impl Nodes {
             }
         }
         Ok(blocks)
+    }
+
+    /// Whether every node tells what contracts move of the chain's own coin, as far as is known.
+    #[must_use]
+    pub fn sees_inside(&self) -> bool {
+        self.each().all(Node::sees_inside)
+    }
+
+    /// How much of the chain's own coin these addresses hold at the end of a block.
+    ///
+    /// # Errors
+    /// When one does not answer, does not know that block's state, or says otherwise.
+    pub async fn balances(&self, at: BlockRef, of: &[&str]) -> Result<Vec<Units>, ChainError> {
+        let told = self.first.balances(at, of).await?;
+        for node in &self.others {
+            if node.balances(at, of).await? != told {
+                return Err(ChainError::Disagree { height: at.height });
+            }
+        }
+        Ok(told)
+    }
+
+    /// How many transactions these addresses have sent by the end of a block.
+    ///
+    /// # Errors
+    /// When one does not answer, does not know that block's state, or says otherwise.
+    pub async fn sent(&self, at: BlockRef, by: &[&str]) -> Result<Vec<u64>, ChainError> {
+        let told = self.first.sent(at, by).await?;
+        for node in &self.others {
+            if node.sent(at, by).await? != told {
+                return Err(ChainError::Disagree { height: at.height });
+            }
+        }
+        Ok(told)
     }
 
     /// The canonical block that holds a transaction; nothing when none does.

@@ -5,6 +5,7 @@
 //! oddity. What contracts move of the chain's own coin is in a block's traces, where the node has
 //! them.
 
+mod balances;
 mod decimals;
 mod mined;
 mod traces;
@@ -155,7 +156,7 @@ impl Node {
                 self.blind.store(true, Ordering::Relaxed);
                 tracing::warn!(
                     chain = self.number,
-                    "the node has no traces: ether that contracts send is not seen"
+                    "the node has no traces: ether that contracts send is told by balances alone"
                 );
                 return Ok(());
             }

@@ -7,7 +7,10 @@ use chrono::{DateTime, Utc};
 use contracts::ids::PaymentId;
 use messaging::{StoreError, database};
 use payment_verification_core::{
-    Event, Payment, closing::answered_after, ledger::Posting, state::Deposit,
+    Event, Payment,
+    closing::answered_after,
+    ledger::Posting,
+    state::{Deposit, Request},
 };
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
@@ -206,28 +209,46 @@ pub(crate) async fn add_events(
     .map(drop)
 }
 
+/// An address that is given to a payment for good.
+pub(crate) struct Given {
+    payment_id: PaymentId,
+    deposit: Deposit,
+    /// The chain whose own coin it is for; nothing for a token's.
+    native_chain: Option<String>,
+}
+
+impl Given {
+    /// The address of a request.
+    pub(crate) fn of(payment_id: PaymentId, request: &Request) -> Self {
+        let native_chain = request.contract.is_none().then(|| request.chain.clone());
+        Self { payment_id, deposit: request.deposit.clone(), native_chain }
+    }
+}
+
 /// Remembers for good which address belongs to which payment.
 pub(crate) async fn add_addresses(
     conn: &mut PgConnection,
-    given: &[(PaymentId, Deposit)],
+    given: &[Given],
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     if given.is_empty() {
         return Ok(());
     }
     let keys: Option<Vec<_>> =
-        given.iter().map(|(_, deposit)| address_key(&deposit.address)).collect();
+        given.iter().map(|given| address_key(&given.deposit.address)).collect();
     let keys = keys.ok_or_else(|| corrupt("address", "new", "a derived address is none"))?;
     sqlx::query(
-        "insert into address (address_key, address, derivation_index, payment_id, given_at)
-         select a.address_key, a.address, a.derivation_index, a.payment_id, $5
-         from unnest($1::bytea[], $2::text[], $3::bigint[], $4::uuid[])
-             as a (address_key, address, derivation_index, payment_id)",
+        "insert into address (address_key, address, derivation_index, payment_id, native_chain,
+             given_at)
+         select a.address_key, a.address, a.derivation_index, a.payment_id, a.native_chain, $6
+         from unnest($1::bytea[], $2::text[], $3::bigint[], $4::uuid[], $5::text[])
+             as a (address_key, address, derivation_index, payment_id, native_chain)",
     )
     .bind(keys)
-    .bind(given.iter().map(|(_, deposit)| deposit.address.as_str()).collect::<Vec<_>>())
-    .bind(given.iter().map(|(_, deposit)| i64::from(deposit.index)).collect::<Vec<_>>())
-    .bind(given.iter().map(|(payment, _)| payment.0).collect::<Vec<_>>())
+    .bind(given.iter().map(|given| given.deposit.address.as_str()).collect::<Vec<_>>())
+    .bind(given.iter().map(|given| i64::from(given.deposit.index)).collect::<Vec<_>>())
+    .bind(given.iter().map(|given| given.payment_id.0).collect::<Vec<_>>())
+    .bind(given.iter().map(|given| given.native_chain.as_deref()).collect::<Vec<_>>())
     .bind(now)
     .execute(conn)
     .await

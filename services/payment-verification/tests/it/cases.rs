@@ -32,12 +32,12 @@ pub(crate) const SENDER_CODE: &str = concat!(
 );
 
 /// Words of 32 bytes, in hex: an address and an amount each.
-fn pairs(pairs: &[(&str, u128)]) -> String {
+pub(crate) fn pairs(pairs: &[(&str, u128)]) -> String {
     let words = pairs.iter().map(|(to, n)| format!("{:0>64}{n:064x}", to.trim_start_matches("0x")));
     words.collect()
 }
 
-async fn call(rig: &Rig, account: usize, to: &str, value: u128, data: &str) {
+pub(crate) async fn call(rig: &Rig, account: usize, to: &str, value: u128, data: &str) {
     let (from, value) = (&rig.accounts[account], format!("{value:#x}"));
     let call = json!([{ "from": from, "to": to, "value": value, "data": data, "gas": "0x100000" }]);
     rig.anvil.rpc("eth_sendTransaction", call).await;

@@ -27,6 +27,10 @@ pub(crate) struct Manner {
     pub(crate) other_hash: bool,
     /// It tells of no logs.
     pub(crate) no_logs: bool,
+    /// It tells of this balance, whoever is asked about.
+    pub(crate) balance: Option<u128>,
+    /// It has no state of any block any more.
+    pub(crate) forgets: bool,
 }
 
 #[derive(Clone)]
@@ -109,6 +113,13 @@ async fn answer(State(behind): State<Behind>, body: Bytes) -> Result<Vec<u8>, St
         if manner.unknown.is_some_and(|method| call["method"] == method) {
             let error = json!({ "code": -32601, "message": "no such method" });
             *reply = json!({ "jsonrpc": "2.0", "id": call["id"], "error": error });
+        }
+        if manner.forgets && call["method"] == "eth_getBalance" {
+            let error = json!({ "code": -32000, "message": "missing trie node" });
+            *reply = json!({ "jsonrpc": "2.0", "id": call["id"], "error": error });
+        }
+        if let Some(units) = manner.balance.filter(|_| call["method"] == "eth_getBalance") {
+            reply["result"] = json!(format!("{units:#x}"));
         }
         let by_number = call["method"] == "eth_getBlockByNumber" && call["params"][0] != "latest";
         if by_number && manner.lacks_from.is_some_and(|from| height(&call["params"][0]) >= from) {

@@ -12,6 +12,8 @@
 )]
 
 mod asked;
+mod balances;
+mod cards;
 mod cases;
 mod closing;
 mod front;

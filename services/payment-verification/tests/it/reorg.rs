@@ -1,6 +1,6 @@
 //! Blocks that leave take their money along; mined again, it comes back, once.
 
-use contracts::ids::PaymentId;
+use contracts::{asset::Units, ids::PaymentId};
 use serde_json::json;
 
 use crate::{
@@ -29,6 +29,15 @@ async fn raw(rig: &Rig, transaction: &str) -> String {
 async fn place(rig: &Rig, transaction: &str) -> (String, String) {
     let receipt = rig.anvil.rpc("eth_getTransactionReceipt", json!([transaction])).await;
     (text(&receipt["blockHash"]), text(&receipt["transactionIndex"]))
+}
+
+/// Waits until this much is said to be away, and this much final.
+async fn until_reversed(rig: &Rig, asked: &Asked, wanted: (Units, Units)) {
+    let said = |heard: &Heard| match heard {
+        Heard::Reversed(reversed) => ((reversed.gone, reversed.settled) == wanted).then_some(()),
+        _ => None,
+    };
+    rig.hear(asked.payment_id, said).await;
 }
 
 /// Says nothing is owed to the payment at this moment: nothing final, nothing settled.
@@ -187,7 +196,13 @@ async fn settled_money_that_leaves_is_a_case_that_closes_when_it_is_final_again(
     assert!(case.subject.ends_with(&left) && case.closed_at.is_none(), "{case:?}");
     let journal = rig.journal(asked.payment_id).await;
     assert!(journal.contains(&"reversed".to_owned()), "{journal:?}");
-    assert_eq!(seen_sums(&rig, asked.payment_id).last().unwrap(), &("0".to_owned(), false));
+    let nothing = |heard: &Heard| match heard {
+        Heard::Seen(seen) => (seen.received == units(0) && !seen.complete).then_some(()),
+        _ => None,
+    };
+    rig.hear(asked.payment_id, nothing).await;
+    let all = units(milli_ether(20));
+    until_reversed(&rig, &asked, (all, units(0))).await;
 
     rig.anvil.rpc("eth_sendRawTransaction", json!([bytes])).await;
     let (stands, _) = place(&rig, &transaction).await;
@@ -201,5 +216,6 @@ async fn settled_money_that_leaves_is_a_case_that_closes_when_it_is_final_again(
     assert!(closed.closed_at.is_some() && left != stands);
     assert!(because.contains(&left) && because.contains(&stands), "{because}");
     assert_eq!(rig.journal(asked.payment_id).await.last().unwrap(), "restored");
+    until_reversed(&rig, &asked, (units(0), all)).await;
     rig.end().await;
 }

@@ -20,11 +20,11 @@ use contracts::{
     message::Message,
     messages::{
         CloseBecause, PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared, PaymentRefund,
-        PaymentRefundChanged, PaymentSeen, PaymentSettled, RefundBasis,
+        PaymentRefundChanged, PaymentReversed, PaymentSeen, PaymentSettled, RefundBasis,
     },
     money::{Currency, Money},
 };
-use doubles::Doubles;
+use doubles::{CallbackConfig, Doubles};
 use messaging::{
     Consumers, Handled, Handles, Messaging, Outcome, Outgoing, Received, Step, StoreError, Tx,
 };
@@ -47,6 +47,8 @@ pub(crate) const TOKEN_CODE: &str = concat!(
     "602435600052600435337fddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef",
     "60206000a3600160005260206000f3",
 );
+/// What the card gateway signs its pushes with.
+pub(crate) const CARD_SECRET: &str = "whsec_test";
 const ONE_ETHER: u128 = 1_000_000_000_000_000_000;
 
 /// What the service says.
@@ -55,6 +57,7 @@ pub(crate) enum Heard {
     Prepared(PaymentPrepared),
     Seen(PaymentSeen),
     Settled(PaymentSettled),
+    Reversed(PaymentReversed),
     Closed(PaymentClosed),
     Refund(PaymentRefundChanged),
 }
@@ -65,6 +68,7 @@ impl Heard {
             Self::Prepared(m) => m.payment_id,
             Self::Seen(m) => m.payment_id,
             Self::Settled(m) => m.payment_id,
+            Self::Reversed(m) => m.payment_id,
             Self::Closed(m) => m.payment_id,
             Self::Refund(m) => m.payment_id,
         }
@@ -131,11 +135,32 @@ impl Rig {
 
     /// The same, and `started` is told of the main node before anybody asks it.
     pub(crate) async fn with(others: &[String], started: impl FnOnce(&Anvil)) -> Self {
+        Self::made(others, started, None).await
+    }
+
+    /// With a card gateway that pushes to where the service listens.
+    pub(crate) async fn with_cards() -> Self {
+        let pushes = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::made(&[], |_| {}, Some(pushes)).await
+    }
+
+    async fn made(
+        others: &[String],
+        started: impl FnOnce(&Anvil),
+        pushes: Option<tokio::net::TcpListener>,
+    ) -> Self {
         let service = TestService::new("payment_verification", &MIGRATOR).await;
         let (anvil, redis) = (Anvil::start(), testkit::redis());
         started(&anvil);
-        let doubles = Doubles::start(([127, 0, 0, 1], 0).into(), doubles_on(&anvil));
+        let mut stand_ins = doubles_on(&anvil);
+        let outside = pushes.as_ref().map(|pushes| pushes.local_addr().unwrap());
+        stand_ins.cards.callback = outside.map(|outside| {
+            let url = format!("http://{outside}/webhooks/cards");
+            CallbackConfig::new(url, CARD_SECRET)
+        });
+        let doubles = Doubles::start(([127, 0, 0, 1], 0).into(), stand_ins);
         let doubles = doubles.await.unwrap();
+        let of_cards = |value: String| outside.map(|_| value).unwrap_or_default();
         let front = Front::before(&anvil).await;
         let (outputs, others): (Vec<String>, Vec<String>) =
             others.iter().cloned().partition(|other| other.starts_with("bip122:"));
@@ -162,10 +187,14 @@ impl Rig {
             ("RATE_TICKER_URL", format!("{}/rates", doubles.base_url())),
             ("TREASURY_URL", format!("{}/treasury", doubles.base_url())),
             ("ASSETS", assets.to_owned()),
+            ("CARD_URL", of_cards(format!("{}/cards", doubles.base_url()))),
+            ("CARD_KEY", of_cards("sk_test_development-only".to_owned())),
+            ("CARD_WEBHOOK_SECRETS", of_cards(CARD_SECRET.to_owned())),
         ];
         let lookup = |wanted: &str| {
             let short = wanted.strip_prefix("PAYMENT_VERIFICATION_")?;
-            vars.iter().find(|(name, _)| *name == short).map(|(_, value)| value.clone())
+            let named = vars.iter().find(|(name, _)| *name == short);
+            named.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
         };
         let config = Config::from_vars(&Vars::new(&lookup)).unwrap();
 
@@ -182,6 +211,10 @@ impl Rig {
         let watcher = watchers.swap_remove(main);
         app.consume();
         app.messaging().listening().await;
+        if let Some(pushes) = pushes {
+            let router = payment_verification::http::router(&config, app.clone()).unwrap();
+            tokio::spawn(async move { axum::serve(pushes, router).await });
+        }
         let hands = service.messaging().await;
         let ears = Ears::default();
         // A role of its own: what booking itself hears is more, and is said elsewhere.
@@ -189,6 +222,7 @@ impl Rig {
             .on(Heard::Prepared)
             .on(Heard::Seen)
             .on(Heard::Settled)
+            .on(Heard::Reversed)
             .on(Heard::Closed)
             .on(Heard::Refund);
         hands.consume(heard, ears.clone());

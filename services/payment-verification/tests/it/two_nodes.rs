@@ -115,7 +115,19 @@ async fn what_contracts_send_counts_only_where_both_nodes_tell_of_it() {
     }]);
     rig.anvil.rpc("eth_sendTransaction", call).await;
     rig.anvil.mine(5).await;
-    rig.watch().await;
+    second.behave(Manner {
+        unknown: Some("trace_block"),
+        balance: Some(milli_ether(9)),
+        ..Manner::default()
+    });
+    fails_with(&rig, "do not agree").await;
     assert_eq!(rig.journal(asked.payment_id).await, ["prepared"], "only one of them saw it");
+    second.behave(Manner { unknown: Some("trace_block"), ..Manner::default() });
+    rig.watch().await;
+    rig.anvil.mine(5).await;
+    rig.watch().await;
+    assert_eq!(rig.settled(asked.payment_id).await.received, units(milli_ether(5)));
+    let places = rig.ask_database("select string_agg(position, ' ') from transfer").await;
+    assert_eq!(places, "balance/0", "both of them tell of the balance");
     rig.end().await;
 }

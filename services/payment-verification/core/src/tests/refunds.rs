@@ -407,6 +407,7 @@ proptest! {
             Effect::SayPrepared(_)
             | Effect::SaySeen(_)
             | Effect::SaySettled(_)
+            | Effect::SayReversed(_)
             | Effect::SayClosed(_)
             | Effect::Post(_) => None,
         });

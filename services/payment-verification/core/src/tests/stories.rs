@@ -511,6 +511,7 @@ fn a_reorg_below_the_policy_reverses_what_was_final() {
               block left
               reversed: 100
               seen: 0, complete: false
+                -> away #7: 100, final: 0
                 -> post 100 reversed>received
                 -> seen #8: 0, complete: false, at +1s
             mined again
@@ -519,6 +520,7 @@ fn a_reorg_below_the_policy_reverses_what_was_final() {
                 -> seen #10: 100, complete: true, at +1s
             deep again
               restored: 100
+                -> away #11: 0, final: 100
                 -> post 100 received>reversed
             account received +100 -200
             account customer +100 -100

@@ -119,6 +119,7 @@ pub(crate) struct World {
     pub(crate) journal: Vec<Event>,
     pub(crate) said: Vec<Effect>,
     registry: Registry,
+    address: &'static str,
     now: DateTime<Utc>,
 }
 
@@ -130,6 +131,7 @@ impl World {
             journal: vec![],
             said: vec![],
             registry: Registry::parse(REGISTRY).unwrap(),
+            address: "0xADD7",
             now: start(),
         }
     }
@@ -139,12 +141,17 @@ impl World {
         Self { registry: Registry::parse(DEFAULT).unwrap(), ..Self::new() }
     }
 
+    /// With an address that its chain could have.
+    pub(crate) fn at_an_account() -> Self {
+        Self { address: "0x00000000000000000000000000000000000aDD07", ..Self::new() }
+    }
+
     pub(crate) fn ask(&mut self, command: &Command) -> Vec<Event> {
         let known = self.payment.request.as_ref().map(|request| &request.terms);
         let terms = if let Command::Prepare(terms) = command { Some(terms) } else { known };
         let asset = terms.and_then(|terms| self.registry.asset(&terms.amount.asset));
         let deposit = needs_deposit(&self.payment, command)
-            .then(|| Deposit { address: "0xADD7".to_owned(), index: 7 });
+            .then(|| Deposit { address: self.address.to_owned(), index: 7 });
         let chain = asset.and_then(|asset| self.registry.chain(&asset.chain));
         let patience = Patience::on(chain, TimeDelta::minutes(10));
         let means = Means { asset, deposit, patience };
@@ -215,6 +222,7 @@ pub(crate) fn story(steps: Vec<(&str, Step)>) -> String {
 
 fn print(event: &Event) -> String {
     match event {
+        Event::CardAsked(_) => "card asked".to_owned(),
         Event::Prepared(request) => format!("prepared: {} deep", request.confirmations),
         Event::Refused { refusal } => format!("refused: {refusal}"),
         Event::TransferSeen(s) => format!("transfer of {} in block {}", s.units, s.block.height),
@@ -283,6 +291,7 @@ fn print_effect(effect: &Effect) -> String {
             format!("seen #{}: {}, complete: {}, at {at}", m.seq, m.received, m.complete)
         }
         Effect::SaySettled(m) => format!("settled #{}: {}", m.seq, m.received),
+        Effect::SayReversed(m) => format!("away #{}: {}, final: {}", m.seq, m.gone, m.settled),
         Effect::SayClosed(m) => format!("{} #{}", print_closing(&m.closing), m.seq),
         Effect::SayRefund(m) => format!("refund #{}: {:?} {}", m.seq, m.state, m.units),
         Effect::Post(postings) => {
