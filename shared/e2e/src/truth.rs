@@ -1,8 +1,11 @@
 //! The one comparison of what was promised with what really exists. It reads only what an outsider
-//! can read: the supplier's `/truth`, the node, the gateway's HTTP and through it the points.
+//! can read: the supplier's `/truth`, the node, the gateway's HTTP and through it the points. The
+//! proof of a whole system adds what an auditor can read: the list of bookings and both ledgers.
 
 mod judge;
+mod ledgers;
 pub mod plant;
+pub mod proof;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -46,10 +49,13 @@ pub struct Accepted {
 #[derive(Debug, Clone)]
 pub struct World {
     gateway: Gateway,
-    double: Double,
+    /// The suppliers that count.
+    doubles: Vec<Double>,
     node: Node,
     /// Reservations that were there before and are nobody's business here.
     before: BTreeSet<String>,
+    /// Where a reservation's booking is asked for, if bookings may be under way.
+    owner_of_legs: Option<Gateway>,
 }
 
 /// What the comparison found.
@@ -59,6 +65,8 @@ pub struct Comparison {
     pub confirmed: usize,
     pub undone: usize,
     pub review: usize,
+    /// Under way, where that is no loss.
+    pub open: usize,
     /// Accepted and not to be found, not ended, or confirmed without what was promised: a leg, its
     /// points.
     pub lost: usize,
@@ -93,7 +101,8 @@ impl World {
             gateway: Gateway::new(&stack.url("booking"), ""),
             node: stack.node(),
             before: before.into_iter().map(|reservation| reservation.reference).collect(),
-            double,
+            doubles: vec![double],
+            owner_of_legs: None,
         })
     }
 
@@ -107,17 +116,37 @@ impl World {
         let looked = accepted.iter().map(|accepted| self.look(accepted, &entries));
         // In the order of acceptance, so that two runs say the same.
         let looked: Vec<Looked> = stream::iter(looked).buffered(AT_ONCE).try_collect().await?;
-        let truth = self.double.truth().await?;
-        let living: Vec<&Reservation> = truth
-            .reservations
-            .iter()
-            .filter(|r| r.lives() && !self.before.contains(&r.reference))
-            .collect();
+        let living = self.living(accepted, &looked).await?;
+        let living: Vec<&Reservation> = living.iter().collect();
+        let may_be_open = self.owner_of_legs.is_some();
         for (accepted, looked) in accepted.iter().zip(&looked) {
-            found.judge(accepted, looked, &living);
+            found.judge(accepted, looked, &living, may_be_open);
         }
         found.judge_reservations(accepted, &looked, &living);
         Ok(found)
+    }
+
+    /// What really is reserved, but for what belongs to a booking that is under way and shows no
+    /// reference yet.
+    async fn living(
+        &self,
+        accepted: &[Accepted],
+        looked: &[Looked],
+    ) -> anyhow::Result<Vec<Reservation>> {
+        let open = |looked: &Looked| looked.shown.as_ref().is_some_and(|shown| !shown.ended());
+        let open = accepted.iter().zip(looked).filter(|(_, looked)| open(looked));
+        let open: BTreeSet<&str> = open.map(|(one, _)| one.booking_id.as_str()).collect();
+        let mut living = Vec::new();
+        for double in &self.doubles {
+            for one in double.truth().await?.reservations {
+                let counts = one.lives() && !self.before.contains(&one.reference);
+                let claimed = || looked.iter().any(|looked| looked.claims(&one.reference));
+                if counts && (claimed() || !self.is_under_way(&one, &open).await?) {
+                    living.push(one);
+                }
+            }
+        }
+        Ok(living)
     }
 
     /// Compares until all is right, or for so long: points and refunds come some time after the end

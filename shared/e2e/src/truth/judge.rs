@@ -10,7 +10,7 @@ use crate::{double::Reservation, gateway::Shown};
 
 impl Looked {
     /// Whether the customer is told that the space is his or being seen to.
-    fn claims(&self, reference: &str) -> bool {
+    pub(super) fn claims(&self, reference: &str) -> bool {
         self.shown.as_ref().is_some_and(|shown| {
             let undone = matches!(shown.status(), "failed" | "cancelled");
             !undone && shown.references().iter().any(|r| r == reference)
@@ -33,7 +33,14 @@ impl Looked {
 }
 
 impl Comparison {
-    pub(super) fn judge(&mut self, accepted: &Accepted, looked: &Looked, living: &[&Reservation]) {
+    /// `may_be_open` says whether a booking may be under way, or has to have ended by now.
+    pub(super) fn judge(
+        &mut self,
+        accepted: &Accepted,
+        looked: &Looked,
+        living: &[&Reservation],
+        may_be_open: bool,
+    ) {
         let id = &accepted.booking_id;
         let Some(shown) = &looked.shown else {
             self.lost += 1;
@@ -51,6 +58,7 @@ impl Comparison {
                 self.judge_points_of_undone(id, shown, looked);
             }
             _ if shown.in_review() => self.review += 1,
+            _ if may_be_open => self.open += 1,
             _ => {
                 self.lost += 1;
                 self.wrong.push(format!("{id}: still {status}"));

@@ -22,6 +22,7 @@ mod locks;
 mod messages;
 mod outputs;
 mod paying;
+mod proof;
 mod refunds;
 mod searching;
 mod stage;

@@ -1,0 +1,60 @@
+//! Compares a whole running system with the world, and fails on any difference.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a command talks to whoever called it"
+)]
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::Parser;
+use e2e::{
+    Stack,
+    truth::proof::{Proof, prove},
+    up,
+};
+
+#[derive(Parser)]
+#[command(name = "proof")]
+struct Flags {
+    /// How long a difference may last, in seconds, before it counts
+    #[arg(long, default_value_t = 30)]
+    within: u64,
+    /// After how many hours a booking that is still open counts as lost
+    #[arg(long, default_value_t = 24)]
+    open_for_max: u64,
+    /// Prints the line of JSON alone
+    #[arg(long)]
+    json: bool,
+    /// Which stack
+    #[arg(long, hide = true, default_value = up::MAIN)]
+    stack: String,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let flags = Flags::parse();
+    match proven(&flags).await {
+        Ok(proof) => {
+            if !flags.json {
+                for line in &proof.compared.wrong {
+                    eprintln!("WRONG: {line}");
+                }
+            }
+            println!("{}", serde_json::to_string(&proof).unwrap_or_default());
+            if proof.differences == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            eprintln!("proof: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn proven(flags: &Flags) -> anyhow::Result<Proof> {
+    let stack = Stack::open(&flags.stack)?;
+    let stack = stack.ok_or_else(|| anyhow::anyhow!("nothing runs; ./scripts/up starts it"))?;
+    let open_for_max = Duration::from_secs(flags.open_for_max.saturating_mul(3_600));
+    prove(&stack, Duration::from_secs(flags.within), open_for_max).await
+}
