@@ -115,6 +115,8 @@ impl Addresses {
     /// The same place as the asset's chain writes it; nothing where that chain has no key.
     pub(crate) fn on_chain_of(&self, asset: &Asset, deposit: &Deposit) -> Option<Deposit> {
         match &asset.family {
+            // The gateway gives its own.
+            Family::Card => None,
             Family::Evm { .. } => Some(deposit.clone()),
             Family::Utxo { hrp, .. } => {
                 let index = deposit.index;

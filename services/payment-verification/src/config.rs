@@ -18,6 +18,9 @@ const INSTRUCTION_KEY: &str = "PAYMENT_VERIFICATION_INSTRUCTION_KEY";
 const NODES: &str = "PAYMENT_VERIFICATION_EVM_RPC_URLS";
 const UTXO_NODES: &str = "PAYMENT_VERIFICATION_UTXO_RPC_URLS";
 const UTXO_XPUBS: &str = "PAYMENT_VERIFICATION_UTXO_XPUBS";
+const CARD_URL: &str = "PAYMENT_VERIFICATION_CARD_URL";
+const CARD_KEY: &str = "PAYMENT_VERIFICATION_CARD_KEY";
+const CARD_WEBHOOK_SECRETS: &str = "PAYMENT_VERIFICATION_CARD_WEBHOOK_SECRETS";
 const ASSETS: &str = "PAYMENT_VERIFICATION_ASSETS";
 const POLICY: &str = "HOLDFAST_POLICY";
 /// What names of chains begin with, by family.
@@ -59,16 +62,35 @@ pub struct Config {
     pub treasury_url: String,
     /// Shown to the treasury, where it wants one.
     pub treasury_token: Option<SecretString>,
+    /// The card gateway, if there is one.
+    pub card_gateway: Option<CardGateway>,
+    /// What it signs its pushes with; two while one is changed.
+    pub card_webhook_secrets: Vec<SecretString>,
     /// What one can pay with, on chains that have a node.
     pub registry: Arc<Registry>,
     pub policy: Arc<Policy>,
     pub telemetry: TelemetryConfig,
 }
 
+/// Where cards are charged, and by which key.
+#[derive(Debug, Clone)]
+pub struct CardGateway {
+    /// Base of the gateway's API.
+    pub url: String,
+    /// The merchant's secret key.
+    pub key: SecretString,
+}
+
 impl ReadConfig for Config {
     fn from_vars(vars: &Vars<'_>) -> Result<Self, Problems> {
         let nodes = nodes(vars);
+        let card_gateway = card_gateway(vars);
         let (policy, registry) = (policy(vars), registry(vars, &nodes));
+        // Cards can be paid with where there is somebody to charge them.
+        let registry = registry.map(|known| match card_gateway {
+            Some(_) => known.with_cards(),
+            None => known,
+        });
         let (account_key, instruction_key) = (account_key(vars), instruction_key(vars));
         let account_keys = account_keys(vars, &nodes);
         let rest = Rest::read(vars);
@@ -95,6 +117,8 @@ impl ReadConfig for Config {
             rate_ticker_url: rest.rate_ticker_url,
             treasury_url: rest.treasury_url,
             treasury_token: rest.treasury_token,
+            card_gateway,
+            card_webhook_secrets: rest.card_webhook_secrets,
             registry: Arc::new(registry),
             policy: Arc::new(policy),
             telemetry: rest.telemetry,
@@ -122,6 +146,7 @@ struct Rest {
     rate_ticker_url: Option<String>,
     treasury_url: String,
     treasury_token: Option<SecretString>,
+    card_webhook_secrets: Vec<SecretString>,
     telemetry: TelemetryConfig,
 }
 
@@ -141,8 +166,27 @@ impl Rest {
             rate_ticker_url: vars.optional("PAYMENT_VERIFICATION_RATE_TICKER_URL"),
             treasury_url: vars.url("PAYMENT_VERIFICATION_TREASURY_URL"),
             treasury_token: vars.optional_secret("PAYMENT_VERIFICATION_TREASURY_TOKEN"),
+            card_webhook_secrets: webhook_secrets(vars),
             telemetry: vars.telemetry("PAYMENT_VERIFICATION"),
         }
+    }
+}
+
+/// Separated by commas.
+fn webhook_secrets(vars: &Vars<'_>) -> Vec<SecretString> {
+    let text = vars.optional_secret(CARD_WEBHOOK_SECRETS);
+    let text = text.as_ref().map_or("", |text| text.expose_secret());
+    let named = text.split(',').map(str::trim).filter(|secret| !secret.is_empty());
+    named.map(SecretString::from).collect()
+}
+
+/// The gateway's address and key: both, or neither.
+fn card_gateway(vars: &Vars<'_>) -> Option<CardGateway> {
+    let (url, key) = (vars.optional_url(CARD_URL), vars.optional_secret(CARD_KEY));
+    match (url, key) {
+        (Some(url), Some(key)) => Some(CardGateway { url, key }),
+        (Some(_), None) => vars.problem(CARD_KEY, "is needed, since there is a card gateway"),
+        (None, _) => None,
     }
 }
 

@@ -20,7 +20,7 @@ use contracts::{
 };
 use messaging::{StoreError, database};
 use payment_verification_core::{
-    assets::{Asset, Registry},
+    assets::{Asset, Family, Registry, cards},
     rates::{Believed, Quoted, believe},
     settling::{Settled, settling},
 };
@@ -145,7 +145,7 @@ impl Feed {
     }
 
     fn take_in(&self, prices: &[Price], world: DateTime<Utc>) {
-        for asset in self.registry.assets() {
+        for asset in self.registry.assets().filter(|asset| asset.family != Family::Card) {
             let of_asset: Vec<_> = prices.iter().filter(|said| said.feed == asset.feed).collect();
             if of_asset.is_empty() {
                 tracing::warn!(asset = %asset.id, "no source of rates speaks of an asset");
@@ -203,7 +203,10 @@ impl Feed {
                 }),
                 minimum: asset.minimum,
                 not_payable,
-                rates: rates.map(|believed| believed.rate.clone()).collect(),
+                rates: match cards::rate(asset) {
+                    Some(rate) => vec![rate],
+                    None => rates.map(|believed| believed.rate.clone()).collect(),
+                },
             }
         };
         let watched = self.registry.assets().map(|asset| shown(asset, None));

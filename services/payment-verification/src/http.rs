@@ -18,7 +18,7 @@ use contracts::{internal::CasesReply, shown::ShownAssets};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use crate::{App, Config, store};
+use crate::{App, Config, cards, store};
 
 /// Serves internal HTTP until the process stops.
 pub(crate) async fn serve(config: &Config, app: App) -> anyhow::Result<()> {
@@ -36,6 +36,7 @@ pub(crate) async fn serve(config: &Config, app: App) -> anyhow::Result<()> {
 pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
     let verifier = Verifier::from_keys(&config.token_public_keys, &config.token_issuer, "internal")
         .context("reading PAYMENT_VERIFICATION_TOKEN_PUBLIC_KEYS")?;
+    let outside = app.clone();
     let internal = Router::new()
         .route("/internal/shown", get(shown))
         .route("/internal/timeline/{booking}", get(support::timeline))
@@ -45,7 +46,11 @@ pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
         .route("/internal/attention", get(support::attention))
         .merge(app.messaging.routes())
         .with_state(app);
-    Ok(guarded(internal, verifier))
+    let has_cards = config.card_gateway.is_some();
+    let guarded = guarded(internal, verifier);
+    // The gateway shows no token of ours: what it pushes is signed.
+    let pushed = Router::new().route("/webhooks/cards", post(cards::take)).with_state(outside);
+    Ok(if has_cards { guarded.merge(pushed) } else { guarded })
 }
 
 async fn shown(State(app): State<App>) -> Result<Json<ShownAssets>, ApiError> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use messaging::{Step, StoreError, database, job};
 
-use crate::{App, feed::FeedError, treasury::Treasury, watcher::Watcher};
+use crate::{App, cards::Cards, feed::FeedError, treasury::Treasury, watcher::Watcher};
 
 /// How often the rate feed is read: some ten readings within the age that a quote accepts.
 const RATES_EVERY: Duration = Duration::from_secs(5);
@@ -12,7 +12,7 @@ const RATES_EVERY: Duration = Duration::from_secs(5);
 const ADDRESSES_EVERY: Duration = Duration::from_millis(250);
 
 /// Starts all of it.
-pub(crate) fn start(app: &App, watchers: Vec<Watcher>, treasury: Treasury) {
+pub(crate) fn start(app: &App, watchers: Vec<Watcher>, treasury: Treasury, cards: Option<Cards>) {
     for watcher in watchers {
         job(&app.process, "watch", app.policy.watch_every, move || {
             let watcher = watcher.clone();
@@ -23,6 +23,12 @@ pub(crate) fn start(app: &App, watchers: Vec<Watcher>, treasury: Treasury) {
         let treasury = treasury.clone();
         async move { treasury.step().await }
     });
+    if let Some(cards) = cards {
+        job(&app.process, "cards", app.policy.watch_every, move || {
+            let cards = cards.clone();
+            async move { cards.step().await }
+        });
+    }
     let rates = app.clone();
     job(&app.process, "rates", RATES_EVERY, move || {
         let app = rates.clone();

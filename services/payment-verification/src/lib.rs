@@ -6,6 +6,7 @@
 mod address;
 mod assets;
 mod cache;
+pub mod cards;
 pub mod chains;
 pub mod config;
 mod consumers;
@@ -32,6 +33,7 @@ use chains::{Node, Nodes, evm, utxo};
 pub use config::Config;
 pub use feed::FeedError;
 pub use jobs::read_rates;
+use cards::Cards;
 use treasury::Treasury;
 use watcher::Watcher;
 
@@ -53,6 +55,7 @@ pub struct App {
     pub(crate) addresses: address::Addresses,
     pub(crate) instruction_key: Arc<SigningKey>,
     pub(crate) feed: feed::Feed,
+    pub(crate) card_secrets: Arc<[SecretString]>,
     pub(crate) policy: contracts::policy::Payment,
     pub(crate) process: Process,
 }
@@ -90,7 +93,8 @@ pub async fn serve(config: Config, process: Process) -> anyhow::Result<()> {
     }
     app.consume();
     let treasury = app.treasury(&config)?;
-    jobs::start(&app, watchers, treasury);
+    let cards = app.cards(&config)?;
+    jobs::start(&app, watchers, treasury, cards);
     http::serve(&config, app).await
 }
 
@@ -133,6 +137,7 @@ impl App {
             ),
             instruction_key: config.instruction_key.clone(),
             feed,
+            card_secrets: config.card_webhook_secrets.clone().into(),
             policy: config.policy.payment.clone(),
             process: process.clone(),
         })
@@ -166,6 +171,17 @@ impl App {
         let (url, token) = (config.treasury_url.clone(), config.treasury_token.clone());
         Treasury::new(self.clone(), url, token, nodes(config)?)
             .context("making the client for the treasury")
+    }
+
+    /// The card gateway, if there is one.
+    ///
+    /// # Errors
+    /// When no client can be made.
+    pub fn cards(&self, config: &Config) -> anyhow::Result<Option<Cards>> {
+        let Some(config::CardGateway { url, key }) = config.card_gateway.clone() else {
+            return Ok(None);
+        };
+        Cards::new(self.clone(), url, key).map(Some).context("making the client for cards")
     }
 }
 
@@ -201,6 +217,7 @@ fn node(config: &Config, chain: &str, family: &Family, url: &SecretString) -> an
         Family::Utxo { genesis, maturity, .. } => {
             utxo::Node::new(genesis.clone(), *maturity, url.clone()).map(Node::Utxo)
         }
+        Family::Card => anyhow::bail!("{chain} has no nodes"),
     };
     node.context("making the client for a node")
 }

@@ -2,6 +2,7 @@
 
 use alloy_primitives::Address;
 use bech32::{Hrp, segwit};
+use contracts::instruction::CARD;
 
 use crate::assets::Family;
 
@@ -30,6 +31,8 @@ pub fn can_receive(family: &Family, text: &str) -> bool {
         Family::Evm { .. } => {
             is_evm_address(text) && text.bytes().skip(2).any(|digit| digit != b'0')
         }
+        // It goes back to the card that it came from.
+        Family::Card => text == CARD,
         Family::Utxo { hrp, .. } => {
             segwit::decode(text).is_ok_and(|(told, ..)| told.to_lowercase() == *hrp)
         }

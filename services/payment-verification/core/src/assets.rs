@@ -1,5 +1,6 @@
 //! The registry of what one can pay with: chains, assets, and how deep money must be.
 
+pub mod cards;
 mod reading;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
@@ -48,6 +49,8 @@ pub enum Family {
         /// How deep an output that a block itself makes must be to be spent.
         maturity: u32,
     },
+    /// No chain at all: a gateway that charges cards.
+    Card,
 }
 
 /// One asset.

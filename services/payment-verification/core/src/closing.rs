@@ -90,7 +90,7 @@ pub(crate) fn once_settled(payment: &Payment) -> Option<Event> {
 
 /// Whether what stands will pay once it is deep enough, although a closing waits: then it is never
 /// called unpaid, but settles or leaves.
-fn will_pay(payment: &Payment) -> bool {
+pub(crate) fn will_pay(payment: &Payment) -> bool {
     let Some(request) = &payment.request else { return false };
     let counts = |sighting: &Sighting| is_counted(payment, sighting);
     let standing = payment.standing().map(|(_, _, sighting)| sighting).filter(counts);

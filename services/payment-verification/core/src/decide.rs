@@ -5,7 +5,7 @@ use contracts::asset::Units;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    assets::{Asset, Chain, Family},
+    assets::{Asset, Chain, Family, cards},
     closing,
     command::{Command, Terms},
     event::Event,
@@ -84,7 +84,7 @@ impl Patience {
         let Some(chain) = chain else { return Self { grace, block_time: TimeDelta::zero() } };
         let block_time = TimeDelta::from_std(chain.block_time).unwrap_or(TimeDelta::MAX);
         let by_chance = match chain.family {
-            Family::Evm { .. } => TimeDelta::zero(),
+            Family::Evm { .. } | Family::Card => TimeDelta::zero(),
             Family::Utxo { .. } => {
                 block_time.checked_mul(BLOCKS_OF_CHANCE).unwrap_or(TimeDelta::MAX)
             }
@@ -93,11 +93,14 @@ impl Patience {
     }
 }
 
-/// Whether a command will use up an address; the shell asks before it takes one.
+/// Whether a command will use up an address; the shell asks before it takes one. The card gateway
+/// gives its own.
 #[must_use]
 pub fn needs_deposit(payment: &Payment, command: &Command) -> bool {
-    let asked = matches!(command, Command::Prepare(_));
-    asked && payment.request.is_none() && payment.closing.is_none()
+    let Command::Prepare(terms) = command else { return false };
+    cards::currency_of(&terms.amount.asset).is_none()
+        && payment.request.is_none()
+        && payment.closing.is_none()
 }
 
 /// Decides what was asked; nothing for a repeat.
@@ -127,7 +130,7 @@ pub fn refused(payment: &Payment, command: &Command, refusal: Refusal) -> Event 
 }
 
 fn prepare(payment: &Payment, terms: &Terms, means: &Means<'_>) -> Result<Vec<Event>, Refusal> {
-    match (&payment.request, &payment.closing) {
+    match (payment.request.as_ref().or(payment.asked.as_ref()), &payment.closing) {
         (Some(request), _) if request.terms == *terms => return Ok(vec![]),
         (Some(_), _) => return Err(Refusal::OtherTerms),
         (None, Some(_)) => return Err(Refusal::Closed),
@@ -138,21 +141,28 @@ fn prepare(payment: &Payment, terms: &Terms, means: &Means<'_>) -> Result<Vec<Ev
     }
     let known =
         means.asset.filter(|a| a.id == terms.amount.asset && a.decimals == terms.amount.decimals);
-    let (Some(asset), Some(deposit)) = (known, &means.deposit) else {
-        return Err(Refusal::UnknownAsset);
+    let Some(asset) = known else { return Err(Refusal::UnknownAsset) };
+    let deposit = match (&asset.family, &means.deposit) {
+        (Family::Card, _) => Deposit { address: String::new(), index: 0 },
+        (Family::Evm { .. } | Family::Utxo { .. }, Some(deposit)) => deposit.clone(),
+        (Family::Evm { .. } | Family::Utxo { .. }, None) => return Err(Refusal::UnknownAsset),
     };
     let confirmations = asset.confirmations_for(terms.amount.units);
     let Patience { grace, block_time } = means.patience;
     let depth = i32::try_from(confirmations).unwrap_or(i32::MAX);
     let deep_in = block_time.checked_mul(depth).unwrap_or(TimeDelta::MAX);
-    Ok(vec![Event::Prepared(Request {
+    let request = Request {
         terms: terms.clone(),
         chain: asset.chain.clone(),
         contract: asset.contract.clone(),
-        deposit: deposit.clone(),
+        deposit,
         confirmations,
         dust: asset.dust,
         grace_ms: grace.num_milliseconds(),
         away_for_max_ms: grace.max(deep_in).num_milliseconds(),
-    })])
+    };
+    Ok(vec![match asset.family {
+        Family::Card => Event::CardAsked(request),
+        Family::Evm { .. } | Family::Utxo { .. } => Event::Prepared(request),
+    }])
 }

@@ -23,6 +23,8 @@ use crate::{
 pub enum Event {
     /// The request is ready: it has an address and a depth.
     Prepared(Request),
+    /// The card gateway has to be asked for the request, which has no address before.
+    CardAsked(Request),
     /// Something was asked that cannot be; kept, because a refusal is an answer.
     Refused {
         /// Why.
@@ -150,6 +152,7 @@ impl Event {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Prepared(_) => "prepared",
+            Self::CardAsked(_) => "card_asked",
             Self::Refused { .. } => "refused",
             Self::TransferSeen(_) => "transfer_seen",
             Self::BlockLeft { .. } => "block_left",

@@ -23,6 +23,7 @@ pub fn evolve(mut payment: Payment, event: &Event) -> Payment {
     }
     match event {
         Event::Prepared(request) => payment.request = Some(request.clone()),
+        Event::CardAsked(request) => payment.asked = Some(request.clone()),
         Event::TransferSeen(sighted) => {
             let transfer = payment.transfers.entry(sighted.key.clone()).or_default();
             transfer.sightings.insert(sighted.block.hash, Sighting::of(sighted));

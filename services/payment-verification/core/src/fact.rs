@@ -32,6 +32,11 @@ pub enum Fact {
         /// Which look saw it.
         look: u64,
     },
+    /// The card gateway is ready to be paid.
+    CardOpened {
+        /// What the customer's browser pays with, at the gateway.
+        secret: String,
+    },
     /// Every block up to one of this time was taken in, and the node is not behind.
     ReadUpTo {
         /// What the block's maker says.

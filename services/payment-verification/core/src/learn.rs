@@ -11,7 +11,7 @@ use crate::{
     fact::{Fact, Sighted},
     ledger::Account,
     matching, refund,
-    state::{Payment, Posted, Sighting, total},
+    state::{Deposit, Payment, Posted, Request, Sighting, total},
 };
 
 /// Learns what happened; nothing for a repeat.
@@ -23,6 +23,7 @@ pub fn learn(payment: &Payment, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
             Fact::HeadMoved { head, look } => Some((*head, *look)),
             Fact::TransferSeen(_)
             | Fact::BlockLeft { .. }
+            | Fact::CardOpened { .. }
             | Fact::ReadUpTo { .. }
             | Fact::PayoutSeen { .. }
             | Fact::PayoutRejected { .. }
@@ -46,6 +47,7 @@ fn directly(payment: &Payment, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
             with_changes(payment, Event::BlockLeft { block: *block, look: *look }, now)
         }
         Fact::HeadMoved { head, look } => deep(payment, *head, *look),
+        Fact::CardOpened { secret } => opened(payment, secret).into_iter().collect(),
         Fact::ReadUpTo { stamped_at } => {
             closing::read_up_to(payment, *stamped_at).into_iter().collect()
         }
@@ -56,6 +58,14 @@ fn directly(payment: &Payment, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
             refund::proof_named(payment, *refund_id, *transaction, by, why)
         }
     }
+}
+
+/// The request is ready to be shown, unless nobody is to pay it any more.
+fn opened(payment: &Payment, secret: &str) -> Option<Event> {
+    let open = payment.request.is_none() && payment.closing.is_none();
+    let asked = payment.asked.as_ref().filter(|_| open)?;
+    let deposit = Deposit { address: secret.to_owned(), index: 0 };
+    Some(Event::Prepared(Request { deposit, ..asked.clone() }))
 }
 
 fn seen(payment: &Payment, sighted: &Sighted, now: DateTime<Utc>) -> Vec<Event> {

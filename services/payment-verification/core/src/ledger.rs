@@ -119,6 +119,7 @@ pub fn postings(event: &Event) -> Vec<Posting> {
         Event::RefundGranted(grant) => granted(grant),
         Event::Refund { change, .. } => change.moves(),
         Event::Prepared(_)
+        | Event::CardAsked(_)
         | Event::Refused { .. }
         | Event::TransferSeen(_)
         | Event::BlockLeft { .. }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::{
     asset::Units,
+    instruction::CARD,
     messages::{RefundBasis, RefundState},
     mutants::mutant,
 };
@@ -242,7 +243,7 @@ pub(crate) fn decide(
     let can_receive = |to: &str| match means.asset {
         Some(asset) => address::can_receive(&asset.family, to),
         // Without its asset no more is known of the chain than that this is an address of one.
-        None => address::key(to).is_some(),
+        None => to == CARD || address::key(to).is_some(),
     };
     let reaches = asked.to.as_deref().is_none_or(can_receive);
     match payment.refunds.get(&asked.refund_id) {

@@ -6,7 +6,10 @@ use chassis::{HttpClient, HttpRequest, http_client::CallError};
 use chrono::{DateTime, Utc};
 use contracts::money::Currency;
 use http::Method;
-use payment_verification_core::{assets::Registry, rates::Quoted};
+use payment_verification_core::{
+    assets::{Family, Registry},
+    rates::Quoted,
+};
 use serde::Deserialize;
 
 /// A source by the shape of its answers, and the base of its address.
@@ -50,7 +53,8 @@ impl Source {
         http: &HttpClient,
         registry: &Registry,
     ) -> Result<Vec<Price>, CallError> {
-        let feeds: BTreeSet<&str> = registry.assets().map(|asset| asset.feed.as_str()).collect();
+        let of_chains = registry.assets().filter(|asset| asset.family != Family::Card);
+        let feeds: BTreeSet<&str> = of_chains.map(|asset| asset.feed.as_str()).collect();
         let get = |url: String| HttpRequest::new(Method::GET, url);
         match self {
             Self::Prices(base) => {

@@ -8,6 +8,7 @@ use chassis::{
 };
 use contracts::{
     ids::BookingId,
+    instruction::CARD_CHAIN,
     internal::{AttentionReply, FindReply, TimelineEntry, TimelineKind, TimelineReply},
 };
 use messaging::StoreError;
@@ -47,7 +48,7 @@ pub(super) struct Asked {
     key: String,
 }
 
-/// The bookings of an id, an address or a transaction.
+/// The bookings of an id, an address, a transaction, or what the card gateway calls a payment.
 pub(super) async fn find(
     State(app): State<App>,
     Query(Asked { key }): Query<Asked>,
@@ -60,7 +61,7 @@ pub(super) async fn find(
     } else if let Some(address) = address_key(key) {
         support::find_address(pool, &address).await
     } else {
-        Ok(vec![])
+        support::find_card(pool, key).await
     };
     Ok(Json(FindReply { found: found.map_err(|error| failed(&error))? }))
 }
@@ -125,6 +126,7 @@ fn actor(row: &Happened) -> String {
     match row.kind.as_str() {
         _ if row.posted => ROLE.to_owned(),
         "prepared"
+        | "card_asked"
         | "refused"
         | "close_asked"
         | "refund_granted"
@@ -137,6 +139,7 @@ fn actor(row: &Happened) -> String {
             let by = body.pointer("/change/by").and_then(Value::as_str);
             format!("staff:{}", by.unwrap_or("?"))
         }
+        _ if row.chain.as_deref() == Some(CARD_CHAIN) => "card-gateway".to_owned(),
         _ => format!("chain:{}", row.chain.as_deref().unwrap_or("?")),
     }
 }

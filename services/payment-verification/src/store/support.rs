@@ -98,6 +98,17 @@ pub(crate) async fn find_transaction(pool: &PgPool, hash: &[u8]) -> Result<Vec<F
     Ok(found(rows))
 }
 
+/// Finds the booking of a payment by what the card gateway calls it.
+pub(crate) async fn find_card(pool: &PgPool, intent: &str) -> Result<Vec<Found>, StoreError> {
+    let rows: Vec<(Uuid, String)> =
+        sqlx::query_as("select booking_id, 'card' from card where intent = $1")
+            .bind(intent)
+            .fetch_all(pool)
+            .await
+            .map_err(database("looking for a booking by the card gateway's name"))?;
+    Ok(found(rows))
+}
+
 fn found(rows: Vec<(Uuid, String)>) -> Vec<Found> {
     rows.into_iter().map(|(id, by)| Found { booking_id: BookingId(id), by }).collect()
 }

@@ -180,7 +180,7 @@ impl AssetEntry {
                     return Err(wrong.to_owned());
                 }
             }
-            (Family::Evm { .. } | Family::Utxo { .. }, None) => {}
+            (Family::Evm { .. } | Family::Utxo { .. } | Family::Card, _) => {}
         }
         let amount = |text: &Option<String>, what: &str| {
             let units =

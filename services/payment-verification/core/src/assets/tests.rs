@@ -40,6 +40,7 @@ fn more_than_a_hundred_assets_ship_on_two_families_of_chain() {
             (Family::Utxo { .. }, _) => "coins of the Bitcoin family",
             (Family::Evm { .. }, None) => "own coins of EVM networks",
             (Family::Evm { .. }, Some(_)) => "tokens",
+            (Family::Card, _) => panic!("{}: cards are no chain", asset.id),
         };
         *kinds.entry(kind).or_default() += 1;
         let contract = asset.contract.as_deref();
@@ -92,7 +93,7 @@ decimals = 8
     let family = &asset("new-coin").family;
     let hrp = match family {
         Family::Utxo { hrp, maturity: 100, .. } => hrp.as_str(),
-        Family::Utxo { .. } | Family::Evm { .. } => panic!("{family:?}"),
+        Family::Utxo { .. } | Family::Evm { .. } | Family::Card => panic!("{family:?}"),
     };
     assert_eq!(hrp, "nc");
 }
