@@ -84,7 +84,10 @@ async fn a_double_that_keeps_the_rules_passes_and_nothing_of_the_kit_is_left_sta
         let report = trial.run().await;
         assert!(report.passed(), "{supplier}\n{}", said(&report));
         assert_eq!(report.checks.len(), 15);
-        assert_eq!(report.outcome("repeat"), Some(Outcome::Passed), "{}", said(&report));
+        // Hotelbeds alone does not say what a second request under one reference comes to.
+        let skips = supplier == Supplier::Hotelbeds;
+        let repeat = if skips { Outcome::Skipped } else { Outcome::Passed };
+        assert_eq!(report.outcome("repeat"), Some(repeat), "{}", said(&report));
         assert!(report.count(Outcome::Skipped) <= 3, "{supplier}\n{}", said(&report));
         let truth = trial.truth().await;
         let left = truth["reservations"].as_array().unwrap();
