@@ -92,6 +92,7 @@ pub async fn rows(pool: &PgPool, id: Option<Uuid>, only: bool) -> anyhow::Result
 }
 
 /// One row. It is locked from the comparison to the end, so that nobody changes it meanwhile.
+#[expect(clippy::disallowed_methods, reason = "rows are mended; nothing is said with it")]
 async fn row(pool: &PgPool, id: Uuid, only: bool, rebuilt: &mut Rebuilt) -> anyhow::Result<()> {
     let mut tx = pool.begin().await.context("connecting to the database")?;
     if !only {
@@ -177,6 +178,7 @@ pub(crate) async fn import(
 ///
 /// # Errors
 /// When it is not masked, does not fold into its row, or the booking is there.
+#[expect(clippy::disallowed_methods, reason = "rows are mended; nothing is said with it")]
 pub async fn take(pool: &PgPool, export: &ExportReply) -> anyhow::Result<String> {
     ensure!(masked(export)? == *export, "the export is not masked; `booking export` masks");
     let row = whole(export)?;

@@ -40,6 +40,7 @@ pub enum Effect {
 
 /// What follows from `recorded`, seen from the booking just after it.
 #[must_use]
+#[expect(clippy::too_many_lines, reason = "one arm an event")]
 pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
     let wake = |deadline, at| vec![Effect::WakeAt { deadline, at }];
     let in_s = |seconds| recorded.at + TimeDelta::seconds(seconds);

@@ -107,6 +107,7 @@ fn born_payment(accepted: &Accepted) -> Payment {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm an event")]
 fn apply(booking: &mut Booking, recorded: &Recorded) {
     match &recorded.event {
         Event::Accepted(_) => {}
@@ -261,6 +262,7 @@ fn undo_has_time(booking: &mut Booking) {
     booking.deadlines.passed.retain(|deadline| *deadline != Deadline::Unwind);
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm an event")]
 fn apply_money(payment: &mut Payment, event: &Event) {
     match event {
         Event::PaymentAsked { amount } => payment.asked = Some(amount.clone()),

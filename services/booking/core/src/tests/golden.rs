@@ -10,8 +10,11 @@ use std::{fmt::Write as _, fs, path::PathBuf};
 use super::*;
 use crate::{ChangeAnswer, Phase, change_digest, replay};
 
-/// Every kind of booking: what it went through, by the name of its file.
-const STORIES: &[(&str, fn() -> World)] = &[
+/// The name of a file, and what the booking in it went through.
+type Story = (&'static str, fn() -> World);
+
+/// Every kind of booking.
+const STORIES: &[Story] = &[
     ("confirmed_and_completed", confirmed_and_completed),
     ("sold_out_after_the_hold_of_points", sold_out),
     ("never_paid", never_paid),
