@@ -136,7 +136,8 @@ fn tell_shrunk(failed: &Run) -> std::io::Result<()> {
     let faults = if part.faults.is_some() { format!(" --faults={kinds}") } else { String::new() };
     let salt = if part.salt == 0 { String::new() } else { format!(" --salt {}", part.salt) };
     eprintln!(
-        "again: ./scripts/simulate --trace {seed} --stream {stream} --bookings {bookings}{only}{faults}{salt}"
+        "again: ./scripts/simulate --trace {seed} --stream {stream} --bookings {bookings}\
+         {only}{faults}{salt}"
     );
     Ok(())
 }
