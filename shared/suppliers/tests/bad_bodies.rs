@@ -156,7 +156,7 @@ fn tells(body: &Value, now: &Came) -> Option<String> {
             told.extend(seen.iter().filter_map(|one| match one.odd.as_ref()? {
                 Odd::Contract { what } => Some(what.as_str()),
                 Odd::Names { .. } => None,
-            }))
+            }));
         }
         Came::Offers(_) | Came::Price(_) | Came::Answer(_) => {}
     }

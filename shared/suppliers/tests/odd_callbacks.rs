@@ -242,7 +242,7 @@ fn odd_signatures_of_etg(whole: &Push) -> Vec<(String, Push)> {
             all.push((name, Push { headers: vec![], body: other.to_string().into_bytes() }));
         }
     }
-    let mut moved = push.clone();
+    let mut moved = push;
     let stamp = moved["signature"]["timestamp"].as_i64().unwrap().to_string();
     // A digit of the time in the token: the same text is signed.
     let token = format!("{}{}", &stamp[9..], moved["signature"]["token"].as_str().unwrap());
