@@ -12,6 +12,7 @@
 )]
 
 pub mod broker;
+pub mod cards;
 pub mod chaos;
 pub mod checkout;
 pub mod chromium;

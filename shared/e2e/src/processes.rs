@@ -23,6 +23,8 @@ pub(crate) const LOCKS: &str = "redis-locks";
 pub(crate) const CACHE: &str = "redis-cache";
 pub(crate) const NODE: &str = "anvil";
 pub(crate) const DOUBLES: &str = "doubles";
+/// What the card gateway's double signs its pushes with, as the sample has it.
+const CARDS_SECRET: &str = "whsec_development-only";
 pub(crate) const TRACES: &str = "traces";
 /// What a service needs before it can start, in the order in which it is started.
 pub(crate) const BESIDES: [&str; 5] = [LOCKS, CACHE, NODE, TRACES, DOUBLES];
@@ -224,6 +226,9 @@ impl Layout {
                 give("callback-secret", secret);
             }
         }
+        let pushes = format!("{}/webhooks/cards", self.url("payment-verification"));
+        args.extend(words(&["--cards-callback-url", &pushes]));
+        args.extend(words(&["--cards-callback-secret", CARDS_SECRET]));
         args.extend(self.doubles_args.iter().cloned());
         args
     }

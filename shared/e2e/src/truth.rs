@@ -21,9 +21,11 @@ use serde_json::Value;
 
 use crate::{
     Stack,
+    cards::Cards,
     double::{Double, Reservation},
     gateway::{Gateway, Shown, describe},
     node::Node,
+    processes::DOUBLES,
 };
 
 /// Questions to the gateway at once.
@@ -51,6 +53,7 @@ pub struct World {
     gateway: Gateway,
     /// The suppliers that count.
     doubles: Vec<Double>,
+    cards: Cards,
     node: Node,
     /// Reservations that were there before and are nobody's business here.
     before: BTreeSet<String>,
@@ -102,6 +105,7 @@ impl World {
             node: stack.node(),
             before: before.into_iter().map(|reservation| reservation.reference).collect(),
             doubles: vec![double],
+            cards: Cards::at(&stack.url(DOUBLES)),
             owner_of_legs: None,
         })
     }
@@ -115,7 +119,9 @@ impl World {
         let entries = self.entries(accepted).await?;
         let looked = accepted.iter().map(|accepted| self.look(accepted, &entries));
         // In the order of acceptance, so that two runs say the same.
-        let looked: Vec<Looked> = stream::iter(looked).buffered(AT_ONCE).try_collect().await?;
+        let mut looked: Vec<Looked> = stream::iter(looked).buffered(AT_ONCE).try_collect().await?;
+        let charged = self.cards.charged().await?;
+        looked.iter_mut().for_each(|looked| looked.add_card(&charged));
         let living = self.living(accepted, &looked).await?;
         let living: Vec<&Reservation> = living.iter().collect();
         let may_be_open = self.owner_of_legs.is_some();

@@ -17,6 +17,16 @@ impl Looked {
         })
     }
 
+    /// Where a card was to pay, what it was charged is all that came, and nothing of it is back: the
+    /// gateway counts what it gave back.
+    pub(super) fn add_card(&mut self, charged: &BTreeMap<String, Units>) {
+        let payment = self.shown.as_ref().and_then(|shown| shown.0["payment"]["payment_id"].as_str());
+        if let Some(charged) = payment.and_then(|payment| charged.get(payment)) {
+            self.received = *charged;
+            self.returned = Some(Units::ZERO);
+        }
+    }
+
     /// Money that came and did not go back. What went back is what the wallet got, and where no
     /// wallet is known, what the gateway says.
     fn kept(&self, shown: &Shown) -> Units {

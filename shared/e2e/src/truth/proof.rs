@@ -21,9 +21,11 @@ use uuid::Uuid;
 use super::{AT_ONCE, Accepted, Comparison, LOOK_EVERY, World, ledgers::Ledgers};
 use crate::{
     Stack,
+    cards::Cards,
     console::Console,
     double::Reservation,
     gateway::{Gateway, Shown, describe},
+    processes::DOUBLES,
 };
 
 /// What a service calls itself that only looks.
@@ -190,6 +192,7 @@ impl World {
         Self {
             gateway: Gateway::new(&stack.url("booking"), ""),
             doubles: Supplier::ALL.map(|supplier| stack.double_of(supplier)).to_vec(),
+            cards: Cards::at(&stack.url(DOUBLES)),
             node: stack.node(),
             before: BTreeSet::new(),
             owner_of_legs: Some(internal(stack, "supplier-sync")),
