@@ -16,6 +16,8 @@ use crate::{
 const AT_ONCE: usize = 64;
 /// A batch that waits for a lock, or for a slow disk, holds up the next for no longer.
 const PATIENCE: Duration = Duration::from_millis(50);
+/// A supplier does not feel it, and what comes within it costs one transaction.
+const GATHERS: Duration = Duration::from_millis(20);
 
 /// One callback as it came.
 pub(crate) struct Push {
@@ -40,7 +42,7 @@ pub(crate) struct Taking(Together<Push, Taken>);
 
 impl Taking {
     pub(crate) const fn new() -> Self {
-        Self(Together::new(AT_ONCE, PATIENCE))
+        Self(Together::gathering(AT_ONCE, PATIENCE, GATHERS))
     }
 
     /// Takes a callback to the end, also when whoever pushed it hangs up. Nothing when that

@@ -1,8 +1,9 @@
 //! Work of many that is committed together: while one batch is being written, the next gathers.
 //!
-//! What a transaction costs, it costs once for a batch. Nobody waits to fill one: whoever comes
-//! while little is being written goes alone and at once. And nobody waits for a batch that waits
-//! itself, for a lock perhaps: after a while the next one begins beside it.
+//! What a transaction costs, it costs once for a batch. Where somebody waits for the answer, nobody
+//! waits to fill one: whoever comes while little is being written goes alone and at once. Where
+//! nobody does, a batch gathers for a moment first. And nobody waits for a batch that waits itself,
+//! for a lock perhaps: after a while the next one begins beside it.
 
 use std::{
     collections::VecDeque,
@@ -13,7 +14,7 @@ use std::{
 
 use tokio::{
     sync::{Semaphore, oneshot},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 /// While one batch waits for the disk, another is put together.
@@ -26,6 +27,7 @@ pub struct Together<T, A> {
     writing: Semaphore,
     at_most: usize,
     patience: Duration,
+    gathers: Duration,
 }
 
 impl<T: Send, A: Send> Together<T, A> {
@@ -33,8 +35,19 @@ impl<T: Send, A: Send> Together<T, A> {
     /// waits so long at most.
     #[must_use]
     pub const fn new(at_most: usize, patience: Duration) -> Self {
+        Self::beside(BESIDE, at_most, patience, Duration::ZERO)
+    }
+
+    /// One batch after the other, and none begins before so much time was given to others to come
+    /// along.
+    #[must_use]
+    pub const fn gathering(at_most: usize, patience: Duration, gathers: Duration) -> Self {
+        Self::beside(1, at_most, patience, gathers)
+    }
+
+    const fn beside(batches: usize, at_most: usize, patience: Duration, gathers: Duration) -> Self {
         let waiting = Mutex::new(VecDeque::new());
-        Self { waiting, writing: Semaphore::const_new(BESIDE), at_most, patience }
+        Self { waiting, writing: Semaphore::const_new(batches), at_most, patience, gathers }
     }
 
     /// Brings an item; says what `run` answered for it, or nothing when `run` had no answer for it
@@ -55,6 +68,9 @@ impl<T: Send, A: Send> Together<T, A> {
                 answer = &mut answered => return answer.ok(),
                 turn = self.writing.acquire() => turn.ok()?,
             };
+            if !self.gathers.is_zero() {
+                sleep(self.gathers).await;
+            }
             let (items, answers): (Vec<_>, Vec<_>) = self.with(|waiting| {
                 let count = waiting.len().min(self.at_most);
                 waiting.drain(..count).unzip()
@@ -112,6 +128,23 @@ mod tests {
         assert_eq!(answers, (0..100).map(|n| Some(n * 2)).collect::<Vec<_>>());
         // The first two alone, then as many as fit.
         assert!(batches.load(Ordering::Relaxed) <= 4, "{batches:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_that_gathers_takes_along_who_comes_meanwhile_and_keeps_nobody_longer() {
+        let together = Together::gathering(64, LONG, Duration::from_millis(20));
+        let run = |items: Vec<usize>| async move { vec![items.len(); items.len()] };
+        let come = |after: u64| {
+            let together = &together;
+            async move {
+                sleep(Duration::from_millis(after)).await;
+                let came = tokio::time::Instant::now();
+                let with = together.join(0, run).await;
+                (with, came.elapsed() <= Duration::from_millis(20))
+            }
+        };
+        let together = join_all([0, 5, 19, 30].map(come)).await;
+        assert_eq!(together, [3, 3, 3, 1].map(|with| (Some(with), true)));
     }
 
     #[tokio::test]
