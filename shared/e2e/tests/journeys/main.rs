@@ -13,8 +13,10 @@
 
 mod accepting;
 mod activities;
+mod amending;
 mod browser;
 mod cancelling;
+mod cards;
 mod demo;
 mod edge;
 mod flights;
