@@ -29,11 +29,11 @@ use sqlx::migrate::Migrator;
 
 pub use address::{AccountKey, NotAnAccountKey};
 pub use assets::{Checked, ask_nodes};
+use cards::Cards;
 use chains::{Node, Nodes, evm, utxo};
 pub use config::Config;
 pub use feed::FeedError;
 pub use jobs::read_rates;
-use cards::Cards;
 use treasury::Treasury;
 use watcher::Watcher;
 

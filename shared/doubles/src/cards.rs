@@ -1,4 +1,4 @@
-//! A card gateway, written from what Stripe publishes of PaymentIntents.
+//! A card gateway, written from what Stripe publishes of payment intents.
 //!
 //! Sources: docs.stripe.com, reference of payment intents, refunds, disputes, errors and idempotent
 //! requests; the guides on placing a hold, on 3-D Secure, on webhooks and their signatures, and the

@@ -143,9 +143,8 @@ impl Shown {
     #[must_use]
     pub fn given_back(&self) -> Units {
         let legs = self.0["legs"].as_array().into_iter().flatten();
-        let back = legs.flat_map(|leg| {
-            ["cancellation", "replaced"].map(|why| leg[why]["back_units"].clone())
-        });
+        let back = legs
+            .flat_map(|leg| ["cancellation", "replaced"].map(|why| leg[why]["back_units"].clone()));
         back.filter_map(|units| serde_json::from_value::<Units>(units).ok())
             .fold(Units::ZERO, |sum, units| sum.checked_add(units).unwrap_or(sum))
     }

@@ -7,9 +7,9 @@ use contracts::{
     instruction::Instruction,
     message::Message,
     messages::{
-        Closing, EvidenceSource, GoneWhy, LegChanged, LegContent, LegEvidence, LegState, PaymentClosed,
-        PaymentPrepared, PaymentRefundChanged, PaymentSeen, PaymentSettled, RefundState,
-        UndoFailing,
+        Closing, EvidenceSource, GoneWhy, LegChanged, LegContent, LegEvidence, LegState,
+        PaymentClosed, PaymentPrepared, PaymentRefundChanged, PaymentSeen, PaymentSettled,
+        RefundState, UndoFailing,
     },
 };
 use messaging::Outgoing;

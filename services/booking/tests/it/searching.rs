@@ -99,7 +99,7 @@ async fn pages_show_every_offer_once_and_a_cursor_is_good_for_its_search_alone()
     assert_eq!(small["offers"].as_array().unwrap().len(), 3);
 
     let other = PATH.replace("property_id=1", "property_id=2");
-    let odd = format!("{}x", &cursor[..cursor.len() - 1]);
+    let odd = format!("{}x", cursor.split_at(cursor.len() - 1).0);
     for wrong in [
         format!("{PATH}&limit=0"),
         format!("{PATH}&limit=201"),

@@ -56,7 +56,7 @@ mod tests {
     }
 
     fn check(header: &str, body: &[u8]) -> bool {
-        let secrets = ["whsec_old", "whsec_new"].map(|secret| SecretString::from(secret));
+        let secrets = ["whsec_old", "whsec_new"].map(SecretString::from);
         holds(&secrets, header, body, DateTime::from_timestamp(AT, 0).unwrap())
     }
 

@@ -101,7 +101,7 @@ impl Till {
 
     /// Asks for a payment by card and waits until it is ready.
     async fn prepare(&self) -> Asked {
-        let message = self.message();
+        let message = Self::message();
         self.rig.say(&message).await;
         self.rig.until_journal(message.payment_id, "card_asked").await;
         self.look_until(message.payment_id, "prepared").await;
@@ -125,7 +125,7 @@ impl Till {
         .await;
     }
 
-    fn message(&self) -> PaymentPrepare {
+    fn message() -> PaymentPrepare {
         let asset = AssetId::parse("card-eur").unwrap();
         let amount = AssetAmount { units: units(PRICE), decimals: 2, asset };
         PaymentPrepare { amount, ..prepare_message("eth", 2, PRICE) }
@@ -233,7 +233,7 @@ async fn whatever_answer_is_lost_the_card_is_charged_and_refunded_once() {
         "key_in_use",
     ] {
         till.arm("create", fault).await;
-        let message = till.message();
+        let message = Till::message();
         till.rig.say(&message).await;
         till.rig.until_journal(message.payment_id, "card_asked").await;
         for _ in 0..3 {
@@ -289,7 +289,7 @@ async fn a_booking_that_is_undone_gives_up_what_is_held_and_gives_back_what_was_
     assert_eq!(till.rig.ask_database(balance).await, "25000");
 
     // Closed before the gateway answered: nobody is shown it, and it is given up.
-    let message = till.message();
+    let message = Till::message();
     till.rig.say(&message).await;
     till.rig.until_journal(message.payment_id, "card_asked").await;
     let early = Asked {

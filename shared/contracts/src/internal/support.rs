@@ -169,8 +169,8 @@ pub enum InboxState {
     Dead,
 }
 
-/// Answer to `GET /internal/outbox`: what this owner has committed to say and the broker should have
-/// by now.
+/// Answer to `GET /internal/outbox`: what this owner has committed to say and the broker should
+/// have by now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutboxReply {

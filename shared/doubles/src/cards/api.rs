@@ -66,7 +66,8 @@ fn made(world: &mut World, form: &Form) -> Answer {
         _ => return Answer::parameter("parameter_invalid", "capture_method"),
     };
     let id = world.mint("pi");
-    let secret = format!("{id}_secret_{}", &uuid::Uuid::new_v4().simple().to_string()[..25]);
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    let secret = format!("{id}_secret_{}", random.split_at(25).0);
     let intent = Intent {
         id: id.clone(),
         secret,

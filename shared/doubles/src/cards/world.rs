@@ -92,7 +92,7 @@ impl World {
     pub(crate) fn mint(&mut self, prefix: &str) -> String {
         self.minted += 1;
         let random = uuid::Uuid::new_v4().simple().to_string();
-        format!("{prefix}_{:04}{}", self.minted, &random[..20])
+        format!("{prefix}_{:04}{}", self.minted, random.split_at(20).0)
     }
 
     /// Published: what is not captured in seven days is given back, and the intent cancelled.

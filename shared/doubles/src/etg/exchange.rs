@@ -239,12 +239,7 @@ struct Limit {
 }
 
 /// Turns the answer of the deed into what the caller gets.
-fn deliver(
-    fault: Option<&Fault>,
-    answer: &Answer,
-    left: Limit,
-    now: DateTime<Utc>,
-) -> Delivery {
+fn deliver(fault: Option<&Fault>, answer: &Answer, left: Limit, now: DateTime<Utc>) -> Delivery {
     let after = |default: Duration| fault.map_or(default, |fault| fault.after(default));
     let write = |answer: &Answer| respond(answer.status, &written(answer, left, now));
     let bytes = || written(answer, left, now).to_string().into_bytes();

@@ -1,4 +1,4 @@
-//! The card gateway: the published rules of PaymentIntents, keys, faults and webhooks.
+//! The card gateway: the published rules of payment intents, keys, faults and webhooks.
 
 use std::{
     collections::BTreeMap,

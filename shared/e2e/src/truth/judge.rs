@@ -17,10 +17,11 @@ impl Looked {
         })
     }
 
-    /// Where a card was to pay, what it was charged is all that came, and nothing of it is back: the
-    /// gateway counts what it gave back.
+    /// Where a card was to pay, what it was charged is all that came, and nothing of it is back:
+    /// the gateway counts what it gave back.
     pub(super) fn add_card(&mut self, charged: &BTreeMap<String, Units>) {
-        let payment = self.shown.as_ref().and_then(|shown| shown.0["payment"]["payment_id"].as_str());
+        let payment =
+            self.shown.as_ref().and_then(|shown| shown.0["payment"]["payment_id"].as_str());
         if let Some(charged) = payment.and_then(|payment| charged.get(payment)) {
             self.received = *charged;
             self.returned = Some(Units::ZERO);

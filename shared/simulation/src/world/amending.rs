@@ -20,7 +20,7 @@ impl World {
         if drawn % 1_000 >= AMEND {
             return;
         }
-        let latest: u64 = if drawn % 3 == 0 { 20 * 3_600 } else { 300 };
+        let latest: u64 = if drawn.is_multiple_of(3) { 20 * 3_600 } else { 300 };
         let seconds = i64::try_from(mixed(drawn) % latest).unwrap();
         self.put_in(seconds + 1, Happening::Amend(booking.booking_id));
     }

@@ -121,9 +121,6 @@ fn other_dates_are_bought_before_the_old_ones_are_given_up_and_the_difference_go
     assert_eq!(money(world.booking()), MoneyAxis::Settled);
 }
 
-/// How an amendment ends.
-type Ends = fn(&mut World);
-
 /// What a booking is but for what was written down of an amendment that failed.
 fn without_new(booking: &crate::Booking) -> crate::Booking {
     let mut booking = booking.clone();

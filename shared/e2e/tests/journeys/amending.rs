@@ -1,0 +1,126 @@
+//! A confirmed stay is moved to other days: the new room is bought before the old one is given
+//! back, and the difference goes to where the customer says.
+
+use e2e::{
+    gateway::Shown,
+    traveller::{Traveller, Trip, stay_in},
+    truth::World,
+};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::stage::{self, SOON, until};
+
+fn minor(money: &Value) -> i64 {
+    money["minor"].as_str().unwrap().parse().unwrap()
+}
+
+/// What the gateway answers to an amendment of the first leg, or to the question what it costs.
+async fn ask(ada: &Traveller, trip: &Trip, query: &str, body: &Value) -> (StatusCode, Value) {
+    let shown = ada.gateway.booking(&trip.booking_id).await.unwrap();
+    let leg_id = shown.0["legs"][0]["leg_id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/bookings/{}/legs/{leg_id}/amendment{query}", trip.booking_id);
+    let answer = ada.gateway.post(&path, body).await.unwrap();
+    (answer.status, answer.json())
+}
+
+/// An offer for so many nights on other days, of the kind that the stay was bought at.
+async fn offer(ada: &Traveller, days: u64, nights: u64) -> Value {
+    let offers = ada.gateway.offers(&stay_in(days, nights)).await.unwrap();
+    offers.into_iter().find(e2e::gateway::suits).expect("an offer that can be held")
+}
+
+/// Row: A4
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stay_is_moved_to_other_days_and_the_difference_comes_back() {
+    let stack = stage::patient("amend").await;
+    let ada = Traveller::of(&stack, "ada").await.unwrap();
+    let (trip, before) = ada.travel(&stay_in(60, 3), SOON).await.unwrap();
+    assert!(before.next_actions().contains(&"amend"), "{:?}", before.next_actions());
+
+    // More nights cost more: told, and nothing is done.
+    let longer = offer(&ada, 80, 6).await;
+    let (status, refused) =
+        ask(&ada, &trip, "?quote=true", &json!({"offer_id": longer["offer_id"]})).await;
+    assert_eq!(
+        (status, &refused["code"]),
+        (StatusCode::CONFLICT, &json!("amendment_needs_payment"))
+    );
+    assert!(minor(&refused["missing"]) > 0, "{refused}");
+
+    let shorter = offer(&ada, 90, 1).await;
+    let (status, told) =
+        ask(&ada, &trip, "?quote=true", &json!({"offer_id": shorter["offer_id"]})).await;
+    assert_eq!(status, StatusCode::OK, "{told}");
+    let (old, new) = (minor(&before.0["legs"][0]["price"]), minor(&told["price"]));
+    assert_eq!((minor(&told["fee"]), minor(&told["back"])), (0, old - new));
+    assert_eq!(
+        ada.gateway.booking(&trip.booking_id).await.unwrap().0["version"],
+        before.0["version"]
+    );
+    let (status, _) = ask(&ada, &trip, "", &json!({"quote": "of nobody"})).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+
+    let agreed = json!({"quote": told["quote"]});
+    let (status, shown) = ask(&ada, &trip, "", &agreed).await;
+    assert_eq!((status, &shown["status"]), (StatusCode::ACCEPTED, &json!("amending")), "{shown}");
+    let moved = until("moved", async || {
+        let shown = ada.gateway.booking(&trip.booking_id).await.unwrap();
+        (shown.status() == "confirmed").then_some(shown)
+    })
+    .await;
+    let legs = moved.0["legs"].as_array().unwrap();
+    assert_eq!(
+        (&legs[0]["replaced"]["by"], &legs[1]["in_place_of"]),
+        (&legs[1]["leg_id"], &legs[0]["leg_id"])
+    );
+    assert_eq!(
+        (&legs[1]["state"], &legs[1]["check_in"]),
+        (&json!("confirmed"), &shorter["check_in"])
+    );
+    // The same click again changes nothing.
+    let (status, again) = ask(&ada, &trip, "", &agreed).await;
+    assert_eq!((status, again["legs"].as_array().unwrap().len()), (StatusCode::ACCEPTED, 2));
+
+    let wallet = ada.new_wallet();
+    let path = format!("/v1/bookings/{}/refund", trip.booking_id);
+    let given = ada.gateway.post(&path, &json!({"to": wallet, "confirm": wallet})).await.unwrap();
+    assert_eq!(given.status, StatusCode::ACCEPTED, "{}", given.json());
+    let due = told["refund"]["units"].as_str().unwrap().to_owned();
+    until("the difference is on the chain", async || {
+        (stack.node().balance(&wallet).await.unwrap().to_string() == due).then_some(())
+    })
+    .await;
+    one_stands(&stack, &ada, &trip, &moved).await;
+    stack.stop().await.unwrap();
+}
+
+/// The supplier has the new one alone; the new one was bought before the old one was given back.
+async fn one_stands(stack: &e2e::Stack, ada: &Traveller, trip: &Trip, moved: &Shown) {
+    let world = World::of(stack).await.unwrap();
+    let ours = until("the old one is given back", async || {
+        let truth = stack.double().truth().await.unwrap();
+        let ours: Vec<_> =
+            truth.reservations.into_iter().filter(|r| r.guests.contains(&trip.guest)).collect();
+        ours.iter().any(|r| r.state == "cancelled").then_some(ours)
+    })
+    .await;
+    assert_eq!(ours.len(), 2);
+    let stands: Vec<_> = ours.iter().filter(|r| r.state == "confirmed").collect();
+    assert_eq!(stands.len(), 1);
+    assert_eq!(moved.0["legs"][1]["reference"], stands[0].reference.as_str());
+    let history = ada.gateway.history(&trip.booking_id).await.unwrap();
+    let at = |change: &str| history.iter().position(|c| c["change"] == change).unwrap();
+    assert!(at("amendment_started") < at("leg_replaced"));
+    let replaced = &history[at("leg_replaced")];
+    assert_eq!(replaced["before"]["status"], "amending");
+    let released =
+        history.iter().position(|c| c["evidence"]["wanted"] == "released").expect("given back");
+    assert!(at("leg_replaced") < released, "{history:?}");
+    assert!(!json!(history).to_string().contains("token="), "the key that buys a room");
+    let found = world.compare_within(&[trip.accepted()], SOON).await.unwrap();
+    assert!(found.is_right(), "{found:?}");
+    let checked = stack.command("booking", &["check"]).await.unwrap();
+    let checked: Value = serde_json::from_str(checked.lines().last().unwrap()).unwrap();
+    assert_eq!(checked["differ"], 0);
+}
