@@ -45,7 +45,7 @@ async fn arm(rig: &Rig, fault: &str) {
 }
 
 /// What the treasury really did for a refund: the transactions it sent.
-async fn sent(rig: &Rig, refund_id: Uuid) -> Vec<String> {
+pub(crate) async fn sent(rig: &Rig, refund_id: Uuid) -> Vec<String> {
     let truth = double(rig, http::Method::GET, "/truth", None).await;
     let payouts = truth["payouts"].as_array().unwrap().clone();
     let mut own = payouts.into_iter().filter(|payout| payout["id"] == refund_id.to_string());

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::{
     front::Manner,
+    refunds::{ask, granted, new_wallet, sent, treasury},
     rig::{Asked, Heard, Rig, milli_ether, text, units},
 };
 
@@ -217,5 +218,50 @@ async fn settled_money_that_leaves_is_a_case_that_closes_when_it_is_final_again(
     assert!(because.contains(&left) && because.contains(&stands), "{because}");
     assert_eq!(rig.journal(asked.payment_id).await.last().unwrap(), "restored");
     until_reversed(&rig, &asked, (units(0), all)).await;
+    rig.end().await;
+}
+
+/// Each payment came in two transfers, and the second one left before any refund was handed over.
+///
+/// Row: C5
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_beyond_what_is_final_waits_for_the_money_that_left_and_one_within_it_does_not() {
+    let rig = Rig::new().await;
+    let treasury = treasury(&rig);
+    let (one, other) = (rig.prepare(milli_ether(30)).await, rig.prepare(milli_ether(30)).await);
+    for asked in [&one, &other] {
+        rig.pay(&asked.address, milli_ether(20)).await;
+    }
+    let mut left = vec![];
+    for asked in [&one, &other] {
+        let transaction = rig.pay(&asked.address, milli_ether(10)).await;
+        left.push(raw(&rig, &transaction).await);
+    }
+    rig.anvil.mine(2).await;
+    rig.watch().await;
+    rig.settled(one.payment_id).await;
+    rig.settled(other.payment_id).await;
+    let beyond = granted(&rig, &one, milli_ether(25), &new_wallet()).await;
+    let within = granted(&rig, &other, milli_ether(15), &new_wallet()).await;
+    rig.service.logs.expect("settled money left its chain");
+    rig.anvil.reorg(4).await;
+    rig.watch().await;
+
+    let open = "select count(*) from payment_case where closed_at is null";
+    assert_eq!(rig.ask_database(open).await, "2");
+    ask(&rig, &treasury).await;
+    let handed = "select string_agg(refund_id::text, ', ' order by units desc) from refund
+        where handed_at is not null";
+    assert_eq!(rig.ask_database(handed).await, within.to_string(), "20 are final of each");
+    assert!(sent(&rig, beyond).await.is_empty());
+
+    for bytes in left {
+        rig.anvil.rpc("eth_sendRawTransaction", json!([bytes])).await;
+    }
+    rig.anvil.mine(2).await;
+    rig.watch().await;
+    assert_eq!(rig.ask_database(open).await, "0");
+    ask(&rig, &treasury).await;
+    assert_eq!(rig.ask_database(handed).await, format!("{beyond}, {within}"));
     rig.end().await;
 }
