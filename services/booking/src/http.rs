@@ -39,7 +39,7 @@ use chassis::{
 use contracts::ids::AccountId;
 pub(crate) use found::Searches;
 use http::{HeaderName, HeaderValue, Method, header};
-use messaging::StoreError;
+use messaging::{StoreError, StoreTrouble};
 pub(crate) use openapi::shapes;
 use serde_json::{Value, json};
 use tower_http::cors::CorsLayer;
@@ -156,11 +156,7 @@ pub(crate) fn account(bearer: &Bearer) -> Result<AccountId, ApiError> {
 
 /// What the customer is told when the store fails: nothing but that it is our fault.
 pub(crate) fn store_failed(error: StoreError) -> ApiError {
-    let away = matches!(
-        &error,
-        StoreError::Database { source: sqlx::Error::PoolTimedOut | sqlx::Error::Io(_), .. }
-    );
-    if away {
+    if error.kind() == StoreTrouble::Unreachable {
         tracing::warn!(error = %chassis::chain(&error), "the database does not answer");
         // The connection may have been lost while a change was committed.
         let detail = "the store does not answer now; send the same request again, with its key";
@@ -229,4 +225,33 @@ pub(crate) async fn reader(
     app: &App,
 ) -> Result<sqlx::pool::PoolConnection<sqlx::Postgres>, ApiError> {
     app.pool.acquire().await.map_err(messaging::database("connecting")).map_err(store_failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse as _;
+    use http::StatusCode;
+    use messaging::database;
+
+    use super::*;
+
+    #[test]
+    fn a_database_that_starts_again_is_away_and_one_that_is_misunderstood_is_our_fault() {
+        let status =
+            |error: sqlx::Error| store_failed(database("reading")(error)).into_response().status();
+        // What its port answers while it comes up is no answer yet.
+        let garbled = "unexpected response from SSLRequest: 0x00".to_owned();
+        for away in [
+            sqlx::Error::Protocol(garbled),
+            sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into()),
+            sqlx::Error::PoolTimedOut,
+        ] {
+            let told = away.to_string();
+            assert_eq!(status(away), StatusCode::SERVICE_UNAVAILABLE, "{told}");
+        }
+        for ours in [sqlx::Error::RowNotFound, sqlx::Error::ColumnNotFound("seq".to_owned())] {
+            let told = ours.to_string();
+            assert_eq!(status(ours), StatusCode::INTERNAL_SERVER_ERROR, "{told}");
+        }
+    }
 }
