@@ -65,6 +65,9 @@ struct Entry {
 struct Treasury {
     config: TreasuryConfig,
     entries: Mutex<BTreeMap<String, Entry>>,
+    /// Held while the node is given a transaction: of two that it gets at once from one account, it
+    /// may lose one that it answered.
+    sending: tokio::sync::Mutex<()>,
     faults: Board,
     outgoing: Outgoing,
     life: Life,
@@ -75,6 +78,7 @@ pub(crate) fn router(config: TreasuryConfig, life: &Life) -> Router {
     let treasury = Treasury {
         config,
         entries: Mutex::default(),
+        sending: tokio::sync::Mutex::default(),
         faults: Board::new(OFFERS),
         outgoing: Outgoing::new(),
         life: life.clone(),
@@ -236,6 +240,7 @@ impl Treasury {
                 json!({ "from": from, "to": contract, "data": format!("0xa9059cbb{to:0>64}{amount:064x}") })
             }
         };
+        let _alone = self.sending.lock().await;
         let hash = self.call("eth_sendTransaction", json!([transaction])).await?;
         hash.as_str().map(str::to_owned).ok_or_else(|| anyhow::anyhow!("the node gave no hash"))
     }

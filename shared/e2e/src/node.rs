@@ -7,6 +7,12 @@ use contracts::asset::Units;
 use ruint::aliases::U256;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+/// Transactions are handed to a node one by one: it looks up an account's next number before it
+/// takes a transaction in, and of two that got the same number it refuses one, or answers both and
+/// loses one when a block is mined just then.
+static SENDING: Mutex<()> = Mutex::const_new(());
 
 /// A node's JSON-RPC.
 #[derive(Debug, Clone)]
@@ -84,7 +90,16 @@ impl Node {
     /// # Errors
     /// When the node is away or refuses.
     pub async fn pay(&self, from: &str, to: &str, units: Units) -> anyhow::Result<String> {
-        self.call("eth_sendTransaction", json!([transfer(from, to, units)])).await
+        self.send(transfer(from, to, units)).await
+    }
+
+    /// Sends a transaction from an unlocked account; its hash.
+    ///
+    /// # Errors
+    /// When the node is away or refuses.
+    pub async fn send(&self, transaction: Value) -> anyhow::Result<String> {
+        let _alone = SENDING.lock().await;
+        self.call("eth_sendTransaction", json!([transaction])).await
     }
 
     /// Sends many payments in one request.
@@ -92,6 +107,7 @@ impl Node {
     /// # Errors
     /// When the node is away or refuses one.
     pub async fn pay_all(&self, from: &str, transfers: &[Transfer]) -> anyhow::Result<()> {
+        let _alone = SENDING.lock().await;
         // The node works on a batch's calls side by side, so each is told its place in the sender's
         // order.
         let first: U256 = self.call("eth_getTransactionCount", json!([from, "pending"])).await?;
@@ -160,4 +176,31 @@ impl Node {
 
 fn transfer(from: &str, to: &str, units: Units) -> Value {
     json!({"from": from, "to": to, "value": format!("{:#x}", units.0), "gas": "0x5208"})
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use futures::future::join_all;
+    use testkit::Anvil;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_one_account_sends_from_many_sides_at_once_all_arrives() {
+        let anvil = Anvil::start();
+        let node = Node::at(&anvil.url());
+        let from = node.accounts().await.unwrap().remove(0);
+        let wallets: BTreeSet<String> =
+            (0..40).map(|_| format!("0x{}", hex::encode(rand::random::<[u8; 20]>()))).collect();
+        let one = Units(U256::from(1));
+        let sent = wallets.iter().map(|to| node.pay(&from, to, one));
+        let sent = join_all(sent).await;
+        assert!(sent.iter().all(Result::is_ok), "{sent:?}");
+        node.mine(1).await.unwrap();
+        for to in &wallets {
+            assert_eq!(node.balance(to).await.unwrap(), one);
+        }
+    }
 }

@@ -122,8 +122,8 @@ impl Token {
         let deployer = accounts.first().context("the node has no account")?;
         let each = U256::from(WHOLE_COINS_EACH) * U256::from(10).pow(U256::from(DECIMALS));
         let code = creation(each * U256::from(accounts.len()));
-        let call = json!([{ "from": deployer, "data": code, "gas": "0x200000" }]);
-        let transaction: String = node.call("eth_sendTransaction", call).await?;
+        let call = json!({ "from": deployer, "data": code, "gas": "0x200000" });
+        let transaction = node.send(call).await?;
         node.mine(1).await?;
         let receipt: Value = node.call("eth_getTransactionReceipt", json!([transaction])).await?;
         let contract = receipt["contractAddress"].as_str().context("no contract was made")?;
@@ -147,8 +147,8 @@ impl Token {
         units: Units,
     ) -> anyhow::Result<String> {
         let data = format!("0xa9059cbb{}{:064x}", word(to), units.0);
-        let call = json!([{ "from": from, "to": self.contract, "data": data, "gas": "0x20000" }]);
-        node.call("eth_sendTransaction", call).await
+        let call = json!({ "from": from, "to": self.contract, "data": data, "gas": "0x20000" });
+        node.send(call).await
     }
 
     /// What an address holds in the newest block.
