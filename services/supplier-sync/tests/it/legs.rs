@@ -274,6 +274,11 @@ async fn other_dates_than_ordered_are_never_told_as_bought() {
     assert!(matches!(world.told().await.state, LegState::InDoubt { .. }));
     world.wait(30).await;
     world.settle(&app).await;
+    // What the supplier shows is told, and nothing of it is taken for what was ordered.
+    let told = world.told().await;
+    assert!(matches!(told.state, LegState::InDoubt { .. }), "{told:?}");
+    let theirs = told.theirs.expect("the dates that they show");
+    assert_ne!(theirs.check_in, leg.order.check_in, "{theirs:?}");
     assert!(world.is_silent().await, "still in doubt");
     let cases: i64 =
         sqlx::query_scalar("select count(*) from leg_event where event ->> 'is' = 'mismatch'")
