@@ -18,10 +18,6 @@ pub mod sign;
 pub mod telemetry;
 pub mod trace;
 
-/// A service's memory is many small pieces that are freed by another thread than took them.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 pub use api_error::{ApiError, FieldError};
 pub use chain::chain;
 pub use config::{Config, Problems, Vars};
