@@ -30,6 +30,8 @@ use crate::{
 
 /// How long booking gets at least to say who travels, of a lease that allows it.
 const TRAVELLERS_WITHIN_MIN: Duration = Duration::from_secs(5);
+/// What a supplier answered waits no longer than this for the cache to forget what it knew.
+const FORGET_WITHIN: Duration = Duration::from_millis(250);
 /// When the process stops, calls in flight get this long; it is given 25 s in all.
 const STOP_GRACE: Duration = Duration::from_secs(15);
 
@@ -122,7 +124,7 @@ pub(super) async fn make(app: &App, started: Started) -> Answered {
     let taken = matches!(call.doing, Doing::Reserve { .. }) && answer != Answer::NotSent;
     let gone = matches!(answer, Answer::Refused(RefusedWhy::SoldOut | RefusedWhy::PriceChanged));
     if taken || gone {
-        app.cache.forget_order(&call.order).await;
+        forget(app, &call).await;
     }
     let well = if spent.is_some() { None } else { is_well(&answer, &earlier) };
     app.gates.hear(call.supplier, &path, None, well).await;
@@ -130,6 +132,17 @@ pub(super) async fn make(app: &App, started: Started) -> Answered {
         Some(wait) => draft.put_off(exchange, wait),
         None => draft.end(answered(answer)),
     }
+}
+
+/// Has the cache forget what it knew of an order; where Redis hangs, the answer is written down
+/// meanwhile.
+async fn forget(app: &App, call: &Call) {
+    let (cache, order) = (app.cache.clone(), call.order.clone());
+    let forgetting = app
+        .process
+        .tasks
+        .to_the_end("forget an order", async move { cache.forget_order(&order).await });
+    drop(tokio::time::timeout(FORGET_WITHIN, forgetting).await);
 }
 
 /// What is odd about an answer: each a case, with a masked sample of it.
