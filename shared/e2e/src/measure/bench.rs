@@ -70,22 +70,34 @@ async fn warn_if_not_durable(stack: &Stack) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Everything that serves: services, PostgreSQL, RabbitMQ, Redis.
-async fn servers(stack: &Stack) -> anyhow::Result<BTreeMap<String, Group>> {
+/// Everything that serves: services, PostgreSQL, RabbitMQ, Redis. What PostgreSQL does over the
+/// connections given is the load generator's.
+async fn servers(
+    stack: &Stack,
+    own: &mut [&mut PgConnection],
+) -> anyhow::Result<BTreeMap<String, Group>> {
     let mut groups = BTreeMap::new();
     for name in SERVICES.into_iter().chain(["redis-locks", "redis-cache"]) {
         let pid = stack.pid(name).with_context(|| format!("{name} does not run"))?;
         groups.insert(name.to_owned(), Group::One(pid));
     }
-    let mut conn = PgConnection::connect(&stack.database_url("booking")).await?;
-    let backend: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut conn).await?;
-    let postmaster = super::usage::parent(u32::try_from(backend)?);
+    let mut backends = Vec::new();
+    for conn in own {
+        backends.push(backend(conn).await?);
+    }
+    let postmaster = backends.first().and_then(|pid| super::usage::parent(*pid));
     let postmaster = postmaster.context("PostgreSQL runs elsewhere; its time cannot be counted")?;
-    groups.insert("postgresql".to_owned(), Group::Family(postmaster));
+    groups.insert("postgresql".to_owned(), Group::Family(postmaster, backends));
     let (api, _) = stack.broker().context("RabbitMQ's management API is off")?;
     let nodes: serde_json::Value =
         reqwest::Client::new().get(format!("{api}/api/nodes")).send().await?.json().await?;
     let pid = nodes[0]["os_pid"].as_str().context("RabbitMQ names no process")?;
     groups.insert("rabbitmq".to_owned(), Group::One(pid.parse()?));
     Ok(groups)
+}
+
+/// The process of PostgreSQL that serves a connection.
+async fn backend(conn: &mut PgConnection) -> anyhow::Result<u32> {
+    let pid: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(conn).await?;
+    Ok(u32::try_from(pid)?)
 }

@@ -13,8 +13,9 @@ pub struct Usage(pub BTreeMap<String, Duration>);
 #[derive(Debug, Clone)]
 pub enum Group {
     One(u32),
-    /// A server with a process for each connection: its children that ended count as well.
-    Family(u32),
+    /// A server with a process for each connection: its children that ended count as well, but not
+    /// those named, which serve whoever measures.
+    Family(u32, Vec<u32>),
 }
 
 impl Usage {
@@ -24,9 +25,10 @@ impl Usage {
         let used = groups.iter().map(|(name, group)| {
             let ticks = match group {
                 Group::One(pid) => ticks(*pid).map_or(0, |(own, _)| own),
-                Group::Family(pid) => {
+                Group::Family(pid, but) => {
                     let (own, ended) = ticks(*pid).unwrap_or_default();
-                    let living = children(*pid).into_iter().filter_map(ticks);
+                    let living = children(*pid).into_iter().filter(|child| !but.contains(child));
+                    let living = living.filter_map(ticks);
                     own + ended + living.map(|(own, _)| own).sum::<u64>()
                 }
             };

@@ -12,7 +12,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-use super::{prepare, servers};
+use super::{backend, prepare, servers};
 use crate::{
     SERVICES, Stack,
     gateway::Gateway,
@@ -40,11 +40,15 @@ pub(super) async fn run(stack: &Stack, seconds: usize) -> anyhow::Result<Vec<Fig
     eprintln!("{count} whole bookings");
     let alone = node_alone(&stack.node()).await?;
     let shots = prepare::shots(stack, count, "whole").await?;
-    let groups = servers(stack).await?;
-    let beside = ["anvil", "doubles"].map(|name| (name.to_owned(), stack.pid(name)));
-    let beside: Vec<_> =
-        beside.into_iter().filter_map(|(n, p)| Some((n, Group::One(p?)))).collect();
-    let beside = beside.into_iter().collect();
+    let mut payable = PgConnection::connect(&stack.database_url("booking")).await?;
+    let mut earned = PgConnection::connect(&stack.database_url("rewards")).await?;
+    let groups = servers(stack, &mut [&mut payable, &mut earned]).await?;
+    let asked = [backend(&mut payable).await?, backend(&mut earned).await?];
+    let beside = ["anvil", "doubles"].map(|name| (name, stack.pid(name))).into_iter();
+    let beside =
+        beside.chain([("looks_payable", Some(asked[0])), ("looks_earned", Some(asked[1]))]);
+    let beside = beside.filter_map(|(name, pid)| Some((name.to_owned(), Group::One(pid?))));
+    let beside = beside.collect();
     let (before, before_beside) = (Usage::of(&groups), Usage::of(&beside));
     let begun = Instant::now();
     // Accepting, paying and counting go on side by side, as customers do.
@@ -54,8 +58,9 @@ pub(super) async fn run(stack: &Stack, seconds: usize) -> anyhow::Result<Vec<Fig
         ensure!(accepted == count, "{accepted} of {count}: {:?}", outcome.refused);
         Ok(outcome.took)
     };
-    let (accepted_in, (), ended_in) =
-        tokio::try_join!(accepting, pay_all(stack, &shots), until_points(stack, count, begun))?;
+    let paying = pay_all(stack, &mut payable, &shots);
+    let counting = until_points(&mut earned, count, begun);
+    let (accepted_in, (), ended_in) = tokio::try_join!(accepting, paying, counting)?;
     let used = Usage::of(&groups).since(&before);
     let used_beside = Usage::of(&beside).since(&before_beside);
     eprintln!("  accepted in {accepted_in:.1?}, all points in {ended_in:.1?}");
@@ -106,10 +111,13 @@ async fn node_alone(node: &Node) -> anyhow::Result<f64> {
 }
 
 /// Pays each booking as soon as its address is shown, many in one request to the node.
-async fn pay_all(stack: &Stack, shots: &Arc<Vec<Shot>>) -> anyhow::Result<()> {
+async fn pay_all(
+    stack: &Stack,
+    conn: &mut PgConnection,
+    shots: &Arc<Vec<Shot>>,
+) -> anyhow::Result<()> {
     let (gateway, node) = (Gateway::new(&stack.url("booking"), ""), stack.node());
     let from = node.accounts().await?.remove(0);
-    let mut conn = PgConnection::connect(&stack.database_url("booking")).await?;
     let mut paid = BTreeSet::new();
     let until = Instant::now() + PATIENCE;
     while paid.len() < shots.len() {
@@ -119,7 +127,7 @@ async fn pay_all(stack: &Stack, shots: &Arc<Vec<Shot>>) -> anyhow::Result<()> {
         let payable: Vec<(Uuid, String)> = sqlx::query_as(
             "select booking_id, account_id from booking where phase = 'awaiting_payment'",
         )
-        .fetch_all(&mut conn)
+        .fetch_all(&mut *conn)
         .await?;
         let payable: Vec<_> = payable.into_iter().filter(|(id, _)| !paid.contains(id)).collect();
         if payable.is_empty() {
@@ -146,14 +154,17 @@ async fn pay_all(stack: &Stack, shots: &Arc<Vec<Shot>>) -> anyhow::Result<()> {
 }
 
 /// Waits until every booking has its points; how long that took.
-async fn until_points(stack: &Stack, count: usize, begun: Instant) -> anyhow::Result<Duration> {
-    let mut conn = PgConnection::connect(&stack.database_url("rewards")).await?;
+async fn until_points(
+    conn: &mut PgConnection,
+    count: usize,
+    begun: Instant,
+) -> anyhow::Result<Duration> {
     let mut told = Instant::now();
     loop {
         let earned: i64 = sqlx::query_scalar(
             "select count(distinct booking_id) from account_event where booking_id is not null",
         )
-        .fetch_one(&mut conn)
+        .fetch_one(&mut *conn)
         .await?;
         let earned = usize::try_from(earned).context("a count")?;
         if earned >= count {
