@@ -137,7 +137,7 @@ async fn one_supplier_that_hangs_leaves_the_others_theirs_and_is_asked_alone_lat
     let began = Instant::now();
     let found = world.offers(&app).await;
     let took = began.elapsed();
-    assert!(took >= Duration::from_millis(1_500) && took < Duration::from_secs(3), "{took:?}");
+    assert!(took >= Duration::from_millis(1_500) && took < Duration::from_secs(15), "{took:?}");
     assert_eq!(states(&found), both(Freshness::Unavailable, Freshness::Fresh));
     assert!(!found.offers.is_empty());
     assert!(found.offers.iter().all(|offer| offer.supplier == Supplier::Etg));

