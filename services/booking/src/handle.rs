@@ -216,6 +216,7 @@ pub(crate) fn follow(
                 Effect::LegReplaced(m) => said.push(Outgoing::new(id, entry.at, &m)),
                 Effect::LegCancelled(m) => said.push(Outgoing::new(id, entry.at, &m)),
                 Effect::MoneyReversed(m) => said.push(Outgoing::new(id, entry.at, &m)),
+                Effect::Moved(m) => said.push(Outgoing::new(id, entry.at, &m)),
                 Effect::Completed(m) => said.push(Outgoing::new(id, entry.at, &m)),
             }
         }

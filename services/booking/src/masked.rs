@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use booking_core::Recorded;
-use contracts::internal::{ExportReply, ExportedEvent};
+use contracts::{
+    instruction::CARD,
+    internal::{ExportReply, ExportedEvent},
+};
 use serde_json::Value;
 
 use crate::store;
@@ -27,6 +30,8 @@ const MASKED: [&str; 9] = [
 ];
 /// Fields that are masked in what staff did; elsewhere they are instants and words.
 const BY_STAFF: [&str; 2] = ["by", "why"];
+/// Where refunds go; a word of ours where it is a card.
+const WHERE_TO: [&str; 2] = ["refund_to", "to"];
 /// Before the number of a masked text.
 const MASK: &str = "masked-";
 
@@ -81,6 +86,7 @@ impl Masks {
                     let name = name.as_str();
                     let hidden = MASKED.contains(&name) || staff && BY_STAFF.contains(&name);
                     match field {
+                        Value::String(text) if text == CARD && WHERE_TO.contains(&name) => {}
                         Value::String(text) if hidden => *text = self.mask(text),
                         field => self.walk(field, staff),
                     }

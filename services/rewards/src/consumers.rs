@@ -2,7 +2,7 @@
 
 use contracts::messages::{
     BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
-    BookingLegReplaced, BookingMoneyReversed, PointsWanted,
+    BookingLegReplaced, BookingMoneyReversed, BookingMoved, PointsWanted,
 };
 use messaging::Consumers;
 use rewards_core::translate::Inbound;
@@ -17,6 +17,7 @@ pub(crate) fn consumers() -> Consumers<Inbound> {
         .on::<BookingLegCancelled>(Inbound::from)
         .on::<BookingLegReplaced>(Inbound::from)
         .on::<BookingMoneyReversed>(Inbound::from)
+        .on::<BookingMoved>(Inbound::from)
         .on::<BookingCompleted>(Inbound::from)
 }
 

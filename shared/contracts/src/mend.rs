@@ -12,8 +12,8 @@ use crate::{
     message::Message,
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
-        BookingLegReplaced, BookingMoneyReversed, CallbackReceived, LegChanged, LegWanted,
-        PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared, PaymentRefund,
+        BookingLegReplaced, BookingMoneyReversed, BookingMoved, CallbackReceived, LegChanged,
+        LegWanted, PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared, PaymentRefund,
         PaymentRefundChanged, PaymentReversed, PaymentSeen, PaymentSettled, PointsChanged,
         PointsWanted,
     },
@@ -59,7 +59,7 @@ const COUNTERS: [&str; 3] = ["seq", "version", "wanted_version"];
 /// What a body is, as its type reads it: its subject, and its bytes as we write them.
 type Read = fn(&[u8]) -> Result<(Uuid, Vec<u8>), serde_json::Error>;
 
-const TYPES: [(&str, Read); 21] = [
+const TYPES: [(&str, Read); 22] = [
     readable::<LegWanted>(),
     readable::<LegChanged>(),
     readable::<CallbackReceived>(),
@@ -80,6 +80,7 @@ const TYPES: [(&str, Read); 21] = [
     readable::<BookingLegCancelled>(),
     readable::<BookingLegReplaced>(),
     readable::<BookingMoneyReversed>(),
+    readable::<BookingMoved>(),
     readable::<BookingCompleted>(),
 ];
 

@@ -7,7 +7,7 @@ mod suppliers;
 
 pub use booking::{
     BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
-    BookingLegReplaced, BookingMoneyReversed, ConfirmedLeg,
+    BookingLegReplaced, BookingMoneyReversed, BookingMoved, ConfirmedLeg,
 };
 pub use payments::{
     CloseBecause, Closing, PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared,

@@ -4,8 +4,8 @@ use crate::{
     message::{Kind, Message},
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
-        BookingLegReplaced, BookingMoneyReversed, CallbackReceived, LegChanged, LegWanted,
-        PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared, PaymentRefund,
+        BookingLegReplaced, BookingMoneyReversed, BookingMoved, CallbackReceived, LegChanged,
+        LegWanted, PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared, PaymentRefund,
         PaymentRefundChanged, PaymentReversed, PaymentSeen, PaymentSettled, PointsChanged,
         PointsWanted,
     },
@@ -115,6 +115,7 @@ pub const HEARD: [(&str, &[Heard]); 4] = [
             heard::<BookingLegCancelled>(),
             heard::<BookingLegReplaced>(),
             heard::<BookingMoneyReversed>(),
+            heard::<BookingMoved>(),
             heard::<BookingCompleted>(),
         ],
     ),

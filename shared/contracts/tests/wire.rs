@@ -412,6 +412,22 @@ fn bookings() {
         "#]],
     );
     check(
+        &BookingMoved {
+            booking_id,
+            account_id: account(),
+            version,
+            at,
+            leg_id: LegId(Uuid::from_u128(4)),
+            check_in: day(15),
+            check_out: day(17),
+            over_at: at,
+        },
+        &expect![[r#"
+            event holdfast.booking.moved.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","account_id":"acct_1","version":13,"at":"2027-01-15T08:00:00.123456Z","leg_id":"00000000-0000-0000-0000-000000000004","check_in":"2027-03-15","check_out":"2027-03-17","over_at":"2027-01-15T08:00:00.123456Z"}
+        "#]],
+    );
+    check(
         &BookingCompleted { booking_id, account_id: account(), version, at },
         &expect![[r#"
             event holdfast.booking.completed.v1

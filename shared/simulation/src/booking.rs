@@ -100,6 +100,7 @@ fn commit(state: State, events: Vec<booking_core::Event>, now: DateTime<Utc>) ->
                 Effect::Cancelled(message) => Parcel::of(id, &message),
                 Effect::LegReplaced(message) => Parcel::of(id, &message),
                 Effect::LegCancelled(message) => Parcel::of(id, &message),
+                Effect::Moved(message) => Parcel::of(id, &message),
                 Effect::MoneyReversed(message) => Parcel::of(id, &message),
                 Effect::Completed(message) => Parcel::of(id, &message),
             });

@@ -8,8 +8,8 @@ use contracts::{
     message::Message,
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
-        BookingLegReplaced, BookingMoneyReversed, CallbackReceived, LegChanged, LegWanted,
-        PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared, PaymentRefund,
+        BookingLegReplaced, BookingMoneyReversed, BookingMoved, CallbackReceived, LegChanged,
+        LegWanted, PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared, PaymentRefund,
         PaymentRefundChanged, PaymentReversed, PaymentSeen, PaymentSettled, PointsChanged,
         PointsWanted,
     },
@@ -123,6 +123,7 @@ fn listeners(kind: &str) -> &'static [Role] {
         | BookingLegCancelled::TYPE
         | BookingLegReplaced::TYPE
         | BookingMoneyReversed::TYPE
+        | BookingMoved::TYPE
         | BookingCompleted::TYPE => &[Role::Rewards],
         other => panic!("nobody listens to {other}"),
     }

@@ -121,7 +121,7 @@ fn may_move(from: Phase, to: Phase) -> bool {
         Phase::AwaitingPayment => matches!(to, Phase::Committing | Phase::Unwinding),
         Phase::Committing => matches!(to, Phase::Confirmed | Phase::Unwinding),
         Phase::Confirmed => matches!(to, Phase::Amending | Phase::Completed | Phase::Unwinding),
-        Phase::Amending => to == Phase::Confirmed,
+        Phase::Amending => matches!(to, Phase::Confirmed | Phase::Unwinding),
         Phase::Unwinding => matches!(to, Phase::Failed | Phase::Cancelled),
         Phase::Completed | Phase::Failed | Phase::Cancelled => false,
     }

@@ -8,7 +8,7 @@ use contracts::{
     message::Message as _,
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
-        BookingLegReplaced, BookingMoneyReversed, PointsWanted,
+        BookingLegReplaced, BookingMoneyReversed, BookingMoved, PointsWanted,
     },
 };
 use messaging_core::{Cause, Trouble};
@@ -40,6 +40,7 @@ impl Accounts {
             BookingLegCancelled::TYPE => parcel.open::<BookingLegCancelled>().into(),
             BookingLegReplaced::TYPE => parcel.open::<BookingLegReplaced>().into(),
             BookingMoneyReversed::TYPE => parcel.open::<BookingMoneyReversed>().into(),
+            BookingMoved::TYPE => parcel.open::<BookingMoved>().into(),
             BookingCompleted::TYPE => parcel.open::<BookingCompleted>().into(),
             other => panic!("rewards does not hear {other}"),
         };

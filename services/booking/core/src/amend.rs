@@ -133,12 +133,12 @@ fn difference(
         return Err(Short::OfPoints);
     }
     // What came may be short of the price by dust.
-    let had = booking.kept().min(booking.payment.settled);
+    let had = booking.had();
     let kept = booking.payment.rate.units_for(in_money(left)).unwrap_or(had).min(had);
     // Nothing to give back gives nothing back, whatever rounding says.
     let kept = if back == 0 { had } else { kept };
     let units: Units = had.saturating_sub(kept);
-    Ok(LegCancellation { fee, back: in_money(back), units, kept })
+    Ok(LegCancellation { fee, back: in_money(back), units, kept, borne: 0 })
 }
 
 fn digest(booking: &Booking, leg: &Leg, plan: &LegPlan, agreed: &LegCancellation) -> Uuid {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     asset::{AssetAmount, Units},
     ids::{LegId, derive},
-    messages::{GoneWhy, LegState},
+    messages::{GoneWhy, LegState, WantedLeg},
     money::Money,
 };
 use serde::{Deserialize, Serialize};
@@ -59,7 +59,10 @@ impl CancelQuote {
     pub fn of(booking: &Booking, now: DateTime<Utc>) -> Self {
         let bought = matches!(booking.phase, Phase::Confirmed | Phase::Amending);
         let legs: Vec<LegFee> = if bought {
-            booking.standing().map(|leg| leg_fee(leg, now)).collect()
+            // Of a leg that is to take the place of another, too, once it may be bought.
+            let bought = |leg: &&Leg| leg.is_coming() && leg.wanted == WantedLeg::Confirmed;
+            let coming = booking.legs.iter().filter(bought);
+            booking.standing().chain(coming).map(|leg| leg_fee(leg, now)).collect()
         } else {
             Vec::new()
         };
@@ -88,7 +91,7 @@ impl CancelQuote {
         let back = leg.order.price.minus(told.fee).ok()?;
         let left = booking.left_in_money().minus(back).ok().filter(|left| left.minor >= 0)?;
         // What came may be short of the price by dust.
-        let had = booking.kept().min(booking.payment.settled);
+        let had = booking.had();
         let kept = booking.payment.rate.units_for(left).unwrap_or(had).min(had);
         let units = had.saturating_sub(kept);
         let fee = told.fee;
@@ -100,7 +103,7 @@ impl CancelQuote {
             changes_at: told.changes_at,
             legs: vec![told],
             cancellation: None,
-            of_leg: Some(LegCancellation { fee, back, units, kept }),
+            of_leg: Some(LegCancellation { fee, back, units, kept, borne: 0 }),
         })
     }
 

@@ -156,6 +156,11 @@ fn found(leg: &Leg) -> Found {
     }
 }
 
+/// Whether the supplier has something else of a leg than what was agreed to, or nothing.
+pub(crate) fn is_changed(leg: &Leg) -> bool {
+    matches!(found(leg), Found::Changed(_))
+}
+
 /// Notes what suppliers changed, and that they changed it back; refunds what they cancelled once
 /// the customer had the time to answer.
 pub(crate) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {

@@ -6,8 +6,8 @@ use contracts::{
     ids::LegId,
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
-        BookingLegReplaced, BookingMoneyReversed, ConfirmedLeg, LegState, LegWanted, PaymentClose,
-        PaymentPrepare, PaymentRefund, PointsWanted, RefundBasis, WantedLeg,
+        BookingLegReplaced, BookingMoneyReversed, BookingMoved, ConfirmedLeg, LegState, LegWanted,
+        PaymentClose, PaymentPrepare, PaymentRefund, PointsWanted, RefundBasis, WantedLeg,
     },
     mutants::mutant,
 };
@@ -34,6 +34,7 @@ pub enum Effect {
     LegCancelled(BookingLegCancelled),
     LegReplaced(BookingLegReplaced),
     MoneyReversed(BookingMoneyReversed),
+    Moved(BookingMoved),
     Completed(BookingCompleted),
     WakeAt { deadline: Deadline, at: DateTime<Utc> },
 }
@@ -83,7 +84,8 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
         Event::LegCancelled { leg_id, .. } => {
             let at = in_s(booking.deadlines.unwind_for_s);
             let told = Effect::LegCancelled(leg_cancelled(booking, recorded, *leg_id));
-            vec![told, Effect::WakeAt { deadline: Deadline::Unwind, at }]
+            let unwind = Effect::WakeAt { deadline: Deadline::Unwind, at };
+            [told, unwind].into_iter().chain(next_answer(booking)).collect()
         }
         Event::MoneyReversed { .. } => vec![Effect::MoneyReversed(BookingMoneyReversed {
             booking_id: booking.booking_id,
@@ -118,18 +120,19 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
             let wake = next.map(|at| Effect::WakeAt { deadline: Deadline::Refund, at });
             wish(booking, &recorded.event).into_iter().chain(wake).collect()
         }
-        Event::ChangeFound { .. } | Event::DeadlinePassed { deadline: Deadline::Answer } => {
-            // One timer for all changes: the first that may be late.
-            let next = changed::next_answer_by(booking);
-            next.into_iter().flat_map(|at| wake(Deadline::Answer, at)).collect()
+        Event::ChangeAnswered { leg_id, answer: ChangeAnswer::Accept, .. } => {
+            let told = moved(booking, recorded, *leg_id).map(Effect::Moved);
+            // The stay may end on another day now.
+            let over = Effect::WakeAt { deadline: Deadline::Over, at: over_at(booking) };
+            told.into_iter().chain([over]).chain(next_answer(booking)).collect()
         }
-        // The stay may end on another day now.
-        Event::ChangeAnswered { answer: ChangeAnswer::Accept, .. } => {
-            wake(Deadline::Over, over_at(booking))
-        }
-        Event::LegNews { .. }
+        Event::ChangeFound { .. }
         | Event::ChangeOver { .. }
         | Event::ChangeAnswered { .. }
+        | Event::DeadlinePassed { deadline: Deadline::Answer } => {
+            next_answer(booking).into_iter().collect()
+        }
+        Event::LegNews { .. }
         | Event::PointsNews { .. }
         | Event::PaymentReady { .. }
         | Event::MoneySeen { .. }
@@ -146,6 +149,13 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
         | Event::ReviewReleased { .. }
         | Event::InvariantBroken { .. } => Vec::new(),
     }
+}
+
+/// One timer for all changes that wait for an answer: the first that may be late. Whatever takes
+/// one of them away sets it anew, or the next would never be late.
+fn next_answer(booking: &Booking) -> Option<Effect> {
+    let at = changed::next_answer_by(booking)?;
+    Some(Effect::WakeAt { deadline: Deadline::Answer, at })
 }
 
 /// The command to another service that an event of ours asks for.
@@ -271,6 +281,20 @@ fn leg_replaced(
         leg_id,
         by: confirmed_leg(leg),
         paid: booking.left_in_money(),
+        over_at: over_at(booking),
+    })
+}
+
+fn moved(booking: &Booking, recorded: &Recorded, leg_id: LegId) -> Option<BookingMoved> {
+    let leg = booking.legs.iter().find(|leg| leg.leg_id == leg_id)?;
+    Some(BookingMoved {
+        booking_id: booking.booking_id,
+        account_id: booking.account_id.clone(),
+        version: recorded.version,
+        at: recorded.at,
+        leg_id,
+        check_in: leg.order.check_in,
+        check_out: leg.order.check_out,
         over_at: over_at(booking),
     })
 }

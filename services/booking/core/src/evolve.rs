@@ -103,6 +103,7 @@ fn born_payment(accepted: &Accepted) -> Payment {
         close_asked: false,
         closing: None,
         refunds: Vec::new(),
+        owed: Units::ZERO,
         refund_to: accepted.refund_to.clone(),
     }
 }
@@ -133,11 +134,16 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
         Event::ChangeOver { leg_id } => legs_of(booking, *leg_id).for_each(|leg| leg.change = None),
         Event::ChangeAnswered { leg_id, answer, .. } => {
             legs_of(booking, *leg_id).for_each(|leg| answered(leg, *answer));
+            if *answer == ChangeAnswer::Accept {
+                // Other dates end at another time.
+                booking.deadlines.passed.retain(|deadline| *deadline != Deadline::Over);
+            }
         }
         Event::LegLeftOut { leg_id, why } => {
             leave(booking, *leg_id, Out::NotHeld { why: *why });
         }
         Event::LegCancelled { leg_id, cancellation } => {
+            owe(&mut booking.payment, cancellation.units);
             leave(booking, *leg_id, Out::Cancelled { cancellation: *cancellation });
         }
         Event::AmendmentStarted { leg_id, leg, agreed, held_by } => {
@@ -150,6 +156,7 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
         }
         Event::LegReplaced { leg_id, by, cancellation } => {
             let cancellation = *cancellation;
+            owe(&mut booking.payment, cancellation.units);
             leave(booking, *leg_id, Out::Replaced { by: *by, cancellation });
             booking.legs.iter_mut().filter(|leg| leg.leg_id == *by).for_each(|leg| leg.out = None);
             // Other dates end at another time.
@@ -184,7 +191,13 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
         Event::UnwindStarted { end, why } => {
             booking.phase = Phase::Unwinding;
             booking.end = Some(End { phase: *end, why: *why });
-            booking.legs.iter_mut().for_each(|leg| leg.change = None);
+            booking.amendment = None;
+            for leg in &mut booking.legs {
+                leg.change = None;
+                if leg.is_coming() {
+                    leg.out = Some(Out::NotTaken { why: *why });
+                }
+            }
             undo_has_time(booking);
         }
         Event::Failed => booking.phase = Phase::Failed,
@@ -307,6 +320,7 @@ fn apply_money(payment: &mut Payment, event: &Event) {
         }
         Event::RefundAddressGiven { to } => payment.refund_to = Some(to.clone()),
         Event::RefundAsked { refund_id, units, to, by } => {
+            payment.owed = payment.owed.saturating_sub(*units);
             change_refund(payment, *refund_id, *units, |r| (r.to, r.by) = (to.clone(), *by));
         }
         Event::RefundAddressed { refund_id, to, by } => {
@@ -354,6 +368,11 @@ fn apply_money(payment: &mut Payment, event: &Event) {
         | Event::ReviewReleased { .. }
         | Event::InvariantBroken { .. } => {}
     }
+}
+
+/// What goes back as soon as it can be sent.
+fn owe(payment: &mut Payment, units: Units) {
+    payment.owed = payment.owed.checked_add(units).unwrap_or(payment.owed);
 }
 
 /// Every refund has a time of its own.

@@ -98,10 +98,7 @@ pub(crate) fn cancel_leg(
 ) -> Vec<Event> {
     let mut events = vec![Event::LegCancelled { leg_id, cancellation }];
     events.extend(booking.legs.iter().filter(|leg| leg.leg_id == leg_id).filter_map(release));
-    if !cancellation.units.is_zero() {
-        let to = booking.refund_to().map(str::to_owned);
-        events.push(asked(booking, cancellation.units, to, now));
-    }
+    events.extend(closed::asked_at_once(booking, cancellation.units, now));
     let mut others = booking.standing().filter(|leg| leg.leg_id != leg_id);
     let taken = booking.review.is_some_and(|r| r.why.is_the_suppliers());
     if taken && !others.any(|leg| leg.change.is_some() || lost(leg).is_some()) {

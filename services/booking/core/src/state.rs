@@ -80,6 +80,14 @@ impl Booking {
         }
     }
 
+    /// What of the money that came is ours, also while some of it left its chain: it is short of
+    /// [`Self::kept`] by no more than the dust that a payment may be short of.
+    #[must_use]
+    pub fn had(&self) -> Units {
+        let (settled, gone) = (self.payment.settled, self.payment.gone);
+        self.kept().min(settled.checked_add(gone).unwrap_or(settled))
+    }
+
     /// The legs that the booking goes on with.
     pub fn standing(&self) -> impl DoubleEndedIterator<Item = &Leg> + Clone {
         self.legs.iter().filter(|leg| leg.out.is_none())
@@ -292,6 +300,10 @@ pub struct Payment {
     pub close_asked: bool,
     pub closing: Option<Closing>,
     pub refunds: Vec<Refund>,
+    /// What legs that were cancelled alone or replaced gave back, and no refund was asked for so
+    /// far: money that is away cannot be sent.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub owed: Units,
     /// Where the customer wants refunds; nothing any more once a refund to there failed.
     pub refund_to: Option<String>,
 }

@@ -109,10 +109,12 @@ pub fn next_actions(booking: &Booking) -> Vec<Action> {
             actions.extend(changed::actions(booking));
             actions
         }
-        // What is half changed is cancelled once it is known what it is.
         Phase::Amending | Phase::Completed => {
             let refund = has_excess(booking) || waits(booking);
-            Vec::from_iter(refund.then_some(Action::Refund))
+            let cancel = booking.phase == Phase::Amending;
+            let mut actions = Vec::from_iter(cancel.then_some(Action::Cancel));
+            actions.extend(refund.then_some(Action::Refund));
+            actions
         }
         Phase::Unwinding | Phase::Failed | Phase::Cancelled => {
             Vec::from_iter(needs_address(booking).then_some(Action::Refund))

@@ -17,11 +17,13 @@ pub(crate) async fn export(
     conn: &mut PgConnection,
     booking_id: BookingId,
 ) -> Result<Option<ExportReply>, StoreError> {
-    // One statement, so that row and journal are of one instant.
+    // One statement, so that row and journal are of one instant; the row once, beside the first
+    // entry, or alone where the journal is lost.
     let rows = sqlx::query(
-        "select case when e.version = 1 then b.state::text end as row, e.version, e.at, e.kind,
-                e.body::text as body, e.source, e.actor, e.cause_id, e.trace_id
-           from booking b join booking_event e using (booking_id)
+        "select case when row_number() over (order by e.version) = 1 then b.state::text end as row,
+                e.version, e.at, e.kind, e.body::text as body, e.source, e.actor, e.cause_id,
+                e.trace_id
+           from booking b left join booking_event e using (booking_id)
           where b.booking_id = $1 order by e.version",
     )
     .bind(booking_id.0)
@@ -30,14 +32,15 @@ pub(crate) async fn export(
     .map_err(database("exporting a booking"))?;
     let Some(first) = rows.first() else { return Ok(None) };
     let row: Option<String> = first.try_get("row").map_err(database("exporting a booking"))?;
-    let journal = rows.iter().map(exported).collect::<Result<_, _>>();
+    let journal = rows.iter().filter_map(|row| exported(row).transpose()).collect::<Result<_, _>>();
     let journal = journal.map_err(database("exporting a booking"))?;
     Ok(Some(ExportReply { booking_id, row: row.unwrap_or_default(), journal }))
 }
 
-fn exported(row: &PgRow) -> Result<ExportedEvent, sqlx::Error> {
-    Ok(ExportedEvent {
-        version: row.try_get::<i64, _>("version")?.unsigned_abs(),
+fn exported(row: &PgRow) -> Result<Option<ExportedEvent>, sqlx::Error> {
+    let Some(version) = row.try_get::<Option<i64>, _>("version")? else { return Ok(None) };
+    Ok(Some(ExportedEvent {
+        version: version.unsigned_abs(),
         at: row.try_get("at")?,
         change: row.try_get("kind")?,
         body: row.try_get("body")?,
@@ -45,10 +48,11 @@ fn exported(row: &PgRow) -> Result<ExportedEvent, sqlx::Error> {
         actor: row.try_get("actor")?,
         cause: row.try_get("cause_id")?,
         trace_id: row.try_get("trace_id")?,
-    })
+    }))
 }
 
-/// Folds a journal of texts into the text of its row.
+/// Folds a journal of texts into the text of its row; into nothing where it does not begin with
+/// the booking.
 ///
 /// # Errors
 /// When an entry cannot be read.
@@ -76,11 +80,12 @@ pub async fn rebuild(conn: &mut PgConnection, booking_id: Uuid) -> Result<bool, 
     Ok(is_its_fold(&export))
 }
 
-/// Whether an export's row is what its journal folds into; a journal that cannot be read is not.
+/// Whether an export's row is what its journal folds into; one that cannot be read, or has no
+/// beginning, folds into none.
 #[must_use]
 pub fn is_its_fold(export: &ExportReply) -> bool {
     let journal = export.journal.iter().map(|entry| entry.body.as_str());
-    folded(export.booking_id.0, journal).is_ok_and(|text| text == export.row)
+    folded(export.booking_id.0, journal).is_ok_and(|text| !text.is_empty() && text == export.row)
 }
 
 /// Whether row and columns are what the journal folds into.

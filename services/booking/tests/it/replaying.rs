@@ -60,6 +60,43 @@ async fn a_row_that_was_spoilt_by_hand_is_found_and_made_again() {
 
 /// Row: A10
 #[tokio::test(flavor = "multi_thread")]
+async fn a_row_whose_journal_is_lost_or_has_no_beginning_is_named_and_holds_up_nobody() {
+    let world = World::new().await;
+    world.service.logs.expect("a journal has no beginning");
+    let spoilt = confirmed(&world).await;
+    let before = row(&world.pool).await;
+    let (lost, headless) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    for id in [lost, headless] {
+        let copy = "insert into booking (booking_id, account_id, quote_id, version, phase, state,
+                                         created_at, changed_at)
+                    select $1, account_id, $1, version, phase, state, created_at, changed_at
+                      from booking where booking_id = $2";
+        sqlx::query(copy).bind(id).bind(spoilt).execute(&world.pool).await.unwrap();
+    }
+    let rest = "insert into booking_event (booking_id, version, at, kind, body, source, actor)
+                select $1, version, at, kind, body, source, actor
+                  from booking_event where booking_id = $2 and version > 1";
+    sqlx::query(rest).bind(headless).bind(spoilt).execute(&world.pool).await.unwrap();
+    let phase = "update booking set phase = 'failed' where booking_id = $1";
+    sqlx::query(phase).bind(spoilt).execute(&world.pool).await.unwrap();
+
+    let found = replay::rows(&world.pool, None, true).await.unwrap();
+    assert_eq!((found.checked, found.differ), (3, vec![lost, headless, spoilt]));
+    let made = replay::rows(&world.pool, None, false).await.unwrap();
+    assert_eq!((made.checked, made.differ.len(), made.restored), (3, 3, 1));
+    let found = replay::rows(&world.pool, None, true).await.unwrap();
+    assert_eq!(found.differ, vec![lost, headless], "the one that could be is made again");
+    let made: (String, String, i64) =
+        sqlx::query_as("select state::text, phase, version from booking where booking_id = $1")
+            .bind(spoilt)
+            .fetch_one(&world.pool)
+            .await
+            .unwrap();
+    assert_eq!(made, before);
+}
+
+/// Row: A10
+#[tokio::test(flavor = "multi_thread")]
 async fn a_booking_is_carried_into_another_stack_with_nothing_about_its_person() {
     let world = World::new().await;
     let booking_id = confirmed(&world).await;

@@ -49,6 +49,8 @@ pub fn effects(account: &Account, event: &Event) -> Vec<Effect> {
         Event::Earned { .. }
         | Event::EarnBarred { .. }
         | Event::EarnLimited { .. }
+        | Event::EarnPostponed { .. }
+        | Event::Postponed { .. }
         | Event::Reduced { .. }
         | Event::Matured { .. }
         | Event::Voided { .. }

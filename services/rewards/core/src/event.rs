@@ -54,6 +54,23 @@ pub enum Event {
         /// What is still paid in money.
         paid: Money,
     },
+    /// A booking was moved before its confirmation was heard: what one that comes later earns can
+    /// be redeemed no earlier than this.
+    EarnPostponed {
+        /// Which booking.
+        booking_id: BookingId,
+        /// From when it can be redeemed.
+        available_at: DateTime<Utc>,
+    },
+    /// A booking ends later than it did, and pending points wait for that.
+    Postponed {
+        /// Of which lot.
+        lot: LotId,
+        /// From when they can be redeemed.
+        available_at: DateTime<Utc>,
+        /// When they expire.
+        expires_at: DateTime<Utc>,
+    },
     /// A part of a booking was cancelled, and with it a part of what it had earned.
     Reduced {
         /// Of which lot.
@@ -213,6 +230,8 @@ impl Event {
             Self::Earned { .. } => "earned",
             Self::EarnBarred { .. } => "earn_barred",
             Self::EarnLimited { .. } => "earn_limited",
+            Self::EarnPostponed { .. } => "earn_postponed",
+            Self::Postponed { .. } => "postponed",
             Self::Reduced { .. } => "reduced",
             Self::Matured { .. } => "matured",
             Self::Voided { .. } => "voided",
@@ -237,6 +256,7 @@ impl Event {
             Self::Earned { booking_id, .. }
             | Self::EarnBarred { booking_id }
             | Self::EarnLimited { booking_id, .. }
+            | Self::EarnPostponed { booking_id, .. }
             | Self::Held { booking_id, .. }
             | Self::Refused { booking_id, .. }
             | Self::Captured { booking_id, .. }
@@ -250,6 +270,7 @@ impl Event {
             | Self::Voided { lot, .. }
             | Self::Reversed { lot, .. }
             | Self::Reduced { lot, .. }
+            | Self::Postponed { lot, .. }
             | Self::Expired { lot, .. } => match lot {
                 LotId::Earned(_, booking_id) => Some(*booking_id),
                 LotId::Granted(_) => None,
@@ -278,6 +299,8 @@ impl Event {
             | Self::DebtPaid { parts } => -signed(parts.values().sum()),
             Self::EarnBarred { .. }
             | Self::EarnLimited { .. }
+            | Self::EarnPostponed { .. }
+            | Self::Postponed { .. }
             | Self::Refused { .. }
             | Self::Frozen { .. }
             | Self::Thawed { .. }

@@ -19,6 +19,7 @@ pub fn evolve(mut account: Account, event: &Event) -> Account {
             let lot = new_lot(*points, Stage::Pending, *available_at, *expires_at);
             account.lots.insert(id, Lot { percent: *percent, ..lot });
             account.limits.remove(booking_id);
+            account.later.remove(booking_id);
         }
         Event::EarnLimited { booking_id, paid } => {
             account.limits.insert(*booking_id, *paid);
@@ -31,6 +32,12 @@ pub fn evolve(mut account: Account, event: &Event) -> Account {
                 lot.expired = lot.expired.saturating_sub(*expired);
             });
         }
+        Event::EarnPostponed { booking_id, available_at } => {
+            account.later.insert(*booking_id, *available_at);
+        }
+        Event::Postponed { lot, available_at, expires_at } => account.in_lot(lot, |lot| {
+            (lot.available_at, lot.expires_at) = (*available_at, *expires_at);
+        }),
         Event::EarnBarred { booking_id } => {
             account.barred.insert(*booking_id);
         }

@@ -15,12 +15,28 @@ pub enum Fact {
         /// When the last of it is over.
         over_at: DateTime<Utc>,
     },
-    /// A part of a confirmed booking was cancelled, or replaced by one that costs less.
+    /// A part of a confirmed booking was cancelled.
     LegCancelled {
         /// Which booking.
         booking_id: BookingId,
         /// What is still paid in money; only ever less.
         paid: Money,
+    },
+    /// Another leg took the place of one of a confirmed booking.
+    LegReplaced {
+        /// Which booking.
+        booking_id: BookingId,
+        /// What is paid in money now.
+        paid: Money,
+        /// When the last of it is over from now on.
+        over_at: DateTime<Utc>,
+    },
+    /// A part of a confirmed booking is on other days, as its customer accepted.
+    Moved {
+        /// Which booking.
+        booking_id: BookingId,
+        /// When the last of it is over from now on.
+        over_at: DateTime<Utc>,
     },
     /// A booking was cancelled.
     Cancelled {

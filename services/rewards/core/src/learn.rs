@@ -16,11 +16,20 @@ use crate::{
 #[must_use]
 pub fn learn(account: &Account, fact: &Fact, policy: &Policy, now: DateTime<Utc>) -> Vec<Event> {
     let mut draft = Draft::at(account, now);
+    let mut later = None;
     let event = match *fact {
         Fact::Confirmed { booking_id, paid, over_at } => {
             earn(&draft.account, booking_id, paid, policy.available_at(over_at), policy)
         }
         Fact::LegCancelled { booking_id, paid } => reduce(&draft.account, booking_id, paid, policy),
+        Fact::LegReplaced { booking_id, paid, over_at } => {
+            // What another leg costs less is money that went back, as of a leg that was cancelled.
+            later = postpone(&draft.account, booking_id, over_at, policy);
+            reduce(&draft.account, booking_id, paid, policy)
+        }
+        Fact::Moved { booking_id, over_at } => {
+            postpone(&draft.account, booking_id, over_at, policy)
+        }
         Fact::Cancelled { booking_id } | Fact::Failed { booking_id } => {
             take_back(&draft.account, booking_id).filter(|_| !mutant("earned_points_stay"))
         }
@@ -34,7 +43,7 @@ pub fn learn(account: &Account, fact: &Fact, policy: &Policy, now: DateTime<Utc>
         }
         Fact::Completed { .. } | Fact::Due => None,
     };
-    if let Some(event) = event {
+    for event in event.into_iter().chain(later) {
         draft.happen(event);
     }
     draft.finish(now)
@@ -52,6 +61,8 @@ fn earn(
         || (account.barred.contains(&booking_id) && !mutant("barred_forgotten"));
     let percent = policy.earn_percent;
     let paid = least(paid, account.limits.get(&booking_id).copied());
+    let later = account.later.get(&booking_id).copied();
+    let available_at = later.map_or(available_at, |later| later.max(available_at));
     (!known).then(|| Event::Earned {
         booking_id,
         rule,
@@ -85,6 +96,26 @@ fn reduce(account: &Account, booking_id: BookingId, paid: Money, policy: &Policy
         Stage::Voided | Stage::Reversed => return None,
     };
     (points > 0).then_some(Event::Reduced { lot: id, voided, taken, expired, owed })
+}
+
+/// Points that are pending wait for the end of a booking that ends later than it did. One that ends
+/// earlier changes nothing, so that it does not matter in which order its ends are heard.
+fn postpone(
+    account: &Account,
+    booking_id: BookingId,
+    over_at: DateTime<Utc>,
+    policy: &Policy,
+) -> Option<Event> {
+    let id = LotId::Earned(Rule::Stay, booking_id);
+    let available_at = policy.available_at(over_at);
+    let Some(lot) = account.lots.get(&id) else {
+        let known = account.later.get(&booking_id).is_some_and(|known| *known >= available_at);
+        let open = !known && !account.barred.contains(&booking_id);
+        return open.then_some(Event::EarnPostponed { booking_id, available_at });
+    };
+    let waits = lot.stage == Stage::Pending && lot.available_at < available_at;
+    let expires_at = policy.expires_at(available_at);
+    waits.then_some(Event::Postponed { lot: id, available_at, expires_at })
 }
 
 fn least(paid: Money, limit: Option<Money>) -> Money {

@@ -102,6 +102,8 @@ pub fn postings(event: &Event) -> Vec<Posting> {
         Event::DebtPaid { parts } => all_moved(&mut lines, parts, Book::Available, Book::Debt),
         Event::EarnBarred { .. }
         | Event::EarnLimited { .. }
+        | Event::EarnPostponed { .. }
+        | Event::Postponed { .. }
         | Event::Frozen { .. }
         | Event::Thawed { .. }
         | Event::Refused { .. }

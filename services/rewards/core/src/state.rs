@@ -31,6 +31,10 @@ pub struct Account {
     /// heard.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub limits: BTreeMap<BookingId, Money>,
+    /// From when the points of bookings can be redeemed whose end was moved before their
+    /// confirmation was heard.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub later: BTreeMap<BookingId, DateTime<Utc>>,
     /// Of bookings whose money left its chain at some time, how that money stands.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub money: BTreeMap<BookingId, PaidMoney>,

@@ -52,6 +52,15 @@ fn leg_cancelled(n: u128, paid_minor: i64) -> Input {
     Input::Fact(Fact::LegCancelled { booking_id: booking(n), paid })
 }
 
+fn leg_replaced(n: u128, paid_minor: i64, over_at: DateTime<Utc>) -> Input {
+    let paid = Money::new(paid_minor, Currency::Eur);
+    Input::Fact(Fact::LegReplaced { booking_id: booking(n), paid, over_at })
+}
+
+fn moved(n: u128, over_at: DateTime<Utc>) -> Input {
+    Input::Fact(Fact::Moved { booking_id: booking(n), over_at })
+}
+
 fn money(n: u128, version: u64, away: bool) -> Input {
     Input::Fact(Fact::MoneyReversed { booking_id: booking(n), version, away })
 }
@@ -115,6 +124,12 @@ fn short(input: &Input) -> String {
         }
         Input::Fact(Fact::LegCancelled { booking_id, paid }) => {
             format!("booking {} lost a leg, paid {paid}", booking_id.0.as_u128())
+        }
+        Input::Fact(Fact::LegReplaced { booking_id, paid, .. }) => {
+            format!("booking {} got another leg, paid {paid}", booking_id.0.as_u128())
+        }
+        Input::Fact(Fact::Moved { booking_id, .. }) => {
+            format!("booking {} was moved", booking_id.0.as_u128())
         }
         Input::Fact(Fact::Cancelled { booking_id }) => {
             format!("booking {} cancelled", booking_id.0.as_u128())

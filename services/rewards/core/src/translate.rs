@@ -5,7 +5,7 @@ use contracts::{
     ids::{AccountId, MessageId, derive},
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
-        BookingLegReplaced, BookingMoneyReversed, PointsWanted,
+        BookingLegReplaced, BookingMoneyReversed, BookingMoved, PointsWanted,
     },
 };
 
@@ -72,9 +72,15 @@ impl From<BookingLegCancelled> for Inbound {
 
 impl From<BookingLegReplaced> for Inbound {
     fn from(message: BookingLegReplaced) -> Self {
-        // What another leg costs less is money that went back, as of a leg that was cancelled.
-        let BookingLegReplaced { booking_id, account_id, paid, .. } = message;
-        Self::fact(account_id, Fact::LegCancelled { booking_id, paid })
+        let BookingLegReplaced { booking_id, account_id, paid, over_at, .. } = message;
+        Self::fact(account_id, Fact::LegReplaced { booking_id, paid, over_at })
+    }
+}
+
+impl From<BookingMoved> for Inbound {
+    fn from(message: BookingMoved) -> Self {
+        let BookingMoved { booking_id, account_id, over_at, .. } = message;
+        Self::fact(account_id, Fact::Moved { booking_id, over_at })
     }
 }
 

@@ -18,8 +18,8 @@ use contracts::{
     message::Message,
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
-        BookingLegReplaced, BookingMoneyReversed, CallbackReceived, LegChanged, LegWanted,
-        PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared, PaymentRefund,
+        BookingLegReplaced, BookingMoneyReversed, BookingMoved, CallbackReceived, LegChanged,
+        LegWanted, PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared, PaymentRefund,
         PaymentRefundChanged, PaymentReversed, PaymentSeen, PaymentSettled, PointsChanged,
         PointsWanted,
     },
@@ -203,6 +203,7 @@ fn heard(role: &'static str) -> Consumers<Uuid> {
             .on(about::<BookingLegCancelled>)
             .on(about::<BookingLegReplaced>)
             .on(about::<BookingMoneyReversed>)
+            .on(about::<BookingMoved>)
             .on(about::<BookingCompleted>),
         other => panic!("{other} is no consumer"),
     }

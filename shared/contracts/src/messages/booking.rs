@@ -121,6 +121,29 @@ pub struct BookingLegReplaced {
 }
 message!(BookingLegReplaced, Event, "holdfast.booking.leg_replaced.v1", booking_id);
 
+/// Event of booking: a leg is on other days, as the supplier has it and the customer accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BookingMoved {
+    /// Which booking.
+    pub booking_id: BookingId,
+    /// Whose.
+    pub account_id: AccountId,
+    /// The version of the booking.
+    pub version: u64,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Which leg.
+    pub leg_id: LegId,
+    /// Its local date of arrival from now on.
+    pub check_in: NaiveDate,
+    /// Its local date of departure from now on.
+    pub check_out: NaiveDate,
+    /// The instant the last leg is over from now on.
+    pub over_at: DateTime<Utc>,
+}
+message!(BookingMoved, Event, "holdfast.booking.moved.v1", booking_id);
+
 /// Event of booking: money that paid it left its chain, or all of it is final again. It says how it
 /// stands, so the newest version is enough.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

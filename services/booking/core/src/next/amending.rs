@@ -4,22 +4,20 @@
 use chrono::{DateTime, Utc};
 use contracts::{messages::WantedLeg, mutants::mutant};
 
-use super::{asked, closed, lost, release};
+use super::{closed, lost, release};
 use crate::{
     amend,
+    cancel::leg_fee,
+    changed,
     event::Event,
     fact::Deadline,
-    state::{Amendment, Booking, EndWhy, Leg, ReviewWhy},
+    state::{Amendment, Booking, EndWhy, Leg, LegCancellation, ReviewWhy},
 };
 
 pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
-    let addressed = closed::addressed(booking, now);
-    if !addressed.is_empty() {
-        return addressed;
-    }
-    let reversed = closed::reversed(booking);
-    if !reversed.is_empty() {
-        return reversed;
+    let money = closed::money(booking, now);
+    if !money.is_empty() {
+        return money;
     }
     let Some((amendment, old, new)) = parties(booking) else { return Vec::new() };
     if let Some(why) = lost(new) {
@@ -63,14 +61,14 @@ fn replace(
     (old, new): (&Leg, &Leg),
     now: DateTime<Utc>,
 ) -> Vec<Event> {
-    let free = lost(old).and_then(|_| amend::without_fee(booking, old, new));
-    let cancellation = free.unwrap_or(amendment.agreed);
+    let free = changed::is_changed(old).then(|| amend::without_fee(booking, old, new)).flatten();
+    let agreed = free.unwrap_or(amendment.agreed);
+    // The customer pays what was agreed to, whatever giving it back costs by now.
+    let borne = leg_fee(old, now).fee.minor.saturating_sub(agreed.fee.minor).max(0);
+    let cancellation = LegCancellation { borne, ..agreed };
     let mut events = vec![Event::LegReplaced { leg_id: old.leg_id, by: new.leg_id, cancellation }];
     events.extend(release(old).filter(|_| !mutant("replaced_leg_stays")));
-    if !cancellation.units.is_zero() && !mutant("difference_kept") {
-        let to = booking.refund_to().map(str::to_owned);
-        events.push(asked(booking, cancellation.units, to, now));
-    }
+    events.extend(closed::asked_at_once(booking, cancellation.units, now));
     events.extend(looked_at(booking));
     events
 }

@@ -21,11 +21,8 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
         // Money of a leg that was cancelled alone, or beyond the price, may still wait for its
         // address, fail or be late.
         Phase::Completed => {
-            let mut events = addressed(booking, now);
-            if events.is_empty() {
-                events = reversed(booking);
-            }
-            if events.is_empty() { review(booking, now) } else { events }
+            let money = money(booking, now);
+            if money.is_empty() { review(booking, now) } else { money }
         }
         Phase::Pending
         | Phase::Holding
@@ -35,6 +32,30 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
         | Phase::Amending
         | Phase::Unwinding => Vec::new(),
     }
+}
+
+/// What follows for the money of what was bought: refunds that wait get the address that is known,
+/// money that is away is looked into, and what waited for it is asked for once it is back.
+pub(super) fn money(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
+    let addressed = addressed(booking, now);
+    if !addressed.is_empty() {
+        return addressed;
+    }
+    let reversed = reversed(booking);
+    if !reversed.is_empty() {
+        return reversed;
+    }
+    let owed = booking.payment.owed.min(booking.not_given_back());
+    asked_at_once(booking, owed, now).into_iter().collect()
+}
+
+/// A refund of what goes back at once; nothing while money is away, because what is not there
+/// cannot be sent: it is asked for when it is back.
+pub(super) fn asked_at_once(booking: &Booking, units: Units, now: DateTime<Utc>) -> Option<Event> {
+    let may_be_sent = !units.is_zero() && booking.payment.gone.is_zero();
+    let to = || booking.refund_to().map(str::to_owned);
+    let may_be_sent = may_be_sent && !mutant("difference_kept");
+    may_be_sent.then(|| asked(booking, units, to(), now))
 }
 
 /// Asks for the settled money that nobody asked back yet, and gives refunds that wait the address

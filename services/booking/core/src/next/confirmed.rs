@@ -12,13 +12,9 @@ use crate::{
 };
 
 pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
-    let addressed = closed::addressed(booking, now);
-    if !addressed.is_empty() {
-        return addressed;
-    }
-    let reversed = closed::reversed(booking);
-    if !reversed.is_empty() {
-        return reversed;
+    let money = closed::money(booking, now);
+    if !money.is_empty() {
+        return money;
     }
     let changed = changed::next(booking, now);
     if !changed.is_empty() {

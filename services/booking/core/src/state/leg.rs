@@ -161,4 +161,13 @@ pub struct LegCancellation {
     pub units: Units,
     /// The part of the money that is ours from then on, all legs together.
     pub kept: Units,
+    /// What the terms charge beyond the fee, in minor units; ours to bear. They may charge more by
+    /// the time another leg is bought than when the customer agreed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub borne: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(minor: &i64) -> bool {
+    *minor == 0
 }

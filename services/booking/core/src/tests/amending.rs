@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Action, AmendQuote, Event, MoneyAxis, Out, Phase, ReviewWhy, Status, amend_quote,
-    cancel_leg_quote, cancel_quote, money, next_actions, safe_acts, status,
+    cancel_leg_quote, money, next_actions, safe_acts, status,
 };
 
 /// The leg that comes.
@@ -242,17 +242,16 @@ fn an_amendment_that_makes_no_sense_now_is_refused_with_what_can_be_done() {
     assert_eq!(refused, Err(Refusal::NotHoldable));
     assert_eq!(world.journal, []);
 
-    // The same click twice is one amendment; a second one beside it is not taken, and neither is a
-    // cancellation.
+    // The same click twice is one amendment; a second one beside it is not taken, and neither is
+    // the cancellation of a leg.
     world.ask(&amend(0, 9_000, now.digest)).unwrap();
     let version = world.booking().version;
     world.ask(&amend(0, 9_000, now.digest)).unwrap();
     assert_eq!(world.booking().version, version);
-    let none = Refusal::NotAllowed { allowed: Vec::new() };
+    let none = Refusal::NotAllowed { allowed: vec![Action::Cancel] };
     let second =
         Command::Amend { leg_id: leg_id(0), plan: Box::new(plan(8, 9_000)), agreed: now.digest };
     assert_eq!(world.ask(&second), Err(none.clone()));
-    assert_eq!(cancel_quote(world.booking(), world.now), Err(none.clone()));
     assert_eq!(cancel_leg_quote(world.booking(), leg_id(1), world.now), Err(none));
 
     // While the old one is being given back nothing else is replaced; a leg that was replaced never
@@ -320,6 +319,16 @@ fn an_old_leg_that_the_supplier_takes_away_meanwhile_costs_no_fee() {
     let Some(Out::Replaced { cancellation, by }) = out(&world, 0) else { panic!("not replaced") };
     assert_eq!((by, cancellation.fee, cancellation.back), (leg_id(NEW), eur(0), eur(11_000)));
     assert_eq!(world.booking().review, None);
+    // The same where it made something else of it.
+    let mut world = two();
+    world.now += TimeDelta::days(6);
+    started(&mut world, 9_000);
+    world.leg(NEW, 1, held());
+    let moved = leg_moved(0, 5, world.wanted_version(0), 7);
+    world.tell(&moved);
+    world.leg(NEW, 2, confirmed());
+    let Some(Out::Replaced { cancellation, .. }) = out(&world, 0) else { panic!("not replaced") };
+    assert_eq!((cancellation.fee, cancellation.back), (eur(0), eur(11_000)));
     // Without a new one, it is as if nobody had wanted one.
     let mut world = two();
     started(&mut world, 9_000);
@@ -328,6 +337,86 @@ fn an_old_leg_that_the_supplier_takes_away_meanwhile_costs_no_fee() {
     world.leg(NEW, 1, refused());
     assert_eq!(world.booking().phase, Phase::Confirmed);
     assert!(world.booking().review.is_some());
+}
+
+#[test]
+fn the_fee_that_was_agreed_to_stays_and_what_giving_back_costs_by_then_is_ours() {
+    let mut world = two();
+    world.now += TimeDelta::days(6);
+    started(&mut world, 9_000);
+    world.leg(NEW, 1, held());
+    world.now += TimeDelta::days(5);
+    world.leg(NEW, 2, confirmed());
+    let Some(Out::Replaced { cancellation, .. }) = out(&world, 0) else { panic!("not replaced") };
+    assert_eq!((cancellation.fee, cancellation.back), (eur(5_000), eur(6_000)));
+    assert_eq!(cancellation.borne, 15_000);
+}
+
+/// Row: A3
+/// Row: A4
+#[test]
+fn a_booking_is_cancelled_while_another_leg_is_to_come_and_nothing_of_either_stays() {
+    type Before = fn(&mut World);
+    // How far the new one is, and whether its terms count by then.
+    let ways: [(&str, Before, i64); 4] = [
+        ("nothing is heard of it", |_| {}, 15_000),
+        (
+            "nobody knows whether it is held",
+            |w| {
+                w.leg(NEW, 1, LegState::InDoubt { since: noon() });
+            },
+            15_000,
+        ),
+        (
+            "it is being bought",
+            |w| {
+                w.leg(NEW, 1, held());
+            },
+            24_000,
+        ),
+        (
+            "nobody knows whether it is bought",
+            |w| {
+                w.leg(NEW, 1, held());
+                w.leg(NEW, 2, LegState::InDoubt { since: noon() });
+                w.tell(&passed(Deadline::Amend));
+                assert!(w.booking().review.is_some());
+            },
+            24_000,
+        ),
+    ];
+    for (name, before, fee) in ways {
+        let mut world = two();
+        world.now += TimeDelta::days(6);
+        let mut plan = plan(NEW, 9_000);
+        plan.order.terms = order(9_000, None).terms;
+        let told = amend_quote(world.booking(), leg_id(0), &plan, world.now).unwrap();
+        let (plan, agreed) = (Box::new(plan), told.digest);
+        world.ask(&Command::Amend { leg_id: leg_id(0), plan, agreed }).unwrap();
+        before(&mut world);
+        assert_eq!(next_actions(world.booking()), [Action::Cancel], "{name}");
+        let paid = world.booking().payment.settled;
+        let told = cancel(&mut world);
+        assert_eq!(told.fee, eur(fee), "{name}");
+        assert_eq!(status(world.booking()), Status::Cancelling, "{name}");
+        assert_eq!((&world.booking().amendment, world.booking().review), (&None, None), "{name}");
+        for n in [0, 1, NEW] {
+            assert_eq!(wanted(&world, n), WantedLeg::Released, "{name}: {n}");
+        }
+        // A late yes of the one that was to come is no way back.
+        world.tell(&leg_news(NEW, 6, 2, confirmed()));
+        for n in [0, 1] {
+            world.leg(n, 8, gone(GoneWhy::Released));
+        }
+        world.tell(&closed(Closing::AlreadySettled { settled: paid }));
+        assert_eq!(world.booking().phase, Phase::Unwinding, "{name}: one is left");
+        world.leg(NEW, 8, gone(GoneWhy::Released));
+        assert_eq!(world.booking().phase, Phase::Cancelled, "{name}");
+        let [refund] = world.booking().payment.refunds.as_slice() else { panic!("{name}") };
+        assert_eq!(refund.units, told.refund.units, "{name}");
+        let all = refund.units.checked_add(world.booking().kept());
+        assert_eq!(all, Some(paid), "{name}");
+    }
 }
 
 #[test]

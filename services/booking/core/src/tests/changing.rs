@@ -216,6 +216,54 @@ fn what_the_supplier_cancelled_is_refunded_when_nobody_answers_and_what_it_moved
     assert_eq!(moved.booking().phase, Phase::Unwinding);
 }
 
+/// When the first change that waits for an answer is late, as it was said last.
+fn wakes_at(world: &World) -> DateTime<Utc> {
+    let timers = world.said.iter().rev().find_map(|effect| match effect {
+        Effect::WakeAt { deadline: Deadline::Answer, at } => Some(*at),
+        _ => None,
+    });
+    timers.unwrap()
+}
+
+#[test]
+fn a_change_that_nobody_answers_is_late_in_its_time_whatever_becomes_of_an_earlier_one() {
+    type End = fn(&mut World);
+    let ends: [(&str, End); 3] = [
+        ("given back", |w| answer(w, 0, ChangeAnswer::Refund).unwrap()),
+        ("accepted", |w| answer(w, 0, ChangeAnswer::Accept).unwrap()),
+        ("changed back", |w| {
+            w.leg(0, 6, confirmed());
+        }),
+    ];
+    for (name, end) in ends {
+        let mut world = three(OnRefusal::UndoAll, 0);
+        move_by(&mut world, 0, 5, 7);
+        world.now += TimeDelta::hours(24);
+        world.leg(1, 5, gone(GoneWhy::CancelledBySupplier));
+        assert_eq!(wakes_at(&world), noon() + TimeDelta::hours(48), "{name}");
+        world.now += TimeDelta::hours(6);
+        end(&mut world);
+        // There is one timer for both, and it was set for the first.
+        assert_eq!(wakes_at(&world), noon() + TimeDelta::hours(72), "{name}");
+        world.now = wakes_at(&world);
+        world.tell(&passed(Deadline::Answer));
+        assert!(matches!(leg(&world, 1).out, Some(Out::Cancelled { .. })), "{name}");
+        assert!(!world.booking().payment.refunds.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn a_stay_that_is_moved_after_its_first_days_were_over_is_over_when_the_new_ones_are() {
+    let mut world = stay();
+    move_by(&mut world, 0, 5, 7);
+    world.tell(&passed(Deadline::Over));
+    answer(&mut world, 0, ChangeAnswer::Accept).unwrap();
+    world.leg(0, 6, confirmed());
+    assert_eq!((world.booking().phase, world.booking().review), (Phase::Confirmed, None));
+    world.tell(&passed(Deadline::Over));
+    assert_eq!(world.booking().phase, Phase::Completed);
+}
+
 #[test]
 fn a_leg_that_points_paid_for_is_given_back_with_the_trip_alone() {
     let mut world = three(OnRefusal::UndoAll, 55_000);
@@ -241,4 +289,26 @@ fn nothing_is_answered_where_nothing_was_changed_or_everything_is_over() {
     move_by(&mut world, 0, 5, 7);
     assert_eq!(leg(&world, 0).change, None);
     assert_eq!(world.booking().phase, Phase::Completed);
+}
+
+/// Row: A3
+/// Row: A8
+#[test]
+fn a_change_is_answered_in_a_confirmed_booking_alone() {
+    for phase in Phase::ALL {
+        let mut world = three(OnRefusal::UndoAll, 0);
+        move_by(&mut world, 0, 5, 7);
+        let agreed = digest(&world, 0);
+        world.state.as_mut().unwrap().phase = phase;
+        let before = world.booking().clone();
+        for answer in [ChangeAnswer::Accept, ChangeAnswer::Refund, ChangeAnswer::UndoTrip] {
+            let told = answer_with(&mut world, 0, answer, agreed);
+            if phase == Phase::Confirmed {
+                assert_eq!(told, Ok(()));
+                break;
+            }
+            assert!(matches!(told, Err(Refusal::NotAllowed { .. })), "{phase:?}, {answer:?}");
+            assert_eq!(*world.booking(), before, "{phase:?}, {answer:?}");
+        }
+    }
 }

@@ -83,10 +83,16 @@ fn an_entry_or_a_row_of_a_newer_version_is_read_by_nobody_instead_of_half() {
     assert!(serde_json::from_str::<Recorded>(&entry).is_ok());
     let kind = entry.replace("\"is\":\"accepted\"", "\"is\":\"accepted_otherwise\"");
     let field = entry.replacen("\"price\"", "\"surcharge\":1,\"price\"", 1);
-    for newer in [kind, field] {
+    let of_entry = entry.replacen("\"version\"", "\"surcharge\":1,\"version\"", 1);
+    for newer in [kind, field, of_entry] {
         assert_ne!(newer, entry);
         assert!(serde_json::from_str::<Recorded>(&newer).is_err(), "{newer}");
     }
+    // Also where the event is no struct of its own.
+    let wished = serde_json::to_string(&world.journal[1]).unwrap();
+    let newer = wished.replacen("\"wanted\"", "\"surcharge\":1,\"wanted\"", 1);
+    assert_ne!(newer, wished);
+    assert!(serde_json::from_str::<Recorded>(&newer).is_err(), "{newer}");
     let row = serde_json::to_string(world.booking()).unwrap();
     let phase = row.replace("\"phase\":\"pending\"", "\"phase\":\"dreaming\"");
     let field = row.replacen("\"review\"", "\"surcharge\":1,\"review\"", 1);

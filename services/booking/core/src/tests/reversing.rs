@@ -4,10 +4,11 @@
 use chrono::TimeDelta;
 
 use super::{
+    amending,
     cancelling::{cancel, confirmed_with, undone},
     *,
 };
-use crate::{MoneyAxis, Phase, ReviewWhy, money};
+use crate::{MoneyAxis, Out, Phase, ReviewWhy, cancel_leg_quote, money};
 
 fn bought() -> World {
     confirmed_with(0, vec![order(20_000, Some(TimeDelta::days(10)))])
@@ -56,6 +57,65 @@ fn no_refund_is_asked_of_money_that_is_away_and_all_of_it_once_it_is_back() {
     let [refund] = world.booking().payment.refunds.as_slice() else { panic!("no refund") };
     assert_eq!(refund.units, units(AMOUNT));
     assert_eq!(world.tell(&reversed(10, 0, AMOUNT)), 1, "asked once");
+}
+
+/// Row: C11
+#[test]
+fn a_leg_that_is_replaced_while_money_is_away_keeps_all_that_it_costs() {
+    let orders = vec![order(20_000, Some(TimeDelta::days(10))), order(10_000, None)];
+    let mut world = confirmed_with(0, orders);
+    let paid = world.booking().payment.settled;
+    world.tell(&reversed(7, 120_000_000_000_000_000, 0));
+    amending::started(&mut world, 20_000);
+    world.leg(9, 1, held());
+    world.leg(9, 2, confirmed());
+    let Some(Out::Replaced { cancellation, .. }) = world.booking().legs[0].out else { panic!() };
+    assert_eq!((cancellation.back.minor, cancellation.kept), (0, paid));
+    world.tell(&reversed(9, 0, 120_000_000_000_000_000));
+    assert_eq!((world.booking().kept(), world.booking().not_given_back()), (paid, Units::ZERO));
+    assert!(world.booking().payment.refunds.is_empty());
+}
+
+/// Row: C10
+/// Row: C11
+#[test]
+fn what_a_leg_gives_back_while_money_is_away_is_asked_for_once_when_it_is_back() {
+    type Give = fn(&mut World);
+    let ways: [(&str, Give); 3] = [
+        ("cancelled", |w| {
+            let agreed = cancel_leg_quote(w.booking(), leg_id(0), w.now).unwrap().digest;
+            w.ask(&Command::CancelLeg { leg_id: leg_id(0), agreed: Some(agreed) }).unwrap();
+        }),
+        ("taken back by the supplier", |w| {
+            w.leg(0, 5, gone(GoneWhy::CancelledBySupplier));
+            w.now += TimeDelta::hours(48);
+            w.tell(&passed(Deadline::Answer));
+        }),
+        ("replaced", |w| {
+            amending::started(w, 9_000);
+            w.leg(9, 1, held());
+            w.leg(9, 2, confirmed());
+        }),
+    ];
+    for (name, give) in ways {
+        let orders = vec![order(20_000, Some(TimeDelta::days(10))), order(10_000, None)];
+        let mut world = confirmed_with(0, orders);
+        let paid = world.booking().payment.settled;
+        world.state.as_mut().unwrap().payment.refund_to = Some("0xme".to_owned());
+        world.tell(&reversed(7, 120_000_000_000_000_000, 0));
+        give(&mut world);
+        assert!(world.booking().legs[0].out.is_some(), "{name}");
+        // What is asked of money that is not there is refused, and its address forgotten.
+        assert!(world.booking().payment.refunds.is_empty(), "{name}");
+        let back = paid.saturating_sub(world.booking().kept());
+        assert!(!back.is_zero(), "{name}");
+        world.tell(&reversed(9, 0, 120_000_000_000_000_000));
+        let [refund] = world.booking().payment.refunds.as_slice() else { panic!("{name}") };
+        assert_eq!((refund.units, refund.to.as_deref()), (back, Some("0xme")), "{name}");
+        assert!(world.booking().not_given_back().is_zero(), "{name}");
+        world.tell(&reversed(10, 0, 120_000_000_000_000_000));
+        assert_eq!(world.booking().payment.refunds.len(), 1, "{name}: asked once");
+    }
 }
 
 /// Row: C5

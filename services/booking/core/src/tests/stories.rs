@@ -47,6 +47,7 @@ pub(super) fn said(effect: &Effect) -> String {
         Effect::Cancelled(_) => "booking cancelled".to_owned(),
         Effect::LegReplaced(m) => format!("leg replaced, paid {}, over {}", m.paid, m.over_at),
         Effect::LegCancelled(m) => format!("leg cancelled, paid {}", m.paid),
+        Effect::Moved(m) => format!("leg moved, over {}", m.over_at),
         Effect::MoneyReversed(m) => format!("money away: {}", m.away),
         Effect::Completed(_) => "booking completed".to_owned(),
         Effect::WakeAt { deadline, at } => {

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Every way from one phase to another.
-pub(super) const WAYS: [(Phase, Phase); 15] = [
+pub(super) const WAYS: [(Phase, Phase); 16] = [
     (Phase::Pending, Phase::Holding),
     (Phase::Pending, Phase::Unwinding),
     (Phase::Holding, Phase::AwaitingPayment),
@@ -26,6 +26,7 @@ pub(super) const WAYS: [(Phase, Phase); 15] = [
     (Phase::Confirmed, Phase::Completed),
     (Phase::Confirmed, Phase::Unwinding),
     (Phase::Amending, Phase::Confirmed),
+    (Phase::Amending, Phase::Unwinding),
     (Phase::Unwinding, Phase::Failed),
     (Phase::Unwinding, Phase::Cancelled),
 ];

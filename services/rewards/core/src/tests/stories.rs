@@ -579,3 +579,69 @@ fn an_account_is_read_back_as_it_was_written() {
         }"#]]
     .assert_eq(&json);
 }
+
+/// Row: E1
+#[test]
+fn points_of_a_stay_that_ends_later_wait_for_its_new_end_whatever_was_heard_first() {
+    check(
+        &[
+            (day(0), confirmed(1, 10_000, day(10))),
+            (day(1), moved(1, day(20))),
+            (day(1), moved(1, day(20))),
+            // One that ends earlier waits as long as it did.
+            (day(2), leg_replaced(1, 5_000, day(15))),
+            (day(21), due()),
+            (day(22), due()),
+            // The confirmation comes last.
+            (day(30), leg_replaced(2, 10_000, day(50))),
+            (day(30), moved(2, day(45))),
+            (day(30), confirmed(2, 10_000, day(40))),
+            (day(51), due()),
+            (day(52), due()),
+            // They are the customer's already.
+            (day(53), moved(2, day(90))),
+            // What is over earns nothing.
+            (day(54), cancelled(3)),
+            (day(54), moved(3, day(90))),
+        ],
+        &expect![[r#"
+            day 0: booking 1 confirmed, paid 100.00 EUR
+                earned issued -300, pending +300
+                = available 0, pending 300, held 0, debt 0
+            day 1: booking 1 was moved
+                postponed 
+                = available 0, pending 300, held 0, debt 0
+            day 1: booking 1 was moved
+                = available 0, pending 300, held 0, debt 0
+            day 2: booking 1 got another leg, paid 50.00 EUR
+                reduced pending -150, issued +150
+                = available 0, pending 150, held 0, debt 0
+            day 21: time
+                = available 0, pending 150, held 0, debt 0
+            day 22: time
+                matured pending -150, available +150
+                = available 150, pending 0, held 0, debt 0
+            day 30: booking 2 got another leg, paid 100.00 EUR
+                earn_limited 
+                earn_postponed 
+                = available 150, pending 0, held 0, debt 0
+            day 30: booking 2 was moved
+                = available 150, pending 0, held 0, debt 0
+            day 30: booking 2 confirmed, paid 100.00 EUR
+                earned issued -300, pending +300
+                = available 150, pending 300, held 0, debt 0
+            day 51: time
+                = available 150, pending 300, held 0, debt 0
+            day 52: time
+                matured pending -300, available +300
+                = available 450, pending 0, held 0, debt 0
+            day 53: booking 2 was moved
+                = available 450, pending 0, held 0, debt 0
+            day 54: booking 3 cancelled
+                earn_barred 
+                = available 450, pending 0, held 0, debt 0
+            day 54: booking 3 was moved
+                = available 450, pending 0, held 0, debt 0
+        "#]],
+    );
+}
