@@ -177,11 +177,13 @@ impl Feed {
         }
     }
 
-    /// Every asset, with the rates that are young enough; as of the oldest of them.
+    /// Every asset, with the rates that stay young enough until the feed was read again; as of the
+    /// oldest of them. One that is about to be too old is left out, so that it takes none of the
+    /// others with it.
     fn to_be_shown(&self, times: &Times) -> ShownAssets {
         let held = self.lock();
         let young = |believed: &&Believed| {
-            times.world.signed_duration_since(believed.as_of) <= self.age_max
+            times.world.signed_duration_since(believed.as_of) <= self.age_max * 3 / 4
         };
         let oldest = held.believed.values().filter(young).map(|believed| believed.as_of).min();
         let age = oldest.map_or(TimeDelta::zero(), |oldest| {

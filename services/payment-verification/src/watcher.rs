@@ -4,6 +4,7 @@
 //! the same chain do no harm: the one that finds the cursor moved drops what it read.
 
 mod balances;
+mod pace;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,7 +23,7 @@ use payment_verification_core::{
     matching::{Match, Moved, judge},
 };
 
-use self::balances::Look;
+use self::{balances::Look, pace::Pace};
 use crate::{
     App,
     chains::{Block, BlockHead, ChainError, Nodes, Transfer},
@@ -48,6 +49,7 @@ pub struct Watcher {
     // The payments that something was shown to wait for.
     waits: Arc<Mutex<BTreeSet<PaymentId>>>,
     turn: balances::Turn,
+    pace: Pace,
 }
 
 /// Why a step did not come to its end; the next one begins where this one did.
@@ -71,7 +73,8 @@ impl Watcher {
     #[must_use]
     pub fn new(app: App, chain: String, nodes: Nodes) -> Self {
         let turn = Arc::new(Mutex::new(PaymentId(uuid::Uuid::nil())));
-        Self { app, chain, nodes, waits: Arc::default(), turn }
+        let pace = Pace::of(nodes.blocks_at_once());
+        Self { app, chain, nodes, waits: Arc::default(), turn, pace }
     }
 
     /// The chain, as CAIP-2 writes it.
@@ -116,15 +119,19 @@ impl Watcher {
         if height < next {
             return self.stay_or_walk_back(&cursor, &newest).await;
         }
-        let last = height.min(cursor.at.height.saturating_add(self.nodes.blocks_at_once()));
-        let blocks = self.nodes.blocks(next..=last).await?;
-        let blocks = linked(&cursor, blocks);
+        let last = height.min(cursor.at.height.saturating_add(self.pace.blocks()));
+        let blocks = self.nodes.blocks(next..=last).await;
+        self.pace.went(&blocks);
+        let blocks = linked(&cursor, blocks?);
         let Some(last) = blocks.last() else {
             return self.walk_back(&cursor, cursor.at.height).await;
         };
         let look = self.look_at_balances(last.head.at, &newest).await?;
+        // Stamps that run ahead prove no deadline while there are more blocks to read: what came
+        // in time may stand in one of those.
+        let is_whole = !self.nodes.stamps_run_ahead() || last.head.at == newest.at;
         // What is not whole says of nothing that it did not come.
-        let is_fresh = self.is_fresh(&cursor, &newest) && look.is_whole();
+        let is_fresh = self.is_fresh(&cursor, &newest) && look.is_whole() && is_whole;
         self.take_in(&cursor, &blocks, &look, is_fresh).await
     }
 

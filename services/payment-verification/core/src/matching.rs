@@ -52,5 +52,6 @@ pub fn pays(request: &Request, units: Units) -> bool {
     if mutant("short_pays") {
         return !units.is_zero();
     }
-    units >= amount.saturating_sub(request.dust)
+    let nothing = units.is_zero() && !amount.is_zero();
+    !nothing && units >= amount.saturating_sub(request.dust)
 }

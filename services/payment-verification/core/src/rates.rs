@@ -8,6 +8,9 @@ use crate::assets::Asset;
 
 /// A price may not be more than this many times the last one, or less than that part of it.
 const JUMP_MAX: u64 = 10;
+/// A price that a single source names may be this far from the last one, in hundredths of the lower
+/// of the two: nobody else says so.
+const ALONE_MAX_PERCENT: u64 = 25;
 /// Sources that name the same price may be this far apart, in hundredths of the lower one.
 const APART_MAX_PERCENT: u64 = 5;
 /// A last price older than this says nothing about the next one.
@@ -93,8 +96,9 @@ pub fn believe(
     let counts = |last: &&Believed| now.signed_duration_since(last.as_of) <= LAST_COUNTS_FOR;
     if let Some(last) = last.filter(counts) {
         let before = last.rate.micro_minor_per_coin;
-        let too_much = micro > before.saturating_mul(JUMP_MAX);
-        if too_much || before > micro.saturating_mul(JUMP_MAX) {
+        let percent = if prices.len() == 1 { 100 + ALONE_MAX_PERCENT } else { 100 * JUMP_MAX };
+        let (least, most) = (U256::from(micro.min(before)), U256::from(micro.max(before)));
+        if most.saturating_mul(U256::from(100_u8)) > least.saturating_mul(U256::from(percent)) {
             return Err(NotBelieved::Jumped);
         }
     }
@@ -199,12 +203,29 @@ mod tests {
         assert_eq!(ask("2500", -61, None), Err(NotBelieved::NotOfNow));
         assert_eq!(ask("2500", 31, None), Err(NotBelieved::NotOfNow));
         let last = ask("2500", -60, None).unwrap();
-        assert!(ask("25000", 0, Some(&last)).is_ok());
-        assert_eq!(ask("25000.01", 0, Some(&last)), Err(NotBelieved::Jumped));
-        assert_eq!(ask("2500000", 0, Some(&last)), Err(NotBelieved::Jumped));
-        assert_eq!(ask("249", 0, Some(&last)), Err(NotBelieved::Jumped));
+        assert!(ask("3125", 0, Some(&last)).is_ok());
+        assert!(ask("2000", 0, Some(&last)).is_ok());
+        assert_eq!(ask("3125.01", 0, Some(&last)), Err(NotBelieved::Jumped));
+        assert_eq!(ask("1999.99", 0, Some(&last)), Err(NotBelieved::Jumped));
         let as_of = last.as_of - TimeDelta::hours(2);
         assert!(ask("249", 0, Some(&Believed { as_of, ..last })).is_ok());
+    }
+
+    #[test]
+    fn what_several_sources_say_may_be_further_from_the_last_than_what_one_says() {
+        let last = ask("2500", -60, None).unwrap();
+        let both = |price| {
+            let registry = Registry::parse(DEFAULT).unwrap();
+            let asset = contracts::asset::AssetId::parse("eth").unwrap();
+            let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+            let quoted = Quoted { price, currency: Currency::Eur, as_of: now };
+            let asset = registry.asset(&asset).unwrap();
+            believe(asset, &[quoted, quoted], Some(&last), now, TimeDelta::seconds(60))
+        };
+        assert!(both("25000").is_ok());
+        assert!(both("250").is_ok());
+        assert_eq!(both("25000.01"), Err(NotBelieved::Jumped));
+        assert_eq!(both("249.99"), Err(NotBelieved::Jumped));
     }
 
     /// What several sources make of one price, each with its age in seconds.

@@ -72,6 +72,34 @@ async fn money_mined_in_time_is_found_although_the_node_was_away_for_an_hour_ove
 
 /// Row: C9
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_cannot_give_many_blocks_at_once_is_asked_for_fewer() {
+    let rig = Rig::new().await;
+    let asked = rig.prepare(milli_ether(80)).await;
+    rig.watch().await;
+    rig.front.behave(Manner { blocks_max: Some(1), ..Manner::default() });
+    rig.anvil.mine(40).await;
+    rig.pay(&asked.address, milli_ether(80)).await;
+    rig.anvil.mine(2).await;
+    // Sixteen, eight, four and two are too many.
+    for _refused in 0..4 {
+        rig.watcher.step().await.unwrap_err();
+    }
+    rig.watcher.step().await.unwrap();
+    let mut settled = false;
+    for _step in 0..200 {
+        drop(rig.watcher.step().await);
+        let journal = rig.journal(asked.payment_id).await;
+        settled = journal.iter().any(|kind| kind == "settled");
+        if settled {
+            break;
+        }
+    }
+    assert!(settled, "{:?}", rig.journal(asked.payment_id).await);
+    rig.end().await;
+}
+
+/// Row: C9
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_stands_still_proves_no_absence() {
     let rig = Rig::new().await;
     let asked = rig.prepare(milli_ether(80)).await;

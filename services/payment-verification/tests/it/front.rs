@@ -31,6 +31,8 @@ pub(crate) struct Manner {
     pub(crate) balance: Option<u128>,
     /// It has no state of any block any more.
     pub(crate) forgets: bool,
+    /// It refuses to tell of more blocks than this at once.
+    pub(crate) blocks_max: Option<usize>,
 }
 
 #[derive(Clone)]
@@ -98,6 +100,10 @@ async fn answer(State(behind): State<Behind>, body: Bytes) -> Result<Vec<u8>, St
     let mut calls: Vec<Value> = serde_json::from_slice(&body).unwrap();
     let methods = calls.iter().map(|call| call["method"].as_str().unwrap().to_owned());
     behind.front.asked.lock().unwrap().extend(methods);
+    let blocks = calls.iter().filter(|call| call["method"] == "eth_getBlockReceipts").count();
+    if manner.blocks_max.is_some_and(|max| blocks > max) {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
     for call in calls.iter_mut().filter(|call| call["params"][0] == "latest") {
         if let Some(newest) = manner.newest {
             call["params"][0] = json!(format!("{newest:#x}"));

@@ -191,3 +191,42 @@ async fn a_block_that_is_stamped_ahead_of_time_makes_no_payment_late() {
     assert_eq!(world.journal(&other).await.last().unwrap(), "close_asked", "its time is not over");
     world.rig.end().await;
 }
+
+/// Watched again after hours: a block of long ago that was stamped ahead says nothing of what stands
+/// in the blocks after it.
+///
+/// Row: C9
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_stamped_ahead_closes_nothing_while_there_are_more_blocks_to_read() {
+    let world = World::new().await;
+    let paid = world.rig.prepare_in("ltc", 8, COIN).await;
+    let unpaid = world.rig.prepare_in("ltc", 8, COIN).await;
+    world.watch().await;
+    // Nobody watches. Blocks are stamped far past every deadline, and the money comes after them, in
+    // one that is stamped as it should be.
+    let now = chrono::Utc::now();
+    let set = async |minutes| {
+        let at = (now + chrono::TimeDelta::minutes(minutes)).timestamp();
+        world.node.rpc("setmocktime", json!([at])).await;
+    };
+    set(110).await;
+    world.node.mine(4).await;
+    set(5).await;
+    world.node.pay(&paid.address, "1").await;
+    world.node.mine(5).await;
+    set(109).await;
+    world.node.mine(1).await;
+    world.rig.service.database.offset_clock(chrono::TimeDelta::minutes(110)).await;
+    for asked in [&paid, &unpaid] {
+        world.rig.say(&close_because(asked, CloseBecause::NotPaid)).await;
+        world.rig.until_journal(asked.payment_id, "close_asked").await;
+    }
+    assert!(matches!(world.watcher.step().await.unwrap(), Step::Did(4)), "no money yet");
+    assert_eq!(world.journal(&paid).await.last().unwrap(), "close_asked");
+    world.watch().await;
+    let journal = world.journal(&paid).await;
+    assert!(journal.iter().any(|kind| kind == "settled"), "{journal:?}");
+    let journal = world.journal(&unpaid).await;
+    assert_eq!(journal.last().unwrap(), "closed", "{journal:?}");
+    world.rig.end().await;
+}
