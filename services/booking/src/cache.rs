@@ -95,6 +95,17 @@ impl Cache {
         }
     }
 
+    /// Each Redis by what it is for, and whether it answers.
+    pub(crate) async fn health(&self) -> [(&'static str, bool); 2] {
+        let answers = |mut redis: ConnectionManager| async move {
+            let pong: Result<String, RedisError> = redis::cmd("PING").query_async(&mut redis).await;
+            pong.is_ok()
+        };
+        let (locks, shown) =
+            futures::join!(answers(self.locks.clone()), answers(self.shown.clone()));
+        [("locks", locks), ("cache", shown)]
+    }
+
     /// Reads what an owner shows; nothing on a miss.
     pub(crate) async fn shown<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
         let text: Result<Option<String>, RedisError> = self.shown.clone().get(key).await;

@@ -118,8 +118,10 @@ fn cors(origins: &[String]) -> anyhow::Result<CorsLayer> {
         .expose_headers([header::LOCATION, header::RETRY_AFTER]))
 }
 
-fn ready(app: &App) -> Ready {
+/// What has to be there for requests to be taken, and what is good to know besides.
+pub fn ready(app: &App) -> Ready {
     let (database, broker, clock) = (app.pool.clone(), app.messaging.clone(), app.pool.clone());
+    let cache = app.cache.clone();
     Ready::new()
         .check("database", move || {
             let pool = database.clone();
@@ -137,6 +139,15 @@ fn ready(app: &App) -> Ready {
                     .filter_map(|(part, state)| state.err().map(|why| format!("{part}: {why}")));
                 let wrong: Vec<_> = wrong.collect();
                 if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
+            }
+        })
+        // Without Redis bookings go on, so it decides nothing.
+        .detail("redis", move || {
+            let cache = cache.clone();
+            async move {
+                let told = |up| Value::from(if up { "ok" } else { "away" });
+                let each = cache.health().await.map(|(name, up)| (name, told(up)));
+                Value::from_iter(each)
             }
         })
         .detail("clock_offset_ms", move || {

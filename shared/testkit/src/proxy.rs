@@ -24,6 +24,16 @@ const SWALLOW: u8 = 2;
 
 type Watch = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
 
+/// What waits for a client to send something.
+#[derive(Clone)]
+struct Trap {
+    marks: Watch,
+    /// Whether the server gets what is sent.
+    arrives: bool,
+    /// Whether the way is down from then on, for everybody.
+    falls: bool,
+}
+
 /// A way to one server.
 pub struct Proxy {
     address: String,
@@ -34,9 +44,7 @@ pub struct Proxy {
 struct State {
     mode: AtomicU8,
     cuts: watch::Sender<u64>,
-    /// When what a client sends makes this say yes, the answers to that client are swallowed, and
-    /// its connection cut.
-    lose_answer_to: std::sync::Mutex<Option<Watch>>,
+    trap: std::sync::Mutex<Option<Trap>>,
     lost: watch::Sender<u64>,
 }
 
@@ -46,22 +54,34 @@ impl Proxy {
     /// # Panics
     /// When no port can be opened.
     pub async fn to(server: &str) -> Self {
+        Self::to_any(vec![server.to_owned()]).await
+    }
+
+    /// A way to whichever of several servers takes a connection, a later one of them for each new
+    /// connection.
+    ///
+    /// # Panics
+    /// When no port can be opened.
+    pub async fn to_any(servers: Vec<String>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let state = Arc::new(State {
             mode: AtomicU8::new(PASS),
             cuts: watch::Sender::new(0),
-            lose_answer_to: std::sync::Mutex::default(),
+            trap: std::sync::Mutex::default(),
             lost: watch::Sender::new(0),
         });
-        let (server, shared) = (server.to_owned(), Arc::clone(&state));
+        let shared = Arc::clone(&state);
         let accepting = tokio::spawn(async move {
-            loop {
+            for first in 0.. {
                 let Ok((client, _from)) = listener.accept().await else { return };
                 if shared.mode.load(Ordering::SeqCst) == REFUSE {
                     continue;
                 }
-                tokio::spawn(carry(client, server.clone(), Arc::clone(&shared)));
+                let mut servers = servers.clone();
+                let count = servers.len();
+                servers.rotate_left(first % count);
+                tokio::spawn(carry(client, servers, Arc::clone(&shared)));
             }
         });
         Self { address, state, accepting }
@@ -101,10 +121,21 @@ impl Proxy {
     /// # Panics
     /// Never.
     pub fn lose_answer_to(&self, marks: impl Fn(&[u8]) -> bool + Send + Sync + 'static) {
-        *self.state.lose_answer_to.lock().unwrap() = Some(Arc::new(marks));
+        let trap = Trap { marks: Arc::new(marks), arrives: true, falls: false };
+        *self.state.trap.lock().unwrap() = Some(trap);
     }
 
-    /// How many answers were lost that way.
+    /// The next time a client sends something that `marks` says yes to, the way is down, as for a
+    /// process that dies at that moment: before the server gets it, or before it answers.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn fall_at(&self, arrives: bool, marks: impl Fn(&[u8]) -> bool + Send + Sync + 'static) {
+        let trap = Trap { marks: Arc::new(marks), arrives, falls: true };
+        *self.state.trap.lock().unwrap() = Some(trap);
+    }
+
+    /// How many answers were lost in one of these ways.
     #[must_use]
     pub fn answers_lost(&self) -> u64 {
         *self.state.lost.borrow()
@@ -118,8 +149,25 @@ impl Drop for Proxy {
     }
 }
 
-async fn carry(client: TcpStream, server: String, state: Arc<State>) {
-    let Ok(server) = TcpStream::connect(server).await else { return };
+impl State {
+    /// An answer is lost, and if the way is down, all that was open with it.
+    fn lose(&self) {
+        self.lost.send_modify(|lost| *lost += 1);
+        if self.mode.load(Ordering::SeqCst) == REFUSE {
+            self.cuts.send_modify(|cuts| *cuts += 1);
+        }
+    }
+}
+
+async fn carry(client: TcpStream, servers: Vec<String>, state: Arc<State>) {
+    let mut connected = None;
+    for server in servers {
+        connected = TcpStream::connect(server).await.ok();
+        if connected.is_some() {
+            break;
+        }
+    }
+    let Some(server) = connected else { return };
     drop((client.set_nodelay(true), server.set_nodelay(true)));
     let mut cuts = state.cuts.subscribe();
     cuts.borrow_and_update();
@@ -149,9 +197,16 @@ async fn up_way(
         if state.mode.load(Ordering::SeqCst) == SWALLOW {
             continue;
         }
-        let watching = state.lose_answer_to.lock().unwrap().clone();
-        if watching.is_some_and(|marks| marks(&buffer[..count])) {
-            *state.lose_answer_to.lock().unwrap() = None;
+        let trap = state.trap.lock().unwrap().clone();
+        if let Some(trap) = trap.filter(|trap| (trap.marks)(&buffer[..count])) {
+            *state.trap.lock().unwrap() = None;
+            if trap.falls {
+                state.mode.store(REFUSE, Ordering::SeqCst);
+            }
+            if !trap.arrives {
+                state.lose();
+                return Ok(());
+            }
             losing.send_replace(true);
         }
         to.write_all(&buffer[..count]).await?;
@@ -172,7 +227,7 @@ async fn down_way(
         }
         if *lost.borrow() {
             // The server has answered, so it has done what it was asked.
-            state.lost.send_modify(|lost| *lost += 1);
+            state.lose();
             return Ok(());
         }
         if state.mode.load(Ordering::SeqCst) != SWALLOW {

@@ -7,6 +7,7 @@ use axum::{
 use chrono::TimeDelta;
 use contracts::shown::ASSETS_KEY;
 use serde_json::{Value, json};
+use testkit::until;
 
 use crate::world::{World, body};
 
@@ -222,4 +223,22 @@ async fn a_booking_lists_what_can_be_done_and_refuses_everything_else_without_a_
     assert_eq!((again.status, again.code()), (StatusCode::CONFLICT, "not_allowed_now".to_owned()));
     assert_eq!(again.json()["next_actions"], json!([]));
     assert_eq!((world.get("acct_1", &history).await, world.count("timer").await), before);
+}
+
+/// Row: K2
+#[tokio::test(flavor = "multi_thread")]
+async fn readiness_names_the_redis_that_is_away_and_bookings_go_on() {
+    let mut world = World::new().await;
+    world.app.hear();
+    world.app.listening().await;
+    let is = async |world: &World, locks: &str| {
+        let request = Request::get("/ready").body(Body::empty()).unwrap();
+        let told = world.send(request).await.json();
+        let redis = &told["details"]["redis"];
+        (told["ready"] == true && *redis == json!({"cache": "ok", "locks": locks})).then_some(())
+    };
+    until("readiness", || is(&world, "ok")).await;
+    world.locks.kill();
+    until("readiness to name what is away, which decides nothing", || is(&world, "away")).await;
+    world.booked("acct_1").await;
 }

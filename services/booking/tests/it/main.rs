@@ -14,6 +14,7 @@
 mod accepting;
 mod cancelling;
 mod changing;
+mod families;
 mod gateway;
 mod history;
 mod live;

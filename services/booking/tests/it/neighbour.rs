@@ -229,17 +229,29 @@ impl<'a> Neighbour<'a> {
     }
 
     async fn settled_units(&mut self, received: Units) {
+        self.seen_units(received).await;
+        self.paid_units(received).await;
+    }
+
+    /// All of the money is seen.
+    pub(crate) async fn seen(&mut self) {
+        self.seen_units(units()).await;
+    }
+
+    /// All of the money is final.
+    pub(crate) async fn paid(&mut self) {
+        self.paid_units(units()).await;
+    }
+
+    async fn seen_units(&mut self, received: Units) {
         let (booking_id, payment_id) = (self.booking_id, self.payment_id);
-        let seen_at = Utc::now();
-        self.say(&PaymentSeen {
-            booking_id,
-            payment_id,
-            seq: 2,
-            received,
-            complete: true,
-            seen_at,
-        })
-        .await;
+        let (seen_at, complete) = (Utc::now(), true);
+        let seen = PaymentSeen { booking_id, payment_id, seq: 2, received, complete, seen_at };
+        self.say(&seen).await;
+    }
+
+    async fn paid_units(&mut self, received: Units) {
+        let (booking_id, payment_id) = (self.booking_id, self.payment_id);
         let complete = true;
         self.say(&PaymentSettled { booking_id, payment_id, seq: 3, received, complete }).await;
     }

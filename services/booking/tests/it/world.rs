@@ -25,7 +25,7 @@ use contracts::{
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use testkit::{Redis, TestService};
+use testkit::{Proxy, Redis, TestService};
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
@@ -81,6 +81,15 @@ impl World {
     pub(crate) async fn restart(&mut self) {
         self.app = App::connect(&self.config, &self.service.process).await.unwrap();
         self.router = router(&self.service, &self.config, &self.app);
+    }
+
+    /// What a process is told that reaches its database and its broker by other ways.
+    pub(crate) fn config_by(&self, database: &Proxy, broker: &Proxy) -> Config {
+        Config {
+            database_url: self.service.database.service_url_by(database.address()),
+            amqp_url: testkit::broker::url_by(broker.address()),
+            ..self.config.clone()
+        }
     }
 
     /// A restart that finds the locks at another address.
@@ -271,7 +280,7 @@ pub(crate) async fn send(router: Router, request: Request<Body>) -> Answer {
 fn router(service: &TestService, config: &Config, app: &App) -> Router {
     let routes = booking::http::router(config, app.clone()).unwrap();
     let limits = chassis::http::Limits::default();
-    chassis::http::app(&service.process, routes, chassis::http::Ready::new(), limits)
+    chassis::http::app(&service.process, routes, booking::http::ready(app), limits)
 }
 
 fn config(
