@@ -13,11 +13,7 @@
 
 use std::fmt::Write as _;
 
-use simulation::{
-    Mix, Report, Run, STREAM, Sabotage, Sometimes, Tally,
-    model::{self, Bounds},
-    shrink::shrink,
-};
+use simulation::{Mix, Report, Run, STREAM, Sabotage, Sometimes, Tally, shrink::shrink};
 
 const SEEDS: u64 = 1_000;
 const BOOKINGS: u32 = 4;
@@ -165,13 +161,4 @@ fn a_run_that_breaks_something_is_made_so_small_that_it_can_be_read() {
     assert_eq!(shrunk.run.run().fingerprint, shrunk.report.fingerprint);
     let sound = Run { sabotage: Sabotage::None, ..failed };
     assert!(shrink(&sound).is_none());
-}
-
-/// Row: A7
-#[test]
-fn every_way_of_one_leg_ends_right() {
-    let seen = model::explore(Bounds { faults: 0, repeats: 1, callbacks: 1 });
-    assert!(seen.wrong.is_none(), "{:?}", seen.wrong);
-    assert!(seen.states > 5_000, "{} states", seen.states);
-    assert!(seen.ends > 100, "{} ends", seen.ends);
 }
