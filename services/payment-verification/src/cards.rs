@@ -50,7 +50,8 @@ const ROUNDS: usize = 6;
 const CUSTOMER_EVERY: TimeDelta = TimeDelta::seconds(5);
 /// What was taken is looked at this often for as long as its holder may complain.
 const TAKEN_EVERY: TimeDelta = TimeDelta::days(1);
-const COMPLAINTS_FOR: TimeDelta = TimeDelta::days(120);
+/// Four months after what was bought, and never later than this after it was paid.
+const COMPLAINTS_FOR: TimeDelta = TimeDelta::days(540);
 /// A moment past an instant, for what is answered only after it.
 const JUST_AFTER: TimeDelta = TimeDelta::milliseconds(5);
 
@@ -120,7 +121,7 @@ impl Cards {
         let mut refused = None;
         for _ in 0..ROUNDS {
             let Some(look) = self.look(&intent).await else { break };
-            let wish = self.learn(&due, &look, refused.take()).await?;
+            let wish = self.learn(&mut due, &look, refused.take()).await?;
             let Some(wish) = wish.filter(|wish| *wish != Wish::Wait) else { return Ok(()) };
             match self.perform(&mut due, &intent, wish).await? {
                 Came::Known => {}
@@ -128,7 +129,7 @@ impl Cards {
                 Came::Unknown => {
                     // What was done all the same is seen; nothing is asked for again at once.
                     let Some(look) = self.look(&intent).await else { break };
-                    match self.learn(&due, &look, None).await? {
+                    match self.learn(&mut due, &look, None).await? {
                         None | Some(Wish::Wait) => return Ok(()),
                         Some(_) => break,
                     }
@@ -164,7 +165,12 @@ impl Cards {
                 card::next_attempt(self.app.messaging.pool(), due).await?;
                 return self.later(due).await.map(|()| false);
             }
-            Outcome::Done(_) | Outcome::Refused | Outcome::Unknown => {
+            Outcome::Refused => {
+                // Asked again all the same: its deadline ends the booking if that helps nothing.
+                self.refused(due).await?;
+                return self.later(due).await.map(|()| false);
+            }
+            Outcome::Done(_) | Outcome::Unknown => {
                 return self.later(due).await.map(|()| false);
             }
         };
@@ -173,10 +179,23 @@ impl Cards {
         let mut desk = Desk::open(&self.app, tx.conn(), &[due.payment_id]).await?;
         card::keep_intent(tx.conn(), due.payment_id, &intent).await?;
         desk.tell(due.payment_id, &Fact::CardOpened { secret }, now)?;
+        due.woken += i64::from(desk.changed().next().is_some());
         desk.save(&mut tx).await?;
         tx.commit().await?;
         due.intent = Some(intent);
         Ok(true)
+    }
+
+    /// A person learns of a payment that the gateway does not make: nobody can pay it.
+    async fn refused(&self, due: &Due) -> Result<(), StoreError> {
+        let id = due.payment_id;
+        tracing::error!(payment.id = %id, booking.id = %due.booking_id, "card_refused");
+        let (reason, subject) = ("card_refused", format!("payment {id}"));
+        let mut tx = self.app.messaging.begin().await?;
+        let now = card::now(tx.conn()).await?;
+        let found = NewCase { payment_id: id, reason, subject, transfer: None };
+        case::open(tx.conn(), &[found], now).await?;
+        tx.commit().await
     }
 
     /// Everything that the gateway tells of a payment; nothing when it does not tell all.
@@ -197,7 +216,7 @@ impl Cards {
     /// what it wishes then; nothing when what was told is not about it.
     async fn learn(
         &self,
-        due: &Due,
+        due: &mut Due,
         look: &Look,
         refused: Option<Wish>,
     ) -> Result<Option<Wish>, StoreError> {
@@ -233,6 +252,7 @@ impl Cards {
             (Wish::LetGo, Some(Wish::LetGo)) => Wish::Wait,
             (wish, _) => wish,
         };
+        due.woken += i64::from(desk.changed().next().is_some());
         desk.save(&mut tx).await?;
         let next = match wish {
             Wish::Wait => self.next_look(due, &payment, &told, now),
@@ -307,11 +327,14 @@ impl Cards {
                 Some(answered.filter(|at| *at > now).map_or(soon, |at| at.min(soon)))
             }
             Stage::Taken(_) => {
-                let every = match payment.refunds.values().any(told::is_open) {
+                let is_open = payment.refunds.values().any(told::is_open);
+                let every = match is_open {
                     true => span_of(self.app.policy.refund_ask_max),
                     false => TAKEN_EVERY,
                 };
-                (now - due.created_at < COMPLAINTS_FOR).then_some(now + every)
+                let at = answered.map_or(now + every, |answered| answered.min(now + every));
+                let may_change = is_open || answered.is_some();
+                (may_change || now - due.created_at < COMPLAINTS_FOR).then_some(at)
             }
         }
     }

@@ -167,7 +167,10 @@ impl<'a> Desk<'a> {
         let patience = patience(self.app, asset);
         let place = deposit.flatten();
         let written = |place: &Deposit| self.app.addresses.on_chain_of(asset?, place);
-        let means = Means { asset, deposit: place.as_ref().and_then(written), patience };
+        let deposit = place.as_ref().and_then(written);
+        let price = open.loaded.payment.request.as_ref().map(|request| request.terms.price);
+        let refund_alone_max = price.map(|price| self.app.policy.refund_alone_max(price.currency));
+        let means = Means { asset, deposit, patience, refund_alone_max };
         let events = match decide(&open.loaded.payment, command, &means, now) {
             Ok(events) => events,
             Err(refusal) => {
@@ -405,6 +408,7 @@ fn observation(loaded: &Loaded, fact: &Fact) -> tracing::Span {
         Fact::PayoutRejected { .. } => "learn that a refund cannot be sent",
         Fact::RefundFound { .. } => "find out about a refund",
         Fact::CardOpened { .. } => "see the card gateway ready",
+        Fact::RefundApproved { .. } => "let a refund go",
         Fact::ProofNamed { .. } => "name the proof of a refund",
     };
     let span = tracing::info_span!(

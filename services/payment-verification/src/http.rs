@@ -1,5 +1,6 @@
 //! What other services ask while they work.
 
+mod approvals;
 mod repairs;
 mod support;
 
@@ -42,6 +43,8 @@ pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
         .route("/internal/timeline/{booking}", get(support::timeline))
         .route("/internal/find", get(support::find))
         .route("/internal/cases", get(cases))
+        .route("/internal/refunds/waiting", get(approvals::list))
+        .route("/internal/refunds/{id}/approval", get(approvals::show).post(approvals::approve))
         .route("/internal/refunds/{id}/proof", post(repairs::prove))
         .route("/internal/attention", get(support::attention))
         .merge(app.messaging.routes())

@@ -1,6 +1,7 @@
 //! All SQL of payment-verification: rows to core types and back. Nothing here begins or ends a
 //! transaction.
 
+pub(crate) mod approval;
 pub(crate) mod attention;
 pub(crate) mod balance;
 pub(crate) mod card;

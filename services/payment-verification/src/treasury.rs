@@ -112,11 +112,9 @@ impl Treasury {
 
     /// Hands a refund over, or asks about one that was.
     async fn ask(&self, due: &Due) -> Answer {
-        let number = due.chain.strip_prefix("eip155:").and_then(|number| number.parse().ok());
-        let Some(chain_id) = number else { return Answer::Unknown };
         let payout = Payout {
             id: due.refund_id.to_string(),
-            chain_id,
+            chain: due.chain.clone(),
             asset: due.asset.clone(),
             contract: due.contract.clone(),
             to: due.to.clone(),

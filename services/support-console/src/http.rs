@@ -14,6 +14,7 @@ pub(crate) mod paging;
 pub(crate) mod parked;
 pub(crate) mod people;
 pub(crate) mod preview;
+pub(crate) mod refunds;
 pub(crate) mod review;
 pub(crate) mod runs;
 pub(crate) mod timeline;
@@ -73,6 +74,8 @@ pub fn router(app: App) -> Router {
         .route("/v1/bookings/{id}/legs/{leg}/acts", post(legs::act))
         .route("/v1/bookings/{id}/review", get(review::show).post(review::act))
         .route("/v1/bookings/{id}/refunds/{refund}/proof", post(review::prove))
+        .route("/v1/bookings/{id}/refunds/{refund}/approval", post(refunds::approve))
+        .route("/v1/refunds", get(refunds::list))
         .route("/v1/bookings/{id}/travellers", post(people::show))
         .route("/v1/bookings/{id}/timeline", get(timeline::show))
         .route("/v1/search", get(timeline::search));

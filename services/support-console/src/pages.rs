@@ -11,6 +11,7 @@ mod letter;
 mod letters;
 mod overview;
 mod people;
+mod refunds;
 mod review;
 mod runs;
 mod search;
@@ -72,6 +73,8 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/bookings/{id}/legs/{leg}", get(legs::ask).post(legs::act))
         .route("/bookings/{id}/review", get(review::ask).post(review::act))
         .route("/bookings/{id}/refunds/{refund}", get(review::ask_for_proof).post(review::prove))
+        .route("/bookings/{id}/refunds/{refund}/approval", get(refunds::ask).post(refunds::approve))
+        .route("/refunds", get(refunds::list))
         .route("/bookings/{id}/travellers", get(people::ask).post(people::show))
         .route("/audit", get(audit::show))
         .route("/sign-out", post(sign_in::sign_out))

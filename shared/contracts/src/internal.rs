@@ -14,8 +14,8 @@ pub use export::{ExportReply, ExportedEvent};
 pub use legs::{LookUpReply, LookUpRequest, ReferencesReply, SupplierReferences};
 pub use repairs::{
     AttemptKnown, AttemptStanding, LegAct, LegActRequest, LegStanding, LegsReply, OpenReview,
-    RefundProofRequest, ReservationStage, ReservationStanding, ReviewAct, ReviewActRequest,
-    ReviewReply, SafeAct, StuckStanding,
+    RefundApprovalRequest, RefundProofRequest, ReservationStage, ReservationStanding, ReviewAct,
+    ReviewActRequest, ReviewReply, SafeAct, StuckStanding, WaitingRefund, WaitingRefundsReply,
 };
 use serde::{Deserialize, Serialize};
 pub use suppliers::{

@@ -1,10 +1,13 @@
 //! `deploy/policy.toml`, typed: what a traveller, a supplier or an operator would notice.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Deserializer};
 
-use crate::supplier::Supplier;
+use crate::{
+    money::{Currency, Money},
+    supplier::Supplier,
+};
 
 /// The file that ships, with every default.
 pub const DEFAULT: &str = include_str!("../../../deploy/policy.toml");
@@ -201,6 +204,29 @@ pub struct Payment {
     /// A refund with an address that is not proven by then is looked into.
     #[serde(deserialize_with = "duration")]
     pub refund_for_max: Duration,
+    /// At which value money goes back.
+    pub refund_basis: RefundAt,
+    /// What may go back of one payment before a second person has to let it go, in whole units of
+    /// the price's currency. Where a currency is not named, nothing may.
+    pub refund_alone_max: BTreeMap<Currency, u32>,
+}
+
+impl Payment {
+    /// What of a price in this currency may go back before a second person has to let it go.
+    #[must_use]
+    pub fn refund_alone_max(&self, currency: Currency) -> Money {
+        let whole = self.refund_alone_max.get(&currency).copied().map_or(0, i64::from);
+        let minor = 10_i64.checked_pow(currency.scale()).and_then(|one| whole.checked_mul(one));
+        Money::new(minor.unwrap_or(0), currency)
+    }
+}
+
+/// At which value money goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundAt {
+    /// Of then: as many units as were paid.
+    Then,
 }
 
 /// What becomes of money that is too little at the deadline.

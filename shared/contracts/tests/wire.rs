@@ -281,7 +281,15 @@ fn payments() {
     let refund_id = Uuid::from_u128(5);
     let (to, basis) = (Some("0xbb".to_owned()), RefundBasis::Then);
     check(
-        &PaymentRefund { booking_id, payment_id, refund_id, units: received, to, basis },
+        &PaymentRefund {
+            booking_id,
+            payment_id,
+            refund_id,
+            units: received,
+            to,
+            basis,
+            handled_by: None,
+        },
         &expect![[r#"
             command holdfast.payment.refund.v1
             {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","refund_id":"00000000-0000-0000-0000-000000000005","units":"80000000000000000","to":"0xbb","basis":"then"}

@@ -209,11 +209,15 @@ impl Default for RatesConfig {
     }
 }
 
-/// The node and the account that the treasury pays from.
+/// The nodes and the accounts that the treasury pays from.
 #[derive(Clone, Debug)]
 pub struct TreasuryConfig {
-    /// The node's JSON-RPC (`http://`); none: payouts are accepted and wait.
+    /// The JSON-RPC of a node of an EVM chain (`http://`); none: payouts there are accepted and
+    /// wait.
     pub evm_rpc: Option<String>,
+    /// The JSON-RPC of a node of the Bitcoin family that has a wallet (`http://name:password@`);
+    /// none: the same.
+    pub utxo_rpc: Option<String>,
     /// An account that the node signs for; none: the last of `eth_accounts`, since tests pay from
     /// the first ones.
     pub from: Option<String>,
@@ -223,7 +227,7 @@ pub struct TreasuryConfig {
 
 impl Default for TreasuryConfig {
     fn default() -> Self {
-        Self { evm_rpc: None, from: None, retry_after: Duration::from_secs(1) }
+        Self { evm_rpc: None, utxo_rpc: None, from: None, retry_after: Duration::from_secs(1) }
     }
 }
 

@@ -113,6 +113,10 @@ struct Flags {
     /// JSON-RPC of the EVM node that the treasury pays through (http only)
     #[arg(long)]
     evm_rpc: Option<String>,
+    /// JSON-RPC of the node of the Bitcoin family whose wallet the treasury pays from
+    /// (http://name:password@host:port)
+    #[arg(long)]
+    utxo_rpc: Option<String>,
     /// Unlocked account of the node that the treasury pays from; the node's last when left out
     #[arg(long)]
     treasury_from: Option<String>,
@@ -184,6 +188,7 @@ impl Flags {
             rates,
             treasury: TreasuryConfig {
                 evm_rpc: self.evm_rpc,
+                utxo_rpc: self.utxo_rpc,
                 from: self.treasury_from,
                 ..TreasuryConfig::default()
             },

@@ -1,6 +1,9 @@
-//! The treasury: sends refunds as real transactions of the node's own account, once per id.
+//! The treasury: sends refunds as real transactions of its nodes' own accounts, once per id.
 //!
 //! It only sends. Whether money arrived is for the payer to prove on chain.
+
+mod evm;
+mod utxo;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -30,21 +33,21 @@ const OFFERS: &[Offer] = &[
     Offer { fault: "wrong_address", operations: &["payout"] },
     Offer { fault: "late", operations: &["payout"] },
     Offer { fault: "dropped", operations: &["payout"] },
+    Offer { fault: "replaced", operations: &["payout"] },
 ];
 
 /// How late a late payout is when the fault names no pause.
 const LATE_BY: Duration = Duration::from_secs(30);
 /// A node on loopback answers in milliseconds, or is down.
 const NODE_DEADLINE: Duration = Duration::from_secs(10);
-/// Where money goes that is sent to the wrong address.
-const WRONG_ADDRESS: &str = "0x000000000000000000000000000000000000dead";
 
 /// What is asked of the treasury; `amount` in the asset's smallest unit.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Payout {
     id: String,
-    chain_id: u64,
+    /// As CAIP-2 writes it.
+    chain: String,
     asset: String,
     contract: Option<String>,
     to: String,
@@ -146,11 +149,6 @@ async fn truth(State(treasury): State<Arc<Treasury>>) -> Response {
 }
 
 fn wrong_fields(payout: &Payout) -> Vec<Value> {
-    let address = |given: &str| {
-        given.len() == 42
-            && given.starts_with("0x")
-            && given.chars().skip(2).all(|each| each.is_ascii_hexdigit())
-    };
     let mut wrong = Vec::new();
     let mut say = |pointer: &str, detail: &str| {
         wrong.push(json!({ "pointer": pointer, "detail": detail }));
@@ -158,11 +156,10 @@ fn wrong_fields(payout: &Payout) -> Vec<Value> {
     if payout.id.is_empty() {
         say("/id", "must not be empty");
     }
-    if !address(&payout.to) {
-        say("/to", "must be 0x and 40 hex digits");
-    }
-    if payout.contract.as_deref().is_some_and(|contract| !address(contract)) {
-        say("/contract", "must be null or 0x and 40 hex digits");
+    match Family::of(&payout.chain) {
+        Some(Family::Evm) => evm::wrong_places(payout, &mut say),
+        Some(Family::Utxo) => utxo::wrong_places(payout, &mut say),
+        None => say("/chain", "must be of eip155 or bip122"),
     }
     if payout.amount.parse::<U256>().is_err() || payout.amount.starts_with("0x") {
         say("/amount", "must be a decimal integer in the asset's smallest unit");
@@ -173,7 +170,7 @@ fn wrong_fields(payout: &Payout) -> Vec<Value> {
 /// Sends the payout, or does what `fault` says instead.
 async fn perform(treasury: Arc<Treasury>, mut payout: Payout, fault: Option<Fault>) {
     let id = payout.id.clone();
-    let mut sends = 1;
+    let (mut sends, mut replaces) = (1, false);
     match fault.map_or("", |fault| fault.name) {
         "never" => return,
         "twice" => sends = 2,
@@ -181,20 +178,48 @@ async fn perform(treasury: Arc<Treasury>, mut payout: Payout, fault: Option<Faul
             let amount: U256 = payout.amount.parse().unwrap_or_default();
             payout.amount = (amount / U256::from(2)).to_string();
         }
-        "wrong_address" => payout.to = WRONG_ADDRESS.to_owned(),
+        "wrong_address" => payout.to = treasury.wrong_address(&payout).await,
+        "replaced" => replaces = true,
         "late" => tokio::time::sleep(fault.map_or(LATE_BY, |fault| fault.after(LATE_BY))).await,
         "dropped" => {
             // A transaction that a node took and lost: its hash was told, no block ever has it.
-            let hash =
-                format!("0x{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
-            treasury.sent(&id, hash);
+            treasury.sent(&id, lost_hash(&payout));
             return;
         }
         _ => {}
     }
     for _ in 0..sends {
         let hash = treasury.send(&payout).await;
-        treasury.sent(&id, hash);
+        treasury.sent(&id, hash.clone());
+        if replaces && let Some(instead) = treasury.replace(&payout, &hash).await {
+            treasury.sent(&id, instead);
+        }
+    }
+}
+
+/// The hash of a transaction that never was, as its chain writes hashes.
+fn lost_hash(payout: &Payout) -> String {
+    let digits = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+    match Family::of(&payout.chain) {
+        Some(Family::Utxo) => digits,
+        Some(Family::Evm) | None => format!("0x{digits}"),
+    }
+}
+
+/// How a chain moves money.
+#[derive(Clone, Copy)]
+enum Family {
+    Evm,
+    Utxo,
+}
+
+impl Family {
+    fn of(chain: &str) -> Option<Self> {
+        match chain.split_once(':')?.0 {
+            "eip155" => Some(Self::Evm),
+            "bip122" => Some(Self::Utxo),
+            _ => None,
+        }
     }
 }
 
@@ -220,38 +245,54 @@ impl Treasury {
     }
 
     async fn try_send(&self, payout: &Payout) -> anyhow::Result<String> {
-        let chain = self.call("eth_chainId", json!([])).await?;
-        let chain: U256 = serde_json::from_value(chain)?;
-        anyhow::ensure!(chain == U256::from(payout.chain_id), "the node is of chain {chain}");
-        let from = match &self.config.from {
-            Some(from) => from.clone(),
-            None => {
-                let accounts: Vec<String> =
-                    serde_json::from_value(self.call("eth_accounts", json!([])).await?)?;
-                accounts.last().cloned().ok_or_else(|| anyhow::anyhow!("no account is unlocked"))?
-            }
-        };
-        let amount: U256 = payout.amount.parse()?;
-        let transaction = match &payout.contract {
-            None => json!({ "from": from, "to": payout.to, "value": format!("{amount:#x}") }),
-            Some(contract) => {
-                // transfer(address,uint256): its selector, then both arguments padded to 32 bytes.
-                let to = payout.to.trim_start_matches("0x");
-                json!({ "from": from, "to": contract, "data": format!("0xa9059cbb{to:0>64}{amount:064x}") })
-            }
-        };
-        let _alone = self.sending.lock().await;
-        let hash = self.call("eth_sendTransaction", json!([transaction])).await?;
-        hash.as_str().map(str::to_owned).ok_or_else(|| anyhow::anyhow!("the node gave no hash"))
+        match Family::of(&payout.chain) {
+            Some(Family::Evm) => evm::send(self, payout).await,
+            Some(Family::Utxo) => utxo::send(self, payout).await,
+            None => anyhow::bail!("{} is of no family", payout.chain),
+        }
     }
 
-    async fn call(&self, method: &str, params: Value) -> anyhow::Result<Value> {
-        let Some(rpc) = &self.config.evm_rpc else { anyhow::bail!("no node is configured") };
+    /// An address of the payout's chain that is somebody else's.
+    async fn wrong_address(&self, payout: &Payout) -> String {
+        match Family::of(&payout.chain) {
+            Some(Family::Utxo) => loop {
+                match utxo::own_address(self).await {
+                    Ok(address) => return address,
+                    Err(error) => tracing::warn!(error = %error, "the node gave no address"),
+                }
+                tokio::time::sleep(self.config.retry_after).await;
+            },
+            Some(Family::Evm) | None => evm::WRONG_ADDRESS.to_owned(),
+        }
+    }
+
+    /// Pays a higher fee for what waits, where that makes it another transaction. Of an EVM chain
+    /// nothing waits long enough here.
+    async fn replace(&self, payout: &Payout, hash: &str) -> Option<String> {
+        match Family::of(&payout.chain)? {
+            Family::Evm => None,
+            Family::Utxo => match utxo::replace(self, hash).await {
+                Ok(instead) => Some(instead),
+                Err(error) => {
+                    tracing::warn!(error = %error, payout = %payout.id, "not replaced");
+                    None
+                }
+            },
+        }
+    }
+
+    async fn call(
+        &self,
+        rpc: &str,
+        headers: &[(&str, &str)],
+        method: &str,
+        params: Value,
+    ) -> anyhow::Result<Value> {
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let body = Bytes::from(body.to_string());
-        let (_, answer) = self.outgoing.post(rpc, &[], body, NODE_DEADLINE).await?;
+        let (_, answer) = self.outgoing.post(rpc, headers, body, NODE_DEADLINE).await?;
         let mut answer: Value = serde_json::from_slice(&answer)?;
-        anyhow::ensure!(answer.get("error").is_none(), "the node refused: {}", answer["error"]);
+        anyhow::ensure!(answer["error"].is_null(), "the node refused: {}", answer["error"]);
         Ok(answer["result"].take())
     }
 }

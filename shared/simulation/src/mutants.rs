@@ -58,6 +58,7 @@ pub const MUTANTS: &[Mutant] = &[
     mutant("short_pays", "any money pays any price"),
     mutant("closed_without_reading", "unpaid is said before the blocks were read"),
     mutant("refund_address_dropped", "the address that a refund gets is forgotten"),
+    mutant("sent_unapproved", "a large refund is sent before a second person let it go"),
     // booking-core
     mutant("old_news_wins", "old news of a leg replaces newer"),
     mutant("deaf_when_closed", "what comes after the end is not taken in"),

@@ -7,6 +7,7 @@ use contracts::{
     ids::{BookingId, MessageId, PaymentId},
     message::Message as _,
     messages::{PaymentClose, PaymentPrepare, PaymentRefund},
+    money::{Currency, Money},
 };
 use messaging_core::{Cause, Trouble};
 use payment_verification_core::{
@@ -33,6 +34,8 @@ use crate::{
 
 /// How many blocks the watcher takes in at once.
 const BLOCKS_AT_ONCE: usize = 16;
+/// What may go back of a payment before a second person has to let it go, in cents.
+pub(crate) const REFUND_ALONE_MAX: i64 = 20_000;
 
 /// payment-verification's rows.
 #[derive(Debug)]
@@ -77,7 +80,8 @@ impl Payments {
             Command::Prepare(terms) => self.registry.asset(&terms.amount.asset),
             Command::Close(_) | Command::Refund(_) => None,
         };
-        let means = Means { asset, deposit, patience: self.patience };
+        let refund_alone_max = Some(Money::new(REFUND_ALONE_MAX, Currency::Eur));
+        let means = Means { asset, deposit, patience: self.patience, refund_alone_max };
         let events = match decide(&payment, &command, &means, now) {
             Ok(events) => events,
             Err(refusal) => vec![refused(&payment, &command, refusal)],

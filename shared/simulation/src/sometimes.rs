@@ -60,6 +60,7 @@ pub enum Sometimes {
     RefundSentTwice,
     RefundOfAnotherAmount,
     RefundAddressedAnew,
+    RefundLetGo,
     AgreedTooLate,
     PaidInTheLastBlocks,
     ReviewOpened,
@@ -73,7 +74,7 @@ pub enum Sometimes {
 }
 
 impl Sometimes {
-    pub const ALL: [Self; 65] = [
+    pub const ALL: [Self; 66] = [
         Self::TimeoutBeforeArrival,
         Self::TimeoutAfterCommit,
         Self::LateCommit,
@@ -129,6 +130,7 @@ impl Sometimes {
         Self::RefundSentTwice,
         Self::RefundOfAnotherAmount,
         Self::RefundAddressedAnew,
+        Self::RefundLetGo,
         Self::AgreedTooLate,
         Self::PaidInTheLastBlocks,
         Self::ReviewOpened,

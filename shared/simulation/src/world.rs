@@ -91,6 +91,7 @@ pub(crate) enum Happening {
     Amend(BookingId),
     GiveAddress(BookingId),
     AskTreasury { payment_id: PaymentId, refund_id: Uuid },
+    LetRefundGo { payment_id: PaymentId, refund_id: Uuid },
     Pay { booking_id: BookingId, part: u32 },
     Mine,
     Watch,
@@ -292,6 +293,9 @@ impl World {
             Happening::GiveAddress(booking_id) => self.give_address(booking_id),
             Happening::AskTreasury { payment_id, refund_id } => {
                 self.ask_treasury(payment_id, refund_id);
+            }
+            Happening::LetRefundGo { payment_id, refund_id } => {
+                self.let_refund_go(payment_id, refund_id);
             }
             Happening::Pay { booking_id, part } => self.pay(booking_id, part),
             Happening::Mine => self.mine(),

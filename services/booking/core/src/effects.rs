@@ -240,6 +240,7 @@ fn refund(booking: &Booking, refund_id: Uuid, units: Units, to: Option<String>) 
         units,
         to,
         basis: RefundBasis::Then,
+        handled_by: booking.reviewer.as_ref().map(|reviewer| reviewer.name.clone()),
     }
 }
 

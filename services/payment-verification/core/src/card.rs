@@ -122,9 +122,10 @@ pub fn facts(payment: &Payment, told: &Told, now: DateTime<Utc>) -> Vec<Fact> {
         facts.extend(of_refund(payment, refund, look, now));
     }
     facts.push(Fact::HeadMoved { head: HEAD, look });
-    if told.stage == Stage::Over {
-        // Nothing can come any more, so everything that came is known.
-        facts.push(Fact::ReadUpTo { stamped_at: now });
+    match told.stage {
+        // Nothing more can come, so everything that came is known.
+        Stage::Taken(_) | Stage::Over => facts.push(Fact::ReadUpTo { stamped_at: now }),
+        Stage::Waits | Stage::Held(_) => {}
     }
     facts
 }
@@ -179,8 +180,12 @@ fn of_refund(payment: &Payment, told: &ToldRefund, look: u64, now: DateTime<Utc>
             let sighted = sight(payment, known, &key, ("arrived", 1), told.units, now);
             sighted.map(|sighted| Fact::PayoutSeen { refund_id, sighted }).into_iter().collect()
         }
-        ToldState::Failed if known.is_some() => left(payment, known, look),
-        ToldState::Failed => vec![Fact::PayoutRejected { refund_id }],
+        // It may have arrived before, and come back since.
+        ToldState::Failed => {
+            let mut facts = left(payment, known, look);
+            facts.push(Fact::PayoutRejected { refund_id });
+            facts
+        }
     }
 }
 
@@ -192,6 +197,8 @@ pub fn wish(payment: &Payment, told: &Told, now: DateTime<Utc>) -> Wish {
         Stage::Waits | Stage::Held(_) if is_unwanted(payment, now) => Wish::LetGo,
         Stage::Held(_) if payment.seen.complete && !payment.settled => Wish::Take,
         Stage::Waits | Stage::Held(_) => Wish::Wait,
+        // Its holder has it back already.
+        Stage::Taken(_) if told.is_lost => Wish::Wait,
         Stage::Taken(_) => give_back(payment, told).unwrap_or(Wish::Wait),
     }
 }
@@ -200,7 +207,8 @@ pub fn wish(payment: &Payment, told: &Told, now: DateTime<Utc>) -> Wish {
 fn give_back(payment: &Payment, told: &Told) -> Option<Wish> {
     let asked = |id: &Uuid| told.refunds.iter().any(|refund| refund.refund_id == Some(*id));
     let mut open = payment.refunds.iter().filter(|(id, refund)| {
-        refund.state == RefundState::Granted && refund.payouts.is_empty() && !asked(id)
+        let may_go = refund.approval.lets_go();
+        refund.state == RefundState::Granted && refund.payouts.is_empty() && may_go && !asked(id)
     });
     let (refund_id, refund) = open.next()?;
     Some(Wish::GiveBack { refund_id: *refund_id, units: refund.units })

@@ -4,7 +4,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// A 32-byte hash of a block or a transaction, printed `0x` and 64 hex digits.
+/// A 32-byte hash of a block or a transaction, printed `0x` and 64 hex digits; read without `0x`,
+/// too, as chains of the Bitcoin family write theirs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Hash32(pub [u8; 32]);
@@ -38,10 +39,18 @@ pub struct TransferKey {
     pub position: String,
 }
 
+impl Hash32 {
+    /// The hash as whoever uses this chain writes it.
+    #[must_use]
+    pub fn on_chain(&self, chain: &str) -> String {
+        if chain.starts_with("bip122:") { hex::encode(self.0) } else { self.to_string() }
+    }
+}
+
 impl FromStr for Hash32 {
     type Err = NotOnChain;
     fn from_str(text: &str) -> Result<Self, NotOnChain> {
-        let digits = text.strip_prefix("0x").ok_or(NotOnChain("a hash"))?;
+        let digits = text.strip_prefix("0x").unwrap_or(text);
         let mut bytes = [0; 32];
         hex::decode_to_slice(digits, &mut bytes).map_err(|_not_hex| NotOnChain("a hash"))?;
         Ok(Self(bytes))

@@ -42,4 +42,6 @@ pub struct RefundAsked {
     pub to: Option<String>,
     /// At which value.
     pub basis: RefundBasis,
+    /// The member of staff who looks into the booking, if one does.
+    pub handled_by: Option<String>,
 }

@@ -1,7 +1,7 @@
 //! What is asked of a payment: answered by events, or refused.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::asset::Units;
+use contracts::{asset::Units, money::Money};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -61,6 +61,8 @@ pub struct Means<'a> {
     pub deposit: Option<Deposit>,
     /// How long money may come after its deadline, and be away after its block left.
     pub patience: Patience,
+    /// What may go back before a second person has to let it go; nothing where that is not known.
+    pub refund_alone_max: Option<Money>,
 }
 
 /// How long money is waited for.

@@ -41,6 +41,10 @@ pub enum Effect {
 #[must_use]
 pub fn effects(payment: &Payment, event: &Event) -> Vec<Effect> {
     let mut effects = Vec::from_iter(say(payment, event));
+    if matches!(event, Event::Exceeded { .. }) && !payment.gone_units().is_zero() {
+        // It takes the place of what left.
+        effects.push(say_reversed(payment));
+    }
     let postings = postings(event);
     if !postings.is_empty() {
         effects.push(Effect::Post(postings));
@@ -80,15 +84,7 @@ fn say(payment: &Payment, event: &Event) -> Option<Effect> {
             let settled = PaymentSettled { booking_id, payment_id, seq, received, complete };
             Some(Effect::SaySettled(settled))
         }
-        Event::Reversed { .. } | Event::Restored { .. } => {
-            Some(Effect::SayReversed(PaymentReversed {
-                booking_id,
-                payment_id,
-                seq,
-                gone: payment.gone_units(),
-                settled: payment.final_units(),
-            }))
-        }
+        Event::Reversed { .. } | Event::Restored { .. } => Some(say_reversed(payment)),
         Event::Closed { closing, .. } => Some(say_closed(payment, *closing)),
         Event::RefundGranted(grant) => Some(Effect::SayRefund(PaymentRefundChanged {
             booking_id,
@@ -109,6 +105,16 @@ fn say(payment: &Payment, event: &Event) -> Option<Effect> {
         | Event::Finalised { .. }
         | Event::Withdrawn { .. } => None,
     }
+}
+
+fn say_reversed(payment: &Payment) -> Effect {
+    Effect::SayReversed(PaymentReversed {
+        booking_id: payment.booking_id,
+        payment_id: payment.payment_id,
+        seq: payment.seq,
+        gone: payment.away_units(),
+        settled: payment.final_units(),
+    })
 }
 
 fn say_closed(payment: &Payment, closing: Closing) -> Effect {
@@ -132,6 +138,7 @@ fn say_refund(payment: &Payment, refund_id: Uuid, change: &RefundChange) -> Opti
         | RefundChange::Failed { .. }
         | RefundChange::Reversed { proof: true, .. } => refund.map(|r| (r.units, r.state))?,
         RefundChange::AddressGiven { .. }
+        | RefundChange::Approved { .. }
         | RefundChange::PayoutSeen(_)
         | RefundChange::Misspent { .. }
         | RefundChange::Reversed { proof: false, .. }
@@ -140,6 +147,7 @@ fn say_refund(payment: &Payment, refund_id: Uuid, change: &RefundChange) -> Opti
     };
     let brings = matches!(state, RefundState::Sent | RefundState::Confirmed);
     let transaction = change.transaction().filter(|_| brings);
+    let chain = payment.request.as_ref().map_or("", |request| request.chain.as_str());
     Some(Effect::SayRefund(PaymentRefundChanged {
         booking_id: payment.booking_id,
         payment_id: payment.payment_id,
@@ -147,7 +155,7 @@ fn say_refund(payment: &Payment, refund_id: Uuid, change: &RefundChange) -> Opti
         refund_id,
         units,
         state,
-        transaction: transaction.map(|hash| hash.to_string()),
+        transaction: transaction.map(|hash| hash.on_chain(chain)),
     }))
 }
 

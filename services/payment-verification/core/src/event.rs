@@ -138,12 +138,23 @@ pub struct Grant {
     pub basis: RefundBasis,
     /// How deep what is sent must be to be final.
     pub confirmations: u32,
+    /// Whether a second person has to let it go.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub needs_second: bool,
+    /// The member of staff who looks into the booking, if one does: not that second person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handled_by: Option<String>,
     /// Out of what was due back anyway.
     pub of_due: Units,
     /// Out of what was too much.
     pub of_excess: Units,
     /// Out of the price that was paid.
     pub of_price: Units,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+const fn is_false(known: &bool) -> bool {
+    !*known
 }
 
 impl Event {

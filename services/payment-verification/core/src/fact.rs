@@ -61,6 +61,15 @@ pub enum Fact {
         /// What.
         finding: Finding,
     },
+    /// A member of staff lets a refund go that waits for a second person.
+    RefundApproved {
+        /// Which.
+        refund_id: Uuid,
+        /// Who.
+        by: String,
+        /// Why.
+        why: String,
+    },
     /// A member of staff names the transaction that brought a refund.
     ProofNamed {
         /// Which.

@@ -11,6 +11,7 @@ use crate::{
     fact::{Fact, Sighted},
     ledger::Account,
     matching, refund,
+    refund::approval,
     state::{Deposit, Payment, Posted, Request, Sighting, total},
 };
 
@@ -28,6 +29,7 @@ pub fn learn(payment: &Payment, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
             | Fact::PayoutSeen { .. }
             | Fact::PayoutRejected { .. }
             | Fact::RefundFound { .. }
+            | Fact::RefundApproved { .. }
             | Fact::ProofNamed { .. } => None,
         };
         let after = evolve_all(payment.clone(), &events);
@@ -54,6 +56,9 @@ fn directly(payment: &Payment, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
         Fact::PayoutSeen { refund_id, sighted } => refund::seen(payment, *refund_id, sighted),
         Fact::PayoutRejected { refund_id } => refund::rejected(payment, *refund_id),
         Fact::RefundFound { refund_id, finding } => refund::found(payment, *refund_id, *finding),
+        Fact::RefundApproved { refund_id, by, why } => {
+            approval::approved(payment, *refund_id, by, why)
+        }
         Fact::ProofNamed { refund_id, transaction, by, why } => {
             refund::proof_named(payment, *refund_id, *transaction, by, why)
         }

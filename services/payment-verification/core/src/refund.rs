@@ -4,6 +4,8 @@
 //! address, in its asset. The treasury's word alone proves nothing, and neither does a transfer
 //! that it does not own up to: people receive money from others, too.
 
+pub mod approval;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::{
@@ -16,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    address,
+    address, card,
     chain::{Hash32, TransferKey},
     command::RefundAsked,
     decide::{Means, Refusal},
@@ -24,6 +26,7 @@ use crate::{
     evolve::evolve,
     fact::Sighted,
     ledger::Account,
+    refund::approval::Approval,
     state::{Payment, Posted, Sighting, Transfer},
 };
 
@@ -36,6 +39,12 @@ pub struct Refund {
     pub to: Option<String>,
     /// At which value it was computed.
     pub basis: RefundBasis,
+    /// Whether a second person has to let it go, and who did.
+    #[serde(default)]
+    pub approval: Approval,
+    /// The member of staff who looked into the booking when it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handled_by: Option<String>,
     /// How deep a payout must be to be final.
     pub confirmations: u32,
     /// How far.
@@ -83,6 +92,13 @@ pub enum RefundChange {
         units: Units,
         /// Why not.
         refusal: Refusal,
+    },
+    /// A second person let it go.
+    Approved {
+        /// Who.
+        by: String,
+        /// Why.
+        why: String,
     },
     /// The customer said where to; it stays so.
     AddressGiven {
@@ -153,6 +169,7 @@ impl RefundChange {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Refused { .. } => "refund_refused",
+            Self::Approved { .. } => "refund_approved",
             Self::AddressGiven { .. } => "refund_address_given",
             Self::AddressRefused { .. } => "refund_address_refused",
             Self::Failed { .. } => "refund_failed",
@@ -180,6 +197,7 @@ impl RefundChange {
             Self::Found(Finding::Disputed) => Some("refund_disputed"),
             Self::Found(Finding::Astray(_)) => Some("refund_astray"),
             Self::Refused { .. }
+            | Self::Approved { .. }
             | Self::AddressGiven { .. }
             | Self::AddressRefused { .. }
             | Self::PayoutSeen(_)
@@ -203,6 +221,7 @@ impl RefundChange {
                 Some(*transaction)
             }
             Self::Refused { .. }
+            | Self::Approved { .. }
             | Self::AddressGiven { .. }
             | Self::AddressRefused { .. }
             | Self::Failed { .. }
@@ -224,6 +243,7 @@ impl RefundChange {
             Self::Reversed { units, proof: true, .. } => vec![(PaidOut, RefundGranted, *units)],
             Self::Reversed { units, proof: false, .. } => vec![(PaidOut, Wasted, *units)],
             Self::Refused { .. }
+            | Self::Approved { .. }
             | Self::AddressGiven { .. }
             | Self::PayoutSeen(_)
             | Self::Sent { .. }
@@ -296,6 +316,8 @@ fn grant(payment: &Payment, asked: &RefundAsked, means: &Means<'_>) -> Result<Ve
         units: asked.units,
         to: asked.to.clone(),
         basis: asked.basis,
+        needs_second: approval::is_needed(payment, request, asked.units, means.refund_alone_max),
+        handled_by: asked.handled_by.clone(),
         confirmations: depth.unwrap_or(request.confirmations),
         of_due,
         of_excess,
@@ -325,6 +347,7 @@ pub(crate) fn apply(payment: &mut Payment, refund_id: Uuid, change: &RefundChang
     let Some(refund) = payment.refunds.get_mut(&refund_id) else { return };
     match change {
         RefundChange::Refused { .. } | RefundChange::ProofNamed { .. } => {}
+        RefundChange::Approved { by, .. } => refund.approval = Approval::Given { by: by.clone() },
         RefundChange::AddressGiven { to } => refund.to = Some(to.clone()),
         RefundChange::AddressRefused { .. } | RefundChange::Failed { .. } => {
             refund.state = RefundState::Failed;
@@ -359,6 +382,8 @@ impl Refund {
             units: grant.units,
             to: grant.to.clone(),
             basis: grant.basis,
+            approval: if grant.needs_second { Approval::Waits } else { Approval::NotNeeded },
+            handled_by: grant.handled_by.clone(),
             confirmations: grant.confirmations,
             state: RefundState::Granted,
             payouts: BTreeMap::new(),
@@ -385,10 +410,13 @@ pub(crate) fn seen(payment: &Payment, refund_id: Uuid, sighted: &Sighted) -> Vec
     vec![Event::Refund { refund_id, change: RefundChange::PayoutSeen(sighted.clone()) }]
 }
 
-/// The treasury says that it cannot send it, and has not.
+/// The treasury, or the card gateway, says that it cannot send it, and has not.
 pub(crate) fn rejected(payment: &Payment, refund_id: Uuid) -> Vec<Event> {
     let Some(refund) = payment.refunds.get(&refund_id) else { return vec![] };
-    if refund.state != RefundState::Granted || !refund.payouts.is_empty() {
+    let by_card = payment.request.as_ref().is_some_and(card::is_card);
+    // What left a chain may be mined again; what a card gateway sent back is gone.
+    let may_come = |payout| !by_card || payment.stands(payout).is_some();
+    if refund.state != RefundState::Granted || refund.payouts.values().any(may_come) {
         return vec![];
     }
     vec![Event::Refund { refund_id, change: RefundChange::Failed { units: refund.units } }]

@@ -16,7 +16,7 @@ use crate::{
     closing::CloseAsked,
     command::Terms,
     fact::{Sighted, rests_for_nothing},
-    ledger::Book,
+    ledger::{Account, Book},
     refund::Refund,
 };
 
@@ -220,6 +220,19 @@ impl Payment {
             Posted::Reversed(units) => units,
             Posted::Nothing | Posted::Final(_) => Units::ZERO,
         }))
+    }
+
+    /// What of the money that left is missing still: of what was the price, goes back or is due back,
+    /// as much as final money does not make up for. What a customer pays anew takes its place.
+    #[must_use]
+    pub fn away_units(&self) -> Units {
+        let sum = |a: Units, b: Units| Units(a.0.saturating_add(b.0));
+        let kept = self.book.credit_of(Account::Price);
+        let due = self.book.credit_of(Account::RefundDue);
+        // Borne by us, so nobody ever gave it.
+        let dust = self.book.0.get(&Account::Dust).map_or(Units::ZERO, |sides| sides.debit);
+        let claimed = sum(sum(kept, due), self.refunded()).saturating_sub(dust);
+        self.gone_units().min(claimed.saturating_sub(self.final_units()))
     }
 
     /// All that is granted to go back and may still go, or went.

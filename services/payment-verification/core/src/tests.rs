@@ -1,5 +1,6 @@
 //! Stories, printed as snapshots, and what holds for every story.
 
+mod approvals;
 mod balances;
 mod closings;
 mod properties;

@@ -43,8 +43,9 @@ impl From<PaymentClose> for Asked {
 
 impl From<PaymentRefund> for Asked {
     fn from(message: PaymentRefund) -> Self {
-        let PaymentRefund { booking_id, payment_id, refund_id, units, to, basis } = message;
-        let command = Command::Refund(RefundAsked { refund_id, units, to, basis });
+        let PaymentRefund { booking_id, payment_id, refund_id, units, to, basis, handled_by } =
+            message;
+        let command = Command::Refund(RefundAsked { refund_id, units, to, basis, handled_by });
         Self { booking_id, payment_id, command }
     }
 }

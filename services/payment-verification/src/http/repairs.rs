@@ -56,17 +56,7 @@ pub(super) async fn prove(
 }
 
 fn read(asked: &RefundProofRequest) -> Result<Hash32, ApiError> {
-    let fits = |text: &str, most: usize| {
-        (1..=most).contains(&text.trim().chars().count()) && !text.contains('\0')
-    };
-    let mut wrong = vec![];
-    for (field, text, most) in [("/staff", &asked.staff, STAFF_MAX), ("/why", &asked.why, WHY_MAX)]
-    {
-        if !fits(text, most) {
-            let detail = format!("must have 1 to {most} characters");
-            wrong.push(FieldError::new(field, "invalid", detail));
-        }
-    }
+    let mut wrong = who_and_why(&asked.staff, &asked.why);
     let transaction = asked.transaction.trim().parse::<Hash32>();
     if transaction.is_err() {
         let detail = "must be the hash of a transaction";
@@ -76,6 +66,17 @@ fn read(asked: &RefundProofRequest) -> Result<Hash32, ApiError> {
         Ok(transaction) if wrong.is_empty() => Ok(transaction),
         Ok(_) | Err(_) => Err(ApiError::invalid(wrong)),
     }
+}
+
+/// What is wrong with who acts and why.
+pub(super) fn who_and_why(staff: &str, why: &str) -> Vec<FieldError> {
+    let fits = |text: &str, most: usize| {
+        (1..=most).contains(&text.trim().chars().count()) && !text.contains('\0')
+    };
+    let fields = [("/staff", staff, STAFF_MAX), ("/why", why, WHY_MAX)];
+    let wrong = fields.into_iter().filter(|(_, text, most)| !fits(text, *most));
+    let said = |most| format!("must have 1 to {most} characters");
+    wrong.map(|(field, _, most)| FieldError::new(field, "invalid", said(most))).collect()
 }
 
 /// Claims what the transaction brought for the refund, in one transaction that holds the chain

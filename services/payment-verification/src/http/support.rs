@@ -66,7 +66,8 @@ pub(super) async fn find(
     Ok(Json(FindReply { found: found.map_err(|error| failed(&error))? }))
 }
 
-/// Refunds that did not arrive in time, and then cases that nobody closed.
+/// Refunds that did not arrive in time or wait for a second person, and then cases that nobody
+/// closed.
 pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionReply>, ApiError> {
     let (pool, for_max) = (app.messaging.pool(), app.policy.refund_for_max);
     let at_most = i64::try_from(ITEMS_MAX).unwrap_or(i64::MAX).saturating_add(1);
@@ -74,6 +75,8 @@ pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionRe
     let mut items = refunds.map_err(|error| failed(&error))?;
     let cases = attention::cases(pool, at_most).await;
     let mut cases = cases.map_err(|error| failed(&error))?;
+    let waiting = attention::unapproved(pool, at_most).await;
+    items.extend(waiting.map_err(|error| failed(&error))?);
     let more = items.len().max(cases.len()) > ITEMS_MAX;
     items.truncate(ITEMS_MAX);
     cases.truncate(ITEMS_MAX);

@@ -33,21 +33,40 @@ pub(crate) async fn refunds(
     at_most: i64,
 ) -> Result<Vec<AttentionItem>, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(
-        "select booking_id, 'a refund is ' || state as what, addressed_at as since
+        "select booking_id, 'a refund is ' || state as what,
+             greatest(addressed_at, approved_at) as since
          from refund r
-         where state <> 'confirmed'
-             and addressed_at <= holdfast_now() - make_interval(secs => $1)
+         where state <> 'confirmed' and approval <> 'waits'
+             and greatest(addressed_at, approved_at)
+                 <= holdfast_now() - make_interval(secs => $1)
              and not (state = 'failed' and exists (
                  select from refund later
                  where later.payment_id = r.payment_id and later.state <> 'failed'
                      and later.granted_at >= r.granted_at and later.units >= r.units))
-         order by addressed_at, refund_id limit $2",
+         order by since, refund_id limit $2",
     )
     .bind(for_max.as_secs_f64())
     .bind(at_most)
     .fetch_all(pool)
     .await
     .map_err(database("reading which refunds are late"))?;
+    Ok(rows.into_iter().map(|row| row.read(AttentionKind::Refund)).collect())
+}
+
+/// Refunds that wait for a second person, the oldest first.
+pub(crate) async fn unapproved(
+    pool: &PgPool,
+    at_most: i64,
+) -> Result<Vec<AttentionItem>, StoreError> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "select booking_id, 'a refund waits for a second person' as what, granted_at as since
+         from refund where approval = 'waits' and state = 'granted'
+         order by granted_at, refund_id limit $1",
+    )
+    .bind(at_most)
+    .fetch_all(pool)
+    .await
+    .map_err(database("reading which refunds wait for a second person"))?;
     Ok(rows.into_iter().map(|row| row.read(AttentionKind::Refund)).collect())
 }
 

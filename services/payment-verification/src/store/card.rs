@@ -10,7 +10,8 @@ use payment_verification_core::{Payment, card::is_card};
 use sqlx::{FromRow, PgConnection, PgPool};
 use uuid::Uuid;
 
-/// Has the gateway asked about those of these payments that are paid by card, as soon as may be.
+/// Has the gateway asked about those of these payments that are paid by card, as soon as may be:
+/// once more by whoever asks just now and knows nothing of the change.
 pub(crate) async fn wake(
     conn: &mut PgConnection,
     payments: impl Iterator<Item = &Payment>,
@@ -28,7 +29,8 @@ pub(crate) async fn wake(
          select p.payment_id, p.booking_id, $3, $3
          from unnest($1::uuid[], $2::uuid[]) as p (payment_id, booking_id)
          on conflict (payment_id) do update
-             set next_look_at = least(card.next_look_at, excluded.next_look_at)",
+             set next_look_at = least(card.next_look_at, excluded.next_look_at),
+                 woken = card.woken + 1",
     )
     .bind(ids)
     .bind(bookings)
@@ -48,6 +50,7 @@ pub(crate) struct Due {
     pub(crate) attempt: i32,
     /// How often it was asked in vain.
     pub(crate) asks: u32,
+    /// How often it was woken, as far as whoever asks knows.
     pub(crate) woken: i64,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) trace: Option<TraceContext>,

@@ -6,14 +6,18 @@ use std::time::Duration;
 use chassis::trace::TraceContext;
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    asset::Units,
     ids::{BookingId, PaymentId},
-    messages::RefundState,
+    messages::{RefundBasis, RefundState},
+    money::Money,
 };
 use messaging::{StoreError, database};
 use payment_verification_core::{
     Payment,
     chain::Hash32,
+    refund::{
+        Refund as Granted,
+        approval::{self, Approval},
+    },
     state::{Posted, Request},
 };
 use sqlx::{FromRow, PgConnection, PgPool};
@@ -34,18 +38,26 @@ pub(crate) async fn save(
     }
     sqlx::query(
         "insert into refund as old (refund_id, payment_id, booking_id, units, address, address_key,
-             state, chain, contract, asset, confirmations, granted_at, addressed_at, next_ask_at)
+             state, chain, contract, asset, confirmations, approval, approved_by, approved_at,
+             handled_by, basis, decimals, worth_minor, worth_currency, granted_at, addressed_at,
+             next_ask_at)
          select r.refund_id, r.payment_id, r.booking_id, r.units::numeric, r.address, r.address_key,
-             r.state, r.chain, r.contract, r.asset, r.confirmations, $12,
-             case when r.address_key is not null then $12 end,
-             case when r.address_key is not null then $12 end
+             r.state, r.chain, r.contract, r.asset, r.confirmations, r.approval, r.approved_by,
+             case when r.approved_by is not null then $19 end,
+             r.handled_by, r.basis, r.decimals, r.worth_minor, r.worth_currency, $19,
+             case when r.address_key is not null then $19 end,
+             case when r.address_key is not null and r.approval <> 'waits' then $19 end
          from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bytea[],
-                 $7::text[], $8::text[], $9::text[], $10::text[], $11::bigint[])
+                 $7::text[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[],
+                 $13::text[], $14::text[], $15::text[], $16::integer[], $17::bigint[], $18::text[])
              as r (refund_id, payment_id, booking_id, units, address, address_key, state, chain,
-                 contract, asset, confirmations)
+                 contract, asset, confirmations, approval, approved_by, handled_by, basis, decimals,
+                 worth_minor, worth_currency)
          on conflict (refund_id) do update set
              state = excluded.state, address = excluded.address,
              address_key = excluded.address_key,
+             approval = excluded.approval, approved_by = excluded.approved_by,
+             approved_at = coalesce(old.approved_at, excluded.approved_at),
              addressed_at = coalesce(old.addressed_at, excluded.addressed_at),
              next_ask_at = case
                  when old.next_ask_at is null and excluded.state in ('granted', 'sent')
@@ -56,14 +68,21 @@ pub(crate) async fn save(
     .bind(rows.iter().map(|row| row.refund_id).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.payment.payment_id.0).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.payment.booking_id.0).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.units.to_string()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.address).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.address.and_then(address_key)).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.state).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.refund.units.to_string()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.refund.to.as_deref()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.address_key()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| state_name(row.refund.state)).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.request.chain.as_str()).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.request.contract.as_deref()).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.request.terms.amount.asset.to_string()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| i64::from(row.confirmations)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| i64::from(row.refund.confirmations)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| approval_name(&row.refund.approval)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| approved_by(&row.refund.approval)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.refund.handled_by.as_deref()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| basis_name(row.refund.basis)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| i32::from(row.request.terms.amount.decimals)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.worth().map(|worth| worth.minor)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.worth().map(|w| w.currency.code())).collect::<Vec<_>>())
     .bind(now)
     .execute(&mut *conn)
     .await
@@ -113,24 +132,45 @@ struct Row<'a> {
     payment: &'a Payment,
     request: &'a Request,
     refund_id: Uuid,
-    units: Units,
-    address: Option<&'a str>,
-    state: &'static str,
-    confirmations: u32,
+    refund: &'a Granted,
 }
 
 impl<'a> Row<'a> {
     fn of((payment, refund_id): &(&'a Payment, Uuid)) -> Option<Self> {
         let refund = payment.refunds.get(refund_id)?;
-        Some(Self {
-            payment,
-            request: payment.request.as_ref()?,
-            refund_id: *refund_id,
-            units: refund.units,
-            address: refund.to.as_deref(),
-            state: state_name(refund.state),
-            confirmations: refund.confirmations,
-        })
+        let request = payment.request.as_ref()?;
+        Some(Self { payment, request, refund_id: *refund_id, refund })
+    }
+
+    fn address_key(&self) -> Option<Vec<u8>> {
+        self.refund.to.as_deref().and_then(address_key)
+    }
+
+    fn worth(&self) -> Option<Money> {
+        approval::worth(self.request, self.refund.units)
+    }
+}
+
+const fn approval_name(approval: &Approval) -> &'static str {
+    match approval {
+        Approval::NotNeeded => "not_needed",
+        Approval::Waits => "waits",
+        Approval::Given { .. } => "given",
+    }
+}
+
+fn approved_by(approval: &Approval) -> Option<&str> {
+    match approval {
+        Approval::Given { by } => Some(by),
+        Approval::NotNeeded | Approval::Waits => None,
+    }
+}
+
+const fn basis_name(basis: RefundBasis) -> &'static str {
+    match basis {
+        RefundBasis::Then => "then",
+        RefundBasis::Now => "now",
+        RefundBasis::Fiat => "fiat",
     }
 }
 
@@ -314,16 +354,18 @@ pub(crate) async fn add_named(
     .map(drop)
 }
 
-/// When a refund got its address; nothing before.
+/// When a refund got its address, or was let go if that came later; nothing before it had one.
 pub(crate) async fn addressed_at(
     conn: &mut PgConnection,
     refund_id: Uuid,
 ) -> Result<Option<DateTime<Utc>>, StoreError> {
-    sqlx::query_scalar("select addressed_at from refund where refund_id = $1")
-        .bind(refund_id)
-        .fetch_one(conn)
-        .await
-        .map_err(database("reading when a refund got its address"))
+    sqlx::query_scalar(
+        "select greatest(addressed_at, approved_at) from refund where refund_id = $1",
+    )
+    .bind(refund_id)
+    .fetch_one(conn)
+    .await
+    .map_err(database("reading when a refund got its address"))
 }
 
 /// Says when the treasury is asked about a refund next; nothing when not any more.

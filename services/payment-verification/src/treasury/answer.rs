@@ -11,7 +11,8 @@ use crate::store::refund::Due;
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Payout {
     pub(super) id: String,
-    pub(super) chain_id: u64,
+    /// As CAIP-2 writes it.
+    pub(super) chain: String,
     pub(super) asset: String,
     pub(super) contract: Option<String>,
     pub(super) to: String,
@@ -101,7 +102,7 @@ mod tests {
     fn only_a_refusal_of_what_was_never_taken_on_says_that_nothing_will_be_sent() {
         let asked = Payout {
             id: "r".to_owned(),
-            chain_id: 1,
+            chain: "eip155:1".to_owned(),
             asset: "eth".to_owned(),
             contract: None,
             to: "0xaa".to_owned(),
@@ -109,19 +110,23 @@ mod tests {
         };
         let hash = format!("0x{}", "1".repeat(64));
         let same = json!({
-            "id": "r", "chain_id": 1, "asset": "eth", "contract": null, "to": "0xaa", "amount": "7",
+            "id": "r", "chain": "eip155:1", "asset": "eth", "contract": null, "to": "0xaa", "amount": "7",
             "status": "sent", "transactions": [hash],
         });
         let mut other = same.clone();
         other["amount"] = json!("8");
         let mut odd = same.clone();
         odd["transactions"] = json!(["0x12"]);
+        // As chains of the Bitcoin family write it.
+        let mut bare = same.clone();
+        bare["transactions"] = json!([hash.trim_start_matches("0x")]);
         let has = || Answer::Has(vec![hash.parse().unwrap()]);
         let (unknown, cannot, disagrees) =
             (|| Answer::Unknown, || Answer::Cannot, || Answer::Disagrees);
         for (status, body, before, after, refused) in [
             (200, &same, has(), has(), has()),
             (202, &same, has(), has(), has()),
+            (202, &bare, has(), has(), has()),
             (200, &other, disagrees(), disagrees(), disagrees()),
             (200, &odd, unknown(), unknown(), unknown()),
             (400, &other, cannot(), unknown(), unknown()),

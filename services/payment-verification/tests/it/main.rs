@@ -11,6 +11,7 @@
     reason = "a panic is a failed test"
 )]
 
+mod approvals;
 mod asked;
 mod balances;
 mod cards;
@@ -19,6 +20,7 @@ mod closing;
 mod front;
 mod ledger;
 mod outputs;
+mod outputs_refunded;
 mod paid;
 mod preview;
 mod refunds;

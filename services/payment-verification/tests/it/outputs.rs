@@ -10,27 +10,27 @@ use testkit::Litecoin;
 use crate::rig::{Asked, Heard, Rig, close_because, units};
 
 /// One coin in its smallest unit.
-const COIN: u128 = 100_000_000;
+pub(crate) const COIN: u128 = 100_000_000;
 
-struct World {
-    rig: Rig,
-    node: Litecoin,
+pub(crate) struct World {
+    pub(crate) rig: Rig,
+    pub(crate) node: Litecoin,
     watcher: Watcher,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let node = Litecoin::start().await;
         let rig = Rig::beside(&[format!("{}={}", Litecoin::CHAIN, node.url())]).await;
         let watcher = rig.watcher_of(Litecoin::CHAIN);
         Self { rig, node, watcher }
     }
 
-    async fn watch(&self) {
+    pub(crate) async fn watch(&self) {
         while let Step::Did(_) = self.watcher.step().await.unwrap() {}
     }
 
-    async fn mine(&self, blocks: u64) {
+    pub(crate) async fn mine(&self, blocks: u64) {
         self.node.mine(blocks).await;
         self.watch().await;
     }

@@ -39,7 +39,7 @@ pub(crate) async fn double(
     serde_json::from_slice(&reply.body).unwrap_or_default()
 }
 
-async fn arm(rig: &Rig, fault: &str) {
+pub(crate) async fn arm(rig: &Rig, fault: &str) {
     let body = json!({ "operation": "payout", "fault": fault, "after_ms": 400 });
     double(rig, http::Method::POST, "/faults", Some(body)).await;
 }
@@ -109,7 +109,7 @@ pub(crate) async fn cases(rig: &Rig, asked: &Asked) -> String {
 }
 
 /// What lies in each account of a payment.
-async fn ledger(rig: &Rig, asked: &Asked) -> BTreeMap<String, String> {
+pub(crate) async fn ledger(rig: &Rig, asked: &Asked) -> BTreeMap<String, String> {
     let rows: Vec<(String, String)> = sqlx::query_as(
         "select account, sum(units)::text from ledger_entry where payment_id = $1
          group by account having sum(units) <> 0",

@@ -15,11 +15,11 @@ use chassis::{HttpClient, HttpClientConfig, HttpRequest};
 use contracts::messages::RefundState;
 use http::{Method, StatusCode};
 use payment_verification::treasury::Treasury;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     refunds::{a_day_later, ask, cases, double, granted, new_wallet, news, paid, state},
-    rig::{Rig, milli_ether},
+    rig::{CHAIN, Rig, milli_ether},
 };
 
 /// What becomes of one request to hand a refund over.
@@ -131,10 +131,8 @@ async fn a_payout_of_a_refund_that_failed_is_found_and_is_a_case() {
     let asked_later = "select (next_ask_at > holdfast_now())::text from refund";
     assert_eq!(rig.ask_database(asked_later).await, "true", "it is asked about for good");
 
-    let chain: Value = rig.anvil.rpc("eth_chainId", json!([])).await;
-    let chain = u64::from_str_radix(chain.as_str().unwrap().trim_start_matches("0x"), 16).unwrap();
     let payout = json!({
-        "id": refund_id, "chain_id": chain, "asset": "eth", "contract": null, "to": wallet,
+        "id": refund_id, "chain": CHAIN, "asset": "eth", "contract": null, "to": wallet,
         "amount": units.to_string(),
     });
     double(&rig, Method::POST, "/payouts", Some(payout)).await;

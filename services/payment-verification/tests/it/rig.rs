@@ -158,6 +158,9 @@ impl Rig {
             let url = format!("http://{outside}/webhooks/cards");
             CallbackConfig::new(url, CARD_SECRET)
         });
+        let coins = others.iter().find_map(|other| other.strip_prefix("bip122:"));
+        stand_ins.treasury.utxo_rpc =
+            coins.and_then(|coins| coins.split_once('=')).map(|(_, url)| url.to_owned());
         let doubles = Doubles::start(([127, 0, 0, 1], 0).into(), stand_ins);
         let doubles = doubles.await.unwrap();
         let of_cards = |value: String| outside.map(|_| value).unwrap_or_default();
@@ -480,6 +483,7 @@ pub(crate) fn refund_message(asked: &Asked, refund_id: Uuid, amount: u128) -> Pa
         units: units(amount),
         to: Some("0x00000000000000000000000000000000000000aa".to_owned()),
         basis: RefundBasis::Then,
+        handled_by: None,
     }
 }
 

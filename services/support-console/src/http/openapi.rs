@@ -145,6 +145,14 @@ const OPERATIONS: &[Operation] = &[
         "Proof",
         (202, None),
     ),
+    get("/v1/refunds", "Lists refunds that a second person has to let go", &[], "WaitingRefunds"),
+    post(
+        "/v1/bookings/{id}/refunds/{refund}/approval",
+        "Lets a refund go; refused to whoever looked into the booking",
+        APPROVER,
+        "Because",
+        (202, None),
+    ),
     post(
         "/v1/bookings/{id}/travellers",
         "Shows who travels; the look is recorded",

@@ -68,6 +68,7 @@ fn top(session: &Session, place: &str) -> Markup {
         ("/", "Overview"),
         ("/letters", "Dead letters"),
         ("/runs", "Replays"),
+        ("/refunds", "Refunds"),
         ("/audit", "Audit"),
     ];
     html! {

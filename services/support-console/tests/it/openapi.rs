@@ -170,6 +170,13 @@ async fn live_answers_about_repairs_are_what_the_document_says() {
     let answer =
         console.post(&format!("{path}/refunds/{}/proof", owner.refund), APPROVER, &proof).await;
     checker.check("post", "/v1/bookings/{id}/refunds/{refund}/proof", &answer);
+    checker.check("get", "/v1/refunds", &console.get("/v1/refunds", VIEWER).await);
+    let agreed = json!({ "reason": "agreed" });
+    let its = format!("/v1/bookings/{}", uuid::Uuid::from_u128(1));
+    let answer =
+        console.post(&format!("{its}/refunds/{}/approval", owner.refund), APPROVER, &agreed).await;
+    assert_eq!(answer.0, 202, "{}", answer.1);
+    checker.check("post", "/v1/bookings/{id}/refunds/{refund}/approval", &answer);
     let because = json!({ "reason": "to call them" });
     let answer = console.post(&format!("{path}/travellers"), OPERATOR, &because).await;
     checker.check("post", "/v1/bookings/{id}/travellers", &answer);

@@ -37,6 +37,8 @@ impl Owner {
             .route("/internal/legs/{id}/acts", post(acted))
             .route("/internal/attention", get(attention))
             .route("/internal/refunds/{id}/proof", post(prove))
+            .route("/internal/refunds/{id}/approval", get(waits).post(let_go))
+            .route("/internal/refunds/waiting", get(waiting))
             .with_state(owner.clone());
         let here = "127.0.0.1:0".parse().unwrap();
         let ready = chassis::http::Ready::new();
@@ -119,6 +121,47 @@ async fn attention() -> Json<Value> {
         "what": "its deadline `hold` passed, and nothing came of it",
         "since": "2026-01-01T00:00:00Z", "by": "2026-01-01T00:00:00Z",
     }] }))
+}
+
+/// It waits until somebody let it go; `otto` looked into its booking.
+fn refund(owner: &Owner) -> Option<Value> {
+    let went = owner.told().iter().any(|told| told["why"] == "agreed" && told["staff"] != "otto");
+    (!went).then(|| {
+        json!({
+            "refund_id": owner.refund, "booking_id": Uuid::from_u128(1),
+            "payment_id": Uuid::from_u128(2), "amount_decimal": "1.5",
+            "amount": { "units": "1500000000000000000", "decimals": 18, "asset": "eth" },
+            "basis": "then", "has_address": true, "handled_by": "otto",
+            "worth": { "minor": "375000", "currency": "EUR", "scale": 2 },
+            "granted_at": "2026-01-01T00:00:00Z",
+        })
+    })
+}
+
+async fn waiting(State(owner): State<Owner>) -> Json<Value> {
+    Json(json!({ "refunds": Vec::from_iter(refund(&owner)) }))
+}
+
+async fn waits(State(owner): State<Owner>, Path(id): Path<Uuid>) -> (StatusCode, Json<Value>) {
+    match refund(&owner).filter(|_| id == owner.refund) {
+        Some(refund) => (StatusCode::OK, Json(refund)),
+        None => (StatusCode::NOT_FOUND, Json(json!({ "code": "not_found" }))),
+    }
+}
+
+async fn let_go(
+    State(owner): State<Owner>,
+    Path(id): Path<Uuid>,
+    Json(told): Json<Value>,
+) -> (StatusCode, Json<Value>) {
+    assert_eq!(id, owner.refund);
+    let by_oneself = told["staff"] == "otto";
+    owner.told.lock().unwrap().push(told);
+    if by_oneself {
+        let problem = json!({ "code": "same_person", "detail": "they looked into the booking" });
+        return (StatusCode::CONFLICT, Json(problem));
+    }
+    (StatusCode::ACCEPTED, Json(Value::Null))
 }
 
 async fn prove(

@@ -119,6 +119,56 @@ async fn a_page_says_what_a_repair_would_do_and_only_then_its_form_does_it() {
     console.close().await;
 }
 
+/// Row: C10
+/// Row: G9
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_refund_is_let_go_by_an_approver_who_did_not_look_into_its_booking() {
+    let (console, owner) = with_an_owner().await;
+    let booking = Uuid::from_u128(1);
+    let path = format!("/v1/bookings/{booking}/refunds/{}/approval", owner.refund);
+    let agreed = json!({ "reason": "agreed" });
+    let (_, waiting) = console.get("/v1/refunds", VIEWER).await;
+    assert_eq!(waiting["refunds"][0]["amount_decimal"], "1.5", "{waiting}");
+    assert_eq!(console.post(&path, OPERATOR, &agreed).await.0, StatusCode::FORBIDDEN);
+    let others = format!("/v1/bookings/{}/refunds/{}/approval", Uuid::from_u128(9), owner.refund);
+    let (status, body) = console.post(&others, APPROVER, &agreed).await;
+    assert_eq!((status, &body["code"]), (StatusCode::CONFLICT, &json!("not_waiting")), "{body}");
+    assert_eq!(owner.told(), [] as [Value; 0]);
+
+    // Whoever looked into the booking is kept from it by the page and by the owner.
+    let page = format!("/bookings/{booking}/refunds/{}/approval", owner.refund);
+    let otto = Browser::signed_in(&console, "otto", "support_approver").await;
+    let list = otto.get("/refunds").await;
+    assert!(list.text.contains("1.5 eth") && list.text.contains("3750.00 EUR"), "{}", list.text);
+    assert!(list.text.contains("somebody else has to"), "{}", list.text);
+    let refused = otto.submit(&page, &page, &[("reason", "agreed")]).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    assert!(refused.text.contains("they looked into the booking"), "{}", refused.text);
+
+    let ada = Browser::signed_in(&console, "ada", "support_approver").await;
+    assert!(ada.get("/refunds").await.text.contains("Let it go …"));
+    let said = ada.get(&page).await.text;
+    for part in ["That cannot be taken back.", "as many units as were paid", "otto"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let done = ada.submit(&page, &page, &[("reason", "agreed")]).await;
+    assert_eq!((done.status, done.location()), (StatusCode::SEE_OTHER, "/refunds"));
+    assert_eq!(owner.told().last(), Some(&json!({ "staff": "ada", "why": "agreed" })));
+    assert!(ada.get("/refunds").await.text.contains("No refund waits for anybody."));
+    let (status, _) = console.post(&path, APPROVER, &agreed).await;
+    assert_eq!(status, StatusCode::CONFLICT, "it went already");
+    let expected = [
+        "approve_refund denied",
+        "approve_refund begun",
+        "approve_refund refused",
+        "approve_refund begun",
+        "approve_refund done",
+        "approve_refund refused",
+    ];
+    assert_eq!(audit(&console, booking).await, expected);
+    console.close().await;
+}
+
 /// Row: J3
 /// Row: G9
 #[tokio::test(flavor = "multi_thread")]

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    ids::{BookingId, LegId},
-    messages::{LegState, UndoFailing, WantedLeg},
+    asset::AssetAmount,
+    ids::{BookingId, LegId, PaymentId},
+    messages::{LegState, RefundBasis, UndoFailing, WantedLeg},
     money::Money,
     supplier::Supplier,
 };
@@ -277,4 +278,53 @@ pub struct RefundProofRequest {
     pub why: String,
     /// The transaction's hash.
     pub transaction: String,
+}
+
+/// Answer to `GET /internal/refunds/waiting` of payment-verification: the refunds that a second
+/// person has to let go, the oldest first, at most 200.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WaitingRefundsReply {
+    /// They.
+    pub refunds: Vec<WaitingRefund>,
+}
+
+/// A refund that a second person has to let go: `GET /internal/refunds/{id}/approval` of
+/// payment-verification, 404 when it does not wait for that. Where it goes is not told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WaitingRefund {
+    /// Which.
+    pub refund_id: Uuid,
+    /// Of which booking.
+    pub booking_id: BookingId,
+    /// Of which payment.
+    pub payment_id: PaymentId,
+    /// How much.
+    pub amount: AssetAmount,
+    /// The same in whole coins, for people.
+    pub amount_decimal: String,
+    /// At which value it was computed.
+    pub basis: RefundBasis,
+    /// What it was worth when its price was made.
+    pub worth: Option<Money>,
+    /// Whether the customer has said where to.
+    pub has_address: bool,
+    /// The member of staff who looked into the booking; it is not for them.
+    pub handled_by: Option<String>,
+    /// Since when.
+    pub granted_at: DateTime<Utc>,
+}
+
+/// `POST /internal/refunds/{id}/approval` of payment-verification: a second person lets it go.
+///
+/// 202 when it goes now, 404 for an unknown refund, 409 `not_waiting` when it does not wait for
+/// that, `same_person` when whoever asks had a hand in it, 422 without a name or a reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefundApprovalRequest {
+    /// The member of staff: the `sub` of their token.
+    pub staff: String,
+    /// Why.
+    pub why: String,
 }

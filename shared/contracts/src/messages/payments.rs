@@ -196,6 +196,10 @@ pub struct PaymentRefund {
     /// At which value.
     #[serde(default)]
     pub basis: RefundBasis,
+    /// The member of staff who looks into the booking, if one does: it is not for them to let it
+    /// go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handled_by: Option<String>,
 }
 message!(PaymentRefund, Command, "holdfast.payment.refund.v1", booking_id);
 

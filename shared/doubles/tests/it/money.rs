@@ -109,7 +109,7 @@ impl Treasury {
 
     async fn pay(&self, id: &str, amount: &str) -> reqwest::Response {
         let payout = json!({
-            "id": id, "chain_id": 31337, "asset": "eth", "contract": null, "to": PAYEE, "amount": amount,
+            "id": id, "chain": "eip155:31337", "asset": "eth", "contract": null, "to": PAYEE, "amount": amount,
         });
         self.partner.steer("/treasury/payouts", &payout).await
     }

@@ -1,21 +1,33 @@
 //! Money on its way back: the treasury is asked, and sends, or refuses, or errs.
 
 use contracts::{asset::Units, ids::PaymentId, messages::RefundState};
-use payment_verification_core::{Event, Fact, Payment, refund::RefundChange};
+use payment_verification_core::{
+    Event, Fact, Payment,
+    refund::{RefundChange, approval::Approval},
+};
+use ruint::aliases::U256;
 use uuid::Uuid;
 
 use super::{Happening, World};
-use crate::{parcel::Role, sometimes::Sometimes, treasury::Order};
+use crate::{parcel::Role, payments::REFUND_ALONE_MAX, sometimes::Sometimes, treasury::Order};
 
 impl World {
     /// A refund with an address is asked for at the treasury, sooner or later.
     pub(super) fn plan_refunds(&mut self, payment: &Payment, events: &[Event]) {
         for event in events {
+            if let Event::RefundGranted(grant) = event
+                && payment.refunds[&grant.refund_id].approval == Approval::Waits
+            {
+                let (payment_id, refund_id) = (payment.payment_id, grant.refund_id);
+                let seconds = self.seconds(1, 600);
+                self.put_in(seconds, Happening::LetRefundGo { payment_id, refund_id });
+            }
             let refund_id = match event {
                 Event::RefundGranted(grant) if grant.to.is_some() => grant.refund_id,
-                Event::Refund { refund_id, change: RefundChange::AddressGiven { .. } } => {
-                    *refund_id
-                }
+                Event::Refund {
+                    refund_id,
+                    change: RefundChange::AddressGiven { .. } | RefundChange::Approved { .. },
+                } if payment.refunds[refund_id].to.is_some() => *refund_id,
                 Event::Refund { change: RefundChange::Confirmed { .. }, .. } => {
                     self.hit(Sometimes::RefundArrived);
                     continue;
@@ -31,7 +43,7 @@ impl World {
     pub(super) fn ask_treasury(&mut self, payment_id: PaymentId, refund_id: Uuid) {
         let refund = &self.payments.rows[&payment_id].refunds[&refund_id];
         let (units, to) = (refund.units, refund.to.clone().unwrap());
-        if refund.state != RefundState::Granted {
+        if refund.state != RefundState::Granted || !refund.approval.lets_go() {
             return;
         }
         let known = self.treasury.orders.get(&refund_id).copied();
@@ -57,8 +69,40 @@ impl World {
         }
     }
 
+    /// Somebody who looked into nothing lets a large refund go.
+    pub(super) fn let_refund_go(&mut self, payment_id: PaymentId, refund_id: Uuid) {
+        if self.crashes() {
+            self.hit(Sometimes::CrashBeforeCommit);
+            return self.put_in(5, Happening::LetRefundGo { payment_id, refund_id });
+        }
+        self.hit(Sometimes::RefundLetGo);
+        let (by, why) = ("anna".to_owned(), "as agreed".to_owned());
+        let approved = Fact::RefundApproved { refund_id, by, why };
+        let commit = self.payments.learn(payment_id, &approved, self.now);
+        self.transact(Role::Payments, commit);
+    }
+
+    /// What is sent is small, or somebody let it go.
+    fn check_let_go(&mut self, payment_id: PaymentId, refund_id: Uuid) {
+        let payment = &self.payments.rows[&payment_id];
+        let terms = &payment.request.as_ref().unwrap().terms;
+        let price = U256::from(terms.price.minor);
+        let limit = U256::from(REFUND_ALONE_MAX) * terms.amount.units.0;
+        let is_large = payment.refunds[&refund_id].units.0 * price > limit;
+        let was_let_go = self.payments.journals[&payment_id].iter().any(|event| {
+            matches!(event, Event::Refund { refund_id: id, change: RefundChange::Approved { .. } }
+                if *id == refund_id)
+        });
+        let booking_id = payment.booking_id;
+        if is_large && !was_let_go {
+            let what = format!("refund {refund_id} is sent and nobody let it go");
+            self.broken("C10", Some(booking_id), what);
+        }
+    }
+
     /// It is sent; now and then something else is sent before it, or the same again.
     fn send_refund(&mut self, payment_id: PaymentId, refund_id: Uuid, to: &str, units: Units) {
+        self.check_let_go(payment_id, refund_id);
         let mut sent = vec![units];
         if self.chance(self.setting.treasury_sends_other) {
             self.hit(Sometimes::RefundOfAnotherAmount);

@@ -46,7 +46,8 @@ impl World {
             Happening::SupplierMakes { token, .. } => self.owner(self.rapid.offers[token].leg_id),
             Happening::SupplierTakesBack(reference) => self.of_reference(reference),
             Happening::Push(push) => self.of_reference(push.reference()),
-            Happening::AskTreasury { payment_id, .. } => {
+            Happening::AskTreasury { payment_id, .. }
+            | Happening::LetRefundGo { payment_id, .. } => {
                 self.payments.rows.get(payment_id).map(|payment| payment.booking_id)
             }
             Happening::Fire(Timer::Account(_))

@@ -45,9 +45,19 @@ fn asset(currency: Currency) -> Option<Asset> {
         decimals: decimals(currency),
         feed: String::new(),
         dust: Units::ZERO,
-        minimum: Units::ZERO,
+        minimum: Units::parse(&charged_min(currency).to_string()).ok()?,
         tiers: vec![Tier { up_to: None, confirmations: TAKEN_DEEP }],
     })
+}
+
+/// The least that the gateway charges, in the smallest unit that it knows.
+const fn charged_min(currency: Currency) -> u32 {
+    match currency {
+        Currency::Eur | Currency::Usd | Currency::Chf | Currency::Jpy => 50,
+        Currency::Gbp => 30,
+        // Assumed: none is published, and this is worth as much as the others.
+        Currency::Kwd => 15,
+    }
 }
 
 fn decimals(currency: Currency) -> u8 {

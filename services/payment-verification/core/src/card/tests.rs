@@ -63,7 +63,8 @@ impl Gateway {
 
     /// What the customer is without.
     fn charged(&self) -> u64 {
-        let back: u64 = self.refunds.iter().map(|refund| number(refund.units)).sum();
+        let went = self.refunds.iter().filter(|refund| refund.state != ToldState::Failed);
+        let back: u64 = went.map(|refund| number(refund.units)).sum();
         match self.stage {
             Stage::Taken(units) => number(units).checked_sub(back).expect("too much went back"),
             Stage::Waits | Stage::Held(_) | Stage::Over => 0,
@@ -82,6 +83,7 @@ struct Till {
     now: DateTime<Utc>,
     kinds: Vec<&'static str>,
     said: Vec<Effect>,
+    alone_max: i64,
 }
 
 impl Till {
@@ -92,6 +94,7 @@ impl Till {
             now: DateTime::UNIX_EPOCH,
             kinds: vec![],
             said: vec![],
+            alone_max: i64::MAX,
         };
         let asset = AssetId::parse("card-eur").unwrap();
         let amount = AssetAmount { units: units(PRICE), decimals: 2, asset };
@@ -119,7 +122,8 @@ impl Till {
     fn ask(&mut self, command: Command) {
         let asset = REGISTRY.asset(&AssetId::parse("card-eur").unwrap());
         let patience = Patience { grace: TimeDelta::minutes(1), block_time: TimeDelta::zero() };
-        let means = Means { asset, deposit: None, patience };
+        let refund_alone_max = Some(Money::new(self.alone_max, Currency::Eur));
+        let means = Means { asset, deposit: None, patience, refund_alone_max };
         let decided = decide(&self.payment, &command, &means, self.now);
         let events =
             decided.unwrap_or_else(|refusal| vec![refused(&self.payment, &command, refusal)]);
@@ -164,7 +168,13 @@ impl Till {
     fn refund(&mut self, id: u128, amount: u64) -> Uuid {
         let refund_id = Uuid::from_u128(id);
         let (units, to) = (units(amount), Some(CARD.to_owned()));
-        self.ask(Command::Refund(RefundAsked { refund_id, units, to, basis: RefundBasis::Then }));
+        self.ask(Command::Refund(RefundAsked {
+            refund_id,
+            units,
+            to,
+            basis: RefundBasis::Then,
+            handled_by: None,
+        }));
         refund_id
     }
 
@@ -246,18 +256,30 @@ fn what_was_taken_for_a_booking_that_is_undone_goes_back_once() {
     assert_eq!(till.holds(Account::PaidOut), PRICE);
 }
 
+/// Row: C10
+/// Row: L4
 #[test]
-fn a_refund_that_the_bank_sends_back_is_due_again() {
+fn a_refund_that_the_bank_sends_back_has_failed_and_another_one_brings_it() {
     let mut till = Till::settled();
     till.ask(Command::Close(CloseBecause::Undone));
     let failed = till.refund(1, PRICE);
     till.step();
+    assert_eq!(till.payment.refunds[&failed].state, RefundState::Confirmed);
     till.gateway.refunds[0].state = ToldState::Failed;
     till.step();
     let refund = &till.payment.refunds[&failed];
-    assert_eq!((refund.state, &refund.proof), (RefundState::Granted, &None));
+    assert_eq!((refund.state, &refund.proof), (RefundState::Failed, &None));
     assert!(till.kinds.contains(&"payout_reversed"), "a case");
     assert_eq!(till.gateway.refunds.len(), 1, "it is not sent again by itself");
+    let told = till.said.iter().rev().find_map(|effect| {
+        let Effect::SayRefund(changed) = effect else { return None };
+        Some(changed.state)
+    });
+    assert_eq!(told, Some(RefundState::Failed));
+    till.refund(2, PRICE);
+    till.step();
+    assert_eq!((till.gateway.refunds.len(), till.gateway.charged()), (2, 0));
+    assert_eq!(till.holds(Account::PaidOut), PRICE);
 
     let mut till = Till::settled();
     let refused = till.refund(1, PRICE);
@@ -265,6 +287,48 @@ fn a_refund_that_the_bank_sends_back_is_due_again() {
     till.step();
     assert_eq!(till.payment.refunds[&refused].state, RefundState::Failed);
     till.refund(2, PRICE);
+    till.step();
+    assert_eq!(till.gateway.charged(), 0);
+}
+
+/// Row: L4
+#[test]
+fn what_was_held_too_late_and_taken_all_the_same_is_unpaid_and_due_back() {
+    let mut till = Till::opened();
+    till.now += TimeDelta::minutes(17);
+    till.gateway.stage = Stage::Held(units(PRICE));
+    assert_eq!(till.look(), Wish::Take, "nobody looked into the deadline yet");
+    till.ask(Command::Close(CloseBecause::NotPaid));
+    till.gateway.perform(&Wish::Take);
+    till.now += TimeDelta::seconds(1);
+    assert_eq!(till.look(), Wish::Wait);
+    let late = Closing::Closed { received: units(PRICE), settled: units(PRICE) };
+    assert_eq!(till.payment.closing, Some(late));
+    till.refund(1, PRICE);
+    till.step();
+    assert_eq!(till.gateway.charged(), 0);
+}
+
+#[test]
+fn nothing_is_given_back_of_what_the_bank_took_back() {
+    let mut till = Till::settled();
+    till.gateway.is_lost = true;
+    till.refund(1, PRICE);
+    assert_eq!(till.look(), Wish::Wait);
+    assert_eq!(till.gateway.charged(), PRICE);
+}
+
+/// Row: C10
+/// Row: L4
+#[test]
+fn money_goes_back_to_a_card_only_once_a_second_person_let_it_go_where_one_has_to() {
+    let mut till = Till::settled();
+    till.alone_max = 100;
+    let refund_id = till.refund(1, PRICE);
+    assert_eq!(till.look(), Wish::Wait);
+    let (by, why) = ("anna".to_owned(), "agreed".to_owned());
+    till.learn(&Fact::RefundApproved { refund_id, by, why });
+    assert_eq!(till.look(), Wish::GiveBack { refund_id, units: units(PRICE) });
     till.step();
     assert_eq!(till.gateway.charged(), 0);
 }
@@ -375,7 +439,7 @@ proptest! {
                     till.now = till.now.max(DateTime::UNIX_EPOCH + TimeDelta::minutes(15));
                     till.ask(Command::Close(CloseBecause::NotPaid));
                 }
-                Move::Later => till.now += TimeDelta::seconds(40),
+                Move::Later => till.now += TimeDelta::minutes(6),
             }
         }
         till.now += TimeDelta::hours(1);
@@ -384,8 +448,9 @@ proptest! {
         till.now += TimeDelta::hours(1);
         till.step();
         prop_assert!(till.payment.closing.is_some(), "{:?}", till.payment);
-        if undone && till.payment.settled {
-            // What booking does with money of a booking that is undone.
+        let taken = matches!(till.gateway.stage, Stage::Taken(_));
+        if taken && (undone || !till.payment.settled) {
+            // What booking does with money of a booking that is undone, or was called unpaid.
             till.refund(1, PRICE);
             till.step();
         }

@@ -264,7 +264,11 @@ proptest! {
 fn keys_and_hashes_read_as_they_are_written() {
     let key = crate::chain::TransferKey { transaction: Hash32([9; 32]), position: "3".to_owned() };
     assert_eq!(key.to_string().parse(), Ok(key));
-    for bad in ["", "0x", "12", &"0".repeat(64), &format!("0x{}", "g".repeat(64))] {
+    let bare = "0".repeat(64);
+    assert_eq!(bare.parse::<Hash32>(), format!("0x{bare}").parse(), "as some chains write it");
+    assert_eq!(Hash32([9; 32]).on_chain("bip122:12"), "09".repeat(32));
+    for bad in ["", "0x", "12", &"0".repeat(65), &"g".repeat(64), &format!("0x{}", "g".repeat(64))]
+    {
         assert!(bad.parse::<Hash32>().is_err(), "{bad}");
     }
 }

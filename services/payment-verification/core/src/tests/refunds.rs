@@ -28,7 +28,7 @@ const OTHER: &str = "0x00000000000000000000000000000000000000bb";
 fn asked(amount: u64, to: Option<&str>) -> Command {
     let (refund_id, to) = (Uuid::from_u128(1), to.map(str::to_owned));
     let basis = RefundBasis::Then;
-    Command::Refund(RefundAsked { refund_id, units: units(amount), to, basis })
+    Command::Refund(RefundAsked { refund_id, units: units(amount), to, basis, handled_by: None })
 }
 
 /// Payout `n` of `amount` in the block `block` of height `block`, seen by `look`.
@@ -121,6 +121,7 @@ fn a_refund_whose_customer_names_an_address_of_no_use_fails_and_is_due_again() {
         units: units(100),
         to: Some(OTHER.to_owned()),
         basis: RefundBasis::Then,
+        handled_by: None,
     });
     for useless in ["ada", &nobody, of_another_family] {
         check(
@@ -274,12 +275,14 @@ fn a_refund_that_the_treasury_cannot_send_is_due_again() {
         units: units(100),
         to: Some(OTHER.to_owned()),
         basis: RefundBasis::Then,
+        handled_by: None,
     });
     let of_now = Command::Refund(RefundAsked {
         refund_id: Uuid::from_u128(3),
         units: units(1),
         to: None,
         basis: RefundBasis::Now,
+        handled_by: None,
     });
     check(
         vec![

@@ -4,8 +4,9 @@ use expect_test::{Expect, expect};
 
 use super::world::{
     Step::{Ask, Tell},
-    head, left, prepare, read_up_to, refund, seen, story, undone,
+    World, head, left, prepare, read_up_to, refund, seen, story, undone, units,
 };
+use crate::{Effect, ledger::Account};
 
 fn check(steps: Vec<(&str, super::world::Step)>, expected: &Expect) {
     expected.assert_eq(&story(steps));
@@ -528,4 +529,47 @@ fn a_reorg_below_the_policy_reverses_what_was_final() {
             account reversed +100 -100
         "#]],
     );
+}
+
+/// Row: C5
+#[test]
+fn what_is_paid_anew_after_a_deep_reorg_takes_the_place_of_what_left() {
+    let mut world = World::new();
+    world.ask(&prepare(100));
+    world.tell(&seen(1, 100, 10, 2));
+    world.tell(&head(12, 4));
+    let away = |world: &World| {
+        world.said.iter().rev().find_map(|effect| {
+            let Effect::SayReversed(told) = effect else { return None };
+            Some((told.gone, told.settled))
+        })
+    };
+    world.tell(&left(10, 5));
+    assert_eq!(away(&world), Some((units(100), units(0))));
+    // A part, and then the rest and a little more.
+    world.tell(&seen(2, 60, 13, 6));
+    world.tell(&head(15, 8));
+    assert_eq!(away(&world), Some((units(40), units(60))));
+    world.tell(&seen(3, 50, 16, 9));
+    world.tell(&head(18, 11));
+    assert_eq!(away(&world), Some((units(0), units(110))));
+    // What left comes back: nothing is away, and all that is too much can be asked back.
+    world.tell(&seen(1, 100, 19, 12));
+    world.tell(&head(21, 14));
+    assert_eq!(away(&world), Some((units(0), units(210))));
+    assert_eq!(world.payment.book.credit_of(Account::Excess), units(110));
+    assert_eq!(world.payment.book.credit_of(Account::Reversed), units(0));
+
+    // What was due back and left is missed, whatever comes besides.
+    let mut world = World::new();
+    world.ask(&prepare(100));
+    world.tell(&seen(1, 50, 10, 2));
+    world.tell(&head(12, 4));
+    world.ask(&undone());
+    world.tell(&read_up_to(10));
+    world.tell(&left(10, 5));
+    assert_eq!(away(&world), Some((units(50), units(0))));
+    world.tell(&seen(2, 50, 13, 6));
+    world.tell(&head(15, 8));
+    assert_eq!(world.payment.away_units(), units(50));
 }

@@ -67,6 +67,7 @@ pub(crate) fn refund(n: u128, amount: u64) -> Command {
         units: units(amount),
         to: None,
         basis: RefundBasis::Then,
+        handled_by: None,
     })
 }
 
@@ -118,6 +119,8 @@ pub(crate) struct World {
     pub(crate) payment: Payment,
     pub(crate) journal: Vec<Event>,
     pub(crate) said: Vec<Effect>,
+    /// What may go back before a second person has to let it go, in cents.
+    pub(crate) alone_max: i64,
     registry: Registry,
     address: &'static str,
     now: DateTime<Utc>,
@@ -130,6 +133,7 @@ impl World {
             payment: Payment::new(ids.0, ids.1),
             journal: vec![],
             said: vec![],
+            alone_max: i64::MAX,
             registry: Registry::parse(REGISTRY).unwrap(),
             address: "0xADD7",
             now: start(),
@@ -154,7 +158,8 @@ impl World {
             .then(|| Deposit { address: self.address.to_owned(), index: 7 });
         let chain = asset.and_then(|asset| self.registry.chain(&asset.chain));
         let patience = Patience::on(chain, TimeDelta::minutes(10));
-        let means = Means { asset, deposit, patience };
+        let refund_alone_max = Some(Money::new(self.alone_max, Currency::Eur));
+        let means = Means { asset, deposit, patience, refund_alone_max };
         let events = match decide(&self.payment, command, &means, self.now) {
             Ok(events) => events,
             Err(refusal) => vec![refused(&self.payment, command, refusal)],
@@ -257,6 +262,7 @@ fn print_change(change: &RefundChange) -> String {
     match change {
         RefundChange::Refused { refusal, .. } => format!("{kind}: {refusal}"),
         RefundChange::AddressGiven { to } => format!("{kind}: {to}"),
+        RefundChange::Approved { by, .. } => format!("{kind} by {by}"),
         RefundChange::PayoutSeen(s) => format!("{kind}: {} in block {}", s.units, s.block.height),
         RefundChange::AddressRefused { units }
         | RefundChange::Failed { units }

@@ -7,7 +7,8 @@ use super::schema::{anything, count, id, instant, many, object, of, text, truth,
 /// Every shape by its name.
 pub(super) fn all() -> Value {
     let mut shapes = Map::new();
-    for (name, shape) in [letters(), runs(), bookings(), bodies()].into_iter().flatten() {
+    for (name, shape) in [letters(), runs(), bookings(), refunds(), bodies()].into_iter().flatten()
+    {
         shapes.insert(name.to_owned(), shape);
     }
     Value::Object(shapes)
@@ -300,6 +301,27 @@ fn bookings() -> Shapes {
                 ("email", text()),
                 ("phone", text()),
                 ("special_requests?", text()),
+            ]),
+        ),
+    ]
+}
+
+fn refunds() -> Shapes {
+    vec![
+        ("WaitingRefunds", object(&[("refunds", many(of("WaitingRefund")))])),
+        (
+            "WaitingRefund",
+            object(&[
+                ("refund_id", id()),
+                ("booking_id", id()),
+                ("payment_id", id()),
+                ("amount", anything()),
+                ("amount_decimal", text()),
+                ("basis", words(&["then", "now", "fiat"])),
+                ("worth?", anything()),
+                ("has_address", truth()),
+                ("handled_by?", text()),
+                ("granted_at", instant()),
             ]),
         ),
     ]

@@ -1,0 +1,88 @@
+//! Refunds that a second person has to let go. Their owner knows who may: whoever looked into the
+//! booking may not.
+
+use axum::extract::State;
+use chassis::{
+    ApiError,
+    auth::Bearer,
+    http::{Json, Path},
+    http_client::CallError,
+};
+use contracts::{
+    ids::BookingId,
+    internal::{RefundApprovalRequest, WaitingRefund, WaitingRefundsReply},
+};
+use http::StatusCode;
+use uuid::Uuid;
+
+use super::{
+    APPROVER,
+    acting::{Actor, Attempt},
+    actions::Because,
+    elsewhere::{self, Told},
+    may_look,
+};
+use crate::App;
+
+const TREASURER: &str = "payment-verification";
+
+pub(super) async fn list(
+    State(app): State<App>,
+    Bearer(claims): Bearer,
+) -> Result<Json<WaitingRefundsReply>, ApiError> {
+    may_look(&claims)?;
+    waiting(&app).await.map(Json)
+}
+
+/// All that wait.
+///
+/// # Errors
+/// When their owner does not answer.
+pub(crate) async fn waiting(app: &App) -> Result<WaitingRefundsReply, ApiError> {
+    let told = app.owners.one(TREASURER, "/internal/refunds/waiting").await;
+    told.and_then(Result::ok).ok_or_else(|| elsewhere::silent(TREASURER))
+}
+
+/// One that waits; nothing when it does not, or is another booking's.
+///
+/// # Errors
+/// When their owner does not answer.
+pub(crate) async fn one(
+    app: &App,
+    booking_id: BookingId,
+    refund_id: Uuid,
+) -> Result<Option<WaitingRefund>, ApiError> {
+    let path = format!("/internal/refunds/{refund_id}/approval");
+    match app.owners.one::<WaitingRefund>(TREASURER, &path).await {
+        Some(Ok(refund)) => Ok(Some(refund).filter(|refund| refund.booking_id == booking_id)),
+        Some(Err(CallError::Refused { status: StatusCode::NOT_FOUND, .. })) => Ok(None),
+        Some(Err(_)) | None => Err(elsewhere::silent(TREASURER)),
+    }
+}
+
+/// Lets it go. 202: its owner has it sent.
+pub(crate) async fn approve(
+    State(app): State<App>,
+    actor: Actor,
+    Path((booking_id, refund_id)): Path<(BookingId, Uuid)>,
+    body: Result<Json<Because>, ApiError>,
+) -> Result<StatusCode, ApiError> {
+    let name = "approve_refund";
+    let attempt = Attempt::permit_about(&app, actor, name, booking_id.into(), APPROVER).await?;
+    let Json(Because { reason }) = body?;
+    let attempt = attempt.because(&reason)?;
+    match one(&app, booking_id, refund_id).await {
+        Ok(Some(_waits)) => {}
+        Ok(None) => {
+            let detail = "no such refund of this booking waits for a second person";
+            return Err(attempt.refused(ApiError::conflict("not_waiting", detail)).await);
+        }
+        Err(error) => return Err(attempt.refused(error).await),
+    }
+    let staff = attempt.actor_name().to_owned();
+    let body = RefundApprovalRequest { staff, why: reason };
+    let path = format!("/internal/refunds/{refund_id}/approval");
+    let told = Told { owner: TREASURER, path, body };
+    elsewhere::tell::<_, ()>(&app, attempt, told).await?;
+    Ok(StatusCode::ACCEPTED)
+}
