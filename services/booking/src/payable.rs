@@ -197,6 +197,7 @@ mod tests {
                 holdable: true,
             },
             product: contracts::offer::Product::Stay,
+            reprice: None,
         };
         let orders = [order(contracts::supplier::Supplier::Rapid)];
         // An hour's hold, less twenty minutes to pay and five of margin.

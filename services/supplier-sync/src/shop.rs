@@ -194,13 +194,18 @@ async fn in_time(
         return None;
     };
     let path = request.path_and_query.clone();
+    // Whoever waited for somebody else's answer until its own time was out asks nobody; a gate that
+    // is asked counts the call, and perhaps waits for what comes of it.
+    if by <= Instant::now() {
+        held_back(place, "no_time");
+        return None;
+    }
     let why = match app.gates.ask(supplier, Class::of(operation), &path).await {
         Passage::Go => None,
         Passage::Wait(_) => Some("put_off"),
         Passage::Open(_) => Some("turned_away"),
     };
     let within = by.saturating_duration_since(Instant::now());
-    // Whoever waited for somebody else's answer until its own time was out asks nobody.
     let why = why.or_else(|| within.is_zero().then_some("no_time"));
     if let Some(why) = why {
         held_back(place, why);
@@ -233,7 +238,8 @@ async fn heard(app: &App, place: &Place, asked: &Asked, answer: Option<Result<()
         Some(Err(Broken::Status { status, .. })) => Some(*status < 500),
         Some(Ok(()) | Err(Broken::Expired | Broken::Key)) => Some(true),
     };
-    app.gates.hear(supplier, &asked.path, quota.as_ref(), well).await;
+    let place = (Class::of(operation), asked.path.as_str());
+    app.gates.hear(supplier, place, quota.as_ref(), well).await;
     count(supplier, operation, answer);
     if let (Sent::Reply(reply), Some(Err(Broken::Contract { what }))) = (&asked.sent, answer) {
         tell(app, sample::contract(supplier, operation, what, &reply.body)).await;

@@ -77,7 +77,7 @@ names! {
         BrokerConnected = "holdfast_broker_connected", "1 while connected to the broker, by direction.";
         TimersDue = "holdfast_timers_due", "Timers that are due and not yet fired.";
         IntentsWaiting = "holdfast_intents_waiting", "Calls to suppliers that wait, by supplier and lane.";
-        BreakerOpen = "holdfast_breaker_open", "1 while a circuit breaker is open, by supplier.";
+        BreakerOpen = "holdfast_breaker_open", "1 while a circuit breaker is open, by supplier and what it guards.";
         ReviewsOpen = "holdfast_reviews_open", "Bookings that need a person, by reason.";
         StreamsOpen = "holdfast_streams_open", "Live event streams that are open.";
         ChainHeadAge = "holdfast_chain_head_age_seconds", "Age of the newest block known, by chain.";

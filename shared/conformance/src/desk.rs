@@ -139,6 +139,7 @@ impl<'a> Desk<'a> {
                 price,
                 terms,
                 product: offer.product.clone(),
+                reprice: None,
             }),
             Ok(PriceCheck::SoldOut) => Err("sold out, a moment after it was offered".to_owned()),
             Err(broken) => Err(format!("the answer to a price check: {broken}")),

@@ -289,11 +289,36 @@ pub struct LegOrder {
     pub check_out: NaiveDate,
     /// For whom.
     pub occupancy: Occupancy,
-    /// What the supplier is to be paid, as the price check said.
+    /// What the customer pays for it: what the price check said. The supplier is paid
+    /// [`LegOrder::cost`].
     pub price: Money,
     /// What goes with it.
     pub terms: Terms,
     /// What only this kind of product has.
     #[serde(default, skip_serializing_if = "Product::is_stay")]
     pub product: Product,
+    /// What becomes of it where the supplier asks another price; nothing where it is then refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reprice: Option<Reprice>,
+}
+
+impl LegOrder {
+    /// What the supplier may ask for it: what it said when it was asked last.
+    #[must_use]
+    pub fn cost(&self) -> Money {
+        self.reprice.as_ref().and_then(|reprice| reprice.cost).unwrap_or(self.price)
+    }
+}
+
+/// What becomes of an order where the supplier asks another price by the time it is held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reprice {
+    /// The offer's key, by which the price is asked for once more.
+    pub rate_key: String,
+    /// So much more than the price is ours to bear; what is dearer is not taken.
+    pub bears: Money,
+    /// What the supplier asks now, once that is taken; the customer's price stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Money>,
 }

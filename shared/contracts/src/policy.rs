@@ -100,6 +100,8 @@ pub struct Booking {
     pub idempotency_for: Duration,
     /// Travellers of one booking.
     pub travellers_max: u32,
+    /// What a supplier asks more than was agreed is ours to bear up to this share of the price.
+    pub price_rise_borne_percent: u32,
     /// How long before the space is let go money must usually be final.
     #[serde(deserialize_with = "duration")]
     pub hold_margin: Duration,

@@ -80,6 +80,7 @@ fn order() -> LegOrder {
             holdable: true,
         },
         product: Product::Stay,
+        reprice: None,
     }
 }
 
@@ -144,6 +145,7 @@ fn legs() {
                 evidence,
                 undo_failing,
                 theirs,
+                asks: None,
             },
             &expected,
         );
@@ -164,6 +166,7 @@ fn legs() {
             }),
             undo_failing: Some(UndoFailing { attempts: 2, why: UndoFailedWhy::Refused }),
             theirs: None,
+            asks: None,
         },
         &expect![[r#"
             event holdfast.leg.changed.v1

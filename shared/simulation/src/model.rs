@@ -188,5 +188,6 @@ fn order() -> LegOrder {
         price: Money::new(10_000, Currency::Eur),
         terms: Terms { refundable: true, cancel_steps: Vec::new(), holdable: true },
         product: Product::Stay,
+        reprice: None,
     }
 }

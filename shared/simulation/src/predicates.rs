@@ -44,7 +44,16 @@ pub(crate) fn booking(
         wrong.push(("S18", format!("{} events", after.version)));
     }
     wrong.extend(money(before, after));
+    wrong.extend(after.legs.iter().find_map(too_dear));
     wrong
+}
+
+/// What a leg costs us more than its price is within what its order bears.
+fn too_dear(leg: &Leg) -> Option<(&'static str, String)> {
+    let reprice = leg.order.reprice.as_ref()?;
+    let most = leg.order.price.minor + reprice.bears.minor;
+    let cost = leg.order.cost().minor;
+    (cost > most).then(|| ("S6", format!("{} costs {cost}, and may {most}", leg.leg_id)))
 }
 
 /// An amount that was shown never changes, and is not more than was quoted.

@@ -71,6 +71,7 @@ pub enum Sometimes {
     AmendmentTooDear,
     AmendmentFailed,
     LegReplaced,
+    LegRepriced,
 }
 
 impl Sometimes {
@@ -141,6 +142,7 @@ impl Sometimes {
         Self::AmendmentTooDear,
         Self::AmendmentFailed,
         Self::LegReplaced,
+        Self::LegRepriced,
     ];
 
     /// Its word in the output: `timeout_after_commit`.

@@ -98,7 +98,7 @@ pub fn change_answers(booking: &Booking, leg: &Leg) -> Vec<ChangeAnswer> {
         Theirs::Cancelled {} => false,
         // What was paid never grows: whether we bear what is asked beyond it, support decides.
         Theirs::Other { content } => {
-            let (theirs, ours) = (content.price, leg.order.price);
+            let (theirs, ours) = (content.price, leg.order.cost());
             theirs.currency == ours.currency && theirs.minor <= ours.minor
         }
     };

@@ -70,7 +70,7 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
             version: recorded.version,
             at: recorded.at,
         })],
-        Event::LegLeftOut { .. } | Event::AmendmentFailed { .. } => {
+        Event::LegLeftOut { .. } | Event::LegRepriced { .. } | Event::AmendmentFailed { .. } => {
             wake(Deadline::Unwind, in_s(booking.deadlines.unwind_for_s))
         }
         Event::AmendmentStarted { held_by, .. } => wake(Deadline::Amend, *held_by),
@@ -198,6 +198,7 @@ fn wish(booking: &Booking, event: &Event) -> Option<Effect> {
         }
         Event::Accepted(_)
         | Event::LegNews { .. }
+        | Event::LegRepriced { .. }
         | Event::ChangeFound { .. }
         | Event::ChangeOver { .. }
         | Event::ChangeAnswered { .. }

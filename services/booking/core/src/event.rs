@@ -6,8 +6,8 @@ use contracts::{
     ids::{AccountId, BookingId, LegId, PaymentId, QuoteId},
     instruction::SignedInstruction,
     messages::{
-        CloseBecause, Closing, LegContent, LegEvidence, LegState, PointsState, RefundState,
-        UndoFailing, WantedLeg, WantedPoints,
+        CloseBecause, Closing, LegAsks, LegContent, LegEvidence, LegState, PointsState,
+        RefundState, UndoFailing, WantedLeg, WantedPoints,
     },
     money::Money,
     offer::LegOrder,
@@ -54,6 +54,15 @@ pub enum Event {
         undo_failing: Option<UndoFailing>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         theirs: Option<LegContent>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asks: Option<LegAsks>,
+    },
+    /// A supplier refused a leg because it asks another price now. The same at that price takes its
+    /// place; what it costs more is ours to bear.
+    LegRepriced {
+        leg_id: LegId,
+        by: LegId,
+        asks: LegAsks,
     },
     /// A supplier changed what was bought; the customer is to answer by then.
     ChangeFound {

@@ -13,6 +13,7 @@ use crate::{
     changed::{ChangeAnswer, SupplierChange, Theirs},
     event::{Accepted, AcceptedLeg, Event, Recorded},
     fact::Deadline,
+    repriced,
     state::{
         Amendment, Booking, Deadlines, End, Known, Leg, Out, Payment, Phase, Points, Refund,
         Review, ReviewWhy, Reviewer, State, Stuck,
@@ -70,13 +71,20 @@ fn born(recorded: &Recorded) -> State {
     }))
 }
 
-fn born_leg(leg: &AcceptedLeg) -> Leg {
+pub(crate) fn born_leg(leg: &AcceptedLeg) -> Leg {
     Leg {
         leg_id: leg.leg_id,
         order: leg.order.clone(),
         wanted: WantedLeg::Held,
         wanted_version: 0,
-        known: Known { seq: 0, wanted_version: 0, state: None, undo_failing: None, theirs: None },
+        known: Known {
+            seq: 0,
+            wanted_version: 0,
+            state: None,
+            undo_failing: None,
+            theirs: None,
+            asks: None,
+        },
         in_place_of: None,
         out: None,
         change: None,
@@ -119,12 +127,20 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
             }
             amendment_has_time(booking, *leg_id);
         }
-        Event::LegNews { leg_id, seq, wanted_version, state, undo_failing, theirs, .. } => {
+        Event::LegNews {
+            leg_id, seq, wanted_version, state, undo_failing, theirs, asks, ..
+        } => {
             let (seq, wanted_version, undo_failing) = (*seq, *wanted_version, *undo_failing);
             for leg in booking.legs.iter_mut().filter(|leg| leg.leg_id == *leg_id) {
                 let (state, theirs) = (Some(state.clone()), theirs.clone());
-                leg.known = Known { seq, wanted_version, state, undo_failing, theirs };
+                let asks = asks.clone();
+                leg.known = Known { seq, wanted_version, state, undo_failing, theirs, asks };
             }
+        }
+        Event::LegRepriced { leg_id, by, asks } => {
+            let again = repriced::again(booking, *leg_id, *by, asks);
+            leave(booking, *leg_id, Out::Repriced { by: *by });
+            booking.legs.extend(again);
         }
         Event::ChangeFound { leg_id, theirs, by } => {
             let (theirs, since, by, late) = (theirs.clone(), recorded.at, *by, false);
@@ -342,6 +358,7 @@ fn apply_money(payment: &mut Payment, event: &Event) {
         Event::Accepted(_)
         | Event::LegWished { .. }
         | Event::LegNews { .. }
+        | Event::LegRepriced { .. }
         | Event::ChangeFound { .. }
         | Event::ChangeOver { .. }
         | Event::ChangeAnswered { .. }

@@ -63,6 +63,7 @@ fn join(booking: &Booking, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
                 evidence: changed.evidence.clone(),
                 undo_failing: changed.undo_failing,
                 theirs: changed.theirs.clone(),
+                asks: changed.asks.clone(),
             })
         }
         Fact::PaymentPrepared(prepared) => payment

@@ -15,6 +15,7 @@ mod learn;
 mod next;
 mod policy;
 mod replay;
+mod repriced;
 mod review;
 mod state;
 mod stuck;

@@ -109,7 +109,7 @@ pub(crate) fn cancel_leg(
 }
 
 /// Wishes a leg away, unless that was wished already.
-fn release(leg: &Leg) -> Option<Event> {
+pub(crate) fn release(leg: &Leg) -> Option<Event> {
     (leg.wanted != WantedLeg::Released).then_some(Event::LegWished {
         leg_id: leg.leg_id,
         version: leg.wanted_version.saturating_add(1),

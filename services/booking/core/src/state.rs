@@ -112,7 +112,10 @@ impl Booking {
             Some(Out::Cancelled { cancellation } | Out::Replaced { cancellation, .. }) => {
                 Some(cancellation)
             }
-            Some(Out::NotHeld { .. } | Out::Coming | Out::NotTaken { .. }) | None => None,
+            Some(
+                Out::NotHeld { .. } | Out::Coming | Out::NotTaken { .. } | Out::Repriced { .. },
+            )
+            | None => None,
         })
     }
 

@@ -13,6 +13,7 @@ mod golden;
 mod legs;
 mod properties;
 mod refunding;
+mod repricing;
 mod reversing;
 mod stories;
 mod stuck;
@@ -87,6 +88,7 @@ fn order(minor: i64, free_for: Option<TimeDelta>) -> LegOrder {
             holdable: true,
         },
         product: contracts::offer::Product::Stay,
+        reprice: None,
     }
 }
 
@@ -197,6 +199,7 @@ fn leg_news(n: u128, seq: u64, wanted_version: u32, state: LegState) -> Fact {
         evidence: None,
         undo_failing: None,
         theirs: None,
+        asks: None,
     })
 }
 

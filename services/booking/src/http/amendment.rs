@@ -253,6 +253,7 @@ fn order_of(offer: &Offer) -> LegOrder {
         price: offer.price,
         terms: offer.terms.clone(),
         product: offer.product.clone(),
+        reprice: None,
     }
 }
 

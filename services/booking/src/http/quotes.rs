@@ -15,7 +15,7 @@ use contracts::{
     ids::{AccountId, LegId, QuoteId},
     internal::PriceCheckRequest,
     money::Money,
-    offer::{LegOrder, Occupancy, Offer, PriceCheck, Product},
+    offer::{LegOrder, Occupancy, Offer, PriceCheck, Product, Reprice},
     shown::{ASSETS_KEY, ShownAssets},
     supplier::Supplier,
 };
@@ -299,6 +299,14 @@ pub(super) async fn assets(app: &App) -> Result<ShownAssets, ApiError> {
     })
 }
 
+/// What becomes of a rise of the price by the time the space is held.
+fn reprice(app: &App, offer: &Offer) -> Option<Reprice> {
+    let percent = i64::from(app.policy.booking.price_rise_borne_percent);
+    let bears = offer.price.minor.checked_mul(percent)? / 100;
+    let bears = Money::new(bears, offer.price.currency);
+    (bears.minor > 0).then(|| Reprice { rate_key: offer.rate_key.clone(), bears, cost: None })
+}
+
 /// Asks every supplier for the price now, side by side, all within the time that one of them has.
 pub(super) async fn price_all(app: &App, offers: Vec<Offer>) -> Result<Vec<QuotedLeg>, ApiError> {
     let checks = offers.into_iter().map(|offer| async move {
@@ -333,6 +341,7 @@ pub(super) async fn price_all(app: &App, offers: Vec<Offer>) -> Result<Vec<Quote
                         price,
                         terms,
                         product: offer.product.clone(),
+                        reprice: reprice(app, &offer),
                     },
                 ));
             }

@@ -80,6 +80,7 @@ impl<'a> Neighbour<'a> {
             evidence,
             undo_failing,
             theirs: None,
+            asks: None,
         })
         .await;
     }
@@ -103,6 +104,7 @@ impl<'a> Neighbour<'a> {
             evidence: Some(evidence),
             undo_failing: None,
             theirs: None,
+            asks: None,
         })
         .await;
     }
@@ -123,6 +125,7 @@ impl<'a> Neighbour<'a> {
             evidence: None,
             undo_failing: Some(failing),
             theirs: None,
+            asks: None,
         })
         .await;
     }
@@ -145,6 +148,7 @@ impl<'a> Neighbour<'a> {
                 check_out: later(leg.order.check_out),
                 price: leg.order.price,
             }),
+            asks: None,
         })
         .await;
     }

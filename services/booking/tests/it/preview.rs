@@ -41,6 +41,7 @@ async fn a_preview_moves_no_booking_and_says_that_it_would() {
         evidence: None,
         undo_failing: None,
         theirs: None,
+        asks: None,
     };
     let before = dump(&world).await;
     for _ in 0..2 {

@@ -337,6 +337,7 @@ pub(crate) fn quote(account: &str, expires_at: DateTime<Utc>) -> Quote {
                 price,
                 terms: Terms { refundable: true, cancel_steps: Vec::new(), holdable: true },
                 product: contracts::offer::Product::Stay,
+                reprice: None,
             },
         }],
         price,

@@ -340,6 +340,7 @@ impl Rapid {
             price,
             terms,
             product: offer.product.clone(),
+            reprice: None,
         }
     }
 

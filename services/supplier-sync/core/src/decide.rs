@@ -49,12 +49,16 @@ pub fn decide(
     let settled = |leg: &Leg| !leg.attempts.is_empty() || leg.order == *order;
     let accepts = accepts.as_ref().filter(|_| *wanted != WantedLeg::Released);
     let adopted = known.zip(accepts).and_then(|(leg, accepted)| adopted(leg, accepted));
+    // What was agreed to is the order also where the supplier has something else again by now: that
+    // is told as a change of it.
+    let agreed = accepts.is_some() && known.is_some_and(|leg| leg.order != *order);
+    let ordered = !known.is_some_and(settled) || adopted.is_some() || agreed;
     let event = Event::Wanted {
         booking_id: *booking_id,
         leg_id: *leg_id,
         wanted_version: *version,
         wanted: *wanted,
-        order: (!known.is_some_and(settled) || adopted.is_some()).then(|| order.clone()),
+        order: ordered.then(|| order.clone()),
     };
     let events = [event].into_iter().chain(adopted).collect();
     Ok(settle_down(state, events, policy, now))

@@ -99,8 +99,8 @@ fn content(leg: &Leg, reference: &str) -> Vec<Drift> {
         let theirs = json!({ "check_in": read.check_in, "check_out": read.check_out });
         drift(DriftKind::Dates, ours, theirs)
     });
-    let price = read.price.filter(|price| *price != order.price);
-    let price = price.map(|price| drift(DriftKind::Price, json!(order.price), json!(price)));
+    let price = read.price.filter(|price| *price != order.cost());
+    let price = price.map(|price| drift(DriftKind::Price, json!(order.cost()), json!(price)));
     dates.into_iter().chain(price).collect()
 }
 

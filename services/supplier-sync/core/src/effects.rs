@@ -61,16 +61,19 @@ pub fn effects(leg: &Leg, recorded: &Recorded) -> Vec<Effect> {
                 lease_until: *lease_until,
             }))]
         }
-        Event::Told { state, evidence, undo_failing, theirs } => vec![Effect::Tell(LegChanged {
-            booking_id: leg.booking_id,
-            leg_id: leg.leg_id,
-            seq: recorded.version,
-            wanted_version: leg.wanted_version,
-            state: state.clone(),
-            evidence: evidence.clone(),
-            undo_failing: *undo_failing,
-            theirs: theirs.clone(),
-        })],
+        Event::Told { state, evidence, undo_failing, theirs, asks } => {
+            vec![Effect::Tell(LegChanged {
+                booking_id: leg.booking_id,
+                leg_id: leg.leg_id,
+                seq: recorded.version,
+                wanted_version: leg.wanted_version,
+                state: state.clone(),
+                evidence: evidence.clone(),
+                undo_failing: *undo_failing,
+                theirs: theirs.clone(),
+                asks: asks.clone(),
+            })]
+        }
         Event::Wanted { .. }
         | Event::AttemptMade { .. }
         | Event::Answered { .. }

@@ -4,7 +4,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use contracts::{
     ids::{BookingId, CallbackId, LegId},
     messages::{
-        CallbackClaim, LegContent, LegEvidence, LegState, RefusedWhy, UndoFailing, WantedLeg,
+        CallbackClaim, LegAsks, LegContent, LegEvidence, LegState, RefusedWhy, UndoFailing,
+        WantedLeg,
     },
     money::Money,
     offer::LegOrder,
@@ -121,6 +122,9 @@ pub enum Event {
         /// What the supplier has, where that is not what was ordered.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         theirs: Option<LegContent>,
+        /// What the supplier asks now, where it refused because the price is another one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asks: Option<LegAsks>,
     },
     /// A rule of the core was found broken; a person has to look.
     InvariantBroken { what: String },
@@ -139,7 +143,12 @@ pub enum Outcome {
     /// The supplier knew of nothing.
     NotFound,
     /// Surely not done.
-    Refused { why: RefusedWhy },
+    Refused {
+        why: RefusedWhy,
+        /// What it asks for the same now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asks: Option<Box<LegAsks>>,
+    },
     /// Done, and final.
     Accepted,
     /// Not sent: the dialect has to look the reservation up first.

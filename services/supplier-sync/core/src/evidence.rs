@@ -163,6 +163,9 @@ const UNDO_LOST_MAX: u32 = 3;
 /// A cancel that could not be sent this often is worth telling, and again whenever that doubles.
 const UNDO_NOT_SENT_MAX: u32 = 8;
 
+/// So many reads in a row that differ from the order are told of what is believed to be bought.
+pub(crate) const ODD_READS_TOLD: u32 = 2;
+
 /// What is known of one reservation that the supplier named.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -341,6 +344,14 @@ impl Reservation {
             let odd = content.differs_from(order);
             self.odd_reads = if odd { self.odd_reads.saturating_add(1) } else { 0 };
             self.content = Some(content);
+        }
+    }
+
+    /// What was read before is held against another order now. Nothing about it is doubtful, so no
+    /// second read is waited for.
+    pub(crate) fn judge_anew(&mut self, order: &LegOrder) {
+        if self.content.is_some_and(|content| content.differs_from(order)) {
+            self.odd_reads = self.odd_reads.max(ODD_READS_TOLD);
         }
     }
 
@@ -558,7 +569,7 @@ impl Content {
             reference: reference.to_owned(),
             check_in: self.check_in.unwrap_or(order.check_in),
             check_out: self.check_out.unwrap_or(order.check_out),
-            price: self.price.unwrap_or(order.price),
+            price: self.price.unwrap_or_else(|| order.cost()),
         }
     }
 
@@ -566,9 +577,8 @@ impl Content {
     #[must_use]
     pub fn differs_from(&self, order: &LegOrder) -> bool {
         let other_day = |read: Option<NaiveDate>, ordered| read.is_some_and(|day| day != ordered);
-        let dearer = |price: Money| {
-            price.currency != order.price.currency || price.minor > order.price.minor
-        };
+        let cost = order.cost();
+        let dearer = |price: Money| price.currency != cost.currency || price.minor > cost.minor;
         other_day(self.check_in, order.check_in)
             || other_day(self.check_out, order.check_out)
             || self.price.is_some_and(dearer)

@@ -56,6 +56,8 @@ fn apply(leg: &mut Leg, event: &Event, at: DateTime<Utc>) {
             leg.wanted_version = *wanted_version;
             if let Some(order) = order {
                 leg.order.clone_from(order);
+                let all = leg.attempts.iter_mut().flat_map(|it| it.reservations.values_mut());
+                all.for_each(|reservation| reservation.judge_anew(order));
             }
             wished_anew(leg);
         }
@@ -279,7 +281,10 @@ impl Attempt {
                 self.unknown_since = self.unknown_since.or(Some(at));
                 self.looks.in_doubt = 0;
             }
-            Outcome::Refused { why } => self.blind = self.blind.join(Blind::Refused { why: *why }),
+            Outcome::Refused { why, asks } => {
+                self.blind = self.blind.join(Blind::Refused { why: *why });
+                self.asks = asks.as_deref().cloned();
+            }
             Outcome::Seen { .. } => self.blind = self.blind.join(Blind::Unknown),
         }
         self.sent_until = self.sent_until.max(Some(at));
@@ -313,7 +318,7 @@ impl Attempt {
                 reservation.leave_open(open(OpenWhy::Unknown { until: at }));
                 failed = Some(UndoFailedWhy::Unknown);
             }
-            Outcome::Refused { why } => {
+            Outcome::Refused { why, .. } => {
                 reservation.leave_open(open(OpenWhy::Refused { why: *why }));
                 failed = Some(UndoFailedWhy::Refused);
             }

@@ -1,7 +1,10 @@
 //! Everything that can happen to a leg.
 
 use chrono::TimeDelta;
-use contracts::{ids::CallbackId, messages::CallbackClaim};
+use contracts::{
+    ids::CallbackId,
+    messages::{CallbackClaim, LegAsks},
+};
 use suppliers::Answer;
 
 /// What happened.
@@ -9,6 +12,8 @@ use suppliers::Answer;
 pub enum Fact {
     /// An exchange with the supplier ended with this.
     Answered { exchange: u32, answer: Answer },
+    /// A reserve was refused because the price is another one by now.
+    Repriced { exchange: u32, asks: LegAsks },
     /// An exchange could not be made because the dialect has to look the reservation up first.
     NoHandle { exchange: u32 },
     /// An exchange was not made: the supplier is not to be asked before so much time has passed.

@@ -8,7 +8,8 @@
 //!
 //! The breaker counts over a window. When enough calls were made and too many of them failed, what
 //! would begin something new is refused, while whatever begun must be ended or looked up goes on.
-//! Then single probes are let through, and a few good answers close it.
+//! Then single probes are let through, and a few good answers close it. Searches have one of their
+//! own: there are many times more of them, and what they fail at says nothing of booking.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -50,6 +51,16 @@ impl Class {
             Operation::PriceCheck => Self::PriceCheck,
             Operation::Reserve => Self::Reserve,
             Operation::Confirm | Operation::Cancel | Operation::Lookup => Self::Finish,
+        }
+    }
+
+    /// How much later than others it asks a supplier that said that nothing is left: who searches
+    /// would take what comes back first.
+    #[must_use]
+    pub const fn gives_way_ms(self) -> i64 {
+        match self {
+            Self::Search => 2_000,
+            Self::PriceCheck | Self::Reserve | Self::Finish => 0,
         }
     }
 
@@ -136,9 +147,18 @@ pub struct Gate {
     pub filled: Option<(i64, i64)>,
     /// What the supplier said, of everything (under no name) or of one path.
     pub allowances: BTreeMap<String, Allowance>,
-    /// The breaker's window: when it began, calls, failed ones.
+    /// The breaker of what books.
+    pub booking: Breaker,
+    /// The breaker of searches: a supplier whose search is ill still sells what was found.
+    pub searching: Breaker,
+}
+
+/// Whether a supplier answers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Breaker {
+    /// Its window: when it began, calls, failed ones.
     pub window: (i64, i64, i64),
-    /// Since when the breaker is open, until when it only refuses; nothing while it is closed.
+    /// Since when it is open, until when it only refuses; nothing while it is closed.
     pub open: Option<(i64, i64)>,
     /// Until when a probe is waited for.
     pub probe_until: i64,
@@ -163,9 +183,10 @@ pub enum Verdict {
 impl Gate {
     /// Asks whether a call may go out, and counts it when it may.
     pub fn ask(&mut self, rules: &Rules, class: Class, path: &str, now: i64) -> Verdict {
+        let breaker = self.breaker(class);
         let mut probes = false;
-        if let Some((_, until)) = self.open.filter(|_| class.is_stopped()) {
-            let until = until.max(self.probe_until);
+        if let Some((_, until)) = breaker.open.filter(|_| class.is_stopped()) {
+            let until = until.max(breaker.probe_until);
             if now < until {
                 return Verdict::Open { until };
             }
@@ -173,11 +194,10 @@ impl Gate {
         }
         let floor = rules.floor(class);
         for name in ["", path] {
-            if let Some(told) = self.allowances.get(name)
-                && now < told.until
-                && told.left - CALL < told.of * floor / 1_000
-            {
-                return Verdict::Wait { until: told.until };
+            let Some(told) = self.allowances.get(name) else { continue };
+            let until = told.until + if told.left < CALL { class.gives_way_ms() } else { 0 };
+            if now < until && told.left - CALL < told.of * floor / 1_000 {
+                return Verdict::Wait { until };
             }
         }
         let (burst, per_minute) = rules.bucket();
@@ -189,7 +209,7 @@ impl Gate {
             return Verdict::Wait { until: now + wait };
         }
         if probes {
-            self.probe_until = now + rules.probe_ms;
+            self.breaker(class).probe_until = now + rules.probe_ms;
         }
         self.spend(rules, path, now);
         Verdict::Go
@@ -228,7 +248,27 @@ impl Gate {
     }
 
     /// Learns whether a call was answered as it should be.
-    pub fn note(&mut self, rules: &Rules, well: bool, now: i64) {
+    pub fn note(&mut self, rules: &Rules, class: Class, well: bool, now: i64) {
+        self.breaker(class).note(rules, well, now);
+    }
+
+    /// Closes both breakers and forgets what they counted.
+    pub fn close(&mut self) {
+        self.booking = Breaker::default();
+        self.searching = Breaker::default();
+    }
+
+    /// The breaker that counts the calls of a class.
+    const fn breaker(&mut self, class: Class) -> &mut Breaker {
+        match class {
+            Class::Search => &mut self.searching,
+            Class::PriceCheck | Class::Reserve | Class::Finish => &mut self.booking,
+        }
+    }
+}
+
+impl Breaker {
+    fn note(&mut self, rules: &Rules, well: bool, now: i64) {
         if let Some((since, until)) = self.open {
             if now < until {
                 return;
@@ -238,7 +278,7 @@ impl Gate {
             if !well {
                 self.open = Some((since, now + rules.open_ms));
             } else if self.good >= PROBES_NEEDED {
-                self.close();
+                *self = Self::default();
             }
             return;
         }
@@ -252,14 +292,6 @@ impl Gate {
             self.good = 0;
             self.probe_until = 0;
         }
-    }
-
-    /// Closes the breaker and forgets what it counted.
-    pub fn close(&mut self) {
-        self.open = None;
-        self.window = (0, 0, 0);
-        self.probe_until = 0;
-        self.good = 0;
     }
 }
 

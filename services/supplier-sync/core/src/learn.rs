@@ -1,6 +1,7 @@
 //! Joins what happened, and lets the whole picture say what follows.
 
 use chrono::{DateTime, Utc};
+use contracts::messages::RefusedWhy;
 
 use crate::{
     event::{Event, Outcome},
@@ -26,6 +27,10 @@ pub fn learn(state: &State, fact: &Fact, policy: &Policy, now: DateTime<Utc>) ->
 fn join(leg: &Leg, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
     match fact {
         Fact::Answered { exchange, answer } => ended(leg, *exchange, || outcome(answer)),
+        Fact::Repriced { exchange, asks } => {
+            let (why, asks) = (RefusedWhy::PriceChanged, Some(Box::new(asks.clone())));
+            ended(leg, *exchange, || Outcome::Refused { why, asks })
+        }
         Fact::NoHandle { exchange } => ended(leg, *exchange, || Outcome::NoHandle),
         Fact::PutOff { exchange, wait } => {
             ended(leg, *exchange, || Outcome::PutOff { until: now + *wait })

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use contracts::{
     ids::{BookingId, LegId},
-    messages::{CallbackClaim, EvidenceSource, LegContent, LegState, UndoFailing, WantedLeg},
+    messages::{
+        CallbackClaim, EvidenceSource, LegAsks, LegContent, LegState, UndoFailing, WantedLeg,
+    },
     mutants::mutant,
     offer::LegOrder,
 };
@@ -13,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use suppliers::Operation;
 
 use crate::{
-    evidence::{Blind, NotSent, Reservation, Shown, Stage},
+    evidence::{Blind, NotSent, ODD_READS_TOLD, Reservation, Shown, Stage},
     policy::Policy,
 };
 
@@ -74,6 +76,9 @@ pub struct Attempt {
     /// The newest exchange about it that was answered.
     #[serde(default)]
     pub answered: Option<Shown>,
+    /// What the supplier asks now, where it refused because the price is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<LegAsks>,
 }
 
 /// The look-ups of an attempt so far.
@@ -278,7 +283,7 @@ impl Leg {
     /// one odd read is not enough to say so.
     #[must_use]
     pub fn is_mismatched(&self, reference: &str, reservation: &Reservation) -> bool {
-        let needed = if self.is_told_confirmed(reference) { 2 } else { 1 };
+        let needed = if self.is_told_confirmed(reference) { ODD_READS_TOLD } else { 1 };
         reservation.odd_reads >= needed && !reservation.is_adopted() && !mutant("mismatch_ignored")
     }
 
@@ -352,6 +357,7 @@ impl Attempt {
             hint: None,
             asked: None,
             answered: None,
+            asks: None,
         }
     }
 

@@ -71,6 +71,7 @@ pub(crate) fn order() -> LegOrder {
         price: Money::new(24_000, Currency::Eur),
         terms: Terms { refundable: true, cancel_steps: Vec::new(), holdable: true },
         product: contracts::offer::Product::Stay,
+        reprice: None,
     }
 }
 

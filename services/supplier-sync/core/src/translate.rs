@@ -33,7 +33,7 @@ pub(crate) fn outcome(answer: &Answer) -> Outcome {
             Outcome::Seen { reservations: reservations.iter().map(seen).collect() }
         }
         Answer::NotFound => Outcome::NotFound,
-        Answer::Refused(why) => Outcome::Refused { why: *why },
+        Answer::Refused(why) => Outcome::Refused { why: *why, asks: None },
         Answer::Accepted => Outcome::Accepted,
     }
 }

@@ -30,11 +30,14 @@ pub(crate) fn told(leg: &Leg, policy: &Policy) -> Option<Event> {
                 && same(&told.state, &state)
         });
     let evidence = || evidence(leg, policy, &state);
+    let price = LegState::Refused { why: RefusedWhy::PriceChanged };
+    let asks = || leg.attempts.last().filter(|_| state == price)?.asks.clone();
     (!known).then(|| Event::Told {
         evidence: evidence(),
         undo_failing,
         state: state.clone(),
         theirs: theirs.clone(),
+        asks: asks(),
     })
 }
 

@@ -16,7 +16,9 @@ use redis::{
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 use secrecy::{ExposeSecret as _, SecretString};
-use supplier_sync_core::gate::{Allowance, Class, Gate, PROBES_NEEDED, Rules, Verdict, allowance};
+use supplier_sync_core::gate::{
+    Allowance, Breaker, Class, Gate, PROBES_NEEDED, Rules, Verdict, allowance,
+};
 use suppliers::Quota;
 use tokio::time::Instant;
 
@@ -24,6 +26,9 @@ use tokio::time::Instant;
 const ANSWER_WITHIN: Duration = Duration::from_millis(250);
 /// The share of the budget, in hundredths, of an instance that cannot ask the others.
 const ALONE_PERCENT: i64 = 25;
+/// The fields of a breaker.
+const BREAKER: [&str; 7] =
+    ["open_since", "open_until", "probe_until", "good", "window_at", "calls", "failed"];
 const GATE: &str = include_str!("gates/gate.lua");
 
 /// The gates of all suppliers.
@@ -128,7 +133,7 @@ impl Gates {
     pub(crate) async fn hear(
         &self,
         supplier: Supplier,
-        path: &str,
+        (class, path): (Class, &str),
         quota: Option<&Quota>,
         well: Option<bool>,
     ) {
@@ -141,13 +146,15 @@ impl Gates {
         self.with(supplier, |gate, now| {
             let rules = rules.alone(ALONE_PERCENT);
             quota.into_iter().for_each(|quota| gate.allow(&rules, path, quota, now));
-            well.into_iter().for_each(|well| gate.note(&rules, well, now));
+            well.into_iter().for_each(|well| gate.note(&rules, class, well, now));
         });
         let told = quota.map(|quota| allowance(rules, path, quota, 0));
-        let args = Args { what: "hear", path, well, told, ..Args::default() };
+        let class = Some(class);
+        let args = Args { what: "hear", class, path, well, told, ..Args::default() };
         match self.run(supplier, rules, args).await {
             Ok((_, _, open, _)) => {
-                let labels = [("supplier", supplier.word())];
+                let labels =
+                    [("supplier", supplier.word()), ("of", word(class.unwrap_or(Class::Finish)))];
                 metrics::set(Gauge::BreakerOpen, &labels, if open == 0 { 0.0 } else { 1.0 });
             }
             Err(error) => away("telling a supplier's gate", &error),
@@ -174,15 +181,19 @@ impl Gates {
     /// Closes a breaker, and keeps who did so. Says whether all instances know.
     pub(crate) async fn close(&self, supplier: Supplier, by: &str) -> bool {
         self.with(supplier, |gate, _now| gate.close());
-        let counted =
-            ["open_since", "open_until", "probe_until", "good", "window_at", "calls", "failed"];
+        let counted = [Class::Finish, Class::Search]
+            .map(|class| BREAKER.map(|field| format!("{}{field}", prefix(class))))
+            .concat();
         let closed: Result<(), RedisError> = redis::pipe()
             .atomic()
             .hdel(key(supplier), &counted)
             .hset(key(supplier), "reset", by)
             .query_async(&mut self.redis.clone())
             .await;
-        metrics::set(Gauge::BreakerOpen, &[("supplier", supplier.word())], 0.0);
+        for class in [Class::Finish, Class::Search] {
+            let labels = [("supplier", supplier.word()), ("of", word(class))];
+            metrics::set(Gauge::BreakerOpen, &labels, 0.0);
+        }
         closed.inspect_err(|error| away("closing a breaker", error)).is_ok()
     }
 
@@ -223,6 +234,8 @@ impl Gates {
             .arg(text(told.map(|told| told.of)))
             .arg(text(told.map(|told| told.until)))
             .arg(PROBES_NEEDED)
+            .arg(prefix(class))
+            .arg(class.gives_way_ms())
             .invoke_async(&mut self.redis.clone())
             .await
     }
@@ -239,7 +252,16 @@ impl Gates {
 /// A gate as the script keeps it.
 fn gate(fields: &BTreeMap<String, String>) -> Gate {
     let number = |field: &str| fields.get(field).and_then(|text| text.parse::<i64>().ok());
-    let count = |field: &str| number(field).unwrap_or(0);
+    let breaker = |class: Class| {
+        let number = |field: &str| number(&format!("{}{field}", prefix(class)));
+        let count = |field: &str| number(field).unwrap_or(0);
+        Breaker {
+            window: (count("window_at"), count("calls"), count("failed")),
+            open: number("open_since").zip(number("open_until")),
+            probe_until: count("probe_until"),
+            good: count("good"),
+        }
+    };
     let allowances = fields.iter().filter_map(|(field, text)| {
         let name = field.strip_prefix("allowance:")?;
         let mut parts = text.split(' ').map(|part| part.parse::<i64>().ok());
@@ -249,10 +271,24 @@ fn gate(fields: &BTreeMap<String, String>) -> Gate {
     Gate {
         filled: number("level").zip(number("level_at")),
         allowances: allowances.collect(),
-        window: (count("window_at"), count("calls"), count("failed")),
-        open: number("open_since").zip(number("open_until")),
-        probe_until: count("probe_until"),
-        good: count("good"),
+        booking: breaker(Class::Finish),
+        searching: breaker(Class::Search),
+    }
+}
+
+/// What stands before the names of the fields of a class's breaker.
+const fn prefix(class: Class) -> &'static str {
+    match class {
+        Class::Search => "search_",
+        Class::PriceCheck | Class::Reserve | Class::Finish => "",
+    }
+}
+
+/// The word of a class's breaker in metrics.
+const fn word(class: Class) -> &'static str {
+    match class {
+        Class::Search => "search",
+        Class::PriceCheck | Class::Reserve | Class::Finish => "booking",
     }
 }
 

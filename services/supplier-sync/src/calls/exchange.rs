@@ -8,7 +8,12 @@ use chassis::{
     trace,
 };
 use chrono::TimeDelta;
-use contracts::{internal::TravellersReply, messages::RefusedWhy, supplier::Supplier};
+use contracts::{
+    internal::{PriceCheckRequest, TravellersReply},
+    messages::{LegAsks, RefusedWhy},
+    offer::{PriceCheck, Reprice},
+    supplier::Supplier,
+};
 use supplier_sync_core::{
     Call, Doing, Fact,
     gate::{self, Class},
@@ -25,7 +30,9 @@ use crate::{
     accounts::{self, Account},
     cache::Passage,
     handle::Started,
-    sample, store,
+    sample,
+    shop::{self, Checked},
+    store,
 };
 
 /// How long booking gets at least to say who travels, of a lease that allows it.
@@ -88,7 +95,12 @@ pub(super) async fn make(app: &App, started: Started) -> Answered {
         }
     };
     let path = request.path_and_query.clone();
-    match app.gates.ask(call.supplier, Class::of(call.doing.operation()), &path).await {
+    let class = Class::of(call.doing.operation());
+    // Booking's answer may have been waited for, and a gate that is asked counts the call.
+    if time_left(&call, started.began).is_none() {
+        return draft.end(answered(Answer::NotSent));
+    }
+    match app.gates.ask(call.supplier, class, &path).await {
         Passage::Go => {}
         // Somebody waits for it, and nothing is paid yet.
         Passage::Open(_) if matches!(call.doing, Doing::Reserve { hold: true }) => {
@@ -97,8 +109,7 @@ pub(super) async fn make(app: &App, started: Started) -> Answered {
         }
         Passage::Wait(wait) | Passage::Open(wait) => return draft.put_off(exchange, wait),
     }
-    // Once more: booking's answer may have been waited for, and what leaves after its lease could
-    // become a second reservation.
+    // Once more: what leaves after its lease could become a second reservation.
     let Some(within) = time_left(&call, started.began) else {
         return draft.end(answered(Answer::NotSent));
     };
@@ -127,10 +138,48 @@ pub(super) async fn make(app: &App, started: Started) -> Answered {
         forget(app, &call).await;
     }
     let well = if spent.is_some() { None } else { is_well(&answer, &earlier) };
-    app.gates.hear(call.supplier, &path, None, well).await;
+    app.gates.hear(call.supplier, (class, &path), None, well).await;
     match spent.filter(|_| answer == Answer::NotSent) {
         Some(wait) => draft.put_off(exchange, wait),
-        None => draft.end(answered(answer)),
+        None => draft.end(learnt(app, &call, answer).await),
+    }
+}
+
+/// What an answer comes to; where only the price is another one, with what it is now.
+async fn learnt(app: &App, call: &Call, answer: Answer) -> Fact {
+    let exchange = call.exchange;
+    let repriced = match (call.doing, &answer, &call.order.reprice) {
+        (
+            Doing::Reserve { .. },
+            Answer::Refused(RefusedWhy::PriceChanged),
+            Some(Reprice { rate_key, cost: None, .. }),
+        ) => asks(app, call, rate_key).await,
+        _ => None,
+    };
+    match repriced {
+        Some(asks) => Fact::Repriced { exchange, asks },
+        None => Fact::Answered { exchange, answer },
+    }
+}
+
+/// What the supplier asks for an order now; nothing where it does not say.
+async fn asks(app: &App, call: &Call, rate_key: &str) -> Option<LegAsks> {
+    let order = &call.order;
+    let request = PriceCheckRequest {
+        supplier: call.supplier,
+        rate_key: rate_key.to_owned(),
+        occupancy: order.occupancy.clone(),
+        currency: order.price.currency,
+    };
+    match shop::price_check(app, &request).await {
+        Checked::Answer(
+            PriceCheck::Available { book_key, price, terms }
+            | PriceCheck::PriceChanged { book_key, price, terms },
+        ) => Some(LegAsks { book_key, price, terms }),
+        Checked::Answer(PriceCheck::SoldOut)
+        | Checked::Expired
+        | Checked::BadKey
+        | Checked::Unavailable => None,
     }
 }
 
@@ -257,7 +306,8 @@ impl Talk<'_> {
     /// any more.
     async fn learn(&self, path: &str, reply: &HttpReply) -> Option<Duration> {
         let quota = self.dialect.quota(reply, accounts::signed_at())?;
-        self.app.gates.hear(self.supplier, path, Some(&quota), None).await;
+        // Only what it says of the budget: which class asked decides nothing.
+        self.app.gates.hear(self.supplier, (Class::Finish, path), Some(&quota), None).await;
         (quota.left == Left::Nothing).then(|| gate::wait(&quota))
     }
 }

@@ -186,6 +186,7 @@ mod tests {
             price: Money::new(20_000, Currency::Eur),
             terms: Terms { refundable: true, cancel_steps: vec![], holdable: true },
             product: contracts::offer::Product::Stay,
+            reprice: None,
         };
         let call = Box::new(Call {
             leg_id: LegId(Uuid::from_u128(1)),

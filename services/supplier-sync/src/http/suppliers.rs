@@ -13,7 +13,7 @@ use contracts::{
     },
     supplier::Supplier,
 };
-use supplier_sync_core::gate::Rules;
+use supplier_sync_core::gate::{Breaker, Rules};
 
 use super::support::{STAFF_MAX, connection, failed};
 use crate::{App, cache::Seen, shop, store};
@@ -85,15 +85,20 @@ async fn standing(app: &App, supplier: Supplier, now: DateTime<Utc>) -> Option<S
     Some(SupplierStanding {
         supplier,
         shared: seen.shared,
-        breaker: breaker(&seen, rules, &at),
+        breaker: breaker(&seen, &seen.gate.booking, rules, &at),
+        search_breaker: Some(breaker(&seen, &seen.gate.searching, rules, &at)),
         calls_per_minute_max: u32::try_from(rules.limit).unwrap_or(u32::MAX),
         calls_free: u32::try_from(free).unwrap_or(u32::MAX),
         quotas: quotas.collect(),
     })
 }
 
-fn breaker(seen: &Seen, rules: &Rules, at: &impl Fn(i64) -> DateTime<Utc>) -> BreakerStanding {
-    let gate = &seen.gate;
+fn breaker(
+    seen: &Seen,
+    gate: &Breaker,
+    rules: &Rules,
+    at: &impl Fn(i64) -> DateTime<Utc>,
+) -> BreakerStanding {
     let (began, calls, failed) = gate.window;
     let counts = seen.now.saturating_sub(began) < rules.window_ms || gate.open.is_some();
     let count = |n: i64| if counts { u32::try_from(n).unwrap_or(u32::MAX) } else { 0 };

@@ -76,6 +76,8 @@ async fn a_call_that_is_turned_away_is_sent_again_when_the_supplier_said_and_not
             (exchanges(&world, "put_off").await == 1).then_some(())
         })
         .await;
+        // It went out, and its answer is why it waits: nobody tried it again in between.
+        assert_eq!((exchanges(&world, "not_sent").await, world.asked("reserve").await), (0, 1));
         // Nothing is due, and nothing sleeps: a search is not let through either.
         world.settle_nothing(&app).await;
         let before = world.asked("search").await;
@@ -115,11 +117,11 @@ async fn an_open_breaker_refuses_what_is_new_lets_the_rest_through_and_is_closed
     world.want(&held, 1, WantedLeg::Held).await;
     world.told_held().await;
     assert_eq!(standing(&world, &app).await["breaker"]["state"], json!("closed"));
-    world.fault("search", "http_503", 30, 0).await;
+    world.fault("price_check", "http_503", 30, 0).await;
     for n in 0..30 {
-        search_anew(&world, if n % 2 == 0 { &app } else { &other }, n).await;
+        world.price_check(if n % 2 == 0 { &app } else { &other }, &offer).await;
     }
-    let asked = world.asked("search").await;
+    let asked = world.asked("price_check").await;
     assert!(asked < 20, "{asked} of thirty went out");
     let open = standing(&world, &other).await;
     assert_eq!(open["breaker"]["state"], json!("open"), "{open}");
@@ -158,8 +160,28 @@ async fn an_open_breaker_refuses_what_is_new_lets_the_rest_through_and_is_closed
     assert_eq!(closed["breaker"]["state"], json!("closed"));
     assert_eq!(closed["breaker"]["reset"]["staff"], json!("ada"));
     world.control("DELETE", "/rapid/faults", None).await;
-    search_anew(&world, &other, 40).await;
-    assert_eq!(world.asked("search").await, asked + 1);
+    assert_eq!(world.price_check(&other, &offer).await.0, StatusCode::OK);
+    assert_eq!(world.asked("price_check").await, asked + 1);
+}
+
+/// Row: B9
+#[tokio::test]
+async fn a_supplier_whose_search_is_ill_is_searched_no_more_and_booked_at_all_the_same() {
+    let mut world = World::new().await;
+    world.policy.supplier.rapid.breaker_calls_min = 12;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.fault("search", "http_503", 30, 0).await;
+    for n in 0..30 {
+        search_anew(&world, &app, n).await;
+    }
+    let asked = world.asked("search").await;
+    assert!(asked < 25, "{asked} of thirty went out");
+    let stands = standing(&world, &app).await;
+    assert_eq!(stands["search_breaker"]["state"], json!("open"), "{stands}");
+    assert_eq!(stands["breaker"]["state"], json!("closed"), "{stands}");
+    world.want(&leg, 1, WantedLeg::Held).await;
+    world.told_held().await;
 }
 
 /// Row: B9

@@ -19,6 +19,7 @@ mod gates;
 mod legs;
 mod preview;
 mod repairs;
+mod repricing;
 mod shop;
 mod stays_at_etg;
 mod support;

@@ -26,9 +26,10 @@ use contracts::{
         Gender, PriceCheckReply, PriceCheckRequest, SearchReply, Traveller, TravellersReply,
     },
     messages::{CallbackClaim, CallbackReceived, LegChanged, LegState, LegWanted, WantedLeg},
-    money::Currency,
+    money::{Currency, Money},
     offer::{
-        ActivitySearch, FlightSearch, LegOrder, Occupancy, Offer, PriceCheck, Search, StaySearch,
+        ActivitySearch, FlightSearch, LegOrder, Occupancy, Offer, PriceCheck, Reprice, Search,
+        StaySearch,
     },
     policy::Policy,
     supplier::Supplier,
@@ -567,6 +568,11 @@ impl World {
             price,
             terms,
             product: offer.product,
+            reprice: Some(Reprice {
+                rate_key: offer.rate_key,
+                bears: Money::new(price.minor / 10, price.currency),
+                cost: None,
+            }),
         };
         Leg { booking_id: BookingId(Uuid::now_v7()), leg_id: LegId(Uuid::now_v7()), order }
     }

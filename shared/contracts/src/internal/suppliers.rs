@@ -26,8 +26,11 @@ pub struct SupplierStanding {
     pub supplier: Supplier,
     /// Whether this is what all instances know; else what the one that answers knows by itself.
     pub shared: bool,
-    /// Whether it is asked for new things.
+    /// Whether it is asked to book.
     pub breaker: BreakerStanding,
+    /// Whether it is searched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search_breaker: Option<BreakerStanding>,
     /// Calls in a minute that we allow ourselves.
     pub calls_per_minute_max: u32,
     /// Of them, those that may go out at once now.

@@ -7,7 +7,7 @@ use super::message;
 use crate::{
     ids::{BookingId, CallbackId, LegId},
     money::Money,
-    offer::LegOrder,
+    offer::{LegOrder, Terms},
     supplier::Supplier,
 };
 
@@ -126,6 +126,18 @@ pub struct LegContent {
     pub price: Money,
 }
 
+/// What a supplier that refused an order asks for the same now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LegAsks {
+    /// The key to book with.
+    pub book_key: String,
+    /// The price now.
+    pub price: Money,
+    /// The terms now.
+    pub terms: Terms,
+}
+
 /// What a leg's news rests on. It is for whoever reads the history; no rule hangs on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -202,6 +214,9 @@ pub struct LegChanged {
     /// What the supplier has of what was bought, where that is not what was ordered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub theirs: Option<LegContent>,
+    /// What the supplier asks now, where it refused because the price is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<LegAsks>,
 }
 message!(LegChanged, Event, "holdfast.leg.changed.v1", booking_id);
 

@@ -309,7 +309,7 @@ fn shown(real: &Real, order: &LegOrder) -> SeenReservation {
         },
         check_in: Some(order.check_in),
         check_out: Some(order.check_out),
-        price: Some(order.price),
+        price: Some(order.cost()),
         odd: None,
     }
 }

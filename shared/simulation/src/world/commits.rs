@@ -87,6 +87,12 @@ impl World {
             self.tell(Some(id), || format!("booking: {}", brief(&entry.event)));
             match entry.event {
                 booking_core::Event::Confirmed => self.check_confirmed(&booking),
+                booking_core::Event::LegRepriced { by, ref asks, .. } => {
+                    self.hit(Sometimes::LegRepriced);
+                    self.leg_owners.insert(by, id);
+                    let token = asks.book_key.split_once("token=").unwrap().1;
+                    self.rapid.offers.get_mut(token).unwrap().leg_id = by;
+                }
                 booking_core::Event::LegReplaced { .. } => {
                     self.hit(Sometimes::LegReplaced);
                     self.check_confirmed(&booking);

@@ -4,6 +4,8 @@ use chrono::TimeDelta;
 use contracts::{
     ids::{BookingId, LegId},
     internal::{Traveller as Name, TravellersReply},
+    messages::{LegAsks, RefusedWhy},
+    money::Money,
 };
 use rand::Rng as _;
 use supplier_sync_core::{Call, Doing, Fact};
@@ -12,7 +14,7 @@ use suppliers::{Answer, Asked, HttpReply, HttpRequest, Known, Operation, Reserve
 use super::{Answering, Happening, World};
 use crate::{
     parcel::Role,
-    rapid::{Did, Manner, empty, error},
+    rapid::{Did, Manner, Offer, empty, error},
     sometimes::Sometimes,
     story::brief,
     supplier_sync::rapid,
@@ -285,9 +287,31 @@ impl World {
         };
         let answer = rapid().read(&asked, sent);
         self.note_answer(exchange, &answer);
-        let fact = Fact::Answered { exchange: exchange.number, answer };
+        let number = exchange.number;
+        let fact = match self.asks_now(exchange, &answer) {
+            Some(asks) => Fact::Repriced { exchange: number, asks },
+            None => Fact::Answered { exchange: number, answer },
+        };
         let commit = self.legs.learn(exchange.leg_id, &fact, self.now);
         self.transact(Role::SupplierSync, commit);
+    }
+
+    /// What the supplier asks for what it refused for its price: a little more than is borne, or
+    /// less.
+    fn asks_now(&mut self, exchange: &Exchange, answer: &Answer) -> Option<LegAsks> {
+        let refused = *answer == Answer::Refused(RefusedWhy::PriceChanged);
+        let order = self.legs.rows.get(&exchange.leg_id)?.order.clone();
+        let reprice = order.reprice.as_ref().filter(|reprice| {
+            refused && exchange.operation == Operation::Reserve && reprice.cost.is_none()
+        })?;
+        let more = self.seconds(0, 2 * reprice.bears.minor + 2);
+        let price = Money::new(order.price.minor + more, order.price.currency);
+        let old = order.book_key.split_once("token=").unwrap().1.to_owned();
+        let token = format!("{old}x{}", exchange.number);
+        let offer = Offer { price, price_changed: false, ..self.rapid.offers[&old].clone() };
+        self.rapid.offers.insert(token.clone(), offer);
+        let book_key = format!("/v3/itineraries?token={token}");
+        Some(LegAsks { book_key, price, terms: order.terms.clone() })
     }
 
     fn note_answer(&mut self, exchange: &Exchange, answer: &Answer) {

@@ -10,7 +10,7 @@ use contracts::{
     asset::{AssetAmount, AssetId, Rate, Units},
     ids::{AccountId, BookingId, LegId, PaymentId, QuoteId},
     money::{Currency, Money},
-    offer::{CancelStep, LegOrder, Occupancy, Terms},
+    offer::{CancelStep, LegOrder, Occupancy, Reprice, Terms},
     supplier::Supplier,
 };
 use rand::Rng as _;
@@ -179,6 +179,11 @@ impl World {
                 holdable: true,
             },
             product: contracts::offer::Product::Stay,
+            reprice: Some(Reprice {
+                rate_key: token.clone(),
+                bears: Money::new(minor / 30, Currency::Eur),
+                cost: None,
+            }),
         };
         let offer = Offer {
             leg_id,

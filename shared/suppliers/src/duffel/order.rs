@@ -84,7 +84,7 @@ pub(super) fn body(access: &Access, reserve: &Reserve<'_>) -> Result<Vec<u8>, Ba
     if !reserve.hold
         && let Some(data) = data.as_object_mut()
     {
-        let price = reserve.order.price;
+        let price = reserve.order.cost();
         let payment = json!({
             "type": "balance", "amount": price.decimal(), "currency": price.currency.code(),
         });

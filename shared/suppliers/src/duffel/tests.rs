@@ -328,6 +328,7 @@ fn order() -> LegOrder {
         price: Money::new(12_345, Currency::Eur),
         terms: Terms { refundable: true, cancel_steps: vec![], holdable: true },
         product: Product::Flight { segments: vec![] },
+        reprice: None,
     }
 }
 

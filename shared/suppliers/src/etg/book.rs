@@ -365,7 +365,7 @@ fn form_of(own: &str, reply: &HttpReply) -> Option<Form> {
 fn payable(form: &Form, order: &LegOrder) -> Option<FormPayment> {
     let agreed = |way: &&FormPayment| {
         let price = way.currency_code.parse().ok().and_then(|c| money(&way.amount, c).ok());
-        is_from_deposit(way) && price == Some(order.price)
+        is_from_deposit(way) && price == Some(order.cost())
     };
     form.payment_types.iter().find(agreed).cloned()
 }

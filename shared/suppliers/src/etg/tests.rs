@@ -363,6 +363,7 @@ fn order() -> LegOrder {
         price: Money::new(20_905, Currency::Eur),
         terms: Terms { refundable: true, cancel_steps: vec![], holdable: true },
         product: Product::Stay,
+        reprice: None,
     }
 }
 

@@ -102,6 +102,7 @@ fn a_hold_is_a_preconfirmation_in_our_own_name_for_the_travellers() {
         price: Money::new(8_850, Currency::Eur),
         terms: Terms { refundable: true, cancel_steps: vec![], holdable: true },
         product: Product::Activity { session: None },
+        reprice: None,
     };
     let lead = Traveller {
         given_name: "Ada".into(),

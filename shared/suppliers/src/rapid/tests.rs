@@ -349,6 +349,7 @@ fn order() -> LegOrder {
         price: Money::new(20_905, Currency::Eur),
         terms: Terms { refundable: true, cancel_steps: vec![], holdable: true },
         product: contracts::offer::Product::Stay,
+        reprice: None,
     }
 }
 

@@ -6,11 +6,16 @@ use super::{lost, lost_leg, release, unwind};
 use crate::{
     event::Event,
     fact::Deadline,
+    repriced,
     state::{Booking, EndWhy, Leg, OnRefusal, Phase},
 };
 
 pub(super) fn next(booking: &Booking) -> Vec<Event> {
     if let Some(why) = lost_leg(booking) {
+        let again = repriced::next(booking);
+        if !again.is_empty() {
+            return again;
+        }
         let rest = leave_out(booking);
         return rest.unwrap_or_else(|| unwind(booking, Phase::Failed, why));
     }

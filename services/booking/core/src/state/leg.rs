@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use contracts::{
     asset::Units,
     ids::LegId,
-    messages::{LegContent, LegState, UndoFailing, WantedLeg},
+    messages::{LegAsks, LegContent, LegState, UndoFailing, WantedLeg},
     money::Money,
     offer::LegOrder,
 };
@@ -53,6 +53,9 @@ pub struct Known {
     /// What the supplier has of what was bought, where that is not what was ordered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub theirs: Option<LegContent>,
+    /// What the supplier asks now, where it refused because the price is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<LegAsks>,
 }
 
 impl Leg {
@@ -130,6 +133,8 @@ pub enum Out {
     Coming,
     /// It was to take the place of another one, and could not.
     NotTaken { why: EndWhy },
+    /// Its supplier asks another price; the same at that price took its place.
+    Repriced { by: LegId },
     /// Another one took its place.
     Replaced { by: LegId, cancellation: LegCancellation },
 }

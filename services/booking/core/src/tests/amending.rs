@@ -479,8 +479,7 @@ proptest! {
                 state: gone(GoneWhy::Released),
                 evidence: None,
                 undo_failing: None,
-                theirs: None,
-            };
+                theirs: None, asks: None, };
             world.tell(&Fact::Leg(news));
         }
         if whole {

@@ -412,6 +412,7 @@ fn leg(booking: &Booking, leg: &booking_core::Leg) -> ShownLeg {
     let (left_out_because, cancellation) = match &leg.out {
         None | Some(Out::Coming | Out::Replaced { .. }) => (None, None),
         Some(Out::NotHeld { why } | Out::NotTaken { why }) => (Some((*why).into()), None),
+        Some(Out::Repriced { .. }) => (Some(booking_core::EndWhy::PriceChanged.into()), None),
         Some(Out::Cancelled { cancellation: agreed }) => {
             let LegCancellation { fee, back, units, .. } = *agreed;
             (None, Some(ShownLegCancellation { fee, back, back_units: units }))

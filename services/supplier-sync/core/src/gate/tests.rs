@@ -126,9 +126,13 @@ fn a_supplier_that_turns_a_call_away_is_asked_nothing_until_it_said() {
     let mut gate = Gate::default();
     gate.allow(&RULES, "", &spent(20), 1_000);
     for class in CLASSES {
-        assert_eq!(gate.ask(&RULES, class, "", 2_000), Verdict::Wait { until: 21_000 });
+        let until = if class == Class::Search { 23_000 } else { 21_000 };
+        assert_eq!(gate.ask(&RULES, class, "", 2_000), Verdict::Wait { until });
     }
+    // What comes back first is for whoever cancels, looks up and books.
+    assert_eq!(gate.ask(&RULES, Class::Search, "", 22_999), Verdict::Wait { until: 23_000 });
     assert_eq!(gate.ask(&RULES, Class::Finish, "", 21_000), Verdict::Go);
+    assert_eq!(gate.clone().ask(&RULES, Class::Search, "", 23_000), Verdict::Go);
     // One that does not say how long is asked again soon, and one that says a year within minutes.
     gate.allow(&RULES, "", &Quota { resets_in: None, ..spent(0) }, 30_000);
     assert_eq!(gate.ask(&RULES, Class::Finish, "", 30_001), Verdict::Wait { until: 35_000 });
@@ -150,19 +154,20 @@ fn the_breaker_opens_on_its_ratio_and_stops_only_what_begins_something_new() {
     let rules = Rules { limit: 4_000, ..RULES };
     let mut gate = Gate::default();
     for n in 0..9 {
-        gate.note(&rules, n % 2 == 0, 1_000);
+        gate.note(&rules, Class::Reserve, n % 2 == 0, 1_000);
     }
-    assert_eq!(gate.open, None, "nine calls say little");
-    gate.note(&rules, true, 1_000);
-    assert_eq!(gate.open, None, "four of ten");
+    assert_eq!(gate.booking.open, None, "nine calls say little");
+    gate.note(&rules, Class::Reserve, true, 1_000);
+    assert_eq!(gate.booking.open, None, "four of ten");
     for _ in 0..2 {
-        gate.note(&rules, false, 2_000);
+        gate.note(&rules, Class::Reserve, false, 2_000);
     }
-    assert_eq!(gate.open, Some((2_000, 32_000)), "six of twelve");
-    for class in [Class::Search, Class::PriceCheck, Class::Reserve] {
+    assert_eq!(gate.booking.open, Some((2_000, 32_000)), "six of twelve");
+    for class in [Class::PriceCheck, Class::Reserve] {
         assert_eq!(gate.ask(&rules, class, "", 3_000), Verdict::Open { until: 32_000 });
     }
     assert_eq!(gate.ask(&rules, Class::Finish, "", 3_000), Verdict::Go);
+    assert_eq!(gate.ask(&rules, Class::Search, "", 3_000), Verdict::Go);
 }
 
 /// Row: B9
@@ -170,9 +175,9 @@ fn the_breaker_opens_on_its_ratio_and_stops_only_what_begins_something_new() {
 fn the_breaker_forgets_what_was_before_its_window() {
     let mut gate = Gate::default();
     for n in 0..100 {
-        gate.note(&RULES, n % 9 < 5, n * 7_000);
+        gate.note(&RULES, Class::Reserve, n % 9 < 5, n * 7_000);
     }
-    assert_eq!(gate.open, None, "never ten calls in a minute");
+    assert_eq!(gate.booking.open, None, "never ten calls in a minute");
 }
 
 /// Row: B9
@@ -181,23 +186,49 @@ fn the_breaker_probes_one_at_a_time_and_closes_on_good_answers() {
     let rules = Rules { limit: 4_000, ..RULES };
     let mut gate = Gate::default();
     for _ in 0..10 {
-        gate.note(&rules, false, 0);
+        gate.note(&rules, Class::Reserve, false, 0);
     }
     let open = |until| Verdict::Open { until };
-    assert_eq!(gate.ask(&rules, Class::Search, "", 30_000), Verdict::Go, "a probe");
-    assert_eq!(gate.ask(&rules, Class::Search, "", 30_001), open(34_000), "one at a time");
+    assert_eq!(gate.ask(&rules, Class::Reserve, "", 30_000), Verdict::Go, "a probe");
+    assert_eq!(gate.ask(&rules, Class::PriceCheck, "", 30_001), open(34_000), "one at a time");
     // A probe that nobody tells of holds up the next one only for so long.
-    assert_eq!(gate.ask(&rules, Class::Search, "", 34_000), Verdict::Go);
-    gate.note(&rules, false, 35_000);
-    assert_eq!(gate.ask(&rules, Class::Search, "", 36_000), open(65_000));
+    assert_eq!(gate.ask(&rules, Class::Reserve, "", 34_000), Verdict::Go);
+    gate.note(&rules, Class::Reserve, false, 35_000);
+    assert_eq!(gate.ask(&rules, Class::PriceCheck, "", 36_000), open(65_000));
     for n in 0..PROBES_NEEDED {
-        assert!(gate.open.is_some());
+        assert!(gate.booking.open.is_some());
         assert_eq!(gate.ask(&rules, Class::Reserve, "", 65_000 + n), Verdict::Go);
-        gate.note(&rules, true, 65_000 + n);
+        gate.note(&rules, Class::Reserve, true, 65_000 + n);
     }
-    assert_eq!(gate.open, None);
+    assert_eq!(gate.booking.open, None);
     assert_eq!(gate.ask(&rules, Class::Search, "", 66_000), Verdict::Go);
     // What it counted before is forgotten.
-    gate.note(&rules, false, 66_000);
-    assert_eq!(gate.open, None);
+    gate.note(&rules, Class::Reserve, false, 66_000);
+    assert_eq!(gate.booking.open, None);
+}
+
+/// Row: B9
+#[test]
+fn a_search_that_is_ill_stops_searches_and_nothing_that_books() {
+    let rules = Rules { limit: 4_000, ..RULES };
+    let mut gate = Gate::default();
+    for _ in 0..10 {
+        gate.note(&rules, Class::Search, false, 0);
+    }
+    let open = |until| Verdict::Open { until };
+    assert_eq!(gate.ask(&rules, Class::Search, "", 1), open(30_000));
+    for class in [Class::PriceCheck, Class::Reserve, Class::Finish] {
+        assert_eq!(gate.ask(&rules, class, "", 1), Verdict::Go);
+    }
+    // However searches fare, none of them takes a probe of those that book.
+    for _ in 0..10 {
+        gate.note(&rules, Class::Reserve, false, 2);
+    }
+    assert_eq!(gate.ask(&rules, Class::Search, "", 30_002), Verdict::Go, "its own probe");
+    assert_eq!(gate.ask(&rules, Class::Reserve, "", 30_002), Verdict::Go, "and theirs");
+    gate.note(&rules, Class::Search, false, 30_003);
+    for n in 0..PROBES_NEEDED {
+        gate.note(&rules, Class::Finish, true, 30_004 + n);
+    }
+    assert_eq!((gate.booking.open, gate.searching.open), (None, Some((0, 60_003))));
 }

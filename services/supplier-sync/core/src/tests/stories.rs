@@ -3,12 +3,16 @@
 use std::fmt::Write as _;
 
 use chrono::TimeDelta;
-use contracts::messages::{
-    CallbackClaim, EvidenceSource, GoneWhy, LegChanged, LegContent, LegState, RefusedWhy,
-    UndoFailedWhy, UndoFailing, WantedLeg,
+use contracts::{
+    messages::{
+        CallbackClaim, EvidenceSource, GoneWhy, LegAsks, LegChanged, LegContent, LegState,
+        RefusedWhy, UndoFailedWhy, UndoFailing, WantedLeg,
+    },
+    money::{Currency, Money},
+    offer::Reprice,
 };
 use expect_test::{Expect, expect};
-use suppliers::{Answer, SeenState};
+use suppliers::{Answer, SeenReservation, SeenState};
 
 use super::{UNKNOWN, World, bought, claim, gone, held, hint, seen, start};
 use crate::{Doing, Event, Fact, LookUpWhy, Refusal, SeenStage};
@@ -90,6 +94,7 @@ fn outcome_words(outcome: &crate::Outcome) -> String {
         crate::Outcome::PutOff { until } => {
             format!("PutOff until {}", (*until - start()).num_seconds())
         }
+        crate::Outcome::Refused { why, asks: None } => format!("Refused {{ why: {why:?} }}"),
         other @ (crate::Outcome::NotSent
         | crate::Outcome::Unknown
         | crate::Outcome::NotFound
@@ -699,7 +704,7 @@ fn once_bought_one_odd_read_is_looked_at_again_before_it_is_a_case() {
     world.answer(bought("R1"));
     world.wake_until_it_looks();
     let mut dear = seen("R1", SeenState::Confirmed);
-    dear.price = dear.price.map(|p| contracts::money::Money { minor: p.minor + 1, ..p });
+    dear.price = dear.price.map(|p| Money { minor: p.minor + 1, ..p });
     world.answer(Answer::Seen(vec![dear.clone()]));
     assert!(matches!(world.last_told(), Some(LegState::Confirmed { .. })));
     world.wake_until_it_looks();
@@ -775,6 +780,74 @@ fn exactly_what_the_customer_agreed_to_is_taken_and_is_what_was_ordered_from_the
     // And what is given back is not taken.
     world.want(WantedLeg::Released);
     assert_eq!(world.doing(), Some(Doing::Cancel));
+}
+
+/// Row: B7
+#[test]
+fn what_was_agreed_to_and_is_moved_back_meanwhile_is_told_as_a_change_of_what_was_agreed_to() {
+    let mut world = bought_stay();
+    let ordered = world.order.clone();
+    let content = moved(&mut world, 7);
+    // The supplier has it again as it was; the customer, who does not know, agrees to the other days.
+    world.wake_until_it_looks();
+    world.answer(bought("R1"));
+    assert_eq!(world.last_told(), Some(&LegState::Confirmed { reference: "R1".to_owned() }));
+    world.accepts = Some(content.clone());
+    (world.order.check_in, world.order.check_out) = (content.check_in, content.check_out);
+    world.want(WantedLeg::Confirmed);
+    assert!(matches!(world.last_told(), Some(LegState::InDoubt { .. })));
+    let back = theirs(&world).unwrap();
+    assert_eq!((back.check_in, back.check_out), (ordered.check_in, ordered.check_out));
+    assert_eq!(world.reserves(), 1);
+    // Who agrees to that has what the supplier has.
+    world.accepts = Some(back);
+    world.order = ordered;
+    world.want(WantedLeg::Confirmed);
+    assert_eq!(world.last_told(), Some(&LegState::Confirmed { reference: "R1".to_owned() }));
+    assert_eq!(*world.leg().order, world.order);
+}
+
+/// Row: D5
+#[test]
+fn what_is_refused_for_its_price_is_told_with_the_price_of_now() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    let asks = LegAsks {
+        book_key: "dearer".to_owned(),
+        price: Money::new(24_500, Currency::Eur),
+        terms: world.order.terms.clone(),
+    };
+    world.fact(&Fact::Repriced { exchange: 1, asks: asks.clone() });
+    let told = world.told.last().unwrap();
+    assert_eq!(told.state, LegState::Refused { why: RefusedWhy::PriceChanged });
+    assert_eq!(told.asks, Some(asks));
+    // It stays refused: what is to be had at that price is another leg.
+    world.want(WantedLeg::Released);
+    assert_eq!((world.reserves(), world.told.last().unwrap().asks.clone()), (1, None));
+}
+
+/// Row: D5
+#[test]
+fn what_costs_more_as_agreed_is_as_ordered_and_what_costs_still_more_is_not() {
+    let mut world = World::new();
+    let cost = Some(Money::new(24_500, Currency::Eur));
+    let (rate_key, bears) = ("key".to_owned(), Money::new(600, Currency::Eur));
+    world.order.reprice = Some(Reprice { rate_key, bears, cost });
+    world.want(WantedLeg::Held);
+    let at = |minor| {
+        let price = Some(Money::new(minor, Currency::Eur));
+        SeenReservation { price, ..seen("R1", SeenState::Held { until: None }) }
+    };
+    let mut dearer = World::new();
+    dearer.order = world.order.clone();
+    dearer.want(WantedLeg::Held);
+    world.answer(Answer::Seen(vec![at(24_500)]));
+    assert_eq!(
+        world.last_told(),
+        Some(&LegState::Held { reference: "R1".to_owned(), until: None })
+    );
+    dearer.answer(Answer::Seen(vec![at(24_501)]));
+    assert!(matches!(dearer.last_told(), Some(LegState::InDoubt { .. })));
 }
 
 #[test]

@@ -98,8 +98,9 @@ async fn the_script_says_what_the_core_says_whatever_happens() {
                 }
                 _ => {
                     let well = random.random_bool(0.5);
-                    gate.note(&RULES, well, now);
-                    Args { what: "hear", path, well: Some(well), now: at, ..Args::default() }
+                    gate.note(&RULES, class, well, now);
+                    let (class, well) = (Some(class), Some(well));
+                    Args { what: "hear", class, path, well, now: at, ..Args::default() }
                 }
             };
             gates.run(supplier, &RULES, args).await.unwrap();
