@@ -158,12 +158,13 @@ fn state(event: Event) -> Option<Line> {
             reference: Some(reference),
             ..text("case closed: it is what was ordered".to_owned())
         },
-        Event::Told { state, evidence, undo_failing, theirs } => Line {
+        Event::Told { state, evidence, undo_failing, theirs, asks } => Line {
             reference: evidence.as_ref().and_then(|evidence| evidence.reference.clone()),
             detail: vec![
                 ("evidence", json!(evidence)),
                 ("undo_failing", json!(undo_failing)),
                 ("theirs", json!(theirs)),
+                ("asks", json!(asks)),
             ],
             ..text(format!("told: {}{}", said(&state), failing(undo_failing)))
         },
