@@ -136,6 +136,8 @@ pub struct Suppliers {
     pub hotelbeds: SupplierPolicy,
     /// Duffel.
     pub duffel: SupplierPolicy,
+    /// A partner that speaks our own partner API.
+    pub neutral: SupplierPolicy,
 }
 
 /// One supplier's times and limits.
@@ -323,6 +325,7 @@ impl Policy {
             Supplier::Etg => &self.supplier.etg,
             Supplier::Hotelbeds => &self.supplier.hotelbeds,
             Supplier::Duffel => &self.supplier.duffel,
+            Supplier::Neutral => &self.supplier.neutral,
         }
     }
 }

@@ -16,11 +16,14 @@ pub enum Supplier {
     Hotelbeds,
     /// Duffel: flights.
     Duffel,
+    /// A partner that speaks our own partner API: stays.
+    Neutral,
 }
 
 impl Supplier {
     /// Every supplier.
-    pub const ALL: [Self; 4] = [Self::Rapid, Self::Etg, Self::Hotelbeds, Self::Duffel];
+    pub const ALL: [Self; 5] =
+        [Self::Rapid, Self::Etg, Self::Hotelbeds, Self::Duffel, Self::Neutral];
 
     /// The supplier's word.
     #[must_use]
@@ -30,6 +33,7 @@ impl Supplier {
             Self::Etg => "etg",
             Self::Hotelbeds => "hotelbeds",
             Self::Duffel => "duffel",
+            Self::Neutral => "neutral",
         }
     }
 }

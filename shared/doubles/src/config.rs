@@ -13,6 +13,8 @@ pub struct Config {
     pub hotelbeds: HotelbedsConfig,
     /// Duffel.
     pub duffel: DuffelConfig,
+    /// A partner that speaks the partner API.
+    pub neutral: NeutralConfig,
     /// The crypto rate feed.
     pub rates: RatesConfig,
     /// The treasury that sends refunds.
@@ -181,6 +183,36 @@ impl Default for HotelbedsConfig {
             rate_key_for: Duration::from_secs(30 * 60),
             visibility_lag: Duration::ZERO,
             quota_per_minute: None,
+        }
+    }
+}
+
+/// How the partner's double behaves when no fault is armed.
+#[derive(Clone, Debug)]
+pub struct NeutralConfig {
+    /// The key that a caller must show.
+    pub key: String,
+    /// The shared secret that a caller must sign with.
+    pub secret: String,
+    /// How long an offer and a book token live.
+    pub offer_for: Duration,
+    /// How long a hold stands.
+    pub hold_for: Duration,
+    /// How many requests a minute are served before 429.
+    pub requests_per_minute: u64,
+    /// Where callbacks are pushed; none: nowhere.
+    pub callback: Option<CallbackConfig>,
+}
+
+impl Default for NeutralConfig {
+    fn default() -> Self {
+        Self {
+            key: "dev-neutral-key".to_owned(),
+            secret: "dev-neutral-secret".to_owned(),
+            offer_for: Duration::from_secs(30 * 60),
+            hold_for: Duration::from_secs(30 * 60),
+            requests_per_minute: 100_000,
+            callback: None,
         }
     }
 }

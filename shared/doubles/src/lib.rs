@@ -19,6 +19,7 @@ mod duffel;
 mod etg;
 mod faults;
 mod hotelbeds;
+mod neutral;
 mod outgoing;
 mod rapid;
 mod rates;
@@ -33,8 +34,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use config::{
-    CallbackConfig, CardsConfig, Config, DuffelConfig, EtgConfig, HotelbedsConfig, RapidConfig,
-    RatesConfig, TreasuryConfig,
+    CallbackConfig, CardsConfig, Config, DuffelConfig, EtgConfig, HotelbedsConfig, NeutralConfig,
+    RapidConfig, RatesConfig, TreasuryConfig,
 };
 
 /// What every double needs of the process it lives in: tasks that end with it.
@@ -80,6 +81,10 @@ impl Doubles {
                 hotelbeds::router(Arc::new(hotelbeds::Hotelbeds::new(config.hotelbeds, &life))),
             )
             .nest("/duffel", duffel::router(Arc::new(duffel::Duffel::new(config.duffel, &life))))
+            .nest(
+                "/neutral",
+                neutral::router(Arc::new(neutral::Neutral::new(config.neutral, &life))),
+            )
             .nest("/etg", etg::router(Arc::new(etg::Etg::new(config.etg, &life))))
             .nest("/cards", cards::router(Arc::new(cards::Cards::new(config.cards, &life))))
             .nest("/rates", rates::router(config.rates))

@@ -10,11 +10,12 @@ use std::time::Duration;
 use clap::Parser;
 use doubles::{
     CallbackConfig, CardsConfig, Config, Doubles, DuffelConfig, EtgConfig, HotelbedsConfig,
-    RapidConfig, RatesConfig, TreasuryConfig,
+    NeutralConfig, RapidConfig, RatesConfig, TreasuryConfig,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Stand-ins for Expedia Rapid (/rapid), a crypto rate feed (/rates) and a treasury (/treasury).
+/// Stand-ins for suppliers (/rapid, /etg, /hotelbeds, /duffel, /neutral), a card gateway (/cards),
+/// a crypto rate feed (/rates) and a treasury (/treasury).
 ///
 /// For development and tests only. Faults are armed over HTTP; see the README of this crate.
 #[derive(Parser)]
@@ -98,6 +99,21 @@ struct Flags {
     /// How long a preconfirmation at Hotelbeds stands, in milliseconds
     #[arg(long, default_value_t = 1_800_000)]
     hotelbeds_hold_ms: u64,
+    /// Key that callers of the partner must show
+    #[arg(long, default_value = "dev-neutral-key")]
+    neutral_key: String,
+    /// Shared secret that callers of the partner must sign with
+    #[arg(long, default_value = "dev-neutral-secret")]
+    neutral_secret: String,
+    /// How long a hold at the partner stands, in milliseconds
+    #[arg(long, default_value_t = 1_800_000)]
+    neutral_hold_ms: u64,
+    /// Where the partner pushes its callbacks (http only); nowhere when left out
+    #[arg(long, requires = "neutral_callback_secret")]
+    neutral_callback_url: Option<String>,
+    /// Standard Webhooks secret of the callbacks (base64, `whsec_` allowed)
+    #[arg(long)]
+    neutral_callback_secret: Option<String>,
     /// Secret key that callers of the card gateway must show
     #[arg(long, default_value = "sk_test_development-only")]
     cards_secret: String,
@@ -179,6 +195,13 @@ impl Flags {
                 secret: self.hotelbeds_secret,
                 hold_for: Duration::from_millis(self.hotelbeds_hold_ms),
                 ..HotelbedsConfig::default()
+            },
+            neutral: NeutralConfig {
+                key: self.neutral_key,
+                secret: self.neutral_secret,
+                hold_for: Duration::from_millis(self.neutral_hold_ms),
+                callback: callback(self.neutral_callback_url, self.neutral_callback_secret),
+                ..NeutralConfig::default()
             },
             cards: CardsConfig {
                 secret: self.cards_secret,

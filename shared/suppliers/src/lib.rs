@@ -22,6 +22,7 @@ pub mod duffel;
 pub mod etg;
 pub mod hotelbeds;
 mod http;
+pub mod neutral;
 pub mod outcomes;
 mod quota;
 pub mod rapid;

@@ -84,11 +84,12 @@ impl Table {
 }
 
 /// Every table.
-pub static TABLES: [&Table; 4] = [
+pub static TABLES: [&Table; 5] = [
     &crate::rapid::OUTCOMES,
     &crate::etg::OUTCOMES,
     &crate::hotelbeds::OUTCOMES,
     &crate::duffel::OUTCOMES,
+    &crate::neutral::OUTCOMES,
 ];
 
 #[cfg(test)]

@@ -158,6 +158,21 @@ mod tests {
 
     /// Row: B8
     #[test]
+    fn a_partner_counts_in_headers_for_so_many_seconds() {
+        let headers =
+            [("ratelimit-limit", "60"), ("ratelimit-remaining", "3"), ("ratelimit-reset", "30")];
+        let told = said(Supplier::Neutral, &reply(200, &headers, "{}"));
+        assert_eq!(told, quota(Scope::Account, Left::Calls { left: 3, of: 60 }, Some(30)));
+        let told = said(Supplier::Neutral, &reply(429, &headers, "{}"));
+        assert_eq!(told, quota(Scope::Account, Left::Nothing, Some(30)));
+        let later = [headers[2], ("retry-after", "45")];
+        let told = said(Supplier::Neutral, &reply(429, &later, "{}"));
+        assert_eq!(told, quota(Scope::Account, Left::Nothing, Some(45)));
+        assert_eq!(said(Supplier::Neutral, &reply(200, &headers[1..], "{}")), None);
+    }
+
+    /// Row: B8
+    #[test]
     fn hotelbeds_says_403_with_a_word_of_its_gateway() {
         let over = [("X-Mashery-Error-Code", "ERR_403_DEVELOPER_OVER_RATE")];
         let told = said(Supplier::Hotelbeds, &reply(403, &over, "{}"));

@@ -2,10 +2,13 @@
 
 use contracts::supplier::Supplier;
 
-use crate::{Dialect, duffel::Duffel, etg::Etg, hotelbeds::Hotelbeds, rapid::Rapid};
+use crate::{
+    Dialect, duffel::Duffel, etg::Etg, hotelbeds::Hotelbeds, neutral::Neutral, rapid::Rapid,
+};
 
 /// Every dialect.
-pub static ALL: [&'static dyn Dialect; Supplier::ALL.len()] = [&Rapid, &Etg, &Hotelbeds, &Duffel];
+pub static ALL: [&'static dyn Dialect; Supplier::ALL.len()] =
+    [&Rapid, &Etg, &Hotelbeds, &Duffel, &Neutral];
 
 /// The dialect of a supplier.
 #[must_use]
@@ -15,6 +18,7 @@ pub fn dialect(supplier: Supplier) -> &'static dyn Dialect {
         Supplier::Etg => &Etg,
         Supplier::Hotelbeds => &Hotelbeds,
         Supplier::Duffel => &Duffel,
+        Supplier::Neutral => &Neutral,
     }
 }
 

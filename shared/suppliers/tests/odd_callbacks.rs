@@ -22,7 +22,8 @@ use sha2::Sha256;
 use suppliers::{Covers, Forged, dialect};
 
 const AGE_MAX: Duration = Duration::from_secs(300);
-const PUSHERS: [Supplier; 3] = [Supplier::Rapid, Supplier::Etg, Supplier::Duffel];
+const PUSHERS: [Supplier; 4] =
+    [Supplier::Rapid, Supplier::Etg, Supplier::Duffel, Supplier::Neutral];
 
 /// One push as it comes in.
 #[derive(Clone)]
@@ -38,6 +39,7 @@ fn now() -> DateTime<Utc> {
 fn secret(supplier: Supplier) -> String {
     match supplier {
         Supplier::Rapid => format!("whsec_{}", STANDARD.encode([7_u8; 32])),
+        Supplier::Neutral => format!("whsec_{}", STANDARD.encode([9_u8; 32])),
         Supplier::Etg => "etg-token-of-an-api-key".to_owned(),
         Supplier::Duffel | Supplier::Hotelbeds => "duffel-webhook-secret".to_owned(),
     }
@@ -54,7 +56,7 @@ fn signed(supplier: Supplier, secret: &str, id: &str, at: i64, body: &Value) -> 
     let stamp = at.to_string();
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     match supplier {
-        Supplier::Rapid => {
+        Supplier::Rapid | Supplier::Neutral => {
             let body = body.to_string().into_bytes();
             let text = secret.strip_prefix("whsec_").unwrap_or(secret);
             let key = STANDARD.decode(text).unwrap_or_else(|_| text.as_bytes().to_vec());
@@ -87,6 +89,9 @@ fn says(supplier: Supplier) -> Value {
         Supplier::Rapid => json!({
             "event_id": "e1", "event_type": "itinerary.agent.cancel",
             "itinerary_id": "8955599932111", "affiliate_reference_id": "ours",
+        }),
+        Supplier::Neutral => json!({
+            "type": "reservation.cancelled", "reference": "NR-7", "client_reference": "ours",
         }),
         Supplier::Etg => json!({"partner_order_id": "ours", "status": "completed"}),
         Supplier::Duffel | Supplier::Hotelbeds => json!({
@@ -219,7 +224,7 @@ fn odd_headers(whole: &Push) -> Vec<(String, Push)> {
 fn odd_ids(supplier: Supplier, own: &str) -> Vec<(String, Push)> {
     let (at, body) = (now().timestamp(), says(supplier));
     let ids: Vec<String> = match supplier {
-        Supplier::Rapid => {
+        Supplier::Rapid | Supplier::Neutral => {
             vec!["msg.1".into(), format!("msg.{at}"), String::new(), "a b".into(), "x".repeat(129)]
         }
         Supplier::Etg => vec![String::new(), "a b".into(), "é".into(), "x".repeat(129)],

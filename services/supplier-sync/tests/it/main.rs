@@ -17,6 +17,7 @@ mod crashes;
 mod flights;
 mod gates;
 mod legs;
+mod partner;
 mod preview;
 mod repairs;
 mod repricing;

@@ -12,7 +12,9 @@ use crate::world::{Leg, World};
 /// Row: D5
 #[tokio::test]
 async fn a_hold_refused_for_its_price_is_told_with_the_price_of_now_which_can_be_held() {
-    for (supplier, operation) in [(Supplier::Rapid, "reserve"), (Supplier::Etg, "form")] {
+    for (supplier, operation) in
+        [(Supplier::Rapid, "reserve"), (Supplier::Etg, "form"), (Supplier::Neutral, "reserve")]
+    {
         let mut world = World::at(supplier).await;
         let app = world.start().await;
         let leg = world.leg(&app).await;

@@ -89,7 +89,8 @@ impl World {
         // An exchange is given up after three quarters of this; the windows are passed by moving
         // the clock.
         let all = &mut policy.supplier;
-        for one in [&mut all.rapid, &mut all.etg, &mut all.hotelbeds, &mut all.duffel] {
+        let stays = [&mut all.rapid, &mut all.etg, &mut all.neutral];
+        for one in stays.into_iter().chain([&mut all.hotelbeds, &mut all.duffel]) {
             one.answer_within_max = Duration::from_secs(4);
         }
         let booking_takes_ms = Arc::new(AtomicU64::new(0));
@@ -116,12 +117,14 @@ impl World {
 
     /// Our account at a supplier's double.
     fn account(&self, supplier: Supplier) -> supplier_sync::config::Account {
-        let doubles::Config { rapid, etg, hotelbeds, duffel, .. } = doubles::Config::default();
+        let doubles::Config { rapid, etg, hotelbeds, duffel, neutral, .. } =
+            doubles::Config::default();
         let (key, secret) = match supplier {
             Supplier::Rapid => (rapid.key, rapid.secret),
             Supplier::Etg => (etg.key, etg.secret),
             Supplier::Hotelbeds => (hotelbeds.key, hotelbeds.secret),
             Supplier::Duffel => (duffel.key, duffel.secret),
+            Supplier::Neutral => (neutral.key, neutral.secret),
         };
         supplier_sync::config::Account {
             url: format!("http://{}/{supplier}", self.double_at),
@@ -480,6 +483,7 @@ impl World {
                 participants: Occupancy { adults: 1, children: Vec::new() },
                 currency: Currency::Eur,
             }),
+            Supplier::Neutral => Self::search_of("NP-1001"),
             Supplier::Duffel => Search::Flight(FlightSearch {
                 origin: "LHR".to_owned(),
                 destination: "JFK".to_owned(),

@@ -33,19 +33,24 @@ impl Trial {
 
     fn subject(&self) -> Subject {
         let supplier = self.supplier;
-        let Config { rapid, etg, hotelbeds, duffel, .. } = Config::default();
+        let Config { rapid, etg, hotelbeds, duffel, neutral, .. } = Config::default();
         let (key, secret) = match supplier {
             Supplier::Rapid => (rapid.key, rapid.secret),
             Supplier::Etg => (etg.key, etg.secret),
             Supplier::Hotelbeds => (hotelbeds.key, hotelbeds.secret),
             Supplier::Duffel => (duffel.key, duffel.secret),
+            Supplier::Neutral => (neutral.key, neutral.secret),
         };
         Subject {
             url: format!("{}/{supplier}", self.doubles.base_url()),
             dialect: supplier,
             key,
             secret: secret.into(),
-            what: (supplier == Supplier::Etg).then(|| "8473001".to_owned()),
+            what: match supplier {
+                Supplier::Etg => Some("8473001".to_owned()),
+                Supplier::Neutral => Some("NP-1001".to_owned()),
+                Supplier::Rapid | Supplier::Hotelbeds | Supplier::Duffel => None,
+            },
             days_ahead: 45,
             visible_within: Duration::from_millis(600),
             patience: Duration::from_secs(3),
@@ -79,7 +84,7 @@ fn said(report: &Report) -> String {
 /// Row: L8
 #[tokio::test]
 async fn a_double_that_keeps_the_rules_passes_and_nothing_of_the_kit_is_left_standing() {
-    for supplier in [Supplier::Rapid, Supplier::Etg, Supplier::Hotelbeds, Supplier::Duffel] {
+    for supplier in Supplier::ALL {
         let trial = Trial::of(supplier, Config::default()).await;
         let report = trial.run().await;
         assert!(report.passed(), "{supplier}\n{}", said(&report));
@@ -114,7 +119,7 @@ async fn each_fault_is_found_by_the_check_it_is_for() {
         ("html_200", "search", 9, &["search"]),
         ("http_503", "price_check", 9, &["price_check"]),
     ];
-    let tried = [Supplier::Rapid, Supplier::Hotelbeds];
+    let tried = [Supplier::Rapid, Supplier::Hotelbeds, Supplier::Neutral];
     let each = tried.into_iter().flat_map(|supplier| cases.map(|case| (supplier, case)));
     let trials = each.map(|(supplier, (fault, operation, times, found_by))| async move {
         let trial = Trial::of(supplier, Config::default()).await;

@@ -44,6 +44,7 @@ pub(crate) enum Supplier {
     Etg,
     Hotelbeds,
     Duffel,
+    Neutral,
 }
 
 /// Who sleeps in a room.

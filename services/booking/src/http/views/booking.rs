@@ -94,6 +94,11 @@ struct ShownLeg {
     check_out: NaiveDate,
     #[schema(value_type = shapes::Money)]
     price: Money,
+    /// What the supplier asks now, where it refused because the price is another one. The customer
+    /// is asked by quoting the offer again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<shapes::Money>, required = false)]
+    price_now: Option<Money>,
     #[schema(value_type = shapes::Terms)]
     terms: Terms,
     /// What only this kind of product has; absent for a stay.
@@ -425,6 +430,7 @@ fn leg(booking: &Booking, leg: &booking_core::Leg) -> ShownLeg {
         check_in: leg.order.check_in,
         check_out: leg.order.check_out,
         price: leg.order.price,
+        price_now: leg.known.asks.as_ref().filter(|_| leg.is_gone()).map(|asks| asks.price),
         terms: leg.order.terms.clone(),
         product: leg.order.product.clone(),
         state,

@@ -1,0 +1,78 @@
+//! Legs at a partner that speaks our own partner API.
+
+use contracts::{
+    messages::{GoneWhy, LegState, RefusedWhy, WantedLeg},
+    supplier::Supplier,
+};
+
+use crate::world::World;
+
+#[tokio::test]
+async fn a_stay_at_a_partner_is_held_bought_and_given_back() {
+    let mut world = World::at(Supplier::Neutral).await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    let LegState::Held { until, .. } = world.told().await.state else { panic!("not held") };
+    assert!(until.is_some(), "it says until when");
+    assert_eq!(world.live().await[0]["state"], "held");
+    world.want(&leg, 2, WantedLeg::Confirmed).await;
+    assert!(matches!(world.told().await.state, LegState::Confirmed { .. }));
+    assert_eq!(world.live().await[0]["state"], "confirmed");
+    world.want(&leg, 3, WantedLeg::Released).await;
+    assert_eq!(world.told().await.state, LegState::Gone { why: GoneWhy::Released });
+    assert!(world.live().await.is_empty());
+}
+
+/// Row: B1
+#[tokio::test]
+async fn a_reservation_that_a_partner_made_and_never_answered_is_found_and_not_made_again() {
+    for fault in ["timeout_after_commit", "reset_after_commit", "http_500_after", "accepted_202"] {
+        let mut world = World::at(Supplier::Neutral).await;
+        let app = world.start().await;
+        let leg = world.leg(&app).await;
+        world.fault("reserve", fault, 1, 0).await;
+        world.want(&leg, 1, WantedLeg::Held).await;
+        assert!(matches!(world.told().await.state, LegState::InDoubt { .. }), "{fault}");
+        world.wait(30).await;
+        world.settle(&app).await;
+        let reference = world.told_held().await;
+        let live = world.live().await;
+        assert_eq!(live.len(), 1, "{fault}");
+        assert_eq!(live[0]["reference"], reference.as_str());
+        assert_eq!(live[0]["client_reference"], leg.client_reference(1));
+        assert_eq!(world.asked("reserve").await, 1, "{fault}");
+    }
+}
+
+/// Row: B2
+#[tokio::test]
+async fn what_a_partner_lost_is_tried_again_under_a_new_reference_once_it_is_proven_dead() {
+    let mut world = World::at(Supplier::Neutral).await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.fault("reserve", "timeout_before_commit", 1, 0).await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    assert!(matches!(world.told().await.state, LegState::InDoubt { .. }));
+    for seconds in [5, 15, 90] {
+        assert_eq!(world.asked("reserve").await, 1, "nothing is proven yet");
+        world.wait(seconds).await;
+        world.settle(&app).await;
+    }
+    world.told_held().await;
+    let live = world.live().await;
+    assert_eq!(live.len(), 1);
+    assert_eq!(live[0]["client_reference"], leg.client_reference(2));
+}
+
+/// Row: B3
+#[tokio::test]
+async fn what_a_partner_refuses_is_told_in_our_words_and_nobody_looks() {
+    let mut world = World::at(Supplier::Neutral).await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.fault("reserve", "sold_out", 1, 0).await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    assert_eq!(world.told().await.state, LegState::Refused { why: RefusedWhy::SoldOut });
+    assert_eq!((world.asked("lookup").await, world.live().await.len()), (0, 0));
+}
