@@ -287,7 +287,7 @@ impl Touched {
             match effect {
                 Effect::Tell(message) => {
                     let id = MessageId::caused_by(recorded.at, leg.leg_id.0, recorded.version, n);
-                    follows.said.push(Outgoing::new(id, recorded.at, &message));
+                    follows.said.push(Outgoing::new(id, recorded.at, &*message));
                 }
                 Effect::Call(call) => {
                     let (trace, began) = (trace::of(&cause.span), Instant::now());

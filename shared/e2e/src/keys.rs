@@ -73,6 +73,14 @@ impl SupplierKeys {
                 secret: format!("duffel_test_{hex}"),
                 webhook_secret: Some(STANDARD.encode(rand::random::<[u8; 16]>())),
             },
+            Supplier::Neutral => Self {
+                key: hex::encode(rand::random::<[u8; 8]>()),
+                secret: hex,
+                webhook_secret: Some(format!(
+                    "whsec_{}",
+                    STANDARD.encode(rand::random::<[u8; 32]>())
+                )),
+            },
             // Nothing is pushed.
             Supplier::Hotelbeds => Self {
                 key: hex::encode(rand::random::<[u8; 16]>()),

@@ -99,7 +99,7 @@ impl Legs {
                     let id = MessageId::caused_by(entry.at, leg.leg_id.0, entry.version, n);
                     match effect {
                         Effect::Call(call) => commit.calls.push(*call),
-                        Effect::Tell(message) => commit.said.push(Parcel::of(id, &message)),
+                        Effect::Tell(message) => commit.said.push(Parcel::of(id, &*message)),
                     }
                 }
             }

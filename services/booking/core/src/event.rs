@@ -55,14 +55,14 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         theirs: Option<LegContent>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        asks: Option<LegAsks>,
+        asks: Option<Box<LegAsks>>,
     },
     /// A supplier refused a leg because it asks another price now. The same at that price takes its
     /// place; what it costs more is ours to bear.
     LegRepriced {
         leg_id: LegId,
         by: LegId,
-        asks: LegAsks,
+        asks: Box<LegAsks>,
     },
     /// A supplier changed what was bought; the customer is to answer by then.
     ChangeFound {

@@ -33,7 +33,7 @@ pub(crate) fn next(booking: &Booking) -> Vec<Event> {
     };
     let parts = [leg.leg_id.0.as_bytes().as_slice(), asks.book_key.as_bytes()];
     let (leg_id, by) = (leg.leg_id, LegId(derive(booking.created_at, &parts)));
-    let mut events = vec![Event::LegRepriced { leg_id, by, asks: asks.clone() }];
+    let mut events = vec![Event::LegRepriced { leg_id, by, asks: Box::new(asks.clone()) }];
     events.extend(release(leg));
     events.push(Event::LegWished { leg_id: by, version: 1, wanted: WantedLeg::Held });
     events
@@ -43,7 +43,7 @@ pub(crate) fn next(booking: &Booking) -> Vec<Event> {
 /// price again is refused.
 fn borne(leg: &Leg) -> Option<&LegAsks> {
     let refused = Some(LegState::Refused { why: RefusedWhy::PriceChanged });
-    let asks = leg.known.asks.as_ref().filter(|_| leg.known.state == refused)?;
+    let asks = leg.known.asks.as_deref().filter(|_| leg.known.state == refused)?;
     let order = &leg.order;
     let reprice = order.reprice.as_ref().filter(|reprice| reprice.cost.is_none())?;
     let most = order.price.plus(reprice.bears).ok()?;

@@ -18,7 +18,7 @@ use crate::{
 pub enum Effect {
     /// An exchange to be made once the event is committed.
     Call(Box<Call>),
-    Tell(LegChanged),
+    Tell(Box<LegChanged>),
 }
 
 /// One exchange with the supplier, and all that it needs but the names.
@@ -62,7 +62,7 @@ pub fn effects(leg: &Leg, recorded: &Recorded) -> Vec<Effect> {
             }))]
         }
         Event::Told { state, evidence, undo_failing, theirs, asks } => {
-            vec![Effect::Tell(LegChanged {
+            vec![Effect::Tell(Box::new(LegChanged {
                 booking_id: leg.booking_id,
                 leg_id: leg.leg_id,
                 seq: recorded.version,
@@ -72,7 +72,7 @@ pub fn effects(leg: &Leg, recorded: &Recorded) -> Vec<Effect> {
                 undo_failing: *undo_failing,
                 theirs: theirs.clone(),
                 asks: asks.clone(),
-            })]
+            }))]
         }
         Event::Wanted { .. }
         | Event::AttemptMade { .. }

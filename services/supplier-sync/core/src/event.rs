@@ -124,7 +124,7 @@ pub enum Event {
         theirs: Option<LegContent>,
         /// What the supplier asks now, where it refused because the price is another one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        asks: Option<LegAsks>,
+        asks: Option<Box<LegAsks>>,
     },
     /// A rule of the core was found broken; a person has to look.
     InvariantBroken { what: String },

@@ -227,7 +227,7 @@ impl World {
                 for effect in effects(self.leg(), &one) {
                     match effect {
                         Effect::Call(call) => self.calls.push(*call),
-                        Effect::Tell(changed) => self.told.push(changed),
+                        Effect::Tell(changed) => self.told.push(*changed),
                     }
                 }
                 self.journal.push(one);

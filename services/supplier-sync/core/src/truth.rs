@@ -37,7 +37,7 @@ pub(crate) fn told(leg: &Leg, policy: &Policy) -> Option<Event> {
         undo_failing,
         state: state.clone(),
         theirs: theirs.clone(),
-        asks: asks(),
+        asks: asks().map(Box::new),
     })
 }
 

@@ -149,12 +149,10 @@ impl Gates {
             well.into_iter().for_each(|well| gate.note(&rules, class, well, now));
         });
         let told = quota.map(|quota| allowance(rules, path, quota, 0));
-        let class = Some(class);
-        let args = Args { what: "hear", class, path, well, told, ..Args::default() };
+        let args = Args { what: "hear", class: Some(class), path, well, told, ..Args::default() };
         match self.run(supplier, rules, args).await {
             Ok((_, _, open, _)) => {
-                let labels =
-                    [("supplier", supplier.word()), ("of", word(class.unwrap_or(Class::Finish)))];
+                let labels = [("supplier", supplier.word()), ("of", word(class))];
                 metrics::set(Gauge::BreakerOpen, &labels, if open == 0 { 0.0 } else { 1.0 });
             }
             Err(error) => away("telling a supplier's gate", &error),

@@ -47,11 +47,14 @@ async fn searches_of_two_instances_leave_a_booking_its_share() {
     let app = world.start().await;
     let other = world.start().await;
     let leg = world.leg(&app).await;
+    let began = Instant::now();
     for n in 0..15 {
         search_anew(&world, if n % 2 == 0 { &app } else { &other }, n).await;
     }
     let searched = world.asked("search").await;
-    assert!((4..=7).contains(&searched), "{searched} searches");
+    // Thirty a minute come back meanwhile.
+    let back = usize::try_from(began.elapsed().as_secs() / 2).unwrap();
+    assert!((4..=7 + back).contains(&searched), "{searched} searches");
     assert!(standing(&world, &app).await["calls_free"].as_u64().unwrap() >= 3);
     world.want(&leg, 1, WantedLeg::Held).await;
     world.told_held().await;

@@ -19,7 +19,6 @@ async fn a_hold_refused_for_its_price_is_told_with_the_price_of_now_which_can_be
         let app = world.start().await;
         let leg = world.leg(&app).await;
         world.fault(operation, "price_changed", 1, 0).await;
-        world.fault("price_check", "price_changed", 1, 0).await;
         world.want(&leg, 1, WantedLeg::Held).await;
         let told = world.told().await;
         assert_eq!(told.state, LegState::Refused { why: RefusedWhy::PriceChanged }, "{supplier}");
@@ -28,7 +27,7 @@ async fn a_hold_refused_for_its_price_is_told_with_the_price_of_now_which_can_be
         assert_eq!(world.live().await.len(), 0);
         // What is to be had at that price is another leg.
         let mut order = leg.order.clone();
-        order.book_key = asks.book_key;
+        order.book_key.clone_from(&asks.book_key);
         order.reprice.as_mut().unwrap().cost = Some(asks.price);
         let again = Leg { leg_id: LegId(Uuid::now_v7()), order, ..leg };
         world.want(&again, 1, WantedLeg::Held).await;

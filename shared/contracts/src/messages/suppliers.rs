@@ -216,7 +216,7 @@ pub struct LegChanged {
     pub theirs: Option<LegContent>,
     /// What the supplier asks now, where it refused because the price is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asks: Option<LegAsks>,
+    pub asks: Option<Box<LegAsks>>,
 }
 message!(LegChanged, Event, "holdfast.leg.changed.v1", booking_id);
 

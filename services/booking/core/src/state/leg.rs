@@ -55,7 +55,7 @@ pub struct Known {
     pub theirs: Option<LegContent>,
     /// What the supplier asks now, where it refused because the price is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asks: Option<LegAsks>,
+    pub asks: Option<Box<LegAsks>>,
 }
 
 impl Leg {

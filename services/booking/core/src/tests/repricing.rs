@@ -28,7 +28,7 @@ fn refused_for(world: &mut World, n: u128, asks: LegAsks) {
     let Fact::Leg(changed) = leg_news(n, 1, world.wanted_version(n), REFUSED) else {
         unreachable!()
     };
-    world.tell(&Fact::Leg(LegChanged { asks: Some(asks), ..changed }));
+    world.tell(&Fact::Leg(LegChanged { asks: Some(Box::new(asks)), ..changed }));
 }
 
 fn repriced(world: &World) -> Option<LegId> {
@@ -63,7 +63,7 @@ fn a_rise_within_the_policy_is_ours_to_bear_and_the_customer_pays_what_was_agree
     assert_eq!((old.wanted, new.wanted), (WantedLeg::Released, WantedLeg::Held));
     assert_eq!((new.order.book_key.as_str(), new.order.cost().minor), ("dearer", 20_600));
     assert_eq!((new.order.price, &new.order.terms), (bearing().price, &bearing().terms));
-    let journalled = |entry: &&Recorded| matches!(&entry.event, Event::LegRepriced { asks: a, .. } if *a == asks(20_600));
+    let journalled = |entry: &&Recorded| matches!(&entry.event, Event::LegRepriced { asks: a, .. } if **a == asks(20_600));
     assert_eq!(world.journal.iter().filter(journalled).count(), 1);
     // It goes on with that, at the price of the quote.
     again(&mut world, 1, held());
@@ -100,7 +100,7 @@ fn a_rise_beyond_the_policy_or_worse_terms_undo_what_nobody_has_paid() {
         assert_eq!(world.booking().end.unwrap().why, EndWhy::PriceChanged, "{asks:?}");
         assert_eq!(status(world.booking()), Status::Failing, "{asks:?}");
         let known = &world.booking().legs[0].known;
-        assert_eq!(known.asks, Some(asks), "both prices are known");
+        assert_eq!(known.asks, Some(Box::new(asks)), "both prices are known");
     }
 }
 

@@ -820,7 +820,7 @@ fn what_is_refused_for_its_price_is_told_with_the_price_of_now() {
     world.fact(&Fact::Repriced { exchange: 1, asks: asks.clone() });
     let told = world.told.last().unwrap();
     assert_eq!(told.state, LegState::Refused { why: RefusedWhy::PriceChanged });
-    assert_eq!(told.asks, Some(asks));
+    assert_eq!(told.asks, Some(Box::new(asks)));
     // It stays refused: what is to be had at that price is another leg.
     world.want(WantedLeg::Released);
     assert_eq!((world.reserves(), world.told.last().unwrap().asks.clone()), (1, None));
