@@ -1,6 +1,8 @@
 //! What a newcomer reads when the journeys are over: what came of each booking, asked from outside,
 //! and one of them hop by hop.
 
+mod league;
+
 use std::fmt::Write as _;
 
 use contracts::asset::{AssetAmount, Units};
@@ -12,6 +14,8 @@ use crate::{
     traces::{self, Traces},
     traveller::Traveller,
 };
+
+pub use league::league;
 
 /// One line of the table.
 struct Line {

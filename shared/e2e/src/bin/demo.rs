@@ -116,6 +116,8 @@ async fn tell(stack: &Stack, endpoints: &Endpoints, flags: &Flags) -> anyhow::Re
     let seconds = begun.elapsed().as_secs_f64();
     println!("\nWhat came of each booking, asked from outside");
     println!("{}", report::table(stack, &told).await?);
+    println!("The suppliers, by what they were asked and what they left open");
+    println!("{}", report::league(stack).await?);
     if let Some(first) = told.first() {
         println!("{}", report::one_trace(endpoints, first).await?);
     }
