@@ -16,6 +16,9 @@ use uuid::Uuid;
 
 use crate::{fault::Fault, mask, store};
 
+/// Characters of a cause that are kept.
+const CAUSE_MAX: usize = 100;
+
 /// Keeps dead letters in the table.
 #[derive(Debug, Clone)]
 pub struct Parker {
@@ -112,8 +115,10 @@ impl DeadLetter {
         let said = headers.text(header::CONSUMER);
         let said = said.filter(|name| CONSUMERS.contains(&name.as_str()));
         let detail = headers.text(header::DETAIL);
-        // A sentence of nobody known may say anything: the headers keep it.
-        let detail = if said.is_some() { detail } else { detail.as_deref().map(mask::foreign) };
+        // A sentence of nobody known may say anything: the headers keep it. Whoever sends what no
+        // queue takes can write any name on it.
+        let known = said.as_ref().is_some_and(|name| routing.dead_queue(name) == parked.queue);
+        let detail = if known { detail } else { detail.as_deref().map(mask::foreign) };
         let consumer = said.or_else(|| consumer_of(&parked.queue, routing));
         let consumer = consumer.filter(|_| !unroutable);
         let fault = Fault::of(message_type.as_deref(), detail.as_deref(), &parked.body);
@@ -125,11 +130,13 @@ impl DeadLetter {
             attempts: if unroutable { attempt } else { attempt.saturating_add(1) },
             consumer,
             addressee: addressee.map(str::to_owned),
-            cause: mask::word(&headers.text(header::CAUSE).unwrap_or_else(|| match &death {
-                Some(death) => death.reason.clone(),
-                None if unroutable => "unroutable".to_owned(),
-                None => "unknown".to_owned(),
-            })),
+            cause: short(&mask::word(&headers.text(header::CAUSE).unwrap_or_else(
+                || match &death {
+                    Some(death) => death.reason.clone(),
+                    None if unroutable => "unroutable".to_owned(),
+                    None => "unknown".to_owned(),
+                },
+            ))),
             detail,
             fault,
             exchange: headers
@@ -187,6 +194,11 @@ impl Headers<'_> {
             routing_key: text(death.get("routing-keys").and_then(|keys| keys.get(0)))?,
         })
     }
+}
+
+/// What an index takes, and a page has room for; the headers keep what it was.
+fn short(text: &str) -> String {
+    text.chars().take(CAUSE_MAX).collect()
 }
 
 /// A text that a column takes; the headers keep what it was.

@@ -8,6 +8,7 @@ use lapin::{Channel, message::Delivery};
 use crate::{
     connection::BrokerError,
     consumer::{Settled, Settles},
+    failure::Kind,
     handles::{Parked, Parks},
     headers,
     incoming::Incoming,
@@ -52,6 +53,9 @@ impl<P: Parks> Settles for Parker<P> {
                         error = %chassis::chain(&error),
                         "dead letters could not be kept yet"
                     );
+                    if error.kind() == Kind::Broken && self.keep_each(&batch).await {
+                        return Settled::All;
+                    }
                 }
             }
             if !AFTER_FAILURE.wait(failures, &self.stop).await {
@@ -59,6 +63,26 @@ impl<P: Parks> Settles for Parker<P> {
             }
             failures = failures.saturating_add(1);
         }
+    }
+}
+
+impl<P: Parks> Parker<P> {
+    /// Keeps what can be kept, each alone: one that cannot holds up no others. Says whether that
+    /// was all of them.
+    async fn keep_each(&self, batch: &[Parked]) -> bool {
+        let mut all = true;
+        for one in batch {
+            if let Err(error) = self.parker.park(vec![one.clone()]).await {
+                tracing::error!(
+                    queue = self.queue,
+                    message.id = %one.message_id,
+                    error = %chassis::chain(&error),
+                    "a dead letter cannot be kept; it stays at the broker"
+                );
+                all = false;
+            }
+        }
+        all
     }
 }
 

@@ -107,7 +107,15 @@ impl Publisher {
         let mut broken = false;
         for (row, sent) in rows.iter().zip(join_all(sends).await) {
             match sent {
-                Ok(Ok(Confirmation::Ack(_))) => confirmed.push(row.outbox_id),
+                Ok(Ok(Confirmation::Ack(None))) => confirmed.push(row.outbox_id),
+                // It went to nobody, although somebody hears of it: their queues are made again.
+                Ok(Ok(Confirmation::Ack(Some(_returned)))) => {
+                    tracing::warn!(
+                        message.r#type = row.routing_key,
+                        "the queues of a message's hearers are gone; it will be sent again"
+                    );
+                    self.lock_heard().remove(row.routing_key.as_str());
+                }
                 // The broker took it not: a full queue, a lost leader. The channel is fine.
                 Ok(Ok(Confirmation::Nack(_) | Confirmation::NotRequested)) => {}
                 Ok(Err(error)) => {
@@ -205,7 +213,10 @@ impl Publisher {
             .with_content_type("application/json".into())
             .with_message_id(row.message_id.to_string().into())
             .with_headers(table);
-        let options = BasicPublishOptions::default();
+        // A command that nobody takes is parked by the broker; an event would be dropped.
+        let mandatory = exchange == self.events.as_str()
+            && contracts::routing::hearers(&row.routing_key).next().is_some();
+        let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
         channel.basic_publish(exchange, routing_key, options, &row.body, properties).await?.await
     }
 

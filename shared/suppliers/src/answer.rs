@@ -91,6 +91,10 @@ pub enum Unclear {
     /// look-up says what. Never a refusal.
     #[error("the client reference is taken at the supplier")]
     Duplicate,
+    /// A reserve was answered by a reservation that bears another client reference than it was sent
+    /// with. Something may well exist that no look-up under ours will ever show.
+    #[error("the answer names a reservation of another client reference")]
+    Foreign,
     /// A status, or an error of the supplier's, that the outcome table calls unknown or does not
     /// list.
     #[error("status {status} {}", code.as_deref().unwrap_or("without a code"))]
@@ -116,6 +120,7 @@ impl Unclear {
             Self::NoAnswer => "no_answer",
             Self::AcceptedOnly => "accepted_only",
             Self::Duplicate => "duplicate",
+            Self::Foreign => "foreign",
             Self::Status { .. } => "status",
             Self::Malformed { .. } => "malformed",
         }
@@ -162,7 +167,9 @@ impl From<Broken> for Odd {
     fn from(broken: Broken) -> Self {
         let what = match broken {
             Broken::Contract { what } => what,
-            other @ (Broken::Status { .. } | Broken::Expired | Broken::Key) => other.to_string(),
+            other @ (Broken::Status { .. } | Broken::Expired | Broken::Foreign | Broken::Key) => {
+                other.to_string()
+            }
         };
         Self::Contract { what }
     }
@@ -218,6 +225,9 @@ pub enum Broken {
         /// What is wrong, without a value of the reply.
         what: String,
     },
+    /// What it names bears another client reference than what was asked about.
+    #[error("of another client reference")]
+    Foreign,
     /// The key of the offer is not one of ours.
     #[error("not a key of this supplier")]
     Key,

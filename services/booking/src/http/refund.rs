@@ -54,23 +54,31 @@ pub(super) async fn give(
 ) -> Result<Response, ApiError> {
     let account = account(&bearer)?;
     let booking = acts::booking_of(&app, &account, booking_id).await?;
-    let signed = booking.payment.instruction.as_ref();
-    let to = read(&body, &Chain::paid_on(signed.map(|signed| &signed.instruction)))?;
+    let signed = booking.payment.instruction.as_ref().map(|signed| &signed.instruction);
+    let paid_to = signed.map(|instruction| instruction.address.as_str());
+    let to = read(&body, &Chain::paid_on(signed), paid_to)?;
     acts::ask(&app, account, booking_id, Command::Refund { to }).await
 }
 
-fn read(body: &Value, chain: &Chain) -> Result<String, ApiError> {
+fn read(body: &Value, chain: &Chain, paid_to: Option<&str>) -> Result<String, ApiError> {
     let faults = Faults::default();
     let form = Form::new(body, "", &faults);
     form.required("to");
     let to = address::confirmed(&form, &faults, chain, "to", "confirm");
     form.end();
+    // What came to it would be a payment again, and go back again.
+    let ours = to.as_deref().zip(paid_to).is_some_and(|(to, ours)| to.eq_ignore_ascii_case(ours));
+    if ours && *chain != Chain::Card {
+        let detail = "is where this booking is paid to: give an address of your own wallet";
+        faults.add(&form.at("to"), "ours", detail);
+    }
     faults.answer()?;
     to.ok_or_else(ApiError::internal_logged)
 }
 
 #[cfg(test)]
 mod tests {
+    use contracts::instruction::CARD;
     use serde_json::json;
 
     use super::*;
@@ -78,7 +86,16 @@ mod tests {
     const TO: &str = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
 
     fn evm(body: &Value) -> Result<String, ApiError> {
-        read(body, &Chain::Evm)
+        read(body, &Chain::Evm, None)
+    }
+
+    #[test]
+    fn money_does_not_go_back_to_where_the_booking_is_paid_to() {
+        let paid_to = TO.to_lowercase();
+        assert!(read(&json!({"to": TO}), &Chain::Evm, Some(&paid_to)).is_err());
+        let other = "0x000000000000000000000000000000000000dEaD";
+        assert!(read(&json!({"to": TO}), &Chain::Evm, Some(other)).is_ok());
+        assert!(read(&json!({"to": CARD}), &Chain::Card, Some(CARD)).is_ok());
     }
 
     #[test]
@@ -97,8 +114,8 @@ mod tests {
     fn an_address_with_a_checksum_of_its_own_is_said_once() {
         let chain = Chain::Segwit { prefix: Some("bc".to_owned()) };
         let to = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4";
-        assert_eq!(read(&json!({"to": to}), &chain).ok().as_deref(), Some(to));
-        assert!(read(&json!({"to": to, "confirm": "no"}), &chain).is_err());
-        assert!(read(&json!({"to": TO}), &chain).is_err());
+        assert_eq!(read(&json!({"to": to}), &chain, None).ok().as_deref(), Some(to));
+        assert!(read(&json!({"to": to, "confirm": "no"}), &chain, None).is_err());
+        assert!(read(&json!({"to": TO}), &chain, None).is_err());
     }
 }

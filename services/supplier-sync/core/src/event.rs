@@ -138,6 +138,8 @@ pub enum Outcome {
     NotSent,
     /// Anything may have happened.
     Unknown,
+    /// Something of another client reference was made; what is there under ours is not known.
+    Misnamed,
     /// These reservations exist or existed.
     Seen { reservations: Vec<Seen> },
     /// The supplier knew of nothing.
@@ -166,6 +168,7 @@ impl Outcome {
             Self::Seen { reservations } => reservations.as_slice(),
             Self::NotSent
             | Self::Unknown
+            | Self::Misnamed
             | Self::NotFound
             | Self::Refused { .. }
             | Self::Accepted
@@ -188,6 +191,7 @@ impl Outcome {
         match self {
             Self::NotSent | Self::NoHandle | Self::PutOff { .. } | Self::TurnedAway => false,
             Self::Unknown
+            | Self::Misnamed
             | Self::Seen { .. }
             | Self::NotFound
             | Self::Refused { .. }

@@ -1,6 +1,7 @@
 //! What a supplier's answers prove about an attempt: joined, never dropped, in any order the same.
 //!
-//! Existence only grows. Content (dates, price, until when) is taken from the newest read alone.
+//! Existence only grows. Content (dates, price, until when) is what the newest read that spoke of it
+//! said; a read that leaves something out takes back nothing.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use contracts::{
@@ -181,9 +182,12 @@ pub struct Reservation {
     pub odd_reads: u32,
     /// Whether a mismatch stands recorded.
     pub mismatch_recorded: bool,
-    /// Whether a cancellation of it was ever sent by us.
+    /// Whether a cancellation of it was ever sent by us and not refused.
     pub cancel_sent: bool,
     pub open: Option<Open>,
+    /// The newest exchange about it that was begun.
+    #[serde(default, skip_serializing_if = "is_none_yet")]
+    pub begun: u32,
     /// The newest exchange that showed it, and when that was asked.
     pub read_exchange: u32,
     pub read_asked_at: Option<DateTime<Utc>>,
@@ -206,6 +210,11 @@ pub struct Reservation {
     /// otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared_gone_after: Option<u32>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_none_yet(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Tries that surely did not leave this machine.
@@ -264,6 +273,7 @@ impl Reservation {
             mismatch_recorded: false,
             cancel_sent: false,
             open: None,
+            begun: 0,
             read_exchange: 0,
             read_asked_at: None,
             missing: None,
@@ -309,6 +319,12 @@ impl Reservation {
         self.declared_gone_after.is_some_and(|newest| self.read_exchange <= newest)
     }
 
+    /// Whether it was read for which days it is. What it costs is not said by every read.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        self.content.is_some_and(|read| read.check_in.is_some() && read.check_out.is_some())
+    }
+
     /// Whether the newest look-up, asked when whatever was sent must have shown, did not show it.
     #[must_use]
     pub fn is_missing_past(&self, window: TimeDelta) -> bool {
@@ -337,12 +353,15 @@ impl Reservation {
             self.handle.clone_from(&seen.handle);
         }
         let (check_in, check_out, price) = (seen.check_in, seen.check_out, seen.price);
+        let said = Content { exchange, check_in, check_out, price };
         let says_something = check_in.is_some() || check_out.is_some() || price.is_some();
         let newer = self.content.is_none_or(|content| exchange > content.exchange);
         if says_something && newer {
-            let content = Content { exchange, check_in, check_out, price };
+            let content = said.over(self.content);
             let odd = content.differs_from(order);
-            self.odd_reads = if odd { self.odd_reads.saturating_add(1) } else { 0 };
+            // What was odd before and is not spoken of is neither seen again nor mended.
+            let again = u32::from(said.differs_from(order));
+            self.odd_reads = if odd { self.odd_reads.saturating_add(again) } else { 0 };
             self.content = Some(content);
         }
     }
@@ -366,7 +385,8 @@ impl Reservation {
     }
 
     fn gone_why(&self, at: DateTime<Utc>) -> GoneWhy {
-        if self.cancel_sent {
+        // A cancellation that was refused may have had its effect all the same.
+        if self.cancel_sent || self.undo.is_some() {
             GoneWhy::Released
         } else if self.stage < Stage::Confirmed && self.until.is_some_and(|until| until <= at) {
             GoneWhy::Lapsed
@@ -562,7 +582,17 @@ impl Content {
         self.check_in == Some(order.check_in) && self.check_out == Some(order.check_out)
     }
 
-    /// All of it; what the read did not say is as ordered.
+    /// What this read said, and of the rest what was known before.
+    fn over(self, before: Option<Self>) -> Self {
+        Self {
+            check_in: self.check_in.or(before.and_then(|it| it.check_in)),
+            check_out: self.check_out.or(before.and_then(|it| it.check_out)),
+            price: self.price.or(before.and_then(|it| it.price)),
+            ..self
+        }
+    }
+
+    /// All of it; what no read said is as ordered.
     #[must_use]
     pub fn of(&self, reference: &str, order: &LegOrder) -> LegContent {
         LegContent {

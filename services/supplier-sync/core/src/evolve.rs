@@ -73,6 +73,7 @@ fn apply(leg: &mut Leg, event: &Event, at: DateTime<Utc>) {
                 reference: reference.clone(),
                 began_at: at,
                 lease_until: *lease_until,
+                before: None,
             },
         ),
         Event::Answered { exchange, outcome } => answered(leg, *exchange, outcome, at),
@@ -170,12 +171,14 @@ fn hinted(
 }
 
 /// An exchange about a reservation takes the place of the one that was left open.
-fn begin(leg: &mut Leg, exchange: Exchange) {
+fn begin(leg: &mut Leg, mut exchange: Exchange) {
     leg.exchanges = exchange.number;
-    change(leg, exchange.attempt, |attempt| {
-        let about = exchange.reference.as_deref();
-        if let Some(reservation) = about.and_then(|r| attempt.reservations.get_mut(r)) {
-            reservation.open = None;
+    let (number, attempt, about) = (exchange.number, exchange.attempt, exchange.reference.clone());
+    let before = &mut exchange.before;
+    change(leg, attempt, |attempt| {
+        if let Some(reservation) = about.and_then(|r| attempt.reservations.get_mut(&r)) {
+            reservation.begun = number;
+            *before = reservation.open.take();
         }
     });
     leg.in_flight = Some(exchange);
@@ -202,7 +205,8 @@ fn answered(leg: &mut Leg, number: u32, outcome: &Outcome, at: DateTime<Utc>) {
             reservation.or_insert_with(|| Reservation::named(at)).join(one, reading, order);
         }
     };
-    if exchange.doing == Doing::Cancel && outcome.may_have_been_sent() {
+    let refused = matches!(outcome, Outcome::Refused { .. });
+    if exchange.doing == Doing::Cancel && outcome.may_have_been_sent() && !refused {
         let about = exchange.reference.as_deref().unwrap_or_default();
         attempt.reservations.entry(about.to_owned()).and_modify(|r| r.cancel_sent = true);
     }
@@ -276,7 +280,7 @@ impl Attempt {
                 return;
             }
             // A reserve is answered by what was made or by a refusal; anything else says nothing.
-            Outcome::Unknown | Outcome::NotFound | Outcome::Accepted => {
+            Outcome::Unknown | Outcome::Misnamed | Outcome::NotFound | Outcome::Accepted => {
                 self.blind = self.blind.join(Blind::Unknown);
                 self.unknown_since = self.unknown_since.or(Some(at));
                 self.looks.in_doubt = 0;
@@ -287,6 +291,7 @@ impl Attempt {
             }
             Outcome::Seen { .. } => self.blind = self.blind.join(Blind::Unknown),
         }
+        self.misnamed |= *outcome == Outcome::Misnamed;
         self.sent_until = self.sent_until.max(Some(at));
         self.not_sent = None;
     }
@@ -296,6 +301,11 @@ impl Attempt {
         let about = exchange.reference.as_deref().unwrap_or_default();
         let Some(reservation) = self.reservations.get_mut(about) else { return };
         let buying = going == Going::Buying;
+        // What a later one is to bring about is not what an earlier one left open; that it is done
+        // counts whenever it is heard.
+        if exchange.number < reservation.begun && *outcome != Outcome::Accepted {
+            return;
+        }
         let open = |why| Open { exchange: exchange.number, why, buying, since: at };
         let shown = Shown { exchange: exchange.number, source: exchange.doing.evidence() };
         let mut failed = None;
@@ -303,16 +313,24 @@ impl Attempt {
             Outcome::NotSent | Outcome::PutOff { .. } | Outcome::TurnedAway => {
                 let until = outcome.put_off_until();
                 reservation.not_sent = Some(NotSent::again(reservation.not_sent, at, until));
+                if let Some(before) = exchange.before {
+                    reservation.leave_open(before);
+                }
                 return;
             }
-            Outcome::NoHandle => reservation.leave_open(open(OpenWhy::NoHandle)),
+            Outcome::NoHandle => {
+                reservation.leave_open(open(OpenWhy::NoHandle));
+                // A read in between has shown no way either.
+                let again = exchange.before.is_some_and(|before| before.why == OpenWhy::NoHandle);
+                failed = again.then_some(UndoFailedWhy::Refused);
+            }
             Outcome::Unknown if buying && mutant("purchase_assumed") => {
                 reservation.done(Stage::Confirmed, shown);
             }
             Outcome::Unknown if !buying && mutant("cancel_assumed") => {
                 reservation.done(Stage::Gone { why: GoneWhy::Released }, shown);
             }
-            Outcome::Unknown | Outcome::NotFound | Outcome::Seen { .. } => {
+            Outcome::Unknown | Outcome::Misnamed | Outcome::NotFound | Outcome::Seen { .. } => {
                 // A lease that ran out comes without an answer.
                 reservation.cancel_sent |= !buying;
                 reservation.leave_open(open(OpenWhy::Unknown { until: at }));
@@ -346,19 +364,25 @@ impl Attempt {
         match outcome {
             Outcome::Seen { reservations } => {
                 for (reference, reservation) in &mut self.reservations {
-                    if reservations.iter().all(|seen| seen.reference != *reference) {
+                    let shown = reservations.iter().any(|seen| seen.reference == *reference);
+                    // What a later one showed, an earlier one that is heard late takes not back.
+                    if !shown && reading.exchange > reservation.read_exchange {
                         reservation.not_there(reading.asked_at);
                     }
                 }
             }
-            Outcome::NotFound => self.found_nothing(reading.asked_at),
+            Outcome::NotFound => self.found_nothing(reading),
             // It surely never left: no answer failed to come.
             Outcome::NotSent | Outcome::PutOff { .. } | Outcome::TurnedAway => {
                 let (before, until) = (self.looks.not_sent, outcome.put_off_until());
                 self.looks.not_sent = Some(NotSent::again(before, reading.learnt_at, until));
                 return;
             }
-            Outcome::Unknown | Outcome::Refused { .. } | Outcome::Accepted | Outcome::NoHandle => {
+            Outcome::Unknown
+            | Outcome::Misnamed
+            | Outcome::Refused { .. }
+            | Outcome::Accepted
+            | Outcome::NoHandle => {
                 return self.look_failed(reading.learnt_at);
             }
         }
@@ -378,15 +402,15 @@ impl Attempt {
         self.asked.take_if(|asked| reading.exchange > asked.after_exchange);
     }
 
-    fn found_nothing(&mut self, asked_at: DateTime<Utc>) {
+    fn found_nothing(&mut self, Reading { exchange, asked_at, .. }: Reading) {
         // Of what was never sent there is nothing to find; it may still be sent.
         if self.blind != Blind::NotSent {
             let nothing = Blind::NotFound { first_asked_at: asked_at, last_asked_at: asked_at };
             self.blind = self.blind.join(nothing);
         }
-        for reservation in self.reservations.values_mut() {
-            reservation.not_there(asked_at);
-        }
+        let older = |reservation: &&mut Reservation| exchange > reservation.read_exchange;
+        let shown_before = self.reservations.values_mut().filter(older);
+        shown_before.for_each(|reservation| reservation.not_there(asked_at));
     }
 
     fn look_failed(&mut self, at: DateTime<Utc>) {

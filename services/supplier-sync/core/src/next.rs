@@ -154,7 +154,7 @@ pub(crate) fn sending<'a>(leg: &'a Leg, policy: &Policy) -> Option<Sending<'a>> 
     };
     let (_, reference, reservation) = chosen;
     let buyable = reservation.stage == Stage::Held
-        && (reservation.content.is_some() || mutant("bought_unread"))
+        && (reservation.is_read() || mutant("bought_unread"))
         && reservation.refused_to_sell().is_none()
         && !leg.is_mismatched(reference, reservation);
     if leg.wanted == WantedLeg::Confirmed && buyable {

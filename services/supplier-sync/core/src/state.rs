@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use suppliers::Operation;
 
 use crate::{
-    evidence::{Blind, NotSent, ODD_READS_TOLD, Reservation, Shown, Stage},
+    evidence::{Blind, NotSent, ODD_READS_TOLD, Open, Reservation, Shown, Stage},
     policy::Policy,
 };
 
@@ -66,6 +66,10 @@ pub struct Attempt {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub turned_away: bool,
     pub proven_dead: bool,
+    /// Whether the supplier answered it by a reservation of another client reference: that no
+    /// look-up shows anything then proves nothing, so only a person may call it dead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub misnamed: bool,
     /// What the supplier named under its client reference, by the supplier's reference.
     pub reservations: BTreeMap<String, Reservation>,
     pub looks: Looks,
@@ -173,6 +177,9 @@ pub struct Exchange {
     pub reference: Option<String>,
     pub began_at: DateTime<Utc>,
     pub lease_until: DateTime<Utc>,
+    /// What an earlier one had left open, should this one turn out not to be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Open>,
 }
 
 /// What an exchange is for.
@@ -352,6 +359,7 @@ impl Attempt {
             gave_up: false,
             turned_away: false,
             proven_dead: false,
+            misnamed: false,
             reservations: BTreeMap::new(),
             looks: Looks::default(),
             hint: None,
@@ -406,8 +414,8 @@ impl Attempt {
         let late_enough = self.window_ends_at(policy).is_some_and(|end| last_asked_at >= end)
             || mutant("not_found_trusted_early");
         let twice = first_asked_at < last_asked_at;
-        (self.reservations.is_empty() && twice && late_enough)
-            .then_some((first_asked_at, last_asked_at))
+        let silent = self.reservations.is_empty() && !self.misnamed;
+        (silent && twice && late_enough).then_some((first_asked_at, last_asked_at))
     }
 
     /// Whether nothing of it can be at the supplier any more: never sent; or the supplier itself

@@ -1,7 +1,7 @@
 //! Contract messages to commands, answers of a dialect to what they prove.
 
 use contracts::{ids::LegId, messages::LegWanted};
-use suppliers::{Answer, SeenReservation, SeenState};
+use suppliers::{Answer, SeenReservation, SeenState, Unclear};
 
 use crate::{
     command::Command,
@@ -28,6 +28,7 @@ impl From<LegWanted> for Inbound {
 pub(crate) fn outcome(answer: &Answer) -> Outcome {
     match answer {
         Answer::NotSent => Outcome::NotSent,
+        Answer::Unknown { why: Unclear::Foreign } => Outcome::Misnamed,
         Answer::Unknown { .. } => Outcome::Unknown,
         Answer::Seen(reservations) => {
             Outcome::Seen { reservations: reservations.iter().map(seen).collect() }

@@ -202,6 +202,9 @@ fn odd(call: &Call, answer: &Answer, sent: &Sent) -> Vec<store::NewCase> {
         Answer::Unknown { why: Unclear::Malformed { what } } => {
             vec![sample::contract(supplier, operation, what, &reply.body)]
         }
+        Answer::Unknown { why: why @ Unclear::Foreign } => {
+            vec![sample::contract(supplier, operation, &why.to_string(), &reply.body)]
+        }
         Answer::Seen(seen) => {
             seen.iter().filter_map(|s| sample::odd(supplier, operation, s, &reply.body)).collect()
         }
@@ -222,7 +225,7 @@ fn is_well(answer: &Answer, earlier: &[HttpReply]) -> Option<bool> {
         Answer::NotSent if !earlier.is_empty() => None,
         Answer::NotSent => Some(false),
         Answer::Unknown { why } => Some(match why {
-            Unclear::NoAnswer | Unclear::Malformed { .. } => false,
+            Unclear::NoAnswer | Unclear::Malformed { .. } | Unclear::Foreign => false,
             Unclear::Status { status, .. } => *status < 500,
             Unclear::AcceptedOnly | Unclear::Duplicate => true,
         }),

@@ -114,3 +114,15 @@ fn the_same_delivery_has_the_same_id_and_another_attempt_has_not() {
     assert_eq!(id_of(&one), id_of(&one));
     assert_ne!(id_of(&one), id_of(&again));
 }
+
+#[test]
+fn what_a_sender_writes_as_a_cause_is_cut_to_what_an_index_takes() {
+    let odd = "\u{2603}!\u{1f4a5}".repeat(1_000);
+    let of_odd_cause = letter("t.rewards.dead", json!({ "holdfast-cause": odd }));
+    assert_eq!(of_odd_cause.cause.chars().count(), 100);
+    // A sentence is believed of whoever gave the message up, and of nobody who only says so.
+    let words = json!({ "holdfast-consumer": "rewards", "holdfast-detail": "Ada Lovelace 4111" });
+    let told = |queue| letter(queue, words.clone()).detail.unwrap();
+    assert_eq!(told("t.rewards.dead"), "Ada Lovelace 4111");
+    assert_eq!(told("t.unroutable"), mask::foreign("Ada Lovelace 4111"));
+}

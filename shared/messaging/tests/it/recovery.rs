@@ -139,6 +139,32 @@ async fn an_event_said_before_its_hearer_ever_ran_waits_for_it() {
     service.stop().await;
 }
 
+/// Nobody hears just now, and the hearer's queue goes: it is not there to be found missing.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_whose_hearers_queue_is_gone_is_said_again_to_a_new_one() {
+    let service = service().await;
+    let messaging = service.messaging().await;
+    let observer = service.prefix.connect().await;
+    let queue = service.prefix.routing().queue("booking");
+    for n in [1, 2] {
+        let event = PointsChanged {
+            booking_id: BookingId(booking(n)),
+            version: 1,
+            state: PointsState::Refused,
+            points: 500,
+        };
+        let mut tx = messaging.begin().await.unwrap();
+        let id = MessageId(booking(n + 10));
+        tx.say(messaging::Outgoing::new(id, chrono::Utc::now(), &event));
+        tx.commit().await.unwrap();
+        outbox_is_empty(messaging.pool()).await;
+        let kept = observer.take(&queue).await.expect("the event waits in its hearer's queue");
+        assert_eq!(kept.data, serde_json::to_vec(&event).unwrap());
+        observer.delete_queue(&queue).await;
+    }
+    service.stop().await;
+}
+
 /// A queue that stands at the broker with other settings than ours cannot be declared. What its
 /// role would hear waits; what others hear does not wait with it.
 #[tokio::test(flavor = "multi_thread")]

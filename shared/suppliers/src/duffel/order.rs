@@ -164,6 +164,8 @@ pub(super) fn read(asked: &Asked<'_>, sent: &Sent) -> Answer {
 
 fn malformed(broken: Broken) -> Answer {
     let what = match broken {
+        // Only a reserve says so.
+        Broken::Foreign => return Answer::Unknown { why: Unclear::Foreign },
         Broken::Contract { what } => what,
         other @ (Broken::Status { .. } | Broken::Expired | Broken::Key) => other.to_string(),
     };
@@ -176,7 +178,7 @@ fn believed(asked: &Asked<'_>, reply: &HttpReply) -> Result<Answer, Broken> {
         Operation::Reserve => {
             let order: Envelope<Box<RawValue>> = wire::read("order", &reply.body)?;
             let seen = order_of(asked.client_reference, &order.data)?;
-            let seen = seen.ok_or_else(|| Broken::contract("an order of another reference"))?;
+            let seen = seen.ok_or(Broken::Foreign)?;
             Ok(Answer::Seen(vec![seen]))
         }
         Operation::Confirm => {

@@ -55,7 +55,10 @@ pub(super) fn verify(
     if !bool::from(holds) {
         return Err(Forged::Signature);
     }
-    let said = |text: Option<String>, most: usize| text.filter(|t| (1..=most).contains(&t.len()));
+    let graphic = |text: &String| text.bytes().all(|b| b.is_ascii_graphic());
+    let said = |text: Option<String>, most: usize| {
+        text.filter(graphic).filter(|text| (1..=most).contains(&text.len()))
+    };
     Ok(Callback {
         id: token.clone(),
         client_reference: said(push.data.partner_order_id, 256),

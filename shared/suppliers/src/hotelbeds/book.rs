@@ -166,6 +166,9 @@ fn believed(asked: &Asked<'_>, reply: &HttpReply) -> Answer {
                 malformed(Broken::contract("booking at `status`"))
             }
         }
+        Err(Broken::Foreign) if asked.operation == Operation::Reserve => {
+            Answer::Unknown { why: Unclear::Foreign }
+        }
         Err(broken) => malformed(broken),
     }
 }
@@ -173,7 +176,9 @@ fn believed(asked: &Asked<'_>, reply: &HttpReply) -> Answer {
 pub(super) fn malformed(broken: Broken) -> Answer {
     let what = match broken {
         Broken::Contract { what } => what,
-        other @ (Broken::Status { .. } | Broken::Expired | Broken::Key) => other.to_string(),
+        other @ (Broken::Status { .. } | Broken::Expired | Broken::Foreign | Broken::Key) => {
+            other.to_string()
+        }
     };
     Answer::Unknown { why: Unclear::Malformed { what } }
 }
@@ -198,7 +203,7 @@ pub(super) fn head(booking: &str, client_reference: Option<&str>) -> Result<Stri
     }
     let wanted = client_reference.filter(|wanted| !wanted.is_empty());
     if wanted.is_some_and(|wanted| head.client_reference.as_deref() != Some(wanted)) {
-        return Err(Broken::contract("booking of another client reference"));
+        return Err(Broken::Foreign);
     }
     Ok(head.reference)
 }

@@ -141,6 +141,9 @@ fn believed(asked: &Asked<'_>, reply: &HttpReply) -> Answer {
             Answer::Unknown { why: Unclear::Status { status: 206, code: None } }
         }
         Ok(_) => Answer::NotFound,
+        Err(Broken::Foreign) if asked.operation == Operation::Reserve => {
+            Answer::Unknown { why: Unclear::Foreign }
+        }
         Err(Broken::Contract { what }) => Answer::Unknown { why: Unclear::Malformed { what } },
         Err(other) => Answer::Unknown { why: Unclear::Malformed { what: other.to_string() } },
     }
@@ -200,7 +203,7 @@ fn head(asked: &Asked<'_>, value: &Value) -> Result<String, Broken> {
     let about = head.affiliate_reference_id.as_deref();
     let other = about.is_some_and(|about| about != asked.client_reference);
     if other && !asked.client_reference.is_empty() {
-        return Err(Broken::contract("itinerary of another client reference"));
+        return Err(Broken::Foreign);
     }
     Ok(head.itinerary_id)
 }

@@ -12,7 +12,7 @@ use contracts::{
     offer::Reprice,
 };
 use expect_test::{Expect, expect};
-use suppliers::{Answer, SeenReservation, SeenState};
+use suppliers::{Answer, SeenReservation, SeenState, Unclear};
 
 use super::{UNKNOWN, World, bought, claim, gone, held, hint, seen, start};
 use crate::{Doing, Event, Fact, LookUpWhy, Refusal, SeenStage};
@@ -97,6 +97,7 @@ fn outcome_words(outcome: &crate::Outcome) -> String {
         crate::Outcome::Refused { why, asks: None } => format!("Refused {{ why: {why:?} }}"),
         other @ (crate::Outcome::NotSent
         | crate::Outcome::Unknown
+        | crate::Outcome::Misnamed
         | crate::Outcome::NotFound
         | crate::Outcome::Refused { .. }
         | crate::Outcome::Accepted
@@ -1333,4 +1334,124 @@ fn a_reserve_that_is_turned_away_is_told_at_once_and_not_tried_again() {
     world.want(WantedLeg::Released);
     assert_eq!(world.last_told(), Some(&LegState::Gone { why: GoneWhy::NeverMade }));
     assert_eq!(world.calls.len(), 1);
+}
+
+/// Row: B7
+#[test]
+fn a_read_that_leaves_something_out_takes_back_nothing() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.answer(UNKNOWN);
+    let held = SeenState::Held { until: None };
+    let mut odd = seen("R1", held);
+    odd.check_in = odd.check_in.and_then(|day| day.pred_opt());
+    world.wake_until_it_looks();
+    world.answer(Answer::Seen(vec![odd]));
+    assert!(matches!(world.last_told(), Some(LegState::InDoubt { .. })));
+    // The price alone says nothing of the days.
+    let partial = SeenReservation { check_in: None, check_out: None, ..seen("R1", held) };
+    for _ in 0..2 {
+        world.wake_until_it_looks();
+        world.answer(Answer::Seen(vec![partial.clone()]));
+        assert!(matches!(world.last_told(), Some(LegState::InDoubt { .. })));
+    }
+    world.wake_until_it_looks();
+    world.answer(Answer::Seen(vec![seen("R1", held)]));
+    let reference = "R1".to_owned();
+    assert_eq!(world.last_told(), Some(&LegState::Held { reference, until: None }));
+}
+
+#[test]
+fn what_was_never_read_for_its_days_is_read_before_it_is_bought() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    let held = SeenState::Held { until: None };
+    let priced = SeenReservation { check_in: None, check_out: None, ..seen("R1", held) };
+    world.answer(Answer::Seen(vec![priced]));
+    world.want(WantedLeg::Confirmed);
+    assert_eq!(world.doing(), Some(Doing::LookUp { why: LookUpWhy::Doubt }));
+    world.answer(Answer::Seen(vec![seen("R1", held)]));
+    assert_eq!(world.doing(), Some(Doing::Confirm));
+}
+
+/// Row: B2
+#[test]
+fn an_answer_of_another_client_reference_is_no_reason_ever_to_reserve_again() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.answer(Answer::Unknown { why: Unclear::Foreign });
+    for _ in 0..10 {
+        world.wake_until_it_looks();
+        world.answer(Answer::NotFound);
+    }
+    assert_eq!(world.reserves(), 1);
+    assert!(matches!(world.last_told(), Some(LegState::InDoubt { .. })));
+    // What it is under is found all the same once it shows.
+    world.wake_until_it_looks();
+    world.answer(held("R1"));
+    assert!(matches!(world.last_told(), Some(LegState::Held { .. })));
+}
+
+/// Row: A6
+#[test]
+fn what_was_bought_and_refused_to_be_cancelled_is_not_gone_because_it_does_not_show() {
+    let mut world = World::new();
+    world.want(WantedLeg::Confirmed);
+    world.answer(bought("R1"));
+    world.want(WantedLeg::Released);
+    assert_eq!(world.doing(), Some(Doing::Cancel));
+    world.answer(Answer::Refused(RefusedWhy::Rejected));
+    for _ in 0..8 {
+        world.wake_until_it_looks();
+        world.answer(Answer::NotFound);
+        assert!(!matches!(world.last_told(), Some(LegState::Gone { .. })));
+    }
+    world.wake_until_it_looks();
+    world.answer(gone("R1"));
+    assert_eq!(world.last_told(), Some(&LegState::Gone { why: GoneWhy::Released }));
+}
+
+/// Row: B5
+#[test]
+fn a_refusal_that_is_heard_late_says_nothing_of_the_purchase_that_was_sent_after_it() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.answer(held("R1"));
+    world.want(WantedLeg::Confirmed);
+    let first = world.leg().exchanges;
+    // Whoever made the call is gone with it.
+    world.wake();
+    while world.doing() != Some(Doing::Confirm) {
+        world.wake_until_it_looks();
+        world.answer(held("R1"));
+    }
+    let second = world.leg().exchanges;
+    assert!(second > first);
+    world.answer_to(first, Answer::Refused(RefusedWhy::SoldOut));
+    assert!(!matches!(world.last_told(), Some(LegState::Refused { .. })));
+    world.answer_to(second, UNKNOWN);
+    assert!(!matches!(world.last_told(), Some(LegState::Refused { .. })));
+    world.wake_until_it_looks();
+    world.answer(bought("R1"));
+    assert_eq!(world.last_told(), Some(&LegState::Confirmed { reference: "R1".to_owned() }));
+}
+
+#[test]
+fn a_purchase_that_was_not_sent_leaves_in_doubt_what_was() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.answer(held("R1"));
+    world.want(WantedLeg::Released);
+    world.answer(Answer::Refused(RefusedWhy::Rejected));
+    while world.doing() != Some(Doing::Cancel) {
+        world.wake_until_it_looks();
+        world.answer(held("R1"));
+    }
+    let before = world.leg().in_flight.as_ref().unwrap().before;
+    assert!(before.is_some());
+    world.answer(Answer::NotSent);
+    // The next try, which goes out at once, has it from there.
+    let open = world.leg().attempts[0].reservations["R1"].open;
+    let next = world.leg().in_flight.as_ref().and_then(|next| next.before);
+    assert_eq!(open.or(next), before);
 }
