@@ -222,8 +222,9 @@ impl Payment {
         }))
     }
 
-    /// What of the money that left is missing still: of what was the price, goes back or is due back,
-    /// as much as final money does not make up for. What a customer pays anew takes its place.
+    /// What of the money that left is missing still: of what was the price, goes back or is due
+    /// back, as much as final money does not make up for. What a customer pays anew takes its
+    /// place.
     #[must_use]
     pub fn away_units(&self) -> Units {
         let sum = |a: Units, b: Units| Units(a.0.saturating_add(b.0));

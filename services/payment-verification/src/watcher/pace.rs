@@ -8,7 +8,8 @@ use std::sync::{
 use crate::chains::ChainError;
 
 /// How many blocks are asked for together. A step that comes to nothing asks for half as many next
-/// time, so that blocks which a node cannot give all at once do not stop the chain; then more again.
+/// time, so that blocks which a node cannot give all at once do not stop the chain; then more
+/// again.
 #[derive(Debug, Clone)]
 pub(super) struct Pace {
     max: u64,
