@@ -190,7 +190,7 @@ impl Side {
                             return Err("two calls at a time".to_owned());
                         }
                         Effect::Call(call) => self.wire = Some(call),
-                        Effect::Tell(message) => said.push(message),
+                        Effect::Tell(message) => said.push(*message),
                     }
                 }
                 if let Some(what) = self.is_told_wrong(&entry.event) {

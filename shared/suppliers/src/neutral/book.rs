@@ -84,7 +84,9 @@ fn believed(asked: &Asked<'_>, reply: &HttpReply) -> Answer {
     read.unwrap_or_else(|broken| {
         let what = match broken {
             Broken::Contract { what } => what,
-            other @ (Broken::Status { .. } | Broken::Expired | Broken::Key) => other.to_string(),
+            other @ (Broken::Status { .. } | Broken::Expired | Broken::Foreign | Broken::Key) => {
+                other.to_string()
+            }
         };
         Answer::Unknown { why: Unclear::Malformed { what } }
     })
