@@ -83,6 +83,9 @@ fn believed(asked: &Asked<'_>, reply: &HttpReply) -> Answer {
     };
     read.unwrap_or_else(|broken| {
         let what = match broken {
+            Broken::Foreign if asked.operation == Operation::Reserve => {
+                return Answer::Unknown { why: Unclear::Foreign };
+            }
             Broken::Contract { what } => what,
             other @ (Broken::Status { .. } | Broken::Expired | Broken::Foreign | Broken::Key) => {
                 other.to_string()
@@ -121,7 +124,7 @@ fn one(body: &[u8], client_reference: &str) -> Result<SeenReservation, Broken> {
         return Err(Broken::contract("reservation at `reference`"));
     }
     if !client_reference.is_empty() && head.client_reference != client_reference {
-        return Err(Broken::contract("reservation of another client reference"));
+        return Err(Broken::Foreign);
     }
     let reference = head.reference;
     Ok(detailed(&reference, body).unwrap_or_else(|broken| SeenReservation {
