@@ -1,8 +1,9 @@
 //! A supplier asks another price by the time a leg is to be held: within what the order bears, the
 //! same at that price takes its place, and the customer pays what was agreed.
 //!
-//! It is another leg at its supplier: what was refused is looked after until it is proven gone, like
-//! everything that was ever sent. What is dearer than that is refused, before anything can be paid.
+//! It is another leg at its supplier: what was refused is looked after until it is proven gone,
+//! like everything that was ever sent. What is dearer than that is refused, before anything can be
+//! paid.
 
 use contracts::{
     ids::{LegId, derive},
@@ -39,8 +40,8 @@ pub(crate) fn next(booking: &Booking) -> Vec<Event> {
     events
 }
 
-/// What the supplier of a refused leg asks now, where that is ours to bear. Once: whoever raises the
-/// price again is refused.
+/// What the supplier of a refused leg asks now, where that is ours to bear. Once: whoever raises
+/// the price again is refused.
 fn borne(leg: &Leg) -> Option<&LegAsks> {
     let refused = Some(LegState::Refused { why: RefusedWhy::PriceChanged });
     let asks = leg.known.asks.as_deref().filter(|_| leg.known.state == refused)?;
@@ -52,8 +53,8 @@ fn borne(leg: &Leg) -> Option<&LegAsks> {
     (bearable && is_no_worse(&asks.terms, order, asks.price)).then_some(asks)
 }
 
-/// Whether terms are no worse than those that were agreed to: as refundable, no step earlier, and no
-/// fee that is higher by more than the price is. The customer keeps what was agreed.
+/// Whether terms are no worse than those that were agreed to: as refundable, no step earlier, and
+/// no fee that is higher by more than the price is. The customer keeps what was agreed.
 fn is_no_worse(now: &Terms, agreed: &LegOrder, price: Money) -> bool {
     let terms = &agreed.terms;
     let rise = price.minor.saturating_sub(agreed.price.minor).max(0);

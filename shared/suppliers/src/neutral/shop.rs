@@ -99,8 +99,8 @@ fn priced(price: &wire::Price, currency: Currency) -> Result<Money, Broken> {
     if price.minor > 0 { Ok(price) } else { Err(Broken::contract("a price of nothing")) }
 }
 
-/// What an offer goes with. Steps from the day of arrival on say nothing to anybody who has not come
-/// yet; they are refused, so that a partner notices.
+/// What an offer goes with. Steps from the day of arrival on say nothing to anybody who has not
+/// come yet; they are refused, so that a partner notices.
 fn terms(shown: &ShownTerms, price: Money, search: &StaySearch) -> Result<Terms, Broken> {
     let terms = steps(shown, price)?;
     let arrival = search.check_in.and_time(NaiveTime::MIN).and_utc() + TimeDelta::days(1);

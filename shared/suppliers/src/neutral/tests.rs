@@ -1,3 +1,5 @@
+//! What is sent to a partner, byte for byte where it is signed.
+
 use contracts::{
     internal::{Traveller, TravellersReply},
     offer::{LegOrder, Occupancy, Product, Terms},
