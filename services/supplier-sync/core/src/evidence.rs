@@ -1,7 +1,7 @@
 //! What a supplier's answers prove about an attempt: joined, never dropped, in any order the same.
 //!
-//! Existence only grows. Content (dates, price, until when) is what the newest read that spoke of it
-//! said; a read that leaves something out takes back nothing.
+//! Existence only grows. Content (dates, price, until when) is what the newest read that spoke of
+//! it said; a read that leaves something out takes back nothing.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use contracts::{

@@ -117,7 +117,11 @@ async fn tell(stack: &Stack, endpoints: &Endpoints, flags: &Flags) -> anyhow::Re
     println!("\nWhat came of each booking, asked from outside");
     println!("{}", report::table(stack, &told).await?);
     println!("The suppliers, by what they were asked and what they left open");
-    println!("{}", report::league(stack).await?);
+    // Nobody lost anything where a table for people cannot be had.
+    match report::league(stack).await {
+        Ok(table) => println!("{table}"),
+        Err(error) => println!("  not to be had: {error:#}\n"),
+    }
     if let Some(first) = told.first() {
         println!("{}", report::one_trace(endpoints, first).await?);
     }

@@ -23,7 +23,6 @@ mod flights;
 mod locks;
 mod messages;
 mod outputs;
-mod partner;
 mod paying;
 mod proof;
 mod refunds;
