@@ -28,10 +28,10 @@ async fn a_cancel_that_the_supplier_refuses_is_told_with_its_tries_and_holds_up_
     failing(&world, 1).await;
 
     // Ever more slowly: 30 s, then a minute.
-    world.wait(29).await;
+    world.wait(12).await;
     world.settle(&app).await;
     assert_eq!(world.asked("cancel").await, 2);
-    world.wait(2).await;
+    world.wait(19).await;
     world.settle(&app).await;
     assert_eq!(world.asked("cancel").await, 4);
     let told = [world.told().await, world.told().await];
@@ -42,10 +42,10 @@ async fn a_cancel_that_the_supplier_refuses_is_told_with_its_tries_and_holds_up_
     let twice = UndoFailing { attempts: 2, why: UndoFailedWhy::Refused };
     assert_eq!(of(kept).undo_failing, Some(twice));
     assert_eq!(of(gone).state, LegState::Gone { why: GoneWhy::Released });
-    world.wait(59).await;
+    world.wait(30).await;
     world.settle(&app).await;
     assert_eq!(world.asked("cancel").await, 4);
-    world.wait(2).await;
+    world.wait(31).await;
     world.settle(&app).await;
     let told = world.told().await;
     assert_eq!(told.state, LegState::Gone { why: GoneWhy::Released });
