@@ -46,6 +46,8 @@ pub fn router(app: App) -> Router {
         .route("/internal/suppliers", get(suppliers::all))
         .route("/internal/suppliers/{supplier}/reset", post(suppliers::reset))
         .route("/internal/cases", get(suppliers::cases))
+        .route("/internal/cases/{case}", get(suppliers::case))
+        .route("/internal/cases/{case}/close", post(suppliers::close))
         .route("/internal/bookings/{booking}/references", get(support::references))
         .route("/internal/legs/{leg}/look-up", post(support::look_up))
         .route("/internal/bookings/{booking}/legs", get(repairs::legs))

@@ -10,7 +10,7 @@ mod standing;
 mod support;
 
 pub(crate) use attention::in_doubt;
-pub(crate) use case::{NewCase, cases, open_cases};
+pub(crate) use case::{NewCase, case, cases, close_case, open_cases};
 pub(crate) use exchange::{Exchange, exchange_place, journal};
 pub(crate) use hint::{join, legs_of, park, put_off_waiting, surface, waiting};
 pub(crate) use lead::{take_lead, yield_lead};

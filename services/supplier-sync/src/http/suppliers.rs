@@ -8,12 +8,13 @@ use chassis::{
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     internal::{
-        BreakerReset, BreakerResetRequest, BreakerStanding, BreakerState, QuotaStanding,
-        SupplierCasesReply, SupplierStanding, SuppliersReply,
+        BreakerReset, BreakerResetRequest, BreakerStanding, BreakerState, CaseCloseRequest,
+        QuotaStanding, SupplierCase, SupplierCasesReply, SupplierStanding, SuppliersReply,
     },
     supplier::Supplier,
 };
 use supplier_sync_core::gate::{Breaker, Rules};
+use uuid::Uuid;
 
 use super::support::{STAFF_MAX, connection, failed};
 use crate::{App, cache::Seen, shop, store};
@@ -57,11 +58,36 @@ pub(super) async fn reset(
     standing(&app, supplier, now).await.map(Json).ok_or_else(ApiError::not_found)
 }
 
-/// What was found odd, newest first.
+/// What was found odd and nobody is done with, the oldest first.
 pub(super) async fn cases(State(app): State<App>) -> Result<Json<SupplierCasesReply>, ApiError> {
     let mut conn = connection(&app).await?;
     let cases = store::cases(&mut conn, CASES_MAX).await.map_err(|error| failed(&error))?;
     Ok(Json(SupplierCasesReply { cases }))
+}
+
+/// One case, open or closed.
+pub(super) async fn case(
+    State(app): State<App>,
+    Path(case_id): Path<Uuid>,
+) -> Result<Json<SupplierCase>, ApiError> {
+    let mut conn = connection(&app).await?;
+    let case = store::case(&mut conn, case_id).await.map_err(|error| failed(&error))?;
+    case.map(Json).ok_or_else(ApiError::not_found)
+}
+
+/// Closes a case. Told again it changes nothing: who closed it first, and why, stays.
+pub(super) async fn close(
+    State(app): State<App>,
+    Path(case_id): Path<Uuid>,
+    Json(CaseCloseRequest { staff, why }): Json<CaseCloseRequest>,
+) -> Result<Json<SupplierCase>, ApiError> {
+    check("/staff", &staff, STAFF_MAX)?;
+    check("/why", &why, WHY_MAX)?;
+    let mut conn = connection(&app).await?;
+    let closed = store::close_case(&mut conn, case_id, &staff, &why).await;
+    closed.map_err(|error| failed(&error))?;
+    let case = store::case(&mut conn, case_id).await.map_err(|error| failed(&error))?;
+    case.map(Json).ok_or_else(ApiError::not_found)
 }
 
 fn check(field: &str, text: &str, most: usize) -> Result<(), ApiError> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use contracts::{
     ids::{BookingId, LegId},
-    internal::SupplierCase,
+    internal::{CaseClosed, SupplierCase},
 };
 use messaging::{StoreError, database};
 use serde_json::Value;
@@ -51,7 +51,15 @@ pub(crate) async fn open_cases(
                 as n (supplier, kind, subject, leg_id, booking_id, ours, theirs)
          on conflict on constraint supplier_case_once do update
             set last_at = excluded.last_at, times = c.times + 1, ours = excluded.ours,
-                theirs = excluded.theirs",
+                theirs = excluded.theirs,
+                closed_at = case when c.kind <> 'contract' and c.ours::text = excluded.ours::text
+                                  and c.theirs::text = excluded.theirs::text
+                            then c.closed_at end,
+                opened_at = case when c.closed_at is null
+                                   or (c.kind <> 'contract'
+                                       and c.ours::text = excluded.ours::text
+                                       and c.theirs::text = excluded.theirs::text)
+                            then c.opened_at else excluded.opened_at end",
     )
     .bind(all().map(|case| case.supplier).collect::<Vec<_>>())
     .bind(all().map(|case| case.kind).collect::<Vec<_>>())
@@ -79,23 +87,76 @@ struct Row {
     opened_at: DateTime<Utc>,
     last_at: DateTime<Utc>,
     times: i32,
+    closed_at: Option<DateTime<Utc>>,
+    closed_by: Option<String>,
+    closed_why: Option<String>,
 }
 
-/// The newest cases.
+/// A case, with who closed it last.
+macro_rules! cases_where {
+    ($rest:literal) => {
+        concat!(
+            "select c.case_id, c.supplier, c.kind, c.subject, c.leg_id, c.booking_id,
+                    c.ours::text, c.theirs::text, c.opened_at, c.last_at, c.times, c.closed_at,
+                    z.staff as closed_by, z.why as closed_why
+               from supplier_case as c
+               left join lateral (select staff, why from supplier_case_closing as z
+                                   where z.case_id = c.case_id
+                                   order by z.at desc limit 1) as z on c.closed_at is not null ",
+            $rest
+        )
+    };
+}
+
+/// The cases that are open, the oldest first.
 pub(crate) async fn cases(
     conn: &mut PgConnection,
     at_most: i64,
 ) -> Result<Vec<SupplierCase>, StoreError> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "select case_id, supplier, kind, subject, leg_id, booking_id, ours::text, theirs::text,
-                opened_at, last_at, times
-           from supplier_case order by opened_at desc, case_id limit $1",
-    )
+    let rows: Vec<Row> = sqlx::query_as(cases_where!(
+        "where c.closed_at is null order by c.opened_at, c.case_id limit $1"
+    ))
     .bind(at_most)
     .fetch_all(conn)
     .await
     .map_err(database("reading cases"))?;
     rows.into_iter().map(shown).collect()
+}
+
+/// One case, open or closed.
+pub(crate) async fn case(
+    conn: &mut PgConnection,
+    case_id: Uuid,
+) -> Result<Option<SupplierCase>, StoreError> {
+    let row: Option<Row> = sqlx::query_as(cases_where!("where c.case_id = $1"))
+        .bind(case_id)
+        .fetch_optional(conn)
+        .await
+        .map_err(database("reading a case"))?;
+    row.map(shown).transpose()
+}
+
+/// Closes a case, unless it is closed, with who did and why; says whether it was open.
+pub(crate) async fn close_case(
+    conn: &mut PgConnection,
+    case_id: Uuid,
+    staff: &str,
+    why: &str,
+) -> Result<bool, StoreError> {
+    let closed = sqlx::query(
+        "with closed as (update supplier_case set closed_at = holdfast_now()
+                          where case_id = $1 and closed_at is null
+                         returning case_id, closed_at)
+         insert into supplier_case_closing (case_id, at, staff, why)
+         select case_id, closed_at, $2, $3 from closed",
+    )
+    .bind(case_id)
+    .bind(staff)
+    .bind(why)
+    .execute(conn)
+    .await
+    .map_err(database("closing a case"))?;
+    Ok(closed.rows_affected() == 1)
 }
 
 fn shown(row: Row) -> Result<SupplierCase, StoreError> {
@@ -117,5 +178,10 @@ fn shown(row: Row) -> Result<SupplierCase, StoreError> {
         opened_at: row.opened_at,
         last_at: row.last_at,
         times: u32::try_from(row.times).unwrap_or(0),
+        closed: row.closed_at.map(|at| CaseClosed {
+            staff: row.closed_by.unwrap_or_default(),
+            why: row.closed_why.unwrap_or_default(),
+            at,
+        }),
     })
 }

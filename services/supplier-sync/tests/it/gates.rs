@@ -11,6 +11,7 @@ use contracts::{
 };
 use serde_json::{Value, json};
 use supplier_sync::App;
+use uuid::Uuid;
 
 use crate::world::{FAMILY_NAME, Leg, World};
 
@@ -292,4 +293,119 @@ async fn what_a_supplier_cancelled_or_made_behind_our_back_is_a_case_after_one_s
 
 async fn leg_at(world: &World, app: &App, supplier: Supplier) -> Leg {
     world.leg_of(app, |offer| offer.supplier == supplier).await
+}
+
+/// What is open now, by what it is about.
+async fn open_case(world: &World, app: &App, subject: &str) -> Option<Value> {
+    let (_, body) = world.get(app, "/internal/cases", &world.token("internal")).await;
+    let cases = body["cases"].as_array().unwrap();
+    let of = |case: &&Value| case["subject"].as_str().unwrap().starts_with(subject);
+    cases.iter().find(of).cloned()
+}
+
+async fn close(world: &World, app: &App, case: &Value, staff: &str, why: &str) -> Value {
+    let path = format!("/internal/cases/{}/close", case["case_id"].as_str().unwrap());
+    let body = json!({ "staff": staff, "why": why });
+    let (status, case) = world.post(app, &path, &world.token("internal"), &body).await;
+    assert_eq!(status, StatusCode::OK, "{case}");
+    case
+}
+
+/// Row: B10
+#[tokio::test]
+async fn a_broken_contract_is_closed_once_and_opens_again_when_it_is_broken_again() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    world.fault("search", "malformed_body", 1, 0).await;
+    search_anew(&world, &app, 1).await;
+    let case = open_case(&world, &app, "search").await.unwrap();
+    let path = format!("/internal/cases/{}", case["case_id"].as_str().unwrap());
+    let token = world.token("internal");
+    for bad in [json!({ "staff": "ada", "why": " " }), json!({ "staff": "", "why": "seen" })] {
+        let (status, _) = world.post(&app, &format!("{path}/close"), &token, &bad).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{bad}");
+    }
+    let closed = close(&world, &app, &case, "ada", "told their support").await;
+    assert_eq!(closed["closed"]["staff"], json!("ada"));
+    // Told again, by whomever, it stays as it was.
+    assert_eq!(close(&world, &app, &case, "bo", "me too").await, closed);
+    assert_eq!(open_case(&world, &app, "search").await, None);
+    assert_eq!(world.get(&app, &path, &token).await, (StatusCode::OK, closed));
+    // An instance tells of the same fault now and then only; another one tells of it at once.
+    let other = world.start().await;
+    world.fault("search", "malformed_body", 1, 0).await;
+    search_anew(&world, &other, 2).await;
+    let again = open_case(&world, &app, "search").await.unwrap();
+    assert_eq!((&again["case_id"], &again["times"]), (&case["case_id"], &json!(2)));
+    assert!(again["closed"].is_null(), "{again}");
+    let kept: Vec<String> = sqlx::query_scalar("select why from supplier_case_closing")
+        .fetch_all(&mut world.admin().await)
+        .await
+        .unwrap();
+    assert_eq!(kept, ["told their support"]);
+    let nobodys = format!("/internal/cases/{}/close", Uuid::nil());
+    let body = json!({ "staff": "ada", "why": "seen" });
+    assert_eq!(world.post(&app, &nobodys, &token, &body).await.0, StatusCode::NOT_FOUND);
+}
+
+/// Looks the leg up, again and again as time passes, until its case was seen once more.
+async fn seen_once_more(world: &mut World, app: &App, leg: &Leg, times: u64) -> Value {
+    for _ in 0..10 {
+        world.wait(200).await;
+        look(world, app, leg).await;
+        let (_, body) = world.get(app, "/internal/cases", &world.token("internal")).await;
+        let open = body["cases"].as_array().unwrap().iter().find(|case| case["kind"] == "missing");
+        let id: Option<Uuid> = match open {
+            Some(case) => Some(case["case_id"].as_str().unwrap().parse().unwrap()),
+            None => sqlx::query_scalar("select case_id from supplier_case where kind = 'missing'")
+                .fetch_optional(&mut world.admin().await)
+                .await
+                .unwrap(),
+        };
+        let Some(id) = id else { continue };
+        let path = format!("/internal/cases/{id}");
+        let (_, case) = world.get(app, &path, &world.token("internal")).await;
+        if case["times"].as_u64().unwrap() > times {
+            return case;
+        }
+    }
+    panic!("the case was not seen once more");
+}
+
+async fn look(world: &World, app: &App, leg: &Leg) {
+    let path = format!("/internal/legs/{}/look-up", leg.leg_id);
+    let body = json!({ "staff": "ada" });
+    let (status, told) = world.post(app, &path, &world.token("internal"), &body).await;
+    assert!(status.is_success(), "{told}");
+    world.settle(app).await;
+}
+
+/// Row: B7
+#[tokio::test]
+async fn a_difference_stays_closed_while_it_is_the_same_one_and_opens_again_when_it_is_another() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    let reference = world.told_held().await;
+    world.want(&leg, 2, WantedLeg::Confirmed).await;
+    assert!(matches!(world.told().await.state, LegState::Confirmed { .. }));
+    // What is bought does not show any more.
+    world.fault("lookup", "lookup_lag", 1_000, 1_000_000_000).await;
+    let case = seen_once_more(&mut world, &app, &leg, 0).await;
+    assert_eq!((&case["subject"], &case["closed"]), (&json!(reference), &Value::Null));
+    let closed = close(&world, &app, &case, "ada", "their partner support restores it").await;
+    let times = closed["times"].as_u64().unwrap();
+    let same = seen_once_more(&mut world, &app, &leg, times).await;
+    assert_eq!(same["closed"], closed["closed"], "{same}");
+    assert_eq!(open_case(&world, &app, &reference).await, None);
+    // It shows, and is gone once more: that is another thing.
+    world.control("DELETE", "/rapid/faults", None).await;
+    look(&world, &app, &leg).await;
+    world.fault("lookup", "lookup_lag", 1_000, 1_000_000_000).await;
+    let times = same["times"].as_u64().unwrap();
+    let other = seen_once_more(&mut world, &app, &leg, times).await;
+    assert_eq!(other["case_id"], case["case_id"]);
+    assert!(other["closed"].is_null(), "{other}");
+    assert!(open_case(&world, &app, &reference).await.is_some());
 }

@@ -107,11 +107,11 @@ pub struct QuotaStanding {
     pub until: DateTime<Utc>,
 }
 
-/// Answer to `GET /internal/cases` of supplier-sync: at most the newest 1,000.
+/// Answer to `GET /internal/cases` of supplier-sync: at most the 1,000 that are open for longest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SupplierCasesReply {
-    /// The cases, newest first.
+    /// The open cases, oldest first.
     pub cases: Vec<SupplierCase>,
 }
 
@@ -124,7 +124,7 @@ pub struct SupplierCase {
     pub case_id: Uuid,
     /// At which supplier.
     pub supplier: Supplier,
-    /// What sort: `status`, `dates`, `names`, `price`, `missing`, `orphan`, `contract`.
+    /// What sort: `status`, `dates`, `names`, `price`, `room`, `missing`, `orphan`, `contract`.
     pub kind: String,
     /// What it is about: a reservation by the supplier's reference, or what is not as documented.
     pub subject: String,
@@ -144,4 +144,30 @@ pub struct SupplierCase {
     pub last_at: DateTime<Utc>,
     /// How often it was seen.
     pub times: u32,
+    /// That a person is done with it; nothing while it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<CaseClosed>,
+}
+
+/// That somebody closed a case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaseClosed {
+    /// Who.
+    pub staff: String,
+    /// Why.
+    pub why: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// `POST /internal/cases/{case}/close` of supplier-sync: closes a case. Answered by the case as it
+/// stands then; one that is closed already stays as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaseCloseRequest {
+    /// Who asks.
+    pub staff: String,
+    /// Why.
+    pub why: String,
 }
