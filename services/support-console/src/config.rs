@@ -9,7 +9,7 @@ use chassis::{
 use contracts::policy::{self, Policy};
 use secrecy::SecretString;
 
-use crate::origin::Proxies;
+use crate::{oidc, origin::Proxies};
 
 /// What a console's process is told by its environment.
 #[derive(Debug, Clone)]
@@ -32,6 +32,10 @@ pub struct Config {
     pub token_public_keys: Vec<String>,
     /// `iss` of every token.
     pub token_issuer: String,
+    /// Where staff sign in besides here.
+    pub oidc: Option<oidc::Settings>,
+    /// Whether staff sign in here by a password.
+    pub passwords: bool,
     /// Where the services answer the console.
     pub booking_url: String,
     pub supplier_sync_url: String,
@@ -62,6 +66,8 @@ impl ReadConfig for Config {
             prefetch: vars.parse("SUPPORT_CONSOLE_AMQP_PREFETCH", 64),
             token_public_keys: vars.list("SUPPORT_CONSOLE_TOKEN_PUBLIC_KEYS"),
             token_issuer: vars.required("SUPPORT_CONSOLE_TOKEN_ISSUER"),
+            oidc: oidc::Settings::read(vars),
+            passwords: vars.parse("SUPPORT_CONSOLE_PASSWORDS", true),
             booking_url: vars.url("SUPPORT_CONSOLE_BOOKING_URL"),
             supplier_sync_url: vars.url("SUPPORT_CONSOLE_SUPPLIER_SYNC_URL"),
             supplier_callback_url: vars.url("SUPPORT_CONSOLE_SUPPLIER_CALLBACK_URL"),

@@ -5,6 +5,7 @@ pub(crate) mod acting;
 pub(crate) mod actions;
 pub(crate) mod acts;
 pub(crate) mod attention;
+pub(crate) mod cases;
 pub(crate) mod edits;
 pub(crate) mod elsewhere;
 pub(crate) mod flow;
@@ -17,6 +18,7 @@ pub(crate) mod preview;
 pub(crate) mod refunds;
 pub(crate) mod review;
 pub(crate) mod runs;
+pub(crate) mod suppliers;
 pub(crate) mod timeline;
 
 use std::net::SocketAddr;
@@ -70,6 +72,11 @@ pub fn router(app: App) -> Router {
         .route("/v1/edits/{id}/refuse", post(edits::refuse))
         .route("/v1/attention", get(attention::show))
         .route("/v1/flow", get(flow::show))
+        .route("/v1/suppliers", get(suppliers::list))
+        .route("/v1/suppliers/{supplier}/reset", post(suppliers::reset))
+        .route("/v1/cases", get(cases::list))
+        .route("/v1/cases/{id}", get(cases::show))
+        .route("/v1/cases/{id}/close", post(cases::close))
         .route("/v1/acts", get(acts::list))
         .route("/v1/bookings/{id}/legs/{leg}/acts", post(legs::act))
         .route("/v1/bookings/{id}/review", get(review::show).post(review::act))

@@ -16,8 +16,8 @@ use crate::{
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Replays that are asked about in one step.
-const ASKED_MAX: i64 = 200;
-const ASKED_AT_ONCE: usize = 16;
+const ASKED_MAX: i64 = 1_000;
+const ASKED_AT_ONCE: usize = 32;
 
 pub(crate) fn start(app: &App, process: &Process) {
     let app = app.clone();

@@ -9,6 +9,7 @@ pub mod fault;
 mod http;
 mod jobs;
 mod mask;
+pub mod oidc;
 pub mod origin;
 mod owners;
 mod pages;
@@ -52,6 +53,10 @@ pub struct App {
     pub(crate) staff: Verifier,
     pub(crate) owners: owners::Owners,
     pub(crate) proxies: origin::Proxies,
+    /// Where staff sign in besides here.
+    pub(crate) oidc: Option<oidc::Oidc>,
+    /// Whether staff sign in here by a password.
+    pub(crate) passwords: bool,
     /// What outlives a request.
     pub(crate) tasks: chassis::Tasks,
     /// Limits of what staff do.
@@ -121,7 +126,20 @@ impl App {
         let support = config.policy.support.clone();
         let tasks = process.tasks.clone();
         let proxies = config.trusted_proxies.clone();
-        Ok(Self { pool, messaging, routing, staff, owners, proxies, tasks, support })
+        let oidc = config.oidc.clone().map(oidc::Oidc::new).transpose()?;
+        let passwords = config.passwords;
+        Ok(Self {
+            pool,
+            messaging,
+            routing,
+            staff,
+            owners,
+            proxies,
+            oidc,
+            passwords,
+            tasks,
+            support,
+        })
     }
 
     /// Starts moving dead letters of every consumer, and commands that no queue took, into the

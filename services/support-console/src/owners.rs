@@ -22,6 +22,10 @@ pub(crate) struct Owners {
     within: Duration,
 }
 
+/// Who is told to do something gets so many times as long as who is asked: it does more, and to
+/// wait is better than not to know.
+const LONGER_FOR_ACTS: u32 = 4;
+
 /// Whether a service answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Answering {
@@ -94,7 +98,9 @@ impl Owners {
         body: &B,
     ) -> Option<Result<T, CallError>> {
         let url = format!("{}{path}", self.url(owner)?);
-        Some(self.http.post_json(&url, body, Some(&self.token), self.within).await)
+        Some(
+            self.http.post_json(&url, body, Some(&self.token), self.within * LONGER_FOR_ACTS).await,
+        )
     }
 
     /// Asks a consumer how far it came with a message; none when no such consumer is known.

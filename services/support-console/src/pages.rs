@@ -4,11 +4,13 @@
 mod acts;
 mod audit;
 mod booking;
+mod cases;
 mod edits;
 mod layout;
 mod legs;
 mod letter;
 mod letters;
+mod oidc;
 mod overview;
 mod people;
 mod refunds;
@@ -17,6 +19,7 @@ mod runs;
 mod search;
 mod session;
 mod sign_in;
+mod suppliers;
 mod timeline;
 mod waterfall;
 
@@ -76,11 +79,17 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/bookings/{id}/refunds/{refund}/approval", get(refunds::ask).post(refunds::approve))
         .route("/refunds", get(refunds::list))
         .route("/bookings/{id}/travellers", get(people::ask).post(people::show))
+        .route("/suppliers", get(suppliers::show))
+        .route("/suppliers/{supplier}/reset", get(suppliers::ask).post(suppliers::reset))
+        .route("/cases", get(cases::list))
+        .route("/cases/{id}", get(cases::show).post(cases::close))
         .route("/audit", get(audit::show))
         .route("/sign-out", post(sign_in::sign_out))
         .route_layer(middleware::from_fn_with_state(app.clone(), session::required));
     Router::new()
         .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
+        .route("/sign-in/oidc", get(oidc::there))
+        .route("/sign-in/oidc/back", get(oidc::back))
         .merge(inside)
         .route_layer(middleware::from_fn(session::same_site))
         .route_layer(middleware::from_fn(as_a_page))

@@ -2,7 +2,7 @@
 //! was said, and no further once too many fail. What to do next is decided by a pure function; a
 //! job does it, and nothing is kept anywhere but in the database.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use chassis::Process;
 use chrono::TimeDelta;
@@ -12,12 +12,16 @@ use uuid::Uuid;
 use crate::{
     App, replay,
     state::{self, Wish},
-    store::{self, NewEvent, Run},
+    store::{self, NewReplay, Run, Taken, Whole},
 };
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Letters of one transaction.
-const AT_ONCE_MAX: u64 = 100;
+const AT_ONCE_MAX: u64 = 500;
+/// Bytes of bodies in one transaction.
+const BYTES_AT_ONCE: i64 = 16 * 1024 * 1024;
+/// Sooner after the last letters none are sent: a few at a time cost as much as many.
+const PACE: TimeDelta = TimeDelta::milliseconds(100);
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -65,6 +69,9 @@ pub(crate) fn next(
     let taken = progress.pending + known;
     let end = step_end(ladder, taken);
     if is_step(ladder, taken) && progress.pending > 0 {
+        return Next::Wait;
+    }
+    if since_last < PACE {
         return Next::Wait;
     }
     let millis = since_last.num_milliseconds().clamp(0, 1_000).unsigned_abs();
@@ -138,10 +145,9 @@ async fn go_on(app: &App, id: Uuid) -> Result<usize, StoreError> {
             0
         }
         Next::Send(some) => {
-            let letters = store::waiting_letters(tx.conn(), run.replay_run_id, some).await?;
-            for (place, dead_letter_id) in &letters {
-                send(app, &mut tx, &run, *place, *dead_letter_id).await?;
-            }
+            let next = store::waiting_letters(tx.conn(), run.replay_run_id, some, BYTES_AT_ONCE);
+            let letters = next.await?;
+            send(app, &mut tx, &run, &letters).await?;
             store::touch_run(tx.conn(), run.replay_run_id).await?;
             letters.len()
         }
@@ -150,51 +156,78 @@ async fn go_on(app: &App, id: Uuid) -> Result<usize, StoreError> {
     Ok(sent)
 }
 
-/// Sends one letter of a run, or notes why it cannot be sent.
+/// Sends letters of a run, or notes why one cannot be sent: a few statements for all of them.
 async fn send(
     app: &App,
     tx: &mut messaging::Tx,
     run: &Run,
-    place: i32,
-    id: Uuid,
+    letters: &[(i32, Uuid)],
 ) -> Result<(), StoreError> {
-    let note = store::note_letter;
-    let run_id = run.replay_run_id;
-    let Some(whole) = store::load(tx.conn(), id).await? else {
-        return note(tx.conn(), run_id, place, None, Some("it is not there")).await;
-    };
-    let summary = &whole.summary;
-    let may = state::may(Wish::Replay, summary.state, summary.restorable_until, whole.now);
-    if let Err(refusal) = may {
-        return note(tx.conn(), run_id, place, None, Some(refusal.detail)).await;
-    }
-    let next = store::next_attempt(tx.conn(), summary.message_id).await?;
-    let replay = match replay::plan(&whole, next, None) {
-        Ok(plan) => plan.replay,
-        Err(error) => {
-            let why = error.detail.as_deref().unwrap_or(error.code);
-            return note(tx.conn(), run_id, place, None, Some(why)).await;
+    let ids: Vec<Uuid> = letters.iter().map(|(_, id)| *id).collect();
+    let read = store::load_many(tx.conn(), &ids).await?;
+    let messages: Vec<Uuid> = read.iter().map(|whole| whole.summary.message_id).collect();
+    let mut attempts = store::next_attempts(tx.conn(), &messages).await?;
+    let read: BTreeMap<Uuid, Whole> =
+        read.into_iter().map(|whole| (whole.summary.dead_letter_id, whole)).collect();
+    let mut planned = Vec::with_capacity(letters.len());
+    let mut taken = Vec::with_capacity(letters.len());
+    for (place, id) in letters {
+        match plan(read.get(id), &mut attempts) {
+            Ok(plan) => planned.push((*place, plan)),
+            Err(why) => taken.push(Taken { place: *place, version: None, refusal: Some(why) }),
         }
-    };
-    let span = replay::span(&whole, &replay);
-    let event = NewEvent::Replayed {
+    }
+    let events: Vec<&NewReplay> = planned.iter().map(|(_, plan)| &plan.event).collect();
+    let added = store::add_replays(tx.conn(), run.act_id, &events).await?;
+    for (place, Planned { event, replay, span }) in planned {
+        let ours = added.contains(&event.dead_letter_id);
+        if ours {
+            tx.send(app.messaging.replay(replay, chassis::trace::of(&span)));
+        }
+        let version = ours.then_some(event.version);
+        let refusal = (!ours).then(|| "somebody else was first".to_owned());
+        taken.push(Taken { place, version, refusal });
+    }
+    store::note_letters(tx.conn(), run.replay_run_id, &taken).await
+}
+
+/// A letter that is about to be sent.
+struct Planned {
+    event: NewReplay,
+    replay: messaging::Replay,
+    span: tracing::Span,
+}
+
+/// What is sent for a letter, as its message's next attempt; or why nothing can be.
+fn plan(whole: Option<&Whole>, attempts: &mut BTreeMap<Uuid, i64>) -> Result<Planned, String> {
+    let whole = whole.ok_or("it is not there")?;
+    let summary = &whole.summary;
+    state::may(Wish::Replay, summary.state, summary.restorable_until, whole.now)
+        .map_err(|refusal| refusal.detail.to_owned())?;
+    let next = attempts.entry(summary.message_id).or_insert(1);
+    let replay = replay::plan(whole, *next, None)
+        .map_err(|error| error.detail.unwrap_or_else(|| error.code.to_owned()))?
+        .replay;
+    // Another consumer may have given up the same message: its replay is another attempt.
+    *next += 1;
+    let span = replay::span(whole, &replay);
+    let event = NewReplay {
+        dead_letter_id: summary.dead_letter_id,
+        version: summary.version.saturating_add(1),
         message_id: summary.message_id,
         consumer: replay.consumer.clone(),
         attempt: i32::try_from(replay.attempt).unwrap_or(i32::MAX),
         trace_id: chassis::trace::trace_id(&span),
-        mended: None,
     };
-    let version = summary.version.saturating_add(1);
-    if !store::add_event(tx.conn(), id, version, run.act_id, &event).await? {
-        return note(tx.conn(), run_id, place, None, Some("somebody else was first")).await;
-    }
-    tx.send(app.messaging.replay(replay, chassis::trace::of(&span)));
-    note(tx.conn(), run_id, place, Some(version), None).await
+    Ok(Planned { event, replay, span })
 }
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
+    use crate::{state::State, store::Summary};
 
     const LADDER: [i32; 3] = [1, 5, 20];
 
@@ -250,5 +283,55 @@ mod tests {
         assert_eq!(after(19), Next::Wait);
         assert_eq!(after(200), Next::Send(10));
         assert_eq!(after(3_600_000), Next::Send(50), "what was not used is not saved up");
+        let fast = |ms| next(&LADDER, 5_000, 10, progress, TimeDelta::milliseconds(ms));
+        assert_eq!(fast(99), Next::Wait, "many at once, now and then");
+        assert_eq!(fast(150), Next::Send(AT_ONCE_MAX));
+    }
+
+    fn letter(consumer: &str, state: State) -> Whole {
+        let at = DateTime::UNIX_EPOCH;
+        let summary = Summary {
+            dead_letter_id: Uuid::nil(),
+            queue: format!("{consumer}.dead"),
+            consumer: Some(consumer.to_owned()),
+            cause: "rejected".to_owned(),
+            detail: None,
+            message_id: Uuid::from_u128(7),
+            message_type: None,
+            attempt: 1,
+            attempts: 1,
+            exchange: "holdfast.events".to_owned(),
+            routing_key: "x".to_owned(),
+            subject: None,
+            booking_id: None,
+            trace_id: None,
+            first_at: at,
+            last_at: at,
+            parked_at: at,
+            addressee: Some(consumer.to_owned()),
+            state,
+            state_at: None,
+            restorable_until: None,
+            replay_attempt: None,
+            next_dead_letter_id: None,
+            letter_cause_id: Uuid::nil(),
+            version: 0,
+        };
+        Whole { summary, headers: serde_json::Map::new(), body: Vec::new(), now: at }
+    }
+
+    /// Row: G4
+    #[test]
+    fn letters_of_one_message_in_one_batch_are_attempts_one_after_the_other() {
+        let mut attempts = BTreeMap::from([(Uuid::from_u128(7), 4)]);
+        let mut attempt = |consumer, state| {
+            let planned = plan(Some(&letter(consumer, state)), &mut attempts);
+            planned.map(|planned| (planned.event.consumer, planned.event.attempt))
+        };
+        assert_eq!(attempt("rewards", State::Parked), Ok(("rewards".to_owned(), 4)));
+        let pending = attempt("booking", State::Replaying).unwrap_err();
+        assert!(pending.contains("under way"), "{pending}");
+        assert_eq!(attempt("booking", State::Parked), Ok(("booking".to_owned(), 5)));
+        assert_eq!(plan(None, &mut attempts).err(), Some("it is not there".to_owned()));
     }
 }

@@ -11,17 +11,17 @@ pub(crate) use acts::{Act, ActFilter, Acted, Outcome, acts, record};
 pub(crate) use causes::{LetterCause, causes};
 pub(crate) use edits::{Edit, decide_edit, edits, propose_edit};
 pub(crate) use events::{
-    Happened, NewEvent, Pending, add_event, failed_again, history, next_attempt, pending,
-    replay_of, succeeded,
+    Happened, NewEvent, NewReplay, Pending, add_event, add_replays, failed_again, history,
+    next_attempt, next_attempts, pending, replay_of, succeeded,
 };
 
 pub(crate) use runs::{
-    NewRun, Run, change_run, new_run, note_letter, progress, running, runs, take_running,
+    NewRun, Run, Taken, change_run, new_run, note_letters, progress, running, runs, take_running,
     touch_run, waiting_letters,
 };
 pub(crate) use staff::{
-    SignInLimits, add_staff, begin_sign_in, change_password, end_session, end_staff, open_session,
-    session, signed_in_well, staff_named,
+    SignInLimits, Whose, add_staff, begin_sign_in, change_password, end_session, end_staff,
+    open_session, session, signed_in_well, staff_named,
 };
 
 use chrono::{DateTime, Utc};
@@ -219,31 +219,51 @@ pub(crate) async fn list(
 
 /// Reads one dead letter.
 pub(crate) async fn load(conn: &mut PgConnection, id: Uuid) -> Result<Option<Whole>, StoreError> {
-    let summary: Option<Summary> = sqlx::query_as(
-        "select dead_letter_id, queue, consumer, addressee, cause, detail, message_id, message_type,
-                attempt, attempts, exchange, routing_key, subject, booking_id, trace_id, first_at,
-                last_at, parked_at, version, state, state_at, restorable_until, replay_attempt,
-                next_dead_letter_id, letter_cause_id
-           from letter where dead_letter_id = $1",
+    Ok(load_many(conn, &[id]).await?.pop())
+}
+
+/// Reads dead letters; those that are not there are left out.
+pub(crate) async fn load_many(
+    conn: &mut PgConnection,
+    ids: &[Uuid],
+) -> Result<Vec<Whole>, StoreError> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "select l.dead_letter_id, l.queue, l.consumer, l.addressee, l.cause, l.detail, l.message_id,
+                l.message_type, l.attempt, l.attempts, l.exchange, l.routing_key, l.subject,
+                l.booking_id, l.trace_id, l.first_at, l.last_at, l.parked_at, l.version, l.state,
+                l.state_at, l.restorable_until, l.replay_attempt, l.next_dead_letter_id,
+                l.letter_cause_id, d.headers::text, d.body, holdfast_now() as now
+           from letter as l join dead_letter as d using (dead_letter_id)
+          where d.dead_letter_id = any($1)",
     )
-    .bind(id)
-    .fetch_optional(&mut *conn)
+    .bind(ids)
+    .fetch_all(conn)
     .await
-    .map_err(database("reading a dead letter"))?;
-    let Some(summary) = summary else { return Ok(None) };
-    let (headers, body, now): (String, Vec<u8>, DateTime<Utc>) = sqlx::query_as(
-        "select headers::text, body, holdfast_now() from dead_letter where dead_letter_id = $1",
-    )
-    .bind(id)
-    .fetch_one(conn)
-    .await
-    .map_err(database("reading a dead letter's body"))?;
-    let headers = serde_json::from_str(&headers).map_err(|source| StoreError::Corrupt {
+    .map_err(database("reading dead letters"))?;
+    rows.into_iter()
+        .map(|Row { summary, headers, body, now }| {
+            let headers = parsed(&headers, summary.dead_letter_id)?;
+            Ok(Whole { summary, headers, body, now })
+        })
+        .collect()
+}
+
+/// A letter as it is read whole.
+#[derive(FromRow)]
+struct Row {
+    #[sqlx(flatten)]
+    summary: Summary,
+    headers: String,
+    body: Vec<u8>,
+    now: DateTime<Utc>,
+}
+
+fn parsed(headers: &str, id: Uuid) -> Result<Map<String, Value>, StoreError> {
+    serde_json::from_str(headers).map_err(|source| StoreError::Corrupt {
         table: "dead_letter",
         id: id.to_string(),
         source: Box::new(source),
-    })?;
-    Ok(Some(Whole { summary, headers, body, now }))
+    })
 }
 
 /// The letters of a booking, or those that an id or a trace names, oldest first.

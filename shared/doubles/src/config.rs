@@ -21,6 +21,29 @@ pub struct Config {
     pub treasury: TreasuryConfig,
     /// The card gateway.
     pub cards: CardsConfig,
+    /// The OpenID Connect issuer.
+    pub issuer: IssuerConfig,
+}
+
+/// Whom the OpenID Connect issuer knows.
+#[derive(Clone, Debug)]
+pub struct IssuerConfig {
+    /// The one client.
+    pub client_id: String,
+    /// What it shows.
+    pub client_secret: String,
+    /// Where browsers may be sent back to.
+    pub redirect_uris: Vec<String>,
+}
+
+impl Default for IssuerConfig {
+    fn default() -> Self {
+        Self {
+            client_id: "holdfast support".to_owned(),
+            client_secret: "s3cr:t/+%".to_owned(),
+            redirect_uris: vec!["https://console.example/sign-in/oidc/back".to_owned()],
+        }
+    }
 }
 
 /// How the Rapid double behaves when no fault is armed.

@@ -19,6 +19,7 @@ mod duffel;
 mod etg;
 mod faults;
 mod hotelbeds;
+mod issuer;
 mod neutral;
 mod outgoing;
 mod rapid;
@@ -34,8 +35,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use config::{
-    CallbackConfig, CardsConfig, Config, DuffelConfig, EtgConfig, HotelbedsConfig, NeutralConfig,
-    RapidConfig, RatesConfig, TreasuryConfig,
+    CallbackConfig, CardsConfig, Config, DuffelConfig, EtgConfig, HotelbedsConfig, IssuerConfig,
+    NeutralConfig, RapidConfig, RatesConfig, TreasuryConfig,
 };
 
 /// What every double needs of the process it lives in: tasks that end with it.
@@ -87,6 +88,7 @@ impl Doubles {
             )
             .nest("/etg", etg::router(Arc::new(etg::Etg::new(config.etg, &life))))
             .nest("/cards", cards::router(Arc::new(cards::Cards::new(config.cards, &life))))
+            .nest("/issuer", issuer::router(config.issuer))
             .nest("/rates", rates::router(config.rates))
             .nest("/treasury", treasury::router(config.treasury, &life))
             .route("/health", axum::routing::get(|| async { "ok" }));

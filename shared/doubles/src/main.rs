@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::Parser;
 use doubles::{
     CallbackConfig, CardsConfig, Config, Doubles, DuffelConfig, EtgConfig, HotelbedsConfig,
-    NeutralConfig, RapidConfig, RatesConfig, TreasuryConfig,
+    IssuerConfig, NeutralConfig, RapidConfig, RatesConfig, TreasuryConfig,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -123,6 +123,15 @@ struct Flags {
     /// What they are signed with
     #[arg(long)]
     cards_callback_secret: Option<String>,
+    /// The client of the OpenID Connect issuer
+    #[arg(long, default_value = "holdfast-support")]
+    issuer_client_id: String,
+    /// What that client shows
+    #[arg(long, default_value = "development-only")]
+    issuer_client_secret: String,
+    /// Where the issuer may send browsers back to; may be given several times
+    #[arg(long = "issuer-redirect-url")]
+    issuer_redirect_urls: Vec<String>,
     /// A price of the rate feed, such as eth/eur=2500.00; may be given several times
     #[arg(long = "rate", value_parser = rate)]
     rates: Vec<(String, String, String)>,
@@ -207,6 +216,11 @@ impl Flags {
                 secret: self.cards_secret,
                 callback: callback(self.cards_callback_url, self.cards_callback_secret),
                 ..CardsConfig::default()
+            },
+            issuer: IssuerConfig {
+                client_id: self.issuer_client_id,
+                client_secret: self.issuer_client_secret,
+                redirect_uris: self.issuer_redirect_urls,
             },
             rates,
             treasury: TreasuryConfig {

@@ -1,6 +1,7 @@
 //! The commands, and the one call of the API that each is.
 
 use clap::Subcommand;
+use contracts::supplier::Supplier;
 use http::Method;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -78,6 +79,24 @@ pub(super) enum Command {
     Attention,
     /// Tell what waits in queues
     Flow,
+    /// Tell how suppliers do: breakers, budgets, quotas
+    Suppliers,
+    /// Close a supplier's breaker: everything is sent there again
+    Reset {
+        supplier: Supplier,
+        #[command(flatten)]
+        because: Because,
+    },
+    /// List what differs at suppliers or is not as they document it, the oldest first
+    Cases,
+    /// Show a case with what we have and what they have
+    Case { id: Uuid },
+    /// Say that a case is seen to
+    Close {
+        id: Uuid,
+        #[command(flatten)]
+        because: Because,
+    },
     /// List what staff did or were kept from
     Acts {
         #[arg(long)]
@@ -273,6 +292,13 @@ impl Command {
             },
             Self::Attention => get("/v1/attention".to_owned()),
             Self::Flow => get("/v1/flow".to_owned()),
+            Self::Suppliers => get("/v1/suppliers".to_owned()),
+            Self::Reset { supplier, because } => {
+                post(format!("/v1/suppliers/{supplier}/reset"), because, &[])
+            }
+            Self::Cases => get("/v1/cases".to_owned()),
+            Self::Case { id } => get(format!("/v1/cases/{id}")),
+            Self::Close { id, because } => post(format!("/v1/cases/{id}/close"), because, &[]),
             Self::Acts { actor, booking_id, dead_letter_id } => {
                 let fields = [
                     ("actor", actor.clone()),

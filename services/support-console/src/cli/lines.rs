@@ -6,15 +6,18 @@ use serde_json::Value;
 const COLUMN_MAX: usize = 60;
 
 /// What lists show of what they hold, in this order, where it is there.
-const COLUMNS: [&str; 24] = [
+const COLUMNS: [&str; 29] = [
     "dead_letter_id",
     "replay_run_id",
     "edit_id",
     "letter_cause_id",
+    "case_id",
     "booking_id",
+    "supplier",
     "at",
     "made_at",
     "parked_at",
+    "opened_at",
     "owner",
     "of",
     "kind",
@@ -30,6 +33,8 @@ const COLUMNS: [&str; 24] = [
     "act",
     "outcome",
     "what",
+    "subject",
+    "calls_free",
     "error",
 ];
 

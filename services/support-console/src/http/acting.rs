@@ -7,7 +7,7 @@ use chassis::{
     ApiError, FieldError,
     auth::{Bearer, Claims},
 };
-use contracts::ids::BookingId;
+use contracts::{ids::BookingId, supplier::Supplier};
 use http::{HeaderMap, request::Parts};
 use messaging::StoreError;
 use uuid::Uuid;
@@ -86,6 +86,17 @@ pub(crate) struct About {
     pub(crate) dead_letter_id: Option<Uuid>,
     pub(crate) booking_id: Option<Uuid>,
     pub(crate) replay_run_id: Option<Uuid>,
+    /// What differs at a supplier, or is not as documented.
+    pub(crate) case_id: Option<Uuid>,
+    pub(crate) supplier: Option<Supplier>,
+}
+
+impl About {
+    /// What it is besides what has a column of its own.
+    fn word(&self) -> Option<String> {
+        let case = self.case_id.map(|id| format!("case:{id}"));
+        case.or_else(|| self.supplier.map(|supplier| format!("supplier:{supplier}")))
+    }
 }
 
 impl From<BookingId> for About {
@@ -217,6 +228,7 @@ impl Attempt {
             dead_letter_id: self.about.dead_letter_id,
             booking_id: self.about.booking_id,
             replay_run_id: self.about.replay_run_id,
+            about: self.about.word(),
             trace_id: chassis::trace::trace_id(&tracing::Span::current()),
         }
     }

@@ -49,7 +49,7 @@ async fn go<B: Serialize + Sync, T: DeserializeOwned>(
     match app.owners.tell::<_, T>(owner, &told.path, &told.body).await {
         Some(Ok(answer)) => attempt.done_elsewhere().await.map(|()| answer),
         Some(Err(error)) if may_be_done(&error) => {
-            let detail = format!("{owner} does not say whether it is done: look at the booking");
+            let detail = format!("{owner} does not say whether it is done: look at how it stands");
             let error = ApiError::unavailable("owner_unavailable", detail);
             Err(attempt.not_known(error).await)
         }

@@ -5,6 +5,7 @@ mod schema;
 mod shapes;
 
 use chassis::http::Json;
+use contracts::supplier::Supplier;
 use serde_json::{Map, Value, json};
 
 use self::schema::of;
@@ -122,6 +123,28 @@ const OPERATIONS: &[Operation] = &[
     ),
     get("/v1/attention", "Tells what needs a person, the worst first", &[], "Attention"),
     get("/v1/flow", "Tells what waits at the broker and what is not sent yet", &[], "Flow"),
+    get("/v1/suppliers", "Tells how suppliers do: breakers, budgets, quotas", &[], "Suppliers"),
+    post(
+        "/v1/suppliers/{supplier}/reset",
+        "Closes a breaker by hand: everything is sent there again",
+        APPROVER,
+        "Because",
+        (200, Some("Supplier")),
+    ),
+    get(
+        "/v1/cases",
+        "Lists what differs at suppliers or is not as they document it, the oldest first",
+        &[],
+        "Cases",
+    ),
+    get("/v1/cases/{id}", "Shows one with what we have and what they have", &[], "Case"),
+    post(
+        "/v1/cases/{id}/close",
+        "Says that it is seen to; what is another difference opens it again",
+        OPERATOR,
+        "Because",
+        (200, Some("Case")),
+    ),
     get("/v1/acts", "Lists what staff did or were kept from, the newest first", ACTS, "Acts"),
     post(
         "/v1/bookings/{id}/legs/{leg}/acts",
@@ -204,6 +227,7 @@ fn described(operation: &Operation) -> Value {
     let in_path = named.map(|name| {
         let schema = match name {
             "change" => json!({ "enum": ["pause", "resume", "stop"] }),
+            "supplier" => json!({ "enum": Supplier::ALL.map(Supplier::word) }),
             _ => json!({ "type": "string", "format": "uuid" }),
         };
         json!({ "name": name, "in": "path", "required": true, "schema": schema })

@@ -107,7 +107,7 @@ pub(super) async fn act(
         Act::Discard => drop(actions::discard(State(app), actor, Path(id), because()).await?),
         Act::Restore => drop(actions::restore(State(app), actor, Path(id), because()).await?),
         Act::Unmask => {
-            let whole = actions::unmask(State(app), actor, Path(id), because()).await?;
+            let whole = Box::pin(actions::unmask(State(app), actor, Path(id), because())).await?;
             return Ok(unmasked(&session, id, &whole.0));
         }
         Act::Edit if seen => {

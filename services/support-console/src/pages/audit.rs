@@ -5,7 +5,7 @@ use chassis::{
     ApiError,
     http::{Json, Query},
 };
-use maud::html;
+use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{
@@ -79,6 +79,7 @@ pub(super) async fn show(
                                     @if let Some(id) = act.replay_run_id {
                                         a href=(format!("/runs/{id}")) { "replay of many " (short(id)) }
                                     }
+                                    (elsewhere(act.about.as_deref()))
                                 }
                                 td { (act.reason.as_deref().unwrap_or("")) }
                                 td data-label="From" { span.sub { (act.from_where) } }
@@ -91,4 +92,15 @@ pub(super) async fn show(
         }
     };
     Ok(Page::new("Audit", "/audit", body).framed(Some(&session)))
+}
+
+/// A link to what of a supplier an act was about.
+fn elsewhere(about: Option<&str>) -> Markup {
+    html! {
+        @match about.and_then(|text| text.split_once(':')) {
+            Some(("case", id)) => a href=(format!("/cases/{id}")) { "case" },
+            Some((_, word)) => a href="/suppliers" { (word) },
+            None => {}
+        }
+    }
 }

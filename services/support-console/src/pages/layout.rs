@@ -22,20 +22,27 @@ pub(crate) struct Page {
     /// Seconds after which it is read again; none for what stays.
     pub(super) live: Option<u32>,
     pub(super) status: StatusCode,
+    /// Where it sends its reader on to at once.
+    pub(super) onward: Option<String>,
 }
 
 impl Page {
     pub(super) fn new(title: impl Into<String>, place: &'static str, body: Markup) -> Self {
-        Self { title: title.into(), place, body, live: None, status: StatusCode::OK }
+        let (title, status) = (title.into(), StatusCode::OK);
+        Self { title, place, body, live: None, status, onward: None }
     }
 
     pub(super) fn live(self, seconds: u32) -> Self {
         Self { live: Some(seconds), ..self }
     }
 
+    pub(super) fn onward(self, to: &str) -> Self {
+        Self { onward: Some(format!("0;url={to}")), ..self }
+    }
+
     /// Puts the frame around it.
     pub(super) fn framed(self, session: Option<&Session>) -> Response {
-        let Self { title, place, body, live, status } = self;
+        let Self { title, place, body, live, status, onward } = self;
         let page = html! {
             (DOCTYPE)
             html lang="en" {
@@ -46,6 +53,9 @@ impl Page {
                     link rel="stylesheet" href=(CSS_PATH);
                     link rel="icon" href="data:,";
                     script src=(JS_PATH) defer {}
+                    @if let Some(onward) = &onward {
+                        meta http-equiv="refresh" content=(onward);
+                    }
                 }
                 body {
                     a.skip href="#main" { "Skip to the page" }
@@ -69,6 +79,8 @@ fn top(session: &Session, place: &str) -> Markup {
         ("/letters", "Dead letters"),
         ("/runs", "Replays"),
         ("/refunds", "Refunds"),
+        ("/suppliers", "Suppliers"),
+        ("/cases", "Cases"),
         ("/audit", "Audit"),
     ];
     html! {

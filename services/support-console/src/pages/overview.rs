@@ -3,12 +3,14 @@
 use axum::{extract::State, response::Response};
 use chassis::ApiError;
 use chrono::{DateTime, Utc};
-use contracts::internal::{AttentionItem, AttentionKind};
+use contracts::internal::{AttentionItem, AttentionKind, SupplierCase, SupplierStanding};
 use maud::{Markup, html};
 
 use super::{
+    cases,
     layout::{Page, ago, booking_link, type_name},
     session::Session,
+    suppliers::breaker,
 };
 use crate::{
     App, fault,
@@ -31,7 +33,7 @@ const QUEUED_IS_MANY: u64 = 1_000;
 pub(super) async fn show(State(app): State<App>, session: Session) -> Result<Response, ApiError> {
     let (found, flow) = futures::join!(attention::look(&app), flow::look(&app));
     let found = found?;
-    let Attention { causes, items, owners, .. } = &found;
+    let Attention { causes, items, breakers, cases, owners, .. } = &found;
     let now = session.now;
     let waiting: i64 = causes.iter().map(|cause| cause.parked).sum();
     let pending: i64 = causes.iter().map(|cause| cause.replaying).sum();
@@ -43,6 +45,8 @@ pub(super) async fn show(State(app): State<App>, session: Session) -> Result<Res
         (count(AttentionKind::Review) as u64, "bookings in review", "bad"),
         (count(AttentionKind::Overdue) as u64, "past a deadline", "warn"),
         (count(AttentionKind::UnknownOutcome) as u64, "unknown outcomes", "warn"),
+        (breakers.len() as u64, "breakers not closed", "bad"),
+        (cases.len() as u64, "cases at suppliers", "warn"),
         (count(AttentionKind::Refund) as u64, "refunds on the way", "warn"),
         (queued, "messages in queues", if queued >= QUEUED_IS_MANY { "warn" } else { "" }),
     ];
@@ -56,6 +60,7 @@ pub(super) async fn show(State(app): State<App>, session: Session) -> Result<Res
                 }
             }
         }
+        (suppliers(breakers, now))
         @for (kind, title, why) in KINDS {
             (section(kind, title, why, items, now))
         }
@@ -70,9 +75,52 @@ pub(super) async fn show(State(app): State<App>, session: Session) -> Result<Res
                 }
             }
         }
+        (differing(cases, now))
         (flowing(&flow, now))
     };
     Ok(Page::new("Overview", "/", body).live(5).framed(Some(&session)))
+}
+
+/// Suppliers to whom nothing new goes.
+fn suppliers(breakers: &[SupplierStanding], now: DateTime<Utc>) -> Markup {
+    html! {
+        @if !breakers.is_empty() {
+            section.card {
+                h2 { "Breakers that are not closed" }
+                p.sub { "Nothing new is sent to these suppliers; what was begun is looked up and given back." }
+                table.stack {
+                    thead { tr { th { "Supplier" } th { "Breaker" } th { "For" } th { "Failed lately" } } }
+                    tbody {
+                        @for one in breakers {
+                            tr {
+                                td { a href=(format!("/suppliers#{}", one.supplier)) { (one.supplier) } }
+                                td data-label="Breaker" { (breaker(one)) }
+                                td data-label="For" {
+                                    @match one.breaker.opened_at { Some(at) => (ago(at, now)), None => "–" }
+                                }
+                                td data-label="Failed lately" {
+                                    (one.breaker.failed) " of " (one.breaker.calls)
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What differs at suppliers, the oldest first.
+fn differing(open: &[SupplierCase], now: DateTime<Utc>) -> Markup {
+    html! {
+        @if !open.is_empty() {
+            section.card {
+                h2 { "Cases at suppliers " span.pill { (open.len()) } }
+                (cases::table(open.get(..ITEMS_SHOWN).unwrap_or(open), now))
+                @if open.len() > ITEMS_SHOWN { p { a href="/cases" { "All cases" } } }
+            }
+        }
+    }
 }
 
 /// How messages flow, with what is slow or deaf standing out.

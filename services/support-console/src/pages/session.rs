@@ -122,11 +122,16 @@ pub(super) async fn of(app: &App, headers: &HeaderMap) -> Result<Option<Session>
 
 /// The session's token in the cookie.
 pub(super) fn token(headers: &HeaderMap) -> Option<String> {
+    cookie(headers, COOKIE).filter(|token| token.len() <= 100)
+}
+
+/// A cookie's value by its name.
+pub(super) fn cookie(headers: &HeaderMap, wanted: &str) -> Option<String> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|line| line.split(';'));
     pairs.find_map(|pair| {
         let (name, value) = pair.trim().split_once('=')?;
-        (name == COOKIE && value.len() <= 100).then(|| value.to_owned())
+        (name == wanted).then(|| value.to_owned())
     })
 }
 

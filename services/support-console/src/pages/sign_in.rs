@@ -9,7 +9,7 @@ use axum::{
 };
 use chassis::{ApiError, http::Query};
 use http::{HeaderMap, StatusCode, header::SET_COOKIE};
-use maud::html;
+use maud::{Markup, html};
 use secrecy::SecretString;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -22,7 +22,7 @@ use crate::{
     App,
     http::{connection, failed},
     staff::{digest, is_name, is_password},
-    store::{self, SignInLimits},
+    store::{self, SignInLimits, Whose},
 };
 
 const LIMITS: SignInLimits = SignInLimits {
@@ -57,15 +57,31 @@ pub(super) async fn show(
     if session::of(&app, &headers).await?.is_some() {
         return Ok(Redirect::to(next).into_response());
     }
-    Ok(page(next, None, StatusCode::OK))
+    Ok(page(&app, next, None, StatusCode::OK))
 }
 
-fn page(next: &str, wrong: Option<&str>, status: StatusCode) -> Response {
+fn page(app: &App, next: &str, wrong: Option<&str>, status: StatusCode) -> Response {
     let body = html! {
         div.card.sign-in {
             @if let Some(wrong) = wrong {
                 div.notice.bad role="alert" { p { (wrong) } }
             }
+            @if let Some(oidc) = &app.oidc {
+                // A link, not a form: a form may lead nowhere but here.
+                @let query = form_urlencoded::Serializer::new(String::new())
+                    .append_pair("next", next).finish();
+                div.acts {
+                    a.button href=(format!("/sign-in/oidc?{query}")) { "Sign in with " (oidc.title()) }
+                }
+            }
+            @if app.passwords { (by_password(next)) }
+        }
+    };
+    Page { status, ..Page::new("Sign in", "", body) }.framed(None)
+}
+
+fn by_password(next: &str) -> Markup {
+    html! {
             form action="/sign-in" method="post" {
                 input type="hidden" name="next" value=(next);
                 label for="name" { "Name" }
@@ -76,9 +92,7 @@ fn page(next: &str, wrong: Option<&str>, status: StatusCode) -> Response {
                     autocomplete="current-password";
                 div.acts { button type="submit" { "Sign in" } }
             }
-        }
-    };
-    Page { status, ..Page::new("Sign in", "", body) }.framed(None)
+    }
 }
 
 /// Opens a session for who knows the password.
@@ -86,6 +100,9 @@ pub(super) async fn sign_in(
     State(app): State<App>,
     request: Request,
 ) -> Result<Response, ApiError> {
+    if !app.passwords {
+        return Err(ApiError::not_found());
+    }
     let (parts, body) = request.into_parts();
     let from = place(&app, &parts);
     let SignIn { name, password, next } = read(body).await?;
@@ -93,7 +110,7 @@ pub(super) async fn sign_in(
     let name_digest = digest(&name);
     let Some(try_id) = begin(&app, &name_digest, &from).await? else {
         let wrong = "Too many tries. Wait a quarter of an hour, or ask an administrator.";
-        return Ok(page(next, Some(wrong), StatusCode::TOO_MANY_REQUESTS));
+        return Ok(page(&app, next, Some(wrong), StatusCode::TOO_MANY_REQUESTS));
     };
     let staff = if is_name(&name) {
         let mut conn = connection(&app).await?;
@@ -108,19 +125,20 @@ pub(super) async fn sign_in(
     let Some(staff) = staff.filter(|_| well) else {
         tracing::info!(from, "somebody could not sign in");
         let wrong = "The name or the password is not right.";
-        return Ok(page(next, Some(wrong), StatusCode::UNAUTHORIZED));
+        return Ok(page(&app, next, Some(wrong), StatusCode::UNAUTHORIZED));
     };
     let mut conn = connection(&app).await?;
     let noted = store::signed_in_well(&mut conn, try_id).await;
     noted.map_err(|error| failed(&error))?;
     let token = chassis::mint::token();
-    let opened = store::open_session(&mut conn, &digest(&token), staff.staff_id, &from).await;
+    let whose = Whose::Staffs(staff.staff_id);
+    let opened = store::open_session(&mut conn, &digest(&token), &whose, &from).await;
     opened.map_err(|error| failed(&error))?;
     Ok((AppendHeaders([(SET_COOKIE, cookie(&token))]), Redirect::to(next)).into_response())
 }
 
 /// Counts a try before anything is learnt from it; none when there were too many.
-async fn begin(app: &App, name: &[u8], from: &str) -> Result<Option<Uuid>, ApiError> {
+pub(super) async fn begin(app: &App, name: &[u8], from: &str) -> Result<Option<Uuid>, ApiError> {
     let mut tx = app.messaging.begin().await.map_err(|error| failed(&error))?;
     let try_id = chassis::mint::uuid7();
     let begun = store::begin_sign_in(tx.conn(), try_id, name, from, &LIMITS).await;
@@ -152,12 +170,12 @@ pub(super) async fn sign_out(
 #[derive(Deserialize)]
 pub(super) struct Nothing {}
 
-fn cookie(token: &str) -> String {
+pub(super) fn cookie(token: &str) -> String {
     format!("{COOKIE}={token}; Path=/; HttpOnly; Secure; SameSite=Strict")
 }
 
 /// A path of ours: nobody is sent elsewhere after signing in.
-fn inside(next: &str) -> &str {
+pub(super) fn inside(next: &str) -> &str {
     let plain = next.starts_with('/')
         && !next.starts_with("//")
         && !next.contains('\\')

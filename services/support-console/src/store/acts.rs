@@ -36,6 +36,8 @@ pub(crate) struct Act {
     pub(crate) dead_letter_id: Option<Uuid>,
     pub(crate) booking_id: Option<Uuid>,
     pub(crate) replay_run_id: Option<Uuid>,
+    /// `case:<id>` or `supplier:<word>`.
+    pub(crate) about: Option<String>,
     pub(crate) trace_id: Option<String>,
 }
 
@@ -54,6 +56,7 @@ pub(crate) struct Acted {
     pub(crate) dead_letter_id: Option<Uuid>,
     pub(crate) booking_id: Option<Uuid>,
     pub(crate) replay_run_id: Option<Uuid>,
+    pub(crate) about: Option<String>,
     pub(crate) trace_id: Option<String>,
 }
 
@@ -94,8 +97,8 @@ impl Outcome {
 pub(crate) async fn record(conn: &mut PgConnection, act: &Act) -> Result<(), StoreError> {
     sqlx::query(
         "insert into act (act_id, at, actor, roles, from_where, act, outcome, reason, refusal,
-                          dead_letter_id, booking_id, replay_run_id, trace_id)
-         values ($1, holdfast_now(), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                          dead_letter_id, booking_id, replay_run_id, trace_id, about)
+         values ($1, holdfast_now(), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     )
     .bind(act.act_id)
     .bind(&act.actor)
@@ -109,6 +112,7 @@ pub(crate) async fn record(conn: &mut PgConnection, act: &Act) -> Result<(), Sto
     .bind(act.booking_id)
     .bind(act.replay_run_id)
     .bind(&act.trace_id)
+    .bind(&act.about)
     .execute(conn)
     .await
     .map(drop)
@@ -124,7 +128,7 @@ pub(crate) async fn acts(
 ) -> Result<Vec<Acted>, StoreError> {
     sqlx::query_as(
         "select act_id, at, actor, roles, from_where, act, outcome, reason, refusal, dead_letter_id,
-                booking_id, replay_run_id, trace_id
+                booking_id, replay_run_id, about, trace_id
            from act
           where ($1::timestamptz is null or (at, act_id) < ($1, $2))
             and ($3::uuid is null or dead_letter_id = $3)

@@ -1,6 +1,8 @@
 //! What happened to dead letters after they were parked. Rows are only added; the state of a letter
 //! is what the last of them says.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, Utc};
 use messaging::{StoreError, database};
 use serde::Serialize;
@@ -91,6 +93,64 @@ pub(crate) async fn add_event(
     Ok(added.rows_affected() == 1)
 }
 
+/// A replay that is one of many.
+pub(crate) struct NewReplay {
+    pub(crate) dead_letter_id: Uuid,
+    pub(crate) version: i32,
+    pub(crate) message_id: Uuid,
+    pub(crate) consumer: String,
+    pub(crate) attempt: i32,
+    pub(crate) trace_id: Option<String>,
+}
+
+/// Adds the events of many replays, but of those to which somebody else has done something
+/// meanwhile; says which are there.
+pub(crate) async fn add_replays(
+    conn: &mut PgConnection,
+    act_id: Uuid,
+    replays: &[&NewReplay],
+) -> Result<BTreeSet<Uuid>, StoreError> {
+    let added: Vec<Uuid> = sqlx::query_scalar(
+        "insert into letter_event (dead_letter_id, version, at, event, act_id, message_id, consumer,
+                                   attempt, trace_id)
+         select dead_letter_id, version, holdfast_now(), 'replayed', $1, message_id, consumer,
+                attempt, trace_id
+           from unnest($2::uuid[], $3::integer[], $4::uuid[], $5::text[], $6::integer[], $7::text[])
+                as n (dead_letter_id, version, message_id, consumer, attempt, trace_id)
+         on conflict do nothing
+         returning dead_letter_id",
+    )
+    .bind(act_id)
+    .bind(replays.iter().map(|replay| replay.dead_letter_id).collect::<Vec<_>>())
+    .bind(replays.iter().map(|replay| replay.version).collect::<Vec<_>>())
+    .bind(replays.iter().map(|replay| replay.message_id).collect::<Vec<_>>())
+    .bind(replays.iter().map(|replay| replay.consumer.as_str()).collect::<Vec<_>>())
+    .bind(replays.iter().map(|replay| replay.attempt).collect::<Vec<_>>())
+    .bind(replays.iter().map(|replay| replay.trace_id.as_deref()).collect::<Vec<_>>())
+    .fetch_all(conn)
+    .await
+    .map_err(database("adding the events of replays"))?;
+    Ok(added.into_iter().collect())
+}
+
+/// The attempt that a replay of each message is: later than every one that is known here.
+pub(crate) async fn next_attempts(
+    conn: &mut PgConnection,
+    message_ids: &[Uuid],
+) -> Result<BTreeMap<Uuid, i64>, StoreError> {
+    let next: Vec<(Uuid, i64)> = sqlx::query_as(
+        "select id, greatest((select max(attempt) from dead_letter where message_id = id),
+                             (select max(attempt) from letter_event where message_id = id))::int8
+                    + 1
+           from (select distinct unnest($1::uuid[]) as id) as wanted",
+    )
+    .bind(message_ids)
+    .fetch_all(conn)
+    .await
+    .map_err(database("counting the attempts of messages"))?;
+    Ok(next.into_iter().collect())
+}
+
 /// The attempt that a replay of a message is: later than every one that is known here.
 pub(crate) async fn next_attempt(
     conn: &mut PgConnection,
@@ -145,17 +205,13 @@ pub(crate) async fn failed_again(conn: &mut PgConnection) -> Result<usize, Store
         "insert into letter_event (dead_letter_id, version, at, event, next_dead_letter_id, detail)
          select r.dead_letter_id, r.version + 1, holdfast_now(), 'failed_again', n.dead_letter_id,
                 n.cause
-           from letter_event as r
+           from pending_replay as r
            join lateral (
                 select dead_letter_id, cause from dead_letter as n
                  where n.message_id = r.message_id and n.attempt >= r.attempt
                    and r.consumer in (n.consumer, n.addressee)
                  order by n.attempt, n.parked_at limit 1
            ) as n on true
-          where r.event = 'replayed'
-            and not exists (select from letter_event as later
-                             where later.dead_letter_id = r.dead_letter_id
-                               and later.version > r.version)
          on conflict do nothing",
     )
     .execute(conn)
@@ -171,13 +227,8 @@ pub(crate) async fn pending(
     at_most: i64,
 ) -> Result<Vec<Pending>, StoreError> {
     sqlx::query_as(
-        "select r.dead_letter_id, r.version, r.message_id, r.consumer
-           from letter_event as r
-          where r.event = 'replayed'
-            and not exists (select from letter_event as later
-                             where later.dead_letter_id = r.dead_letter_id
-                               and later.version > r.version)
-          order by random() limit $1",
+        "select dead_letter_id, version, message_id, consumer
+           from pending_replay order by random() limit $1",
     )
     .bind(at_most)
     .fetch_all(conn)

@@ -160,44 +160,60 @@ pub(crate) async fn progress(conn: &mut PgConnection, id: Uuid) -> Result<Progre
     Ok(Progress { left, pending, succeeded, failed, refused })
 }
 
-/// The next letters of a run, with their places.
+/// The next letters of a run, with their places: no more bytes of bodies than that, but always one.
 pub(crate) async fn waiting_letters(
     conn: &mut PgConnection,
     id: Uuid,
     some: u64,
+    bytes_max: i64,
 ) -> Result<Vec<(i32, Uuid)>, StoreError> {
     sqlx::query_as(
-        "select place, dead_letter_id from replay_run_letter
-          where replay_run_id = $1 and version is null and refusal is null
-          order by place limit $2",
+        "select place, dead_letter_id
+           from (select place, dead_letter_id, row_number() over (order by place) as nth,
+                        sum(octet_length(d.body)) over (order by place) as bytes
+                   from (select place, dead_letter_id from replay_run_letter
+                          where replay_run_id = $1 and version is null and refusal is null
+                          order by place limit $2) as next
+                   join dead_letter as d using (dead_letter_id)) as counted
+          where nth = 1 or bytes <= $3
+          order by place",
     )
     .bind(id)
     .bind(i64::try_from(some).unwrap_or(i64::MAX))
+    .bind(bytes_max)
     .fetch_all(conn)
     .await
     .map_err(database("taking letters of a replay of many"))
 }
 
-/// Notes that a letter was sent, or why not.
-pub(crate) async fn note_letter(
+/// What became of a letter of a run when it was its turn.
+pub(crate) struct Taken {
+    pub(crate) place: i32,
+    /// The event that its replay is, if it was sent.
+    pub(crate) version: Option<i32>,
+    /// Why it was not.
+    pub(crate) refusal: Option<String>,
+}
+
+/// Notes which letters were sent, and why others were not.
+pub(crate) async fn note_letters(
     conn: &mut PgConnection,
     id: Uuid,
-    place: i32,
-    version: Option<i32>,
-    refusal: Option<&str>,
+    letters: &[Taken],
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "update replay_run_letter set version = $3, refusal = $4
-          where replay_run_id = $1 and place = $2",
+        "update replay_run_letter as l set version = n.version, refusal = n.refusal
+           from unnest($2::integer[], $3::integer[], $4::text[]) as n (place, version, refusal)
+          where l.replay_run_id = $1 and l.place = n.place",
     )
     .bind(id)
-    .bind(place)
-    .bind(version)
-    .bind(refusal)
+    .bind(letters.iter().map(|letter| letter.place).collect::<Vec<_>>())
+    .bind(letters.iter().map(|letter| letter.version).collect::<Vec<_>>())
+    .bind(letters.iter().map(|letter| letter.refusal.as_deref()).collect::<Vec<_>>())
     .execute(conn)
     .await
     .map(drop)
-    .map_err(database("noting a letter of a replay of many"))
+    .map_err(database("noting letters of a replay of many"))
 }
 
 /// Notes that letters were sent now.

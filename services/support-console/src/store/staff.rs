@@ -22,6 +22,14 @@ pub(crate) struct SessionRow {
     pub(crate) now: DateTime<Utc>,
 }
 
+/// Whom a session is opened for.
+pub(crate) enum Whose<'a> {
+    /// A member of staff with a password.
+    Staffs(Uuid),
+    /// Somebody of whom an issuer says that they may do this: for as long as the session lasts.
+    Issuers { name: &'a str, role: &'static str },
+}
+
 /// How many tries to sign in may fail.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SignInLimits {
@@ -77,16 +85,20 @@ pub(crate) async fn change_password(
     Ok(changed.rows_affected() == 1)
 }
 
-/// Ends a member of staff and all sessions; says whether there was one.
+/// Ends a member of staff, or whom an issuer sent, and all sessions; says whether there was one.
 pub(crate) async fn end_staff(conn: &mut PgConnection, name: &str) -> Result<bool, StoreError> {
     let ended = sqlx::query(
-        "update staff set ended_at = coalesce(ended_at, holdfast_now()) where name = $1",
+        "with sessions as (update session set ended_at = holdfast_now()
+                            where name = $1 and ended_at is null returning name),
+              staffs as (update staff set ended_at = coalesce(ended_at, holdfast_now())
+                          where name = $1 returning name)
+         select name from sessions union all select name from staffs",
     )
     .bind(name)
     .execute(conn)
     .await
     .map_err(database("ending a member of staff"))?;
-    Ok(ended.rows_affected() == 1)
+    Ok(ended.rows_affected() > 0)
 }
 
 /// The member of staff of a name.
@@ -164,15 +176,21 @@ pub(crate) async fn signed_in_well(
 pub(crate) async fn open_session(
     conn: &mut PgConnection,
     digest: &[u8],
-    staff_id: Uuid,
+    whose: &Whose<'_>,
     from_where: &str,
 ) -> Result<(), StoreError> {
+    let (staff_id, name, role) = match whose {
+        Whose::Staffs(id) => (Some(*id), None, None),
+        Whose::Issuers { name, role } => (None, Some(*name), Some(*role)),
+    };
     sqlx::query(
-        "insert into session (session_digest, staff_id, from_where, made_at, seen_at)
-         select $1, $2, $3, now, now from (select holdfast_now() as now) as clock",
+        "insert into session (session_digest, staff_id, name, role, from_where, made_at, seen_at)
+         select $1, $2, $3, $4, $5, now, now from (select holdfast_now() as now) as clock",
     )
     .bind(digest)
     .bind(staff_id)
+    .bind(name)
+    .bind(role)
     .bind(from_where)
     .execute(conn)
     .await
@@ -191,8 +209,10 @@ pub(crate) async fn session(
     let span = |limit| TimeDelta::from_std(limit).unwrap_or(TimeDelta::zero());
     sqlx::query_as(
         "with clock as (select holdfast_now() as now),
-              good as (select s.session_digest, s.seen_at, f.name, f.role, clock.now
-                         from session as s join staff as f using (staff_id), clock
+              good as (select s.session_digest, s.seen_at, coalesce(f.name, s.name) as name,
+                              coalesce(f.role, s.role) as role, clock.now
+                         from session as s left join staff as f using (staff_id)
+                        cross join clock
                         where s.session_digest = $1 and s.ended_at is null and f.ended_at is null
                           and s.seen_at > clock.now - $2 and s.made_at > clock.now - $3),
               seen as (update session as s set seen_at = good.now from good

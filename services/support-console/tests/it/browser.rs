@@ -72,6 +72,19 @@ impl<'a> Browser<'a> {
         page
     }
 
+    /// Keeps the cookies that came with a page, and forgets those that it ends.
+    pub(crate) fn keep(&mut self, page: &Page) {
+        for cookie in page.headers.get_all(header::SET_COOKIE) {
+            let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            let held = self.cookie.take().unwrap_or_default();
+            let others = held.split("; ").filter(|held| held.split('=').next() != Some(name));
+            let others = others.filter(|held| !held.is_empty());
+            let kept = others.chain((!value.is_empty()).then_some(pair));
+            self.cookie = Some(kept.collect::<Vec<_>>().join("; "));
+        }
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Page {
         self.send(Method::GET, path, &[], &[]).await
     }

@@ -61,12 +61,12 @@ impl Console {
     pub(crate) async fn with_policy(
         change: impl FnOnce(&mut contracts::policy::Policy),
     ) -> (Self, Neighbour) {
-        let mut service = TestService::new(DATABASE_ROLE, &MIGRATOR).await;
+        let mut service = Box::pin(Self::service()).await;
         change(&mut service.policy);
         let signer = Signer::generate("test").unwrap();
         let neighbour = Neighbour::start(&service, &signer).await;
         let url = neighbour.url.clone();
-        let console = Self::of(service, signer, &url).await;
+        let console = Box::pin(Self::of(service, signer, &url)).await;
         console.app.park();
         console.app.messaging().listening().await;
         (console, neighbour)
@@ -74,8 +74,15 @@ impl Console {
 
     /// A console that does not park yet.
     pub(crate) async fn closed() -> Self {
-        let service = TestService::new(DATABASE_ROLE, &MIGRATOR).await;
-        Self::of(service, Signer::generate("test").unwrap(), SILENT).await
+        let service = Box::pin(Self::service()).await;
+        Box::pin(Self::of(service, Signer::generate("test").unwrap(), SILENT)).await
+    }
+
+    async fn service() -> TestService {
+        let mut service = TestService::new(DATABASE_ROLE, &MIGRATOR).await;
+        // Nobody waits before a page, and the machine may be busy.
+        service.policy.support.owners_within = Duration::from_secs(10);
+        service
     }
 
     async fn of(service: TestService, signer: Signer, rewards_url: &str) -> Self {
@@ -91,6 +98,8 @@ impl Console {
             prefetch: 64,
             token_public_keys: vec![signer.public_key()],
             token_issuer: "test".to_owned(),
+            oidc: None,
+            passwords: true,
             // One that does not know the question, and others that are not there.
             booking_url: format!("{rewards_url}/elsewhere"),
             supplier_sync_url: SILENT.to_owned(),

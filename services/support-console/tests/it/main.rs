@@ -26,4 +26,6 @@ mod repairing;
 mod replaying;
 mod showing;
 mod signing_in;
+mod single_sign_on;
+mod suppliers;
 mod waiting;

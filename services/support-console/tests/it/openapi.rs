@@ -40,7 +40,7 @@ async fn every_route_of_the_api_is_described_and_no_other() {
         paths.iter().map(|(path, item)| (path.clone(), methods(item))).collect();
     let mut found = BTreeMap::new();
     for path in routes(&console) {
-        let somewhere = path.replace("{change}", "pause");
+        let somewhere = path.replace("{change}", "pause").replace("{supplier}", "rapid");
         let somewhere = ["{id}", "{leg}", "{refund}"]
             .iter()
             .fold(somewhere, |path, name| path.replace(name, &id().to_string()));
@@ -180,6 +180,19 @@ async fn live_answers_about_repairs_are_what_the_document_says() {
     let because = json!({ "reason": "to call them" });
     let answer = console.post(&format!("{path}/travellers"), OPERATOR, &because).await;
     checker.check("post", "/v1/bookings/{id}/travellers", &answer);
+    for path in ["/v1/attention", "/v1/suppliers", "/v1/cases"] {
+        let answer = console.get(path, VIEWER).await;
+        assert!(answer.1.to_string().contains("rapid"), "{path}: {}", answer.1);
+        checker.check("get", path, &answer);
+    }
+    let case = format!("/v1/cases/{}", crate::owner::CASE);
+    let answer = console.post(&format!("{case}/close"), OPERATOR, &because).await;
+    checker.check("post", "/v1/cases/{id}/close", &answer);
+    checker.check("get", "/v1/cases/{id}", &console.get(&case, VIEWER).await);
+    let reset = "/v1/suppliers/rapid/reset";
+    let answer = console.post(reset, APPROVER, &because).await;
+    checker.check("post", "/v1/suppliers/{supplier}/reset", &answer);
+    checker.check("get", "/v1/acts", &console.get("/v1/acts", VIEWER).await);
     let look = json!({ "reason": "to know", "act": { "is": "look_up" } });
     let answer = console.post(&format!("{path}/legs/{}/acts", owner.leg), OPERATOR, &look).await;
     checker.check("post", "/v1/bookings/{id}/legs/{leg}/acts", &answer);

@@ -39,6 +39,11 @@ impl Owner {
             .route("/internal/refunds/{id}/proof", post(prove))
             .route("/internal/refunds/{id}/approval", get(waits).post(let_go))
             .route("/internal/refunds/waiting", get(waiting))
+            .route("/internal/suppliers", get(suppliers))
+            .route("/internal/suppliers/{supplier}/reset", post(reset))
+            .route("/internal/cases", get(cases))
+            .route("/internal/cases/{id}", get(case))
+            .route("/internal/cases/{id}/close", post(close))
             .with_state(owner.clone());
         let here = "127.0.0.1:0".parse().unwrap();
         let ready = chassis::http::Ready::new();
@@ -64,6 +69,67 @@ impl Owner {
             "safe": [{ "is": act }, { "is": "prove_refund", "refund_id": self.refund }],
         })
     }
+}
+
+async fn suppliers(State(owner): State<Owner>) -> Json<Value> {
+    let reset = owner.told().iter().any(|told| told["reset"] == true);
+    let open = json!({
+        "state": "open", "opened_at": "2026-01-01T00:00:00Z", "probes_at": "2026-01-01T00:01:00Z",
+        "calls": 20, "failed": 11,
+    });
+    let closed = json!({ "state": "closed", "calls": 20, "failed": 0 });
+    let one = |supplier: &str, breaker: &Value| {
+        json!({
+            "supplier": supplier, "shared": true, "breaker": breaker, "calls_per_minute_max": 600,
+            "calls_free": 90,
+            "quotas": [{ "path": "/v3/x", "left_percent": 7, "until": "2100-01-01T00:00:00Z" }],
+        })
+    };
+    let rapid = one("rapid", if reset { &closed } else { &open });
+    Json(json!({ "suppliers": [rapid, one("etg", &closed)] }))
+}
+
+async fn reset(State(owner): State<Owner>, Json(mut told): Json<Value>) -> Json<Value> {
+    told["reset"] = json!(true);
+    owner.told.lock().unwrap().push(told);
+    let Json(all) = suppliers(State(owner)).await;
+    Json(all["suppliers"][0].clone())
+}
+
+/// The one case that there is.
+pub(crate) const CASE: Uuid = Uuid::from_u128(9);
+
+async fn case(State(owner): State<Owner>, Path(id): Path<Uuid>) -> Result<Json<Value>, StatusCode> {
+    if id != CASE {
+        return Err(StatusCode::NOT_FOUND);
+    }
+    let told = owner.told();
+    let closed = told.iter().find(|told| told["closed"] == true).map(
+        |told| json!({ "staff": told["staff"], "why": told["why"], "at": "2026-01-03T00:00:00Z" }),
+    );
+    Ok(Json(json!({
+        "case_id": CASE, "supplier": "rapid", "kind": "price", "subject": "R-<i>1</i>",
+        "booking_id": Uuid::from_u128(1), "leg_id": owner.leg,
+        "ours": { "price": "125.00 EUR" }, "theirs": { "price": "152.00 EUR" },
+        "opened_at": "2026-01-01T00:00:00Z", "last_at": "2026-01-02T00:00:00Z", "times": 3,
+        "closed": closed,
+    })))
+}
+
+async fn cases(State(owner): State<Owner>) -> Json<Value> {
+    let Json(one) = case(State(owner), Path(CASE)).await.unwrap();
+    let open: Vec<_> = Some(one).into_iter().filter(|case| case["closed"].is_null()).collect();
+    Json(json!({ "cases": open }))
+}
+
+async fn close(
+    State(owner): State<Owner>,
+    Path(id): Path<Uuid>,
+    Json(mut told): Json<Value>,
+) -> Result<Json<Value>, StatusCode> {
+    told["closed"] = json!(id == CASE);
+    owner.told.lock().unwrap().push(told);
+    case(State(owner), Path(id)).await
 }
 
 async fn review(State(owner): State<Owner>) -> Json<Value> {

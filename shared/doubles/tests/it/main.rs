@@ -18,6 +18,7 @@ mod duffel;
 mod etg;
 mod faults;
 mod hotelbeds;
+mod issuer;
 mod money;
 mod partner;
 mod rules;

@@ -7,7 +7,8 @@ use super::schema::{anything, count, id, instant, many, object, of, text, truth,
 /// Every shape by its name.
 pub(super) fn all() -> Value {
     let mut shapes = Map::new();
-    for (name, shape) in [letters(), runs(), bookings(), refunds(), bodies()].into_iter().flatten()
+    for (name, shape) in
+        [letters(), runs(), suppliers(), bookings(), refunds(), bodies()].into_iter().flatten()
     {
         shapes.insert(name.to_owned(), shape);
     }
@@ -192,6 +193,8 @@ fn runs() -> Shapes {
             object(&[
                 ("causes", many(of("Cause"))),
                 ("items", many(item)),
+                ("breakers", many(of("Supplier"))),
+                ("cases", many(of("Case"))),
                 ("more", truth()),
                 ("owners", many(of("Answering"))),
             ]),
@@ -241,9 +244,51 @@ fn runs() -> Shapes {
                 ("dead_letter_id?", id()),
                 ("booking_id?", id()),
                 ("replay_run_id?", id()),
+                ("about?", text()),
                 ("trace_id?", text()),
             ]),
         ),
+    ]
+}
+
+fn suppliers() -> Shapes {
+    let by_hand = || object(&[("staff", text()), ("why", text()), ("at", instant())]);
+    let breaker = [
+        ("state", words(&["closed", "open", "half_open"])),
+        ("opened_at?", instant()),
+        ("probes_at?", instant()),
+        ("calls", count()),
+        ("failed", count()),
+        ("reset?", by_hand()),
+    ];
+    let quota = [("path?", text()), ("left_percent", count()), ("until", instant())];
+    let supplier = [
+        ("supplier", text()),
+        ("shared", truth()),
+        ("breaker", object(&breaker)),
+        ("calls_per_minute_max", count()),
+        ("calls_free", count()),
+        ("quotas", many(object(&quota))),
+    ];
+    let case = [
+        ("case_id", id()),
+        ("supplier", text()),
+        ("kind", text()),
+        ("subject", text()),
+        ("booking_id?", id()),
+        ("leg_id?", id()),
+        ("ours", json!({})),
+        ("theirs", json!({})),
+        ("opened_at", instant()),
+        ("last_at", instant()),
+        ("times", count()),
+        ("closed?", by_hand()),
+    ];
+    vec![
+        ("Supplier", object(&supplier)),
+        ("Suppliers", object(&[("suppliers", many(of("Supplier")))])),
+        ("Case", object(&case)),
+        ("Cases", object(&[("cases", many(of("Case")))])),
     ]
 }
 

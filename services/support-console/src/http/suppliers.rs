@@ -1,0 +1,53 @@
+//! How suppliers do, and a breaker that is closed by hand.
+
+use axum::extract::State;
+use chassis::{
+    ApiError,
+    auth::Bearer,
+    http::{Json, Path},
+};
+use contracts::{
+    internal::{BreakerResetRequest, SupplierStanding, SuppliersReply},
+    supplier::Supplier,
+};
+
+use super::{
+    APPROVER,
+    acting::{About, Actor, Attempt},
+    actions::Because,
+    elsewhere::{self, Told},
+    may_look,
+};
+use crate::App;
+
+const OWNER: &str = "supplier-sync";
+
+pub(super) async fn list(
+    State(app): State<App>,
+    Bearer(claims): Bearer,
+) -> Result<Json<SuppliersReply>, ApiError> {
+    may_look(&claims)?;
+    standing(&app).await.map(Json).ok_or_else(|| elsewhere::silent(OWNER))
+}
+
+/// Every supplier that is sold; none when their owner does not say.
+pub(crate) async fn standing(app: &App) -> Option<SuppliersReply> {
+    app.owners.one(OWNER, "/internal/suppliers").await?.ok()
+}
+
+/// Closes a breaker. An approver's act: whatever the supplier suffers from, every customer is sent
+/// there again.
+pub(crate) async fn reset(
+    State(app): State<App>,
+    actor: Actor,
+    Path(supplier): Path<Supplier>,
+    body: Result<Json<Because>, ApiError>,
+) -> Result<Json<SupplierStanding>, ApiError> {
+    let about = About { supplier: Some(supplier), ..About::default() };
+    let attempt = Attempt::permit_about(&app, actor, "reset_breaker", about, APPROVER).await?;
+    let Json(Because { reason }) = body?;
+    let attempt = attempt.because(&reason)?;
+    let body = BreakerResetRequest { staff: attempt.actor_name().to_owned(), why: reason };
+    let path = format!("/internal/suppliers/{supplier}/reset");
+    elsewhere::tell(&app, attempt, Told { owner: OWNER, path, body }).await.map(Json)
+}
