@@ -145,7 +145,9 @@ pub(crate) async fn price_check(app: &App, request: &PriceCheckRequest) -> Check
         }
         Some(Err(Broken::Expired)) => Checked::Expired,
         Some(Err(Broken::Key)) => Checked::BadKey,
-        Some(Err(Broken::Status { .. } | Broken::Contract { .. })) | None => Checked::Unavailable,
+        Some(Err(Broken::Status { .. } | Broken::Contract { .. } | Broken::Foreign)) | None => {
+            Checked::Unavailable
+        }
     }
 }
 
@@ -234,7 +236,7 @@ async fn heard(app: &App, place: &Place, asked: &Asked, answer: Option<Result<()
         // Being asked too much is no illness, and no answer within no time is none.
         _ if spent => None,
         None if asked.within < FAIR => None,
-        None | Some(Err(Broken::Contract { .. })) => Some(false),
+        None | Some(Err(Broken::Contract { .. } | Broken::Foreign)) => Some(false),
         Some(Err(Broken::Status { status, .. })) => Some(*status < 500),
         Some(Ok(()) | Err(Broken::Expired | Broken::Key)) => Some(true),
     };
@@ -275,7 +277,7 @@ async fn tell(app: &App, case: NewCase) {
 fn count(supplier: Supplier, operation: Operation, answer: Option<Result<(), &Broken>>) {
     let outcome = match &answer {
         Some(Ok(())) => "answered",
-        Some(Err(Broken::Contract { .. })) => "broken_contract",
+        Some(Err(Broken::Contract { .. } | Broken::Foreign)) => "broken_contract",
         Some(Err(Broken::Expired)) => "expired",
         Some(Err(Broken::Status { .. } | Broken::Key)) => "refused",
         None => "no_answer",

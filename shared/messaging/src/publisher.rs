@@ -214,7 +214,7 @@ impl Publisher {
             .with_message_id(row.message_id.to_string().into())
             .with_headers(table);
         // A command that nobody takes is parked by the broker; an event would be dropped.
-        let mandatory = exchange == self.events.as_str()
+        let mandatory = exchange.as_str() == self.events.as_str()
             && contracts::routing::hearers(&row.routing_key).next().is_some();
         let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
         channel.basic_publish(exchange, routing_key, options, &row.body, properties).await?.await
