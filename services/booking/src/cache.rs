@@ -55,13 +55,26 @@ impl Cache {
 
     /// Takes a price lock in one atomic script.
     pub(crate) async fn take(&self, quote: &Quote, body: &str, now_ms: i64, open_max: u32) -> Lock {
+        let of = (&quote.account_id, quote.quote_id);
+        self.count(of, body, (now_ms, quote.expires_at.timestamp_millis()), open_max).await
+    }
+
+    /// Counts a promise among the open locks of an account until it ends. Locks are counted like
+    /// this, and promises that nobody remembers.
+    pub(crate) async fn count(
+        &self,
+        (account, id): (&AccountId, QuoteId),
+        body: &str,
+        (now_ms, ends_ms): (i64, i64),
+        open_max: u32,
+    ) -> Lock {
         let taken: Result<i64, RedisError> = Script::new(TAKE)
-            .key(locks_key(&quote.account_id))
-            .key(lock_key(&quote.account_id, quote.quote_id))
+            .key(locks_key(account))
+            .key(lock_key(account, id))
             .arg(now_ms)
-            .arg(quote.expires_at.timestamp_millis())
+            .arg(ends_ms)
             .arg(open_max)
-            .arg(quote.quote_id.to_string())
+            .arg(id.to_string())
             .arg(body)
             .invoke_async(&mut self.locks.clone())
             .await;

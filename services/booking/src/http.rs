@@ -195,8 +195,8 @@ pub(crate) fn refused(refusal: &Refusal) -> ApiError {
                 .with("costs", json!(amendment::costs(quote)))
         }
         Refusal::NeedsPayment { price, fee, missing, allowed } => {
-            let detail = "it costs more than was paid, and amendments that have to be paid for are \
-                          not offered; book the other one and cancel this";
+            let detail = "it costs more than was paid, and the quote does not say how that is paid; \
+                          ask for a new one";
             ApiError::conflict("amendment_needs_payment", detail)
                 .with("price", json!(price))
                 .with("fee", json!(fee))

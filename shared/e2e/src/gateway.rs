@@ -117,6 +117,33 @@ impl Shown {
         serde_json::from_value(self.0["payment"]["amount"].clone()).ok()
     }
 
+    /// What is to be paid in all, also for legs that cost more than those whose place they took; not
+    /// for those that could not be had.
+    #[must_use]
+    pub fn charged(&self) -> Option<Units> {
+        let lost = |leg_id: &Value| {
+            let mut legs = self.0["legs"].as_array().into_iter().flatten();
+            legs.any(|leg| leg["leg_id"] == *leg_id && !leg["left_out_because"].is_null())
+        };
+        let counts = |one: &&Value| !lost(&one["leg_id"]);
+        let amounts = self.further().filter(counts).map(|one| one["amount"]["units"].clone());
+        let units = amounts.filter_map(|units| serde_json::from_value::<Units>(units).ok());
+        let first = self.amount()?.units;
+        Some(units.fold(first, |sum, units| sum.checked_add(units).unwrap_or(sum)))
+    }
+
+    /// Payments beside the first one.
+    pub fn further(&self) -> impl Iterator<Item = &Value> {
+        self.0["further_payments"].as_array().into_iter().flatten()
+    }
+
+    /// Every address that was shown.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<&str> {
+        let further = self.further().filter_map(|one| one["address"].as_str());
+        self.address().into_iter().chain(further).collect()
+    }
+
     /// What is left to pay, once that is shown.
     #[must_use]
     pub fn remaining(&self) -> Option<Units> {

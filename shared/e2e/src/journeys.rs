@@ -1,6 +1,7 @@
 //! The journeys of the demo: each is a booking that a traveller would recognise, told step by step.
 
 mod broken;
+mod life;
 mod paid;
 mod steps;
 mod supplier;
@@ -25,12 +26,19 @@ pub use teller::{Lane, Teller};
 
 /// The journeys that are told while others go on: those of a row side by side, the rows one after
 /// the other. A fault of the supplier strikes whoever comes first, a reorg whoever paid last.
-pub const ROWS: [&[&str]; 7] = [
+pub const ROWS: [&[&str]; 9] = [
     &[
         "a stay paid in ether",
         "a stay paid partly with points",
         "a stay paid in a token in two parts",
     ],
+    &[
+        "a trip of three cities",
+        "one of three rooms given back",
+        "a stay made longer",
+        "a stay cancelled by the hotel",
+    ],
+    &["a trip whose second room is gone"],
     &["a supplier that times out but books"],
     &["a late callback that contradicts"],
     &["a supplier that refuses after the money"],
@@ -126,6 +134,11 @@ async fn run(name: &'static str, stack: &Stack, lane: &Lane) -> anyhow::Result<S
         "a stay paid in ether" => paid::in_ether(&ada, lane).await,
         "a stay paid partly with points" => paid::with_points(stack, &ada, lane).await,
         "a stay paid in a token in two parts" => token::in_parts(&ada, lane).await,
+        "a trip of three cities" => life::three(stack, &ada, lane).await,
+        "one of three rooms given back" => life::one_back(stack, &ada, lane).await,
+        "a stay made longer" => life::longer(stack, &ada, lane).await,
+        "a stay cancelled by the hotel" => life::taken(stack, &ada, lane).await,
+        "a trip whose second room is gone" => life::refused(stack, &ada, lane).await,
         "a supplier that times out but books" => supplier::times_out(stack, &ada, lane).await,
         "a late callback that contradicts" => supplier::contradicts(stack, &ada, lane).await,
         "a supplier that refuses after the money" => supplier::refuses(stack, &ada, lane).await,

@@ -210,6 +210,17 @@ impl Traveller {
         }
     }
 
+    /// Pays what another leg costs more; the hash of the transaction.
+    ///
+    /// # Errors
+    /// When nothing of that kind is shown or the node refuses.
+    pub async fn pay_difference(&self, shown: &Shown) -> anyhow::Result<String> {
+        let due = shown.further().last().context("no difference is shown")?;
+        let address = due["address"].as_str().context("no address is shown")?;
+        let units = serde_json::from_value(due["remaining"].clone()).context("how much")?;
+        self.node.pay(&self.wallet, address, units).await
+    }
+
     /// Sends a trifle to somebody else, as the first thing that the wallet does from where the
     /// chain stands now.
     ///

@@ -188,11 +188,12 @@ impl World {
         anyhow::ensure!(answer.status == StatusCode::OK, "{}", describe(&answer));
         let shown = Shown(answer.json());
         let token = shown.0["payment"]["contract"].as_str();
-        let received = match shown.address() {
+        let mut received = Units::ZERO;
+        for address in shown.addresses() {
             // Nothing is ever spent from a deposit address: what it holds is what it received.
-            Some(address) => self.holds(token, address).await?,
-            None => Units::ZERO,
-        };
+            let holds = self.holds(token, address).await?;
+            received = received.checked_add(holds).unwrap_or(received);
+        }
         let returned = match &accepted.refund_to {
             Some(wallet) => Some(self.holds(token, wallet).await?),
             None => None,

@@ -79,6 +79,8 @@ pub const MUTANTS: &[Mutant] = &[
     mutant("replaced_leg_stays", "what another leg took the place of is not given back"),
     mutant("failed_amendment_stays", "what was to take a place and could not is not given back"),
     mutant("difference_kept", "what a leg costs less does not go back"),
+    mutant("difference_on_sight", "a dearer leg is bought with money that is seen and not final"),
+    mutant("difference_left_open", "a payment for a leg that cannot be had is never closed"),
     mutant("any_fee_agreed", "a fee is taken that nobody agreed to"),
     mutant("accepted_again", "the same click makes a second booking"),
     mutant("timers_forgotten", "nothing wakes a booking at its deadlines"),

@@ -50,6 +50,8 @@ impl World {
             found.extend(self.leg_at_rest(booking, leg).map(|what| ("Q2", what)));
         }
         found.extend(self.money_at_rest(booking).map(|what| ("Q3", what)));
+        let further = booking.further.iter().filter_map(|one| self.further_at_rest(booking, one));
+        found.extend(further.map(|what| ("Q3", what)));
         found.extend(self.points_at_rest(booking).map(|what| ("S8", what)));
         found
     }
@@ -61,8 +63,10 @@ impl World {
         }
         let Some(review) = booking.review else { return Some("waits for nothing".to_owned()) };
         let refund_failed = || booking.failed_refund().is_some();
-        let money_left =
-            || self.payments.rows.get(&booking.payment.payment_id).is_some_and(has_left);
+        let left = |one: &booking_core::Payment| {
+            self.payments.rows.get(&one.payment_id).is_some_and(has_left)
+        };
+        let money_left = || booking.payments().any(left);
         let not_as_ordered = || booking.legs.iter().any(|leg| self.is_not_as_ordered(leg));
         let taken_back = || booking.legs.iter().any(|leg| self.was_taken_back(leg.leg_id));
         // A review stays open while the booking moves on; what holds it up now decides.
@@ -72,11 +76,12 @@ impl World {
                 Phase::Unwinding => refund_failed() || money_left(),
                 Phase::Committing => not_as_ordered(),
                 // What was to go back beyond the price may have left before it could.
+                // Nobody knows whether what would pay for another leg comes back.
+                Phase::Amending => money_left(),
                 Phase::Confirmed => taken_back() || money_left() || refund_failed(),
                 Phase::Pending
                 | Phase::Holding
                 | Phase::AwaitingPayment
-                | Phase::Amending
                 | Phase::Completed
                 | Phase::Failed
                 | Phase::Cancelled => false,
@@ -139,7 +144,7 @@ impl World {
         if let Some(what) = self.money_is_known(payment) {
             return Some(what);
         }
-        if let Some(what) = self.refunds_agree(booking, payment) {
+        if let Some(what) = self.refunds_agree(&booking.payment, payment) {
             return Some(what);
         }
         if has_left(payment) {
@@ -179,6 +184,37 @@ impl World {
         }
     }
 
+    /// What came for a leg that costs more is what that leg costs more, or goes back.
+    fn further_at_rest(
+        &self,
+        booking: &Booking,
+        further: &booking_core::Further,
+    ) -> Option<String> {
+        let Some(payment) = self.payments.rows.get(&further.payment.payment_id) else {
+            let asked = further.payment.asked.is_some();
+            return asked.then(|| "a difference was never asked for".to_owned());
+        };
+        let known = self.money_is_known(payment);
+        if let Some(what) = known.or_else(|| self.refunds_agree(&further.payment, payment)) {
+            return Some(what);
+        }
+        if has_left(payment) {
+            let (back, ever) = (payment.refunded(), ever_final(payment));
+            return (back > ever).then(|| format!("{ever} ever came, {back} goes back"));
+        }
+        let stands = booking.standing().any(|leg| leg.leg_id == further.leg_id);
+        if stands && !payment.settled {
+            return Some(format!("{} stands and its difference is not paid", further.leg_id));
+        }
+        let (received, back) = (payment.final_units(), payment.refunded());
+        let due = received.saturating_sub(further.kept);
+        let failed = booking.failed_refund().map(|_| further.not_given_back());
+        let told = back.checked_add(failed.unwrap_or(Units::ZERO));
+        (told != Some(due)).then(|| {
+            format!("{received} came as a difference, {} is kept, {back} goes back", further.kept)
+        })
+    }
+
     /// A deadline is called missed only when the money did not come by then. On a chain that never
     /// left anything out, that can be told by looking at it.
     fn is_unpaid_indeed(&self, booking: &Booking, payment: &Payment) -> Option<String> {
@@ -194,9 +230,9 @@ impl World {
 
     /// What was asked to go back is known where it is sent from, with the address that it goes to,
     /// and is there when the booking says so. What was refused there is known as failed.
-    fn refunds_agree(&self, booking: &Booking, payment: &Payment) -> Option<String> {
+    fn refunds_agree(&self, ours: &booking_core::Payment, payment: &Payment) -> Option<String> {
         let journal = &self.payments.journals[&payment.payment_id];
-        booking.payment.refunds.iter().find_map(|asked| {
+        ours.refunds.iter().find_map(|asked| {
             let Some(known) = payment.refunds.get(&asked.refund_id) else {
                 let refused = journal.iter().any(|event| match event {
                     payment_verification_core::Event::Refund {

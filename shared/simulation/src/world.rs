@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
+    asset::Units,
     ids::{BookingId, LegId, MessageId, PaymentId},
     policy,
     supplier::Supplier,
@@ -93,6 +94,7 @@ pub(crate) enum Happening {
     AskTreasury { payment_id: PaymentId, refund_id: Uuid },
     LetRefundGo { payment_id: PaymentId, refund_id: Uuid },
     Pay { booking_id: BookingId, part: u32 },
+    PayDifference { booking_id: BookingId, payment_id: PaymentId, units: Units },
     Mine,
     Watch,
     Replay(Role, Parcel),
@@ -296,6 +298,9 @@ impl World {
             }
             Happening::LetRefundGo { payment_id, refund_id } => {
                 self.let_refund_go(payment_id, refund_id);
+            }
+            Happening::PayDifference { booking_id, payment_id, units } => {
+                self.pay_difference(booking_id, payment_id, units);
             }
             Happening::Pay { booking_id, part } => self.pay(booking_id, part),
             Happening::Mine => self.mine(),

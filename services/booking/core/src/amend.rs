@@ -3,14 +3,14 @@
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    asset::{AssetAmount, Units},
+    asset::{AssetAmount, Rate, Units},
     ids::{LegId, derive},
     money::Money,
 };
 use uuid::Uuid;
 
 use crate::{
-    cancel::leg_fee,
+    cancel::{leg_fee, take},
     command::{LegPlan, Refusal},
     state::{Booking, Leg, LegCancellation},
     stuck::is_away,
@@ -32,10 +32,12 @@ pub struct AmendQuote {
     pub price: Money,
     /// What giving the old one back costs, by its own terms.
     pub fee: Money,
-    /// The old price less the new one and the fee.
+    /// The old price less the new one and the fee; nothing where that is less than nothing.
     pub back: Money,
-    /// The same in what was paid with, at the rate of then.
+    /// The same in what was paid with, at the rates of then.
     pub refund: AssetAmount,
+    /// What has to be paid where the new one and the fee cost more than the old one.
+    pub pay: Option<Due>,
     /// When the fee begins to be another.
     pub changes_at: Option<DateTime<Utc>>,
     /// When the day of arrival of the old one has begun everywhere on earth.
@@ -44,14 +46,26 @@ pub struct AmendQuote {
     pub(crate) agreed: LegCancellation,
 }
 
+/// What has to be paid for another leg in the place of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    pub price: Money,
+    /// The same in what is paid with, at the rate of now.
+    pub amount: AssetAmount,
+}
+
 /// What it costs now to have the leg of `plan` in the place of another.
 ///
+/// `rate` is that of the asset which the booking is paid in; without one, only what needs no payment
+/// is told of.
+///
 /// # Errors
-/// When it cannot be done now, or costs more than what was paid for the old one.
+/// When it cannot be done now, or has to be paid for and there is no rate.
 pub fn amend_quote(
     booking: &Booking,
     leg_id: LegId,
     plan: &LegPlan,
+    rate: Option<&Rate>,
     now: DateTime<Utc>,
 ) -> Result<AmendQuote, Refusal> {
     let leg = booking.legs.iter().find(|leg| leg.leg_id == leg_id).ok_or(Refusal::NoSuchLeg)?;
@@ -67,19 +81,25 @@ pub fn amend_quote(
         return Err(Refusal::QuoteBroken);
     }
     let told = leg_fee(leg, now);
-    let agreed = difference(booking, leg, price, told.fee).map_err(|why| match why {
-        Short::OfMoney(missing) => {
-            Refusal::NeedsPayment { price, fee: told.fee, missing, allowed: allowed.clone() }
-        }
-        Short::OfPoints => Refusal::PaidByPoints { allowed: allowed.clone() },
-    })?;
+    let back = difference(leg, price, told.fee);
+    let needs =
+        |missing| Refusal::NeedsPayment { price, fee: told.fee, missing, allowed: allowed.clone() };
+    let (agreed, pay) = if back < 0 {
+        let missing = Money::new(back.saturating_neg(), price.currency);
+        let rate = rate.ok_or_else(|| needs(missing))?;
+        (paid_for(booking, told.fee, missing), Some(due(booking, missing, rate)?))
+    } else {
+        let agreed = take(booking, told.fee, back);
+        (agreed.ok_or_else(|| Refusal::PaidByPoints { allowed: allowed.clone() })?, None)
+    };
     Ok(AmendQuote {
-        digest: digest(booking, leg, plan, &agreed),
+        digest: digest(booking, leg, plan, &agreed, pay.as_ref()),
         leg_id,
         price,
         fee: agreed.fee,
-        back: agreed.back,
-        refund: AssetAmount { units: agreed.units, ..booking.payment.quoted.clone() },
+        back: Money::new(back.max(0), price.currency),
+        refund: AssetAmount { units: agreed.all_units(), ..booking.payment.quoted.clone() },
+        pay,
         changes_at: told.changes_at,
         arrival: told.arrival,
         agreed,
@@ -100,50 +120,57 @@ pub(crate) fn is_possible(booking: &Booking) -> bool {
         && !over
 }
 
-/// The terms when the old leg is gone by itself meanwhile: what the supplier took away costs the
-/// customer nothing. Those that were agreed to where that would give back more than was paid in
-/// money.
-pub(crate) fn without_fee(booking: &Booking, old: &Leg, new: &Leg) -> Option<LegCancellation> {
-    let none = Money::zero(old.order.price.currency);
-    difference(booking, old, new.order.price, none).ok()
+/// The terms when the old leg is gone by itself meanwhile, or another one by now: what the supplier
+/// did costs the customer no fee. Nothing where that would give back more than was paid in money.
+pub(crate) fn without_fee(booking: &Booking, agreed: LegCancellation) -> Option<LegCancellation> {
+    let paid = booking.due().map_or(0, |due| due.pays.minor);
+    let back = agreed.back.minor.saturating_add(agreed.fee.minor);
+    let none = Money::zero(agreed.fee.currency);
+    let taken = take(booking, none, back.saturating_add(paid))?;
+    let of_further = taken.of_further.saturating_sub(paid);
+    let back = Money::new(back, agreed.fee.currency);
+    Some(LegCancellation { back, of_further, ..taken })
 }
 
-/// Why it cannot be done for what was paid.
-enum Short {
-    /// This much would have to be paid.
-    OfMoney(Money),
-    /// Points paid a part of what would go back, and they come back whole or not at all.
-    OfPoints,
+/// The old price less the new one and the fee.
+const fn difference(leg: &Leg, price: Money, fee: Money) -> i64 {
+    leg.order.price.minor.saturating_sub(price.minor.saturating_add(fee.minor))
 }
 
-fn difference(
+/// What is agreed to where a payment of its own pays for it: nothing goes back.
+fn paid_for(booking: &Booking, fee: Money, missing: Money) -> LegCancellation {
+    LegCancellation {
+        fee,
+        back: Money::new(missing.minor.saturating_neg(), missing.currency),
+        units: Units::ZERO,
+        kept: booking.had(),
+        of_further: missing.minor.saturating_neg(),
+        further_units: Units::ZERO,
+        borne: 0,
+    }
+}
+
+/// What is to be paid, in the asset that the booking was paid in: what goes back of it later goes
+/// to the same place.
+fn due(booking: &Booking, missing: Money, rate: &Rate) -> Result<Due, Refusal> {
+    let quoted = &booking.payment.quoted;
+    let units = rate.units_for(missing).map_err(|_| Refusal::QuoteBroken)?;
+    if rate.asset != quoted.asset || rate.decimals != quoted.decimals || units.is_zero() {
+        return Err(Refusal::QuoteBroken);
+    }
+    Ok(Due { price: missing, amount: AssetAmount { units, ..quoted.clone() } })
+}
+
+fn digest(
     booking: &Booking,
     leg: &Leg,
-    price: Money,
-    fee: Money,
-) -> Result<LegCancellation, Short> {
-    let in_money = |minor| Money::new(minor, price.currency);
-    let total = price.minor.saturating_add(fee.minor);
-    let back = leg.order.price.minor.saturating_sub(total);
-    if back < 0 {
-        return Err(Short::OfMoney(in_money(back.saturating_neg())));
-    }
-    let left = booking.left_in_money().minor.saturating_sub(back);
-    if left < 0 {
-        return Err(Short::OfPoints);
-    }
-    // What came may be short of the price by dust.
-    let had = booking.had();
-    let kept = booking.payment.rate.units_for(in_money(left)).unwrap_or(had).min(had);
-    // Nothing to give back gives nothing back, whatever rounding says.
-    let kept = if back == 0 { had } else { kept };
-    let units: Units = had.saturating_sub(kept);
-    Ok(LegCancellation { fee, back: in_money(back), units, kept, borne: 0 })
-}
-
-fn digest(booking: &Booking, leg: &Leg, plan: &LegPlan, agreed: &LegCancellation) -> Uuid {
-    let units = agreed.units.to_string();
-    let parts: [&[u8]; 7] = [
+    plan: &LegPlan,
+    agreed: &LegCancellation,
+    pay: Option<&Due>,
+) -> Uuid {
+    let units = agreed.all_units().to_string();
+    let pay = pay.map_or_else(String::new, |pay| pay.amount.units.to_string());
+    let parts: [&[u8]; 8] = [
         b"amendment",
         leg.leg_id.0.as_bytes(),
         plan.leg_id.0.as_bytes(),
@@ -151,6 +178,7 @@ fn digest(booking: &Booking, leg: &Leg, plan: &LegPlan, agreed: &LegCancellation
         plan.order.price.currency.code().as_bytes(),
         &agreed.fee.minor.to_be_bytes(),
         units.as_bytes(),
+        pay.as_bytes(),
     ];
     derive(booking.created_at, &parts)
 }

@@ -75,6 +75,8 @@ impl CancelQuote {
         let live = booking.payment.refunds.iter().filter(|refund| !refund.has_failed());
         let given = live.fold(came, |left, r| left.saturating_sub(r.units));
         let units = given.saturating_sub(agreed.map_or(Units::ZERO, |c| c.kept));
+        let further = booking.further_beyond(agreed.map_or(0, |c| c.further));
+        let units = units.checked_add(further).unwrap_or(units);
         let digest = digest(booking, None, fee, units, points_back);
         let changes_at = legs.iter().filter_map(|leg| leg.changes_at).min();
         let refund = AssetAmount { units, ..booking.payment.quoted.clone() };
@@ -89,12 +91,8 @@ impl CancelQuote {
     pub(crate) fn of_leg(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Option<Self> {
         let told = leg_fee(leg, now);
         let back = leg.order.price.minus(told.fee).ok()?;
-        let left = booking.left_in_money().minus(back).ok().filter(|left| left.minor >= 0)?;
-        // What came may be short of the price by dust.
-        let had = booking.had();
-        let kept = booking.payment.rate.units_for(left).unwrap_or(had).min(had);
-        let units = had.saturating_sub(kept);
-        let fee = told.fee;
+        let agreed = take(booking, told.fee, back.minor)?;
+        let (fee, units) = (told.fee, agreed.all_units());
         Some(Self {
             digest: digest(booking, Some(leg), fee, units, 0),
             fee,
@@ -103,7 +101,7 @@ impl CancelQuote {
             changes_at: told.changes_at,
             legs: vec![told],
             cancellation: None,
-            of_leg: Some(LegCancellation { fee, back, units, kept, borne: 0 }),
+            of_leg: Some(agreed),
         })
     }
 
@@ -116,6 +114,32 @@ impl CancelQuote {
         let free: Vec<LegFee> = told.into_iter().map(|leg| LegFee { fee: zero, ..leg }).collect();
         Cancellation { borne: Money::new(terms, zero.currency), ..agreed(booking, &free) }
     }
+}
+
+/// Takes so much out of what was paid: out of further payments first, the newest first, and out of
+/// the first one last. Nothing where points paid a part of it.
+pub(crate) fn take(booking: &Booking, fee: Money, back: i64) -> Option<LegCancellation> {
+    let in_money = |minor| Money::new(minor, fee.currency);
+    let of_further = back.min(booking.in_further());
+    let of_first = back.saturating_sub(of_further);
+    let left = booking.left_in_first().minor.saturating_sub(of_first);
+    // What came may be short of the price by dust.
+    let had = booking.had();
+    let kept = match of_first {
+        // Nothing to give back gives nothing back, whatever rounding says.
+        0 => had,
+        _ if left < 0 => return None,
+        _ => booking.payment.rate.units_for(in_money(left)).unwrap_or(had).min(had),
+    };
+    Some(LegCancellation {
+        fee,
+        back: in_money(back),
+        units: had.saturating_sub(kept),
+        kept,
+        of_further,
+        further_units: booking.further_back(of_further),
+        borne: 0,
+    })
 }
 
 pub(crate) fn leg_fee(leg: &Leg, now: DateTime<Utc>) -> LegFee {
@@ -162,12 +186,15 @@ fn agreed(booking: &Booking, legs: &[LegFee]) -> Cancellation {
     };
     let charged = paid.saturating_sub(before).max(0);
     let had = booking.kept();
+    // Further payments go back first.
+    let of_first = from_money.min(booking.left_in_first().minor);
     // A fee of all the money keeps all of it, to the last unit.
-    let kept = booking.payment.rate.units_for(in_money(from_money)).unwrap_or(had).min(had);
+    let kept = booking.payment.rate.units_for(in_money(of_first)).unwrap_or(had).min(had);
     Cancellation {
         fee: in_money(charged),
         borne: in_money(terms.saturating_sub(charged)),
         kept,
+        further: from_money.saturating_sub(of_first),
         points_back,
     }
 }

@@ -44,6 +44,8 @@ pub enum Command {
         plan: Box<LegPlan>,
         /// The digest of the quote that the customer agreed to.
         agreed: Uuid,
+        /// How it is paid for, where it costs more.
+        pay: Option<Box<PayPlan>>,
     },
     /// Send what goes back to this address.
     Refund {
@@ -78,6 +80,13 @@ pub struct LegPlan {
     pub order: LegOrder,
 }
 
+/// A payment of what another leg costs more, as the quote has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PayPlan {
+    pub payment_id: PaymentId,
+    pub rate: Rate,
+}
+
 /// A business "no".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -106,7 +115,8 @@ pub enum Refusal {
         /// What it costs now.
         quote: Box<AmendQuote>,
     },
-    /// The other leg and the fee for the old one cost more than the old one did.
+    /// The other leg and the fee for the old one cost more than the old one did, and nothing says
+    /// at which rate that is paid.
     #[error("it costs more than what was paid")]
     NeedsPayment {
         /// What the other leg costs.

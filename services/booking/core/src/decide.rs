@@ -13,13 +13,13 @@ use crate::{
     amend::amend_quote,
     cancel::CancelQuote,
     changed,
-    command::{Accept, Command, LegPlan, Refusal},
+    command::{Accept, Command, LegPlan, PayPlan, Refusal},
     event::{Accepted, AcceptedLeg, Event},
     learn::settle_down,
     next,
     policy::Policy,
     review,
-    state::{Booking, EndWhy, OnRefusal, Phase, State},
+    state::{Booking, Difference, EndWhy, OnRefusal, Phase, State},
     view::{Action, next_actions},
 };
 
@@ -52,9 +52,10 @@ pub fn decide(
             let events = changed::answer(booking, *leg_id, *answer, *agreed, now)?;
             Ok(if events.is_empty() { events } else { settle_down(booking, events, now) })
         }
-        Command::Amend { leg_id, plan, agreed } => {
+        Command::Amend { leg_id, plan, agreed, pay } => {
             let booking = state.as_deref().ok_or(Refusal::Unknown)?;
-            let events = amend(booking, *leg_id, plan, *agreed, policy, now)?;
+            let of = (*leg_id, plan.as_ref(), pay.as_deref());
+            let events = amend(booking, of, *agreed, policy, now)?;
             Ok(if events.is_empty() { events } else { settle_down(booking, events, now) })
         }
         Command::Refund { to } => {
@@ -173,8 +174,7 @@ fn cancel_leg(
 /// Starts to put another leg in the place of one, for what the customer agreed to.
 fn amend(
     booking: &Booking,
-    leg_id: LegId,
-    plan: &LegPlan,
+    (leg_id, plan, pay): (LegId, &LegPlan, Option<&PayPlan>),
     agreed: Uuid,
     policy: &Policy,
     now: DateTime<Utc>,
@@ -183,14 +183,24 @@ fn amend(
         // The same click again.
         return Ok(Vec::new());
     }
-    let quote = amend_quote(booking, leg_id, plan, now)?;
+    let quote = amend_quote(booking, leg_id, plan, pay.map(|pay| &pay.rate), now)?;
     if agreed != quote.digest {
         return Err(Refusal::AmendmentToAgree { quote: Box::new(quote) });
     }
     let leg = Box::new(AcceptedLeg { leg_id: plan.leg_id, order: plan.order.clone() });
     let (agreed, held_by) = (quote.agreed, now + policy.pending_for_max);
+    let difference = quote.pay.zip(pay).map(|(due, pay)| {
+        Box::new(Difference {
+            payment_id: pay.payment_id,
+            price: due.price,
+            rate: pay.rate.clone(),
+            amount: due.amount,
+            pay_for_s: policy.payment_window.num_seconds(),
+            settle_for_s: policy.settle_for_max.num_seconds(),
+        })
+    });
     Ok(vec![
-        Event::AmendmentStarted { leg_id, leg, agreed, held_by },
+        Event::AmendmentStarted { leg_id, leg, agreed, held_by, difference },
         Event::LegWished { leg_id: plan.leg_id, version: 1, wanted: WantedLeg::Held },
     ])
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use contracts::{
     asset::Units,
-    ids::LegId,
+    ids::{BookingId, LegId, PaymentId},
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
         BookingLegReplaced, BookingMoneyReversed, BookingMoved, ConfirmedLeg, LegState, LegWanted,
@@ -17,7 +17,7 @@ use crate::{
     changed::{self, ChangeAnswer},
     event::{Event, Recorded},
     fact::Deadline,
-    state::{Booking, Leg},
+    state::{Booking, Further, Leg, Payment},
 };
 
 /// Something to say or to be woken for.
@@ -92,7 +92,7 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
             account_id: booking.account_id.clone(),
             version: recorded.version,
             at: recorded.at,
-            away: !booking.payment.gone.is_zero(),
+            away: booking.money_is_away(),
         })],
         Event::Completed => vec![Effect::Completed(BookingCompleted {
             booking_id: booking.booking_id,
@@ -116,7 +116,7 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
         | Event::RefundNews { .. }
         | Event::DeadlinePassed { deadline: Deadline::Refund } => {
             // One timer for all refunds: the first that may be late is the next to be looked at.
-            let next = booking.payment.next_refund_by();
+            let next = booking.next_refund_by();
             let wake = next.map(|at| Effect::WakeAt { deadline: Deadline::Refund, at });
             wish(booking, &recorded.event).into_iter().chain(wake).collect()
         }
@@ -131,6 +131,9 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
         | Event::ChangeAnswered { .. }
         | Event::DeadlinePassed { deadline: Deadline::Answer } => {
             next_answer(booking).into_iter().collect()
+        }
+        Event::FurtherPayment { payment_id, event } => {
+            further_payment(booking, recorded, *payment_id, event)
         }
         Event::LegNews { .. }
         | Event::PointsNews { .. }
@@ -156,6 +159,40 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
 fn next_answer(booking: &Booking) -> Option<Effect> {
     let at = changed::next_answer_by(booking)?;
     Some(Effect::WakeAt { deadline: Deadline::Answer, at })
+}
+
+/// What follows from an event of a payment beside the first.
+fn further_payment(
+    booking: &Booking,
+    recorded: &Recorded,
+    payment_id: PaymentId,
+    event: &Event,
+) -> Vec<Effect> {
+    let is = |further: &&Further| further.payment.payment_id == payment_id;
+    let Some(further) = booking.further.iter().find(is) else { return Vec::new() };
+    if let (Event::PaymentAsked { amount }, Some(pay_by)) = (event, further.pay_by) {
+        let prepare = Effect::Prepare(PaymentPrepare {
+            booking_id: booking.booking_id,
+            payment_id,
+            amount: amount.clone(),
+            price: further.pays,
+            pay_by,
+        });
+        let seen = Effect::WakeAt { deadline: Deadline::Difference, at: pay_by };
+        let last = further.settle_by().map(|at| Effect::WakeAt { deadline: Deadline::Amend, at });
+        return [prepare, seen].into_iter().chain(last).collect();
+    }
+    if let Event::MoneyReversed { .. } = event {
+        return effects(booking, &Recorded { event: event.clone(), ..recorded.clone() });
+    }
+    let payment = &further.payment;
+    let refunds = matches!(
+        event,
+        Event::RefundAsked { .. } | Event::RefundAddressed { .. } | Event::RefundNews { .. }
+    );
+    let next = booking.next_refund_by().filter(|_| refunds);
+    let wake = next.map(|at| Effect::WakeAt { deadline: Deadline::Refund, at });
+    money_wish(booking, payment, event).into_iter().chain(wake).collect()
 }
 
 /// The command to another service that an event of ours asks for.
@@ -185,16 +222,8 @@ fn wish(booking: &Booking, event: &Event) -> Option<Effect> {
             price: booking.paid_in_money(),
             pay_by: booking.deadlines.pay_by,
         })),
-        Event::CloseAsked { because } => {
-            let because = *because;
-            Some(Effect::Close(PaymentClose { booking_id, payment_id, because }))
-        }
-        Event::RefundAsked { refund_id, units, to, .. } => {
-            Some(Effect::Refund(refund(booking, *refund_id, *units, to.clone())))
-        }
-        Event::RefundAddressed { refund_id, to, .. } => {
-            let known = booking.payment.refunds.iter().find(|r| r.refund_id == *refund_id)?;
-            Some(Effect::Refund(refund(booking, *refund_id, known.units, Some(to.clone()))))
+        Event::CloseAsked { .. } | Event::RefundAsked { .. } | Event::RefundAddressed { .. } => {
+            money_wish(booking, &booking.payment, event)
         }
         Event::Accepted(_)
         | Event::LegNews { .. }
@@ -207,6 +236,7 @@ fn wish(booking: &Booking, event: &Event) -> Option<Effect> {
         | Event::AmendmentStarted { .. }
         | Event::LegReplaced { .. }
         | Event::AmendmentFailed { .. }
+        | Event::FurtherPayment { .. }
         | Event::PointsNews { .. }
         | Event::PaymentReady { .. }
         | Event::MoneySeen { .. }
@@ -233,10 +263,35 @@ fn wish(booking: &Booking, event: &Event) -> Option<Effect> {
     }
 }
 
-fn refund(booking: &Booking, refund_id: Uuid, units: Units, to: Option<String>) -> PaymentRefund {
+/// What payment-verification is to do about one of the booking's payments.
+fn money_wish(booking: &Booking, payment: &Payment, event: &Event) -> Option<Effect> {
+    let (booking_id, payment_id) = (booking.booking_id, payment.payment_id);
+    let refund =
+        |id: Uuid, units, to| Effect::Refund(refund(booking, payment_id, id, units, to));
+    if let Event::CloseAsked { because } = event {
+        let because = *because;
+        return Some(Effect::Close(PaymentClose { booking_id, payment_id, because }));
+    }
+    if let Event::RefundAsked { refund_id, units, to, .. } = event {
+        return Some(refund(*refund_id, *units, to.clone()));
+    }
+    if let Event::RefundAddressed { refund_id, to, .. } = event {
+        let known = payment.refunds.iter().find(|r| r.refund_id == *refund_id)?;
+        return Some(refund(*refund_id, known.units, Some(to.clone())));
+    }
+    None
+}
+
+fn refund(
+    booking: &Booking,
+    payment_id: PaymentId,
+    refund_id: Uuid,
+    units: Units,
+    to: Option<String>,
+) -> PaymentRefund {
     PaymentRefund {
         booking_id: booking.booking_id,
-        payment_id: booking.payment.payment_id,
+        payment_id,
         refund_id,
         units,
         to,

@@ -18,7 +18,9 @@ use uuid::Uuid;
 use crate::{
     changed::{ChangeAnswer, Theirs},
     fact::Deadline,
-    state::{Cancellation, EndWhy, LegCancellation, OnRefusal, Phase, ReviewWhy, Stuck},
+    state::{
+        Cancellation, Difference, EndWhy, LegCancellation, OnRefusal, Phase, ReviewWhy, Stuck,
+    },
 };
 
 /// An event with its place in the journal.
@@ -99,6 +101,14 @@ pub enum Event {
         agreed: LegCancellation,
         /// Until when the other one must be held.
         held_by: DateTime<Utc>,
+        /// What has to be paid before it is bought.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        difference: Option<Box<Difference>>,
+    },
+    /// What happened to a payment beside the first; the event is one of those of a payment.
+    FurtherPayment {
+        payment_id: PaymentId,
+        event: Box<Event>,
     },
     /// The other leg is bought: the booking goes on with it and without the old one.
     LegReplaced {

@@ -1,9 +1,9 @@
 //! Applies an event. Asks no questions: it already happened.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     asset::Units,
-    ids::LegId,
+    ids::{LegId, PaymentId},
     instruction::CARD,
     messages::{Closing, WantedLeg, WantedPoints},
 };
@@ -11,12 +11,12 @@ use uuid::Uuid;
 
 use crate::{
     changed::{ChangeAnswer, SupplierChange, Theirs},
-    event::{Accepted, AcceptedLeg, Event, Recorded},
+    event::{AcceptedLeg, Event, Recorded},
     fact::Deadline,
     repriced,
     state::{
-        Amendment, Booking, Deadlines, End, Known, Leg, Out, Payment, Phase, Points, Refund,
-        Review, ReviewWhy, Reviewer, State, Stuck,
+        Amendment, Booking, Deadlines, End, Further, Known, Leg, Out, Payment, Phase, Points,
+        Refund, Review, ReviewWhy, Reviewer, State, Stuck, keep_further, take_further,
     },
 };
 
@@ -46,7 +46,11 @@ fn born(recorded: &Recorded) -> State {
         on_refusal: accepted.on_refusal,
         legs: accepted.legs.iter().map(born_leg).collect(),
         price: accepted.price,
-        payment: born_payment(accepted),
+        payment: Payment {
+            refund_to: accepted.refund_to.clone(),
+            ..Payment::new(accepted.payment_id, accepted.rate.clone(), accepted.quoted.clone())
+        },
+        further: Vec::new(),
         points: (accepted.points > 0).then_some(Points {
             points: accepted.points,
             worth: accepted.points_worth,
@@ -89,30 +93,6 @@ pub(crate) fn born_leg(leg: &AcceptedLeg) -> Leg {
         out: None,
         change: None,
         accepted: None,
-    }
-}
-
-fn born_payment(accepted: &Accepted) -> Payment {
-    Payment {
-        payment_id: accepted.payment_id,
-        rate: accepted.rate.clone(),
-        quoted: accepted.quoted.clone(),
-        asked: None,
-        instruction: None,
-        seen_seq: 0,
-        received: Units::ZERO,
-        complete: false,
-        seen_at: None,
-        settled_seq: 0,
-        settled: Units::ZERO,
-        reversed_seq: 0,
-        gone: Units::ZERO,
-        paid: false,
-        close_asked: false,
-        closing: None,
-        refunds: Vec::new(),
-        owed: Units::ZERO,
-        refund_to: accepted.refund_to.clone(),
     }
 }
 
@@ -160,12 +140,16 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
         }
         Event::LegCancelled { leg_id, cancellation } => {
             owe(&mut booking.payment, cancellation.units);
+            take_further(booking, cancellation.of_further);
             leave(booking, *leg_id, Out::Cancelled { cancellation: *cancellation });
         }
-        Event::AmendmentStarted { leg_id, leg, agreed, held_by } => {
+        Event::AmendmentStarted { leg_id, leg, agreed, held_by, difference } => {
             let (leg_id, by) = (*leg_id, leg.leg_id);
+            let payment_id = difference.as_ref().map(|difference| difference.payment_id);
             booking.phase = Phase::Amending;
-            booking.amendment = Some(Amendment { leg_id, by, agreed: *agreed, held_by: *held_by });
+            let (agreed, held_by) = (*agreed, *held_by);
+            booking.amendment = Some(Amendment { leg_id, by, agreed, held_by, payment_id });
+            booking.further.extend(difference.as_ref().map(|one| Further::new(one, by)));
             let (out, in_place_of) = (Some(Out::Coming), Some(leg_id));
             booking.legs.push(Leg { out, in_place_of, ..born_leg(leg) });
             amendment_has_time(booking, by);
@@ -173,6 +157,9 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
         Event::LegReplaced { leg_id, by, cancellation } => {
             let cancellation = *cancellation;
             owe(&mut booking.payment, cancellation.units);
+            // What was paid for it is told as less than nothing that goes back.
+            let paid = booking.due().map_or(0, |due| due.pays.minor);
+            take_further(booking, cancellation.of_further.saturating_add(paid));
             leave(booking, *leg_id, Out::Replaced { by: *by, cancellation });
             booking.legs.iter_mut().filter(|leg| leg.leg_id == *by).for_each(|leg| leg.out = None);
             // Other dates end at another time.
@@ -181,6 +168,8 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
         }
         Event::AmendmentFailed { leg_id, why } => {
             leave(booking, *leg_id, Out::NotTaken { why: *why });
+            let paid = booking.due().map_or(0, |due| due.pays.minor);
+            take_further(booking, paid);
             amendment_ended(booking);
         }
         Event::PointsWished { version, wanted } => {
@@ -203,11 +192,17 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
         Event::CommitStarted => booking.phase = Phase::Committing,
         Event::Confirmed => booking.phase = Phase::Confirmed,
         Event::Completed => booking.phase = Phase::Completed,
-        Event::CancellationAgreed { cancellation } => booking.cancellation = Some(*cancellation),
+        Event::CancellationAgreed { cancellation } => {
+            keep_further(booking, cancellation.further);
+            booking.cancellation = Some(*cancellation);
+        }
         Event::UnwindStarted { end, why } => {
             booking.phase = Phase::Unwinding;
             booking.end = Some(End { phase: *end, why: *why });
             booking.amendment = None;
+            if booking.cancellation.is_none() {
+                keep_further(booking, 0);
+            }
             for leg in &mut booking.legs {
                 leg.change = None;
                 if leg.is_coming() {
@@ -227,6 +222,9 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
             booking.reviewer = Some(Reviewer { name: by.clone(), since: recorded.at });
         }
         Event::ReviewReleased { .. } => booking.reviewer = None,
+        Event::FurtherPayment { payment_id, event } => {
+            further_payment(booking, *payment_id, event, recorded.at);
+        }
         Event::PaymentAsked { .. }
         | Event::PaymentReady { .. }
         | Event::MoneySeen { .. }
@@ -238,6 +236,25 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
         | Event::RefundAddressGiven { .. }
         | Event::RefundAddressed { .. }
         | Event::RefundNews { .. } => apply_money(&mut booking.payment, &recorded.event),
+    }
+}
+
+/// What happened to a payment beside the first.
+fn further_payment(booking: &mut Booking, id: PaymentId, event: &Event, at: DateTime<Utc>) {
+    let known = booking.further.iter_mut().find(|further| further.payment.payment_id == id);
+    let Some(further) = known else { return };
+    apply_money(&mut further.payment, event);
+    if let Event::PaymentAsked { .. } = event {
+        further.pay_by = Some(at + TimeDelta::seconds(further.pay_for_s));
+        let leg_id = further.leg_id;
+        amendment_has_time(booking, leg_id);
+    } else if let Event::RefundNews { refund_id, .. } = event {
+        let refund = further.payment.refunds.iter().find(|r| r.refund_id == *refund_id);
+        let failed = refund.filter(|refund| refund.has_failed()).map(|r| r.to.clone());
+        if failed == Some(booking.payment.refund_to.clone()) {
+            // Refunds of all payments go to one place.
+            booking.payment.refund_to = None;
+        }
     }
 }
 
@@ -367,6 +384,7 @@ fn apply_money(payment: &mut Payment, event: &Event) {
         | Event::AmendmentStarted { .. }
         | Event::LegReplaced { .. }
         | Event::AmendmentFailed { .. }
+        | Event::FurtherPayment { .. }
         | Event::PointsWished { .. }
         | Event::PointsNews { .. }
         | Event::DeadlinePassed { .. }
@@ -395,7 +413,9 @@ fn owe(payment: &mut Payment, units: Units) {
 /// Every refund has a time of its own.
 fn refunds_late(booking: &mut Booking, at: DateTime<Utc>) {
     let over = |refund: &&mut Refund| refund.by.is_some_and(|by| by <= at);
-    booking.payment.refunds.iter_mut().filter(over).for_each(|refund| refund.late = true);
+    let further = booking.further.iter_mut().map(|further| &mut further.payment);
+    let payments = std::iter::once(&mut booking.payment).chain(further);
+    payments.flat_map(|p| &mut p.refunds).filter(over).for_each(|refund| refund.late = true);
 }
 
 /// Changes a refund; one that is not known yet comes last.
@@ -429,6 +449,6 @@ const fn born_refund(refund_id: Uuid, units: Units) -> Refund {
 }
 
 fn open_review(booking: &mut Booking, why: ReviewWhy, stuck: Option<Stuck>, recorded: &Recorded) {
-    let by = recorded.at + chrono::TimeDelta::seconds(booking.deadlines.review_for_s);
+    let by = recorded.at + TimeDelta::seconds(booking.deadlines.review_for_s);
     booking.review = Some(Review { why, since: recorded.at, by, stuck });
 }

@@ -43,10 +43,12 @@ pub enum Deadline {
     Amend,
     /// The customer answered what a supplier changed.
     Answer,
+    /// Money seen of what another leg costs more.
+    Difference,
 }
 
 impl Deadline {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Payable,
         Self::Pay,
         Self::Settle,
@@ -56,6 +58,7 @@ impl Deadline {
         Self::Refund,
         Self::Amend,
         Self::Answer,
+        Self::Difference,
     ];
 
     /// The deadline's word in the timer table.
@@ -71,6 +74,7 @@ impl Deadline {
             Self::Refund => "refund",
             Self::Amend => "amend",
             Self::Answer => "answer",
+            Self::Difference => "difference",
         }
     }
 

@@ -9,7 +9,7 @@ use crate::{
     event::Event,
     fact::{Deadline, Fact},
     next, record,
-    state::{Booking, Leg, Phase, State},
+    state::{Booking, Leg, Payment, Phase, State},
 };
 
 /// Follow-ups of follow-ups end long before this; more is a loop in the rules.
@@ -48,9 +48,27 @@ pub(crate) fn settle_down(
     events
 }
 
-/// The news in `fact`: existing evidence is never overwritten by older, and no phase is asked.
+/// The news in `fact`, of whichever payment it is about.
 fn join(booking: &Booking, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
-    let payment = &booking.payment;
+    let about = match fact {
+        Fact::PaymentPrepared(prepared) => Some(prepared.payment_id),
+        Fact::PaymentSeen(seen) => Some(seen.payment_id),
+        Fact::PaymentSettled(settled) => Some(settled.payment_id),
+        Fact::PaymentReversed(reversed) => Some(reversed.payment_id),
+        Fact::PaymentClosed(closed) => Some(closed.payment_id),
+        Fact::Refund(changed) => Some(changed.payment_id),
+        Fact::Leg(_) | Fact::Points(_) | Fact::Passed(_) => None,
+    };
+    let is = |payment: &&Payment| Some(payment.payment_id) == about;
+    let further = booking.further.iter().map(|further| &further.payment).find(is);
+    let Some(payment) = further else { return news(booking, &booking.payment, fact, now) };
+    let news = news(booking, payment, fact, now).into_iter();
+    let payment_id = payment.payment_id;
+    news.map(|event| Event::FurtherPayment { payment_id, event: Box::new(event) }).collect()
+}
+
+/// The news in `fact`: existing evidence is never overwritten by older, and no phase is asked.
+fn news(booking: &Booking, payment: &Payment, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
     let news = match fact {
         Fact::Leg(changed) => {
             let leg = booking.legs.iter().find(|leg| leg.leg_id == changed.leg_id);
@@ -114,7 +132,7 @@ fn join(booking: &Booking, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
 
 fn passed(booking: &Booking, deadline: Deadline, now: DateTime<Utc>) -> Option<Event> {
     let known = match deadline {
-        Deadline::Refund => booking.payment.next_refund_by().is_none_or(|by| by > now),
+        Deadline::Refund => booking.next_refund_by().is_none_or(|by| by > now),
         Deadline::Answer => changed::next_answer_by(booking).is_none_or(|by| by > now),
         Deadline::Payable
         | Deadline::Pay
@@ -122,7 +140,8 @@ fn passed(booking: &Booking, deadline: Deadline, now: DateTime<Utc>) -> Option<E
         | Deadline::Commit
         | Deadline::Unwind
         | Deadline::Over
-        | Deadline::Amend => booking.deadlines.passed.contains(&deadline),
+        | Deadline::Amend
+        | Deadline::Difference => booking.deadlines.passed.contains(&deadline),
     };
     (!known).then_some(Event::DeadlinePassed { deadline })
 }

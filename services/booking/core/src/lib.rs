@@ -22,10 +22,10 @@ mod stuck;
 mod translate;
 mod view;
 
-pub use amend::{AmendQuote, amend_quote};
+pub use amend::{AmendQuote, Due, amend_quote};
 pub use cancel::{CancelQuote, LegFee};
 pub use changed::{ChangeAnswer, SupplierChange, Theirs, change_answers, change_digest};
-pub use command::{Accept, Command, LegPlan, Refusal};
+pub use command::{Accept, Command, LegPlan, PayPlan, Refusal};
 pub use decide::{cancel_leg_quote, cancel_quote, decide};
 pub use effects::{Effect, effects};
 pub use event::{Accepted, AcceptedLeg, Event, Recorded};
@@ -36,9 +36,9 @@ pub use policy::Policy;
 pub use replay::replay;
 pub use review::safe_acts;
 pub use state::{
-    Amendment, Booking, Cancellation, Deadlines, End, EndWhy, Known, Leg, LegCancellation,
-    OnRefusal, Out, Payment, Phase, Points, Refund, Review, ReviewWhy, Reviewer, State, Stuck,
-    StuckStep, StuckWhy,
+    Amendment, Booking, Cancellation, Deadlines, Difference, End, EndWhy, Further, Known, Leg,
+    LegCancellation, OnRefusal, Out, Payment, Phase, Points, Refund, Review, ReviewWhy, Reviewer,
+    State, Stuck, StuckStep, StuckWhy,
 };
 pub use translate::Inbound;
 pub use view::{Action, MoneyAxis, Status, money, next_actions, status};

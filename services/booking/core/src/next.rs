@@ -7,6 +7,7 @@ mod awaiting_payment;
 mod closed;
 mod committing;
 mod confirmed;
+mod difference;
 mod holding;
 mod unwinding;
 
@@ -56,6 +57,7 @@ pub(crate) fn unwind(booking: &Booking, end: Phase, why: EndWhy) -> Vec<Event> {
     if open && !booking.payment.is_free() && !contracts::mutants::mutant("payment_left_open") {
         events.push(Event::CloseAsked { because: close_because(booking.phase) });
     }
+    events.extend(booking.further.iter().filter_map(difference::close_undone));
     events
 }
 

@@ -1,5 +1,6 @@
 //! What a booking is right now: the fold of its events.
 
+mod further;
 mod leg;
 
 use chrono::{DateTime, Utc};
@@ -11,6 +12,8 @@ use contracts::{
     money::Money,
     mutants::mutant,
 };
+pub use further::{Difference, Further};
+pub(crate) use further::{keep as keep_further, take as take_further};
 pub use leg::{Amendment, Known, Leg, LegCancellation, Out};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -48,6 +51,9 @@ pub struct Booking {
     /// All legs together, but those that were left out before anything could be paid.
     pub price: Money,
     pub payment: Payment,
+    /// Payments of what other legs cost more than those whose place they took, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further: Vec<Further>,
     /// Nothing when no points are redeemed.
     pub points: Option<Points>,
     pub deadlines: Deadlines,
@@ -119,16 +125,24 @@ impl Booking {
         })
     }
 
-    /// What was to be paid in money, less what legs that were cancelled alone or replaced gave back
-    /// of it.
+    /// What is paid in money for what stands, all payments together: less what legs that were
+    /// cancelled alone or replaced gave back.
     #[must_use]
     pub fn left_in_money(&self) -> Money {
+        let first = self.left_in_first();
+        Money::new(first.minor.saturating_add(self.in_further()), first.currency)
+    }
+
+    /// What the first payment pays of that.
+    #[must_use]
+    pub fn left_in_first(&self) -> Money {
         let paid = self.paid_in_money();
-        let back = self.cancelled_legs().fold(0_i64, |sum, c| sum.saturating_add(c.back.minor));
+        let of_first = |c: &LegCancellation| c.back.minor.saturating_sub(c.of_further);
+        let back = self.cancelled_legs().fold(0_i64, |sum, c| sum.saturating_add(of_first(c)));
         Money::new(paid.minor.saturating_sub(back), paid.currency)
     }
 
-    /// Settled money that is not ours and that no refund was asked for.
+    /// Settled money of the first payment that is not ours and that no refund was asked for.
     #[must_use]
     pub fn not_given_back(&self) -> Units {
         let kept = if mutant("fee_forgotten") { Units::ZERO } else { self.kept() };
@@ -141,8 +155,16 @@ impl Booking {
     /// The newest refund that failed, while no other one takes back what it was of.
     #[must_use]
     pub fn failed_refund(&self) -> Option<&Refund> {
-        let failed = self.payment.refunds.iter().rev().find(|refund| refund.has_failed());
-        failed.filter(|_| !self.not_given_back().is_zero())
+        let newest = |payment: &'_ Payment| -> Option<usize> {
+            payment.refunds.iter().rposition(Refund::has_failed)
+        };
+        let further = self.further.iter().rev().filter(|one| !one.not_given_back().is_zero());
+        let mut further = further.filter_map(|one| one.payment.refunds.get(newest(&one.payment)?));
+        let first = || {
+            let at = newest(&self.payment).filter(|_| !self.not_given_back().is_zero())?;
+            self.payment.refunds.get(at)
+        };
+        further.next().or_else(first)
     }
 
     /// Where the customer wants refunds, unless the newest one to there failed.
@@ -190,8 +212,11 @@ pub struct Cancellation {
     pub fee: Money,
     /// What the terms would charge beyond that; ours to bear.
     pub borne: Money,
-    /// The part of the money that pays the fee, in units at the locked rate.
+    /// The part of the first payment's money that pays the fee, in units at the locked rate.
     pub kept: Units,
+    /// What further payments pay of the fee, in minor units of the price.
+    #[serde(default, skip_serializing_if = "is_zero_minor")]
+    pub further: i64,
     /// Whether redeemed points go back; if not, they pay a part of the fee.
     pub points_back: bool,
 }
@@ -320,7 +345,37 @@ fn is_nothing(units: &Units) -> bool {
     units.is_zero()
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero_minor(minor: &i64) -> bool {
+    *minor == 0
+}
+
 impl Payment {
+    /// One of which nothing was asked so far.
+    pub(crate) const fn new(payment_id: PaymentId, rate: Rate, quoted: AssetAmount) -> Self {
+        Self {
+            payment_id,
+            rate,
+            quoted,
+            asked: None,
+            instruction: None,
+            seen_seq: 0,
+            received: Units::ZERO,
+            complete: false,
+            seen_at: None,
+            settled_seq: 0,
+            settled: Units::ZERO,
+            paid: false,
+            reversed_seq: 0,
+            gone: Units::ZERO,
+            close_asked: false,
+            closing: None,
+            refunds: Vec::new(),
+            owed: Units::ZERO,
+            refund_to: None,
+        }
+    }
+
     /// Whether there is nothing to pay in money.
     #[must_use]
     pub fn is_free(&self) -> bool {
@@ -345,12 +400,6 @@ impl Payment {
         let on_its_way = |refund: &&Refund| refund.to.is_some() && !refund.has_failed();
         let addressed = self.refunds.iter().filter(on_its_way);
         addressed.fold(Units::ZERO, |sum, refund| sum.checked_add(refund.units).unwrap_or(sum))
-    }
-
-    /// When the next refund that is under way would be late.
-    #[must_use]
-    pub fn next_refund_by(&self) -> Option<DateTime<Utc>> {
-        self.refunds.iter().filter(|refund| refund.may_be_late()).filter_map(|r| r.by).min()
     }
 }
 

@@ -8,7 +8,7 @@ use contracts::{
 
 use crate::{
     fact::Deadline,
-    state::{Booking, Leg, Phase, Refund, Stuck, StuckStep, StuckWhy},
+    state::{Booking, Leg, Payment, Phase, Refund, Stuck, StuckStep, StuckWhy},
 };
 
 /// Tries after which an undo that fails for whatever reason is for a person, however early.
@@ -33,7 +33,8 @@ pub(crate) fn stuck(booking: &Booking, now: DateTime<Utc>) -> Option<Stuck> {
         owed.then(|| step(StuckStep::ClosePayment, StuckWhy::NoAnswer))
     })
     .or_else(|| {
-        let owed = late && passed(Deadline::Settle) && booking.payment.is_confirming();
+        let owed =
+            late && passed(Deadline::Settle) && booking.payments().any(Payment::is_confirming);
         owed.then(|| step(StuckStep::SettleMoney, StuckWhy::Late))
     })
     .or_else(|| stuck_refund(booking, now))
@@ -76,7 +77,7 @@ fn stuck_refund(booking: &Booking, now: DateTime<Utc>) -> Option<Stuck> {
         !refund.has_arrived() && !refund.has_failed() && refund.by.is_some_and(|by| by <= now)
     };
     let failed = booking.failed_refund().map(|refund| (refund, StuckWhy::Refused));
-    let late = || booking.payment.refunds.iter().find(late).map(|r| (r, StuckWhy::Late));
+    let late = || booking.refunds().find(late).map(|r| (r, StuckWhy::Late));
     let (refund, reason) = failed.or_else(late)?;
     let step = StuckStep::SendRefund { refund_id: refund.refund_id };
     Some(Stuck { step, reason, attempts: 1 })
@@ -94,18 +95,18 @@ pub(crate) fn points_are_back(booking: &Booking) -> bool {
     booking.points.is_none_or(|p| p.are_back() || p.wanted != WantedPoints::Released)
 }
 
-/// Whether payment-verification said how the payment ended, if it was asked.
+/// Whether payment-verification said how every payment ended of which it was asked.
 pub(crate) fn is_closed(booking: &Booking) -> bool {
-    !booking.payment.close_asked || booking.payment.closing.is_some()
+    booking.payments().all(|payment| !payment.close_asked || payment.closing.is_some())
 }
 
 /// Whether supplier, money and points are as if there had been no booking, but for what waits for
 /// the customer to name an address.
 pub(crate) fn nothing_owed(booking: &Booking) -> bool {
     let came_or_waits = |refund: &Refund| refund.has_arrived() || refund.to.is_none();
-    let money = !booking.payment.is_confirming()
+    let money = !booking.payments().any(Payment::is_confirming)
         && booking.failed_refund().is_none()
-        && booking.payment.refunds.iter().filter(|r| !r.has_failed()).all(came_or_waits);
+        && booking.refunds().filter(|r| !r.has_failed()).all(came_or_waits);
     let legs = booking.legs.iter().all(is_away) || mutant("closed_over_a_leg");
     legs && points_are_back(booking) && is_closed(booking) && money
 }

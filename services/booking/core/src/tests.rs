@@ -11,6 +11,7 @@ mod cancelling;
 mod changing;
 mod golden;
 mod legs;
+mod paying;
 mod properties;
 mod refunding;
 mod repricing;

@@ -1,10 +1,11 @@
 //! What a customer is shown of a booking: a status, how the money stands, what can be done.
 
+use contracts::asset::Units;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     amend, changed,
-    state::{Booking, Phase, Refund},
+    state::{self, Booking, Payment, Phase, Refund},
 };
 
 /// The public status.
@@ -112,7 +113,8 @@ pub fn next_actions(booking: &Booking) -> Vec<Action> {
         Phase::Amending | Phase::Completed => {
             let refund = has_excess(booking) || waits(booking);
             let cancel = booking.phase == Phase::Amending;
-            let mut actions = Vec::from_iter(cancel.then_some(Action::Cancel));
+            let mut actions = Vec::from_iter(can_pay(booking).then_some(Action::Pay));
+            actions.extend(cancel.then_some(Action::Cancel));
             actions.extend(refund.then_some(Action::Refund));
             actions
         }
@@ -122,21 +124,32 @@ pub fn next_actions(booking: &Booking) -> Vec<Action> {
     }
 }
 
+/// Whether what another leg costs more waits for its money.
+fn can_pay(booking: &Booking) -> bool {
+    let payment = booking.due().map(|due| &due.payment);
+    payment.is_some_and(|p| p.instruction.is_some() && !p.complete && !p.close_asked)
+}
+
 /// Whether more settled than the price, and the rest was not given back.
 fn has_excess(booking: &Booking) -> bool {
-    !booking.not_given_back().is_zero()
+    let further = || booking.further.iter().any(|one| !one.not_given_back().is_zero());
+    !booking.not_given_back().is_zero() || further()
 }
 
 /// Whether the money of a leg goes back, and nobody knows where to.
 fn waits(booking: &Booking) -> bool {
-    booking.refund_to().is_none() && booking.payment.refunds.iter().any(Refund::waits)
+    booking.refund_to().is_none() && booking.refunds().any(Refund::waits)
 }
 
 /// Whether money goes back, now or once it is final, and nobody knows where to.
 fn needs_address(booking: &Booking) -> bool {
-    let payment = &booking.payment;
-    let due = payment.received.max(payment.settled).saturating_sub(booking.kept());
-    booking.refund_to().is_none() && due > payment.addressed()
+    let due = |payment: &Payment, kept: Units| {
+        let due = payment.received.max(payment.settled).saturating_sub(kept);
+        due > payment.addressed()
+    };
+    let of = |further: &state::Further| due(&further.payment, further.kept);
+    let further = || booking.further.iter().any(of);
+    booking.refund_to().is_none() && (due(&booking.payment, booking.kept()) || further())
 }
 
 /// How the money stands.
@@ -147,16 +160,29 @@ pub fn money(booking: &Booking) -> MoneyAxis {
     if going_back {
         return money_back(booking);
     }
-    if payment.is_free() {
-        MoneyAxis::None
-    } else if !payment.gone.is_zero() {
+    if booking.money_is_away() {
         // It was final, and is waited for again.
         MoneyAxis::Confirming
+    } else if let Some(due) = booking.due().filter(|due| waits_for(&due.payment)) {
+        coming(&due.payment)
+    } else if payment.is_free() && booking.refunds().all(Refund::has_arrived) {
+        if booking.further.is_empty() { MoneyAxis::None } else { MoneyAxis::Settled }
     } else if payment.is_settled() && gives_back(booking) {
         MoneyAxis::RefundDue
     } else if payment.is_settled() {
         MoneyAxis::Settled
-    } else if payment.complete {
+    } else {
+        coming(payment)
+    }
+}
+
+fn waits_for(payment: &Payment) -> bool {
+    payment.asked.is_some() && !payment.is_settled()
+}
+
+/// How money stands that is not final.
+fn coming(payment: &Payment) -> MoneyAxis {
+    if payment.complete {
         MoneyAxis::Confirming
     } else if payment.received.is_zero() {
         MoneyAxis::Due
@@ -168,21 +194,26 @@ pub fn money(booking: &Booking) -> MoneyAxis {
 /// Whether the money of a leg that was cancelled alone is not back yet.
 fn gives_back(booking: &Booking) -> bool {
     let under_way = |refund: &Refund| !refund.has_arrived() && !refund.has_failed();
-    let due = booking.payment.refunds.iter().any(under_way) || booking.failed_refund().is_some();
-    booking.cancelled_legs().next().is_some() && due
+    let due = booking.refunds().any(under_way) || booking.failed_refund().is_some();
+    (booking.cancelled_legs().next().is_some() || !booking.further.is_empty()) && due
 }
 
 fn money_back(booking: &Booking) -> MoneyAxis {
-    let payment = &booking.payment;
-    if payment.is_confirming() {
+    let kept = |further: &state::Further| further.payment.settled <= further.kept;
+    let further = || booking.further.iter();
+    if booking.payments().any(Payment::is_confirming) {
         MoneyAxis::RefundWaiting
-    } else if payment.settled.is_zero() {
+    } else if booking.payments().all(|payment| payment.settled.is_zero()) {
         MoneyAxis::None
-    } else if payment.settled <= booking.kept() && payment.refunds.is_empty() {
+    } else if booking.payment.settled <= booking.kept()
+        && further().all(kept)
+        && booking.refunds().next().is_none()
+    {
         // All of it pays the fee.
         MoneyAxis::Settled
     } else if booking.not_given_back().is_zero()
-        && payment.refunds.iter().all(|refund| refund.has_arrived() || refund.has_failed())
+        && further().all(|one| one.not_given_back().is_zero())
+        && booking.refunds().all(|refund| refund.has_arrived() || refund.has_failed())
     {
         MoneyAxis::Refunded
     } else {

@@ -5,16 +5,17 @@ use axum::{
     extract::State,
     response::{IntoResponse as _, Response},
 };
-use booking_core::{AmendQuote, Booking, Command, LegPlan, amend_quote};
+use booking_core::{AmendQuote, Booking, Command, LegPlan, PayPlan, Refusal, amend_quote};
 use chassis::{
     ApiError,
     auth::Bearer,
     http::{Json, Path, Query},
+    mint,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    asset::AssetAmount,
-    ids::{BookingId, LegId},
+    asset::{AssetAmount, Rate},
+    ids::{AccountId, BookingId, LegId, PaymentId, QuoteId},
     money::Money,
     offer::{LegOrder, Offer, ProductKind},
 };
@@ -28,7 +29,7 @@ use super::{
     cancellation::DeadlineBasis,
     form::{Faults, Form, error},
     openapi::{problems, shapes},
-    people, quotes, refused, search, views,
+    people, quotes, reader, refused, search, views,
 };
 use crate::App;
 
@@ -79,9 +80,12 @@ pub(crate) struct Costs {
     /// What giving back the old one costs, by its own terms.
     #[schema(value_type = shapes::Money)]
     fee: Money,
-    /// The old price less the new one and the fee.
+    /// The old price less the new one and the fee; nothing where that is less than nothing.
     #[schema(value_type = shapes::Money)]
     back: Money,
+    /// What has to be paid, where the new one and the fee cost more than the old one; null where
+    /// they do not.
+    pay: Option<ShownDue>,
     /// What goes back of it, in what was paid with, at the rate of then.
     #[schema(value_type = shapes::AssetAmount)]
     refund: AssetAmount,
@@ -89,6 +93,21 @@ pub(crate) struct Costs {
     refund_decimal: String,
     /// At which value it goes back.
     refund_basis: &'static str,
+}
+
+/// What has to be paid for another leg in the place of one.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = AmendmentDue)]
+struct ShownDue {
+    /// What the new one and the fee cost more than the old one.
+    #[schema(value_type = shapes::Money)]
+    price: Money,
+    /// The same in the asset that the booking was paid in, at the rate of now.
+    #[schema(value_type = shapes::AssetAmount)]
+    amount: AssetAmount,
+    /// The amount in whole coins, for people.
+    amount_decimal: String,
 }
 
 /// A quote as it is sealed: it is remembered by nobody, and nothing about it can be changed.
@@ -101,6 +120,17 @@ struct Promise {
     order: LegOrder,
     agreed: Uuid,
     expires_at: DateTime<Utc>,
+    /// At which rate it is paid for, where it is.
+    #[serde(default)]
+    pay: Option<PromisedRate>,
+}
+
+/// A payment that will be asked for, at the rate of the quote.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PromisedRate {
+    payment_id: PaymentId,
+    rate: Rate,
 }
 
 /// What it costs, as a customer is told.
@@ -109,6 +139,11 @@ pub(crate) fn costs(quote: &AmendQuote) -> Costs {
         price: quote.price,
         fee: quote.fee,
         back: quote.back,
+        pay: quote.pay.as_ref().map(|due| ShownDue {
+            price: due.price,
+            amount: due.amount.clone(),
+            amount_decimal: due.amount.decimal(),
+        }),
         refund: quote.refund.clone(),
         refund_decimal: quote.refund.decimal(),
         refund_basis: "then",
@@ -120,10 +155,12 @@ pub(crate) fn costs(quote: &AmendQuote) -> Costs {
 /// With `?quote=true` the body names an offer of a new search for the same property, route or
 /// activity; its price is asked for now, and nothing changes. Without, the body names that quote:
 /// the new leg is held and bought while the old one stays, and only then the old one is given back
-/// and the difference goes back. Where the new one cannot be had, the booking is what it was.
+/// and the difference goes back. Where the new one and the fee cost more than the old one, `pay`
+/// says how much: once the new one is held, the booking shows in `further_payments` what to pay and
+/// where, and the new one is bought when that money is final. Where the new one cannot be had, or is
+/// not paid for in time, the booking is what it was, and whatever came for it goes back.
 ///
-/// 409 `amendment_needs_payment` says that the new leg and the fee for the old one cost more than
-/// was paid for the old one: such an amendment is not offered; book the other one and cancel this.
+/// 409 `asset_not_offered` says that the difference cannot be paid in the asset of the booking now.
 /// 409 `agreement_needed` says that it costs something else by now; ask for a new quote.
 #[utoipa::path(
     post, path = "/v1/bookings/{id}/legs/{leg_id}/amendment", tag = "bookings",
@@ -164,8 +201,14 @@ pub(super) async fn amend(
         return Err(ApiError::conflict("quote_expired", detail));
     }
     let plan = Box::new(LegPlan { leg_id: promise.by, order: promise.order });
-    let command = Command::Amend { leg_id, plan, agreed: promise.agreed };
-    acts::ask(&app, account, booking_id, command).await
+    let pay = promise.pay.map(|pay| {
+        let PromisedRate { payment_id, rate } = pay;
+        Box::new(PayPlan { payment_id, rate })
+    });
+    let command = Command::Amend { leg_id, plan, agreed: promise.agreed, pay };
+    let answer = acts::ask(&app, account.clone(), booking_id, command).await?;
+    app.cache.drop_lock(&account, QuoteId(promise.by.0)).await;
+    Ok(answer)
 }
 
 /// Asks the supplier for the price now and tells what it comes to; changes nothing.
@@ -181,17 +224,24 @@ async fn tell(
     same_product(&leg.order, &offer)?;
     // What cannot be done needs no supplier to be asked.
     let unpriced = LegPlan { leg_id: LegId(Uuid::nil()), order: order_of(&offer) };
-    amend_quote(booking, leg_id, &unpriced, app.clock.now()).map_err(|r| refused(&r))?;
+    let now = app.clock.now();
+    if let Err(refusal) = amend_quote(booking, leg_id, &unpriced, None, now)
+        && !matches!(refusal, Refusal::NeedsPayment { .. })
+    {
+        return Err(refused(&refusal));
+    }
     guests_fit(app, booking, leg_id, &offer).await?;
     let mut legs = quotes::price_all(app, vec![offer]).await?;
     let priced = legs.pop().ok_or_else(ApiError::internal_logged)?;
     let plan = LegPlan { leg_id: priced.leg_id, order: priced.order };
+    let (quote, rate) = priced_quote(app, booking, leg_id, &plan).await?;
     let now = app.clock.now();
-    let quote = amend_quote(booking, leg_id, &plan, now).map_err(|r| refused(&r))?;
     let lasts_for = TimeDelta::from_std(app.policy.lock.lasts_for).unwrap_or(TimeDelta::MAX);
     let price_until = now + lasts_for;
     let fee_until = quote.changes_at.filter(|at| *at < price_until);
     let expires_at = fee_until.unwrap_or(price_until);
+    open_promise(app, &booking.account_id, plan.leg_id, expires_at).await?;
+    let pay = rate.map(|rate| PromisedRate { payment_id: PaymentId(mint::uuid7()), rate });
     let promise = Promise {
         booking_id: booking.booking_id,
         leg_id,
@@ -199,6 +249,7 @@ async fn tell(
         order: plan.order,
         agreed: quote.digest,
         expires_at,
+        pay,
     };
     Ok(ShownQuote {
         quote: seal(app, &promise)?,
@@ -206,6 +257,40 @@ async fn tell(
         deadline: expires_at,
         deadline_basis: fee_until.map(|at| DeadlineBasis::of(at, quote.arrival)),
     })
+}
+
+/// What it costs, and at which rate the difference is paid where there is one.
+async fn priced_quote(
+    app: &App,
+    booking: &Booking,
+    leg_id: LegId,
+    plan: &LegPlan,
+) -> Result<(AmendQuote, Option<Rate>), ApiError> {
+    let missing = match amend_quote(booking, leg_id, plan, None, app.clock.now()) {
+        Ok(quote) => return Ok((quote, None)),
+        Err(Refusal::NeedsPayment { missing, .. }) => missing,
+        Err(refusal) => return Err(refused(&refusal)),
+    };
+    let asset = &booking.payment.quoted.asset;
+    let shown = quotes::assets(app).await?;
+    let (rate, _) = quotes::rate(app, &shown, asset, missing.currency)?;
+    quotes::payable_with(app, &shown, asset, missing, &[&plan.order])?;
+    let quote = amend_quote(booking, leg_id, plan, Some(&rate), app.clock.now());
+    Ok((quote.map_err(|r| refused(&r))?, Some(rate)))
+}
+
+/// Promises of amendments count among the open locks of an account: suppliers are asked for each.
+async fn open_promise(
+    app: &App,
+    account: &AccountId,
+    by: LegId,
+    expires_at: DateTime<Utc>,
+) -> Result<(), ApiError> {
+    let until = (app.clock.now().timestamp_millis(), expires_at.timestamp_millis());
+    let open_max = app.policy.lock.open_per_account_max;
+    let taken = app.cache.count((account, QuoteId(by.0)), "", until, open_max).await;
+    let mut conn = reader(app).await?;
+    quotes::not_too_many(app, &mut conn, account, taken).await
 }
 
 fn read_offer(app: &App, body: &Value) -> Result<Offer, ApiError> {

@@ -143,6 +143,10 @@ fn evidence(mut event: Value, payable: bool, by_staff: bool) -> Value {
     if !payable && let Some(fields) = event.as_object_mut() {
         fields.remove("instruction");
     }
+    // Where a further payment goes is shown with the booking, and its signature is checked there.
+    if let Some(fields) = event.pointer_mut("/event").and_then(Value::as_object_mut) {
+        fields.remove("instruction");
+    }
     let legs = event.get_mut("legs").and_then(Value::as_array_mut);
     for order in legs.into_iter().flatten().filter_map(|leg| leg.get_mut("order")) {
         if let Some(order) = order.as_object_mut() {

@@ -14,7 +14,7 @@ use contracts::{
     asset::{AssetAmount, AssetId, Rate},
     ids::{AccountId, LegId, QuoteId},
     internal::PriceCheckRequest,
-    money::Money,
+    money::{Currency, Money},
     offer::{LegOrder, Occupancy, Offer, PriceCheck, Product, Reprice},
     shown::{ASSETS_KEY, ShownAssets},
     supplier::Supplier,
@@ -23,6 +23,7 @@ use futures::future::join_all;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Value, json};
+use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::{
@@ -121,7 +122,8 @@ pub(super) async fn create(
     let account = account(&bearer)?;
     let (offers, asset) = read(&app, &body)?;
     let shown = assets(&app).await?;
-    let rate = rate(&app, &shown, &asset, &offers)?;
+    let currency = offers.first().map(|offer| offer.price.currency);
+    let rate = rate(&app, &shown, &asset, currency.ok_or_else(ApiError::internal_logged)?)?;
     let legs = price_all(&app, offers).await?;
     let quote = promise(&app, account, legs, rate)?;
     let assets = offered(&app, &shown, &quote)?;
@@ -236,14 +238,12 @@ fn read(app: &App, body: &Value) -> Result<(Vec<Offer>, AssetId), ApiError> {
 }
 
 /// The rate of the asset now, refused when it is older than the policy allows.
-fn rate(
+pub(super) fn rate(
     app: &App,
     shown: &ShownAssets,
     asset: &AssetId,
-    offers: &[Offer],
+    currency: Currency,
 ) -> Result<(Rate, DateTime<Utc>), ApiError> {
-    let priced_in = offers.first().map(|offer| offer.price.currency);
-    let currency = priced_in.ok_or_else(ApiError::internal_logged)?;
     let Some(known) = shown.assets.iter().find(|a| a.asset == *asset) else {
         let detail = "is not an asset one can pay with";
         return Err(ApiError::invalid(vec![super::form::error("/pay_with", "unknown", detail)]));
@@ -260,15 +260,26 @@ fn rates_hold(app: &App, shown: &ShownAssets) -> RatesHold {
     if app.clock.now() - shown.as_of <= age_max { RatesHold::Yes } else { RatesHold::No }
 }
 
-/// How every asset stands for this price; refused when the one that is to be paid with would be
-/// final too late.
+/// How every asset stands for the price of a quote.
 fn offered(app: &App, shown: &ShownAssets, quote: &Quote) -> Result<Vec<Payable>, ApiError> {
-    let orders = quote.legs.iter().map(|leg| &leg.order);
-    let time = payable::time_to_settle(&app.policy, orders);
+    let orders: Vec<&LegOrder> = quote.legs.iter().map(|leg| &leg.order).collect();
+    payable_with(app, shown, &quote.amount.asset, quote.price, &orders)
+}
+
+/// How every asset stands for a price; refused when the one that is to be paid with would be final
+/// too late.
+pub(super) fn payable_with(
+    app: &App,
+    shown: &ShownAssets,
+    asset: &AssetId,
+    price: Money,
+    orders: &[&LegOrder],
+) -> Result<Vec<Payable>, ApiError> {
+    let time = payable::time_to_settle(&app.policy, orders.iter().copied());
     let hold = rates_hold(app, shown);
-    let how = |asset| payable::payable(asset, quote.price, time, hold);
+    let how = |asset| payable::payable(asset, price, time, hold);
     let assets: Vec<Payable> = shown.assets.iter().map(how).collect();
-    let chosen = assets.iter().find(|one| one.asset == quote.amount.asset);
+    let chosen = assets.iter().find(|one| one.asset == *asset);
     if chosen.is_some_and(|one| one.offered) {
         return Ok(assets);
     }
@@ -406,20 +417,32 @@ async fn lock(app: &App, quote: &Quote, terms: &str, body: &str) -> Result<(), A
     let now_ms = app.clock.now().timestamp_millis();
     let taken = app.cache.take(quote, body, now_ms, open_max).await;
     let mut conn = reader(app).await?;
-    let too_many = match taken {
-        Lock::Taken => false,
-        Lock::TooMany => true,
-        Lock::Away => {
-            let open = store::open_locks(&mut conn, &quote.account_id).await;
-            open.map_err(store_failed)? >= i64::from(open_max)
-        }
-    };
-    if too_many {
-        return Err(ApiError::too_many_requests(std::time::Duration::from_secs(60)));
-    }
+    not_too_many(app, &mut conn, &quote.account_id, taken).await?;
     let written = store::insert_quote(&mut conn, quote, terms, body).await;
     if written.is_err() {
         app.cache.drop_lock(&quote.account_id, quote.quote_id).await;
     }
     written.map_err(store_failed)
+}
+
+/// Refuses an account that has as many promises open as it may; without Redis those that are
+/// remembered count.
+pub(super) async fn not_too_many(
+    app: &App,
+    conn: &mut PgConnection,
+    account: &AccountId,
+    taken: Lock,
+) -> Result<(), ApiError> {
+    let too_many = match taken {
+        Lock::Taken => false,
+        Lock::TooMany => true,
+        Lock::Away => {
+            let open = store::open_locks(conn, account).await.map_err(store_failed)?;
+            open >= i64::from(app.policy.lock.open_per_account_max)
+        }
+    };
+    if too_many {
+        return Err(ApiError::too_many_requests(std::time::Duration::from_secs(60)));
+    }
+    Ok(())
 }

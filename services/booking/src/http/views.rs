@@ -1,6 +1,7 @@
 //! What a customer is shown: the booking, its history, assets, points.
 
 mod booking;
+mod further;
 mod words;
 
 use axum::{
@@ -35,6 +36,9 @@ pub(super) fn is_payable(app: &App, shown: &Booking) -> bool {
 /// What a wallet opens to pay what is missing; nothing when nothing is, or when it may not be
 /// shown.
 pub(super) fn pay_uri(app: &App, shown: &Booking) -> Option<String> {
+    if let Some(due) = shown.due() {
+        return further::due_uri(app, shown, due);
+    }
     let told = booking::instruction(app, shown)?;
     booking::pay_uri(told, shown)
 }

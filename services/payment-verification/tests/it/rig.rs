@@ -105,7 +105,8 @@ pub(crate) struct Asked {
 }
 
 pub(crate) struct Rig {
-    pub(crate) config: Config,
+    // Large, and every test holds it.
+    pub(crate) config: Box<Config>,
     pub(crate) app: App,
     pub(crate) watcher: Watcher,
     pub(crate) pool: PgPool,
@@ -232,7 +233,7 @@ impl Rig {
         hands.listening().await;
         let pool = service.pool().await;
         Self {
-            config,
+            config: Box::new(config),
             app,
             watcher,
             pool,

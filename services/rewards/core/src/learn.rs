@@ -75,8 +75,8 @@ fn earn(
     })
 }
 
-/// Takes back what was earned on money that went back. What is paid only ever gets less, so the
-/// least that was heard is the newest.
+/// Takes back what was earned on money that went back. What is paid later for another leg earns
+/// nothing, so the least that was heard is what counts.
 fn reduce(account: &Account, booking_id: BookingId, paid: Money, policy: &Policy) -> Option<Event> {
     let id = LotId::Earned(Rule::Stay, booking_id);
     let Some(lot) = account.lots.get(&id) else {

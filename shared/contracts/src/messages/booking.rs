@@ -114,7 +114,8 @@ pub struct BookingLegReplaced {
     pub leg_id: LegId,
     /// The one it goes on with instead; bought before the other was given up.
     pub by: ConfirmedLeg,
-    /// What is still paid in money for all of it; only ever less. Points are earned on it.
+    /// What is paid in money for all of it now. Points are earned on it, but on no more than was
+    /// paid at first.
     pub paid: Money,
     /// The instant the last leg is over from now on.
     pub over_at: DateTime<Utc>,

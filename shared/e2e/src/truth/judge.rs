@@ -20,10 +20,13 @@ impl Looked {
     /// Where a card was to pay, what it was charged is all that came, and nothing of it is back:
     /// the gateway counts what it gave back.
     pub(super) fn add_card(&mut self, charged: &BTreeMap<String, Units>) {
-        let payment =
-            self.shown.as_ref().and_then(|shown| shown.0["payment"]["payment_id"].as_str());
-        if let Some(charged) = payment.and_then(|payment| charged.get(payment)) {
-            self.received = *charged;
+        let Some(shown) = &self.shown else { return };
+        let payments = std::iter::once(&shown.0["payment"]).chain(shown.further());
+        let ids = payments.filter_map(|payment| payment["payment_id"].as_str());
+        let charged: Vec<Units> = ids.filter_map(|id| charged.get(id)).copied().collect();
+        if !charged.is_empty() {
+            let add = |sum: Units, more: &Units| sum.checked_add(*more).unwrap_or(sum);
+            self.received = charged.iter().fold(Units::ZERO, add);
             self.returned = Some(Units::ZERO);
         }
     }
@@ -81,10 +84,10 @@ impl Comparison {
     /// Of a booking that ended nothing is kept but its price, less what legs that were cancelled
     /// alone give back, or the fee of its cancellation.
     fn judge_money(&mut self, id: &str, shown: &Shown, looked: &Looked) {
-        let price = match (shown.status(), shown.amount()) {
+        let price = match (shown.status(), shown.charged()) {
             ("failed", _) | (_, None) => Units::ZERO,
-            ("cancelled", Some(amount)) => shown.fee().unwrap_or(Units::ZERO).min(amount.units),
-            (_, Some(amount)) => amount.units.saturating_sub(shown.given_back()),
+            ("cancelled", Some(charged)) => shown.fee().unwrap_or(Units::ZERO).min(charged),
+            (_, Some(charged)) => charged.saturating_sub(shown.given_back()),
         };
         let excess = looked.kept(shown).saturating_sub(price);
         // What waits to go back is not kept.

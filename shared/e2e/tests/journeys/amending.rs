@@ -31,6 +31,7 @@ async fn offer(ada: &Traveller, days: u64, nights: u64) -> Value {
 }
 
 /// Row: A4
+/// Row: C11
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stay_is_moved_to_other_days_and_the_difference_comes_back() {
     let stack = stage::patient("amend").await;
@@ -38,16 +39,6 @@ async fn a_stay_is_moved_to_other_days_and_the_difference_comes_back() {
     let ada = Traveller::of(&stack, "ada").await.unwrap();
     let (trip, before) = ada.travel(&stay_in(60, 3), SOON).await.unwrap();
     assert!(before.next_actions().contains(&"amend"), "{:?}", before.next_actions());
-
-    // More nights cost more: told, and nothing is done.
-    let longer = offer(&ada, 80, 6).await;
-    let (status, refused) =
-        ask(&ada, &trip, "?quote=true", &json!({"offer_id": longer["offer_id"]})).await;
-    assert_eq!(
-        (status, &refused["code"]),
-        (StatusCode::CONFLICT, &json!("amendment_needs_payment"))
-    );
-    assert!(minor(&refused["missing"]) > 0, "{refused}");
 
     let shorter = offer(&ada, 90, 1).await;
     let (status, told) =
@@ -95,7 +86,39 @@ async fn a_stay_is_moved_to_other_days_and_the_difference_comes_back() {
     one_stands(&stack, &ada, &trip, &moved).await;
     let found = world.compare_within(&[trip.accepted()], SOON).await.unwrap();
     assert!(found.is_right(), "{found:?}");
+    made_longer(&stack, &world, &ada).await;
     stack.stop().await.unwrap();
+}
+
+/// More nights cost more: the new room is held, the difference is paid by a payment of its own, and
+/// only then the new room is bought and the old one given back.
+async fn made_longer(stack: &e2e::Stack, world: &World, ada: &Traveller) {
+    let (trip, before) = ada.travel(&stay_in(120, 2), SOON).await.unwrap();
+    let longer = offer(ada, 200, 5).await;
+    let (status, told) =
+        ask(ada, &trip, "?quote=true", &json!({"offer_id": longer["offer_id"]})).await;
+    assert_eq!(status, StatusCode::OK, "{told}");
+    let (old, new) = (minor(&before.0["legs"][0]["price"]), minor(&told["price"]));
+    assert_eq!((minor(&told["pay"]["price"]), minor(&told["back"])), (new - old, 0));
+    let agreed = json!({"quote": told["quote"]});
+    let (status, shown) = ask(ada, &trip, "", &agreed).await;
+    assert_eq!((status, &shown["status"]), (StatusCode::ACCEPTED, &json!("amending")), "{shown}");
+    let payable = ada.until_payable(&trip, SOON).await.unwrap();
+    let due = &payable.0["further_payments"][0];
+    assert_eq!((&due["amount"], &due["settled"]), (&told["pay"]["amount"], &json!(false)));
+    assert_ne!(due["address"], payable.0["payment"]["address"]);
+    assert_eq!(payable.0["payment"]["state"], "due");
+    let state = |shown: &Shown, leg: usize| shown.0["legs"][leg]["state"].clone();
+    assert_eq!((state(&payable, 0), state(&payable, 1)), (json!("confirmed"), json!("held")));
+    ada.pay_difference(&payable).await.unwrap();
+    let confirmed = |shown: &Shown| shown.status() == "confirmed";
+    let moved = ada.until(&trip, "moved", SOON, confirmed).await.unwrap();
+    assert_eq!(state(&moved, 1), json!("confirmed"), "{}", moved.0);
+    assert_eq!(moved.0["further_payments"][0]["settled"], true);
+    assert_eq!(moved.0["legs"][0]["replaced"]["paid"], told["pay"]["price"]);
+    one_stands(stack, ada, &trip, &moved).await;
+    let found = world.compare_within(&[trip.accepted()], SOON).await.unwrap();
+    assert!(found.is_right(), "{found:?}");
 }
 
 /// The supplier has the new one alone; the new one was bought before the old one was given back.

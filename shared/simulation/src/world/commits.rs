@@ -4,7 +4,7 @@ use booking_core::{Action, Booking, Phase, Recorded, next_actions};
 use contracts::{
     ids::{BookingId, LegId},
     message::Message as _,
-    messages::{CallbackReceived, LegChanged, LegState, PointsState},
+    messages::{CallbackReceived, LegChanged, LegState, PointsState, WantedLeg},
 };
 use supplier_sync_core::{Doing, Event, Leg, wake_at};
 
@@ -97,18 +97,34 @@ impl World {
                     self.hit(Sometimes::LegReplaced);
                     self.check_confirmed(&booking);
                 }
-                booking_core::Event::AmendmentFailed { .. } => self.hit(Sometimes::AmendmentFailed),
+                booking_core::Event::AmendmentFailed { why, .. } => {
+                    self.hit(Sometimes::AmendmentFailed);
+                    if why == booking_core::EndWhy::NotPaidInTime {
+                        self.hit(Sometimes::DifferenceUnpaid);
+                    }
+                }
+                booking_core::Event::LegWished { wanted: WantedLeg::Confirmed, .. }
+                    if booking.due().is_some() =>
+                {
+                    self.hit(Sometimes::DifferencePaid);
+                    self.check_difference(&booking);
+                }
                 _ => {}
             }
         }
         self.note_booking(before.as_deref(), &booking);
         let awaits = |b: &Booking| b.phase == Phase::AwaitingPayment;
+        let due = |b: &Booking| b.due().is_some_and(|due| due.payment.instruction.is_some());
+        let difference = due(&booking) && !before.as_deref().is_some_and(due);
         let shown = awaits(&booking) && !before.as_deref().is_some_and(awaits);
         let asks = |b: &Booking| next_actions(b).contains(&Action::Refund);
         let asked = asks(&booking) && !before.as_deref().is_some_and(asks);
         self.bookings.journals.entry(id).or_default().extend(recorded);
         if shown {
             self.shown_to_pay(&booking);
+        }
+        if difference {
+            self.difference_shown(&booking);
         }
         if asked {
             self.asked_where_to(id);

@@ -98,7 +98,7 @@ impl World {
         }
     }
 
-    fn id(&mut self) -> Uuid {
+    pub(super) fn id(&mut self) -> Uuid {
         Uuid::from_u128(self.rng.random())
     }
 

@@ -37,6 +37,7 @@ impl World {
             | Happening::Cancel(booking_id)
             | Happening::Amend(booking_id)
             | Happening::GiveAddress(booking_id)
+            | Happening::PayDifference { booking_id, .. }
             | Happening::Pay { booking_id, .. } => Some(*booking_id),
             Happening::Fire(Timer::Leg(leg_id)) => self.owner(*leg_id),
             Happening::Send(call) => Some(call.booking_id),

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use contracts::{messages::WantedLeg, mutants::mutant};
 
-use super::{closed, lost, release};
+use super::{closed, difference, lost, release};
 use crate::{
     amend,
     cancel::leg_fee,
@@ -27,6 +27,10 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     let bought = buying && new.is_confirmed();
     if bought || (new.is_held() && mutant("amended_unbought")) {
         return replace(booking, amendment, (old, new), now);
+    }
+    if let Some(due) = booking.due().filter(|_| !buying) {
+        let waits = difference::next(booking, due, new);
+        return if waits.is_empty() { closed::review(booking, now) } else { waits };
     }
     if new.is_held() && !buying {
         return vec![Event::LegWished {
@@ -61,7 +65,8 @@ fn replace(
     (old, new): (&Leg, &Leg),
     now: DateTime<Utc>,
 ) -> Vec<Event> {
-    let free = changed::is_changed(old).then(|| amend::without_fee(booking, old, new)).flatten();
+    let free = || amend::without_fee(booking, amendment.agreed);
+    let free = changed::is_changed(old).then(free).flatten();
     let agreed = free.unwrap_or(amendment.agreed);
     // The customer pays what was agreed to, whatever giving it back costs by now.
     let borne = leg_fee(old, now).fee.minor.saturating_sub(agreed.fee.minor).max(0);
@@ -74,8 +79,9 @@ fn replace(
 }
 
 /// There will be no new one: the booking is what it was.
-fn give_up(booking: &Booking, new: &Leg, why: EndWhy) -> Vec<Event> {
+pub(super) fn give_up(booking: &Booking, new: &Leg, why: EndWhy) -> Vec<Event> {
     let mut events = vec![Event::AmendmentFailed { leg_id: new.leg_id, why }];
+    events.extend(difference::close(booking));
     events.extend(release(new).filter(|_| !mutant("failed_amendment_stays")));
     events.extend(looked_at(booking));
     events
@@ -83,6 +89,7 @@ fn give_up(booking: &Booking, new: &Leg, why: EndWhy) -> Vec<Event> {
 
 /// Whoever was to look at the amendment need not any more.
 fn looked_at(booking: &Booking) -> Option<Event> {
-    let was = booking.review.is_some_and(|review| review.why == ReviewWhy::AmendmentStuck);
+    let about = |why| matches!(why, ReviewWhy::AmendmentStuck | ReviewWhy::MoneyNotFinal);
+    let was = booking.review.is_some_and(|review| about(review.why));
     was.then_some(Event::ReviewClosed)
 }

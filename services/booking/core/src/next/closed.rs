@@ -3,9 +3,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{asset::Units, ids::derive, messages::WantedLeg, mutants::mutant};
 
+use super::difference::of;
 use crate::{
     event::Event,
-    state::{Booking, Leg, Phase, ReviewWhy, Stuck, StuckStep},
+    state::{Booking, Leg, Payment, Phase, Refund, ReviewWhy, Stuck, StuckStep},
     stuck::{is_away, stuck},
 };
 
@@ -45,8 +46,29 @@ pub(super) fn money(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     if !reversed.is_empty() {
         return reversed;
     }
+    let further = further(booking, now);
+    if !further.is_empty() {
+        return further;
+    }
     let owed = booking.payment.owed.min(booking.not_given_back());
     asked_at_once(booking, owed, now).into_iter().collect()
+}
+
+/// Asks for the money of further payments that is not ours, once it is known that no more of it
+/// comes or that it paid.
+fn further(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
+    let asked = booking.further.iter().filter_map(|further| {
+        let payment = &further.payment;
+        let known = !payment.close_asked || payment.closing.is_some();
+        let units = further.not_given_back();
+        let to = payment.refund_to.as_deref().or_else(|| booking.refund_to());
+        // What failed is not asked for again until the customer says where to.
+        let may_arrive = to.is_some() || !payment.refunds.iter().any(Refund::has_failed);
+        let now_or_never = known && may_arrive && payment.gone.is_zero() && !units.is_zero();
+        let refund = || refund_of(booking, payment, units, to.map(str::to_owned), now);
+        now_or_never.then(|| of(further, refund()))
+    });
+    asked.filter(|_| !mutant("difference_kept")).collect()
 }
 
 /// A refund of what goes back at once; nothing while money is away, because what is not there
@@ -73,19 +95,27 @@ pub(super) fn refund(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
         let to = booking.refund_to().map(str::to_owned);
         events.push(asked(booking, units, to, now));
     }
+    events.extend(further(booking, now));
     events
 }
 
 /// Gives refunds that wait for an address the one that is known.
 pub(super) fn addressed(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     let Some(to) = booking.refund_to() else { return Vec::new() };
-    let waiting = booking.payment.refunds.iter().filter(|refund| refund.waits());
-    let addressed = waiting.map(|refund| Event::RefundAddressed {
+    let addressed = |refund: &Refund| Event::RefundAddressed {
         refund_id: refund.refund_id,
         to: to.to_owned(),
         by: refund_by(booking, now),
-    });
-    addressed.collect()
+    };
+    let waiting = |payment: &'_ Payment| -> Vec<Event> {
+        payment.refunds.iter().filter(|refund| refund.waits()).map(addressed).collect()
+    };
+    let mut events = waiting(&booking.payment);
+    for further in &booking.further {
+        let addressed = waiting(&further.payment).into_iter();
+        events.extend(addressed.map(|event| of(further, event)));
+    }
+    events
 }
 
 /// A refund of `units` that nobody asked back yet.
@@ -95,9 +125,18 @@ pub(crate) fn asked(
     to: Option<String>,
     now: DateTime<Utc>,
 ) -> Event {
+    refund_of(booking, &booking.payment, units, to, now)
+}
+
+fn refund_of(
+    booking: &Booking,
+    payment: &Payment,
+    units: Units,
+    to: Option<String>,
+    now: DateTime<Utc>,
+) -> Event {
     // The id depends on how much will have been asked back with it, so that the same decision is
     // the same refund.
-    let payment = &booking.payment;
     let add = |sum: Units, more: Units| sum.checked_add(more).unwrap_or(sum);
     let total = payment.refunds.iter().fold(units, |sum, refund| add(sum, refund.units));
     let parts = [payment.payment_id.0.as_bytes().as_slice(), &total.to_string().into_bytes()];
@@ -116,7 +155,7 @@ fn refund_by(booking: &Booking, now: DateTime<Utc>) -> DateTime<Utc> {
 /// Opens a review when money that had paid is away, and closes it when all of it is final again.
 pub(super) fn reversed(booking: &Booking) -> Vec<Event> {
     let open = booking.review.map(|review| review.why);
-    match (open, booking.payment.gone.is_zero()) {
+    match (open, !booking.money_is_away()) {
         (None, false) => {
             vec![Event::ReviewOpened { why: ReviewWhy::MoneyReversed, stuck: None }]
         }

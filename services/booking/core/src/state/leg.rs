@@ -4,7 +4,7 @@
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use contracts::{
     asset::Units,
-    ids::LegId,
+    ids::{LegId, PaymentId},
     messages::{LegAsks, LegContent, LegState, UndoFailing, WantedLeg},
     money::Money,
     offer::LegOrder,
@@ -151,6 +151,9 @@ pub struct Amendment {
     pub agreed: LegCancellation,
     /// Until when the one that comes must be held.
     pub held_by: DateTime<Utc>,
+    /// The payment of what it costs more, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_id: Option<PaymentId>,
 }
 
 /// What the customer agreed to when cancelling one leg of what was bought, or having another one in
@@ -160,16 +163,35 @@ pub struct Amendment {
 pub struct LegCancellation {
     /// What the customer pays for it.
     pub fee: Money,
-    /// The leg's price less the fee, and less the price of the one that takes its place.
+    /// The leg's price less the fee, and less the price of the one that takes its place; below zero
+    /// where that one costs more, and the customer paid for it.
     pub back: Money,
-    /// The same in units at the locked rate.
+    /// What goes back of the first payment, in units at the locked rate.
     pub units: Units,
-    /// The part of the money that is ours from then on, all legs together.
+    /// The part of the first payment's money that is ours from then on, all legs together.
     pub kept: Units,
+    /// What of `back` is a matter of further payments, in minor units.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub of_further: i64,
+    /// What goes back of further payments, in units at their rates.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub further_units: Units,
     /// What the terms charge beyond the fee, in minor units; ours to bear. They may charge more by
     /// the time another leg is bought than when the customer agreed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub borne: i64,
+}
+
+impl LegCancellation {
+    /// All that goes back, in units.
+    #[must_use]
+    pub fn all_units(&self) -> Units {
+        self.units.checked_add(self.further_units).unwrap_or(self.units)
+    }
+}
+
+fn is_nothing(units: &Units) -> bool {
+    units.is_zero()
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

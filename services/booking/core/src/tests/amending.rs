@@ -8,23 +8,23 @@ use proptest::prelude::*;
 
 use super::{
     cancelling::{cancel, confirmed_with, orders},
-    *,
+    paying, *,
 };
 use crate::{
-    Action, AmendQuote, Event, MoneyAxis, Out, Phase, ReviewWhy, Status, amend_quote,
+    Action, AmendQuote, Event, MoneyAxis, Out, PayPlan, Phase, ReviewWhy, Status, amend_quote,
     cancel_leg_quote, money, next_actions, safe_acts, status,
 };
 
 /// The leg that comes.
-const NEW: u128 = 9;
+pub(super) const NEW: u128 = 9;
 
-fn eur(minor: i64) -> Money {
+pub(super) fn eur(minor: i64) -> Money {
     Money::new(minor, Currency::Eur)
 }
 
 /// One stay of 200.00 EUR that costs 50.00 to give back from day 5, and all from day 10; and one of
 /// 100.00 that never comes back.
-fn two() -> World {
+pub(super) fn two() -> World {
     let mut first = order(20_000, Some(TimeDelta::days(10)));
     let fee = CancelStep { from: noon() + TimeDelta::days(5), fee: eur(5_000) };
     first.terms.cancel_steps.insert(0, fee);
@@ -40,11 +40,11 @@ pub(super) fn plan(n: u128, minor: i64) -> LegPlan {
 }
 
 fn quote(world: &World, n: u128, minor: i64) -> Result<AmendQuote, Refusal> {
-    amend_quote(world.booking(), leg_id(n), &plan(NEW, minor), world.now)
+    amend_quote(world.booking(), leg_id(n), &plan(NEW, minor), None, world.now)
 }
 
 fn amend(n: u128, minor: i64, agreed: Uuid) -> Command {
-    Command::Amend { leg_id: leg_id(n), plan: Box::new(plan(NEW, minor)), agreed }
+    Command::Amend { leg_id: leg_id(n), plan: Box::new(plan(NEW, minor)), agreed, pay: None }
 }
 
 /// The amendment of leg 0 is under way.
@@ -55,15 +55,15 @@ pub(super) fn started(world: &mut World, minor: i64) -> AmendQuote {
     told
 }
 
-fn wanted(world: &World, n: u128) -> WantedLeg {
+pub(super) fn wanted(world: &World, n: u128) -> WantedLeg {
     world.booking().legs.iter().find(|leg| leg.leg_id == leg_id(n)).unwrap().wanted
 }
 
-fn out(world: &World, n: u128) -> Option<Out> {
+pub(super) fn out(world: &World, n: u128) -> Option<Out> {
     world.booking().legs.iter().find(|leg| leg.leg_id == leg_id(n)).unwrap().out
 }
 
-fn said(world: &World) -> String {
+pub(super) fn said(world: &World) -> String {
     world.said.iter().map(|effect| stories::said(effect) + "\n").collect()
 }
 
@@ -122,10 +122,11 @@ fn other_dates_are_bought_before_the_old_ones_are_given_up_and_the_difference_go
 }
 
 /// What a booking is but for what was written down of an amendment that failed.
-fn without_new(booking: &crate::Booking) -> crate::Booking {
+pub(super) fn without_new(booking: &crate::Booking) -> crate::Booking {
     let mut booking = booking.clone();
     booking.legs.retain(|leg| leg.leg_id != leg_id(NEW));
     booking.deadlines.passed.clear();
+    booking.further.clear();
     (booking.version, booking.changed_at) = (0, noon());
     booking
 }
@@ -238,7 +239,7 @@ fn an_amendment_that_makes_no_sense_now_is_refused_with_what_can_be_done() {
     assert_eq!(quote(&world, 0, 0), Err(Refusal::QuoteBroken));
     let mut unheld = plan(NEW, 9_000);
     unheld.order.terms.holdable = false;
-    let refused = amend_quote(world.booking(), leg_id(0), &unheld, world.now);
+    let refused = amend_quote(world.booking(), leg_id(0), &unheld, None, world.now);
     assert_eq!(refused, Err(Refusal::NotHoldable));
     assert_eq!(world.journal, []);
 
@@ -249,8 +250,12 @@ fn an_amendment_that_makes_no_sense_now_is_refused_with_what_can_be_done() {
     world.ask(&amend(0, 9_000, now.digest)).unwrap();
     assert_eq!(world.booking().version, version);
     let none = Refusal::NotAllowed { allowed: vec![Action::Cancel] };
-    let second =
-        Command::Amend { leg_id: leg_id(0), plan: Box::new(plan(8, 9_000)), agreed: now.digest };
+    let second = Command::Amend {
+        leg_id: leg_id(0),
+        plan: Box::new(plan(8, 9_000)),
+        agreed: now.digest,
+        pay: None,
+    };
     assert_eq!(world.ask(&second), Err(none.clone()));
     assert_eq!(cancel_leg_quote(world.booking(), leg_id(1), world.now), Err(none));
 
@@ -260,7 +265,8 @@ fn an_amendment_that_makes_no_sense_now_is_refused_with_what_can_be_done() {
     world.leg(NEW, 2, confirmed());
     assert!(!next_actions(world.booking()).contains(&Action::Amend));
     world.leg(0, 8, LegState::InDoubt { since: noon() });
-    let again = |world: &World| amend_quote(world.booking(), leg_id(0), &plan(8, 1), world.now);
+    let again =
+        |world: &World| amend_quote(world.booking(), leg_id(0), &plan(8, 1), None, world.now);
     let allowed = next_actions(world.booking());
     assert_eq!(again(&world), Err(Refusal::NotAllowed { allowed }));
     world.leg(0, 9, gone(GoneWhy::Released));
@@ -390,9 +396,9 @@ fn a_booking_is_cancelled_while_another_leg_is_to_come_and_nothing_of_either_sta
         world.now += TimeDelta::days(6);
         let mut plan = plan(NEW, 9_000);
         plan.order.terms = order(9_000, None).terms;
-        let told = amend_quote(world.booking(), leg_id(0), &plan, world.now).unwrap();
+        let told = amend_quote(world.booking(), leg_id(0), &plan, None, world.now).unwrap();
         let (plan, agreed) = (Box::new(plan), told.digest);
-        world.ask(&Command::Amend { leg_id: leg_id(0), plan, agreed }).unwrap();
+        world.ask(&Command::Amend { leg_id: leg_id(0), plan, agreed, pay: None }).unwrap();
         before(&mut world);
         assert_eq!(next_actions(world.booking()), [Action::Cancel], "{name}");
         let paid = world.booking().payment.settled;
@@ -433,6 +439,13 @@ fn a_stay_that_was_moved_is_over_when_its_new_days_are() {
     assert_eq!(world.booking().phase, Phase::Completed);
 }
 
+/// What is ours of all payments.
+fn kept(world: &World) -> Units {
+    let further = world.booking().further.iter();
+    let add = |sum: Units, one: &crate::Further| sum.checked_add(one.kept).unwrap();
+    further.fold(world.booking().kept(), add)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -441,14 +454,14 @@ proptest! {
     fn amended_and_cancelled_money_adds_up_to_the_last_unit(
         orders in orders(),
         share in 0..=60_u64,
-        turns in proptest::collection::vec((0..3_u128, 0..100_u64, 0..80_i64), 1..4),
+        turns in proptest::collection::vec((0..3_u128, 0..180_u64, 0..80_i64, 1_500..3_500_u64), 1..5),
         whole in any::<bool>(),
     ) {
         let price: i64 = orders.iter().map(|o| o.price.minor).sum();
         let redeemed = if share < 40 { 0 } else { u64::try_from(price).unwrap() * share / 100 };
         let mut world = confirmed_with(redeemed, orders);
         let paid = world.booking().payment.settled;
-        for (turn, (n, percent, hours)) in (20_u128..).zip(turns) {
+        for (turn, (n, percent, hours, per_coin)) in (20_u128..).zip(turns) {
             world.now += TimeDelta::hours(hours);
             let Some(old) = world.booking().standing().nth(usize::try_from(n).unwrap()) else {
                 continue;
@@ -458,17 +471,30 @@ proptest! {
             let fee = old.cancel_fee(world.now);
             let price = old.order.price;
             let plan = plan(turn, minor);
-            let left = world.booking().kept();
-            let Ok(told) = amend_quote(world.booking(), old_id, &plan, world.now) else { continue };
+            let left = kept(&world);
+            let rate = paying::rate_of(per_coin);
+            let told = amend_quote(world.booking(), old_id, &plan, Some(&rate), world.now);
+            let Ok(told) = told else { continue };
             prop_assert_eq!(told.fee, fee);
-            prop_assert_eq!(told.back.minor, price.minor - fee.minor - minor);
+            let back = price.minor - fee.minor - minor;
+            prop_assert_eq!(told.back.minor, back.max(0));
+            prop_assert_eq!(told.pay.as_ref().map_or(0, |due| due.price.minor), (-back).max(0));
+            let payment_id = paying::payment(turn);
+            let pay = Some(Box::new(PayPlan { payment_id, rate }));
+            let money = world.booking().left_in_money().minor;
             let agreed = told.digest;
-            world.ask(&Command::Amend { leg_id: old_id, plan: Box::new(plan), agreed }).unwrap();
+            world.ask(&Command::Amend { leg_id: old_id, plan: Box::new(plan), agreed, pay }).unwrap();
             world.leg(turn, 1, held());
-            prop_assert_eq!(world.booking().kept(), left, "nothing moves before it is bought");
+            let due = told.pay.map_or(Units::ZERO, |due| due.amount.units);
+            if !due.is_zero() {
+                world.tell(&paying::of(payment_id, settled_units(3, due)));
+            }
+            let before = left.checked_add(due).unwrap();
+            prop_assert_eq!(kept(&world), before, "nothing goes back before it is bought");
             world.leg(turn, 2, confirmed());
             prop_assert_eq!(world.booking().phase, Phase::Confirmed);
-            prop_assert_eq!(world.booking().kept().checked_add(told.refund.units).unwrap(), left);
+            prop_assert_eq!(kept(&world).checked_add(told.refund.units).unwrap(), before);
+            prop_assert_eq!(world.booking().left_in_money().minor, money - back);
             let seq = world.booking().version;
             let old = world.booking().legs.iter().find(|l| l.leg_id == old_id).unwrap();
             let news = LegChanged {
@@ -488,6 +514,16 @@ proptest! {
             if world.booking().payment.close_asked {
                 world.tell(&closed(Closing::AlreadySettled { settled }));
             }
+            for further in world.booking().further.clone() {
+                let settled = further.payment.settled;
+                let fact = closed(Closing::AlreadySettled { settled });
+                world.tell(&paying::of(further.payment.payment_id, fact));
+            }
+        }
+        for further in &world.booking().further {
+            let add = |sum: Units, more: &crate::Refund| sum.checked_add(more.units).unwrap();
+            let back = further.payment.refunds.iter().fold(Units::ZERO, add);
+            prop_assert_eq!(further.kept.checked_add(back).unwrap(), further.payment.settled);
         }
         let payment = &world.booking().payment;
         let add = |sum: Units, more: &crate::Refund| sum.checked_add(more.units).unwrap();

@@ -27,6 +27,9 @@ const STORIES: &[Story] = &[
     ("undo_stuck_and_looked_into", stuck),
     ("moved_by_the_supplier_and_accepted", moved_and_accepted),
     ("cancelled_by_the_supplier_and_refunded", cancelled_by_supplier),
+    ("moved_to_other_days_for_less", moved_for_less),
+    ("moved_to_other_days_for_more", moved_for_more),
+    ("moved_to_other_days_and_never_paid", moved_and_never_paid),
 ];
 
 fn folder() -> PathBuf {
@@ -261,5 +264,55 @@ fn cancelled_by_supplier() -> World {
     let mut world = bought(vec![order(20_000, None), order(10_000, None)]);
     world.leg(1, 5, gone(GoneWhy::CancelledBySupplier));
     answer(&mut world, ChangeAnswer::Refund);
+    world
+}
+
+fn moved_for_less() -> World {
+    let mut world = bought(free());
+    amending::started(&mut world, 9_000);
+    world.leg(amending::NEW, 1, held());
+    world.leg(amending::NEW, 2, confirmed());
+    world.leg(0, 8, gone(GoneWhy::Released));
+    world.ask(&Command::Refund { to: "0xme".to_owned() }).unwrap();
+    refunds(&mut world, RefundState::Confirmed);
+    world
+}
+
+/// 300.00 in the place of 200.00: the rest is to be paid.
+fn dearer() -> World {
+    let mut world = bought(free());
+    let (plan, rate) = (amending::plan(amending::NEW, 30_000), paying::rate_of(2_000));
+    let told = crate::amend_quote(world.booking(), leg_id(0), &plan, Some(&rate), world.now);
+    let agreed = told.unwrap().digest;
+    let pay = Some(Box::new(crate::PayPlan { payment_id: paying::payment(0), rate }));
+    let plan = Box::new(plan);
+    world.ask(&Command::Amend { leg_id: leg_id(0), plan, agreed, pay }).unwrap();
+    world.leg(amending::NEW, 1, held());
+    world.tell(&paying::of(paying::payment(0), prepared(50_000_000_000_000_000)));
+    world
+}
+
+fn moved_for_more() -> World {
+    let mut world = dearer();
+    world.tell(&paying::of(paying::payment(0), settled(4, 50_000_000_000_000_000)));
+    world.leg(amending::NEW, 2, confirmed());
+    world.leg(0, 8, gone(GoneWhy::Released));
+    cancel(&mut world);
+    world.leg(amending::NEW, 8, gone(GoneWhy::Released));
+    for further in [false, true] {
+        let payment = world.booking().payments().nth(usize::from(further)).unwrap();
+        let closing = closed(Closing::AlreadySettled { settled: payment.settled });
+        let id = payment.payment_id;
+        world.tell(&paying::of(id, closing));
+    }
+    world.ask(&Command::Refund { to: "0xme".to_owned() }).unwrap();
+    world
+}
+
+fn moved_and_never_paid() -> World {
+    let mut world = dearer();
+    world.now += TimeDelta::minutes(21);
+    world.tell(&passed(Deadline::Difference));
+    world.tell(&paying::of(paying::payment(0), closed(nothing_came())));
     world
 }

@@ -130,6 +130,7 @@ fn kind(input: &Input) -> &'static str {
             Fact::Passed(Deadline::Refund) => "refund passed",
             Fact::Passed(Deadline::Amend) => "amend passed",
             Fact::Passed(Deadline::Answer) => "answer passed",
+            Fact::Passed(Deadline::Difference) => "difference passed",
         },
     }
 }
@@ -159,6 +160,7 @@ const KINDS: &[&str] = &[
     "refund passed",
     "amend passed",
     "answer passed",
+    "difference passed",
 ];
 
 type Make = fn(&World) -> Input;
@@ -192,13 +194,13 @@ const INPUTS: &[(&str, Make)] = &[
     ("amend one leg", |_| {
         let agreed = Uuid::nil();
         let plan = Box::new(amending::plan(7, 9_000));
-        Input::Asked(Command::Amend { leg_id: leg_id(0), plan, agreed })
+        Input::Asked(Command::Amend { leg_id: leg_id(0), plan, agreed, pay: None })
     }),
     ("amend one leg, as agreed", |w| {
         let plan = Box::new(amending::plan(7, 9_000));
-        let quote = amend_quote(w.booking(), leg_id(0), &plan, w.now);
+        let quote = amend_quote(w.booking(), leg_id(0), &plan, None, w.now);
         let agreed = quote.map_or(Uuid::nil(), |quote| quote.digest);
-        Input::Asked(Command::Amend { leg_id: leg_id(0), plan, agreed })
+        Input::Asked(Command::Amend { leg_id: leg_id(0), plan, agreed, pay: None })
     }),
     ("refund to an address", |_| Input::Asked(Command::Refund { to: "0xme".to_owned() })),
     ("staff look into it", |_| {
@@ -240,6 +242,7 @@ const INPUTS: &[(&str, Make)] = &[
     ("time to refund over", |_| Input::Happened(passed(Deadline::Refund))),
     ("time to answer over", |_| Input::Happened(passed(Deadline::Answer))),
     ("time for the leg that comes over", |_| Input::Happened(passed(Deadline::Amend))),
+    ("time to pay the difference over", |_| Input::Happened(passed(Deadline::Difference))),
     ("the stay over", |_| Input::Happened(passed(Deadline::Over))),
 ];
 

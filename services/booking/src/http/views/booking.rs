@@ -1,7 +1,7 @@
 //! A booking as its customer sees it.
 
 use booking_core::{
-    Booking, LegCancellation, Out, Phase, Theirs, change_answers, change_digest, money,
+    Booking, LegCancellation, Out, Payment, Phase, Theirs, change_answers, change_digest, money,
     next_actions, status,
 };
 use chrono::{DateTime, NaiveDate, Utc};
@@ -18,9 +18,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::words::{
-    Action, ChangeAnswer, EndWhy, LegWord, MoneyAxis, OnRefusal, PointsWord, RefundWord, ReviewWhy,
-    Status, StuckStep, StuckWhy,
+use super::{
+    further::{ShownFurther, further, further_told},
+    words::{
+        Action, ChangeAnswer, EndWhy, LegWord, MoneyAxis, OnRefusal, PointsWord, RefundWord,
+        ReviewWhy, Status, StuckStep, StuckWhy,
+    },
 };
 use crate::{
     App,
@@ -48,6 +51,10 @@ pub(crate) struct ShownBooking {
     on_refusal: OnRefusal,
     legs: Vec<ShownLeg>,
     payment: ShownPayment,
+    /// What has to be paid, or was, for legs that cost more than those whose place they took.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    further_payments: Vec<ShownFurther>,
     /// Nothing when no points are redeemed.
     points: Option<ShownPoints>,
     /// Why it was or is being undone.
@@ -73,7 +80,7 @@ pub(crate) struct ShownBooking {
 struct ShownCancellation {
     #[schema(value_type = shapes::Money)]
     fee: Money,
-    /// The part of the payment that pays the fee, in the smallest unit; the rest goes back.
+    /// The part of what was paid that pays the fee, in the smallest unit; the rest goes back.
     #[schema(value_type = shapes::Units)]
     fee_units: Units,
     /// Whether redeemed points come back; if not, they pay a part of the fee.
@@ -163,9 +170,12 @@ struct ShownReplacement {
     /// What giving it back cost.
     #[schema(value_type = shapes::Money)]
     fee: Money,
-    /// Its price less the fee and the new one's price.
+    /// Its price less the fee and the new one's price; nothing where that is less than nothing.
     #[schema(value_type = shapes::Money)]
     back: Money,
+    /// What was paid for the new one beside that.
+    #[schema(value_type = shapes::Money)]
+    paid: Money,
     /// The same in the smallest unit of what was paid with, at the rate of then.
     #[schema(value_type = shapes::Units)]
     back_units: Units,
@@ -184,6 +194,9 @@ struct ShownAmendment {
     by: LegId,
     /// Until when that one must be held.
     held_by: DateTime<Utc>,
+    /// Which of the further payments pays for it; null where nothing has to be paid.
+    #[schema(value_type = Option<Uuid>)]
+    payment_id: Option<PaymentId>,
 }
 
 /// What the customer agreed to when cancelling one leg.
@@ -244,6 +257,7 @@ struct ShownPayment {
     pay_by: DateTime<Utc>,
     /// Where money that goes back is sent; null while the customer has not said.
     refund_to: Option<String>,
+    /// Of this payment and of the further ones.
     refunds: Vec<ShownRefund>,
 }
 
@@ -251,10 +265,17 @@ struct ShownPayment {
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = BookingCard)]
-struct ShownCard {
+pub(super) struct ShownCard {
     /// What the gateway's page in the customer's browser pays with, 3-D Secure included; a
     /// declined card may be followed by another.
     client_secret: String,
+}
+
+impl ShownCard {
+    /// What an instruction to pay by card says.
+    pub(super) fn of(told: &Instruction) -> Self {
+        Self { client_secret: told.address.clone() }
+    }
 }
 
 /// Money on its way back.
@@ -263,6 +284,9 @@ struct ShownCard {
 #[schema(as = BookingRefund)]
 struct ShownRefund {
     refund_id: Uuid,
+    /// Of which payment it gives back.
+    #[schema(value_type = Uuid)]
+    payment_id: PaymentId,
     #[schema(value_type = shapes::Units)]
     units: Units,
     /// Null until its owner heard of it.
@@ -323,7 +347,8 @@ pub(crate) async fn booking(app: &App, booking: &Booking) -> ShownBooking {
 pub(crate) fn at_depth(app: &App, booking: &Booking, depth: Option<u64>) -> ShownBooking {
     let told = instruction(app, booking);
     let mut actions = next_actions(booking);
-    if told.is_none() {
+    let due = booking.due().map(|due| further_told(app, booking, due));
+    if due.unwrap_or(told).is_none() {
         // What cannot be shown cannot be paid.
         actions.retain(|action| *action != booking_core::Action::Pay);
     }
@@ -338,6 +363,7 @@ pub(crate) fn at_depth(app: &App, booking: &Booking, depth: Option<u64>) -> Show
         on_refusal: booking.on_refusal.into(),
         legs: booking.legs.iter().map(|one| leg(booking, one)).collect(),
         payment: payment(booking, told, depth),
+        further_payments: booking.further.iter().map(|one| further(app, booking, one)).collect(),
         points: booking.points.map(|points| ShownPoints {
             redeemed: points.points,
             worth: points.worth,
@@ -346,13 +372,14 @@ pub(crate) fn at_depth(app: &App, booking: &Booking, depth: Option<u64>) -> Show
         ended_because: booking.end.map(|end| end.why.into()),
         cancellation: booking.cancellation.map(|agreed| ShownCancellation {
             fee: agreed.fee,
-            fee_units: agreed.kept,
+            fee_units: kept(booking, agreed.kept),
             points_back: agreed.points_back,
         }),
         amendment: booking.amendment.map(|amendment| ShownAmendment {
             leg_id: amendment.leg_id,
             by: amendment.by,
             held_by: amendment.held_by,
+            payment_id: amendment.payment_id,
         }),
         review: booking.review.map(|review| ShownReview {
             why: review.why.into(),
@@ -419,8 +446,8 @@ fn leg(booking: &Booking, leg: &booking_core::Leg) -> ShownLeg {
         Some(Out::NotHeld { why } | Out::NotTaken { why }) => (Some((*why).into()), None),
         Some(Out::Repriced { .. }) => (Some(booking_core::EndWhy::PriceChanged.into()), None),
         Some(Out::Cancelled { cancellation: agreed }) => {
-            let LegCancellation { fee, back, units, .. } = *agreed;
-            (None, Some(ShownLegCancellation { fee, back, back_units: units }))
+            let LegCancellation { fee, back, .. } = *agreed;
+            (None, Some(ShownLegCancellation { fee, back, back_units: agreed.all_units() }))
         }
     };
     ShownLeg {
@@ -446,8 +473,21 @@ fn leg(booking: &Booking, leg: &booking_core::Leg) -> ShownLeg {
 
 fn replaced(leg: &booking_core::Leg) -> Option<ShownReplacement> {
     let Some(Out::Replaced { by, cancellation }) = leg.out else { return None };
-    let LegCancellation { fee, back, units, .. } = cancellation;
-    Some(ShownReplacement { by, fee, back, back_units: units })
+    let LegCancellation { fee, back, .. } = cancellation;
+    let in_money = |minor: i64| Money::new(minor.max(0), back.currency);
+    Some(ShownReplacement {
+        by,
+        fee,
+        back: in_money(back.minor),
+        paid: in_money(back.minor.saturating_neg()),
+        back_units: cancellation.all_units(),
+    })
+}
+
+/// What is ours of all payments, where that of the first one is so much.
+fn kept(booking: &Booking, first: Units) -> Units {
+    let further = booking.further.iter();
+    further.fold(first, |sum, one| sum.checked_add(one.kept).unwrap_or(sum))
 }
 
 /// What a wallet opens to pay what is missing; nothing when nothing is.
@@ -464,7 +504,8 @@ fn payment(booking: &Booking, told: Option<&Instruction>, depth: Option<u64>) ->
     });
     let confirmations = depth.filter(|_| told.is_some());
     let unknown = told.is_some() && confirmations.is_none() && !payment.received.is_zero();
-    let refund = |refund: &booking_core::Refund| ShownRefund {
+    let refund = |payment_id, refund: &booking_core::Refund| ShownRefund {
+        payment_id,
         refund_id: refund.refund_id,
         units: refund.units,
         state: refund.state.map(RefundWord::from),
@@ -479,7 +520,7 @@ fn payment(booking: &Booking, told: Option<&Instruction>, depth: Option<u64>) ->
         chain: told.map(|t| t.chain.clone()),
         contract: told.and_then(|t| t.contract.clone()),
         address: told.filter(|t| !t.is_card()).map(|t| t.address.clone()),
-        card: told.filter(|t| t.is_card()).map(|t| ShownCard { client_secret: t.address.clone() }),
+        card: told.filter(|t| t.is_card()).map(ShownCard::of),
         amount: told.map(|t| t.amount.clone()),
         amount_decimal: told.map(|t| t.amount.decimal()),
         received: payment.received,
@@ -491,16 +532,24 @@ fn payment(booking: &Booking, told: Option<&Instruction>, depth: Option<u64>) ->
         confirmations_needed: told.map(|t| t.confirmations),
         pay_by: booking.deadlines.pay_by,
         refund_to: booking.refund_to().map(str::to_owned),
-        refunds: payment.refunds.iter().map(refund).collect(),
+        refunds: booking
+            .payments()
+            .flat_map(|one| one.refunds.iter().map(|known| refund(one.payment_id, known)))
+            .collect(),
     }
 }
 
 /// What to pay and where, if it may be shown and the signature of payment-verification holds.
 pub(super) fn instruction<'a>(app: &App, booking: &'a Booking) -> Option<&'a Instruction> {
-    if !is_shown(booking) {
-        return None;
-    }
-    let payment = &booking.payment;
+    if is_shown(booking) { signed(app, booking, &booking.payment) } else { None }
+}
+
+/// What to pay of a payment and where, if the signature of payment-verification holds.
+pub(super) fn signed<'a>(
+    app: &App,
+    booking: &Booking,
+    payment: &'a Payment,
+) -> Option<&'a Instruction> {
     let signed = payment.instruction.as_ref()?;
     let told = &signed.instruction;
     let bytes = told.signed_bytes().ok()?;
