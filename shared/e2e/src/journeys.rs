@@ -119,7 +119,8 @@ async fn told(name: &'static str, stack: &Stack, lane: &Lane) -> Option<Told> {
 }
 
 fn ended(shown: &Shown) -> Ended {
-    if shown.status() == "confirmed" {
+    // What undid it after it was bought began with a request of its own.
+    if shown.status() == "confirmed" || !shown.0["cancellation"].is_null() {
         return Ended::Confirmed;
     }
     Ended::Undone {
