@@ -117,8 +117,8 @@ impl Shown {
         serde_json::from_value(self.0["payment"]["amount"].clone()).ok()
     }
 
-    /// What is to be paid in all, also for legs that cost more than those whose place they took; not
-    /// for those that could not be had.
+    /// What is to be paid in all, also for legs that cost more than those whose place they took;
+    /// not for those that could not be had.
     #[must_use]
     pub fn charged(&self) -> Option<Units> {
         let lost = |leg_id: &Value| {

@@ -56,8 +56,8 @@ pub struct Due {
 
 /// What it costs now to have the leg of `plan` in the place of another.
 ///
-/// `rate` is that of the asset which the booking is paid in; without one, only what needs no payment
-/// is told of.
+/// `rate` is that of the asset which the booking is paid in; without one, only what needs no
+/// payment is told of.
 ///
 /// # Errors
 /// When it cannot be done now, or has to be paid for and there is no rate.

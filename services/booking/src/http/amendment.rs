@@ -157,8 +157,8 @@ pub(crate) fn costs(quote: &AmendQuote) -> Costs {
 /// the new leg is held and bought while the old one stays, and only then the old one is given back
 /// and the difference goes back. Where the new one and the fee cost more than the old one, `pay`
 /// says how much: once the new one is held, the booking shows in `further_payments` what to pay and
-/// where, and the new one is bought when that money is final. Where the new one cannot be had, or is
-/// not paid for in time, the booking is what it was, and whatever came for it goes back.
+/// where, and the new one is bought when that money is final. Where the new one cannot be had, or
+/// is not paid for in time, the booking is what it was, and whatever came for it goes back.
 ///
 /// 409 `asset_not_offered` says that the difference cannot be paid in the asset of the booking now.
 /// 409 `agreement_needed` says that it costs something else by now; ask for a new quote.

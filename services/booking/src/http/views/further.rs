@@ -1,5 +1,5 @@
-//! A payment beside the first, as its customer sees it: of what one leg costs more than the one whose
-//! place it takes.
+//! A payment beside the first, as its customer sees it: of what one leg costs more than the one
+//! whose place it takes.
 
 use booking_core::{Booking, Further, Leg, Out};
 use chrono::{DateTime, Utc};
