@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use contracts::{
     asset::Units,
-    ids::{BookingId, LegId, PaymentId},
+    ids::{LegId, PaymentId},
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
         BookingLegReplaced, BookingMoneyReversed, BookingMoved, ConfirmedLeg, LegState, LegWanted,
@@ -266,8 +266,7 @@ fn wish(booking: &Booking, event: &Event) -> Option<Effect> {
 /// What payment-verification is to do about one of the booking's payments.
 fn money_wish(booking: &Booking, payment: &Payment, event: &Event) -> Option<Effect> {
     let (booking_id, payment_id) = (booking.booking_id, payment.payment_id);
-    let refund =
-        |id: Uuid, units, to| Effect::Refund(refund(booking, payment_id, id, units, to));
+    let refund = |id: Uuid, units, to| Effect::Refund(refund(booking, payment_id, id, units, to));
     if let Event::CloseAsked { because } = event {
         let because = *because;
         return Some(Effect::Close(PaymentClose { booking_id, payment_id, because }));
