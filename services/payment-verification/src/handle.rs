@@ -13,7 +13,7 @@ use payment_verification_core::{
     card::is_card,
     chain::TransferKey,
     decide,
-    decide::{Means, Patience, needs_deposit, refused},
+    decide::{Means, Patience, Refusal, needs_deposit, refused},
     effects, evolve, learn,
     refund::RefundChange,
     state::Deposit,
@@ -24,10 +24,11 @@ use uuid::Uuid;
 
 use crate::{
     App,
+    address::address_key,
     store::{
         self, card,
         case::{self, NewCase, REVERSED, Restored, Shown},
-        chain::{Touched, save_transfers},
+        chain::{Touched, payments_at, save_transfers},
         corrupt,
         payment::{self, Changed, Entry, Given, Loaded, Transaction},
         refund,
@@ -59,6 +60,7 @@ impl Handles for Handler {
         let wanted = batch.iter().filter(|received| desk.will_need_deposit(&received.inbound));
         let wanted = wanted.count();
         desk.deposits = self.app.addresses.take(tx.conn(), wanted).await?;
+        desk.ours = ours_among(tx.conn(), &batch).await?;
         let mut outcomes = Vec::with_capacity(batch.len());
         for received in batch {
             let Received { inbound, now, span, .. } = received;
@@ -83,6 +85,8 @@ pub(crate) struct Desk<'a> {
     app: &'a App,
     open: BTreeMap<PaymentId, Open>,
     deposits: Vec<Deposit>,
+    /// Of the places that refunds are wanted at, those that bookings are paid to.
+    ours: BTreeSet<Vec<u8>>,
     given: Vec<Given>,
     refunds: BTreeSet<(PaymentId, Uuid)>,
     cases: Vec<NewCase>,
@@ -115,6 +119,7 @@ impl<'a> Desk<'a> {
             app,
             open: open.collect(),
             deposits: vec![],
+            ours: BTreeSet::new(),
             given: vec![],
             refunds: BTreeSet::new(),
             cases: vec![],
@@ -171,7 +176,13 @@ impl<'a> Desk<'a> {
         let price = open.loaded.payment.request.as_ref().map(|request| request.terms.price);
         let refund_alone_max = price.map(|price| self.app.policy.refund_alone_max(price.currency));
         let means = Means { asset, deposit, patience, refund_alone_max };
-        let events = match decide(&open.loaded.payment, command, &means, now) {
+        // What came there would be a payment again, and go back again, and so on.
+        let to_ourselves = place_of(command).is_some_and(|key| self.ours.contains(&key));
+        let decided = match to_ourselves {
+            true => Err(Refusal::NoAddress),
+            false => decide(&open.loaded.payment, command, &means, now),
+        };
+        let events = match decided {
             Ok(events) => events,
             Err(refusal) => {
                 let (booking, payment) = (booking_id, payment_id);
@@ -421,4 +432,22 @@ fn observation(loaded: &Loaded, fact: &Fact) -> tracing::Span {
         trace::set_parent(&span, parent);
     }
     span
+}
+
+/// Where a refund is wanted, as its chain compares it.
+fn place_of(command: &Command) -> Option<Vec<u8>> {
+    match command {
+        Command::Refund(asked) => asked.to.as_deref().and_then(address_key),
+        Command::Prepare(_) | Command::Close(_) => None,
+    }
+}
+
+/// The places among these refunds that are addresses of ours.
+async fn ours_among(
+    conn: &mut PgConnection,
+    batch: &[Received<Asked>],
+) -> Result<BTreeSet<Vec<u8>>, StoreError> {
+    let places = batch.iter().filter_map(|received| place_of(&received.inbound.command));
+    let owners = payments_at(conn, places.collect()).await?;
+    Ok(owners.into_keys().collect())
 }

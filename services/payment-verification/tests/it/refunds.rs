@@ -423,3 +423,25 @@ async fn a_treasury_that_is_away_is_asked_again_and_one_that_forgot_is_never_tol
     assert_eq!(truth["payouts"], json!([]));
     rig.end().await;
 }
+
+/// What is sent to a place that a booking is paid to comes in again, and would go back again.
+///
+/// Row: C10
+#[tokio::test(flavor = "multi_thread")]
+async fn no_refund_goes_to_where_bookings_are_paid_to() {
+    let rig = Rig::new().await;
+    let (asked, other) = (paid(&rig, milli_ether(80)).await, rig.prepare(milli_ether(5)).await);
+    for place in [&asked.address, &other.address] {
+        let refund_id = Uuid::now_v7();
+        let to = Some(place.clone());
+        let wish = PaymentRefund { to, ..refund_message(&asked, refund_id, milli_ether(80)) };
+        rig.say(&wish).await;
+        let failed = rig.hear(asked.payment_id, |heard| match heard {
+            Heard::Refund(changed) if changed.refund_id == refund_id => Some(changed.state),
+            _ => None,
+        });
+        assert_eq!(failed.await, RefundState::Failed, "{place}");
+    }
+    granted(&rig, &asked, milli_ether(80), &new_wallet()).await;
+    rig.end().await;
+}
