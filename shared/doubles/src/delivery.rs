@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use http::{HeaderValue, StatusCode, header};
 
+use crate::faults::Fault;
 use crate::server::Cut;
 
 /// How long a truncated body takes to break.
@@ -49,21 +50,74 @@ impl Delivery {
     }
 }
 
+/// How a double's answers travel when the fault does not say more.
+pub(crate) struct Manner {
+    /// How long nothing comes of what is never answered.
+    pub(crate) silence: Duration,
+    /// How late the answer of `slow` is.
+    pub(crate) slow: Duration,
+    /// Where `redirect` points.
+    pub(crate) elsewhere: &'static str,
+}
+
+/// What a fault makes of an answer, where it does to every supplier's the same; an answer that no
+/// fault strikes travels as it is.
+///
+/// `respond` writes the answer, `bytes` gives the body of it that can be spoilt.
+pub(crate) fn spoilt<A>(
+    fault: Option<&Fault>,
+    manner: &Manner,
+    answer: A,
+    respond: impl FnOnce(A) -> Response,
+    bytes: impl FnOnce(A) -> (StatusCode, Vec<u8>),
+) -> Delivery {
+    let after = |default: Duration| fault.map_or(default, |fault| fault.after(default));
+    let body = |spoil: fn(StatusCode, Vec<u8>) -> Response, answer| {
+        let (status, bytes) = bytes(answer);
+        Delivery::Now(spoil(status, bytes))
+    };
+    match fault.map_or("", |fault| fault.name) {
+        "timeout_before_commit" | "timeout_after_commit" => {
+            Delivery::Silence(after(manner.silence))
+        }
+        "reset_after_commit" => Delivery::Reset,
+        "http_504_after" | "commit_late" => Delivery::Now(html(
+            StatusCode::GATEWAY_TIMEOUT,
+            "<html><body><h1>504 Gateway Time-out</h1></body></html>",
+        )),
+        "html_200" => Delivery::Now(html(
+            StatusCode::OK,
+            "<html><body><h1>Scheduled maintenance</h1></body></html>",
+        )),
+        "malformed_body" => body(malformed, answer),
+        "truncated_body" => body(truncated, answer),
+        "huge_body" => body(huge, answer),
+        "slow" => Delivery::After(after(manner.slow), respond(answer)),
+        "redirect" => {
+            let mut response = respond(answer);
+            let elsewhere = HeaderValue::from_static(manner.elsewhere);
+            response.headers_mut().insert(header::LOCATION, elsewhere);
+            Delivery::Now(response)
+        }
+        _ => Delivery::Now(respond(answer)),
+    }
+}
+
 /// A page where JSON was expected.
-pub(crate) fn html(status: StatusCode, page: &'static str) -> Response {
+fn html(status: StatusCode, page: &'static str) -> Response {
     (status, axum::response::Html(page)).into_response()
 }
 
 /// A whole body that is not JSON: its last third is gone.
-pub(crate) fn malformed(status: StatusCode, mut bytes: Vec<u8>) -> Response {
+fn malformed(status: StatusCode, mut bytes: Vec<u8>) -> Response {
     bytes.truncate(bytes.len() * 2 / 3);
     (status, [(header::CONTENT_TYPE, "application/json")], bytes).into_response()
 }
 
 /// A body that ends before its announced length, with the connection.
-pub(crate) fn truncated(status: StatusCode, bytes: &[u8]) -> Response {
+fn truncated(status: StatusCode, bytes: Vec<u8>) -> Response {
     let announced = bytes.len();
-    let half = Bytes::copy_from_slice(&bytes[..announced / 2]);
+    let half = Bytes::from(bytes).slice(..announced / 2);
     // The pause lets what is there leave before the connection breaks.
     let broken = stream::once(async {
         tokio::time::sleep(TRUNCATE_AFTER).await;
@@ -78,7 +132,7 @@ pub(crate) fn truncated(status: StatusCode, bytes: &[u8]) -> Response {
 }
 
 /// Valid JSON of 32 MiB.
-pub(crate) fn huge(status: StatusCode, mut bytes: Vec<u8>) -> Response {
+fn huge(status: StatusCode, mut bytes: Vec<u8>) -> Response {
     let object = bytes.last() == Some(&b'}');
     bytes.pop();
     let separator: &[u8] = if bytes.len() > 1 { b"," } else { b"" };

@@ -20,7 +20,7 @@ struct Row {
     booking_id: Uuid,
     payment_id: Uuid,
     units: String,
-    decimals: i32,
+    decimals: Option<i32>,
     asset: String,
     basis: String,
     worth_minor: Option<i64>,
@@ -38,7 +38,7 @@ pub(crate) async fn waiting(
 ) -> Result<Vec<WaitingRefund>, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(
         "select refund_id, booking_id, payment_id, units::text as units,
-             coalesce(decimals, 0) as decimals, asset, basis, worth_minor, worth_currency,
+             decimals, asset, basis, worth_minor, worth_currency,
              address is not null as has_address, handled_by, granted_at
          from refund
          where approval = 'waits' and state = 'granted' and ($1::uuid is null or refund_id = $1)
@@ -54,18 +54,20 @@ pub(crate) async fn waiting(
 
 impl Row {
     fn read(self) -> Result<WaitingRefund, StoreError> {
-        let units = Units::parse(&self.units)
-            .map_err(|source| corrupt("refund", self.refund_id, source))?;
-        let asset = AssetId::parse(&self.asset)
-            .map_err(|source| corrupt("refund", self.refund_id, source))?;
-        let decimals = u8::try_from(self.decimals).unwrap_or(0);
+        let id = self.refund_id;
+        let units = Units::parse(&self.units).map_err(|source| corrupt("refund", id, source))?;
+        let asset = AssetId::parse(&self.asset).map_err(|source| corrupt("refund", id, source))?;
+        // Whatever waits was granted since its decimals are kept.
+        let decimals = self.decimals.and_then(|decimals| u8::try_from(decimals).ok());
+        let decimals = decimals.ok_or_else(|| corrupt("refund", id, "it has no decimals"))?;
         let amount = AssetAmount { units, decimals, asset };
         let code = self.worth_currency.as_deref();
         let currency = Currency::ALL.into_iter().find(|known| Some(known.code()) == code);
         let basis = match self.basis.as_str() {
+            "then" => RefundBasis::Then,
             "now" => RefundBasis::Now,
             "fiat" => RefundBasis::Fiat,
-            _ => RefundBasis::Then,
+            _ => return Err(corrupt("refund", id, "its basis is not known")),
         };
         Ok(WaitingRefund {
             refund_id: self.refund_id,

@@ -11,13 +11,15 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use super::Cards;
 use super::answers::Answer;
 use super::world::{Kept, World};
-use crate::delivery::{Delivery, html};
+use crate::delivery::{Delivery, Manner, spoilt};
 use crate::faults::{Fault, Offer};
 
 /// How long nothing comes before the connection is closed.
 const SILENCE: Duration = Duration::from_secs(80);
 /// How late the answer of `slow` is when nothing else is asked for.
 const SLOW: Duration = Duration::from_secs(5);
+/// How answers travel unless a fault says more.
+const MANNER: Manner = Manner { silence: SILENCE, slow: SLOW, elsewhere: "/cards/redirected" };
 
 const ALL: &[&str] = &["create", "show", "capture", "cancel", "refund", "refunds", "disputes"];
 const DEEDS: &[&str] = &["create", "capture", "cancel", "refund"];
@@ -163,15 +165,10 @@ fn may_call(headers: &HeaderMap, secret: &str) -> bool {
 }
 
 fn deliver(fault: Option<&Fault>, answer: &Answer, replayed: bool) -> Delivery {
-    let after = |default: Duration| fault.map_or(default, |fault| fault.after(default));
-    let page = "<html><body><h1>Scheduled maintenance</h1></body></html>";
-    match name(fault) {
-        "timeout_before_commit" | "timeout_after_commit" => Delivery::Silence(after(SILENCE)),
-        "reset_after_commit" => Delivery::Reset,
-        "html_200" => Delivery::Now(html(StatusCode::OK, page)),
-        "slow" => Delivery::After(after(SLOW), respond(answer, replayed)),
-        _ => Delivery::Now(respond(answer, replayed)),
-    }
+    let write = |answer: &Answer| respond(answer, replayed);
+    spoilt(fault, &MANNER, answer, write, |answer| {
+        (answer.status, answer.body.to_string().into_bytes())
+    })
 }
 
 fn respond(answer: &Answer, replayed: bool) -> Response {

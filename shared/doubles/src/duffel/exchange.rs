@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use super::Duffel;
 use super::errors::{self, Answer};
 use super::world::Received;
-use crate::delivery::{Delivery, html, huge, malformed, truncated};
+use crate::delivery::{Delivery, Manner, spoilt};
 use crate::faults::{Fault, Offer};
 
 /// Assumed: how long nothing comes before the connection is closed.
@@ -22,6 +22,8 @@ const SILENCE: Duration = Duration::from_secs(120);
 const SLOW: Duration = Duration::from_secs(5);
 /// How late `commit_late` commits.
 const COMMIT_LATE: Duration = Duration::from_secs(45);
+/// How answers travel unless a fault says more.
+const MANNER: Manner = Manner { silence: SILENCE, slow: SLOW, elsewhere: "/duffel/redirected" };
 
 const ALL: &[&str] =
     &["search", "price_check", "reserve", "confirm", "quote_cancel", "cancel", "lookup"];
@@ -185,12 +187,9 @@ where
 
 /// Turns the answer of the deed into what the caller gets.
 fn deliver(fault: Option<&Fault>, answer: Answer, limit: (u64, u64, DateTime<Utc>)) -> Delivery {
-    let after = |default: Duration| fault.map_or(default, |fault| fault.after(default));
-    let instead = |status| Delivery::Now(respond(errors::api(status), limit));
-    let bytes = |answer: &Answer| answer.body.to_string().into_bytes();
+    let write = |answer: Answer| respond(answer, limit);
+    let instead = |status| Delivery::Now(write(errors::api(status)));
     match name(fault) {
-        "timeout_before_commit" | "timeout_after_commit" => Delivery::Silence(after(SILENCE)),
-        "reset_after_commit" => Delivery::Reset,
         "http_500_after" => instead(StatusCode::INTERNAL_SERVER_ERROR),
         "http_502_after" => instead(StatusCode::BAD_GATEWAY),
         "http_504_after" | "commit_late" => instead(StatusCode::GATEWAY_TIMEOUT),
@@ -198,23 +197,11 @@ fn deliver(fault: Option<&Fault>, answer: Answer, limit: (u64, u64, DateTime<Utc
         "accepted_202" => {
             let body = serde_json::json!({ "data": null });
             let taken = Answer { status: StatusCode::ACCEPTED, body, reference: None };
-            Delivery::Now(respond(taken, limit))
+            Delivery::Now(write(taken))
         }
-        "html_200" => Delivery::Now(html(
-            StatusCode::OK,
-            "<html><body><h1>Scheduled maintenance</h1></body></html>",
-        )),
-        "malformed_body" => Delivery::Now(malformed(answer.status, bytes(&answer))),
-        "truncated_body" => Delivery::Now(truncated(answer.status, &bytes(&answer))),
-        "huge_body" => Delivery::Now(huge(answer.status, bytes(&answer))),
-        "slow" => Delivery::After(after(SLOW), respond(answer, limit)),
-        "redirect" => {
-            let mut response = respond(answer, limit);
-            let elsewhere = HeaderValue::from_static("/duffel/redirected");
-            response.headers_mut().insert(header::LOCATION, elsewhere);
-            Delivery::Now(response)
-        }
-        _ => Delivery::Now(respond(answer, limit)),
+        _ => spoilt(fault, &MANNER, answer, write, |answer| {
+            (answer.status, answer.body.to_string().into_bytes())
+        }),
     }
 }
 

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::Etg;
 use super::catalogue::utc;
 use super::world::Received;
-use crate::delivery::{Delivery, html, huge, malformed, truncated};
+use crate::delivery::{Delivery, Manner, spoilt};
 use crate::faults::{Fault, Offer};
 
 /// How long nothing is answered when nothing else is asked for.
@@ -26,6 +26,8 @@ const SILENCE: Duration = Duration::from_secs(120);
 const SLOW: Duration = Duration::from_secs(5);
 /// How late `commit_late` commits.
 const COMMIT_LATE: Duration = Duration::from_secs(45);
+/// How answers travel unless a fault says more.
+const MANNER: Manner = Manner { silence: SILENCE, slow: SLOW, elsewhere: "/etg/redirected" };
 
 const ALL: &[&str] = &["search", "price_check", "form", "reserve", "status", "lookup", "cancel"];
 
@@ -240,35 +242,15 @@ struct Limit {
 
 /// Turns the answer of the deed into what the caller gets.
 fn deliver(fault: Option<&Fault>, answer: &Answer, left: Limit, now: DateTime<Utc>) -> Delivery {
-    let after = |default: Duration| fault.map_or(default, |fault| fault.after(default));
     let write = |answer: &Answer| respond(answer.status, &written(answer, left, now));
-    let bytes = || written(answer, left, now).to_string().into_bytes();
     match name(fault) {
-        "timeout_before_commit" | "timeout_after_commit" => Delivery::Silence(after(SILENCE)),
-        "reset_after_commit" => Delivery::Reset,
         "http_500_after" => {
             Delivery::Now(write(&Answer::at(StatusCode::INTERNAL_SERVER_ERROR, "unknown")))
         }
         "error_unknown_after" => Delivery::Now(write(&Answer::error("unknown"))),
-        "http_504_after" | "commit_late" => Delivery::Now(html(
-            StatusCode::GATEWAY_TIMEOUT,
-            "<html><body><h1>504 Gateway Time-out</h1></body></html>",
-        )),
-        "html_200" => Delivery::Now(html(
-            StatusCode::OK,
-            "<html><body><h1>We are updating</h1></body></html>",
-        )),
-        "malformed_body" => Delivery::Now(malformed(answer.status, bytes())),
-        "truncated_body" => Delivery::Now(truncated(answer.status, &bytes())),
-        "huge_body" => Delivery::Now(huge(answer.status, bytes())),
-        "slow" => Delivery::After(after(SLOW), write(answer)),
-        "redirect" => {
-            let mut response = write(answer);
-            let elsewhere = HeaderValue::from_static("/etg/redirected");
-            response.headers_mut().insert(header::LOCATION, elsewhere);
-            Delivery::Now(response)
-        }
-        _ => Delivery::Now(write(answer)),
+        _ => spoilt(fault, &MANNER, answer, write, |answer| {
+            (answer.status, written(answer, left, now).to_string().into_bytes())
+        }),
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::errors::{self, Answer};
 use super::world::{Received, instant};
 use super::{Hotelbeds, auth};
-use crate::delivery::{Delivery, html, huge, malformed, truncated};
+use crate::delivery::{Delivery, Manner, spoilt};
 use crate::faults::{Fault, Offer};
 
 /// Published: cancelling and reading may take this long.
@@ -23,6 +23,8 @@ const SILENCE: Duration = Duration::from_secs(120);
 const SLOW: Duration = Duration::from_secs(5);
 /// How late `commit_late` commits.
 const COMMIT_LATE: Duration = Duration::from_secs(45);
+/// How answers travel unless a fault says more.
+const MANNER: Manner = Manner { silence: SILENCE, slow: SLOW, elsewhere: "/hotelbeds/redirected" };
 
 const ALL: &[&str] =
     &["reserve", "confirm", "quote_cancel", "cancel", "lookup", "search", "price_check"];
@@ -173,31 +175,11 @@ where
 
 /// Turns the answer of the deed into what the caller gets.
 fn deliver(fault: Option<&Fault>, answer: Answer, now: DateTime<Utc>) -> Delivery {
-    let after = |default: Duration| fault.map_or(default, |fault| fault.after(default));
+    let write = |answer: Answer| respond(answer, now);
     match name(fault) {
-        "timeout_before_commit" | "timeout_after_commit" => Delivery::Silence(after(SILENCE)),
-        "reset_after_commit" => Delivery::Reset,
-        "http_500_after" => Delivery::Now(respond(errors::internal(), now)),
-        "http_504_after" | "commit_late" => Delivery::Now(html(
-            StatusCode::GATEWAY_TIMEOUT,
-            "<html><body><h1>Gateway Timeout</h1></body></html>",
-        )),
-        "accepted_202" => Delivery::Now(respond(Answer::empty(StatusCode::ACCEPTED), now)),
-        "html_200" => Delivery::Now(html(
-            StatusCode::OK,
-            "<html><body><h1>Scheduled maintenance</h1></body></html>",
-        )),
-        "malformed_body" => Delivery::Now(malformed(answer.status, bytes_of(answer, now))),
-        "truncated_body" => Delivery::Now(truncated(answer.status, &bytes_of(answer, now))),
-        "huge_body" => Delivery::Now(huge(answer.status, bytes_of(answer, now))),
-        "slow" => Delivery::After(after(SLOW), respond(answer, now)),
-        "redirect" => {
-            let mut response = respond(answer, now);
-            let elsewhere = HeaderValue::from_static("/hotelbeds/redirected");
-            response.headers_mut().insert(header::LOCATION, elsewhere);
-            Delivery::Now(response)
-        }
-        _ => Delivery::Now(respond(answer, now)),
+        "http_500_after" => Delivery::Now(write(errors::internal())),
+        "accepted_202" => Delivery::Now(write(Answer::empty(StatusCode::ACCEPTED))),
+        _ => spoilt(fault, &MANNER, answer, write, |it| (it.status, bytes_of(it, now))),
     }
 }
 

@@ -15,7 +15,7 @@ use sha2::Sha256;
 
 use super::Neutral;
 use super::world::Received;
-use crate::delivery::{Delivery, html, huge, malformed, truncated};
+use crate::delivery::{Delivery, Manner, spoilt};
 use crate::faults::{Fault, Offer};
 
 /// How far a caller's clock may be off (partner-api.yaml, info).
@@ -25,6 +25,8 @@ const SILENCE: Duration = Duration::from_secs(60);
 const SLOW: Duration = Duration::from_secs(5);
 /// How late `commit_late` commits.
 const COMMIT_LATE: Duration = Duration::from_secs(20);
+/// How answers travel unless a fault says more.
+const MANNER: Manner = Manner { silence: SILENCE, slow: SLOW, elsewhere: "/neutral/redirected" };
 
 const ALL: &[&str] = &["reserve", "confirm", "cancel", "lookup", "search", "price_check"];
 const DEEDS: &[&str] = &["reserve", "confirm", "cancel"];
@@ -140,7 +142,7 @@ where
         }
     };
     let reference = answer.reference.clone().or(asked.reference.clone());
-    let mut delivery = deliver(fault.as_ref(), answer);
+    let mut delivery = deliver(fault.as_ref(), &answer);
     if let Delivery::Now(response) | Delivery::After(_, response) = &mut delivery {
         say_limit(response.headers_mut(), limit, left.unwrap_or(0), now);
     }
@@ -217,39 +219,16 @@ where
 }
 
 /// Turns the answer of the deed into what the caller gets.
-fn deliver(fault: Option<&Fault>, answer: Answer) -> Delivery {
-    let after = |default: Duration| fault.map_or(default, |fault| fault.after(default));
+fn deliver(fault: Option<&Fault>, answer: &Answer) -> Delivery {
     match name(fault) {
-        "timeout_before_commit" | "timeout_after_commit" => Delivery::Silence(after(SILENCE)),
-        "reset_after_commit" => Delivery::Reset,
         "http_500_after" => Delivery::Now(respond(&internal())),
-        "http_504_after" | "commit_late" => Delivery::Now(html(
-            StatusCode::GATEWAY_TIMEOUT,
-            "<html><body><h1>Gateway Timeout</h1></body></html>",
-        )),
         "accepted_202" => Delivery::Now(respond(&Answer::of(StatusCode::ACCEPTED, json!({})))),
-        "html_200" => Delivery::Now(html(
-            StatusCode::OK,
-            "<html><body><h1>Scheduled maintenance</h1></body></html>",
-        )),
-        "malformed_body" => Delivery::Now(malformed(answer.status, bytes_of(&answer))),
-        "truncated_body" => Delivery::Now(truncated(answer.status, &bytes_of(&answer))),
-        "huge_body" => Delivery::Now(huge(answer.status, bytes_of(&answer))),
-        "slow" => Delivery::After(after(SLOW), respond(&answer)),
-        "redirect" => {
-            let mut response = respond(&answer);
-            let elsewhere = HeaderValue::from_static("/neutral/redirected");
-            response.headers_mut().insert(header::LOCATION, elsewhere);
-            Delivery::Now(response)
-        }
-        _ => Delivery::Now(respond(&answer)),
+        _ => spoilt(fault, &MANNER, answer, respond, |answer| {
+            (answer.status, answer.body.to_string().into_bytes())
+        }),
     }
 }
 
 fn respond(answer: &Answer) -> Response {
     (answer.status, axum::Json(answer.body.clone())).into_response()
-}
-
-fn bytes_of(answer: &Answer) -> Vec<u8> {
-    answer.body.to_string().into_bytes()
 }

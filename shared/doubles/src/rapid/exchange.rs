@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::world::{Answered, Received};
 use super::{Rapid, auth, errors};
-use crate::delivery::{Delivery, html, huge, malformed, truncated};
+use crate::delivery::{Delivery, Manner, spoilt};
 use crate::faults::{Fault, Offer};
 
 /// Published: after 120 s no answer will ever come.
@@ -24,6 +24,8 @@ const SLOW: Duration = Duration::from_secs(5);
 /// How late `commit_late` commits: after the last moment at which a new itinerary may be missing
 /// has begun, before 120 s.
 const COMMIT_LATE: Duration = Duration::from_secs(60);
+/// How answers travel unless a fault says more.
+const MANNER: Manner = Manner { silence: SILENCE, slow: SLOW, elsewhere: "/rapid/redirected" };
 
 const ALL: &[&str] = &["reserve", "confirm", "cancel", "lookup", "search", "price_check"];
 const DEEDS: &[&str] = &["reserve", "confirm", "cancel"];
@@ -203,43 +205,13 @@ fn deliver(
     left: u64,
     now: DateTime<Utc>,
 ) -> Delivery {
-    let name = fault.map_or("", |fault| fault.name);
-    let after = |default: Duration| fault.map_or(default, |fault| fault.after(default));
     let write = |answer: Answer| respond(answer, left, now);
-    match name {
-        "timeout_before_commit" | "timeout_after_commit" => Delivery::Silence(after(SILENCE)),
-        "reset_after_commit" => Delivery::Reset,
+    match fault.map_or("", |fault| fault.name) {
         "http_500_after" => Delivery::Now(write(errors::internal())),
-        "http_504_after" | "commit_late" => Delivery::Now(html(
-            StatusCode::GATEWAY_TIMEOUT,
-            "<html><body><h1>504 Gateway Time-out</h1></body></html>",
-        )),
         "accepted_202" => Delivery::Now(write(Answer::empty(StatusCode::ACCEPTED))),
-        "html_200" => Delivery::Now(html(
-            StatusCode::OK,
-            "<html><body><h1>We will be right back</h1></body></html>",
-        )),
-        "malformed_body" => {
-            let (status, bytes) = bytes_of(&answer);
-            Delivery::Now(malformed(status, bytes))
-        }
-        "truncated_body" => {
-            let (status, bytes) = bytes_of(&answer);
-            Delivery::Now(truncated(status, &bytes))
-        }
-        "huge_body" => {
-            let (status, bytes) = bytes_of(&answer);
-            Delivery::Now(huge(status, bytes))
-        }
-        "slow" => Delivery::After(after(SLOW), write(answer)),
-        "redirect" if !committed => {
-            let mut response = write(answer);
-            let elsewhere = HeaderValue::from_static("/rapid/redirected");
-            response.headers_mut().insert(header::LOCATION, elsewhere);
-            Delivery::Now(response)
-        }
         "http_429" => Delivery::Now(respond(answer, 0, now)),
-        _ => Delivery::Now(write(answer)),
+        "redirect" if committed => Delivery::Now(write(answer)),
+        _ => spoilt(fault, &MANNER, answer, write, |answer| bytes_of(&answer)),
     }
 }
 

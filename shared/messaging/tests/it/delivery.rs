@@ -1,11 +1,15 @@
 //! What reaches a handler, how often, and what becomes of what fails.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, atomic::Ordering},
+    time::Duration,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{envelope::header, message::Message as _, messages::BookingFailed};
 use lapin::types::{AMQPValue, FieldTable};
-use messaging::{reject, retry};
+use messaging::{Parked, Parks, StoreError, reject, retry};
 use uuid::Uuid;
 
 use crate::counter::{
@@ -389,4 +393,53 @@ fn text(headers: &std::collections::BTreeMap<String, AMQPValue>, name: &str) -> 
         Some(AMQPValue::LongString(text)) => text.to_string(),
         other => panic!("{name} is {other:?}"),
     }
+}
+
+/// Keeps what it is given, but no batch that has the spoilt one in it.
+#[derive(Clone, Default)]
+struct Picky {
+    kept: Arc<Mutex<BTreeSet<Vec<u8>>>>,
+}
+
+const SPOILT: &[u8] = b"spoilt";
+
+impl Parks for Picky {
+    async fn park(&self, batch: Vec<Parked>) -> Result<(), StoreError> {
+        if batch.iter().any(|one| one.body == SPOILT) {
+            let source = "it cannot be kept".into();
+            return Err(StoreError::Corrupt { table: "dead_letter", id: String::new(), source });
+        }
+        self.kept.lock().unwrap().extend(batch.into_iter().map(|one| one.body));
+        Ok(())
+    }
+}
+
+/// Row: F1
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_that_cannot_be_kept_holds_up_no_others_and_is_not_lost() {
+    let service = service().await;
+    service.logs.expect("a dead letter cannot be kept");
+    let messaging = service.messaging().await;
+    hear(&messaging, &Script::default()).await;
+    let observer = service.prefix.connect().await;
+    let routing = service.prefix.routing();
+    let dead = routing.dead_queue(ROLE);
+    // All of them wait before anybody looks, so that they come together.
+    let bodies: Vec<Vec<u8>> = (0..9_u8).map(|n| vec![n]).collect();
+    for body in bodies[..4].iter().map(Vec::as_slice).chain([SPOILT]) {
+        observer.publish(&routing.commands(), &dead, FieldTable::default(), body).await;
+    }
+    for body in &bodies[4..] {
+        observer.publish(&routing.commands(), &dead, FieldTable::default(), body).await;
+    }
+    let picky = Picky::default();
+    messaging.park(vec![dead.clone()], picky.clone());
+    let all = BTreeSet::from_iter(bodies);
+    testkit::until("the others to be kept", || async {
+        (*picky.kept.lock().unwrap() == all).then_some(())
+    })
+    .await;
+    service.stop().await;
+    let still = testkit::until("it to be there again", || observer.take(&dead)).await;
+    assert!(still.data == SPOILT || all.contains(&still.data));
 }

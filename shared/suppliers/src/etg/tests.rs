@@ -167,6 +167,11 @@ fn a_push_proves_its_sender_and_claims_nothing() {
     // same id, so it does nothing once the first is there, and before that it is a reason to look.
     let changed = push(NOW, "token-1", "completed", "the-secret").replace("completed", "failed");
     assert_eq!(verify(&changed).unwrap().id, "token-1");
+    // So it may say anything, and what no reference of ours can be is no reference.
+    for odd in ["\\u0000", "own 1", "\u{f6}wn-1"] {
+        let odd = push(NOW, "token-1", "completed", "the-secret").replace(OWN, odd);
+        assert_eq!(verify(&odd).unwrap().client_reference, None, "{odd}");
+    }
 }
 
 /// Row: B4

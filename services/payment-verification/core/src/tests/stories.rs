@@ -573,3 +573,16 @@ fn what_is_paid_anew_after_a_deep_reorg_takes_the_place_of_what_left() {
     world.tell(&head(15, 8));
     assert_eq!(world.payment.away_units(), units(50));
 }
+
+#[test]
+fn nothing_at_all_pays_nothing_however_little_is_asked_for() {
+    check(
+        vec![("as little as dust", Ask(prepare(2))), ("blocks come", Tell(head(12, 3)))],
+        &expect![[r#"
+            as little as dust
+              prepared: 3 deep
+                -> prepared: pay 2 to 0xADD7
+            blocks come
+        "#]],
+    );
+}
