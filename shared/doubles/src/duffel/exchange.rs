@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::Duffel;
 use super::errors::{self, Answer};
