@@ -1,9 +1,12 @@
 //! A whole system under load while its processes are killed and its connections cut; afterwards,
 //! with the faults off, everything accepted has to come to a right end.
 
+pub mod cluster;
 mod faults;
 mod load;
+pub mod outages;
 mod servers;
+pub mod steps;
 
 use std::{
     collections::BTreeMap,
@@ -102,7 +105,7 @@ pub async fn run(asked: Asked, tell: impl Fn(&str) + Sync) -> anyhow::Result<Rep
     tell("the faults are over");
     let began = Instant::now();
     let accepted = load.end().await?;
-    let (compared, parked) = converge(&stack, &world, &accepted, began).await?;
+    let (compared, parked) = converge(&stack, &world, &accepted, began, true).await?;
     let report = told(&compared, faults.counts, parked, began.elapsed(), asked.seed);
     if let Ok(stack) = Arc::try_unwrap(stack) {
         stack.stop().await.ok();
@@ -110,17 +113,23 @@ pub async fn run(asked: Asked, tell: impl Fn(&str) + Sync) -> anyhow::Result<Rep
     Ok(report)
 }
 
-/// Waits until all is right, or for as long as it may take; staff send again what was parked.
+/// Waits until all is right, or for as long as it may take; staff send again what was parked, if
+/// there are any.
 async fn converge(
     stack: &Stack,
     world: &World,
     accepted: &[Accepted],
     began: Instant,
+    staffed: bool,
 ) -> anyhow::Result<(Comparison, usize)> {
     let console = Console::of(stack, "support_operator");
     let mut parked = 0;
     loop {
-        for letter in console.list("?state=parked").await.unwrap_or_default() {
+        let letters = console.list("?state=parked").await.unwrap_or_default();
+        if !staffed {
+            parked = letters.len();
+        }
+        for letter in letters.iter().filter(|_| staffed) {
             let id = letter["dead_letter_id"].as_str().unwrap_or_default();
             if console.replay(id, None, "the faults are over").await.is_ok() {
                 parked += 1;

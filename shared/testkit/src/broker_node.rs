@@ -5,6 +5,7 @@ use std::{
     os::unix::process::CommandExt as _,
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -20,9 +21,36 @@ pub struct BrokerNode {
     name: String,
     port: u16,
     dist_port: u16,
-    epmd_port: u16,
-    epmd: Child,
+    home: Arc<Home>,
     node: Option<Child>,
+}
+
+/// What nodes that know each other share: a folder with their secret, and a port mapper. It ends
+/// with the last of them.
+struct Home {
+    folder: PathBuf,
+    port: u16,
+    mapper: Child,
+}
+
+impl Home {
+    fn new(folder: PathBuf) -> Self {
+        std::fs::create_dir_all(&folder).unwrap();
+        let [port, ..] = free_ports();
+        let mapper = quiet(&mut Command::new("epmd"))
+            .args(["-address", "127.0.0.1", "-port", &port.to_string()])
+            .spawn()
+            .expect("epmd is installed with rabbitmq-server");
+        wait_for(port, "the port mapper");
+        Self { folder, port, mapper }
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        drop((self.mapper.kill(), self.mapper.wait()));
+        drop(std::fs::remove_dir_all(&self.folder));
+    }
 }
 
 impl BrokerNode {
@@ -34,24 +62,85 @@ impl BrokerNode {
     pub fn start() -> Self {
         let id = rand::random::<u32>();
         let folder = std::env::temp_dir().join(format!("holdfast-broker-{id:08x}"));
+        let name = format!("test-{id:08x}@localhost");
+        let mut node = Self::new(folder.clone(), name, Arc::new(Home::new(folder)), "");
+        node.restart();
+        node
+    }
+
+    /// Three nodes that are one broker; what each queue holds is at all of them.
+    ///
+    /// # Panics
+    /// When RabbitMQ is not installed, or they do not find each other.
+    #[must_use]
+    pub fn start_three() -> [Self; 3] {
+        let id = rand::random::<u32>();
+        let folder = std::env::temp_dir().join(format!("holdfast-brokers-{id:08x}"));
+        let home = Arc::new(Home::new(folder.clone()));
+        let name = |n: usize| format!("test-{id:08x}-{n}@localhost");
+        let listed: String = (0..3)
+            .map(|n| format!("cluster_formation.classic_config.nodes.{} = {}\n", n + 1, name(n)))
+            .collect();
+        // Whoever is cut off from both others stops; or it would go on by itself, for itself.
+        let together = format!(
+            "cluster_formation.peer_discovery_backend = classic_config\n{listed}\
+             cluster_partition_handling = pause_minority\n"
+        );
+        let mut nodes = [0, 1, 2]
+            .map(|n| Self::new(folder.join(n.to_string()), name(n), Arc::clone(&home), &together));
+        // One after the other: of two that begin at once, each may found a broker of its own.
+        for node in &mut nodes {
+            node.restart();
+            node.control(&["await_startup"]);
+        }
+        nodes[0].control(&["await_online_nodes", "3"]);
+        nodes
+    }
+
+    fn new(folder: PathBuf, name: String, home: Arc<Home>, more: &str) -> Self {
         std::fs::create_dir_all(&folder).unwrap();
-        let [port, dist_port, epmd_port] = free_ports();
-        let epmd = quiet(&mut Command::new("epmd"))
-            .args(["-address", "127.0.0.1", "-port", &epmd_port.to_string()])
-            .spawn()
-            .expect("epmd is installed with rabbitmq-server");
-        wait_for(epmd_port, "the port mapper");
+        let [port, dist_port, _] = free_ports();
         let conf = format!(
             "listeners.tcp.1 = 127.0.0.1:{port}\n\
              disk_free_limit.absolute = 50MB\n\
-             vm_memory_high_watermark.absolute = 1GB\n"
+             vm_memory_high_watermark.absolute = 1GB\n{more}"
         );
         std::fs::write(folder.join("rabbitmq.conf"), conf).unwrap();
         std::fs::write(folder.join("enabled_plugins"), "[].").unwrap();
-        let name = format!("test-{id:08x}@localhost");
-        let mut node = Self { folder, name, port, dist_port, epmd_port, epmd, node: None };
-        node.restart();
-        node
+        Self { folder, name, port, dist_port, home, node: None }
+    }
+
+    /// Cuts the node off from the others of its broker, or lets it find them again. Whoever speaks
+    /// to it by AMQP still can.
+    ///
+    /// # Panics
+    /// When the node does not do as told.
+    pub fn part_from(&self, others: &[&Self], parted: bool) {
+        // They know each other by a secret, and so not by another one.
+        let secret = if parted { "'another'" } else { "erlang:get_cookie()" };
+        let names: Vec<_> = others.iter().map(|node| format!("'{}'", node.name)).collect();
+        let names = names.join(",");
+        self.control(&[
+            "eval",
+            &format!(
+                "[begin erlang:set_cookie(N, {secret}), \
+                 case {parted} of true -> erlang:disconnect_node(N); _ -> net_adm:ping(N) end \
+                 end || N <- [{names}]]."
+            ),
+        ]);
+    }
+
+    /// Which nodes run, as this one sees it.
+    #[must_use]
+    pub fn sees(&self) -> usize {
+        let told = self.control(&["eval", "length(rabbit_nodes:all_running())."]);
+        told.trim().parse().unwrap_or(0)
+    }
+
+    /// Host and port.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     /// Starts the node again on the data it has.
@@ -151,7 +240,7 @@ impl BrokerNode {
         quiet(&mut command)
             .env_clear()
             .current_dir(&self.folder)
-            .env("HOME", &self.folder)
+            .env("HOME", &self.home.folder)
             .env("LANG", "C.UTF-8")
             .env("PATH", format!("{SCRIPTS}:/usr/sbin:/usr/bin:/sbin:/bin"))
             .env("RABBITMQ_NODENAME", &self.name)
@@ -164,7 +253,7 @@ impl BrokerNode {
             .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
             .env("RABBITMQ_NODE_PORT", self.port.to_string())
             .env("RABBITMQ_DIST_PORT", self.dist_port.to_string())
-            .env("ERL_EPMD_PORT", self.epmd_port.to_string())
+            .env("ERL_EPMD_PORT", self.home.port.to_string())
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
             .env(
                 "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
@@ -177,8 +266,6 @@ impl BrokerNode {
 impl Drop for BrokerNode {
     fn drop(&mut self) {
         self.kill();
-        drop((self.epmd.kill(), self.epmd.wait()));
-        drop(std::fs::remove_dir_all(&self.folder));
     }
 }
 

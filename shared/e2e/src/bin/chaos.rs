@@ -10,7 +10,11 @@
 use std::{process::ExitCode, time::Duration, time::Instant};
 
 use clap::Parser;
-use e2e::chaos::{self, Asked};
+use e2e::{
+    SERVICES,
+    chaos::{self, Asked, Report, cluster::cluster, outages::outages, steps::steps},
+};
+use serde::Serialize;
 
 #[derive(Parser)]
 #[command(name = "chaos")]
@@ -27,6 +31,17 @@ struct Flags {
     /// Lets nothing fail: what the same load does without faults
     #[arg(long)]
     control: bool,
+    /// Kills each of three nodes of a broker for so many seconds, and cuts each off as long,
+    /// instead
+    #[arg(long, value_name = "SECONDS", conflicts_with_all = ["control", "outages", "steps"])]
+    cluster: Option<u64>,
+    /// Kills each process at each step of a booking in turn, instead
+    #[arg(long, conflicts_with_all = ["control", "outages"])]
+    steps: bool,
+    /// Takes database, broker, Redis and a service away for so many seconds each, instead, and
+    /// helps nowhere
+    #[arg(long, value_name = "SECONDS", conflicts_with = "control")]
+    outages: Option<u64>,
     /// Tells no fault, only the result
     #[arg(long)]
     json: bool,
@@ -47,20 +62,30 @@ async fn main() -> ExitCode {
             eprintln!("{:>7.1} s   {what}", begun.elapsed().as_secs_f64());
         }
     };
-    match chaos::run(asked, tell).await {
-        Ok(report) => {
-            for line in &report.wrong {
-                eprintln!("WRONG: {line}");
-            }
-            println!("{}", serde_json::to_string(&report).unwrap_or_default());
-            match report.is_well(asked.faults) {
-                true => ExitCode::SUCCESS,
-                false => ExitCode::FAILURE,
-            }
-        }
-        Err(error) => {
-            eprintln!("chaos: {error:#}");
-            ExitCode::FAILURE
-        }
+    let done = if flags.steps {
+        steps(&SERVICES, tell).await.map(|report| said(&report, &report, asked.faults, None))
+    } else if let Some(seconds) = flags.cluster {
+        let all = cluster(Duration::from_secs(seconds), flags.rate, tell).await;
+        all.map(|report| said(&report, &report, asked.faults, None))
+    } else if let Some(seconds) = flags.outages {
+        let each = Duration::from_secs(seconds);
+        let all = outages(each, flags.rate, tell).await;
+        all.map(|all| said(&all.report, &all, asked.faults, Some(all.report.parked)))
+    } else {
+        chaos::run(asked, tell).await.map(|report| said(&report, &report, asked.faults, None))
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("chaos: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Prints the line, and says whether all is well; `parked` where nothing may have been parked.
+fn said(report: &Report, line: &impl Serialize, faults: bool, parked: Option<usize>) -> ExitCode {
+    for wrong in &report.wrong {
+        eprintln!("WRONG: {wrong}");
     }
+    println!("{}", serde_json::to_string(line).unwrap_or_default());
+    let well = report.is_well(faults) && parked.is_none_or(|parked| parked == 0);
+    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -10,7 +10,6 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use secrecy::ExposeSecret as _;
 use testkit::{BrokerNode, Proxy};
 
 use crate::checkout::{Checkout, Infra};
@@ -21,7 +20,7 @@ const UP_WITHIN: Duration = Duration::from_secs(60);
 
 /// Both servers and the ways to them.
 pub(super) struct Servers {
-    broker: Mutex<BrokerNode>,
+    brokers: Mutex<Vec<BrokerNode>>,
     database: Mutex<DatabaseNode>,
     pub(super) to_broker: Proxy,
     pub(super) to_database: Proxy,
@@ -29,15 +28,21 @@ pub(super) struct Servers {
 
 impl Servers {
     pub(super) async fn start() -> anyhow::Result<Self> {
-        let broker = tokio::task::spawn_blocking(BrokerNode::start).await?;
+        Self::with(|| vec![BrokerNode::start()]).await
+    }
+
+    /// With a broker of three nodes: whoever connects comes to any of them.
+    pub(super) async fn start_with_three_nodes() -> anyhow::Result<Self> {
+        Self::with(|| BrokerNode::start_three().into()).await
+    }
+
+    async fn with(brokers: fn() -> Vec<BrokerNode>) -> anyhow::Result<Self> {
+        let brokers = tokio::task::spawn_blocking(brokers).await?;
         let database = tokio::task::spawn_blocking(DatabaseNode::start).await??;
-        let url = broker.amqp_url();
-        let url = url.expose_secret();
-        let server = url.rsplit_once('@').and_then(|(_, rest)| rest.split_once('/'));
-        let to_broker = Proxy::to(server.context("an address")?.0).await;
+        let to_broker = Proxy::to_any(brokers.iter().map(BrokerNode::address).collect()).await;
         let to_database = Proxy::to(&format!("127.0.0.1:{}", database.port)).await;
-        let (broker, database) = (Mutex::new(broker), Mutex::new(database));
-        Ok(Self { broker, database, to_broker, to_database })
+        let (brokers, database) = (Mutex::new(brokers), Mutex::new(database));
+        Ok(Self { brokers, database, to_broker, to_database })
     }
 
     /// What a stack is told of them: the ways, not the servers.
@@ -52,14 +57,54 @@ impl Servers {
 
     /// Ends the broker as a power cut would, and starts it again on what it kept.
     pub(super) fn kill_broker(&self) {
-        let mut broker = self.broker.lock().unwrap();
-        broker.kill();
-        broker.restart();
+        let mut brokers = self.brokers.lock().unwrap();
+        brokers[0].kill();
+        brokers[0].restart();
+    }
+
+    /// Ends one node of the broker as a power cut would, and leaves it so.
+    pub(super) fn kill_node(&self, n: usize) {
+        self.brokers.lock().unwrap()[n].kill();
+    }
+
+    pub(super) fn restart_node(&self, n: usize) {
+        self.brokers.lock().unwrap()[n].restart();
+    }
+
+    /// Cuts one node off from the others, or lets it find them again.
+    pub(super) fn part_node(&self, n: usize, parted: bool) {
+        let brokers = self.brokers.lock().unwrap();
+        let others: Vec<&BrokerNode> =
+            (0..brokers.len()).filter(|m| *m != n).map(|m| &brokers[m]).collect();
+        brokers[n].part_from(&others, parted);
+    }
+
+    /// How many nodes run, as one of them sees it.
+    pub(super) fn nodes_seen_by(&self, n: usize) -> usize {
+        self.brokers.lock().unwrap()[n].sees()
     }
 
     /// The same with the database.
     pub(super) fn kill_database(&self) -> anyhow::Result<()> {
         self.database.lock().unwrap().kill_and_restart()
+    }
+
+    /// Ends the broker in order, and leaves it so.
+    pub(super) fn stop_broker(&self) {
+        self.brokers.lock().unwrap()[0].stop();
+    }
+
+    pub(super) fn start_broker(&self) {
+        self.brokers.lock().unwrap()[0].restart();
+    }
+
+    /// Ends the database as a power cut would, and leaves it so; the same again changes nothing.
+    pub(super) fn stop_database(&self) {
+        self.database.lock().unwrap().kill();
+    }
+
+    pub(super) fn start_database(&self) -> anyhow::Result<()> {
+        self.database.lock().unwrap().up()
     }
 }
 
