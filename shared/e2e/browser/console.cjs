@@ -34,6 +34,24 @@ const fits = async (page, name) => {
 
 const LOOKS = [["1280", "light", 1280, 900], ["1280", "dark", 1280, 900], ["390", "light", 390, 844], ["390", "dark", 390, 844]];
 
+// What README.md shows: as much as fits a screen.
+const PICTURES = {
+  overview: [["overview", "light", 1280, 860], ["overview-dark", "dark", 1280, 860]],
+  booking: [["booking", "light", 1280, 860]],
+  letter: [["letter", "light", 1280, 860]],
+  "second-person": [["second-person", "light", 1280, 860]],
+  run: [["run", "light", 1280, 720]],
+};
+
+const picture = async (page, name) => {
+  fs.mkdirSync(path.join(task.shots, "pictures"), { recursive: true });
+  for (const [file, scheme, width, height] of PICTURES[name] || []) {
+    await page.setViewportSize({ width, height });
+    await page.emulateMedia({ colorScheme: scheme });
+    await page.screenshot({ path: path.join(task.shots, "pictures", `${file}.png`) });
+  }
+};
+
 const look = async (page, name) => {
   for (const [width, scheme, w, h] of LOOKS) {
     await page.setViewportSize({ width: w, height: h });
@@ -42,6 +60,7 @@ const look = async (page, name) => {
     await accessible(page, `${name}, ${width}, ${scheme}`);
     await page.screenshot({ path: path.join(task.shots, `${name}-${width}-${scheme}.png`), fullPage: true });
   }
+  await picture(page, name);
   await page.setViewportSize({ width: 1280, height: 900 });
   await page.emulateMedia({ colorScheme: "light" });
   await untainted(page, name);
@@ -159,6 +178,13 @@ const main = async () => {
   await page.getByText("stopped", { exact: true }).first().waitFor();
   await look(page, "run");
   say("a replay of many stopped by itself");
+
+  await page.goto(`${task.console}/suppliers`);
+  await page.getByRole("heading", { name: "rapid" }).waitFor();
+  await look(page, "suppliers");
+  await page.goto(`${task.console}/cases`);
+  await page.getByText("None is open.").waitFor();
+  await look(page, "cases");
 
   await page.goto(`${task.console}/audit`);
   await page.getByText("it is garbage").first().waitFor();

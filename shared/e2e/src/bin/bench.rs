@@ -10,7 +10,10 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use e2e::measure::{Figure, bench};
+use e2e::measure::{
+    Figure,
+    bench::{self, Filled},
+};
 
 /// Figures are measured in release builds with PostgreSQL flushing to disk; `./scripts/bench` sees
 /// to both.
@@ -23,14 +26,21 @@ struct Flags {
     /// How long each load lasts, about
     #[arg(long, default_value_t = 10)]
     seconds: usize,
-    /// Which measures: whole, p99, accept; all when none is named
+    /// Dead letters behind the console while it is measured; the goals are for 1,000,000
+    #[arg(long, default_value_t = 100_000)]
+    letters: i64,
+    /// Rows of journals at the owners meanwhile; the goals are for 10,000,000
+    #[arg(long, default_value_t = 1_000_000)]
+    events: i64,
+    /// Which measures: whole, p99, accept, console; all when none is named
     names: Vec<String>,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let flags = Flags::parse();
-    match bench::run(flags.seconds, &flags.names).await {
+    let filled = Filled { letters: flags.letters, events: flags.events };
+    match bench::run(flags.seconds, filled, &flags.names).await {
         Ok(figures) => {
             print(&figures, flags.json);
             let held = figures.iter().all(|figure| figure.holds);

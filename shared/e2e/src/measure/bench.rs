@@ -2,6 +2,7 @@
 //! another's load.
 
 mod accept;
+mod console;
 mod floor;
 mod prepare;
 mod whole;
@@ -14,8 +15,10 @@ use sqlx::{Connection as _, PgConnection};
 use super::{Figure, usage::Group};
 use crate::{Options, Profile, SERVICES, Stack};
 
+pub use console::Filled;
+
 /// The measures there are.
-const NAMES: [&str; 3] = ["whole", "p99", "accept"];
+const NAMES: [&str; 4] = ["whole", "p99", "accept", "console"];
 /// Spans are made for every request and sent for some, as in production.
 const SHARE_OF_TRACES: f64 = 0.01;
 
@@ -24,7 +27,7 @@ const SHARE_OF_TRACES: f64 = 0.01;
 /// # Errors
 /// When a name is unknown, or a stack does not do what it is there for: then there is nothing to
 /// measure.
-pub async fn run(seconds: usize, names: &[String]) -> anyhow::Result<Vec<Figure>> {
+pub async fn run(seconds: usize, filled: Filled, names: &[String]) -> anyhow::Result<Vec<Figure>> {
     for name in names {
         anyhow::ensure!(NAMES.contains(&name.as_str()), "no measure `{name}`: {NAMES:?}");
     }
@@ -46,6 +49,11 @@ pub async fn run(seconds: usize, names: &[String]) -> anyhow::Result<Vec<Figure>
             figures.extend(accept::throughput(&stack, &floor, seconds).await?);
         }
         drop(floor);
+        stack.stop().await?;
+    }
+    if wanted("console") {
+        let stack = stack("bench_console").await?;
+        figures.extend(console::run(&stack, filled).await?);
         stack.stop().await?;
     }
     Ok(figures)
