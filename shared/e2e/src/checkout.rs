@@ -25,6 +25,9 @@ pub struct Infra {
     pub redis_server: PathBuf,
     /// The program.
     pub anvil: PathBuf,
+    /// The program, where it is there.
+    #[serde(default)]
+    pub litecoind: Option<PathBuf>,
 }
 
 impl Checkout {

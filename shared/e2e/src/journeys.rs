@@ -2,6 +2,7 @@
 
 mod broken;
 mod life;
+mod otherwise;
 mod paid;
 mod steps;
 mod supplier;
@@ -26,11 +27,13 @@ pub use teller::{Lane, Teller};
 
 /// The journeys that are told while others go on: those of a row side by side, the rows one after
 /// the other. A fault of the supplier strikes whoever comes first, a reorg whoever paid last.
-pub const ROWS: [&[&str]; 9] = [
+pub const ROWS: [&[&str]; 10] = [
     &[
         "a stay paid in ether",
         "a stay paid partly with points",
         "a stay paid in a token in two parts",
+        "a stay paid by card",
+        "a stay paid in a Bitcoin-like coin",
     ],
     &[
         "a trip of three cities",
@@ -43,6 +46,7 @@ pub const ROWS: [&[&str]; 9] = [
     &["a late callback that contradicts"],
     &["a supplier that refuses after the money"],
     &["a payment undone by a reorg"],
+    &["a settled payment undone by a reorg"],
     &["a message that is spoilt on its way"],
     &["a worker killed in the middle"],
 ];
@@ -143,6 +147,9 @@ async fn run(name: &'static str, stack: &Stack, lane: &Lane) -> anyhow::Result<S
         "a supplier that times out but books" => supplier::times_out(stack, &ada, lane).await,
         "a late callback that contradicts" => supplier::contradicts(stack, &ada, lane).await,
         "a supplier that refuses after the money" => supplier::refuses(stack, &ada, lane).await,
+        "a stay paid by card" => otherwise::by_card(stack, &ada, lane).await,
+        "a stay paid in a Bitcoin-like coin" => otherwise::in_coins(stack, &ada, lane).await,
+        "a settled payment undone by a reorg" => unpaid::taken_back(stack, &ada, lane).await,
         "a payment that never comes" => unpaid::never(stack, &ada, lane).await,
         "a payment undone by a reorg" => unpaid::undone(stack, &ada, lane).await,
         "a message that is spoilt on its way" => broken::message(stack, &ada, lane).await,

@@ -16,6 +16,7 @@ pub mod cards;
 pub mod chaos;
 pub mod checkout;
 pub mod chromium;
+pub mod coins;
 pub mod console;
 pub mod double;
 pub mod endpoints;

@@ -51,6 +51,28 @@ impl Node {
         Ok(serde_json::from_value(reply["result"].take())?)
     }
 
+    /// Asks several things in one request; the answers are read and dropped.
+    ///
+    /// # Errors
+    /// When the node is away or refuses one.
+    pub async fn call_all(
+        &self,
+        calls: impl Iterator<Item = (&'static str, Value)>,
+    ) -> anyhow::Result<()> {
+        let calls: Vec<Value> = (0..)
+            .zip(calls)
+            .map(|(id, (method, params))| {
+                json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+            })
+            .collect();
+        let replies: Vec<Value> =
+            self.http.post(&self.url).json(&calls).send().await?.json().await?;
+        let refused = replies.iter().find(|reply| reply.get("error").is_some());
+        ensure!(refused.is_none(), "the node refuses {refused:?}");
+        ensure!(replies.len() == calls.len(), "{} of {} answers", replies.len(), calls.len());
+        Ok(())
+    }
+
     /// # Errors
     /// When the node is away.
     pub async fn accounts(&self) -> anyhow::Result<Vec<String>> {

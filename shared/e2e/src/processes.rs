@@ -8,9 +8,11 @@ use std::{
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::{
     checkout::{Checkout, Infra},
+    coins::{self, Coins, PASSWORD, USER},
     environment::{self, Places},
     keys::Keys,
     profile::Profile,
@@ -27,7 +29,9 @@ pub(crate) const DOUBLES: &str = "doubles";
 const CARDS_SECRET: &str = "whsec_development-only";
 pub(crate) const TRACES: &str = "traces";
 /// What a service needs before it can start, in the order in which it is started.
-pub(crate) const BESIDES: [&str; 5] = [LOCKS, CACHE, NODE, TRACES, DOUBLES];
+const BESIDES: [&str; 5] = [LOCKS, CACHE, NODE, TRACES, DOUBLES];
+/// A node of the Bitcoin family, where one is wanted.
+pub(crate) const COINS: &str = "litecoind";
 
 /// The registry of assets that a stack's services read, in its folder.
 pub(crate) const ASSETS: &str = "assets.toml";
@@ -56,7 +60,8 @@ impl Layout {
     /// When no port is free.
     pub(crate) fn new(options: &Options, bin: PathBuf, infra: &Infra) -> anyhow::Result<Self> {
         let mut ports = crate::ports::Ports::default();
-        let names = BESIDES.into_iter().chain(SERVICES);
+        let coins = options.coins.then_some(COINS);
+        let names = BESIDES.into_iter().chain(coins).chain(SERVICES);
         let ports = names.map(|name| Ok((name.to_owned(), ports.free()?)));
         Ok(Self {
             name: options.name.clone(),
@@ -70,6 +75,16 @@ impl Layout {
             changes: options.changes.clone(),
             ports: ports.collect::<anyhow::Result<_>>()?,
         })
+    }
+
+    /// What the services need before they can start, in the order in which it is started.
+    pub(crate) fn besides(&self) -> impl Iterator<Item = &'static str> {
+        BESIDES.into_iter().chain(self.has_coins().then_some(COINS))
+    }
+
+    /// Whether there is a node of the Bitcoin family.
+    pub(crate) fn has_coins(&self) -> bool {
+        self.ports.contains_key(COINS)
     }
 
     pub(crate) fn dir(&self, checkout: &Checkout) -> PathBuf {
@@ -101,6 +116,7 @@ impl Layout {
             NODE => (infra.anvil.clone(), self.node(&dir)),
             TRACES => (self.bin.join("traces"), words(&["--listen", &self.address(name)])),
             DOUBLES => (self.bin.join("doubles"), self.doubles(keys)),
+            COINS => (coins::program(infra), self.coins(&dir)),
             other => unreachable!("{other} is no process beside the services"),
         };
         let env = vec![("HOME".to_owned(), dir.display().to_string())];
@@ -136,6 +152,9 @@ impl Layout {
         let mut env = environment::of(checkout.root(), service, &places, keys, migrate)?;
         env.retain(|(key, _)| !self.changes.contains_key(key));
         let prefix = service.to_uppercase().replace('-', "_");
+        if service == "payment-verification" && self.has_coins() {
+            env.extend(self.coins_of_service(keys));
+        }
         let own = self.changes.iter().filter(|(key, _)| key.starts_with(&prefix));
         env.extend(own.map(|(key, value)| (key.clone(), value.clone())));
         let args = if migrate { words(&["migrate"]) } else { Vec::new() };
@@ -211,6 +230,31 @@ impl Layout {
         args
     }
 
+    fn coins(&self, dir: &Path) -> Vec<String> {
+        let port = format!("-rpcport={}", self.ports[COINS]);
+        let folder = format!("-datadir={}", dir.display());
+        let (user, word) = (format!("-rpcuser={USER}"), format!("-rpcpassword={PASSWORD}"));
+        let mut args = words(&["-regtest", "-server=1", "-listen=0", "-dnsseed=0", "-discover=0"]);
+        args.extend(words(&["-upnp=0", "-txindex=1", "-fallbackfee=0.0002", "-dbcache=4"]));
+        args.extend(words(&["-printtoconsole=0", "-rpcbind=127.0.0.1", "-rpcallowip=127.0.0.1"]));
+        args.extend([user, word, port, folder]);
+        args
+    }
+
+    /// The node with the name and the word that it wants.
+    fn coins_url(&self) -> String {
+        format!("http://{USER}:{PASSWORD}@{}", self.address(COINS))
+    }
+
+    /// Deposit addresses of both families are children of the same key.
+    fn coins_of_service(&self, keys: &Keys) -> [(String, String); 2] {
+        let of_chain = |value: &str| format!("{}={value}", crate::token::OUTPUTS);
+        [
+            ("PAYMENT_VERIFICATION_UTXO_RPC_URLS".to_owned(), of_chain(&self.coins_url())),
+            ("PAYMENT_VERIFICATION_UTXO_XPUBS".to_owned(), of_chain(&keys.xpub)),
+        ]
+    }
+
     /// Every supplier's double has the same flags, the last two where it pushes callbacks.
     fn doubles(&self, keys: &Keys) -> Vec<String> {
         let (address, node) = (self.address(DOUBLES), self.url(NODE));
@@ -225,6 +269,9 @@ impl Layout {
                 give("callback-url", &format!("{service}/v1/callbacks/{supplier}"));
                 give("callback-secret", secret);
             }
+        }
+        if self.has_coins() {
+            args.extend(words(&["--utxo-rpc", &self.coins_url()]));
         }
         let pushes = format!("{}/webhooks/cards", self.url("payment-verification"));
         args.extend(words(&["--cards-callback-url", &pushes]));
@@ -245,13 +292,18 @@ impl Layout {
                 tokio::time::timeout(within, asked).await??;
                 Ok(())
             }
+            COINS => {
+                let coins = Coins::at(&self.url(name));
+                tokio::time::timeout(within, coins.call("getblockcount", json!([]))).await??;
+                Ok(())
+            }
             NODE => {
                 let node = crate::node::Node::at(&self.url(name));
                 tokio::time::timeout(within, node.height()).await??;
                 Ok(())
             }
             _ => {
-                let path = if BESIDES.contains(&name) { "health" } else { "ready" };
+                let path = if SERVICES.contains(&name) { "ready" } else { "health" };
                 let reply = client().get(format!("{}/{path}", self.url(name))).timeout(within);
                 let reply = reply.send().await;
                 let reply = reply.context("does not answer")?;

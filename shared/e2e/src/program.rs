@@ -79,6 +79,10 @@ impl Program {
     /// SIGKILL, and waits until it is gone.
     pub(crate) fn kill(&mut self) {
         if !self.noted.lives() {
+            // A script that became another program does not live as what was started.
+            if let Some(child) = &mut self.child {
+                child.kill().ok();
+            }
             return self.reap();
         }
         self.noted.signal("KILL");

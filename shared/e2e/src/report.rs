@@ -9,10 +9,13 @@ use contracts::asset::{AssetAmount, Units};
 
 use crate::{
     Endpoints, Stack,
+    cards::Cards,
     double::Reservation,
     journeys::{ACCOUNT, Told, decimal},
+    processes::DOUBLES,
     traces::{self, Traces},
     traveller::Traveller,
+    truth::World,
 };
 
 pub use league::league;
@@ -30,23 +33,22 @@ const HEADS: [&str; 6] = ["journey", "booking", "at the supplier", "money", "poi
 /// # Errors
 /// When one of them cannot be asked.
 pub async fn table(stack: &Stack, told: &[Told]) -> anyhow::Result<String> {
-    let (truth, node) = (stack.double().truth().await?, stack.node());
+    let (truth, world) = (stack.double().truth().await?, World::of(stack).await?);
+    let charged = Cards::at(&stack.url(DOUBLES)).charged().await?;
     let ada = Traveller::of(stack, ACCOUNT).await?;
     let points = ada.gateway.points().await?;
     let mut lines = vec![Line { cells: HEADS.map(str::to_owned) }];
     for told in told {
         let own = truth.reservations.iter().filter(|r| r.guests.contains(&told.trip.guest));
         let token = told.shown.0["payment"]["contract"].as_str();
-        let holds = async |address: &str| match token {
-            Some(token) => node.token_balance(token, address).await,
-            None => node.balance(address).await,
-        };
-        let paid = match told.shown.address() {
-            Some(address) => holds(address).await?,
-            None => Units::ZERO,
+        let payment = told.shown.0["payment"]["payment_id"].as_str().unwrap_or_default();
+        let paid = match (told.shown.address(), charged.get(payment)) {
+            (Some(address), _) => world.holds(token, address).await?,
+            (None, Some(charged)) => *charged,
+            (None, None) => Units::ZERO,
         };
         let back = match &told.trip.refund_to {
-            Some(wallet) => holds(wallet).await?,
+            Some(wallet) => world.holds(token, wallet).await?,
             None => Units::ZERO,
         };
         lines.push(Line {

@@ -16,7 +16,7 @@ use futures::future::{join_all, try_join_all};
 use crate::{
     checkout::{Checkout, Infra},
     keys::Keys,
-    processes::{ASSETS, BESIDES, CACHE, CHAIN_ID, DOUBLES, LOCKS, Layout, NODE, TRACES},
+    processes::{ASSETS, CACHE, CHAIN_ID, COINS, DOUBLES, LOCKS, Layout, NODE, TRACES},
     profile::Profile,
     program::{Noted, Program, Recipe},
     servers::{self, Database},
@@ -55,6 +55,8 @@ pub struct Options {
     pub share_of_traces: f64,
     /// Seconds between blocks; `None` mines each transaction at once.
     pub block_time_s: Option<u64>,
+    /// Whether it has a node of the Bitcoin family, too.
+    pub coins: bool,
     /// Besides what a stack tells the doubles.
     pub doubles_args: Vec<String>,
     /// Keys of services with values of the caller's, such as `BOOKING_ROLE`.
@@ -75,6 +77,7 @@ impl Options {
             lasting: false,
             share_of_traces: 1.0,
             block_time_s: Some(1),
+            coins: false,
             doubles_args: Vec::new(),
             changes: BTreeMap::new(),
             infra: None,
@@ -140,7 +143,7 @@ impl Stack {
         let Ok(layout) = serde_json::from_str::<Layout>(&layout) else { return Ok(None) };
         let keys = Keys::load(&dir.join("keys.json"))?;
         let mut programs = BTreeMap::new();
-        for name in BESIDES.into_iter().chain(SERVICES) {
+        for name in layout.besides().chain(SERVICES) {
             if let Some(program) = noted(&dir, name).and_then(Program::found) {
                 programs.insert(name.to_owned(), program);
             }
@@ -158,13 +161,16 @@ impl Stack {
             servers::make_vhost(&self.infra, &self.layout.name),
         )?;
         self.tell("starting redis, the node, the trace receiver and the doubles");
-        for name in BESIDES {
+        for name in self.layout.besides() {
             self.start_one(
                 name,
                 &self.layout.beside(&self.checkout, &self.infra, &self.keys, name),
             )?;
         }
-        try_join_all(BESIDES.map(|name| self.until_ready(name))).await?;
+        try_join_all(self.layout.besides().map(|name| self.until_ready(name))).await?;
+        if let Some(coins) = self.coins() {
+            coins.begin().await.context("making coins")?;
+        }
         self.tell("deploying a token");
         self.deploy_token().await?;
         self.tell("migrating");
@@ -287,7 +293,7 @@ impl Stack {
         if let Some(program) = self.programs.lock().unwrap().get_mut(name) {
             program.stop(STOP_WITHIN);
         }
-        let recipe = if BESIDES.contains(&name) {
+        let recipe = if self.layout.besides().any(|beside| beside == name) {
             self.layout.beside(&self.checkout, &self.infra, &self.keys, name)
         } else {
             self.recipe(name)?
@@ -298,7 +304,7 @@ impl Stack {
 
     /// What each process lacks; nothing when all are well.
     pub async fn ailing(&self) -> Vec<(&'static str, String)> {
-        let asked = BESIDES.into_iter().chain(SERVICES).map(|name| async move {
+        let asked = self.layout.besides().chain(SERVICES).map(|name| async move {
             if !self.lives(name) {
                 return Some((name, "does not run".to_owned()));
             }
@@ -339,7 +345,7 @@ impl Stack {
             }
         }
         // The trace receiver goes last: the services send it their last spans.
-        for name in services().chain([DOUBLES, NODE, LOCKS, CACHE, TRACES]) {
+        for name in services().chain([DOUBLES, NODE, COINS, LOCKS, CACHE, TRACES]) {
             if let Some(program) = programs.get_mut(name) {
                 if within.is_zero() { program.kill() } else { program.stop(within) }
             }

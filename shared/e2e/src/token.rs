@@ -19,7 +19,7 @@ use assembler::assemble;
 pub const SYMBOL: &str = "usdc";
 /// The development chain of the Bitcoin family (Litecoin's regtest), which a stack may be given a
 /// node of.
-const OUTPUTS: &str = "bip122:530827f38f93b43ed12af0b3ad25a288";
+pub(crate) const OUTPUTS: &str = "bip122:530827f38f93b43ed12af0b3ad25a288";
 /// How many decimals one whole coin has, as the contract says, too.
 const DECIMALS: u8 = 6;
 /// What each account of the node is given, in whole coins.

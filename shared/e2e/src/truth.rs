@@ -22,6 +22,7 @@ use serde_json::Value;
 use crate::{
     Stack,
     cards::Cards,
+    coins::Coins,
     double::{Double, Reservation},
     gateway::{Gateway, Shown, describe},
     node::Node,
@@ -32,6 +33,8 @@ use crate::{
 const AT_ONCE: usize = 16;
 /// How often the world is looked at until it is right.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// On a busy machine.
+const POINTS_WITHIN: Duration = Duration::from_secs(10);
 /// An account shows so many entries; one that has more shows only its newest.
 const ENTRIES_SHOWN: usize = 50;
 
@@ -55,6 +58,7 @@ pub struct World {
     doubles: Vec<Double>,
     cards: Cards,
     node: Node,
+    coins: Option<Coins>,
     /// Reservations that were there before and are nobody's business here.
     before: BTreeSet<String>,
     /// Where a reservation's booking is asked for, if bookings may be under way.
@@ -103,6 +107,7 @@ impl World {
         Ok(Self {
             gateway: Gateway::new(&stack.url("booking"), ""),
             node: stack.node(),
+            coins: stack.coins(),
             before: before.into_iter().map(|reservation| reservation.reference).collect(),
             doubles: vec![double],
             cards: Cards::at(&stack.url(DOUBLES)),
@@ -205,10 +210,13 @@ impl World {
         Ok(Looked { shown: Some(shown), received, returned, points })
     }
 
-    async fn holds(&self, token: Option<&str>, address: &str) -> anyhow::Result<Units> {
-        let balance = match token {
-            Some(token) => self.node.token_balance(token, address).await,
-            None => self.node.balance(address).await,
+    /// What lies at an address. Nothing is known of chains that there is no node of here.
+    pub(crate) async fn holds(&self, token: Option<&str>, address: &str) -> anyhow::Result<Units> {
+        let balance = match (token, &self.coins) {
+            (Some(token), _) => self.node.token_balance(token, address).await,
+            (None, _) if address.starts_with("0x") => self.node.balance(address).await,
+            (None, Some(coins)) => coins.holds(address).await,
+            (None, None) => anyhow::bail!("there is no node of the chain of {address}"),
         };
         balance.context("asking the node")
     }
@@ -217,9 +225,17 @@ impl World {
     async fn entries(&self, accepted: &[Accepted]) -> anyhow::Result<BTreeMap<String, Vec<Value>>> {
         let tokens: BTreeSet<&String> = accepted.iter().map(|accepted| &accepted.token).collect();
         let asked = tokens.into_iter().map(|token| async move {
-            let told = self.gateway.with_token(token).points().await?;
-            let entries = told["entries"].as_array().context("rewards does not answer")?.clone();
-            anyhow::Ok((token.clone(), entries))
+            let gateway = self.gateway.with_token(token);
+            let until = Instant::now() + POINTS_WITHIN;
+            loop {
+                let told = gateway.points().await?;
+                if let Some(entries) = told["entries"].as_array() {
+                    return anyhow::Ok((token.clone(), entries.clone()));
+                }
+                // The gateway waits for its owner for a moment only.
+                anyhow::ensure!(Instant::now() < until, "rewards does not answer");
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
         });
         let all: Vec<_> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
         Ok(all.into_iter().filter(|(_, entries)| entries.len() < ENTRIES_SHOWN).collect())

@@ -35,6 +35,7 @@ pub async fn up(name: &str, profile: Option<Profile>, otherwise: Profile) -> any
             let options = Options {
                 lasting: true,
                 talks: true,
+                coins: true,
                 profile: profile.unwrap_or(otherwise),
                 ..Options::test(name)
             };

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{
     Lane,
-    steps::{STEP_WITHIN, pay, until, until_confirmed},
+    steps::{STEP_WITHIN, pay, until, until_confirmed, until_points},
 };
 use crate::{
     Stack,
@@ -26,6 +26,50 @@ pub(super) async fn never(stack: &Stack, ada: &Traveller, lane: &Lane) -> anyhow
     let reservation = stack.double().reservation_of(&trip.guest).await?;
     ensure!(!reservation.lives(), "{} is still {}", reservation.reference, reservation.state);
     lane.done("undone: the room is free again");
+    Ok(shown)
+}
+
+/// Blocks that are replaced although their money was final: as many as this payment lies deep.
+const TOO_DEEP: u64 = 3;
+/// What others paid lies below what is replaced.
+const BETWEEN: u64 = 8;
+
+pub(super) async fn taken_back(
+    stack: &Stack,
+    ada: &Traveller,
+    lane: &Lane,
+) -> anyhow::Result<Shown> {
+    let node = stack.node();
+    let trip = ada.book(&some_stay()).await?;
+    lane.accepted(&trip, ", being held");
+    ada.until_payable(&trip, STEP_WITHIN).await?;
+    node.stand_still().await?;
+    node.mine(BETWEEN).await?;
+    let (_, transaction) = pay(ada, &trip, lane).await?;
+    let bytes: String = node.call("eth_getRawTransactionByHash", json!([transaction])).await?;
+    node.mine(TOO_DEEP).await?;
+    until_confirmed(ada, &trip).await?;
+    until_points(ada, &trip).await?;
+    lane.say(&format!("confirmed; the chain replaces {TOO_DEEP} blocks all the same"));
+    node.reorg(TOO_DEEP).await?;
+    let asked = async || ada.gateway.booking(&trip.booking_id).await;
+    until("review of money that left", async || {
+        let shown = asked().await?;
+        ensure!(shown.status() == "confirmed", "it is {}", shown.0);
+        Ok(shown.in_review().then_some(()))
+    })
+    .await?;
+    lane.say("the money is gone: a person is asked, its points are frozen");
+    let again: String = node.call("eth_sendRawTransaction", json!([bytes])).await?;
+    ensure!(again == transaction, "another transaction");
+    node.mine_every(1).await?;
+    let shown = until("end of the review", async || {
+        let shown = asked().await?;
+        Ok((!shown.in_review()).then_some(shown))
+    })
+    .await?;
+    ensure!(shown.status() == "confirmed", "it is {}", shown.0);
+    lane.done("confirmed still: final again, and nobody has to look any more");
     Ok(shown)
 }
 

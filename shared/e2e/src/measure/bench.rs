@@ -2,6 +2,7 @@
 //! another's load.
 
 mod accept;
+mod chain;
 mod console;
 mod floor;
 mod prepare;
@@ -18,7 +19,7 @@ use crate::{Options, Profile, SERVICES, Stack};
 pub use console::Filled;
 
 /// The measures there are.
-const NAMES: [&str; 4] = ["whole", "p99", "accept", "console"];
+const NAMES: [&str; 5] = ["whole", "p99", "accept", "console", "chain"];
 /// Spans are made for every request and sent for some, as in production.
 const SHARE_OF_TRACES: f64 = 0.01;
 
@@ -54,6 +55,11 @@ pub async fn run(seconds: usize, filled: Filled, names: &[String]) -> anyhow::Re
     if wanted("console") {
         let stack = stack("bench_console").await?;
         figures.extend(console::run(&stack, filled).await?);
+        stack.stop().await?;
+    }
+    if wanted("chain") {
+        let stack = stack("bench_chain").await?;
+        figures.extend(chain::run(&stack, seconds).await?);
         stack.stop().await?;
     }
     Ok(figures)

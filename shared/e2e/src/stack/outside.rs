@@ -7,10 +7,11 @@ use contracts::{routing::Routing, supplier::Supplier};
 
 use super::{SERVICES, Stack, TOKEN};
 use crate::{
+    coins::Coins,
     double::Double,
     endpoints::{Endpoints, SignIn, Tokens, keep},
     node::Node,
-    processes::{CACHE, CHAIN_ID, DOUBLES, LOCKS, NODE, TRACES},
+    processes::{CACHE, CHAIN_ID, COINS, DOUBLES, LOCKS, NODE, TRACES},
     program::Recipe,
     servers::{Database, Place},
     token::{SYMBOL, Token},
@@ -120,6 +121,12 @@ impl Stack {
     #[must_use]
     pub fn node(&self) -> Node {
         Node::at(&self.url(NODE))
+    }
+
+    /// The node of the Bitcoin family, where there is one.
+    #[must_use]
+    pub fn coins(&self) -> Option<Coins> {
+        self.layout.has_coins().then(|| Coins::at(&self.url(COINS)))
     }
 
     /// A token for anyone: a customer by account, staff by roles.

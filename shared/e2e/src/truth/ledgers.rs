@@ -92,13 +92,21 @@ impl Ledgers {
                 "{booking_id}: {came} units came to its addresses, its ledger knows {known}"
             ));
         }
-        let (paid_out, told) = (of("paid_out").abs(), arrived(shown));
+        // What pays another booking instead is told as a refund that arrived, too.
+        let paid_out = of("paid_out").abs() + of("moved").max(0);
+        let told = arrived(shown);
         if paid_out != told {
             wrong.push(format!(
                 "{booking_id}: {paid_out} units went back by its ledger, {told} are told to have arrived"
             ));
         }
         wrong
+    }
+
+    /// What came out of payments and went into none, or the other way round.
+    pub(super) fn wrong_moves(&self) -> Option<String> {
+        let sum: i128 = self.money.values().filter_map(|sums| sums.get("moved")).sum();
+        (sum != 0).then(|| format!("{sum} units left one booking for another and are nowhere"))
     }
 
     /// What is wrong with an account of points, as its owner shows it.
@@ -169,6 +177,11 @@ mod tests {
         assert_eq!(money(&lines).wrong_money(BOOKING, &under_way, 10).len(), 1, "out of balance");
         let lines = [("received", -10), ("reversed", 2), ("misspent", 1), ("price", 7)];
         assert_eq!(money(&lines).wrong_money(BOOKING, &shown("confirmed", "0"), 10).len(), 2);
+        // What pays another booking went back from here and came nowhere.
+        let lines = [("received", -10), ("price", 7), ("moved", 3)];
+        let moved = money(&lines);
+        assert_eq!(moved.wrong_money(BOOKING, &done, 10), Vec::<String>::new());
+        assert!(moved.wrong_moves().is_some() && right.wrong_moves().is_none());
         // Money that no ledger knows of.
         assert_eq!(Ledgers::default().wrong_money(BOOKING, &shown("failed", "0"), 5).len(), 1);
     }

@@ -115,7 +115,7 @@ impl Proof {
             let mut came = 0;
             for address in ledgers.addresses.get(&one.id).into_iter().flatten() {
                 // Of chains that there is no node of here nothing can be said.
-                if address.starts_with("0x") {
+                if address.starts_with("0x") || world.coins.is_some() {
                     let there = world.holds(shown.contract(), address).await?;
                     came += there.to_string().parse::<i128>().context("an amount")?;
                 }
@@ -124,6 +124,9 @@ impl Proof {
         });
         let all: Vec<(&Listed, Shown, i128)> =
             stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+        let moves = ledgers.wrong_moves();
+        self.money += usize::from(moves.is_some());
+        self.compared.wrong.extend(moves);
         for (one, shown, came) in all {
             let wrong = ledgers.wrong_money(one.id, &shown, came);
             self.money += usize::from(!wrong.is_empty());
@@ -194,6 +197,7 @@ impl World {
             doubles: Supplier::ALL.map(|supplier| stack.double_of(supplier)).to_vec(),
             cards: Cards::at(&stack.url(DOUBLES)),
             node: stack.node(),
+            coins: stack.coins(),
             before: BTreeSet::new(),
             owner_of_legs: Some(internal(stack, "supplier-sync")),
         }

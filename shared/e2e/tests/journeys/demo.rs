@@ -1,15 +1,26 @@
 //! The demo on a stack of its own: it tells hostile journeys, compares, and says so in one line.
 
-use crate::stage;
+use e2e::{Options, Profile, Stack};
 
 /// Row: K3
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_meets_a_hostile_supplier_a_reorg_and_a_kill_and_reports_that_nothing_is_wrong() {
-    let stack = stage::patient("k3").await;
+    let options = Options { profile: Profile::Demo, coins: true, ..Options::test("k3") };
+    let stack = Stack::start(options).await.unwrap();
     let mut demo = tokio::process::Command::new(stack.bin().join("demo"));
     demo.args(["--once", "--json", "--stack", "k3"]).kill_on_drop(true);
     // All but the one that waits for a minute.
-    let journeys = ["times out", "contradicts", "refuses", "reorg", "spoilt", "killed"];
+    let journeys = [
+        "card",
+        "Bitcoin",
+        "times out",
+        "contradicts",
+        "refuses",
+        "a payment undone",
+        "a settled payment",
+        "spoilt",
+        "killed",
+    ];
     for journey in journeys {
         demo.args(["--only", journey]);
     }

@@ -7,10 +7,10 @@ use e2e::{
     gateway::Shown,
     traveller::{Traveller, some_stay},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::Litecoin;
 
-use crate::stage::SOON;
+use crate::stage::{SOON, until};
 
 /// Public: the account's key that deposit addresses are the children of.
 const XPUB: &str = concat!(
@@ -18,22 +18,27 @@ const XPUB: &str = concat!(
     "pK3mdhaWHPFsBngh5GFZaM6si3yZdUsT8ddYM3PwnATt",
 );
 
+async fn stack(name: &str, node: &Litecoin) -> Stack {
+    let of_chain = |value: &str| format!("{}={value}", Litecoin::CHAIN);
+    let rate = ["--rate", "ltc/eur=80.00", "--utxo-rpc", &node.url()].map(str::to_owned);
+    let options = Options {
+        profile: Profile::Demo,
+        doubles_args: rate.to_vec(),
+        changes: BTreeMap::from([
+            ("PAYMENT_VERIFICATION_UTXO_RPC_URLS".to_owned(), of_chain(&node.url())),
+            ("PAYMENT_VERIFICATION_UTXO_XPUBS".to_owned(), of_chain(XPUB)),
+        ]),
+        ..Options::test(name)
+    };
+    Stack::start(options).await.unwrap()
+}
+
 /// Row: L3
 /// Row: C1
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stay_is_paid_in_a_coin_of_the_bitcoin_family() {
     let node = Litecoin::start().await;
-    let of_chain = |value: &str| format!("{}={value}", Litecoin::CHAIN);
-    let options = Options {
-        profile: Profile::Demo,
-        doubles_args: vec!["--rate".to_owned(), "ltc/eur=80.00".to_owned()],
-        changes: BTreeMap::from([
-            ("PAYMENT_VERIFICATION_UTXO_RPC_URLS".to_owned(), of_chain(&node.url())),
-            ("PAYMENT_VERIFICATION_UTXO_XPUBS".to_owned(), of_chain(XPUB)),
-        ]),
-        ..Options::test("l3")
-    };
-    let stack = Stack::start(options).await.unwrap();
+    let stack = stack("l3", &node).await;
     let traveller = Traveller::of(&stack, "ada").await.unwrap();
     let quote = traveller.gateway.quote_in(&some_stay(), "ltc").await.unwrap();
     let trip = traveller.book_quote(quote, |_| {}).await.unwrap();
@@ -55,5 +60,39 @@ async fn a_stay_is_paid_in_a_coin_of_the_bitcoin_family() {
     node.mine(1).await;
     let shown = traveller.until_ended(&trip, SOON).await.unwrap();
     assert_eq!(shown.status(), "confirmed");
+    stack.stop().await.unwrap();
+}
+
+/// Row: C10
+/// Row: L3
+#[tokio::test(flavor = "multi_thread")]
+async fn coins_for_what_is_not_sold_go_back_on_their_chain() {
+    let node = Litecoin::start().await;
+    let stack = stack("l3_back", &node).await;
+    let traveller = Traveller::of(&stack, "ada").await.unwrap();
+    let quote = traveller.gateway.quote_in(&some_stay(), "ltc").await.unwrap();
+    let wallet = node.text("getnewaddress", json!(["", "bech32"])).await;
+    stack.double().arm("confirm", "confirm_refused", 1, None).await.unwrap();
+    let wanted = |body: &mut Value| body["refund_to"] = json!(wallet);
+    let trip = traveller.book_quote(quote, wanted).await.unwrap();
+    let payable = traveller.until_payable(&trip, SOON).await.unwrap();
+    let coins = payable.0["payment"]["amount_decimal"].as_str().unwrap();
+    node.pay(payable.address().unwrap(), coins).await;
+    node.mine(2).await;
+
+    let refunded = until("refunded", async || {
+        // What the treasury sends has to be mined by somebody.
+        node.mine(1).await;
+        let shown = traveller.gateway.booking(&trip.booking_id).await.unwrap();
+        (shown.status() == "failed" && shown.is_refunded()).then_some(shown)
+    })
+    .await;
+    assert_eq!(refunded.refunds(), payable.amount().unwrap().units, "{}", refunded.0);
+    let received = node.rpc("getreceivedbyaddress", json!([wallet, 1])).await;
+    let paid: f64 = coins.parse().unwrap();
+    assert!((received.as_f64().unwrap() - paid).abs() < 1e-9, "{received} of {coins}");
+    let told = refunded.0["payment"]["refunds"][0]["transaction"].as_str().unwrap();
+    let sent = node.rpc("gettransaction", json!([told])).await;
+    assert!(sent["confirmations"].as_u64() >= Some(2), "{sent}");
     stack.stop().await.unwrap();
 }
