@@ -22,6 +22,7 @@ mod refund;
 mod review;
 mod search;
 mod support;
+mod terms;
 mod views;
 
 use anyhow::Context as _;
@@ -84,6 +85,7 @@ pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
         .route("/v1/bookings/{id}/legs/{leg_id}/cancellation", post(cancellation::cancel_leg))
         .route("/v1/bookings/{id}/legs/{leg_id}/change", post(change::answer))
         .route("/v1/bookings/{id}/legs/{leg_id}/amendment", post(amendment::amend))
+        .route("/v1/bookings/{id}/terms", post(terms::accept))
         .route("/v1/bookings/{id}/refund", post(refund::give));
     // A ticket in the address says who watches.
     let watchers = Router::new().route("/v1/bookings/{id}/events", get(events::follow));
@@ -188,6 +190,11 @@ pub(crate) fn refused(refusal: &Refusal) -> ApiError {
             let detail = "cancelling needs your agreement to what it costs now";
             ApiError::conflict("agreement_needed", detail)
                 .with("quote", json!(cancellation::shown(quote)))
+        }
+        Refusal::TermsToAgree { terms } => {
+            let detail = "suppliers ask something else by now than what was agreed to";
+            ApiError::conflict("terms_changed", detail)
+                .with("new_terms", json!(views::new_terms(terms)))
         }
         Refusal::AmendmentToAgree { quote } => {
             let detail = "it costs something else by now; ask for a new quote";

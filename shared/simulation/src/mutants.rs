@@ -75,6 +75,7 @@ pub const MUTANTS: &[Mutant] = &[
     mutant("points_not_captured", "redeemed points stay set aside"),
     mutant("all_bought_at_once", "several legs that cost something are bought at once"),
     mutant("any_rise_borne", "whatever a supplier asks more is ours to bear"),
+    mutant("raise_not_paid", "what the customer agreed to pay more is not asked for"),
     mutant("amended_unbought", "what was bought is given up for what is not"),
     mutant("replaced_leg_stays", "what another leg took the place of is not given back"),
     mutant("failed_amendment_stays", "what was to take a place and could not is not given back"),

@@ -26,6 +26,7 @@ pub(crate) fn booking(
         state = evolve(state, entry);
         wrong.extend(state.as_deref().and_then(|booking| too_early(booking, &entry.event)));
         wrong.extend(state.as_deref().and_then(|booking| given_up(booking, &entry.event)));
+        wrong.extend(state.as_deref().and_then(|booking| adds_up(booking, &entry.event)));
         let to = state.as_ref().map(|booking| booking.phase);
         if let (Some(from), Some(to)) = (from, to)
             && from != to
@@ -58,7 +59,9 @@ fn too_dear(leg: &Leg) -> Option<(&'static str, String)> {
 
 /// An amount that was shown never changes, and is not more than was quoted.
 fn money(before: Option<&Booking>, after: &Booking) -> Option<(&'static str, String)> {
-    let shown = before.and_then(|booking| booking.payment.instruction.as_ref());
+    // Nobody is shown anything before it is payable.
+    let payable = before.filter(|booking| booking.phase > Phase::Holding);
+    let shown = payable.and_then(|booking| booking.payment.instruction.as_ref());
     if shown.is_some() && shown != after.payment.instruction.as_ref() {
         return Some(("S6", "what to pay changed after it was shown".to_owned()));
     }
@@ -106,6 +109,13 @@ fn too_early(after: &Booking, event: &Event) -> Option<(&'static str, String)> {
         _ => false,
     };
     early.then(|| ("S1", format!("{event:?} too early")))
+}
+
+/// Who is asked to pay is asked for what the legs cost.
+fn adds_up(after: &Booking, event: &Event) -> Option<(&'static str, String)> {
+    let sum: i64 = after.standing().map(|leg| leg.order.price.minor).sum();
+    let wrong = matches!(event, Event::Payable) && sum != after.price.minor;
+    wrong.then(|| ("S6", format!("the legs cost {sum}, the booking {}", after.price.minor)))
 }
 
 /// What was bought is given up for another one only once that one is bought.

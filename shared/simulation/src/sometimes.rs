@@ -74,10 +74,12 @@ pub enum Sometimes {
     AmendmentFailed,
     LegReplaced,
     LegRepriced,
+    TermsAccepted,
+    TermsUnanswered,
 }
 
 impl Sometimes {
-    pub const ALL: [Self; 69] = [
+    pub const ALL: [Self; 71] = [
         Self::TimeoutBeforeArrival,
         Self::TimeoutAfterCommit,
         Self::LateCommit,
@@ -147,6 +149,8 @@ impl Sometimes {
         Self::AmendmentFailed,
         Self::LegReplaced,
         Self::LegRepriced,
+        Self::TermsAccepted,
+        Self::TermsUnanswered,
     ];
 
     /// Its word in the output: `timeout_after_commit`.

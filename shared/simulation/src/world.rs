@@ -89,6 +89,7 @@ pub(crate) enum Happening {
     Push(Push),
     Accept(BookingId),
     Cancel(BookingId),
+    AgreeToTerms(BookingId, Uuid),
     Amend(BookingId),
     GiveAddress(BookingId),
     AskTreasury { payment_id: PaymentId, refund_id: Uuid },
@@ -291,6 +292,7 @@ impl World {
             Happening::Push(push) => self.push(push),
             Happening::Accept(booking_id) => self.accept(booking_id),
             Happening::Cancel(booking_id) => self.cancel(booking_id),
+            Happening::AgreeToTerms(booking_id, agreed) => self.agree_to_terms(booking_id, agreed),
             Happening::Amend(booking_id) => self.amend(booking_id),
             Happening::GiveAddress(booking_id) => self.give_address(booking_id),
             Happening::AskTreasury { payment_id, refund_id } => {

@@ -10,7 +10,8 @@ use contracts::{
 use uuid::Uuid;
 
 use crate::{
-    amend::AmendQuote, cancel::CancelQuote, changed::ChangeAnswer, state::OnRefusal, view::Action,
+    amend::AmendQuote, cancel::CancelQuote, changed::ChangeAnswer, state::OnRefusal,
+    terms::NewTerms, view::Action,
 };
 
 /// What is asked of us; it may be refused.
@@ -29,6 +30,11 @@ pub enum Command {
         leg_id: LegId,
         /// The digest of the quote that the customer agreed to.
         agreed: Option<Uuid>,
+    },
+    /// Go on at what suppliers ask now for what they have not held so far.
+    AcceptTerms {
+        /// The digest of what the customer agreed to.
+        agreed: Uuid,
     },
     /// Answer what the supplier changed of a leg.
     AnswerChange {
@@ -108,6 +114,12 @@ pub enum Refusal {
         leg_id: LegId,
         /// The one to answer.
         change: Uuid,
+    },
+    /// Suppliers ask something else by now than what was agreed to.
+    #[error("suppliers ask something else by now")]
+    TermsToAgree {
+        /// What they ask now.
+        terms: Box<NewTerms>,
     },
     /// Another leg in the place of one needs the customer's agreement to this; another was named.
     #[error("amending needs agreement to what it costs")]

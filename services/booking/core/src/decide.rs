@@ -20,6 +20,7 @@ use crate::{
     policy::Policy,
     review,
     state::{Booking, Difference, EndWhy, OnRefusal, Phase, State},
+    terms,
     view::{Action, next_actions},
 };
 
@@ -46,6 +47,11 @@ pub fn decide(
         Command::CancelLeg { leg_id, agreed } => {
             let booking = state.as_deref().ok_or(Refusal::Unknown)?;
             Ok(settle_down(booking, cancel_leg(booking, *leg_id, *agreed, now)?, now))
+        }
+        Command::AcceptTerms { agreed } => {
+            let booking = state.as_deref().ok_or(Refusal::Unknown)?;
+            let events = terms::accept(booking, *agreed, policy, now)?;
+            Ok(if events.is_empty() { events } else { settle_down(booking, events, now) })
         }
         Command::AnswerChange { leg_id, answer, agreed } => {
             let booking = state.as_deref().ok_or(Refusal::Unknown)?;

@@ -73,6 +73,11 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
         Event::LegLeftOut { .. } | Event::LegRepriced { .. } | Event::AmendmentFailed { .. } => {
             wake(Deadline::Unwind, in_s(booking.deadlines.unwind_for_s))
         }
+        Event::TermsAsked { by, .. } => wake(Deadline::Payable, *by),
+        Event::TermsAccepted(accepted) => vec![
+            Effect::WakeAt { deadline: Deadline::Payable, at: accepted.payable_by },
+            Effect::WakeAt { deadline: Deadline::Unwind, at: in_s(booking.deadlines.unwind_for_s) },
+        ],
         Event::AmendmentStarted { held_by, .. } => wake(Deadline::Amend, *held_by),
         Event::LegReplaced { leg_id, by, .. } => {
             let told = leg_replaced(booking, recorded, *leg_id, *by).map(Effect::LegReplaced);
@@ -228,6 +233,8 @@ fn wish(booking: &Booking, event: &Event) -> Option<Effect> {
         Event::Accepted(_)
         | Event::LegNews { .. }
         | Event::LegRepriced { .. }
+        | Event::TermsAsked { .. }
+        | Event::TermsAccepted(_)
         | Event::ChangeFound { .. }
         | Event::ChangeOver { .. }
         | Event::ChangeAnswered { .. }

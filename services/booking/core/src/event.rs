@@ -66,6 +66,14 @@ pub enum Event {
         by: LegId,
         asks: Box<LegAsks>,
     },
+    /// A supplier asks more for a leg than is ours to bear, or has worse terms; the customer is to
+    /// answer by then, while nothing can be paid.
+    TermsAsked {
+        leg_id: LegId,
+        by: DateTime<Utc>,
+    },
+    /// The customer agreed to what suppliers ask now; the digest names exactly that.
+    TermsAccepted(Box<AcceptedTerms>),
     /// A supplier changed what was bought; the customer is to answer by then.
     ChangeFound {
         leg_id: LegId,
@@ -277,6 +285,33 @@ const fn is_zero(number: &u64) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 pub(crate) const fn is_zero_s(seconds: &i64) -> bool {
     *seconds == 0
+}
+
+/// What the customer agreed to, of what suppliers ask now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptedTerms {
+    pub digest: Uuid,
+    pub legs: Vec<RaisedLeg>,
+    /// All legs together with these.
+    pub price: Money,
+    /// The amount of that, before points.
+    pub quoted: AssetAmount,
+    /// The payment of that, where another one was asked for before; nobody was shown that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_id: Option<PaymentId>,
+    /// Until when everything must be held and payable now.
+    pub payable_by: DateTime<Utc>,
+}
+
+/// A leg that is held anew at what its supplier asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RaisedLeg {
+    pub leg_id: LegId,
+    /// The one that takes its place.
+    pub by: LegId,
+    pub asks: LegAsks,
 }
 
 /// A leg as it was accepted.

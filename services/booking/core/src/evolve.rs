@@ -6,18 +6,20 @@ use contracts::{
     ids::{LegId, PaymentId},
     instruction::CARD,
     messages::{Closing, WantedLeg, WantedPoints},
+    mutants::mutant,
 };
 use uuid::Uuid;
 
 use crate::{
     changed::{ChangeAnswer, SupplierChange, Theirs},
-    event::{AcceptedLeg, Event, Recorded},
+    event::{AcceptedLeg, AcceptedTerms, Event, Recorded},
     fact::Deadline,
     repriced,
     state::{
         Amendment, Booking, Deadlines, End, Further, Known, Leg, Out, Payment, Phase, Points,
         Refund, Review, ReviewWhy, Reviewer, State, Stuck, keep_further, take_further,
     },
+    terms,
 };
 
 /// The booking after `recorded`.
@@ -92,6 +94,7 @@ pub(crate) fn born_leg(leg: &AcceptedLeg) -> Leg {
         in_place_of: None,
         out: None,
         change: None,
+        asked: false,
         accepted: None,
     }
 }
@@ -119,9 +122,14 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
         }
         Event::LegRepriced { leg_id, by, asks } => {
             let again = repriced::again(booking, *leg_id, *by, asks);
-            leave(booking, *leg_id, Out::Repriced { by: *by });
+            leave(booking, *leg_id, Out::Repriced { by: *by, agreed: None });
             booking.legs.extend(again);
         }
+        Event::TermsAsked { leg_id, by } => {
+            legs_of(booking, *leg_id).for_each(|leg| leg.asked = true);
+            booking.deadlines.payable_by = *by;
+        }
+        Event::TermsAccepted(accepted) => terms_accepted(booking, accepted),
         Event::ChangeFound { leg_id, theirs, by } => {
             let (theirs, since, by, late) = (theirs.clone(), recorded.at, *by, false);
             let change = SupplierChange { theirs, since, by, late };
@@ -258,6 +266,29 @@ fn further_payment(booking: &mut Booking, id: PaymentId, event: &Event, at: Date
     }
 }
 
+/// Goes on at what suppliers ask now. The payment that was asked for so far was shown to nobody.
+fn terms_accepted(booking: &mut Booking, accepted: &AcceptedTerms) {
+    let AcceptedTerms { digest, legs, price, quoted, payment_id, payable_by } = accepted;
+    for raised in legs {
+        let again = terms::again(booking, raised);
+        leave(booking, raised.leg_id, Out::Repriced { by: raised.by, agreed: Some(*digest) });
+        booking.legs.extend(again);
+    }
+    if !mutant("raise_not_paid") {
+        booking.price = *price;
+    }
+    let old = &mut booking.payment;
+    (old.quoted, old.asked) = (quoted.clone(), old.asked.take().filter(|_| payment_id.is_some()));
+    if let Some((payment_id, raised)) = payment_id.zip(legs.first()) {
+        let new = Payment::new(payment_id, old.rate.clone(), quoted.clone());
+        let new = Payment { refund_to: old.refund_to.clone(), ..new };
+        let old = std::mem::replace(old, new);
+        booking.further.push(Further::superseded(old, raised.leg_id, *price));
+    }
+    booking.deadlines.payable_by = *payable_by;
+    booking.deadlines.passed.retain(|deadline| *deadline != Deadline::Payable);
+}
+
 /// What the customer makes of the change of a leg.
 fn answered(leg: &mut Leg, answer: ChangeAnswer) {
     let accepted = leg.change.take().filter(|_| answer == ChangeAnswer::Accept);
@@ -376,6 +407,8 @@ fn apply_money(payment: &mut Payment, event: &Event) {
         | Event::LegWished { .. }
         | Event::LegNews { .. }
         | Event::LegRepriced { .. }
+        | Event::TermsAsked { .. }
+        | Event::TermsAccepted(_)
         | Event::ChangeFound { .. }
         | Event::ChangeOver { .. }
         | Event::ChangeAnswered { .. }

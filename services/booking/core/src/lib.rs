@@ -19,6 +19,7 @@ mod repriced;
 mod review;
 mod state;
 mod stuck;
+mod terms;
 mod translate;
 mod view;
 
@@ -28,7 +29,7 @@ pub use changed::{ChangeAnswer, SupplierChange, Theirs, change_answers, change_d
 pub use command::{Accept, Command, LegPlan, PayPlan, Refusal};
 pub use decide::{cancel_leg_quote, cancel_quote, decide};
 pub use effects::{Effect, effects};
-pub use event::{Accepted, AcceptedLeg, Event, Recorded};
+pub use event::{Accepted, AcceptedLeg, AcceptedTerms, Event, RaisedLeg, Recorded};
 pub use evolve::evolve;
 pub use fact::{Deadline, Fact};
 pub use learn::learn;
@@ -40,6 +41,7 @@ pub use state::{
     LegCancellation, OnRefusal, Out, Payment, Phase, Points, Refund, Review, ReviewWhy, Reviewer,
     State, Stuck, StuckStep, StuckWhy,
 };
+pub use terms::{LegTerms, NewTerms, new_terms};
 pub use translate::Inbound;
 pub use view::{Action, MoneyAxis, Status, money, next_actions, status};
 

@@ -28,7 +28,7 @@ use crate::{
 pub(crate) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     match booking.phase {
         Phase::Pending => Vec::new(),
-        Phase::Holding => holding::next(booking),
+        Phase::Holding => holding::next(booking, now),
         Phase::AwaitingPayment => awaiting_payment::next(booking, now),
         Phase::Committing => committing::next(booking, now),
         Phase::Confirmed => confirmed::next(booking, now),

@@ -2,8 +2,7 @@
 //! same at that price takes its place, and the customer pays what was agreed.
 //!
 //! It is another leg at its supplier: what was refused is looked after until it is proven gone,
-//! like everything that was ever sent. What is dearer than that is refused, before anything can be
-//! paid.
+//! like everything that was ever sent. What is dearer than that is the customer's to decide.
 
 use contracts::{
     ids::{LegId, derive},
@@ -19,14 +18,16 @@ use crate::{
     fact::Deadline,
     next::{lost, release},
     state::{Booking, Leg},
+    terms::is_askable,
 };
 
 /// Puts the same at the supplier's price in the place of every leg that was refused for its price;
-/// nothing where one is lost for good.
+/// nothing where one is lost for good. Of what is dearer the customer is asked besides.
 pub(crate) fn next(booking: &Booking) -> Vec<Event> {
     let mut refused = booking.standing().filter(|leg| lost(leg).is_some());
     let late = booking.deadlines.passed.contains(&Deadline::Payable);
-    if late || !refused.clone().all(|leg| borne(leg).is_some()) {
+    let may_be_had = |leg: &Leg| borne(leg).is_some() || is_askable(leg);
+    if late || !refused.clone().all(may_be_had) {
         return Vec::new();
     }
     let Some((leg, asks)) = refused.find_map(|leg| Some((leg, borne(leg)?))) else {

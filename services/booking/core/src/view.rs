@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     amend, changed,
     state::{self, Booking, Payment, Phase, Refund},
+    terms,
 };
 
 /// The public status.
@@ -14,6 +15,8 @@ use crate::{
 pub enum Status {
     Pending,
     Holding,
+    /// A supplier asks more than is ours to bear, or has other terms; the customer is to answer.
+    AwaitingConsent,
     AwaitingPayment,
     /// The amount was seen and is not final.
     ConfirmingPayment,
@@ -44,6 +47,8 @@ pub enum Action {
     Amend,
     /// Say where the money that goes back is sent.
     Refund,
+    /// Go on at what suppliers ask now.
+    AcceptTerms,
     /// Take what the supplier changed as it is now.
     AcceptChange,
     /// Give back what the supplier changed; all of its money goes back.
@@ -75,6 +80,7 @@ pub enum MoneyAxis {
 pub fn status(booking: &Booking) -> Status {
     match booking.phase {
         Phase::Pending => Status::Pending,
+        Phase::Holding if terms::new_terms(booking).is_some() => Status::AwaitingConsent,
         Phase::Holding => Status::Holding,
         Phase::AwaitingPayment if booking.payment.complete => Status::ConfirmingPayment,
         Phase::AwaitingPayment => Status::AwaitingPayment,
@@ -95,7 +101,12 @@ pub fn status(booking: &Booking) -> Status {
 #[must_use]
 pub fn next_actions(booking: &Booking) -> Vec<Action> {
     match booking.phase {
-        Phase::Pending | Phase::Holding => vec![Action::Cancel],
+        Phase::Pending => vec![Action::Cancel],
+        Phase::Holding => {
+            let asked = terms::new_terms(booking).is_some();
+            let accept = asked.then_some(Action::AcceptTerms);
+            accept.into_iter().chain([Action::Cancel]).collect()
+        }
         Phase::AwaitingPayment if booking.payment.close_asked => Vec::new(),
         Phase::AwaitingPayment if booking.payment.complete => vec![Action::Cancel],
         Phase::AwaitingPayment => vec![Action::Pay, Action::Cancel],

@@ -147,14 +147,18 @@ fn evidence(mut event: Value, payable: bool, by_staff: bool) -> Value {
     if let Some(fields) = event.pointer_mut("/event").and_then(Value::as_object_mut) {
         fields.remove("instruction");
     }
-    let legs = event.get_mut("legs").and_then(Value::as_array_mut);
-    for order in legs.into_iter().flatten().filter_map(|leg| leg.get_mut("order")) {
-        if let Some(order) = order.as_object_mut() {
-            order.remove("book_key");
-        }
-    }
-    if let Some(order) = event.pointer_mut("/leg/order").and_then(Value::as_object_mut) {
-        order.remove("book_key");
-    }
+    without_keys(&mut event);
     event
+}
+
+/// Takes the suppliers' keys out, wherever they stand.
+fn without_keys(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, _| name != "book_key" && name != "rate_key");
+            fields.values_mut().for_each(without_keys);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_keys),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }

@@ -23,7 +23,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use self::problems::Anywhere;
 use super::{
     activities, amendment, bookings, cancellation, change, events, flights, history, qr, quotes,
-    refund, search, views,
+    refund, search, terms, views,
 };
 
 /// The reader may load nothing from elsewhere: it works where there is no network.
@@ -56,6 +56,7 @@ const ONLY_FROM_HERE: &str =
         cancellation::cancel_leg,
         amendment::amend,
         change::answer,
+        terms::accept,
         refund::give,
         events::follow,
     ),

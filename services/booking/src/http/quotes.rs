@@ -315,7 +315,7 @@ fn reprice(app: &App, offer: &Offer) -> Option<Reprice> {
     let percent = i64::from(app.policy.booking.price_rise_borne_percent);
     let bears = offer.price.minor.checked_mul(percent)? / 100;
     let bears = Money::new(bears, offer.price.currency);
-    (bears.minor > 0).then(|| Reprice { rate_key: offer.rate_key.clone(), bears, cost: None })
+    Some(Reprice { rate_key: offer.rate_key.clone(), bears, cost: None })
 }
 
 /// Asks every supplier for the price now, side by side, all within the time that one of them has.

@@ -2,6 +2,7 @@
 
 mod booking;
 mod further;
+mod terms;
 mod words;
 
 use axum::{
@@ -19,6 +20,7 @@ use utoipa::ToSchema;
 
 pub(super) use self::{
     booking::{ShownBooking, at_depth, booking},
+    terms::shown as new_terms,
     words::{ChangeAnswer, MoneyAxis, ReviewWhy, Status},
 };
 use super::{

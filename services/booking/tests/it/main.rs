@@ -24,6 +24,7 @@ mod openapi;
 mod preview;
 mod refunding;
 mod replaying;
+mod repricing;
 mod reviewing;
 mod searching;
 mod support;

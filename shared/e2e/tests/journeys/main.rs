@@ -23,6 +23,7 @@ mod flights;
 mod locks;
 mod messages;
 mod outputs;
+mod partner;
 mod paying;
 mod proof;
 mod refunds;

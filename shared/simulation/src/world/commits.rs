@@ -93,6 +93,14 @@ impl World {
                     let token = asks.book_key.split_once("token=").unwrap().1;
                     self.rapid.offers.get_mut(token).unwrap().leg_id = by;
                 }
+                booking_core::Event::TermsAccepted(ref accepted) => {
+                    self.hit(Sometimes::TermsAccepted);
+                    for raised in &accepted.legs {
+                        self.leg_owners.insert(raised.by, id);
+                        let token = raised.asks.book_key.split_once("token=").unwrap().1;
+                        self.rapid.offers.get_mut(token).unwrap().leg_id = raised.by;
+                    }
+                }
                 booking_core::Event::LegReplaced { .. } => {
                     self.hit(Sometimes::LegReplaced);
                     self.check_confirmed(&booking);
@@ -119,7 +127,12 @@ impl World {
         let shown = awaits(&booking) && !before.as_deref().is_some_and(awaits);
         let asks = |b: &Booking| next_actions(b).contains(&Action::Refund);
         let asked = asks(&booking) && !before.as_deref().is_some_and(asks);
+        let waits = |b: &Booking| booking_core::new_terms(b).map(|terms| terms.digest);
+        let digest = waits(&booking).filter(|now| before.as_deref().and_then(waits) != Some(*now));
         self.bookings.journals.entry(id).or_default().extend(recorded);
+        if let Some(digest) = digest {
+            self.asked_about(id, digest);
+        }
         if shown {
             self.shown_to_pay(&booking);
         }

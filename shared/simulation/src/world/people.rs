@@ -18,7 +18,7 @@ use rewards_core::{GrantId, translate::Inbound};
 use uuid::Uuid;
 
 use super::{Happening, World};
-use crate::{parcel::Role, rapid::Offer, sometimes::Sometimes};
+use crate::{mixed, parcel::Role, rapid::Offer, sometimes::Sometimes};
 
 /// How a traveller pays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -262,6 +262,39 @@ impl World {
                 self.put_in(30, Happening::Cancel(booking_id));
             }
             Err(_) => self.put_in(30, Happening::Cancel(booking_id)),
+        }
+    }
+
+    /// A supplier asks more: most go on with it, some do not, some say nothing.
+    ///
+    /// Drawn from the digest alone, so that whoever is asked nothing meets what it met before.
+    pub(super) fn asked_about(&mut self, booking_id: BookingId, digest: Uuid) {
+        let (high, low) = digest.as_u64_pair();
+        let drawn = mixed(high ^ low);
+        let seconds = i64::try_from(mixed(drawn) % 400).unwrap() + 1;
+        match drawn % 10 {
+            0 | 1 => self.hit(Sometimes::TermsUnanswered),
+            2 => self.put_in(seconds, Happening::Cancel(booking_id)),
+            _ => self.put_in(seconds, Happening::AgreeToTerms(booking_id, digest)),
+        }
+    }
+
+    pub(super) fn agree_to_terms(&mut self, booking_id: BookingId, agreed: Uuid) {
+        if self.crashes() {
+            self.hit(Sometimes::CrashBeforeCommit);
+            return self.put_in(3, Happening::AgreeToTerms(booking_id, agreed));
+        }
+        match self.bookings.ask(booking_id, &Command::AcceptTerms { agreed }, self.now) {
+            Ok(commit) => {
+                self.tell(Some(booking_id), || "the customer agrees to new terms".to_owned());
+                self.transact(Role::Booking, commit);
+                if self.crashes() {
+                    self.put_in(5, Happening::AgreeToTerms(booking_id, agreed));
+                }
+            }
+            // It is undone, or something else is asked by now.
+            Err(Refusal::NotAllowed { .. } | Refusal::TermsToAgree { .. }) => {}
+            Err(refusal) => panic!("an agreement was refused: {refusal}"),
         }
     }
 

@@ -35,6 +35,7 @@ impl World {
             Happening::Fire(Timer::Booking(booking_id, _))
             | Happening::Accept(booking_id)
             | Happening::Cancel(booking_id)
+            | Happening::AgreeToTerms(booking_id, _)
             | Happening::Amend(booking_id)
             | Happening::GiveAddress(booking_id)
             | Happening::PayDifference { booking_id, .. }

@@ -1,5 +1,6 @@
 //! Legs are being held, the payment prepared: payable only when everything is held.
 
+use chrono::{DateTime, Utc};
 use contracts::{asset::AssetAmount, messages::PointsState};
 
 use super::{lost, lost_leg, release, unwind};
@@ -8,20 +9,21 @@ use crate::{
     fact::Deadline,
     repriced,
     state::{Booking, EndWhy, Leg, OnRefusal, Phase},
+    terms,
 };
 
-pub(super) fn next(booking: &Booking) -> Vec<Event> {
+pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
+    let points = booking.points.as_ref();
+    if points.is_some_and(|p| p.known == Some(PointsState::Refused)) {
+        return unwind(booking, Phase::Failed, EndWhy::PointsUnavailable);
+    }
     if let Some(why) = lost_leg(booking) {
         let again = repriced::next(booking);
         if !again.is_empty() {
             return again;
         }
-        let rest = leave_out(booking);
-        return rest.unwrap_or_else(|| unwind(booking, Phase::Failed, why));
-    }
-    let points = booking.points.as_ref();
-    if points.is_some_and(|p| p.known == Some(PointsState::Refused)) {
-        return unwind(booking, Phase::Failed, EndWhy::PointsUnavailable);
+        let goes_on = leave_out(booking).or_else(|| terms::next(booking, now));
+        return goes_on.unwrap_or_else(|| unwind(booking, Phase::Failed, why));
     }
     if booking.deadlines.passed.contains(&Deadline::Payable) {
         return unwind(booking, Phase::Failed, EndWhy::NotHeldInTime);

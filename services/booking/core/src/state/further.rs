@@ -62,6 +62,13 @@ impl Further {
         }
     }
 
+    /// One that another took the place of before anybody was shown it: whatever came of it goes
+    /// back.
+    pub(crate) fn superseded(payment: Payment, leg_id: LegId, price: Money) -> Self {
+        let (pays, kept) = (Money::zero(price.currency), Units::ZERO);
+        Self { leg_id, payment, pays, kept, pay_for_s: 0, settle_for_s: 0, pay_by: None }
+    }
+
     /// Until when its money must be final.
     #[must_use]
     pub fn settle_by(&self) -> Option<DateTime<Utc>> {

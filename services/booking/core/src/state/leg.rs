@@ -10,6 +10,7 @@ use contracts::{
     offer::LegOrder,
 };
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::EndWhy;
 use crate::changed::SupplierChange;
@@ -33,6 +34,9 @@ pub struct Leg {
     /// What the supplier changed of it, while the customer has not answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<SupplierChange>,
+    /// Whether the customer is asked about what its supplier asks now, or was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asked: bool,
     /// What the supplier made of it that the customer agreed to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<LegContent>,
@@ -134,7 +138,12 @@ pub enum Out {
     /// It was to take the place of another one, and could not.
     NotTaken { why: EndWhy },
     /// Its supplier asks another price; the same at that price took its place.
-    Repriced { by: LegId },
+    Repriced {
+        by: LegId,
+        /// The digest that the customer agreed to; nothing where the rise is ours to bear.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agreed: Option<Uuid>,
+    },
     /// Another one took its place.
     Replaced { by: LegId, cancellation: LegCancellation },
 }

@@ -30,6 +30,7 @@ const STORIES: &[Story] = &[
     ("moved_to_other_days_for_less", moved_for_less),
     ("moved_to_other_days_for_more", moved_for_more),
     ("moved_to_other_days_and_never_paid", moved_and_never_paid),
+    ("dearer_at_the_hold_and_agreed_to", dearer_and_agreed),
 ];
 
 fn folder() -> PathBuf {
@@ -314,5 +315,16 @@ fn moved_and_never_paid() -> World {
     world.now += TimeDelta::minutes(21);
     world.tell(&passed(Deadline::Difference));
     world.tell(&paying::of(paying::payment(0), closed(nothing_came())));
+    world
+}
+
+fn dearer_and_agreed() -> World {
+    let mut world = World::accepted(0, free());
+    let news = repricing::refused_for(&world, 0, 25_000);
+    world.tell(&news);
+    let told = crate::new_terms(world.booking()).unwrap();
+    world.ask(&Command::AcceptTerms { agreed: told.digest }).unwrap();
+    world.leg(0, 6, gone(GoneWhy::NeverMade));
+    world.tell(&closed(nothing_came()));
     world
 }

@@ -107,6 +107,7 @@ fn kind(input: &Input) -> &'static str {
             Command::Accept(_) => "accept",
             Command::Cancel { .. } => "cancel",
             Command::CancelLeg { .. } => "cancel leg",
+            Command::AcceptTerms { .. } => "accept terms",
             Command::AnswerChange { .. } => "answer",
             Command::Amend { .. } => "amend",
             Command::Refund { .. } => "refund",
@@ -137,6 +138,7 @@ fn kind(input: &Input) -> &'static str {
 
 const KINDS: &[&str] = &[
     "accept",
+    "accept terms",
     "cancel",
     "cancel leg",
     "amend",
@@ -187,6 +189,7 @@ const INPUTS: &[(&str, Make)] = &[
         let agreed = agreed.map(|quote| quote.digest);
         Input::Asked(Command::CancelLeg { leg_id: leg_id(0), agreed })
     }),
+    ("take what suppliers ask now", |_| Input::Asked(Command::AcceptTerms { agreed: Uuid::nil() })),
     ("take what the supplier changed", |_| {
         let (answer, agreed) = (crate::ChangeAnswer::Accept, Uuid::nil());
         Input::Asked(Command::AnswerChange { leg_id: leg_id(0), answer, agreed })
@@ -210,6 +213,7 @@ const INPUTS: &[(&str, Make)] = &[
     ("leg held", |w| news(w, held())),
     ("leg confirmed", |w| news(w, confirmed())),
     ("leg refused", |w| news(w, refused())),
+    ("leg refused for a higher price", |w| Input::Happened(repricing::refused_for(w, 0, 12_000))),
     ("leg lapsed", |w| news(w, gone(GoneWhy::Lapsed))),
     ("leg cancelled by the supplier", |w| news(w, gone(GoneWhy::CancelledBySupplier))),
     ("leg changed by the supplier", |w| Input::Happened(leg_moved(0, 5, w.wanted_version(0), 1))),

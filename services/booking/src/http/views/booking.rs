@@ -19,7 +19,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    further::{ShownFurther, further, further_told},
+    further::{ShownFurther, further, further_told, is_hidden},
+    terms::{ShownNewTerms, new_terms},
     words::{
         Action, ChangeAnswer, EndWhy, LegWord, MoneyAxis, OnRefusal, PointsWord, RefundWord,
         ReviewWhy, Status, StuckStep, StuckWhy,
@@ -55,6 +56,10 @@ pub(crate) struct ShownBooking {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     further_payments: Vec<ShownFurther>,
+    /// What suppliers ask now, while the booking is `awaiting_consent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    new_terms: Option<ShownNewTerms>,
     /// Nothing when no points are redeemed.
     points: Option<ShownPoints>,
     /// Why it was or is being undone.
@@ -101,8 +106,7 @@ struct ShownLeg {
     check_out: NaiveDate,
     #[schema(value_type = shapes::Money)]
     price: Money,
-    /// What the supplier asks now, where it refused because the price is another one. The customer
-    /// is asked by quoting the offer again.
+    /// What the supplier asks now, where it refused because the price is another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<shapes::Money>, required = false)]
     price_now: Option<Money>,
@@ -363,7 +367,13 @@ pub(crate) fn at_depth(app: &App, booking: &Booking, depth: Option<u64>) -> Show
         on_refusal: booking.on_refusal.into(),
         legs: booking.legs.iter().map(|one| leg(booking, one)).collect(),
         payment: payment(booking, told, depth),
-        further_payments: booking.further.iter().map(|one| further(app, booking, one)).collect(),
+        further_payments: booking
+            .further
+            .iter()
+            .filter(|one| !is_hidden(booking, one))
+            .map(|one| further(app, booking, one))
+            .collect(),
+        new_terms: new_terms(booking),
         points: booking.points.map(|points| ShownPoints {
             redeemed: points.points,
             worth: points.worth,

@@ -86,6 +86,14 @@ pub(super) fn further(app: &App, booking: &Booking, further: &Further) -> ShownF
     }
 }
 
+/// Whether it is one that another took the place of before anybody was shown it; where money came
+/// of it all the same, it is shown.
+pub(super) fn is_hidden(booking: &Booking, further: &Further) -> bool {
+    let raised = |leg: &Leg| matches!(leg.out, Some(Out::Repriced { .. }));
+    let raised = booking.legs.iter().any(|leg| leg.leg_id == further.leg_id && raised(leg));
+    raised && further.payment.received.is_zero()
+}
+
 /// What to pay of a further payment and where: while its leg may be had, and where money came.
 pub(super) fn further_told<'a>(
     app: &App,

@@ -27,15 +27,15 @@ macro_rules! words {
 words! {
     /// Where a booking stands.
     Status from booking_core::Status {
-        Pending, Holding, AwaitingPayment, ConfirmingPayment, Committing, Confirmed, Amending,
-        Completed, Failing, Cancelling, Failed, Cancelled,
+        Pending, Holding, AwaitingConsent, AwaitingPayment, ConfirmingPayment, Committing,
+        Confirmed, Amending, Completed, Failing, Cancelling, Failed, Cancelled,
     }
 }
 
 words! {
     /// What can be done with a booking.
     Action from booking_core::Action {
-        Pay, Cancel, CancelLeg, Amend, Refund, AcceptChange, RefundChange, UndoTrip,
+        Pay, Cancel, CancelLeg, Amend, Refund, AcceptTerms, AcceptChange, RefundChange, UndoTrip,
     }
 }
 
