@@ -16,6 +16,7 @@
 pub mod broker;
 mod broker_node;
 pub mod database;
+mod doomed;
 pub mod infra;
 mod litecoin;
 pub mod logs;
@@ -27,6 +28,7 @@ mod service;
 pub use broker::Prefix;
 pub use broker_node::BrokerNode;
 pub use database::Database;
+pub use doomed::{Doomed, Point};
 pub use infra::Infra;
 pub use litecoin::Litecoin;
 pub use logs::Logs;

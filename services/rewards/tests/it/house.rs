@@ -36,17 +36,30 @@ pub(crate) struct House {
 impl House {
     /// A process that hears; its job is stepped by the test.
     pub(crate) async fn open() -> Self {
+        let house = Self::deaf().await;
+        house.app.hear();
+        house.app.messaging().listening().await;
+        house
+    }
+
+    /// A process that hears nothing; its edge works.
+    pub(crate) async fn deaf() -> Self {
         let service = TestService::new(ROLE, &rewards::MIGRATOR).await;
         let (redis, signer) = (redis(), Signer::generate("test").unwrap());
         let broker = service.prefix.connect().await;
-        let app = another(&service, &redis, &signer).await;
-        app.messaging().listening().await;
+        let config = config(&service, &redis, &signer);
+        let app = App::connect(&config, &service.process).await.unwrap();
         Self { app, broker, signer, redis, service }
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        config(&self.service, &self.redis, &self.signer)
     }
 
     /// One more instance, which hears from the same queue.
     pub(crate) async fn another_instance(&self) -> App {
-        let app = another(&self.service, &self.redis, &self.signer).await;
+        let app = App::connect(&self.config(), &self.service.process).await.unwrap();
+        app.hear();
         app.messaging().listening().await;
         app
     }
@@ -191,8 +204,8 @@ impl House {
     }
 }
 
-async fn another(service: &TestService, redis: &Redis, signer: &Signer) -> App {
-    let config = Config {
+fn config(service: &TestService, redis: &Redis, signer: &Signer) -> Config {
+    Config {
         http_addr: "127.0.0.1:0".parse().unwrap(),
         database_url: service.database.service_url(),
         database_connections: 8,
@@ -205,10 +218,7 @@ async fn another(service: &TestService, redis: &Redis, signer: &Signer) -> App {
         token_issuer: "test".to_owned(),
         policy: service.policy.clone(),
         telemetry: TelemetryConfig::default(),
-    };
-    let app = App::connect(&config, &service.process).await.unwrap();
-    app.hear();
-    app
+    }
 }
 
 pub(crate) fn path(id: &AccountId) -> String {

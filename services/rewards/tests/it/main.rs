@@ -13,6 +13,7 @@
 
 mod earning;
 mod edge;
+mod families;
 mod house;
 mod ledger;
 mod preview;
