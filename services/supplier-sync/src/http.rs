@@ -45,6 +45,10 @@ pub fn router(app: App) -> Router {
         .route("/internal/attention", get(support::attention))
         .route("/internal/suppliers", get(suppliers::all))
         .route("/internal/suppliers/{supplier}/reset", post(suppliers::reset))
+        .route(
+            "/internal/suppliers/{supplier}/compare",
+            get(suppliers::compared).post(suppliers::compare),
+        )
         .route("/internal/cases", get(suppliers::cases))
         .route("/internal/cases/{case}", get(suppliers::case))
         .route("/internal/cases/{case}/close", post(suppliers::close))

@@ -1,5 +1,5 @@
-//! Periodic work: wakes legs that are due, joins callbacks that waited, and says which wait for too
-//! long.
+//! Periodic work: wakes legs that are due, joins callbacks that waited, says which wait for too
+//! long, and compares suppliers' lists with ours.
 
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ const WAKE_EVERY: Duration = Duration::from_millis(250);
 /// A callback that was early has a leg within moments.
 const JOIN_EVERY: Duration = Duration::from_secs(1);
 const SURFACE_EVERY: Duration = Duration::from_secs(60);
+/// Whoever asked for a comparison waits for it.
+const COMPARE_EVERY: Duration = Duration::from_secs(5);
 /// After this long nobody can expect any more that a leg turns up by itself.
 const SURFACE_AFTER: Duration = Duration::from_secs(15 * 60);
 /// What cannot be handled is tried again after this, and each time a person is told.
@@ -46,6 +48,11 @@ pub(crate) fn start(app: &App) {
     messaging::job(&app.process, "surface callbacks", SURFACE_EVERY, move || {
         let app = ours.clone();
         async move { surface_callbacks(&app).await }
+    });
+    let ours = app.clone();
+    messaging::job(&app.process, "compare lists", COMPARE_EVERY, move || {
+        let app = ours.clone();
+        async move { crate::compare(&app).await }
     });
 }
 

@@ -7,6 +7,7 @@ mod accounts;
 mod cache;
 mod calls;
 pub mod catalogue;
+mod compare;
 pub mod config;
 mod consumers;
 mod handle;
@@ -28,6 +29,7 @@ use contracts::{policy::Policy, supplier::Supplier};
 use messaging::{DatabaseConfig, Messaging, MessagingConfig};
 use sqlx::migrate::Migrator;
 
+pub use compare::compare;
 pub use config::Config;
 pub use http::router;
 pub use jobs::{join_callbacks, surface_callbacks, wake};

@@ -2,6 +2,7 @@
 
 mod attention;
 mod case;
+mod comparison;
 mod exchange;
 mod hint;
 mod lead;
@@ -11,6 +12,11 @@ mod support;
 
 pub(crate) use attention::in_doubt;
 pub(crate) use case::{NewCase, case, cases, close_case, open_cases};
+pub(crate) use comparison::{
+    Count, Step as Compared, begin_comparison, claim_comparison, delay_comparison,
+    give_up_comparison, legs_at, legs_compared, legs_of_listed, newest_comparison, not_listed,
+    page_compared,
+};
 pub(crate) use exchange::{Exchange, exchange_place, journal};
 pub(crate) use hint::{join, legs_of, park, put_off_waiting, surface, waiting};
 pub(crate) use lead::{take_lead, yield_lead};

@@ -20,7 +20,8 @@ pub use repairs::{
 use serde::{Deserialize, Serialize};
 pub use suppliers::{
     BreakerReset, BreakerResetRequest, BreakerStanding, BreakerState, CaseCloseRequest, CaseClosed,
-    QuotaStanding, SupplierCase, SupplierCasesReply, SupplierStanding, SuppliersReply,
+    CompareRequest, ComparisonOutcome, ComparisonStanding, QuotaStanding, SupplierCase,
+    SupplierCasesReply, SupplierStanding, SuppliersReply,
 };
 pub use support::{
     FindReply, Found, InboxReply, InboxState, OutboxReply, PreviewEffect, PreviewReply,

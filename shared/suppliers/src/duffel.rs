@@ -6,6 +6,7 @@
 
 mod callback;
 mod key;
+mod list;
 mod order;
 mod outcomes;
 mod passengers;
@@ -26,7 +27,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{
     Access, Answer, Ask, Asked, BadKey, Broken, Callback, Dialect, Forged, HttpReply, HttpRequest,
-    Known, Left, Method, NextCall, NoHandle, Quota, Reserve, Scope, Sent, quota,
+    Known, Left, ListPage, Method, NextCall, NoHandle, Period, Quota, Reserve, Scope, Sent, quota,
 };
 
 /// The dialect of Duffel.
@@ -133,6 +134,19 @@ impl Dialect for Duffel {
 
     fn read(&self, asked: &Asked<'_>, sent: &Sent) -> Answer {
         order::read(asked, sent)
+    }
+
+    fn list(
+        &self,
+        access: &Access,
+        _now: DateTime<Utc>,
+        period: &Period<'_>,
+    ) -> Option<HttpRequest> {
+        Some(request(access, Method::Get, list::path(period), None))
+    }
+
+    fn read_list(&self, _period: &Period<'_>, reply: &HttpReply) -> Result<ListPage, Broken> {
+        list::read(reply)
     }
 
     /// Counted in headers, until a date (overview, "Rate limiting").

@@ -10,6 +10,7 @@
 
 mod book;
 mod key;
+mod list;
 mod outcomes;
 mod shop;
 mod terms;
@@ -32,7 +33,7 @@ pub(crate) use outcomes::OUTCOMES;
 
 use crate::{
     Access, Answer, Ask, Asked, BadKey, Broken, Callback, Dialect, Forged, HttpReply, HttpRequest,
-    Known, Left, Method, NextCall, NoHandle, Quota, Reserve, Scope, Sent, quota,
+    Known, Left, ListPage, Method, NextCall, NoHandle, Period, Quota, Reserve, Scope, Sent, quota,
 };
 
 /// The dialect of Emerging Travel Group.
@@ -131,6 +132,19 @@ impl Dialect for Etg {
 
     fn read(&self, asked: &Asked<'_>, sent: &Sent) -> Answer {
         book::read(asked, sent)
+    }
+
+    fn list(
+        &self,
+        access: &Access,
+        _now: DateTime<Utc>,
+        period: &Period<'_>,
+    ) -> Option<HttpRequest> {
+        Some(request(access, book::INFO, &list::body(period)))
+    }
+
+    fn read_list(&self, period: &Period<'_>, reply: &HttpReply) -> Result<ListPage, Broken> {
+        list::read(period, reply)
     }
 
     /// Each endpoint counts for itself, and says so in `debug` of every answer (page "Errors").

@@ -5,6 +5,7 @@
 
 mod book;
 mod key;
+mod list;
 mod lookup;
 mod outcomes;
 mod shop;
@@ -27,7 +28,7 @@ pub(crate) use outcomes::OUTCOMES;
 
 use crate::{
     Access, Answer, Ask, Asked, BadKey, Broken, Callback, Dialect, Forged, HttpReply, HttpRequest,
-    Known, Method, NextCall, NoHandle, Quota, Reserve, Scope, Sent, quota,
+    Known, ListPage, Method, NextCall, NoHandle, Period, Quota, Reserve, Scope, Sent, quota,
 };
 
 /// The dialect of Hotelbeds activities.
@@ -145,6 +146,19 @@ impl Dialect for Hotelbeds {
 
     fn read(&self, asked: &Asked<'_>, sent: &Sent) -> Answer {
         book::read(asked, sent)
+    }
+
+    fn list(
+        &self,
+        access: &Access,
+        now: DateTime<Utc>,
+        period: &Period<'_>,
+    ) -> Option<HttpRequest> {
+        Some(request(access, now, Method::Get, &list::path(access, period), None))
+    }
+
+    fn read_list(&self, period: &Period<'_>, reply: &HttpReply) -> Result<ListPage, Broken> {
+        list::read(period, reply)
     }
 
     /// Told only when it is spent, and as 403, which is a wrong key as well: the gateway's word

@@ -22,6 +22,7 @@ pub mod duffel;
 pub mod etg;
 pub mod hotelbeds;
 mod http;
+mod list;
 pub mod neutral;
 pub mod outcomes;
 mod quota;
@@ -33,6 +34,7 @@ pub use answer::{
 };
 pub use callback::{Callback, Covers, Forged};
 pub use http::{HttpReply, HttpRequest, Method, Sent};
+pub use list::{ListPage, Listed, Period};
 pub use quota::{Left, Quota, Scope};
 pub use registry::{ALL, dialect};
 
@@ -212,6 +214,26 @@ pub trait Dialect: Send + Sync {
 
     /// Says what came of a reserve, confirm, cancel or look-up, from how far its last call got.
     fn read(&self, asked: &Asked<'_>, sent: &Sent) -> Answer;
+
+    /// Asks for one page of everything that the supplier has of us and that was made in a period,
+    /// the oldest first; nothing where it has no such list.
+    fn list(
+        &self,
+        _access: &Access,
+        _now: DateTime<Utc>,
+        _period: &Period<'_>,
+    ) -> Option<HttpRequest> {
+        None
+    }
+
+    /// Reads a page that [`Dialect::list`] asked for.
+    ///
+    /// # Errors
+    /// When the supplier did not answer, or not as it says it does. A page of which a part cannot
+    /// be read is not read at all: what is not on it would be taken for missing.
+    fn read_list(&self, _period: &Period<'_>, _reply: &HttpReply) -> Result<ListPage, Broken> {
+        Err(Broken::contract("a list that was not asked for"))
+    }
 
     /// What a reply says of how much more may be asked, or that too much was; nothing where it says
     /// nothing of that.

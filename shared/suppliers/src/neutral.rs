@@ -6,6 +6,7 @@
 mod book;
 mod callback;
 mod key;
+mod list;
 mod outcomes;
 mod shop;
 mod wire;
@@ -27,7 +28,7 @@ pub(crate) use outcomes::OUTCOMES;
 
 use crate::{
     Access, Answer, Asked, BadKey, Broken, Callback, Dialect, Forged, HttpReply, HttpRequest,
-    Known, Left, Method, NoHandle, Quota, Reserve, Scope, Sent, quota,
+    Known, Left, ListPage, Method, NoHandle, Period, Quota, Reserve, Scope, Sent, quota,
 };
 
 /// The dialect of our own partner API.
@@ -118,6 +119,19 @@ impl Dialect for Neutral {
 
     fn read(&self, asked: &Asked<'_>, sent: &Sent) -> Answer {
         book::read(asked, sent)
+    }
+
+    fn list(
+        &self,
+        access: &Access,
+        now: DateTime<Utc>,
+        period: &Period<'_>,
+    ) -> Option<HttpRequest> {
+        Some(request(access, now, Method::Get, &list::path(period), None))
+    }
+
+    fn read_list(&self, period: &Period<'_>, reply: &HttpReply) -> Result<ListPage, Broken> {
+        list::read(period, reply)
     }
 
     /// `ratelimit-*` on every answer; `retry-after` beside a 429.

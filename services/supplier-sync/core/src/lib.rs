@@ -4,6 +4,7 @@
 #![warn(clippy::as_conversions, clippy::float_arithmetic, clippy::wildcard_enum_match_arm)]
 
 mod command;
+pub mod compare;
 mod decide;
 mod drift;
 mod effects;

@@ -9,6 +9,7 @@
     reason = "a panic is a failed test"
 )]
 
+mod comparing;
 mod double;
 mod drifting;
 mod evidence;

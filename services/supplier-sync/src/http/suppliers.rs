@@ -1,6 +1,6 @@
 //! How suppliers do: breakers, budgets, and what was found odd about them.
 
-use axum::extract::State;
+use axum::{extract::State, http::StatusCode};
 use chassis::{
     ApiError, FieldError,
     http::{Json, Path},
@@ -9,7 +9,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     internal::{
         BreakerReset, BreakerResetRequest, BreakerStanding, BreakerState, CaseCloseRequest,
-        QuotaStanding, SupplierCase, SupplierCasesReply, SupplierStanding, SuppliersReply,
+        CompareRequest, ComparisonStanding, QuotaStanding, SupplierCase, SupplierCasesReply,
+        SupplierStanding, SuppliersReply,
     },
     supplier::Supplier,
 };
@@ -17,7 +18,7 @@ use supplier_sync_core::gate::{Breaker, Rules};
 use uuid::Uuid;
 
 use super::support::{STAFF_MAX, connection, failed};
-use crate::{App, cache::Seen, shop, store};
+use crate::{App, cache::Seen, compare::lists, shop, store};
 
 const WHY_MAX: usize = 2_000;
 const CASES_MAX: i64 = 1_000;
@@ -56,6 +57,41 @@ pub(super) async fn reset(
         "a member of staff closed a breaker"
     );
     standing(&app, supplier, now).await.map(Json).ok_or_else(ApiError::not_found)
+}
+
+/// Begins a comparison of a supplier's whole list with ours; while one is under way, that one is
+/// shown.
+pub(super) async fn compare(
+    State(app): State<App>,
+    Path(supplier): Path<Supplier>,
+    Json(CompareRequest { staff }): Json<CompareRequest>,
+) -> Result<(StatusCode, Json<ComparisonStanding>), ApiError> {
+    check("/staff", &staff, STAFF_MAX)?;
+    if app.accounts.of(supplier).is_none() {
+        return Err(ApiError::not_found());
+    }
+    if !lists(&app, supplier) {
+        let detail = "the supplier has no list; each attempt is looked up by itself";
+        return Err(ApiError::conflict("no_list", detail));
+    }
+    let mut conn = connection(&app).await?;
+    let begun = store::begin_comparison(&mut conn, supplier, Some(&staff), None).await;
+    begun.map_err(|error| failed(&error))?;
+    newest(&app, supplier).await.map(|standing| (StatusCode::ACCEPTED, standing))
+}
+
+/// The newest comparison with a supplier.
+pub(super) async fn compared(
+    State(app): State<App>,
+    Path(supplier): Path<Supplier>,
+) -> Result<Json<ComparisonStanding>, ApiError> {
+    newest(&app, supplier).await
+}
+
+async fn newest(app: &App, supplier: Supplier) -> Result<Json<ComparisonStanding>, ApiError> {
+    let mut conn = connection(app).await?;
+    let newest = store::newest_comparison(&mut conn, supplier).await;
+    newest.map_err(|error| failed(&error))?.map(Json).ok_or_else(ApiError::not_found)
 }
 
 /// What was found odd and nobody is done with, the oldest first.

@@ -13,6 +13,7 @@
 
 mod activities;
 mod callbacks;
+mod comparing;
 mod crashes;
 mod flights;
 mod gates;

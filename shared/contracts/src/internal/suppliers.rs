@@ -171,3 +171,55 @@ pub struct CaseCloseRequest {
     /// Why.
     pub why: String,
 }
+
+/// `POST /internal/suppliers/{supplier}/compare` of supplier-sync: compares everything the supplier
+/// has of us with what we have. Answered by [`ComparisonStanding`], as is the `GET`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompareRequest {
+    /// Who asks.
+    pub staff: String,
+}
+
+/// How far a comparison of a supplier's whole list with ours is, and what it found. What differs is
+/// looked up, and is a case once that shows the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ComparisonStanding {
+    /// Which one.
+    pub comparison_id: Uuid,
+    /// With which supplier.
+    pub supplier: Supplier,
+    /// Who asked; nothing where it was the night.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<String>,
+    /// When it began.
+    pub begun_at: DateTime<Utc>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<DateTime<Utc>>,
+    /// How it ended.
+    pub outcome: ComparisonOutcome,
+    /// Pages read.
+    pub pages: u32,
+    /// Reservations on them.
+    pub listed: u32,
+    /// Those that are not as we know them.
+    pub differing: u32,
+    /// Legs of ours of which something was on no page.
+    pub missing: u32,
+    /// Reservations that stand there and that no leg of ours knows.
+    pub unknown: u32,
+}
+
+/// How a comparison ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ComparisonOutcome {
+    /// Not yet.
+    UnderWay,
+    /// Everything was read.
+    Done,
+    /// The list could not be read for too long.
+    GivenUp,
+}

@@ -40,6 +40,22 @@ struct Pagination {
 struct Search {
     partner_order_ids: Option<Vec<String>>,
     order_ids: Option<Vec<u64>>,
+    created_at: Option<Between>,
+}
+
+#[derive(Deserialize)]
+struct Between {
+    from_date: Option<String>,
+    to_date: Option<String>,
+}
+
+impl Between {
+    /// Published: both ends belong to it, to the minute.
+    fn holds(&self, at: DateTime<Utc>) -> bool {
+        let at = at.format("%Y-%m-%dT%H:%M").to_string();
+        self.from_date.as_ref().is_none_or(|from| *from <= at)
+            && self.to_date.as_ref().is_none_or(|to| at <= *to)
+    }
 }
 
 /// `POST hotel/order/info/`
@@ -55,12 +71,13 @@ fn retrieve(etg: &Etg, asked: Retrieve, fault: Option<&Fault>, now: DateTime<Utc
     if !ordered || !(1..=50).contains(&page_size) || page_number == 0 {
         return Answer::invalid("ordering, pagination");
     }
-    let Search { partner_order_ids, order_ids } = asked.search;
+    let Search { partner_order_ids, order_ids, created_at } = asked.search;
     let is_asked = |order: &&Order| {
         let own = &*order.partner_order_id;
         let by_own = partner_order_ids.as_ref().is_none_or(|ids| ids.iter().any(|id| id == own));
         let by_theirs = order_ids.as_ref().is_none_or(|ids| ids.contains(&order.order_id));
-        by_own && by_theirs && order.created_at + order.hidden <= now
+        let in_time = created_at.as_ref().is_none_or(|between| between.holds(order.created_at));
+        by_own && by_theirs && in_time && order.created_at + order.hidden <= now
     };
     let found: Vec<Order> = etg.with_world(|world| {
         let mut found: Vec<Order> = world.orders.iter().filter(is_asked).cloned().collect();

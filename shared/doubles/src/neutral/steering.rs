@@ -100,16 +100,17 @@ struct Plant {
     client_reference: String,
     check_in: NaiveDate,
     check_out: NaiveDate,
+    /// How many of them; one where nothing is said.
+    copies: Option<u32>,
 }
 
-/// `POST /neutral/plant`: a reservation made behind everybody's back.
+/// `POST /neutral/plant`: a reservation made behind everybody's back, or several of a kind.
 pub(super) async fn plant(State(neutral): State<Arc<Neutral>>, body: Bytes) -> Response {
     let asked: Plant = match read(&body) {
         Ok(asked) => asked,
         Err(answer) => return answer,
     };
-    let reference = neutral.with_world(|world| {
-        let reference = world.mint_reference();
+    let planted: Vec<String> = neutral.with_world(|world| {
         let mut chosen = Chosen {
             property: 0,
             rate: 0,
@@ -121,16 +122,20 @@ pub(super) async fn plant(State(neutral): State<Arc<Neutral>>, body: Bytes) -> R
             expires_at: Utc::now(),
         };
         chosen.price = world.price(&chosen);
-        world.add(Reservation {
-            reference: reference.clone(),
-            client_reference: asked.client_reference,
-            asked: Value::Null,
-            chosen,
-            state: Standing::Confirmed,
-            created_at: Utc::now(),
-            invisible_for: std::time::Duration::ZERO,
-        });
-        reference
+        let plant = |_| {
+            let reference = world.mint_reference();
+            world.add(Reservation {
+                reference: reference.clone(),
+                client_reference: asked.client_reference.clone(),
+                asked: Value::Null,
+                chosen: chosen.clone(),
+                state: Standing::Confirmed,
+                created_at: Utc::now(),
+                invisible_for: std::time::Duration::ZERO,
+            });
+            reference
+        };
+        (0..asked.copies.unwrap_or(1)).map(plant).collect()
     });
-    (StatusCode::CREATED, Json(json!({ "reference": reference }))).into_response()
+    (StatusCode::CREATED, Json(json!({ "reference": planted.first() }))).into_response()
 }

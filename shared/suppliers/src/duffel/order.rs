@@ -224,7 +224,10 @@ fn listed(asked: &Asked<'_>, last: &HttpReply) -> Result<Answer, Broken> {
 
 /// An order, if it is ours. One that cannot be read further than its reference is there all the
 /// same.
-fn order_of(reference: &str, order: &RawValue) -> Result<Option<SeenReservation>, Broken> {
+pub(super) fn order_of(
+    reference: &str,
+    order: &RawValue,
+) -> Result<Option<SeenReservation>, Broken> {
     let body = order.get().as_bytes();
     let head: OrderHead = wire::read("order", body)?;
     if !is_id("ord_", &head.id) {

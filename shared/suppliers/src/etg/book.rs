@@ -290,7 +290,7 @@ fn shown(asked: &Asked<'_>, reply: &HttpReply) -> Answer {
     }
 }
 
-fn orders(reply: &HttpReply) -> Result<Vec<Value>, Broken> {
+pub(super) fn orders(reply: &HttpReply) -> Result<Vec<Value>, Broken> {
     if reply.status != 200 || !is_ok(reply) {
         return Err(Broken::contract("orders"));
     }
@@ -298,7 +298,10 @@ fn orders(reply: &HttpReply) -> Result<Vec<Value>, Broken> {
 }
 
 /// Every order that is, or was, a reservation. One that failed never was.
-fn seen_all(asked: &Asked<'_>, orders: &[Value]) -> Result<Vec<SeenReservation>, Broken> {
+pub(super) fn seen_all(
+    asked: &Asked<'_>,
+    orders: &[Value],
+) -> Result<Vec<SeenReservation>, Broken> {
     let mut seen = Vec::new();
     for order in orders {
         let head: OrderHead = wire::part("order", order)?;

@@ -118,7 +118,7 @@ fn listed(asked: &Asked<'_>, reply: &HttpReply) -> Result<Answer, Broken> {
 }
 
 /// A reservation that is what we asked about; one that exists and cannot be read is unclear.
-fn one(body: &[u8], client_reference: &str) -> Result<SeenReservation, Broken> {
+pub(super) fn one(body: &[u8], client_reference: &str) -> Result<SeenReservation, Broken> {
     let head: Head = wire::read("reservation", body)?;
     if !is_id(&head.reference) {
         return Err(Broken::contract("reservation at `reference`"));
