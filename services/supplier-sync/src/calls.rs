@@ -5,6 +5,7 @@
 //! is lost from memory is found by its lease.
 
 mod exchange;
+mod fee;
 mod lanes;
 mod record;
 

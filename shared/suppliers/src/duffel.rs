@@ -18,7 +18,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use contracts::{
     ids::LegId,
-    money::Currency,
+    money::{Currency, Money},
     offer::{Offer, PriceCheck, ProductKind, Search},
     supplier::Supplier,
 };
@@ -102,6 +102,10 @@ impl Dialect for Duffel {
     ) -> Result<HttpRequest, NoHandle> {
         let body = order::Handle::to_cancel(known).ok_or(NoHandle)?.cancellation();
         Ok(request(access, Method::Post, "/air/order_cancellations".to_owned(), Some(body)))
+    }
+
+    fn cancel_fee(&self, cost: Money, replies: &[HttpReply]) -> Option<Money> {
+        order::cancel_fee(cost, replies.first()?)
     }
 
     fn lookup(&self, access: &Access, _now: DateTime<Utc>, known: &Known<'_>) -> HttpRequest {

@@ -23,7 +23,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
 use contracts::{
     ids::LegId,
-    money::Currency,
+    money::{Currency, Money},
     offer::{Offer, PriceCheck, ProductKind, Search},
     supplier::Supplier,
 };
@@ -109,6 +109,10 @@ impl Dialect for Etg {
     ) -> Result<HttpRequest, NoHandle> {
         let order = book::order_of(known).ok_or(NoHandle)?;
         Ok(request(access, book::CANCEL, &book::about(order)))
+    }
+
+    fn cancel_fee(&self, _cost: Money, replies: &[HttpReply]) -> Option<Money> {
+        book::cancel_fee(replies.last()?)
     }
 
     fn lookup(&self, access: &Access, _now: DateTime<Utc>, known: &Known<'_>) -> HttpRequest {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use contracts::{
     ids::LegId,
-    money::Currency,
+    money::{Currency, Money},
     offer::{Offer, PriceCheck, ProductKind, Search},
     supplier::Supplier,
 };
@@ -108,6 +108,10 @@ impl Dialect for Hotelbeds {
     ) -> Result<HttpRequest, NoHandle> {
         let reference = book::reference(known).ok_or(NoHandle)?;
         Ok(request(access, now, Method::Delete, &book::cancel_path(access, reference, true), None))
+    }
+
+    fn cancel_fee(&self, _cost: Money, replies: &[HttpReply]) -> Option<Money> {
+        book::cancel_fee(replies.first()?)
     }
 
     fn lookup(&self, access: &Access, now: DateTime<Utc>, known: &Known<'_>) -> HttpRequest {

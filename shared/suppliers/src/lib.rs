@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     ids::LegId,
     internal::TravellersReply,
-    money::Currency,
+    money::{Currency, Money},
     offer::{LegOrder, Offer, PriceCheck, ProductKind, Search},
     supplier::Supplier,
 };
@@ -191,6 +191,12 @@ pub trait Dialect: Send + Sync {
         now: DateTime<Utc>,
         known: &Known<'_>,
     ) -> Result<HttpRequest, NoHandle>;
+
+    /// What a cancellation costs, as the answers to its calls say it, the quote before the deed;
+    /// nothing where the supplier does not say. `cost` is what was to be paid.
+    fn cancel_fee(&self, _cost: Money, _replies: &[HttpReply]) -> Option<Money> {
+        None
+    }
 
     /// Asks what exists under our reference; by the supplier's only where ours is empty.
     ///

@@ -24,7 +24,7 @@ use suppliers::{
 };
 use tracing::{Span, field::Empty};
 
-use super::record::Answered;
+use super::{fee, record::Answered};
 use crate::{
     App,
     accounts::{self, Account},
@@ -130,6 +130,7 @@ pub(super) async fn make(app: &App, started: Started) -> Answered {
     let answer = dialect.read(&asked, &sent);
     draft.note(app, &answer, took);
     draft.cases = odd(&call, &answer, &sent);
+    draft.cases.extend(fee::higher(dialect, &call, &earlier, &sent));
     // What was just taken, or perhaps taken, may have been the last one, and some offers can be
     // ordered once.
     let taken = matches!(call.doing, Doing::Reserve { .. }) && answer != Answer::NotSent;

@@ -102,6 +102,23 @@ async fn while_redis_says_nothing_for_a_second_the_supplier_is_still_asked_once(
 }
 
 /// Row: D6
+///
+/// What Redis knows is waited for through a moment in which it is slow: to ask the supplier takes
+/// as long, and costs a call.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_a_slow_redis_knows_is_waited_for_and_not_asked_for_again() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let other = world.start().await;
+    let known = world.offers(&app).await;
+    world.offers(&other).await;
+    let before = world.asked("search").await;
+    world.redis_rests(Duration::from_millis(700)).await;
+    assert_eq!(world.offers(&other).await, known);
+    assert_eq!(world.asked("search").await, before);
+}
+
+/// Row: D6
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn without_any_redis_no_two_instances_ask_at_once() {
     let mut world = World::new().await;

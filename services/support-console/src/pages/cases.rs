@@ -83,6 +83,7 @@ fn title(kind: &str) -> &str {
         "room" => "Another room",
         "missing" => "Not there",
         "orphan" => "Nobody ordered it",
+        "fee" => "Dearer to cancel",
         "contract" => "An answer not as documented",
         other => other,
     }
@@ -93,6 +94,9 @@ fn explained(kind: &str) -> &'static str {
         "missing" => "We hold a reservation that the supplier does not show.",
         "orphan" => {
             "The supplier has a reservation under our reference that no booking wants. It is given back where the rules allow it."
+        }
+        "fee" => {
+            "Cancelling cost more than the terms say that were agreed to. The customer is charged what was agreed; the rest is ours."
         }
         "contract" => {
             "The supplier answered in another form than it documents. Below is the form of the answer; values are not kept."

@@ -124,7 +124,8 @@ pub struct SupplierCase {
     pub case_id: Uuid,
     /// At which supplier.
     pub supplier: Supplier,
-    /// What sort: `status`, `dates`, `names`, `price`, `room`, `missing`, `orphan`, `contract`.
+    /// What sort: `status`, `dates`, `names`, `price`, `room`, `missing`, `orphan`,
+    /// `fee` (a cancellation that costs more than was agreed), `contract`.
     pub kind: String,
     /// What it is about: a reservation by the supplier's reference, or what is not as documented.
     pub subject: String,

@@ -371,7 +371,7 @@ pub(super) async fn quote_cancellation(
             let cancellation = Cancellation {
                 id: cancellation_id,
                 order: id.clone(),
-                refund: refund(order),
+                refund: if name(fault) == "dearer_cancellation" { 0 } else { refund(order) },
                 created_at: now,
                 expires_at: now + CANCELLATION_FOR,
                 confirmed_at: None,

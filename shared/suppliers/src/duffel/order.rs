@@ -1,7 +1,7 @@
 //! Orders, payments, cancellations: what is sent, and what the answers mean.
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use contracts::messages::RefusedWhy;
+use contracts::{messages::RefusedWhy, money::Money};
 use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
 use uuid_time::made_at;
@@ -137,6 +137,19 @@ pub(super) fn confirm_cancellation(reply: &HttpReply) -> Option<String> {
     is_id("ore_", &id).then(|| format!("/air/order_cancellations/{id}/actions/confirm"))
 }
 
+/// What does not come back, as a cancellation that was made says; nothing where nothing was paid, or
+/// it comes back in another currency.
+pub(super) fn cancel_fee(cost: Money, reply: &HttpReply) -> Option<Money> {
+    let made: Envelope<wire::Cancellation> = wire::read("cancellation", &reply.body).ok()?;
+    let wire::Cancellation { refund_amount, refund_currency, refund_to, .. } = made.data;
+    if refund_to? == "awaiting_payment" {
+        return None;
+    }
+    let back = wire::money(&refund_amount?, &refund_currency?).ok()?;
+    let same = back.currency == cost.currency && (0..=cost.minor).contains(&back.minor);
+    same.then(|| Money::new(cost.minor - back.minor, cost.currency))
+}
+
 /// What came of it.
 pub(super) fn read(asked: &Asked<'_>, sent: &Sent) -> Answer {
     let reply = match sent {
@@ -263,7 +276,11 @@ fn shown(
     let status = &order.payment_status;
     let people = passengers::digest_of_passengers(reference, &order.passengers);
     let ordered_for = wrote.travellers.as_deref().filter(|ours| *ours != people);
-    let odd = ordered_for.map(|ours| Odd::Names { ours: ours.to_owned(), theirs: people.clone() });
+    let names = |ours: &str| Odd::Names { ours: ours.to_owned(), theirs: people.clone() };
+    // Every order of ours says who travels; without that no name can be compared.
+    let unsaid = wrote.client_reference.is_some() && wrote.travellers.is_none();
+    let unsaid = unsaid.then(|| Broken::contract("order at `metadata.travellers`").into());
+    let odd = ordered_for.map(names).or(unsaid);
     let state = if order.cancelled_at.is_some() {
         SeenState::Gone
     } else if odd.is_some() {

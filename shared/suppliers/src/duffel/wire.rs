@@ -163,6 +163,9 @@ pub(super) struct Payment {
 pub(super) struct Cancellation {
     pub(super) id: String,
     pub(super) confirmed_at: Option<DateTime<Utc>>,
+    pub(super) refund_amount: Option<String>,
+    pub(super) refund_currency: Option<String>,
+    pub(super) refund_to: Option<String>,
 }
 
 #[derive(Default, Deserialize)]

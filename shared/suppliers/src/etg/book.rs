@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     OUTCOMES, language,
     terms::money,
-    wire::{self, Form, FormPayment, OrderDetail, OrderHead, Orders},
+    wire::{self, Cancelled, Form, FormPayment, OrderDetail, OrderHead, Orders},
 };
 use crate::{
     Access, Answer, Asked, Broken, HttpReply, Known, Operation, Reserve, SeenReservation,
@@ -111,6 +111,13 @@ fn finish(access: &Access, reserve: &Reserve<'_>, payment: &FormPayment) -> Valu
 /// A call that is about one order of ours.
 pub(super) fn about(order: &str) -> Value {
     json!({ "partner_order_id": order })
+}
+
+/// What a cancellation cost, as its answer says (page "Cancel booking").
+pub(super) fn cancel_fee(reply: &HttpReply) -> Option<Money> {
+    let done: Cancelled = wire::data("cancellation", &reply.body).ok()?;
+    let fee = done.amount_payable;
+    money(&fee.amount, fee.currency_code.parse().ok()?).ok().filter(|fee| fee.minor >= 0)
 }
 
 /// Our reference of what is known; else the one that a look-up gave as its handle.
@@ -227,8 +234,14 @@ fn reserved(asked: &Asked<'_>, sent: &Sent) -> Answer {
         Step::Status => {
             // It was started; that it cannot be asked about now changes nothing of that.
             let answer = judged(Operation::Reserve, sent, || bought(form.as_ref(), None));
-            let unasked = answer == Answer::NotSent;
-            if unasked { Answer::Unknown { why: Unclear::AcceptedOnly } } else { answer }
+            // A status that is not 200 is about the question, and refuses nothing else.
+            let is_of_question = matches!(sent, Sent::Reply(reply) if reply.status != 200)
+                && matches!(answer, Answer::Refused(_));
+            if is_of_question || answer == Answer::NotSent {
+                Answer::Unknown { why: Unclear::AcceptedOnly }
+            } else {
+                answer
+            }
         }
         Step::Info => {
             let shown = match sent {

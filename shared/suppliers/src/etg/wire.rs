@@ -143,6 +143,12 @@ pub(super) struct OrderDetail {
     pub(super) amount_sell: Option<Amount>,
 }
 
+/// Page "Cancel booking".
+#[derive(Debug, Deserialize)]
+pub(super) struct Cancelled {
+    pub(super) amount_payable: Amount,
+}
+
 /// An amount with its currency.
 #[derive(Debug, Deserialize)]
 pub(super) struct Amount {
@@ -186,12 +192,17 @@ pub(super) fn limit(body: &[u8]) -> Option<Limit> {
     Some(read.debug.api_endpoint)
 }
 
+/// What stands for the status `3ds`: a payment that waits for its holder. The error of that name is
+/// one that failed.
+const WAITS: &str = "waits_for_3ds";
+
 /// The word of an answer: the error's, else the status itself.
 ///
 /// Text that is no word is left out: it may be anything, and codes go into logs.
 pub(super) fn code(body: &[u8]) -> Option<String> {
     let envelope = envelope(body)?;
-    let code = envelope.error.unwrap_or(envelope.status);
+    let status = if envelope.status == "3ds" { WAITS.to_owned() } else { envelope.status };
+    let code = envelope.error.unwrap_or(status);
     let word = (1..=64).contains(&code.len())
         && code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     word.then_some(code)

@@ -1,7 +1,11 @@
 //! Preconfirm, reconfirm, cancel, details: what is sent, and what the answers mean.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::{internal::Traveller, messages::RefusedWhy, money::Currency};
+use contracts::{
+    internal::Traveller,
+    messages::RefusedWhy,
+    money::{Currency, Money},
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -110,6 +114,16 @@ pub(super) fn would_cancel(simulated: &HttpReply, reference: &str) -> bool {
         Some(head.reference == reference)
     };
     simulated.status == 200 && told() == Some(true)
+}
+
+/// What a cancellation, simulated or done, says that it costs: once a booking is cancelled its total
+/// is that.
+pub(super) fn cancel_fee(reply: &HttpReply) -> Option<Money> {
+    let whole: BookingReply = wire::read("booking", &reply.body).ok()?;
+    let booking: Booking = wire::read("booking", whole.booking.get().as_bytes()).ok()?;
+    let currency = booking.currency.parse().ok()?;
+    let is_gone = booking.status == "CANCELLED";
+    wire::money(&booking.total, currency).ok().filter(|fee| is_gone && fee.minor >= 0)
 }
 
 /// What came of it.
