@@ -32,7 +32,7 @@ struct Flags {
     /// Rows of journals at the owners meanwhile; the goals are for 10,000,000
     #[arg(long, default_value_t = 1_000_000)]
     events: i64,
-    /// Which measures: whole, p99, accept, console, chain; all when none is named
+    /// Which measures: whole, search, p99, accept, console, chain; all when none is named
     names: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The floor of accepting: a bare server that writes one row per request and answers.
+//! The floors: a bare server that writes one row per request and answers, or reads one key of Redis.
 #![allow(
     clippy::print_stdout,
     clippy::disallowed_methods,
@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use axum::{
     Json, Router,
     extract::State,
-    http::StatusCode,
+    http::{StatusCode, header},
     routing::{get, post},
 };
 use clap::Parser;
@@ -25,6 +25,9 @@ struct Flags {
     /// A database of its own
     #[arg(long)]
     database: String,
+    /// Where the key `floor` is read
+    #[arg(long)]
+    redis: String,
     /// As many as the gateway has
     #[arg(long, default_value_t = 16)]
     connections: u32,
@@ -40,17 +43,31 @@ async fn main() -> anyhow::Result<()> {
     )
     .execute(&pool)
     .await?;
+    let client = redis::Client::open(flags.redis)?;
+    let redis = client.get_multiplexed_async_connection().await?;
     let router = Router::new()
         .route("/insert", post(insert))
+        .route("/cached", get(cached))
         .route("/health", get(|| async { "ok" }))
-        .with_state(pool);
+        .with_state((pool, redis));
     let listener = tokio::net::TcpListener::bind(flags.listen).await?;
     println!("floors listen on {}", listener.local_addr()?);
     axum::serve(listener, router).await?;
     Ok(())
 }
 
-async fn insert(State(pool): State<PgPool>, Json(body): Json<Value>) -> (StatusCode, Json<Value>) {
+type Servers = (PgPool, redis::aio::MultiplexedConnection);
+
+async fn cached(State((_, mut redis)): State<Servers>) -> impl axum::response::IntoResponse {
+    let body: Vec<u8> =
+        redis::cmd("GET").arg("floor").query_async(&mut redis).await.unwrap_or_default();
+    ([(header::CONTENT_TYPE, "application/json")], body)
+}
+
+async fn insert(
+    State((pool, _)): State<Servers>,
+    Json(body): Json<Value>,
+) -> (StatusCode, Json<Value>) {
     let floor_id = uuid::Uuid::now_v7();
     let done = sqlx::query("insert into floor (floor_id, body) values ($1, $2)")
         .bind(floor_id)

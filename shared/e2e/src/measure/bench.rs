@@ -6,6 +6,7 @@ mod chain;
 mod console;
 mod floor;
 mod prepare;
+mod search;
 mod whole;
 
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ use crate::{Options, Profile, SERVICES, Stack};
 pub use console::Filled;
 
 /// The measures there are.
-const NAMES: [&str; 5] = ["whole", "p99", "accept", "console", "chain"];
+const NAMES: [&str; 6] = ["whole", "search", "p99", "accept", "console", "chain"];
 /// Spans are made for every request and sent for some, as in production.
 const SHARE_OF_TRACES: f64 = 0.01;
 
@@ -38,6 +39,13 @@ pub async fn run(seconds: usize, filled: Filled, names: &[String]) -> anyhow::Re
         let stack = stack("bench_whole").await?;
         warn_if_not_durable(&stack).await?;
         figures.extend(whole::run(&stack, seconds).await?);
+        stack.stop().await?;
+    }
+    if wanted("search") {
+        let stack = stack("bench_search").await?;
+        let floor = floor::Floor::start(&stack).await?;
+        figures.extend(search::run(&stack, &floor, seconds).await?);
+        drop(floor);
         stack.stop().await?;
     }
     if wanted("p99") || wanted("accept") {

@@ -1,0 +1,207 @@
+//! Searches: answered from the cache beside a bare server that reads the same bytes from Redis, a
+//! thousand at once on a key that nobody asked before, and how few calls many customers cost.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, ensure};
+use futures::{StreamExt as _, future::join_all, stream};
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+
+use super::floor::Floor;
+use crate::{
+    Stack,
+    gateway::Stay,
+    measure::{Figure, Goal, load, percentile},
+    traveller::stay_in,
+};
+
+const CONNECTIONS: usize = 64;
+const TURNS: usize = 2;
+const PER_TURN_AND_SECOND: usize = 3_000;
+const PART_OF_FLOOR: f64 = 0.5;
+const P99_MS_MAX: f64 = 5.0;
+
+const AT_ONCE: usize = 1_000;
+/// How long the supplier takes for the one call.
+const CALL: Duration = Duration::from_millis(300);
+const LATER_MS_MAX: f64 = 50.0;
+
+/// Stays that customers look at, the first one most.
+const STAYS: u64 = 5_000;
+const SEARCHES_PER_SECOND_ASKED: usize = 10_000;
+const CALLS_PER_THOUSAND_MAX: f64 = 60.0;
+
+pub(super) async fn run(
+    stack: &Stack,
+    floor: &Floor,
+    seconds: usize,
+) -> anyhow::Result<Vec<Figure>> {
+    let searcher = Searcher::of(stack);
+    let mut figures = cached(&searcher, floor, seconds).await?;
+    figures.extend(cold(stack, &searcher).await?);
+    figures.extend(many(stack, &searcher, seconds).await?);
+    Ok(figures)
+}
+
+/// Who asks.
+#[derive(Clone)]
+struct Searcher {
+    http: reqwest::Client,
+    base: String,
+    token: String,
+}
+
+impl Searcher {
+    fn of(stack: &Stack) -> Self {
+        let token = stack.token("bench", &["customer"]);
+        Self { http: load::client(), base: stack.url("booking"), token }
+    }
+
+    fn url(&self, stay: &Stay) -> String {
+        let Stay { property_id, check_in, check_out } = stay;
+        let base = &self.base;
+        format!(
+            "{base}/v1/stays?property_id={property_id}&check_in={check_in}&check_out={check_out}"
+        )
+    }
+
+    async fn get(&self, url: &str) -> anyhow::Result<bytes::Bytes> {
+        let reply = self.http.get(url).bearer_auth(&self.token).send().await?;
+        Ok(reply.error_for_status()?.bytes().await?)
+    }
+
+    /// Asks the same so many times over so many connections: answers a second.
+    async fn rate(&self, url: &str, count: usize) -> anyhow::Result<f64> {
+        let next = Arc::new(AtomicUsize::new(0));
+        let begun = Instant::now();
+        let workers = (0..CONNECTIONS).map(|_| {
+            let (searcher, next, url) = (self.clone(), next.clone(), url.to_owned());
+            tokio::spawn(async move {
+                while next.fetch_add(1, Ordering::Relaxed) < count {
+                    searcher.get(&url).await?;
+                }
+                anyhow::Ok(())
+            })
+        });
+        for worker in join_all(workers).await {
+            worker??;
+        }
+        Ok(count as f64 / begun.elapsed().as_secs_f64())
+    }
+
+    /// Asks at every tick, whatever the answers take: how long each took, in milliseconds.
+    async fn by_the_clock(&self, url: &str, per_second: f64, count: usize) -> Vec<f64> {
+        let mut tick = tokio::time::interval(Duration::from_secs_f64(1.0 / per_second));
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
+        let mut under_way = Vec::with_capacity(count);
+        for _ in 0..count {
+            let due = tick.tick().await.into_std();
+            let (searcher, url) = (self.clone(), url.to_owned());
+            under_way.push(tokio::spawn(async move {
+                searcher.get(&url).await.ok()?;
+                Some(due.elapsed().as_secs_f64() * 1_000.0)
+            }));
+        }
+        join_all(under_way).await.into_iter().filter_map(|took| took.ok().flatten()).collect()
+    }
+}
+
+/// Answers from the cache, in turns with the bare server, and how long they take at half that load.
+async fn cached(searcher: &Searcher, floor: &Floor, seconds: usize) -> anyhow::Result<Vec<Figure>> {
+    let url = searcher.url(&stay_in(40, 2));
+    searcher.get(&url).await?;
+    let body = searcher.get(&url).await?;
+    floor.keep(&body).await?;
+    let bare_url = format!("{}/cached", floor.url);
+    eprintln!("cached searches of {} bytes over {CONNECTIONS} connections", body.len());
+    let count = PER_TURN_AND_SECOND * seconds;
+    let (mut ours, mut bare) = (0.0, 0.0);
+    for _ in 0..TURNS {
+        bare += searcher.rate(&bare_url, count).await? / TURNS as f64;
+        ours += searcher.rate(&url, count).await? / TURNS as f64;
+    }
+    let half = ours / 2.0;
+    let count = (half * seconds as f64) as usize;
+    let mut bare_took = searcher.by_the_clock(&bare_url, half, count).await;
+    let mut took = searcher.by_the_clock(&url, half, count).await;
+    ensure!(took.len() == count && bare_took.len() == count, "some searches were not answered");
+    let (p99, bare_p99) = (percentile(&mut took, 99), percentile(&mut bare_took, 99));
+    let goal = Goal::OfFloor(PART_OF_FLOOR);
+    Ok(vec![
+        Figure::new("search_cached_per_second", ours, "1/s", Some(bare), goal),
+        Figure::new("search_cached_p99", p99, "ms", Some(bare_p99), Goal::AtMost(P99_MS_MAX)),
+    ])
+}
+
+/// A thousand at once on a key that nobody asked before.
+async fn cold(stack: &Stack, searcher: &Searcher) -> anyhow::Result<Vec<Figure>> {
+    let ms = u64::try_from(CALL.as_millis())?;
+    let before = calls(stack).await?;
+    stack.double().arm("search", "slow", 1, Some(ms)).await?;
+    let url = searcher.url(&stay_in(41, 2));
+    let begun = Instant::now();
+    let all = (0..AT_ONCE).map(|_| searcher.get(&url));
+    for answer in join_all(all).await {
+        answer.context("a search on a cold key")?;
+    }
+    let later = begun.elapsed().saturating_sub(CALL).as_secs_f64() * 1_000.0;
+    let made = calls(stack).await? - before;
+    Ok(vec![
+        Figure::new("search_cold_calls", made as f64, "calls", None, Goal::AtMost(1.0)),
+        Figure::new("search_cold_last_after_call", later, "ms", None, Goal::AtMost(LATER_MS_MAX)),
+    ])
+}
+
+/// Many customers over many stays, of which few are looked at often.
+async fn many(stack: &Stack, searcher: &Searcher, seconds: usize) -> anyhow::Result<Vec<Figure>> {
+    let count = SEARCHES_PER_SECOND_ASKED * seconds;
+    eprintln!("2 x {count} searches over {STAYS} stays");
+    let mut figures = Vec::new();
+    for (name, seed, goal) in [
+        ("search_calls_per_thousand_from_cold", 1, Goal::None),
+        ("search_calls_per_thousand", 2, Goal::AtMost(CALLS_PER_THOUSAND_MAX)),
+    ] {
+        let before = calls(stack).await?;
+        let urls = zipf(seed, count).into_iter().map(|n| searcher.url(&stay(n)));
+        let asked = urls.map(|url| async move { searcher.get(&url).await.map(drop) });
+        let mut answers = stream::iter(asked).buffer_unordered(CONNECTIONS);
+        while let Some(answer) = answers.next().await {
+            answer?;
+        }
+        let made = calls(stack).await? - before;
+        let per_thousand = made as f64 * 1_000.0 / count as f64;
+        figures.push(Figure::new(name, per_thousand, "calls", None, goal));
+    }
+    Ok(figures)
+}
+
+/// The stay of a rank: another first day or length for each.
+fn stay(rank: u64) -> Stay {
+    stay_in(30 + rank % 400, 1 + rank / 400)
+}
+
+/// Ranks as customers choose them: each half as often as the one of half its rank.
+fn zipf(seed: u64, count: usize) -> Vec<u64> {
+    let mut sums = Vec::new();
+    let mut sum = 0.0;
+    for rank in 1..=STAYS {
+        sum += 1.0 / rank as f64;
+        sums.push(sum);
+    }
+    let mut rng = StdRng::seed_from_u64(seed);
+    let draw = |_| {
+        let at = rng.random_range(0.0..sum);
+        sums.partition_point(|upto| *upto < at) as u64
+    };
+    (0..count).map(draw).collect()
+}
+
+async fn calls(stack: &Stack) -> anyhow::Result<usize> {
+    Ok(stack.double().truth().await?.requests_of("search").len())
+}
