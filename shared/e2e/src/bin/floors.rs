@@ -1,4 +1,4 @@
-//! The floors: a bare server that writes one row per request and answers, or reads one key of Redis.
+//! The floors: a bare server that writes one row for each request, or reads one key of Redis.
 #![allow(
     clippy::print_stdout,
     clippy::disallowed_methods,

@@ -137,8 +137,8 @@ pub(super) fn confirm_cancellation(reply: &HttpReply) -> Option<String> {
     is_id("ore_", &id).then(|| format!("/air/order_cancellations/{id}/actions/confirm"))
 }
 
-/// What does not come back, as a cancellation that was made says; nothing where nothing was paid, or
-/// it comes back in another currency.
+/// What does not come back, as a cancellation that was made says; nothing where nothing was paid,
+/// or it comes back in another currency.
 pub(super) fn cancel_fee(cost: Money, reply: &HttpReply) -> Option<Money> {
     let made: Envelope<wire::Cancellation> = wire::read("cancellation", &reply.body).ok()?;
     let wire::Cancellation { refund_amount, refund_currency, refund_to, .. } = made.data;

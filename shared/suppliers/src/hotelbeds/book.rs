@@ -116,8 +116,8 @@ pub(super) fn would_cancel(simulated: &HttpReply, reference: &str) -> bool {
     simulated.status == 200 && told() == Some(true)
 }
 
-/// What a cancellation, simulated or done, says that it costs: once a booking is cancelled its total
-/// is that.
+/// What a cancellation, simulated or done, says that it costs: once a booking is cancelled its
+/// total is that.
 pub(super) fn cancel_fee(reply: &HttpReply) -> Option<Money> {
     let whole: BookingReply = wire::read("booking", &reply.body).ok()?;
     let booking: Booking = wire::read("booking", whole.booking.get().as_bytes()).ok()?;

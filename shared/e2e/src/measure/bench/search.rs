@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use futures::{StreamExt as _, future::join_all, stream};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
@@ -96,19 +96,29 @@ impl Searcher {
     }
 
     /// Asks at every tick, whatever the answers take: how long each took, in milliseconds.
-    async fn by_the_clock(&self, url: &str, per_second: f64, count: usize) -> Vec<f64> {
+    async fn by_the_clock(
+        &self,
+        url: &str,
+        per_second: f64,
+        lasts_for: Duration,
+    ) -> anyhow::Result<Vec<f64>> {
         let mut tick = tokio::time::interval(Duration::from_secs_f64(1.0 / per_second));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
-        let mut under_way = Vec::with_capacity(count);
-        for _ in 0..count {
+        let mut under_way = Vec::new();
+        let begun = Instant::now();
+        while begun.elapsed() < lasts_for {
             let due = tick.tick().await.into_std();
             let (searcher, url) = (self.clone(), url.to_owned());
             under_way.push(tokio::spawn(async move {
-                searcher.get(&url).await.ok()?;
-                Some(due.elapsed().as_secs_f64() * 1_000.0)
+                searcher.get(&url).await?;
+                anyhow::Ok(due.elapsed().as_secs_f64() * 1_000.0)
             }));
         }
-        join_all(under_way).await.into_iter().filter_map(|took| took.ok().flatten()).collect()
+        let mut took = Vec::with_capacity(under_way.len());
+        for answer in join_all(under_way).await {
+            took.push(answer??);
+        }
+        Ok(took)
     }
 }
 
@@ -126,11 +136,9 @@ async fn cached(searcher: &Searcher, floor: &Floor, seconds: usize) -> anyhow::R
         bare += searcher.rate(&bare_url, count).await? / TURNS as f64;
         ours += searcher.rate(&url, count).await? / TURNS as f64;
     }
-    let half = ours / 2.0;
-    let count = (half * seconds as f64) as usize;
-    let mut bare_took = searcher.by_the_clock(&bare_url, half, count).await;
-    let mut took = searcher.by_the_clock(&url, half, count).await;
-    ensure!(took.len() == count && bare_took.len() == count, "some searches were not answered");
+    let (half, lasts_for) = (ours / 2.0, Duration::from_secs(u64::try_from(seconds)?));
+    let mut bare_took = searcher.by_the_clock(&bare_url, half, lasts_for).await?;
+    let mut took = searcher.by_the_clock(&url, half, lasts_for).await?;
     let (p99, bare_p99) = (percentile(&mut took, 99), percentile(&mut bare_took, 99));
     let goal = Goal::OfFloor(PART_OF_FLOOR);
     Ok(vec![
