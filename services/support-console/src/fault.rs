@@ -4,6 +4,8 @@
 use contracts::routing::{CONSUMERS, heard_by};
 use serde_json::Value;
 
+use messaging::Cause;
+
 use crate::mask;
 
 const ERROR_MAX: usize = 160;
@@ -124,8 +126,9 @@ pub(crate) fn meaning(cause: &str) -> Meaning {
         },
         "delivery_limit" => Meaning {
             title: "The broker gave it up",
-            explained: "It was delivered as often as the broker allows and never acknowledged.",
-            advice: "See whether its service runs well, then replay it.",
+            explained: "It was delivered as often as the broker allows and never acknowledged: its \
+                        service may have ended each time.",
+            advice: "See whether its service runs well, then replay one of them, alone.",
         },
         _ => Meaning {
             title: "It could not be handled",
@@ -133,6 +136,12 @@ pub(crate) fn meaning(cause: &str) -> Meaning {
             advice: "Look at the preview before you do anything.",
         },
     }
+}
+
+/// Whether a letter with this cause may have ended its consumer. The broker's own limit says no
+/// more than that nobody lived to acknowledge it.
+pub(crate) fn may_have_killed(cause: &str) -> bool {
+    cause == Cause::Crash.as_str() || cause == "delivery_limit"
 }
 
 #[cfg(test)]

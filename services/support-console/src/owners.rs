@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use chassis::{HttpClient, HttpClientConfig, SecretString, http_client::CallError};
-use contracts::internal::{InboxReply, PreviewReply, PreviewRequest};
+use contracts::internal::{InboxRequest, InboxesReply, PreviewReply, PreviewRequest};
 use futures::future::join_all;
 use http::StatusCode;
 use serde::{Serialize, de::DeserializeOwned};
@@ -103,15 +103,15 @@ impl Owners {
         )
     }
 
-    /// Asks a consumer how far it came with a message; none when no such consumer is known.
+    /// Asks a consumer how far it came with some messages; none when no such consumer is known.
     pub(crate) async fn inbox(
         &self,
         consumer: &str,
-        message_id: Uuid,
-    ) -> Option<Result<InboxReply, CallError>> {
-        let url = self.url(consumer)?;
-        let url = format!("{url}/internal/inbox/{consumer}/{message_id}");
-        Some(self.http.get_json(&url, Some(&self.token), self.within).await)
+        message_ids: Vec<Uuid>,
+    ) -> Option<Result<InboxesReply, CallError>> {
+        let url = format!("{}/internal/inbox/{consumer}", self.url(consumer)?);
+        let request = InboxRequest { message_ids };
+        Some(self.http.post_json(&url, &request, Some(&self.token), self.within).await)
     }
 
     /// Asks a consumer what a message would do; none when no such consumer is known.

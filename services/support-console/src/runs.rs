@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chassis::Process;
 use chrono::TimeDelta;
-use messaging::{Step, StoreError, database, job};
+use messaging::{Step, StoreError, StoreTrouble, database, job};
 use uuid::Uuid;
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Letters of one transaction.
-const AT_ONCE_MAX: u64 = 500;
+const AT_ONCE_MAX: u64 = 1_000;
 /// Bytes of bodies in one transaction.
 const BYTES_AT_ONCE: i64 = 16 * 1024 * 1024;
 /// Sooner after the last letters none are sent: a few at a time cost as much as many.
@@ -108,7 +108,7 @@ pub(crate) fn start(app: &App, process: &Process) {
     });
 }
 
-/// Takes every run on by what it does next: one that waits holds up no other.
+/// Takes every run on by what it does next: one that waits, or cannot go on, holds up no other.
 ///
 /// # Errors
 /// When the database fails.
@@ -118,10 +118,23 @@ pub async fn replay_many(app: &App) -> Result<Step, StoreError> {
         store::running(&mut *taken.map_err(database("taking a connection"))?).await?
     };
     let mut sent = 0;
+    let mut away = None;
     for id in runs {
-        sent += go_on(app, id).await?;
+        match go_on(app, id).await {
+            Ok(some) => sent += some,
+            Err(error) if error.kind() == StoreTrouble::Broken => give_up(app, id, &error).await?,
+            Err(error) => away = Some(error),
+        }
     }
-    Ok(Step::of(sent))
+    away.map_or_else(|| Ok(Step::of(sent)), Err)
+}
+
+/// Ends a run that cannot go on: it would fail each time, and somebody has to look.
+async fn give_up(app: &App, id: Uuid, error: &StoreError) -> Result<(), StoreError> {
+    tracing::error!(run.id = %id, error = %chassis::chain(error), "a replay of many cannot go on");
+    let mut conn = app.pool.acquire().await.map_err(database("taking a connection"))?;
+    let why = format!("it cannot go on: {error}");
+    store::change_run(&mut conn, id, "stopped", Some(&why)).await.map(drop)
 }
 
 /// Takes one run on; says how many letters it sent.
@@ -285,7 +298,7 @@ mod tests {
         assert_eq!(after(3_600_000), Next::Send(50), "what was not used is not saved up");
         let fast = |ms| next(&LADDER, 5_000, 10, progress, TimeDelta::milliseconds(ms));
         assert_eq!(fast(99), Next::Wait, "many at once, now and then");
-        assert_eq!(fast(150), Next::Send(AT_ONCE_MAX));
+        assert_eq!(fast(150), Next::Send(750));
     }
 
     fn letter(consumer: &str, state: State) -> Whole {

@@ -266,7 +266,8 @@ fn parsed(headers: &str, id: Uuid) -> Result<Map<String, Value>, StoreError> {
     })
 }
 
-/// The letters of a booking, or those that an id or a trace names, oldest first.
+/// The letters of a booking, or those that an id or a trace names, their own or a replay's, oldest
+/// first.
 pub(crate) async fn named(
     conn: &mut PgConnection,
     id: Option<Uuid>,
@@ -279,6 +280,8 @@ pub(crate) async fn named(
                 next_dead_letter_id, letter_cause_id
            from letter
           where booking_id = $1 or message_id = $1 or dead_letter_id = $1 or trace_id = $2
+             or dead_letter_id = any (array(select dead_letter_id from letter_event
+                                             where trace_id = $2))
           order by parked_at, dead_letter_id
           limit 200",
     )

@@ -24,8 +24,8 @@ pub use suppliers::{
     SupplierCasesReply, SupplierStanding, SuppliersReply,
 };
 pub use support::{
-    FindReply, Found, InboxReply, InboxState, OutboxReply, PreviewEffect, PreviewReply,
-    PreviewRequest, TimelineEntry, TimelineKind, TimelineReply,
+    FindReply, Found, InboxReply, InboxRequest, InboxState, InboxesReply, OutboxReply,
+    PreviewEffect, PreviewReply, PreviewRequest, TimelineEntry, TimelineKind, TimelineReply,
 };
 
 use crate::{

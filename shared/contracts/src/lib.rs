@@ -17,4 +17,5 @@ pub mod offer;
 pub mod policy;
 pub mod routing;
 pub mod shown;
+pub mod staff;
 pub mod supplier;

@@ -106,7 +106,7 @@ pub(super) enum Command {
         #[arg(long)]
         dead_letter_id: Option<Uuid>,
     },
-    /// Find a booking or a letter by any reference
+    /// Find a booking or a letter by any reference or trace
     Find { key: String },
     /// Tell all that happened to a booking
     Timeline { booking: Uuid },

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{failed, has_rank};
 use crate::{
-    App,
+    App, mask,
     store::{self, Act, Outcome},
 };
 
@@ -69,6 +69,24 @@ impl Actor {
     pub(crate) fn name(&self) -> &str {
         &self.claims.sub
     }
+}
+
+/// What the audit keeps of why something was refused. Of fields that are wrong it keeps where and
+/// of what kind: what a reader says of a value may quote it.
+fn recorded(error: &ApiError) -> String {
+    if error.errors.is_empty() {
+        return error.to_string();
+    }
+    let places = error.errors.iter().map(|field| {
+        let place = if field.pointer.is_empty() {
+            "the whole".to_owned()
+        } else {
+            mask::pointer(&field.pointer)
+        };
+        format!("{place} {}", field.code)
+    });
+    let places: Vec<_> = places.collect();
+    format!("{} {}: {}", error.status.as_u16(), error.code, places.join(", "))
 }
 
 /// Something that a member of staff is about to do.
@@ -198,7 +216,7 @@ impl Attempt {
     }
 
     async fn ended(&self, outcome: Outcome, error: ApiError) -> ApiError {
-        match self.keep(outcome, Some(error.to_string())).await {
+        match self.keep(outcome, Some(recorded(&error))).await {
             Ok(()) => error,
             Err(unrecorded) => unrecorded,
         }

@@ -17,10 +17,10 @@ use uuid::Uuid;
 use super::{
     OPERATOR,
     acting::{Actor, Attempt},
-    failed,
+    edits, failed,
 };
 use crate::{
-    App,
+    App, mask,
     replay::{self, Plan},
     state::{self, State as Stands, Wish},
     store::{self, Edit, NewEvent, Whole},
@@ -122,7 +122,7 @@ async fn propose(mut begun: Begun, edited: &Value) -> Result<(StatusCode, Json<D
     }
     begun.tx.commit().await.map_err(|error| failed(&error))?;
     let state = Stands::Parked;
-    let edit = Some(edit);
+    let edit = Some(edits::masked(edit));
     let done = Done { dead_letter_id: id, state, replay: None, restorable_until: None, edit };
     Ok((StatusCode::ACCEPTED, Json(done)))
 }
@@ -156,7 +156,8 @@ pub(crate) async fn send(
     let (consumer, attempt) = (replay.consumer.clone(), replay.attempt);
     begun.tx.send(app.messaging.replay(replay, trace::of(&span)));
     begun.finish(&event, edit_id).await?;
-    let replay = Some(Sent { consumer, attempt, trace_id, mended: changed });
+    let mended = changed.map(|changed| changed.iter().map(|at| mask::pointer(at)).collect());
+    let replay = Some(Sent { consumer, attempt, trace_id, mended });
     let state = Stands::Replaying;
     let done = Done { dead_letter_id: id, state, replay, restorable_until: None, edit: None };
     Ok((StatusCode::ACCEPTED, Json(done)))

@@ -6,6 +6,7 @@ use chassis::{
     auth::Bearer,
     http::{Json, Path},
 };
+use contracts::staff::same_person;
 use http::StatusCode;
 use serde_json::Value;
 use uuid::Uuid;
@@ -17,7 +18,7 @@ use super::{
     connection, failed, may_look,
 };
 use crate::{
-    App,
+    App, mask,
     state::Wish,
     store::{self, Edit},
 };
@@ -27,7 +28,14 @@ pub(crate) async fn list(
     Bearer(claims): Bearer,
 ) -> Result<Json<Vec<Edit>>, ApiError> {
     may_look(&claims)?;
-    waiting(&app, None, None).await.map(Json)
+    let edits = waiting(&app, None, None).await?.into_iter().map(masked);
+    Ok(Json(edits.collect()))
+}
+
+/// Shows where an edit differs without names that nobody of ours gave.
+pub(crate) fn masked(edit: Edit) -> Edit {
+    let changed = edit.changed.iter().map(|pointer| mask::pointer(pointer));
+    Edit { changed: changed.collect(), ..edit }
 }
 
 /// Edits that wait.
@@ -54,7 +62,7 @@ pub(crate) async fn approve(
     let Json(Because { reason }) = body?;
     let attempt = attempt.because(&reason)?;
     let Some(edit) = edit else { return Err(attempt.refused(ApiError::not_found()).await) };
-    if attempt.actor_name() == edit.proposer {
+    if same_person(attempt.actor_name(), &edit.proposer) {
         let detail = "whoever made an edit cannot let it pass";
         return Err(attempt.refused(ApiError::conflict("same_person", detail)).await);
     }
@@ -80,7 +88,7 @@ pub(crate) async fn refuse(
     let edit = waiting(&app, Some(id), None).await?.into_iter().next();
     let letter = edit.as_ref().map(|edit| edit.dead_letter_id);
     // Whoever made it may take it back, and needs no other role for it.
-    let own = edit.as_ref().is_some_and(|edit| edit.proposer == actor.name());
+    let own = edit.as_ref().is_some_and(|edit| same_person(&edit.proposer, actor.name()));
     let role = if own { super::OPERATOR } else { APPROVER };
     let attempt = Attempt::permit(&app, actor, "refuse_edit", letter, role).await?;
     let Json(Because { reason }) = body?;

@@ -184,7 +184,7 @@ const OPERATIONS: &[Operation] = &[
         (200, Some("Travellers")),
     ),
     get("/v1/bookings/{id}/timeline", "Tells all that happened to it", &[], "Timeline"),
-    get("/v1/search", "Finds bookings and letters by any reference", &["key"], "Found"),
+    get("/v1/search", "Finds bookings and letters by any reference or trace", &["key"], "Found"),
 ];
 
 /// The document.

@@ -88,6 +88,10 @@ pub(crate) async fn show(
     let Whole { summary, headers, body, .. } = letter.ok_or_else(ApiError::not_found)?;
     let history = store::history(&mut conn, id).await.map_err(|error| failed(&error))?;
     let replay_of = store::replay_of(&mut conn, id).await.map_err(|error| failed(&error))?;
+    let history = history.into_iter().map(|happened| Happened {
+        mended: happened.mended.map(|at| at.iter().map(|at| mask::pointer(at)).collect()),
+        ..happened
+    });
     let shown = mask::body(summary.message_type.as_deref(), &body);
     Ok(Json(Shown {
         summary: masked(summary),
@@ -96,7 +100,7 @@ pub(crate) async fn show(
         body_text: shown.text,
         body_bytes: body.len(),
         body_masked: shown.masked,
-        history,
+        history: history.collect(),
         replay_of,
     }))
 }

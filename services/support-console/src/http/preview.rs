@@ -8,12 +8,11 @@ use chassis::{
     http::{Json, Path},
 };
 use contracts::internal::{PreviewReply, PreviewRequest};
-use messaging::Cause;
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::{connection, failed, may_look};
-use crate::{App, mask, replay, store};
+use crate::{App, fault, mask, replay, store};
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Previewed {
@@ -34,7 +33,7 @@ pub(crate) async fn show(
     let mut conn = connection(&app).await?;
     let found = store::load(&mut conn, id).await.map_err(|error| failed(&error))?;
     let whole = found.ok_or_else(ApiError::not_found)?;
-    if whole.summary.cause == Cause::Crash.as_str() {
+    if fault::may_have_killed(&whole.summary.cause) {
         // A replay is handled alone, under marks that end it; a preview has no such guard.
         let detail = "it may have ended its consumer, and a preview would run it there";
         return Err(ApiError::conflict("may_crash", detail));

@@ -193,6 +193,6 @@ pub(crate) async fn search(
 
 async fn letters(app: &App, key: &str) -> Result<Vec<Summary>, ApiError> {
     let mut conn = connection(app).await?;
-    let named = store::named(&mut conn, key.parse().ok(), Some(key)).await;
+    let named = store::named(&mut conn, key.parse().ok(), Some(&key.to_ascii_lowercase())).await;
     named.map_err(|error| failed(&error))
 }

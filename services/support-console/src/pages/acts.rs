@@ -9,7 +9,6 @@ use chassis::{
     http::{Json, Path},
 };
 use maud::{Markup, html};
-use messaging::Cause;
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -97,31 +96,36 @@ pub(super) async fn act(
     Form(said): Form<Said>,
 ) -> Result<Response, ApiError> {
     let act = Act::named(&act).ok_or_else(ApiError::not_found)?;
-    let Said { reason, body, seen } = said;
-    let because = || Ok(Json(Because { reason: reason.clone() }));
     match act {
         Act::Replay => {
-            let wanted = Ok(Json(ReplayWanted { reason: reason.clone(), body: None }));
+            let wanted = said.map(|said| Json(ReplayWanted { reason: said.reason, body: None }));
             Box::pin(actions::replay(State(app), actor, Path(id), wanted)).await?;
         }
-        Act::Discard => drop(actions::discard(State(app), actor, Path(id), because()).await?),
-        Act::Restore => drop(actions::restore(State(app), actor, Path(id), because()).await?),
+        Act::Discard => drop(actions::discard(State(app), actor, Path(id), because(said)).await?),
+        Act::Restore => drop(actions::restore(State(app), actor, Path(id), because(said)).await?),
         Act::Unmask => {
-            let whole = Box::pin(actions::unmask(State(app), actor, Path(id), because())).await?;
+            let asked = actions::unmask(State(app), actor, Path(id), because(said));
+            let whole = Box::pin(asked).await?;
             return Ok(unmasked(&session, id, &whole.0));
         }
-        Act::Edit if seen => {
-            let body = Some(document(&body)?);
-            let wanted = Ok(Json(ReplayWanted { reason: reason.clone(), body }));
+        Act::Edit if said.as_ref().is_ok_and(|said| said.seen) => {
+            let wanted = said.and_then(|Said { reason, body, .. }| {
+                Ok(Json(ReplayWanted { reason, body: Some(document(&body)?) }))
+            });
             Box::pin(actions::replay(State(app), actor, Path(id), wanted)).await?;
         }
         Act::Edit => {
             let name = Wish::Replay.as_str();
             drop(Attempt::permit(&app, actor, name, Some(id), OPERATOR).await?);
+            let Said { reason, body, .. } = said?;
             return difference(&app, &session, id, &reason, &body).await;
         }
     }
     Ok(Redirect::to(&format!("/letters/{id}")).into_response())
+}
+
+fn because(said: Result<Said, ApiError>) -> Result<Json<Because>, ApiError> {
+    said.map(|said| Json(Because { reason: said.reason }))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,7 +199,7 @@ fn explained(act: Act, shown: &Shown) -> Markup {
                     "The same message goes to " b { (to) } " again, as its next attempt, byte for "
                     "byte. No other service hears it again. It takes effect at most once."
                 }
-                @if letter.cause == Cause::Crash.as_str() {
+                @if fault::may_have_killed(&letter.cause) {
                     div.notice.bad { p { "It may end the process of " (to) " once more." } }
                 }
             }

@@ -73,11 +73,11 @@ pub(super) async fn show(
                                 }
                                 td data-label="About" {
                                     @if let Some(id) = act.dead_letter_id {
-                                        a href=(format!("/letters/{id}")) { "letter " (short(id)) } " "
+                                        a href=(format!("/letters/{id}")) { "letter " span.id { (short(id)) } } " "
                                     }
                                     @if let Some(id) = act.booking_id { (booking_link(id)) " " }
                                     @if let Some(id) = act.replay_run_id {
-                                        a href=(format!("/runs/{id}")) { "replay of many " (short(id)) }
+                                        a href=(format!("/runs/{id}")) { "replay of many " span.id { (short(id)) } }
                                     }
                                     (elsewhere(act.about.as_deref()))
                                 }

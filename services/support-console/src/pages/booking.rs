@@ -203,13 +203,36 @@ fn ours(shown: &Value) -> Markup {
             @for (field, name) in PAYMENT {
                 @if let Some(value) = payment.and_then(|it| it.get(field))
                     .filter(|it| !it.is_null()) {
-                    dt { (name) } dd { (words(&scalar(Some(value)))) }
+                    dt { (name) } dd { (paid(field, value)) }
                 }
             }
-            dt { "Accepted" } dd { (text(shown, "/created_at")) }
-            dt { "Last change" } dd { (text(shown, "/changed_at")) }
+            dt { "Accepted" } dd { (at(text(shown, "/created_at"))) }
+            dt { "Last change" } dd { (at(text(shown, "/changed_at"))) }
         }
     }
+}
+
+/// A field of the payment as people read it.
+fn paid(field: &str, value: &Value) -> Markup {
+    let text = scalar(Some(value));
+    match field {
+        "pay_by" => at(&text),
+        "amount_decimal" | "remaining_decimal" => html! { (short_decimal(&text)) },
+        _ => html! { (words(&text)) },
+    }
+}
+
+/// An instant, or the text that is none.
+fn at(text: &str) -> Markup {
+    match text.parse() {
+        Ok(at) => instant(at),
+        Err(_no_instant) => html! { (text) },
+    }
+}
+
+/// The same number without the zeros that say nothing.
+fn short_decimal(text: &str) -> &str {
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
 fn supplier(entries: &[&Told]) -> Markup {
@@ -253,5 +276,16 @@ fn scalar(value: Option<&Value>) -> String {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Null) | None => "–".to_owned(),
         Some(other) => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short_decimal;
+
+    #[test]
+    fn a_number_keeps_every_digit_that_says_something() {
+        let short = ["0.112496000000", "0.000", "120.50", "100", "7.25"].map(short_decimal);
+        assert_eq!(short, ["0.112496", "0", "120.5", "100", "7.25"]);
     }
 }

@@ -172,6 +172,6 @@ pub(super) async fn close(
     Path(id): Path<Uuid>,
     Form(because): Form<Because>,
 ) -> Result<Response, ApiError> {
-    drop(cases::close(State(app), actor, Path(id), Ok(Json(because))).await?);
+    drop(cases::close(State(app), actor, Path(id), because.map(Json)).await?);
     Ok(Redirect::to(&format!("/cases/{id}")).into_response())
 }

@@ -29,9 +29,10 @@ pub(super) async fn decide(
     State(app): State<App>,
     actor: Actor,
     Path((id, act)): Path<(Uuid, String)>,
-    Form(Said { reason, letter }): Form<Said>,
+    Form(said): Form<Said>,
 ) -> Result<Response, ApiError> {
-    let because = Ok(Json(Because { reason }));
+    let letter = said.as_ref().map_or_else(|_| Uuid::nil(), |said| said.letter);
+    let because = said.map(|said| Json(Because { reason: said.reason }));
     match act.as_str() {
         "approve" => drop(Box::pin(edits::approve(State(app), actor, Path(id), because)).await?),
         "refuse" => drop(edits::refuse(State(app), actor, Path(id), because).await?),

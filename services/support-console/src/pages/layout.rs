@@ -170,7 +170,7 @@ pub(super) fn standing(state: State) -> Markup {
 
 /// A booking's link.
 pub(super) fn booking_link(id: Uuid) -> Markup {
-    html! { a href=(format!("/bookings/{id}")) { code { (short(id)) } } }
+    html! { a href=(format!("/bookings/{id}")) { code.id { (short(id)) } } }
 }
 
 /// The end of an id: ids begin with the time, so the end tells them apart.

@@ -259,9 +259,10 @@ pub(super) async fn act(
     Path((booking_id, leg_id)): Path<(BookingId, LegId)>,
     Form(said): Form<Said>,
 ) -> Result<Response, ApiError> {
-    let Said { act, reference, attempt, reason, evidence } = said;
-    let act = Which { act, reference, attempt }.read().ok_or_else(ApiError::not_found)?;
-    let wanted = Ok(Json(Wanted { reason, evidence, act }));
+    let wanted = said.and_then(|Said { act, reference, attempt, reason, evidence }| {
+        let act = Which { act, reference, attempt }.read().ok_or_else(ApiError::not_found)?;
+        Ok(Json(Wanted { reason, evidence, act }))
+    });
     drop(legs::act(State(app), actor, Path((booking_id, leg_id)), wanted).await?);
     Ok(Redirect::to(&format!("/bookings/{booking_id}")).into_response())
 }

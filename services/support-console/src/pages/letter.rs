@@ -5,7 +5,7 @@ use chassis::{
     ApiError,
     http::{Json, Path},
 };
-use contracts::internal::PreviewEffect;
+use contracts::{internal::PreviewEffect, staff::same_person};
 use maud::{Markup, html};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -22,6 +22,7 @@ use crate::{
         parked::{self, Shown, masked},
         preview::{self, Previewed},
     },
+    mask,
     state::State as Stands,
     store::{self, Edit, Filter, Happened},
 };
@@ -120,7 +121,7 @@ fn second(edit: &Edit, shown: &Shown, session: &Session) -> Markup {
     let at = |value: &Value, pointer: &str| {
         value.pointer(pointer).map_or_else(|| "–".to_owned(), Value::to_string)
     };
-    let own = edit.proposer == session.name;
+    let own = same_person(&edit.proposer, &session.name);
     let form = |act: &str, name: &str, class: &str| {
         html! {
             form method="post" action=(format!("/edits/{}/{act}", edit.edit_id)) {
@@ -145,7 +146,7 @@ fn second(edit: &Edit, shown: &Shown, session: &Session) -> Markup {
                     tbody {
                         @for pointer in &edit.changed {
                             tr {
-                                td { (pointer) }
+                                td { (mask::pointer(pointer)) }
                                 td.was { (at(&original, pointer)) }
                                 td.will { (at(&edited, pointer)) }
                             }

@@ -53,7 +53,7 @@ pub(super) async fn show(
     Path(booking_id): Path<BookingId>,
     Form(because): Form<Because>,
 ) -> Result<Response, ApiError> {
-    let people = people::show(State(app), actor, Path(booking_id), Ok(Json(because))).await;
+    let people = people::show(State(app), actor, Path(booking_id), because.map(Json)).await;
     let Json(people) = people?;
     let body = html! {
         p.lead {

@@ -8,7 +8,9 @@ use chassis::{
     ApiError,
     http::{Json, Path},
 };
-use contracts::{ids::BookingId, internal::WaitingRefund, messages::RefundBasis};
+use contracts::{
+    ids::BookingId, internal::WaitingRefund, messages::RefundBasis, staff::same_person,
+};
 use maud::{Markup, html};
 use uuid::Uuid;
 
@@ -47,7 +49,7 @@ pub(super) async fn list(State(app): State<App>, session: Session) -> Result<Res
 }
 
 fn row(refund: &WaitingRefund, session: &Session) -> Markup {
-    let own = refund.handled_by.as_deref() == Some(session.name.as_str());
+    let own = refund.handled_by.as_deref().is_some_and(|name| same_person(name, &session.name));
     html! {
         tr {
             td data-label="Booking" { (booking_link(refund.booking_id.0)) }
@@ -139,6 +141,6 @@ pub(super) async fn approve(
     Form(because): Form<Because>,
 ) -> Result<Response, ApiError> {
     let path = Path((booking_id, refund_id));
-    let _accepted = refunds::approve(State(app), actor, path, Ok(Json(because))).await?;
+    let _accepted = refunds::approve(State(app), actor, path, because.map(Json)).await?;
     Ok(Redirect::to("/refunds").into_response())
 }

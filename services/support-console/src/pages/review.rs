@@ -154,9 +154,9 @@ pub(super) async fn act(
     State(app): State<App>,
     actor: Actor,
     Path(booking_id): Path<BookingId>,
-    Form(Said { act, reason }): Form<Said>,
+    Form(said): Form<Said>,
 ) -> Result<Response, ApiError> {
-    let wanted = Ok(Json(Wanted { reason, act }));
+    let wanted = said.map(|Said { act, reason }| Json(Wanted { reason, act }));
     drop(review::act(State(app), actor, Path(booking_id), wanted).await?);
     Ok(Redirect::to(&format!("/bookings/{booking_id}")).into_response())
 }
@@ -226,7 +226,7 @@ pub(super) async fn prove(
     Form(proof): Form<Proof>,
 ) -> Result<Response, ApiError> {
     let path = Path((booking_id, refund_id));
-    let _accepted = review::prove(State(app), actor, path, Ok(Json(proof))).await?;
+    let _accepted = review::prove(State(app), actor, path, proof.map(Json)).await?;
     Ok(Redirect::to(&format!("/bookings/{booking_id}")).into_response())
 }
 

@@ -139,14 +139,16 @@ pub(super) async fn begin(
     actor: Actor,
     Form(said): Form<Said>,
 ) -> Result<Response, ApiError> {
-    let wanted = Wanted {
-        reason: said.reason,
-        letter_cause_id: Some(said.group),
-        at_most: Some(said.at_most),
-        ladder: (!said.canary).then(Vec::new),
-        ..Wanted::default()
-    };
-    let (_, Json(run)) = runs::begin(State(app), actor, Ok(Json(wanted))).await?;
+    let wanted = said.map(|said| {
+        Json(Wanted {
+            reason: said.reason,
+            letter_cause_id: Some(said.group),
+            at_most: Some(said.at_most),
+            ladder: (!said.canary).then(Vec::new),
+            ..Wanted::default()
+        })
+    });
+    let (_, Json(run)) = runs::begin(State(app), actor, wanted).await?;
     Ok(Redirect::to(&format!("/runs/{}", run.run.replay_run_id)).into_response())
 }
 
@@ -216,7 +218,7 @@ pub(super) async fn change(
     Path((id, change)): Path<(Uuid, String)>,
     Form(because): Form<Because>,
 ) -> Result<Response, ApiError> {
-    drop(runs::change(State(app), actor, Path((id, change)), Ok(Json(because))).await?);
+    drop(runs::change(State(app), actor, Path((id, change)), because.map(Json)).await?);
     Ok(Redirect::to(&format!("/runs/{id}")).into_response())
 }
 

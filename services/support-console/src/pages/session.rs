@@ -153,8 +153,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
     }
 }
 
-/// A form of ours: read only when it carries its session's token.
-pub(super) struct Form<T>(pub(super) T);
+/// A form of ours: read only when it carries its session's token. What of it cannot be read is
+/// said after it is known whether its sender may do such a thing at all: a denial is recorded.
+pub(super) struct Form<T>(pub(super) Result<T, ApiError>);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
     type Rejection = ApiError;
@@ -170,7 +171,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
             let detail = "this form is not of your session any more; load the page again";
             return Err(ApiError::new(StatusCode::FORBIDDEN, "form_expired", detail));
         }
-        parse(&fields).map(Self)
+        Ok(Self(parse(&fields)))
     }
 }
 

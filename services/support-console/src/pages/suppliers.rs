@@ -147,6 +147,6 @@ pub(super) async fn reset(
     Path(supplier): Path<Supplier>,
     Form(because): Form<Because>,
 ) -> Result<Response, ApiError> {
-    drop(suppliers::reset(State(app), actor, Path(supplier), Ok(Json(because))).await?);
+    drop(suppliers::reset(State(app), actor, Path(supplier), because.map(Json)).await?);
     Ok(Redirect::to("/suppliers").into_response())
 }

@@ -70,6 +70,12 @@ async fn a_key_is_looked_for_at_every_owner_and_among_dead_letters() {
         assert_eq!(found["dead_letters"], json!([id]), "{key}");
         assert_eq!(found["found"][0]["booking_id"], json!(booking), "{key}");
     }
+    // A trace that a log names: the one it failed in, and the one of its replay.
+    neighbour.script.mend(booking);
+    console.act(&id, "replay", &json!({ "reason": "rewards was mended" })).await;
+    let history = console.until_it_stands(&id, "succeeded").await["history"].clone();
+    let of_replay = history[0]["trace_id"].as_str().unwrap().to_uppercase();
+    assert_eq!(search(&of_replay).await["dead_letters"], json!([id]), "{history}");
     for bad in ["", "%20", &"x".repeat(201), "a%00b"] {
         let (status, _) = console.get(&format!("/v1/search?key={bad}"), VIEWER).await;
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{bad}");
@@ -122,12 +128,16 @@ async fn a_preview_needs_its_consumer() {
 async fn what_may_have_killed_its_consumer_is_not_run_there_to_see() {
     let (console, _neighbour) = Console::beside_a_service().await;
     let queue = console.service.prefix.routing().dead_queue("rewards");
-    let crashed = headers(&[("holdfast-cause", "crash"), ("holdfast-consumer", "rewards")]);
-    console.broker.publish("", &queue, crashed, b"{}").await;
-    let letter = &console.letters(1).await[0];
-    let id = letter["dead_letter_id"].as_str().unwrap();
-    let (status, problem) = console.get(&format!("/v1/dead-letters/{id}/preview"), VIEWER).await;
-    assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("may_crash")));
+    for cause in ["crash", "delivery_limit"] {
+        let crashed = headers(&[("holdfast-cause", cause), ("holdfast-consumer", "rewards")]);
+        console.broker.publish("", &queue, crashed, cause.as_bytes()).await;
+    }
+    for letter in &console.letters(2).await {
+        let path =
+            format!("/v1/dead-letters/{}/preview", letter["dead_letter_id"].as_str().unwrap());
+        let (status, problem) = console.get(&path, VIEWER).await;
+        assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("may_crash")));
+    }
     console.close().await;
 }
 

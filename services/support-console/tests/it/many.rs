@@ -2,6 +2,7 @@
 //! whatever dies meanwhile.
 
 use axum::http::StatusCode;
+use chassis::ExposeSecret as _;
 use serde_json::{Value, json};
 use support_console::{App, replay_many, settle_replays};
 use testkit::until;
@@ -90,6 +91,33 @@ async fn a_group_that_waits_holds_up_no_other() {
     replay_many(&console.app).await.unwrap();
     assert_eq!(figures(&console, &second).await, [0, 1, 0, 0, 0], "it waits for nobody else's");
     drop(gate);
+    console.close().await;
+}
+
+/// Row: G3
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_cannot_go_on_stops_and_holds_up_no_other() {
+    let (console, neighbour) = Console::beside_a_service().await;
+    let letters = letters(&console, &neighbour, 2).await;
+    letters.iter().for_each(|(booking, _)| neighbour.script.mend(*booking));
+    console.service.logs.expect("a replay of many cannot go on");
+    let first = &letters[0].1;
+    let broken = begin(&console, &json!({ "reason": "to try one", "at_most": 1 })).await;
+    console.act(first, "discard", &json!({ "reason": "not for the other" })).await;
+    let well = begin(&console, &json!({ "reason": "the other one" })).await;
+    // The first letter cannot be read any more.
+    let owner = console.service.database.owner_url();
+    let owner = sqlx::PgPool::connect(owner.expose_secret()).await.unwrap();
+    sqlx::query("update dead_letter set headers = '[]' where dead_letter_id = $1::uuid")
+        .bind(first.as_str().unwrap())
+        .execute(&owner)
+        .await
+        .unwrap();
+    let run = until_it_stands(&console, &console.app, &well, "done").await;
+    assert_eq!(run["succeeded"], 1, "{run}");
+    let run = self::run(&console, &broken).await;
+    assert_eq!(run["state"], "stopped", "{run}");
+    assert!(run["why"].as_str().unwrap().contains("cannot be read"), "{run}");
     console.close().await;
 }
 

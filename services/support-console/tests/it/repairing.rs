@@ -219,3 +219,20 @@ async fn nobody_sees_who_travels_when_the_look_cannot_be_recorded() {
     assert_eq!(owner.told(), [json!("travellers")]);
     console.close().await;
 }
+
+/// Row: G9
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_is_spoilt_is_still_denied_to_who_may_not_and_recorded() {
+    let (console, owner) = with_an_owner().await;
+    let booking = id().0;
+    let form = format!("/bookings/{booking}/travellers");
+    let eve = Browser::signed_in(&console, "eve", "support_viewer").await;
+    let page = eve.submit("/", &form, &[("reasons", "spoilt")]).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.text);
+    assert_eq!(audit(&console, booking).await, ["see_travellers denied"]);
+    let ada = Browser::signed_in(&console, "ada", "support_operator").await;
+    let page = ada.submit(&form, &form, &[("reasons", "spoilt")]).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", page.text);
+    assert_eq!(owner.told(), Vec::<Value>::new());
+    console.close().await;
+}

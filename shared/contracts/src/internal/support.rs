@@ -141,7 +141,28 @@ pub enum PreviewEffect {
     FailsForNow,
 }
 
-/// `GET /internal/inbox/{consumer}/{message_id}`: how far a consumer came with a message.
+/// `POST /internal/inbox/{consumer}`: asks how far a consumer came with some messages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InboxRequest {
+    /// The messages, no more than [`InboxRequest::AT_ONCE_MAX`].
+    pub message_ids: Vec<Uuid>,
+}
+
+impl InboxRequest {
+    /// Messages that are asked about at once.
+    pub const AT_ONCE_MAX: usize = 500;
+}
+
+/// Its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InboxesReply {
+    /// One for each message that was asked about, in no order.
+    pub messages: Vec<InboxReply>,
+}
+
+/// How far a consumer came with one message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InboxReply {

@@ -14,7 +14,8 @@ use chassis::{
 };
 use contracts::{
     envelope::header,
-    internal::{InboxReply, InboxState, PreviewReply, PreviewRequest},
+    ids::MessageId,
+    internal::{InboxReply, InboxRequest, InboxState, InboxesReply, PreviewReply, PreviewRequest},
 };
 use messaging_core::State;
 use uuid::Uuid;
@@ -32,15 +33,14 @@ use crate::{
 const PREVIEW_BODY_MAX: usize = 2 * 1024 * 1024;
 
 impl Messaging {
-    /// `GET /internal/inbox/{consumer}/{message_id}`, `GET /internal/outbox`, `GET
-    /// /internal/retrying` and `POST /internal/preview`, for the guarded part of a service's
-    /// router.
+    /// `POST /internal/inbox/{consumer}`, `GET /internal/outbox`, `GET /internal/retrying` and
+    /// `POST /internal/preview`, for the guarded part of a service's router.
     pub fn routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         let (asked, previewed, tried) = (self.clone(), self.clone(), self.clone());
         let said = self.clone();
-        let inbox = move |Path((consumer, id)): Path<(String, Uuid)>| {
+        let inbox = move |Path(consumer): Path<String>, Json(request): Json<InboxRequest>| {
             let messaging = asked.clone();
-            async move { messaging.inbox(&consumer, id).await.map(Json).map_err(failed) }
+            async move { messaging.heard(&consumer, request).await.map(Json) }
         };
         let preview = move |Json(request): Json<PreviewRequest>| {
             let messaging = previewed.clone();
@@ -56,31 +56,47 @@ impl Messaging {
         };
         let router = Router::new().route("/internal/retrying", get(retrying));
         let router = router.route("/internal/outbox", get(unsent));
-        router.route("/internal/inbox/{consumer}/{message_id}", get(inbox)).route(
+        router.route("/internal/inbox/{consumer}", post(inbox)).route(
             "/internal/preview",
             post(preview).layer(DefaultBodyLimit::max(PREVIEW_BODY_MAX)),
         )
     }
 
-    /// How far a consumer came with a message.
+    async fn heard(&self, consumer: &str, request: InboxRequest) -> Result<InboxesReply, ApiError> {
+        let InboxRequest { message_ids } = request;
+        if message_ids.len() > InboxRequest::AT_ONCE_MAX {
+            let detail = format!("must be no more than {}", InboxRequest::AT_ONCE_MAX);
+            return Err(ApiError::invalid(vec![FieldError::new(
+                "/message_ids",
+                "invalid",
+                detail,
+            )]));
+        }
+        self.inbox(consumer, &message_ids).await.map_err(failed)
+    }
+
+    /// How far a consumer came with some messages.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn inbox(&self, consumer: &str, id: Uuid) -> Result<InboxReply, StoreError> {
+    pub async fn inbox(&self, consumer: &str, ids: &[Uuid]) -> Result<InboxesReply, StoreError> {
         let mut connection =
             self.pool().acquire().await.map_err(database("taking a connection"))?;
-        let (_now, seen) = inbox::read(&mut connection, consumer, &[id]).await?;
-        let row = seen.into_values().next();
-        Ok(InboxReply {
-            consumer: consumer.to_owned(),
-            message_id: id,
-            attempt: row.and_then(|row| row.attempt),
-            state: row.map(|row| match row.state {
-                State::Done => InboxState::Done,
-                State::Waiting => InboxState::Waiting,
-                State::Dead => InboxState::Dead,
-            }),
-        })
+        let (_now, seen) = inbox::read(&mut connection, consumer, ids).await?;
+        let messages = ids.iter().map(|id| {
+            let row = seen.get(&MessageId(*id));
+            InboxReply {
+                consumer: consumer.to_owned(),
+                message_id: *id,
+                attempt: row.and_then(|row| row.attempt),
+                state: row.map(|row| match row.state {
+                    State::Done => InboxState::Done,
+                    State::Waiting => InboxState::Waiting,
+                    State::Dead => InboxState::Dead,
+                }),
+            }
+        });
+        Ok(InboxesReply { messages: messages.collect() })
     }
 
     /// The outbox row that sends a dead letter to its consumer again, as part of the trace that is

@@ -19,7 +19,9 @@ use chrono::Utc;
 use contracts::{
     envelope,
     ids::{BookingId, MessageId},
-    internal::{InboxReply, InboxState, PreviewEffect, PreviewReply, PreviewRequest},
+    internal::{
+        InboxRequest, InboxState, InboxesReply, PreviewEffect, PreviewReply, PreviewRequest,
+    },
     message::Message as _,
     messages::{BookingCancelled, BookingFailed},
 };
@@ -246,12 +248,21 @@ fn post(consumer: &str, row: &messaging::OutboxRow, attempt: u32) -> Request<Bod
 }
 
 async fn state(messaging: &Messaging, id: MessageId) -> (Option<u32>, Option<InboxState>) {
-    let path = format!("/internal/inbox/{ROLE}/{id}");
-    let request = Request::get(path).body(Body::empty()).unwrap();
-    let (status, body) = ask(messaging, request).await;
+    // Beside one that nobody ever heard.
+    let (status, body) = ask(messaging, ask_for(&[id.0, Uuid::nil()])).await;
     assert_eq!(status, StatusCode::OK, "{body}");
-    let reply: InboxReply = serde_json::from_value(body).unwrap();
-    (reply.attempt, reply.state)
+    let reply: InboxesReply = serde_json::from_value(body).unwrap();
+    let [asked, unheard] = reply.messages.as_slice() else { panic!("two: {reply:?}") };
+    assert_eq!((asked.message_id, unheard.message_id), (id.0, Uuid::nil()));
+    assert_eq!((unheard.attempt, unheard.state), (None, None));
+    (asked.attempt, asked.state)
+}
+
+fn ask_for(message_ids: &[Uuid]) -> Request<Body> {
+    let body = serde_json::to_vec(&InboxRequest { message_ids: message_ids.to_vec() }).unwrap();
+    let request = Request::post(format!("/internal/inbox/{ROLE}"))
+        .header(header::CONTENT_TYPE, "application/json");
+    request.body(Body::from(body)).unwrap()
 }
 
 async fn ask(messaging: &Messaging, request: Request<Body>) -> (StatusCode, Value) {

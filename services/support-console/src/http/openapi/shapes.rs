@@ -320,11 +320,12 @@ fn bookings() -> Shapes {
         (
             "Found",
             object(&[
-                ("found", many(object(&[("booking_id", id()), ("by", text()), ("owner", text())]))),
+                ("found", many(of("Match"))),
                 ("dead_letters", many(id())),
                 ("owners", many(of("Answering"))),
             ]),
         ),
+        ("Match", object(&[("booking_id", id()), ("by", text()), ("owner", text())])),
         ("Review", object(&[("review?", anything()), ("safe", many(anything()))])),
         (
             "Leg",
