@@ -6,8 +6,11 @@
     reason = "a command talks to whoever called it"
 )]
 
+mod figures;
+
 use std::{
     io::{IsTerminal as _, Write as _},
+    path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -59,6 +62,9 @@ struct Arguments {
     /// fail.
     #[arg(long, value_name = "FAULTS", num_args = 0..=1, default_missing_value = "1")]
     model: Option<u32>,
+    /// Prints a table of the results that a folder holds, beside what they should be.
+    #[arg(long, value_name = "FOLDER")]
+    table: Option<PathBuf>,
     /// Prints the result alone, as one line of JSON.
     #[arg(long)]
     json: bool,
@@ -66,6 +72,10 @@ struct Arguments {
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
+    if let Some(parts) = &arguments.table {
+        let well = figures::table(parts)?;
+        return Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     match arguments.trace {
         None if arguments.mutants => mutants(&arguments),
         None if arguments.model.is_some() => model(&arguments),

@@ -76,8 +76,9 @@ impl World {
                 Phase::Unwinding => refund_failed() || money_left(),
                 Phase::Committing => not_as_ordered(),
                 // What was to go back beyond the price may have left before it could.
-                // Nobody knows whether what would pay for another leg comes back.
-                Phase::Amending => money_left(),
+                // Nobody knows whether what would pay for another leg comes back, or whether a leg
+                // that is not the one that was asked for shall take the place of another.
+                Phase::Amending => money_left() || not_as_ordered(),
                 Phase::Confirmed => taken_back() || money_left() || refund_failed(),
                 Phase::Pending
                 | Phase::Holding
@@ -100,9 +101,11 @@ impl World {
     /// Exactly what was promised is there, or nothing is.
     fn leg_at_rest(&self, booking: &Booking, leg: &Leg) -> Option<String> {
         let there = self.rapid.live(leg.leg_id, self.now);
-        let promised =
-            matches!(status(booking), Status::Confirmed | Status::Completed) && leg.out.is_none();
-        let waits = booking.phase == Phase::Committing;
+        // Also while another leg is to take the place of one: that one stands until then.
+        let amending = booking.phase == Phase::Amending;
+        let stands = matches!(status(booking), Status::Confirmed | Status::Completed) || amending;
+        let promised = stands && leg.out.is_none();
+        let waits = booking.phase == Phase::Committing || (amending && leg.is_coming());
         if !promised && !waits {
             let left_alone = |one: &crate::rapid::Itinerary| {
                 one.lapsed_after(self.now).is_some_and(|held_for| held_for >= FOUND_WITHIN)
@@ -294,7 +297,8 @@ impl World {
         let earned = lot.is_some_and(|lot| !matches!(lot.stage, Stage::Voided | Stage::Reversed));
         // They are taken back when the booking ends; it may wait for its refund until then.
         let undoing = booking.phase == Phase::Unwinding && booking.cancellation.is_some();
-        (earned != promised && !undoing).then(|| format!("points earned: {earned}"))
+        let stands = promised || booking.phase == Phase::Amending;
+        (earned != stands && !undoing).then(|| format!("points earned: {earned}"))
     }
 
     /// Every message took effect once at everybody it is for; nothing lies about.

@@ -76,10 +76,12 @@ pub enum Sometimes {
     LegRepriced,
     TermsAccepted,
     TermsUnanswered,
+    CallPutOff,
+    ReserveTurnedAway,
 }
 
 impl Sometimes {
-    pub const ALL: [Self; 71] = [
+    pub const ALL: [Self; 73] = [
         Self::TimeoutBeforeArrival,
         Self::TimeoutAfterCommit,
         Self::LateCommit,
@@ -151,6 +153,8 @@ impl Sometimes {
         Self::LegRepriced,
         Self::TermsAccepted,
         Self::TermsUnanswered,
+        Self::CallPutOff,
+        Self::ReserveTurnedAway,
     ];
 
     /// Its word in the output: `timeout_after_commit`.

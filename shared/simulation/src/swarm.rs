@@ -95,6 +95,9 @@ faults! {
     other_dates,
     /// Does what it was asked long after it said nothing would be done any more.
     breaks_promises,
+    // Our own gate before it.
+    put_off,
+    left_alone,
     // Its callbacks.
     callback_lost,
     callback_repeated,
@@ -144,8 +147,8 @@ impl Setting {
             sold_out: rng.random_range(0..60),
             price_changed: rng.random_range(0..40),
             cancels: rng.random_range(40..160),
-            regrets: rng.random_range(0..150),
-            agrees_late: rng.random_range(0..400),
+            regrets: rng.random_range(0..250),
+            agrees_late: rng.random_range(0..500),
             treasury_refuses: rng.random_range(0..300),
             treasury_sends_twice: rng.random_range(0..200),
             treasury_sends_other: rng.random_range(0..200),
@@ -228,6 +231,8 @@ impl Faults {
             reorg_deep: up_to(60),
             transfer_dropped: up_to(400),
             node_away: up_to(300),
+            put_off: up_to(200),
+            left_alone: up_to(60),
         }
     }
 }

@@ -55,15 +55,38 @@ impl World {
             hold: call.doing == Doing::Reserve { hold: true },
         };
         let Some(request) = self.request(call) else {
-            let fact = Fact::NoHandle { exchange: call.exchange };
-            let commit = self.legs.learn(call.leg_id, &fact, self.now);
-            return self.transact(Role::SupplierSync, commit);
+            return self.not_made(call, &Fact::NoHandle { exchange: call.exchange });
         };
+        if let Some(fact) = self.gate(call) {
+            return self.not_made(call, &fact);
+        }
         self.tell(Some(call.booking_id), || {
             let leg = brief(&call.leg_id);
             format!("leg {leg}: sends {} #{}", exchange.operation.word(), call.exchange)
         });
         self.travel(call, exchange, request);
+    }
+
+    /// What becomes of a call that is not made.
+    fn not_made(&mut self, call: &Call, fact: &Fact) {
+        let commit = self.legs.learn(call.leg_id, fact, self.now);
+        self.transact(Role::SupplierSync, commit);
+    }
+
+    /// A call waits while many others go to the supplier; a reserve is not made while the supplier
+    /// is left alone.
+    fn gate(&mut self, call: &Call) -> Option<Fact> {
+        let exchange = call.exchange;
+        if self.chance(self.faults.put_off) {
+            self.hit(Sometimes::CallPutOff);
+            let wait = TimeDelta::seconds(self.seconds(1, 180));
+            return Some(Fact::PutOff { exchange, wait });
+        }
+        let reserves = matches!(call.doing, Doing::Reserve { .. });
+        (reserves && self.chance(self.faults.left_alone)).then(|| {
+            self.hit(Sometimes::ReserveTurnedAway);
+            Fact::TurnedAway { exchange }
+        })
     }
 
     fn request(&self, call: &Call) -> Option<HttpRequest> {

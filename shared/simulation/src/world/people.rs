@@ -121,7 +121,7 @@ impl World {
         };
         let points = match self.chance(self.setting.redeems) {
             // Now and then everything, so that no money is due.
-            true if self.chance(100) => u64::try_from(minor).unwrap(),
+            true if self.chance(200) => u64::try_from(minor).unwrap(),
             true => u64::try_from(self.seconds(1, minor / 2)).unwrap(),
             false => 0,
         };
