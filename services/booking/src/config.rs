@@ -41,6 +41,8 @@ pub struct Config {
     pub instruction_public_key: String,
     /// Seals travellers and offers: `id:base64 of 32 bytes`, the first seals, all open.
     pub seal_keys: SecretString,
+    /// Makes the digests by which a booking is found by an e-mail address, base64 of 32 bytes.
+    pub contact_key: SecretString,
     /// Origins of web apps that may call the gateway.
     pub cors_origins: Vec<String>,
     pub policy: Arc<Policy>,
@@ -105,6 +107,7 @@ impl ReadConfig for Config {
             token_issuer: vars.required("BOOKING_TOKEN_ISSUER"),
             instruction_public_key: vars.required("BOOKING_INSTRUCTION_PUBLIC_KEY"),
             seal_keys: vars.secret("BOOKING_SEAL_KEYS"),
+            contact_key: vars.secret("BOOKING_CONTACT_KEY"),
             cors_origins: vars.list("BOOKING_CORS_ORIGINS"),
             policy: Arc::new(policy),
             telemetry: vars.telemetry("BOOKING"),

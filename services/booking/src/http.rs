@@ -42,6 +42,7 @@ pub(crate) use found::Searches;
 use http::{HeaderName, HeaderValue, Method, header};
 use messaging::{StoreError, StoreTrouble};
 pub(crate) use openapi::shapes;
+pub(crate) use people::Party;
 use serde_json::{Value, json};
 use tower_http::cors::CorsLayer;
 
@@ -97,6 +98,7 @@ pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
         .route("/internal/bookings/{id}/seen", get(attention::seen))
         .route("/internal/attention", get(attention::attention))
         .route("/internal/find", get(support::find))
+        .route("/internal/find-contact", post(support::find_contact))
         .merge(app.messaging.routes());
     Ok(guarded(customers, verifier("holdfast")?)
         .merge(guarded(internal, verifier("internal")?))

@@ -7,6 +7,7 @@ mod cache;
 mod clock;
 pub mod config;
 mod consumers;
+mod contact;
 mod handle;
 pub mod http;
 mod jobs;
@@ -21,7 +22,7 @@ pub mod store;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use chassis::{Command, Process, seal::Sealer, sign::VerifyingKey};
+use chassis::{Command, Process, blind::BlindIndex, seal::Sealer, sign::VerifyingKey};
 use contracts::policy::Policy;
 use messaging::{DatabaseConfig, Messaging, MessagingConfig};
 use sqlx::{PgPool, migrate::Migrator};
@@ -43,6 +44,8 @@ pub struct App {
     pub(crate) cache: cache::Cache,
     pub(crate) owners: owners::Owners,
     pub(crate) sealer: Arc<Sealer>,
+    /// Finds bookings by what is sealed.
+    pub(crate) contacts: Arc<BlindIndex>,
     pub(crate) instruction_key: Arc<VerifyingKey>,
     pub(crate) clock: clock::Clock,
     pub(crate) live: live::Live,
@@ -61,6 +64,11 @@ pub fn commands() -> Vec<Command<Config>> {
             "rebuild",
             "[--check] [ID]: makes rows again from their journals; --check only names what differs",
             replay::rebuild,
+        ),
+        Command::new(
+            "index",
+            "makes bookings findable by e-mail that are from before that was so",
+            contact::index,
         ),
         Command::new("check", "the same as rebuild --check", replay::check),
         Command::new("export", "ID: prints a booking with its journal, masked", replay::export),
@@ -111,6 +119,14 @@ impl App {
         &self.messaging
     }
 
+    /// Makes bookings findable by e-mail that are from before that was so; says how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn index_contacts(&self) -> anyhow::Result<u64> {
+        contact::make(&self.pool, &self.sealer, &self.contacts).await
+    }
+
     /// Waits until the consumer can get deliveries.
     pub async fn listening(&self) {
         self.messaging.listening().await;
@@ -144,6 +160,8 @@ impl App {
         let cache = cache::Cache::new(&config.locks_redis_url, &config.cache_redis_url)
             .context("reading the addresses of Redis")?;
         let sealer = Sealer::from_config(&config.seal_keys).context("reading BOOKING_SEAL_KEYS")?;
+        let contacts =
+            BlindIndex::from_config(&config.contact_key).context("reading BOOKING_CONTACT_KEY")?;
         let instruction_key = VerifyingKey::from_base64(&config.instruction_public_key)
             .context("reading BOOKING_INSTRUCTION_PUBLIC_KEY")?;
         let clock = clock::Clock::start(pool.clone(), process).await?;
@@ -155,6 +173,7 @@ impl App {
             messaging,
             cache,
             sealer: Arc::new(sealer),
+            contacts: Arc::new(contacts),
             instruction_key: Arc::new(instruction_key),
             clock,
             live,

@@ -213,6 +213,6 @@ async fn connect(config: &Config) -> anyhow::Result<PgPool> {
 }
 
 #[expect(clippy::print_stdout, reason = "the command's answer belongs on stdout")]
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     println!("{text}");
 }

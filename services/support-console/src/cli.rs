@@ -125,6 +125,9 @@ mod tests {
         assert_eq!((listed.method, listed.body), (Method::GET, None));
         assert_eq!(listed.path, "/v1/dead-letters?cause=rejected&limit=3");
         assert_eq!(call("find a&b=c").unwrap().path, "/v1/search?key=a%26b%3Dc");
+        let found = call("find-email ana@example.org --reason asked").unwrap();
+        let body = json!({ "reason": "asked", "email": "ana@example.org" });
+        assert_eq!((found.path.as_str(), found.body), ("/v1/search/contacts", Some(body)));
         let run = call("run begin --reason mended --ladder 1,5 --at-most 9").unwrap();
         let body = json!({ "reason": "mended", "ladder": [1, 5], "at_most": 9 });
         assert_eq!((run.path.as_str(), run.body), ("/v1/replays", Some(body)));

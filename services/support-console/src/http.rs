@@ -6,6 +6,7 @@ pub(crate) mod actions;
 pub(crate) mod acts;
 pub(crate) mod attention;
 pub(crate) mod cases;
+pub(crate) mod contacts;
 pub(crate) mod edits;
 pub(crate) mod elsewhere;
 pub(crate) mod flow;
@@ -85,7 +86,8 @@ pub fn router(app: App) -> Router {
         .route("/v1/refunds", get(refunds::list))
         .route("/v1/bookings/{id}/travellers", post(people::show))
         .route("/v1/bookings/{id}/timeline", get(timeline::show))
-        .route("/v1/search", get(timeline::search));
+        .route("/v1/search", get(timeline::search))
+        .route("/v1/search/contacts", post(contacts::find));
     let pages = pages::router(&app);
     let described = Router::new().route("/openapi.json", get(openapi::show));
     guarded(routes, app.staff.clone()).merge(described).merge(pages).with_state(app)

@@ -5,6 +5,7 @@ mod acts;
 mod audit;
 mod booking;
 mod cases;
+mod contacts;
 mod edits;
 mod layout;
 mod legs;
@@ -64,6 +65,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
     let inside = Router::new()
         .route("/", get(overview::show))
         .route("/search", get(search::show))
+        .route("/search/contacts", get(contacts::ask).post(contacts::show))
         .route("/letters", get(letters::show))
         .route("/letters/{id}", get(letter::show))
         .route("/letters/{id}/{act}", get(acts::ask).post(acts::act))

@@ -4,6 +4,7 @@
 pub mod api_error;
 pub mod auth;
 pub mod backoff;
+pub mod blind;
 pub mod chain;
 pub mod config;
 pub mod fields;

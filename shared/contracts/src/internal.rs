@@ -24,8 +24,9 @@ pub use suppliers::{
     SupplierCasesReply, SupplierStanding, SuppliersReply,
 };
 pub use support::{
-    FindReply, Found, InboxReply, InboxRequest, InboxState, InboxesReply, OutboxReply,
-    PreviewEffect, PreviewReply, PreviewRequest, TimelineEntry, TimelineKind, TimelineReply,
+    FindContactRequest, FindReply, Found, InboxReply, InboxRequest, InboxState, InboxesReply,
+    OutboxReply, PreviewEffect, PreviewReply, PreviewRequest, TimelineEntry, TimelineKind,
+    TimelineReply,
 };
 
 use crate::{

@@ -14,7 +14,7 @@ use lapin::{
         BasicAckOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions,
         ConfirmSelectOptions, QueueBindOptions, QueueDeclareOptions,
     },
-    types::FieldTable,
+    types::{AMQPValue, FieldTable},
 };
 
 use crate::Stack;
@@ -49,6 +49,17 @@ impl Letter {
             properties: BasicProperties::default().with_delivery_mode(2),
             body: body.to_vec(),
         }
+    }
+
+    /// A message with these headers.
+    #[must_use]
+    pub fn with_headers(body: &[u8], headers: &[(&str, &str)]) -> Self {
+        let mut table = FieldTable::default();
+        for (name, text) in headers {
+            table.insert((*name).into(), AMQPValue::LongString((*text).into()));
+        }
+        let garbage = Self::garbage(body);
+        Self { properties: garbage.properties.with_headers(table), ..garbage }
     }
 
     /// A header's text, empty when there is none.

@@ -94,6 +94,27 @@ impl Console {
         Ok(())
     }
 
+    /// Begins to send all letters of one cause again; the run's id.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn replay_many(&self, cause: &str, reason: &str) -> anyhow::Result<String> {
+        let wanted = json!({"reason": reason, "cause": cause});
+        let answer = self.http.post("/v1/replays", &wanted).await?;
+        ensure!(answer.status.is_success(), "not begun: {}", describe(&answer));
+        answer.json()["replay_run_id"].as_str().map(str::to_owned).context("a run")
+    }
+
+    /// How far a run is.
+    ///
+    /// # Errors
+    /// When it is not to be had.
+    pub async fn run(&self, id: &str) -> anyhow::Result<Value> {
+        let answer = self.http.get(&format!("/v1/replays/{id}")).await?;
+        ensure!(answer.status == StatusCode::OK, "run {id}: {}", describe(&answer));
+        Ok(answer.json())
+    }
+
     /// Proposes how a dead letter is mended; the edit waits for somebody else.
     ///
     /// # Errors

@@ -29,7 +29,9 @@ use super::{
     people, reader, refused, store_failed, views,
 };
 use crate::{
-    App, handle,
+    App,
+    contact::email_index,
+    handle,
     quote::{Quote, QuotedLeg},
     store::{self, Accepted, ClaimState, FirstAnswer, NewBooking},
 };
@@ -78,6 +80,7 @@ pub(super) async fn create(
     let key = idempotency_key(&headers)?;
     let request = read(&app, &body)?;
     let people = serde_json::to_vec(&request.people).map_err(|e| ApiError::internal(&e))?;
+    let email_index = email_index(&app.contacts, request.people.email());
     let whole = serde_json::to_vec(&request).map_err(|e| ApiError::internal(&e))?;
     let fingerprint = Sha256::digest(&whole).to_vec();
     let quote = match app.cache.lock(&account, request.quote_id).await {
@@ -92,7 +95,7 @@ pub(super) async fn create(
     check_address(&app, &quote, &request).await?;
     // Runs to its end even when the customer hangs up: what is begun is committed or not.
     let tasks = app.process.tasks.clone();
-    let asked = Asked { account, quote, request, people, key, fingerprint };
+    let asked = Asked { account, quote, request, people, email_index, key, fingerprint };
     let accepted = tasks.to_the_end("accept", async move { accept(&app, &asked).await });
     accepted.await.unwrap_or_else(|| Err(ApiError::internal_logged()))
 }
@@ -251,12 +254,14 @@ struct Asked {
     quote: Quote,
     request: Request,
     people: Vec<u8>,
+    /// By which support finds the booking of an e-mail address.
+    email_index: Vec<u8>,
     key: String,
     fingerprint: Vec<u8>,
 }
 
 async fn accept(app: &App, asked: &Asked) -> Result<Response, ApiError> {
-    let Asked { account, quote, request, people, key, fingerprint } = asked;
+    let Asked { account, quote, request, people, email_index, key, fingerprint } = asked;
     let booking_id = BookingId(chassis::mint::uuid7());
     tracing::Span::current().record(chassis::fields::BOOKING_ID, booking_id.to_string());
     let now = app.clock.now();
@@ -287,6 +292,7 @@ async fn accept(app: &App, asked: &Asked) -> Result<Response, ApiError> {
         event_bodies: bodies(&recorded)?,
         trace_id: chassis::trace::trace_id(&tracing::Span::current()),
         sealed,
+        email_index: email_index.clone(),
         timer_deadlines: timers.iter().map(|t| t.deadline.to_owned()).collect(),
         timer_dues: timers.iter().map(|t| t.due_at).collect(),
         traceparent: timers.into_iter().find_map(|t| t.traceparent),

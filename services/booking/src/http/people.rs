@@ -52,6 +52,11 @@ pub(crate) struct LegParty {
 }
 
 impl Party {
+    /// Where they are written to.
+    pub(crate) fn email(&self) -> &str {
+        &self.email
+    }
+
     /// Those of one leg, or everybody.
     fn on(self, leg_id: Option<LegId>) -> TravellersReply {
         let Self { travellers, legs, email, phone, special_requests } = self;

@@ -7,14 +7,14 @@ use chassis::{
 };
 use contracts::{
     ids::BookingId,
-    internal::{FindReply, Found, TimelineEntry, TimelineKind, TimelineReply},
+    internal::{FindContactRequest, FindReply, Found, TimelineEntry, TimelineKind, TimelineReply},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{reader, store_failed};
-use crate::{App, ROLE, store, store::JournalRow};
+use crate::{App, ROLE, contact::email_index, store, store::JournalRow};
 
 /// How many entries an answer has.
 const ENTRIES_MAX: i64 = 1_000;
@@ -70,22 +70,45 @@ pub(super) struct Asked {
     key: String,
 }
 
-/// The booking whose id, or whose quote's id, the key is.
+/// The bookings whose id, whose quote's id, or a trace of which the key is.
 ///
-/// Payments, references of suppliers and transactions are found by their owners, who index them;
-/// contacts are sealed and cannot be searched.
+/// Payments, references of suppliers and transactions are found by their owners, who index them.
 pub(super) async fn find(
     State(app): State<App>,
     Query(Asked { key }): Query<Asked>,
 ) -> Result<Json<FindReply>, ApiError> {
-    let Ok(id) = key.trim().parse::<Uuid>() else {
-        return Ok(Json(FindReply { found: Vec::new() }));
-    };
+    let key = key.trim();
     let mut conn = reader(&app).await?;
-    let found = store::by_own_id(&mut conn, id).await.map_err(store_failed)?;
-    let found = found.into_iter().map(|booking_id| Found {
-        booking_id: BookingId(booking_id),
-        by: if booking_id == id { "booking" } else { "quote" }.to_owned(),
-    });
-    Ok(Json(FindReply { found: found.collect() }))
+    let mut found = Vec::new();
+    // A trace id is 32 hexadecimal digits, and so is an id without its hyphens.
+    if is_trace_id(key) {
+        let of_trace = store::by_trace(&mut conn, &key.to_ascii_lowercase()).await;
+        found.extend(of_trace.map_err(store_failed)?.into_iter().map(|id| by("trace", id)));
+    }
+    if let Ok(id) = key.parse::<Uuid>() {
+        let of_id = store::by_own_id(&mut conn, id).await.map_err(store_failed)?;
+        let word = |booking_id| if booking_id == id { "booking" } else { "quote" };
+        found.extend(of_id.into_iter().map(|booking_id| by(word(booking_id), booking_id)));
+    }
+    Ok(Json(FindReply { found }))
+}
+
+/// The bookings of an e-mail address, by its digest. The address comes in a body: whatever stands
+/// in an address line is logged somewhere.
+pub(super) async fn find_contact(
+    State(app): State<App>,
+    Json(FindContactRequest { email }): Json<FindContactRequest>,
+) -> Result<Json<FindReply>, ApiError> {
+    let digest = email_index(&app.contacts, &email);
+    let mut conn = reader(&app).await?;
+    let found = store::by_email(&mut conn, &digest).await.map_err(store_failed)?;
+    Ok(Json(FindReply { found: found.into_iter().map(|id| by("email", id)).collect() }))
+}
+
+fn is_trace_id(key: &str) -> bool {
+    key.len() == 32 && key.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn by(word: &str, booking_id: Uuid) -> Found {
+    Found { booking_id: BookingId(booking_id), by: word.to_owned() }
 }

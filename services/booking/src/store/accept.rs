@@ -24,6 +24,7 @@ pub(crate) struct NewBooking {
     pub(crate) event_bodies: Vec<String>,
     pub(crate) trace_id: Option<String>,
     pub(crate) sealed: Vec<u8>,
+    pub(crate) email_index: Vec<u8>,
     pub(crate) timer_deadlines: Vec<String>,
     pub(crate) timer_dues: Vec<DateTime<Utc>>,
     pub(crate) traceparent: Option<String>,
@@ -75,7 +76,7 @@ with claim as (
     select $1, e.version, $8, e.kind, e.body::json, 'request', $2, null, $12
       from claim, unnest($9::bigint[], $10::text[], $11::text[]) as e (version, kind, body)
 ), people as (
-    insert into traveller (booking_id, sealed) select $1, $13 from claim
+    insert into traveller (booking_id, sealed, email_index) select $1, $13, $27 from claim
 ), clocks as (
     insert into timer (booking_id, deadline, due_at, traceparent)
     select $1, t.deadline, t.due_at, $26
@@ -124,6 +125,7 @@ pub(crate) async fn accept(
         .bind(rows.iter().map(|r| r.body.as_slice()).collect::<Vec<_>>())
         .bind(new.outbox_owned_s)
         .bind(&new.traceparent)
+        .bind(&new.email_index)
         .fetch_one(conn)
         .await;
     match result {
@@ -164,7 +166,8 @@ with key as (
                   $7::timestamptz[])
            as b (booking_id, account_id, quote_id, version, phase, state, at)
 ), people as (
-    insert into traveller (booking_id, sealed) select * from unnest($1::uuid[], $8::bytea[])
+    insert into traveller (booking_id, sealed, email_index)
+    select * from unnest($1::uuid[], $8::bytea[], $23::bytea[])
 ), clocks as (
     insert into timer (booking_id, deadline, due_at, traceparent)
     select * from unnest($12::uuid[], $13::text[], $14::timestamptz[], $22::text[])
@@ -270,6 +273,7 @@ impl<'a> Columns<'a> {
             .bind(&self.event_actors)
             .bind(&self.event_traces)
             .bind(&self.timer_traces)
+            .bind(self.of(|b| b.email_index.as_slice()))
             .execute(conn)
             .await
             .map_err(database("accepting bookings"))

@@ -226,6 +226,41 @@ pub(crate) async fn travellers(
         .map_err(database("reading travellers"))
 }
 
+/// Sealed travellers that have no digest of their e-mail address, after this booking's.
+pub(crate) async fn travellers_unindexed(
+    conn: &mut PgConnection,
+    after: Uuid,
+    at_most: i64,
+) -> Result<Vec<(Uuid, Vec<u8>)>, StoreError> {
+    sqlx::query_as(
+        "select booking_id, sealed from traveller
+          where email_index is null and booking_id > $1 order by booking_id limit $2",
+    )
+    .bind(after)
+    .bind(at_most)
+    .fetch_all(conn)
+    .await
+    .map_err(database("reading travellers without an index"))
+}
+
+/// Keeps digests of e-mail addresses.
+pub(crate) async fn index_travellers(
+    conn: &mut PgConnection,
+    digests: &[(Uuid, Vec<u8>)],
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update traveller as t set email_index = n.email_index
+           from unnest($1::uuid[], $2::bytea[]) as n (booking_id, email_index)
+          where t.booking_id = n.booking_id",
+    )
+    .bind(digests.iter().map(|(id, _)| *id).collect::<Vec<_>>())
+    .bind(digests.iter().map(|(_, digest)| digest.as_slice()).collect::<Vec<_>>())
+    .execute(conn)
+    .await
+    .map_err(database("indexing travellers"))
+    .map(drop)
+}
+
 /// The text of a value.
 pub(crate) fn json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(unwritable)

@@ -80,3 +80,37 @@ pub(crate) async fn by_own_id(conn: &mut PgConnection, id: Uuid) -> Result<Vec<U
     .await
     .map_err(database("finding a booking"))
 }
+
+/// Bookings that are shown for one key at most, the newest of them.
+const FOUND_MAX: i64 = 50;
+
+/// Finds bookings of which something began in a trace (a request, a timer), the newest first.
+pub(crate) async fn by_trace(
+    conn: &mut PgConnection,
+    trace_id: &str,
+) -> Result<Vec<Uuid>, StoreError> {
+    sqlx::query_scalar(
+        "select distinct booking_id from booking_event where trace_id = $1 and cause_id is null
+          order by booking_id desc limit $2",
+    )
+    .bind(trace_id)
+    .bind(FOUND_MAX)
+    .fetch_all(conn)
+    .await
+    .map_err(database("finding the bookings of a trace"))
+}
+
+/// Finds bookings by the digest of an e-mail address, the newest first.
+pub(crate) async fn by_email(
+    conn: &mut PgConnection,
+    email_index: &[u8],
+) -> Result<Vec<Uuid>, StoreError> {
+    sqlx::query_scalar(
+        "select booking_id from traveller where email_index = $1 order by booking_id desc limit $2",
+    )
+    .bind(email_index)
+    .bind(FOUND_MAX)
+    .fetch_all(conn)
+    .await
+    .map_err(database("finding the bookings of an e-mail address"))
+}

@@ -5,6 +5,7 @@ use contracts::{
     internal::{FindReply, TimelineKind, TimelineReply},
     messages::LegState,
 };
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
@@ -77,4 +78,47 @@ async fn a_booking_is_found_by_its_id_and_its_quotes() {
     assert_eq!(find("ana%40example.org").await, []);
     let unknown = world.internal("/internal/find?id=x").await;
     assert_eq!(unknown.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+/// Row: G1
+#[tokio::test(flavor = "multi_thread")]
+async fn bookings_are_found_by_an_e_mail_address_that_stands_nowhere_and_by_a_trace() {
+    let world = World::new().await;
+    let (first, _) = world.booked("acct_1").await;
+    let (second, _) = world.booked("acct_2").await;
+    let by_email = async |email: &str| {
+        let answer =
+            world.internal_post("/internal/find-contact", &json!({ "email": email })).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        let reply: FindReply = serde_json::from_value(answer.json()).unwrap();
+        reply.found.into_iter().map(|found| found.booking_id.0).collect::<Vec<_>>()
+    };
+    assert_eq!(by_email("ana@example.org").await, [second, first], "the newest first");
+    assert_eq!(by_email(" Ana@Example.ORG ").await, [second, first]);
+    assert_eq!(by_email("ann@example.org").await, Vec::<Uuid>::new());
+    let held: String =
+        sqlx::query_scalar("select row_to_json(t)::text from traveller as t limit 1")
+            .fetch_one(&world.pool)
+            .await
+            .unwrap();
+    let plain: Vec<String> = "ana@example.org".bytes().map(|byte| format!("{byte:02x}")).collect();
+    assert!(!held.contains("ana@") && !held.contains(&plain.concat()), "{held}");
+
+    // Bookings from before there was an index get theirs.
+    sqlx::query("update traveller set email_index = null").execute(&world.pool).await.unwrap();
+    assert_eq!(by_email("ana@example.org").await, Vec::<Uuid>::new());
+    assert_eq!(world.app.index_contacts().await.unwrap(), 2);
+    assert_eq!(world.app.index_contacts().await.unwrap(), 0);
+    assert_eq!(by_email("ana@example.org").await, [second, first]);
+
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    sqlx::query("update booking_event set trace_id = $1 where booking_id = $2")
+        .bind(trace)
+        .bind(second)
+        .execute(&mut world.service.database.admin().await)
+        .await
+        .unwrap();
+    let answer = world.internal(&format!("/internal/find?key={}", trace.to_uppercase())).await;
+    let found = json!([{ "booking_id": second, "by": "trace" }]);
+    assert_eq!(answer.json()["found"], found);
 }

@@ -306,6 +306,7 @@ fn config(
         ("BOOKING_TOKEN_ISSUER", "test".to_owned()),
         ("BOOKING_INSTRUCTION_PUBLIC_KEY", instructions.verifying_key().to_base64()),
         ("BOOKING_SEAL_KEYS", format!("1:{}", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")),
+        ("BOOKING_CONTACT_KEY", "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=".to_owned()),
     ];
     let lookup = |key: &str| vars.iter().find(|(k, _)| *k == key).map(|(_, v)| v.clone());
     Config::from_vars(&chassis::Vars::new(&lookup)).unwrap()

@@ -108,6 +108,12 @@ pub(super) enum Command {
     },
     /// Find a booking or a letter by any reference or trace
     Find { key: String },
+    /// Find the bookings of an e-mail address; the search is recorded, the address is not
+    FindEmail {
+        email: String,
+        #[command(flatten)]
+        because: Because,
+    },
     /// Tell all that happened to a booking
     Timeline { booking: Uuid },
     /// Repairs of a booking that does not go on
@@ -308,6 +314,9 @@ impl Command {
                 get(with_query("/v1/acts", &fields))
             }
             Self::Find { key } => get(with_query("/v1/search", &[("key", Some(key.clone()))])),
+            Self::FindEmail { email, because } => {
+                post("/v1/search/contacts".to_owned(), because, &[("email", json!(email))])
+            }
             Self::Timeline { booking } => get(format!("/v1/bookings/{booking}/timeline")),
             Self::Repair { booking, what } => what.call(*booking),
         })

@@ -185,6 +185,13 @@ const OPERATIONS: &[Operation] = &[
     ),
     get("/v1/bookings/{id}/timeline", "Tells all that happened to it", &[], "Timeline"),
     get("/v1/search", "Finds bookings and letters by any reference or trace", &["key"], "Found"),
+    post(
+        "/v1/search/contacts",
+        "Finds bookings by an e-mail address; the search is recorded, the address is not",
+        OPERATOR,
+        "FindContact",
+        (200, Some("FoundBookings")),
+    ),
 ];
 
 /// The document.

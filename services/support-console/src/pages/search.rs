@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     App,
-    http::timeline::{self, Key},
+    http::{
+        OPERATOR,
+        timeline::{self, Key},
+    },
 };
 
 /// The page, or the one booking that is meant.
@@ -37,6 +40,9 @@ pub(super) async fn show(
     let body = html! {
         p.lead { "For " code { (key) } }
         (silent(&result.owners))
+        @if session.may(OPERATOR) {
+            p { a href="/search/contacts" { "Search by an e-mail address" } }
+        }
         section.card {
             h2 { "Bookings" }
             @if result.found.is_empty() { p.empty { "No booking is known under that." } }

@@ -180,6 +180,9 @@ async fn live_answers_about_repairs_are_what_the_document_says() {
     let because = json!({ "reason": "to call them" });
     let answer = console.post(&format!("{path}/travellers"), OPERATOR, &because).await;
     checker.check("post", "/v1/bookings/{id}/travellers", &answer);
+    let wanted = json!({ "reason": "they call", "email": "ada@example.org" });
+    let answer = console.post("/v1/search/contacts", OPERATOR, &wanted).await;
+    checker.check("post", "/v1/search/contacts", &answer);
     for path in ["/v1/attention", "/v1/suppliers", "/v1/cases"] {
         let answer = console.get(path, VIEWER).await;
         assert!(answer.1.to_string().contains("rapid"), "{path}: {}", answer.1);

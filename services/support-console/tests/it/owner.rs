@@ -33,6 +33,7 @@ impl Owner {
             .route("/internal/bookings/{id}/review", get(review).post(take))
             .route("/internal/bookings/{id}/travellers", get(travellers))
             .route("/internal/bookings/{id}/seen", get(seen))
+            .route("/internal/find-contact", post(find_contact))
             .route("/internal/bookings/{id}/legs", get(legs))
             .route("/internal/legs/{id}/acts", post(acted))
             .route("/internal/attention", get(attention))
@@ -147,6 +148,18 @@ async fn travellers(State(owner): State<Owner>) -> Json<Value> {
         "travellers": [{ "given_name": "Ada", "family_name": "Lovelace" }],
         "email": "ada@example.org", "phone": "+442079460000", "special_requests": null,
     }))
+}
+
+/// Ada has two bookings, and bo one.
+async fn find_contact(State(owner): State<Owner>, Json(told): Json<Value>) -> Json<Value> {
+    let of = match told["email"].as_str().unwrap() {
+        "ada@example.org" => vec![2, 1],
+        "bo@example.org" => vec![3],
+        _ => Vec::new(),
+    };
+    owner.told.lock().unwrap().push(told);
+    let found = of.into_iter().map(|n| json!({ "booking_id": Uuid::from_u128(n), "by": "email" }));
+    Json(json!({ "found": found.collect::<Vec<_>>() }))
 }
 
 async fn seen(State(owner): State<Owner>) -> Json<Value> {

@@ -220,6 +220,46 @@ async fn nobody_sees_who_travels_when_the_look_cannot_be_recorded() {
     console.close().await;
 }
 
+/// Row: G1
+/// Row: J3
+#[tokio::test(flavor = "multi_thread")]
+async fn bookings_are_found_by_an_e_mail_address_by_who_may_and_the_address_is_kept_nowhere() {
+    let (console, owner) = with_an_owner().await;
+    let path = "/v1/search/contacts";
+    let wanted = json!({ "reason": "they call", "email": " ada@example.org" });
+    for roles in [VIEWER, Some(&["guest"][..])] {
+        assert_eq!(console.post(path, roles, &wanted).await.0, StatusCode::FORBIDDEN);
+    }
+    for bad in ["ada", "", &format!("{}@example.org", "a".repeat(300))] {
+        let bad = json!({ "reason": "they call", "email": bad });
+        assert_eq!(console.post(path, OPERATOR, &bad).await.0, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    let without = json!({ "reason": "", "email": "ada@example.org" });
+    assert_eq!(console.post(path, OPERATOR, &without).await.0, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(owner.told(), Vec::<Value>::new(), "nobody was asked");
+    let (status, found) = console.post(path, OPERATOR, &wanted).await;
+    assert_eq!(status, StatusCode::OK, "{found}");
+    let ids = found["found"].as_array().unwrap().iter().map(|found| found["booking_id"].clone());
+    assert_eq!(ids.collect::<Vec<_>>(), [2, 1].map(|n| json!(Uuid::from_u128(n))));
+
+    // The same by a page; the audit names the booking where it is one.
+    let ada = Browser::signed_in(&console, "ada", "support_operator").await;
+    let search = ada.get("/search?key=nobody").await;
+    assert!(search.text.contains("href=\"/search/contacts\""), "{}", search.text);
+    let fields = [("email", "bo@example.org"), ("reason", "the bank asks")];
+    let page = ada.submit("/search/contacts", "/search/contacts", &fields).await;
+    let only = Uuid::from_u128(3);
+    assert!(page.text.contains(&format!("/bookings/{only}")), "{}", page.text);
+    assert_eq!(audit(&console, only).await, ["find_by_email done"]);
+    let eve = Browser::signed_in(&console, "eve", "support_viewer").await;
+    assert_eq!(eve.get("/search/contacts").await.status, StatusCode::FORBIDDEN);
+    let (_, acts) = console.get("/v1/acts", VIEWER).await;
+    assert!(!acts.to_string().contains("example.org"), "{acts}");
+    let outcomes = acts["acts"].as_array().unwrap().iter().map(|act| act["outcome"].clone());
+    assert_eq!(outcomes.collect::<Vec<_>>(), ["done", "done", "denied", "denied"]);
+    console.close().await;
+}
+
 /// Row: G9
 #[tokio::test(flavor = "multi_thread")]
 async fn a_form_that_is_spoilt_is_still_denied_to_who_may_not_and_recorded() {

@@ -69,6 +69,21 @@ pub enum TimelineKind {
     Act,
 }
 
+/// `POST /internal/find-contact` of booking: whose bookings they are, by an e-mail address. Personal
+/// data: never in an address line, a message, a log or a span. Answered by a [`FindReply`].
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FindContactRequest {
+    /// As somebody wrote it.
+    pub email: String,
+}
+
+impl std::fmt::Debug for FindContactRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FindContactRequest { .. }")
+    }
+}
+
 /// Answer to `GET /internal/find?key=`: the bookings that this owner knows under `key`.
 ///
 /// A key is compared exactly with the owner's own indexed references: ids, a client reference, a

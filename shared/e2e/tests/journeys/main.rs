@@ -27,6 +27,7 @@ mod partner;
 mod paying;
 mod proof;
 mod refunds;
+mod replaying;
 mod searching;
 mod stage;
 mod stays;

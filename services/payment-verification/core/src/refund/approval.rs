@@ -5,7 +5,9 @@
 //! its worth when the price was made. Who looked into the booking, or had a hand in the refund,
 //! does not let it go.
 
-use contracts::{asset::Units, messages::RefundState, money::Money, mutants::mutant};
+use contracts::{
+    asset::Units, messages::RefundState, money::Money, mutants::mutant, staff::same_person,
+};
 use ruint::aliases::U256;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -98,7 +100,7 @@ pub fn may_let_go(payment: &Payment, refund_id: Uuid, by: &str) -> Result<(), No
 }
 
 fn had_a_hand(refund: &Refund, by: &str) -> bool {
-    refund.handled_by.as_deref() == Some(by)
+    refund.handled_by.as_deref().is_some_and(|looked| same_person(looked, by))
 }
 
 /// Somebody let a refund go; nothing when they cannot.

@@ -325,6 +325,7 @@ fn bookings() -> Shapes {
                 ("owners", many(of("Answering"))),
             ]),
         ),
+        ("FoundBookings", object(&[("found", many(of("Match")))])),
         ("Match", object(&[("booking_id", id()), ("by", text()), ("owner", text())])),
         ("Review", object(&[("review?", anything()), ("safe", many(anything()))])),
         (
@@ -384,6 +385,7 @@ fn bodies() -> Shapes {
     });
     vec![
         ("Because", object(&[reason()])),
+        ("FindContact", object(&[reason(), ("email", text())])),
         ("Replay", object(&[reason(), ("body?", json!({}))])),
         (
             "NewRun",
