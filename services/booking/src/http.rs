@@ -18,6 +18,7 @@ mod openapi;
 mod people;
 mod qr;
 mod quotes;
+mod rebooking;
 mod refund;
 mod review;
 mod search;
@@ -87,7 +88,8 @@ pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
         .route("/v1/bookings/{id}/legs/{leg_id}/change", post(change::answer))
         .route("/v1/bookings/{id}/legs/{leg_id}/amendment", post(amendment::amend))
         .route("/v1/bookings/{id}/terms", post(terms::accept))
-        .route("/v1/bookings/{id}/refund", post(refund::give));
+        .route("/v1/bookings/{id}/refund", post(refund::give))
+        .route("/v1/bookings/{id}/rebooking", post(rebooking::rebook));
     // A ticket in the address says who watches.
     let watchers = Router::new().route("/v1/bookings/{id}/events", get(events::follow));
     let internal = Router::new()
@@ -228,6 +230,11 @@ pub(crate) fn refused(refusal: &Refusal) -> ApiError {
         }
         Refusal::QuoteBroken => {
             ApiError::conflict("quote_broken", "the quote cannot be booked; ask for a new one")
+        }
+        Refusal::PaidOtherwise { with } => {
+            let detail = "the money pays another booking only in what it was paid with; quote that \
+                          one with it";
+            ApiError::conflict("paid_otherwise", detail).with("pay_with", json!(with))
         }
         Refusal::NotInReview => ApiError::conflict("not_in_review", "the booking waits for nobody"),
         Refusal::TakenBy { name } => {

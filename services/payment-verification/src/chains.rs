@@ -68,6 +68,14 @@ impl Node {
         }
     }
 
+    /// Up to which height the chain calls blocks final; nothing where it has not said so yet.
+    async fn finalized(&self) -> Result<Option<u64>, ChainError> {
+        match self {
+            Self::Evm(node) => node.finalized().await,
+            Self::Utxo(_) => Ok(None),
+        }
+    }
+
     /// How much of the chain's own coin these addresses hold at the end of a block.
     async fn balances(&self, at: BlockRef, of: &[&str]) -> Result<Vec<Units>, ChainError> {
         match self {

@@ -15,6 +15,7 @@ use payment_verification_core::{
     decide,
     decide::{Means, Patience, Refusal, needs_deposit, refused},
     effects, evolve, learn,
+    moving::{arrives, destination},
     refund::RefundChange,
     state::Deposit,
     translate::{Asked, Said, said},
@@ -55,7 +56,12 @@ impl Handles for Handler {
         tx: &mut Tx,
         batch: Vec<Received<Asked>>,
     ) -> Result<Handled<()>, StoreError> {
-        let ids: Vec<_> = batch.iter().map(|received| received.inbound.payment_id).collect();
+        // Locked together, so that money that moves from one to the other leaves and comes at once.
+        let named = batch.iter().flat_map(|received| {
+            let asked = &received.inbound;
+            [Some(asked.payment_id), destination(&asked.command)]
+        });
+        let ids: Vec<_> = named.flatten().collect();
         let mut desk = Desk::open(&self.app, tx.conn(), &ids).await?;
         let wanted = batch.iter().filter(|received| desk.will_need_deposit(&received.inbound));
         let wanted = wanted.count();
@@ -152,6 +158,7 @@ impl<'a> Desk<'a> {
     /// Asks something of a payment. A refusal is an answer, and is kept in the journal like one.
     fn ask(&mut self, asked: &Asked, now: DateTime<Utc>) -> Result<Outcome, StoreError> {
         let Asked { booking_id, payment_id, command } = asked;
+        let into = destination(command).and_then(|id| self.payment(id)).cloned();
         let open =
             self.open.entry(*payment_id).or_insert_with(|| Open::new(*payment_id, *booking_id));
         if open.loaded.payment.booking_id != *booking_id {
@@ -175,7 +182,7 @@ impl<'a> Desk<'a> {
         let deposit = place.as_ref().and_then(written);
         let price = open.loaded.payment.request.as_ref().map(|request| request.terms.price);
         let refund_alone_max = price.map(|price| self.app.policy.refund_alone_max(price.currency));
-        let means = Means { asset, deposit, patience, refund_alone_max };
+        let means = Means { asset, deposit, patience, refund_alone_max, into: into.as_ref() };
         // What came there would be a payment again, and go back again, and so on.
         let to_ourselves = place_of(command).is_some_and(|key| self.ours.contains(&key));
         let decided = match to_ourselves {
@@ -194,7 +201,12 @@ impl<'a> Desk<'a> {
         if !used {
             self.deposits.extend(place);
         }
+        let from = &open.loaded.payment;
+        let moved: Vec<_> = events.iter().filter_map(|event| arrives(from, event)).collect();
         self.apply(*payment_id, events, now)?;
+        for (into, fact) in moved {
+            self.tell(into, &fact, now)?;
+        }
         Ok(Outcome::Done)
     }
 
@@ -418,6 +430,7 @@ fn observation(loaded: &Loaded, fact: &Fact) -> tracing::Span {
         Fact::PayoutSeen { .. } => "see payout",
         Fact::PayoutRejected { .. } => "learn that a refund cannot be sent",
         Fact::RefundFound { .. } => "find out about a refund",
+        Fact::MovedIn { .. } => "take in money of another payment",
         Fact::CardOpened { .. } => "see the card gateway ready",
         Fact::RefundApproved { .. } => "let a refund go",
         Fact::ProofNamed { .. } => "name the proof of a refund",

@@ -186,7 +186,7 @@ impl Treasury {
         let mut desk = Desk::open(&self.app, tx.conn(), &[id]).await?;
         let mut facts = hear(tx.conn(), due, answer, now).await?;
         let (head, look) = (cursor.at.height, cursor.look);
-        facts.push(Fact::HeadMoved { head, look });
+        facts.push(Fact::HeadMoved { head, look, finalized: None });
         for fact in &facts {
             desk.tell(id, fact, now)?;
         }

@@ -132,7 +132,17 @@ impl Watcher {
         let is_whole = !self.nodes.stamps_run_ahead() || last.head.at == newest.at;
         // What is not whole says of nothing that it did not come.
         let is_fresh = self.is_fresh(&cursor, &newest) && look.is_whole() && is_whole;
-        self.take_in(&cursor, &blocks, &look, is_fresh).await
+        let finalized = self.finalized().await?;
+        self.take_in(&cursor, &blocks, &look, is_fresh, finalized).await
+    }
+
+    /// Up to which height the chain itself calls blocks final, where amounts wait for that.
+    async fn finalized(&self) -> Result<Option<u64>, WatchError> {
+        let chain = self.app.registry.chain(&self.chain);
+        match chain.is_some_and(|chain| chain.finalized) {
+            true => Ok(self.nodes.finalized().await?),
+            false => Ok(None),
+        }
     }
 
     /// Nothing new: either nothing happened, or the newest blocks were replaced by as many or
@@ -291,6 +301,7 @@ impl Watcher {
         blocks: &[Block],
         balances: &Look,
         is_fresh: bool,
+        finalized: Option<u64>,
     ) -> Result<Step, WatchError> {
         let Some(newest) = blocks.last() else { return Ok(Step::Idle) };
         let height = newest.head.at.height;
@@ -326,7 +337,7 @@ impl Watcher {
             if !desk.payment(id).is_some_and(|payment| payment.is_on(&self.chain)) {
                 continue;
             }
-            desk.tell(id, &Fact::HeadMoved { head: height, look }, cursor.now)?;
+            desk.tell(id, &Fact::HeadMoved { head: height, look, finalized }, cursor.now)?;
             if is_fresh {
                 desk.tell(id, &Fact::ReadUpTo { stamped_at }, cursor.now)?;
             }

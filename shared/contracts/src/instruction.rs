@@ -13,6 +13,22 @@ pub const CARD_CHAIN: &str = "card:gateway";
 /// What stands for an address where money goes back to the card it came from.
 pub const CARD: &str = "card";
 
+/// What stands for an address, before its id, where money that is due back pays another payment
+/// instead of leaving.
+const PAYMENT: &str = "payment:";
+
+/// What stands for an address where money goes to another payment.
+#[must_use]
+pub fn place_of_payment(payment_id: PaymentId) -> String {
+    format!("{PAYMENT}{payment_id}")
+}
+
+/// The payment that such a text names; nothing of any other.
+#[must_use]
+pub fn payment_at(place: &str) -> Option<PaymentId> {
+    place.strip_prefix(PAYMENT)?.parse().ok()
+}
+
 /// The terms of one payment. Field order is part of the signed text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -107,6 +123,15 @@ mod tests {
             },
             pay_by: DateTime::UNIX_EPOCH,
             confirmations: 3,
+        }
+    }
+
+    #[test]
+    fn a_payment_is_a_place_for_money_and_no_address_is_one() {
+        let id = PaymentId(uuid::Uuid::from_u128(7));
+        assert_eq!(payment_at(&place_of_payment(id)), Some(id));
+        for other in ["payment:", "payment:7", "card", "0xaa", ""] {
+            assert_eq!(payment_at(other), None, "{other}");
         }
     }
 

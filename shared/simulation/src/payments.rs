@@ -81,7 +81,7 @@ impl Payments {
             Command::Close(_) | Command::Refund(_) => None,
         };
         let refund_alone_max = Some(Money::new(REFUND_ALONE_MAX, Currency::Eur));
-        let means = Means { asset, deposit, patience: self.patience, refund_alone_max };
+        let means = Means { asset, deposit, patience: self.patience, refund_alone_max, into: None };
         let events = match decide(&payment, &command, &means, now) {
             Ok(events) => events,
             Err(refusal) => vec![refused(&payment, &command, refusal)],
@@ -177,7 +177,7 @@ impl Payments {
             waiting.chain(touched).chain(closing.map(|(id, _)| *id)).collect();
         let head = cursor.at().height;
         for id in told {
-            desk.tell(id, &Fact::HeadMoved { head, look: cursor.look });
+            desk.tell(id, &Fact::HeadMoved { head, look: cursor.look, finalized: None });
             desk.tell(id, &Fact::ReadUpTo { stamped_at });
         }
         let mut commit = desk.commit();

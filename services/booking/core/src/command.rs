@@ -1,7 +1,7 @@
 //! Everything that can be asked of a booking.
 
 use contracts::{
-    asset::{AssetAmount, Rate},
+    asset::{AssetAmount, AssetId, Rate},
     ids::{AccountId, BookingId, LegId, PaymentId, QuoteId},
     internal::ReviewAct,
     money::Money,
@@ -10,8 +10,8 @@ use contracts::{
 use uuid::Uuid;
 
 use crate::{
-    amend::AmendQuote, cancel::CancelQuote, changed::ChangeAnswer, state::OnRefusal,
-    terms::NewTerms, view::Action,
+    amend::AmendQuote, cancel::CancelQuote, changed::ChangeAnswer, rebook::Rebooking,
+    state::OnRefusal, terms::NewTerms, view::Action,
 };
 
 /// What is asked of us; it may be refused.
@@ -57,6 +57,11 @@ pub enum Command {
     Refund {
         /// An address of the chain that was paid on.
         to: String,
+    },
+    /// Let what goes back pay another booking instead.
+    Rebook {
+        /// The other booking, as it waits for its money.
+        into: Box<Rebooking>,
     },
     /// A member of staff looks into its review, or leaves it to others.
     Review { act: ReviewAct, by: String, why: String },
@@ -162,6 +167,12 @@ pub enum Refusal {
     /// A rate that cannot be held before it is paid is not sold.
     #[error("a leg cannot be held before it is paid")]
     NotHoldable,
+    /// Money pays another booking only in what it was paid with.
+    #[error("the other booking is paid with something else")]
+    PaidOtherwise {
+        /// What it would have to be paid with.
+        with: AssetId,
+    },
     /// It waits for nobody.
     #[error("not in review")]
     NotInReview,

@@ -18,7 +18,7 @@ use crate::{
     learn::settle_down,
     next,
     policy::Policy,
-    review,
+    rebook, review,
     state::{Booking, Difference, EndWhy, OnRefusal, Phase, State},
     terms,
     view::{Action, next_actions},
@@ -67,6 +67,11 @@ pub fn decide(
         Command::Refund { to } => {
             let booking = state.as_deref().ok_or(Refusal::Unknown)?;
             let events = refund(booking, to, now)?;
+            Ok(if events.is_empty() { events } else { settle_down(booking, events, now) })
+        }
+        Command::Rebook { into } => {
+            let booking = state.as_deref().ok_or(Refusal::Unknown)?;
+            let events = rebook::decide(booking, into, now)?;
             Ok(if events.is_empty() { events } else { settle_down(booking, events, now) })
         }
         Command::Review { act, by, why } => {
@@ -243,7 +248,11 @@ pub fn cancel_quote(booking: &Booking, now: DateTime<Utc>) -> Result<CancelQuote
 
 /// Notes where money goes; what waits for an address follows from that. The same address again is a
 /// repeat.
-fn refund(booking: &Booking, to: &str, now: DateTime<Utc>) -> Result<Vec<Event>, Refusal> {
+pub(crate) fn refund(
+    booking: &Booking,
+    to: &str,
+    now: DateTime<Utc>,
+) -> Result<Vec<Event>, Refusal> {
     let allowed = next_actions(booking);
     let known = booking.refund_to() == Some(to);
     if !allowed.contains(&Action::Refund) {

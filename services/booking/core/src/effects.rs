@@ -147,6 +147,7 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
         | Event::MoneySettled { .. }
         | Event::PaymentClosed { .. }
         | Event::RefundAddressGiven { .. }
+        | Event::Rebooked { .. }
         | Event::DeadlinePassed { .. }
         | Event::HoldingStarted
         | Event::Payable
@@ -251,6 +252,7 @@ fn wish(booking: &Booking, event: &Event) -> Option<Effect> {
         | Event::MoneyReversed { .. }
         | Event::PaymentClosed { .. }
         | Event::RefundAddressGiven { .. }
+        | Event::Rebooked { .. }
         | Event::RefundNews { .. }
         | Event::DeadlinePassed { .. }
         | Event::HoldingStarted

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::{
     changed::{ChangeAnswer, Theirs},
     fact::Deadline,
+    rebook::Rebooking,
     state::{
         Cancellation, Difference, EndWhy, LegCancellation, OnRefusal, Phase, ReviewWhy, Stuck,
     },
@@ -194,6 +195,10 @@ pub enum Event {
         refund_id: Uuid,
         to: String,
         by: DateTime<Utc>,
+    },
+    /// The customer chose that what goes back pays another booking, at the price told here.
+    Rebooked {
+        into: Box<Rebooking>,
     },
     RefundNews {
         refund_id: Uuid,

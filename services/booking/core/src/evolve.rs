@@ -72,6 +72,7 @@ fn born(recorded: &Recorded) -> State {
             answer_for_s: accepted.answer_for_s,
             passed: Vec::new(),
         },
+        rebooked: None,
         review: None,
         reviewer: None,
     }))
@@ -200,6 +201,7 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
         Event::CommitStarted => booking.phase = Phase::Committing,
         Event::Confirmed => booking.phase = Phase::Confirmed,
         Event::Completed => booking.phase = Phase::Completed,
+        Event::Rebooked { into } => booking.rebooked = Some(into.as_ref().clone()),
         Event::CancellationAgreed { cancellation } => {
             keep_further(booking, cancellation.further);
             booking.cancellation = Some(*cancellation);
@@ -375,7 +377,10 @@ fn apply_money(payment: &mut Payment, event: &Event) {
         Event::PaymentClosed { closing, seq } => {
             payment.closing = Some(*closing);
             let (Closing::Closed { settled, .. } | Closing::AlreadySettled { settled }) = closing;
-            payment.settled = payment.settled.max(*settled);
+            if payment.reversed_seq == 0 || *seq > payment.reversed_seq {
+                // What left since is not there any more.
+                payment.settled = payment.settled.max(*settled);
+            }
             if let (Closing::Closed { received, .. }, true) = (closing, *seq > payment.seen_seq) {
                 // What was seen by then, also where the message that told it comes later.
                 payment.seen_seq = *seq;
@@ -427,6 +432,7 @@ fn apply_money(payment: &mut Payment, event: &Event) {
         | Event::Confirmed
         | Event::Completed
         | Event::CancellationAgreed { .. }
+        | Event::Rebooked { .. }
         | Event::UnwindStarted { .. }
         | Event::Failed
         | Event::Cancelled

@@ -14,6 +14,7 @@ mod fact;
 mod learn;
 mod next;
 mod policy;
+mod rebook;
 mod replay;
 mod repriced;
 mod review;
@@ -34,6 +35,7 @@ pub use evolve::evolve;
 pub use fact::{Deadline, Fact};
 pub use learn::learn;
 pub use policy::Policy;
+pub use rebook::Rebooking;
 pub use replay::replay;
 pub use review::safe_acts;
 pub use state::{

@@ -18,7 +18,7 @@ pub use leg::{Amendment, Known, Leg, LegCancellation, Out};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::fact::Deadline;
+use crate::{fact::Deadline, rebook::Rebooking};
 
 /// A booking, or nothing before it was accepted.
 pub type State = Option<Box<Booking>>;
@@ -57,6 +57,9 @@ pub struct Booking {
     /// Nothing when no points are redeemed.
     pub points: Option<Points>,
     pub deadlines: Deadlines,
+    /// The booking that what goes back is to pay, where the customer chose so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebooked: Option<Rebooking>,
     pub review: Option<Review>,
     /// The member of staff who looks into the review.
     #[serde(default, skip_serializing_if = "Option::is_none")]

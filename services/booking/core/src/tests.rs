@@ -13,6 +13,7 @@ mod golden;
 mod legs;
 mod paying;
 mod properties;
+mod rebooking;
 mod refunding;
 mod repricing;
 mod reversing;

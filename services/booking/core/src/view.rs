@@ -4,7 +4,7 @@ use contracts::asset::Units;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    amend, changed,
+    amend, changed, rebook,
     state::{self, Booking, Payment, Phase, Refund},
     terms,
 };
@@ -47,6 +47,8 @@ pub enum Action {
     Amend,
     /// Say where the money that goes back is sent.
     Refund,
+    /// Let it pay another booking instead.
+    Rebook,
     /// Go on at what suppliers ask now.
     AcceptTerms,
     /// Take what the supplier changed as it is now.
@@ -130,7 +132,8 @@ pub fn next_actions(booking: &Booking) -> Vec<Action> {
             actions
         }
         Phase::Unwinding | Phase::Failed | Phase::Cancelled => {
-            Vec::from_iter(needs_address(booking).then_some(Action::Refund))
+            let rebook = rebook::is_possible(booking).then_some(Action::Rebook);
+            needs_address(booking).then_some(Action::Refund).into_iter().chain(rebook).collect()
         }
     }
 }

@@ -12,7 +12,9 @@ use chassis::{
     http::{Json, Path},
 };
 use contracts::{
+    asset::Units,
     ids::{AccountId, BookingId, PaymentId, QuoteId},
+    money::Money,
     offer::ProductKind,
     shown::{ASSETS_KEY, ShownAssets},
 };
@@ -93,6 +95,7 @@ pub(super) async fn create(
     };
     check_against(&quote, &request)?;
     check_address(&app, &quote, &request).await?;
+    check_points(&app, &quote, &request).await?;
     // Runs to its end even when the customer hangs up: what is begun is committed or not.
     let tasks = app.process.tasks.clone();
     let asked = Asked { account, quote, request, people, email_index, key, fingerprint };
@@ -211,6 +214,27 @@ async fn check_address(app: &App, quote: &Quote, request: &Request) -> Result<()
     let fault =
         |detail| ApiError::invalid(vec![super::form::error("/refund_to", "invalid", detail)]);
     read.map_err(fault)
+}
+
+/// Refuses points that leave less to pay than can be paid in the quoted asset.
+///
+/// Where Redis has no assets, nobody is asked: a payment that cannot be had ends the booking then.
+async fn check_points(app: &App, quote: &Quote, request: &Request) -> Result<(), ApiError> {
+    let worth = request.redeem_points.checked_mul(app.policy.rewards.point_worth_minor.into());
+    let worth = worth.and_then(|worth| i64::try_from(worth).ok()).unwrap_or(i64::MAX);
+    let left = Money::new(quote.price.minor.saturating_sub(worth), quote.price.currency);
+    if worth == 0 || left.minor <= 0 {
+        return Ok(());
+    }
+    let Some(shown) = app.cache.shown::<ShownAssets>(ASSETS_KEY).await else { return Ok(()) };
+    let asset = shown.assets.iter().find(|asset| asset.asset == quote.amount.asset);
+    let minimum = asset.map_or(Units::ZERO, |asset| asset.minimum);
+    if quote.rate.units_for(left).is_ok_and(|units| units >= minimum) {
+        return Ok(());
+    }
+    let detail =
+        "leave less to pay than can be paid so: redeem fewer, or all that the price is worth";
+    Err(ApiError::invalid(vec![super::form::error("/redeem_points", "leaves_too_little", detail)]))
 }
 
 /// What airlines want to know and was not given: every seat's traveller, with birthday and gender.

@@ -23,7 +23,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use self::problems::Anywhere;
 use super::{
     activities, amendment, bookings, cancellation, change, events, flights, history, qr, quotes,
-    refund, search, terms, views,
+    rebooking, refund, search, terms, views,
 };
 
 /// The reader may load nothing from elsewhere: it works where there is no network.
@@ -58,6 +58,7 @@ const ONLY_FROM_HERE: &str =
         change::answer,
         terms::accept,
         refund::give,
+        rebooking::rebook,
         events::follow,
     ),
     tags(

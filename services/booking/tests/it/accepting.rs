@@ -3,6 +3,7 @@
 
 use axum::http::StatusCode;
 use chrono::TimeDelta;
+use contracts::{money::Money, shown::ASSETS_KEY};
 use futures::future::join_all;
 use serde_json::json;
 use sqlx::PgConnection;
@@ -207,6 +208,29 @@ async fn a_lock_belongs_to_its_account_and_to_what_was_quoted() {
     let answer = world.book("acct_1", "k2", &body(&quote)).await;
     assert_eq!((answer.status, answer.code()), (StatusCode::CONFLICT, "quote_taken".to_owned()));
     assert_eq!(world.get("acct_1", &path).await.json()["state"], "booked");
+}
+
+/// Row: L4
+#[tokio::test(flavor = "multi_thread")]
+async fn points_that_leave_less_than_can_be_paid_are_refused_and_nothing_is_booked() {
+    let world = World::new().await;
+    let quote = world.quote("acct_1", TimeDelta::minutes(10)).await;
+    let mut shown = crate::openapi::assets(&quote);
+    let least = Money::new(50, quote.price.currency);
+    shown.assets[0].minimum = quote.rate.units_for(least).unwrap();
+    world.show(ASSETS_KEY, &shown).await;
+    let mut asked = body(&quote);
+    asked["redeem_points"] = json!(quote.price.minor - least.minor + 1);
+    let told = world.book("acct_1", "k", &asked).await;
+    assert_eq!(told.status, StatusCode::UNPROCESSABLE_ENTITY, "{told:?}");
+    let fault = &told.json()["errors"][0];
+    assert_eq!(
+        (&fault["pointer"], &fault["code"]),
+        (&json!("/redeem_points"), &json!("leaves_too_little"))
+    );
+    assert_eq!(world.count("booking").await, 0);
+    asked["redeem_points"] = json!(quote.price.minor - least.minor);
+    assert_eq!(world.book("acct_1", "k", &asked).await.status, StatusCode::ACCEPTED);
 }
 
 #[tokio::test(flavor = "multi_thread")]

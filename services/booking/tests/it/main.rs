@@ -22,6 +22,7 @@ mod messages;
 mod neighbour;
 mod openapi;
 mod preview;
+mod rebooking;
 mod refunding;
 mod replaying;
 mod repricing;

@@ -13,7 +13,11 @@ use crate::{
 const TO: &str = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
 
 /// Refused by the supplier after the money came; only the refund is left.
-async fn failed(world: &World, neighbour: &mut Neighbour<'_>, quote: &booking::quote::Quote) {
+pub(crate) async fn failed(
+    world: &World,
+    neighbour: &mut Neighbour<'_>,
+    quote: &booking::quote::Quote,
+) {
     neighbour.prepared().await;
     neighbour.leg(quote, 1, LegState::Held { reference: "R1".to_owned(), until: None }).await;
     neighbour.settled().await;
@@ -43,7 +47,7 @@ async fn the_customer_says_where_the_money_goes_and_two_clicks_send_it_once() {
     failed(&world, &mut neighbour, &quote).await;
     let waits = shown(&world, booking_id).await;
     assert_eq!(waits["payment"]["state"], "refund_due");
-    assert_eq!(waits["next_actions"], json!(["refund"]));
+    assert_eq!(waits["next_actions"], json!(["refund", "rebook"]));
     let refund = &waits["payment"]["refunds"][0];
     assert_eq!((&refund["units"], &refund["basis"]), (&json!(AMOUNT), &json!("then")));
     assert_eq!((&refund["to"], &refund["by"]), (&Value::Null, &Value::Null));

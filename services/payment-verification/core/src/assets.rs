@@ -30,6 +30,8 @@ pub struct Chain {
     pub block_time: Duration,
     /// How it is read, and how its addresses are written.
     pub family: Family,
+    /// Whether it says by itself what is final, so that the largest amounts wait for that.
+    pub finalized: bool,
 }
 
 /// How a chain is read, and how its addresses are written.
@@ -74,6 +76,8 @@ pub struct Asset {
     pub dust: Units,
     /// Less than this is not asked for: its fees would be more than it is worth.
     pub minimum: Units,
+    /// Whether amounts of the last tier wait until the chain itself calls them final.
+    pub finalized: bool,
     pub(crate) tiers: Vec<Tier>,
 }
 

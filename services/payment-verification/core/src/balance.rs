@@ -40,7 +40,7 @@ pub fn claims(payment: &Payment, held: &Held) -> Vec<Sighted> {
     let Some(account) = own.and_then(|request| account(&request.deposit.address)) else {
         return vec![];
     };
-    let mut rest = held.units.saturating_sub(payment.received());
+    let mut rest = held.units.saturating_sub(payment.at_address());
     if held.sent > 0 || rest.is_zero() {
         return vec![];
     }

@@ -121,7 +121,7 @@ pub fn facts(payment: &Payment, told: &Told, now: DateTime<Utc>) -> Vec<Fact> {
     for refund in &told.refunds {
         facts.extend(of_refund(payment, refund, look, now));
     }
-    facts.push(Fact::HeadMoved { head: HEAD, look });
+    facts.push(Fact::HeadMoved { head: HEAD, look, finalized: None });
     match told.stage {
         // Nothing more can come, so everything that came is known.
         Stage::Taken(_) | Stage::Over => facts.push(Fact::ReadUpTo { stamped_at: now }),

@@ -95,7 +95,10 @@ pub(crate) fn will_pay(payment: &Payment) -> bool {
     let counts = |sighting: &Sighting| is_counted(payment, sighting);
     let standing = payment.standing().map(|(_, _, sighting)| sighting).filter(counts);
     payment.close_asked.is_none_or(|asked| asked.because == CloseBecause::NotPaid)
-        && matching::pays(request, total(standing.map(|sighting| sighting.units)))
+        && matching::pays(
+            request,
+            total(standing.map(|sighting| sighting.units).chain([payment.moved_in()])),
+        )
 }
 
 /// Whether money in this block can still pay. Only a deadline that is looked into makes it late;

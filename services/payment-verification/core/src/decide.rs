@@ -8,6 +8,7 @@ use crate::{
     assets::{Asset, Chain, Family, cards},
     closing,
     command::{Command, Terms},
+    depth,
     event::Event,
     refund,
     state::{Deposit, Payment, Request},
@@ -63,6 +64,8 @@ pub struct Means<'a> {
     pub patience: Patience,
     /// What may go back before a second person has to let it go; nothing where that is not known.
     pub refund_alone_max: Option<Money>,
+    /// The payment that money is to go to instead of leaving, if it is known.
+    pub into: Option<&'a Payment>,
 }
 
 /// How long money is waited for.
@@ -151,14 +154,16 @@ fn prepare(payment: &Payment, terms: &Terms, means: &Means<'_>) -> Result<Vec<Ev
     };
     let confirmations = asset.confirmations_for(terms.amount.units);
     let Patience { grace, block_time } = means.patience;
-    let depth = i32::try_from(confirmations).unwrap_or(i32::MAX);
-    let deep_in = block_time.checked_mul(depth).unwrap_or(TimeDelta::MAX);
+    let blocks = i32::try_from(confirmations).unwrap_or(i32::MAX);
+    let deep_in = block_time.checked_mul(blocks).unwrap_or(TimeDelta::MAX);
     let request = Request {
         terms: terms.clone(),
         chain: asset.chain.clone(),
         contract: asset.contract.clone(),
         deposit,
         confirmations,
+        finalized: depth::waits_for_chain(asset, terms.amount.units),
+        deeper: depth::deeper_than(asset, terms.amount.units),
         dust: asset.dust,
         grace_ms: grace.num_milliseconds(),
         away_for_max_ms: grace.max(deep_in).num_milliseconds(),

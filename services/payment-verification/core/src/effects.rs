@@ -98,6 +98,7 @@ fn say(payment: &Payment, event: &Event) -> Option<Effect> {
         Event::Refund { refund_id, change } => say_refund(payment, *refund_id, change),
         Event::Refused { .. }
         | Event::CardAsked(_)
+        | Event::MovedIn { .. }
         | Event::TransferSeen(_)
         | Event::BlockLeft { .. }
         | Event::CloseAsked(_)
@@ -134,6 +135,7 @@ fn say_refund(payment: &Payment, refund_id: Uuid, change: &RefundChange) -> Opti
         RefundChange::Sent { .. }
         | RefundChange::Unsent
         | RefundChange::Confirmed { .. }
+        | RefundChange::Moved { .. }
         | RefundChange::AddressRefused { .. }
         | RefundChange::Failed { .. }
         | RefundChange::Reversed { proof: true, .. } => refund.map(|r| (r.units, r.state))?,

@@ -13,6 +13,7 @@ use crate::{
     closing::CloseAsked,
     decide::Refusal,
     fact::Sighted,
+    moving::MovedIn,
     refund::RefundChange,
     state::Request,
 };
@@ -47,6 +48,13 @@ pub enum Event {
         complete: bool,
         /// When money was first seen, by the database's clock.
         first_seen_at: DateTime<Utc>,
+    },
+    /// Money that was due back of another payment pays this one; it is final.
+    MovedIn {
+        /// The refund that it was there.
+        refund_id: Uuid,
+        /// How much, and from where.
+        moved: MovedIn,
     },
     /// Transfers are as deep as the policy wants.
     Finalised {
@@ -168,6 +176,7 @@ impl Event {
             Self::TransferSeen(_) => "transfer_seen",
             Self::BlockLeft { .. } => "block_left",
             Self::SeenChanged { .. } => "seen_changed",
+            Self::MovedIn { .. } => "moved_in",
             Self::Finalised { .. } => "finalised",
             Self::Settled { .. } => "settled",
             Self::Exceeded { .. } => "exceeded",

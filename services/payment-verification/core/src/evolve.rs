@@ -31,6 +31,7 @@ pub fn evolve(mut payment: Payment, event: &Event) -> Payment {
         Event::BlockLeft { block, look } => {
             payment.left.insert(*block, *look);
         }
+        Event::MovedIn { refund_id, moved } => drop(payment.moved.insert(*refund_id, *moved)),
         Event::SeenChanged { received, complete, first_seen_at } => {
             payment.seen = Seen { received: *received, complete: *complete };
             payment.first_seen_at = Some(*first_seen_at);
@@ -64,8 +65,10 @@ fn finalise(payment: &mut Payment, transfers: &[TransferKey]) {
     for key in transfers {
         let standing = payment.transfers.get(key).and_then(|transfer| payment.stands(transfer));
         repost(payment, std::slice::from_ref(key), |posted| match (posted, standing) {
-            (Posted::Reversed(units) | Posted::Final(units), _) => Posted::Final(units),
-            (Posted::Nothing, Some(sighting)) => Posted::Final(sighting.units),
+            (Posted::Final(units), _) | (Posted::Reversed(units), None) => Posted::Final(units),
+            (Posted::Nothing | Posted::Reversed(_), Some(sighting)) => {
+                Posted::Final(sighting.units)
+            }
             (Posted::Nothing, None) => Posted::Nothing,
         });
     }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     chain::{BlockRef, Hash32, TransferKey},
+    moving::MovedIn,
     refund::Finding,
 };
 
@@ -31,6 +32,8 @@ pub enum Fact {
         head: u64,
         /// Which look saw it.
         look: u64,
+        /// Up to which height the chain itself calls blocks final, if it was asked and says so.
+        finalized: Option<u64>,
     },
     /// The card gateway is ready to be paid.
     CardOpened {
@@ -41,6 +44,13 @@ pub enum Fact {
     ReadUpTo {
         /// What the block's maker says.
         stamped_at: DateTime<Utc>,
+    },
+    /// Money that was due back of another payment pays this one.
+    MovedIn {
+        /// The refund that it was there.
+        refund_id: Uuid,
+        /// How much, and from where.
+        moved: MovedIn,
     },
     /// A transfer that the treasury sent for a refund stands in a canonical block.
     PayoutSeen {

@@ -6,11 +6,12 @@ use contracts::{asset::Units, mutants::mutant};
 use crate::{
     chain::TransferKey,
     closing,
+    depth::{self, Head},
     event::Event,
     evolve::{evolve, evolve_all},
     fact::{Fact, Sighted},
     ledger::Account,
-    matching, refund,
+    matching, moving, refund,
     refund::approval,
     state::{Deposit, Payment, Posted, Request, Sighting, total},
 };
@@ -21,10 +22,11 @@ pub fn learn(payment: &Payment, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
     let mut events = directly(payment, fact, now);
     if !payment.refunds.is_empty() {
         let head = match fact {
-            Fact::HeadMoved { head, look } => Some((*head, *look)),
+            Fact::HeadMoved { head, look, .. } => Some((*head, *look)),
             Fact::TransferSeen(_)
             | Fact::BlockLeft { .. }
             | Fact::CardOpened { .. }
+            | Fact::MovedIn { .. }
             | Fact::ReadUpTo { .. }
             | Fact::PayoutSeen { .. }
             | Fact::PayoutRejected { .. }
@@ -48,8 +50,14 @@ fn directly(payment: &Payment, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
             }
             with_changes(payment, Event::BlockLeft { block: *block, look: *look }, now)
         }
-        Fact::HeadMoved { head, look } => deep(payment, *head, *look),
+        Fact::HeadMoved { head, look, finalized } => {
+            deep(payment, Head { height: *head, finalized: *finalized }, *look)
+        }
         Fact::CardOpened { secret } => opened(payment, secret).into_iter().collect(),
+        Fact::MovedIn { refund_id, moved } => {
+            let events = moving::taken_in(payment, *refund_id, *moved, now);
+            with_meaning(payment, events)
+        }
         Fact::ReadUpTo { stamped_at } => {
             closing::read_up_to(payment, *stamped_at).into_iter().collect()
         }
@@ -118,12 +126,10 @@ fn with_changes(payment: &Payment, event: Event, now: DateTime<Utc>) -> Vec<Even
 }
 
 /// What is deep enough becomes final; then the price is paid, or what came is due back.
-fn deep(payment: &Payment, head: u64, look: u64) -> Vec<Event> {
+fn deep(payment: &Payment, head: Head, look: u64) -> Vec<Event> {
     let Some(request) = &payment.request else { return vec![] };
     let is_deep = |sighting: &Sighting| {
-        let depth = head.saturating_add(1).saturating_sub(sighting.height);
-        depth >= u64::from(request.confirmations.max(sighting.rests))
-            || mutant("first_block_is_final")
+        depth::is_deep(payment, request, sighting, head) || mutant("first_block_is_final")
     };
     let mut new = vec![];
     let mut again = vec![];
@@ -134,7 +140,15 @@ fn deep(payment: &Payment, head: u64, look: u64) -> Vec<Event> {
         match transfer.posted {
             Posted::Final(_) if !mutant("finalised_again") => {}
             Posted::Final(_) | Posted::Nothing => new.push((key.clone(), sighting.units)),
-            Posted::Reversed(units) => again.push((key.clone(), units)),
+            // A token's contract may move another amount now: no more comes back than that, and
+            // what is beyond it is new.
+            Posted::Reversed(units) => {
+                again.push((key.clone(), units.min(sighting.units)));
+                let more = sighting.units.saturating_sub(units);
+                if !more.is_zero() {
+                    new.push((key.clone(), more));
+                }
+            }
         }
     }
     let mut events = vec![];
@@ -146,6 +160,11 @@ fn deep(payment: &Payment, head: u64, look: u64) -> Vec<Event> {
         let (transfers, units) = split(new);
         events.push(Event::Finalised { transfers, units });
     }
+    with_meaning(payment, events)
+}
+
+/// The events, and what the money means that is final after them.
+fn with_meaning(payment: &Payment, mut events: Vec<Event>) -> Vec<Event> {
     let after = evolve_all(payment.clone(), &events);
     if let Some(event) = what_final_money_means(&after) {
         let after = evolve(after, &event);
@@ -170,7 +189,8 @@ fn what_final_money_means(payment: &Payment) -> Option<Event> {
     let counted = payment.standing().filter(|(_, transfer, sighting)| {
         matches!(transfer.posted, Posted::Final(_)) && closing::is_counted(payment, sighting)
     });
-    let pays = matching::pays(request, total(counted.map(|(_, _, sighting)| sighting.units)));
+    let counted = counted.map(|(_, _, sighting)| sighting.units).chain([payment.moved_in()]);
+    let pays = matching::pays(request, total(counted));
     pays.then(|| Event::Settled {
         price,
         dust: price.saturating_sub(received),

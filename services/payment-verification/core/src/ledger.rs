@@ -30,6 +30,8 @@ pub enum Account {
     RefundGranted,
     /// What was final and left the chain.
     Reversed,
+    /// What pays another booking instead: it went into that payment, or came out of one.
+    Moved,
     /// What the treasury sent.
     PaidOut,
     /// What the treasury sent and nobody had granted.
@@ -49,6 +51,7 @@ impl Account {
             Self::RefundDue => "refund_due",
             Self::RefundGranted => "refund_granted",
             Self::Reversed => "reversed",
+            Self::Moved => "moved",
             Self::PaidOut => "paid_out",
             Self::Misspent => "misspent",
         }
@@ -101,8 +104,9 @@ impl Book {
 /// A posting names both its accounts, so a transaction cannot be out of balance.
 #[must_use]
 pub fn postings(event: &Event) -> Vec<Posting> {
-    use Account::{Customer, Dust, Excess, Price, Received, RefundDue, Reversed};
+    use Account::{Customer, Dust, Excess, Moved, Price, Received, RefundDue, Reversed};
     let lines = match event {
+        Event::MovedIn { moved, .. } => vec![(Moved, Customer, moved.units)],
         Event::Finalised { units, .. } => vec![(Received, Customer, *units)],
         Event::Settled { price, dust, excess, .. } => {
             let paid = price.saturating_sub(*dust);

@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::{
     asset::Units,
-    instruction::CARD,
+    ids::PaymentId,
+    instruction::{CARD, payment_at},
     messages::{RefundBasis, RefundState},
     mutants::mutant,
 };
@@ -26,6 +27,7 @@ use crate::{
     evolve::evolve,
     fact::Sighted,
     ledger::Account,
+    moving,
     refund::approval::Approval,
     state::{Payment, Posted, Sighting, Transfer},
 };
@@ -125,6 +127,13 @@ pub enum RefundChange {
     },
     /// No such payout stands any more.
     Unsent,
+    /// It pays another booking instead, as the customer chose: it went into that payment.
+    Moved {
+        /// Which payment.
+        into: PaymentId,
+        /// How much.
+        units: Units,
+    },
     /// A payout of the right amount is final: the refund arrived.
     Confirmed {
         /// Which.
@@ -175,6 +184,7 @@ impl RefundChange {
             Self::Failed { .. } => "refund_failed",
             Self::PayoutSeen(_) => "payout_seen",
             Self::Sent { .. } => "refund_sent",
+            Self::Moved { .. } => "refund_moved",
             Self::Unsent => "refund_unsent",
             Self::Confirmed { .. } => "refund_confirmed",
             Self::Misspent { .. } => "payout_misspent",
@@ -203,6 +213,7 @@ impl RefundChange {
             | Self::PayoutSeen(_)
             | Self::Sent { .. }
             | Self::Unsent
+            | Self::Moved { .. }
             | Self::Confirmed { .. }
             | Self::ProofNamed { .. } => None,
         }
@@ -226,6 +237,7 @@ impl RefundChange {
             | Self::AddressRefused { .. }
             | Self::Failed { .. }
             | Self::Unsent
+            | Self::Moved { .. }
             | Self::Found(Finding::Overdue | Finding::Disputed) => None,
         }
     }
@@ -233,12 +245,13 @@ impl RefundChange {
     /// What the change moves between which accounts.
     #[must_use]
     pub fn moves(&self) -> Vec<(Account, Account, Units)> {
-        use Account::{Misspent as Wasted, PaidOut, RefundDue, RefundGranted};
+        use Account::{Misspent as Wasted, Moved, PaidOut, RefundDue, RefundGranted};
         match self {
             Self::AddressRefused { units } | Self::Failed { units } => {
                 vec![(RefundGranted, RefundDue, *units)]
             }
             Self::Confirmed { units, .. } => vec![(RefundGranted, PaidOut, *units)],
+            Self::Moved { units, .. } => vec![(RefundGranted, Moved, *units)],
             Self::Misspent { units, .. } => vec![(Wasted, PaidOut, *units)],
             Self::Reversed { units, proof: true, .. } => vec![(PaidOut, RefundGranted, *units)],
             Self::Reversed { units, proof: false, .. } => vec![(PaidOut, Wasted, *units)],
@@ -265,12 +278,22 @@ pub(crate) fn decide(
         // Without its asset no more is known of the chain than that this is an address of one.
         None => to == CARD || address::key(to).is_some(),
     };
-    let reaches = asked.to.as_deref().is_none_or(can_receive);
-    match payment.refunds.get(&asked.refund_id) {
-        Some(granted) => again(granted, asked, reaches),
-        None if !reaches => Err(Refusal::NoAddress),
-        None => grant(payment, asked, means),
+    let into = asked.to.as_deref().and_then(payment_at);
+    let can_take = || means.into.is_some_and(|into| moving::may_move(payment, into));
+    let reaches = match into {
+        Some(_) => can_take(),
+        None => asked.to.as_deref().is_none_or(can_receive),
+    };
+    let mut events = match payment.refunds.get(&asked.refund_id) {
+        Some(granted) => again(granted, asked, reaches)?,
+        None if !reaches => return Err(Refusal::NoAddress),
+        None => grant(payment, asked, means)?,
+    };
+    if let Some(into) = into.filter(|_| !events.is_empty()) {
+        let change = RefundChange::Moved { into, units: asked.units };
+        events.push(Event::Refund { refund_id: asked.refund_id, change });
     }
+    Ok(events)
 }
 
 /// The same refund once more: it may bring the address that was missing, and nothing else.
@@ -357,6 +380,7 @@ pub(crate) fn apply(payment: &mut Payment, refund_id: Uuid, change: &RefundChang
             payout.sightings.insert(sighted.block.hash, Sighting::of(sighted));
         }
         RefundChange::Sent { .. } => refund.state = RefundState::Sent,
+        RefundChange::Moved { .. } => refund.state = RefundState::Confirmed,
         RefundChange::Unsent => refund.state = RefundState::Granted,
         RefundChange::Confirmed { payout, units } => {
             refund.post(payout, Posted::Final(*units));

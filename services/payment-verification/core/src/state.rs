@@ -15,8 +15,10 @@ use crate::{
     chain::{Hash32, TransferKey},
     closing::CloseAsked,
     command::Terms,
+    depth::{Deeper, is_false},
     fact::{Sighted, rests_for_nothing},
     ledger::{Account, Book},
+    moving::MovedIn,
     refund::Refund,
 };
 
@@ -52,6 +54,9 @@ pub struct Payment {
     /// Until when money that was in time and left its block may be mined again.
     #[serde(default)]
     pub back_by: Option<DateTime<Utc>>,
+    /// What came out of other payments, by the refund that it was there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub moved: BTreeMap<Uuid, MovedIn>,
     /// Every refund granted.
     pub refunds: BTreeMap<Uuid, Refund>,
     /// The balances of this payment's accounts.
@@ -71,6 +76,12 @@ pub struct Request {
     pub deposit: Deposit,
     /// How deep money must be to be final.
     pub confirmations: u32,
+    /// Whether the chain itself has to call it final besides.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub finalized: bool,
+    /// What it takes when more comes than was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deeper: Vec<Deeper>,
     /// By how much a payment may fall short and still pay.
     pub dust: Units,
     /// How long after the deadline money still counts, in milliseconds.
@@ -176,6 +187,7 @@ impl Payment {
             closing: None,
             close_asked: None,
             back_by: None,
+            moved: BTreeMap::new(),
             refunds: BTreeMap::new(),
             book: Book::default(),
         }
@@ -198,28 +210,40 @@ impl Payment {
         standing.max_by_key(|sighting| sighting.look)
     }
 
-    /// All that stands on canonical blocks.
+    /// All that came: what stands on canonical blocks, and what came out of other payments.
     #[must_use]
     pub fn received(&self) -> Units {
+        total([self.at_address(), self.moved_in()].into_iter())
+    }
+
+    /// All that stands on canonical blocks.
+    #[must_use]
+    pub fn at_address(&self) -> Units {
         total(self.standing().map(|(_, _, sighting)| sighting.units))
+    }
+
+    /// All that came out of other payments.
+    #[must_use]
+    pub fn moved_in(&self) -> Units {
+        total(self.moved.values().map(|moved| moved.units))
     }
 
     /// All that is final.
     #[must_use]
     pub fn final_units(&self) -> Units {
-        total(self.transfers.values().map(|transfer| match transfer.posted {
+        let posted = self.transfers.values().map(|transfer| match transfer.posted {
             Posted::Final(units) => units,
             Posted::Nothing | Posted::Reversed(_) => Units::ZERO,
-        }))
+        });
+        total(posted.chain([self.moved_in()]))
     }
 
-    /// All that was final and left its chain.
+    /// All that was final, left its chain and did not come back.
     #[must_use]
     pub fn gone_units(&self) -> Units {
-        total(self.transfers.values().map(|transfer| match transfer.posted {
-            Posted::Reversed(units) => units,
-            Posted::Nothing | Posted::Final(_) => Units::ZERO,
-        }))
+        // By the ledger: what came back may be less than what left.
+        let sides = self.book.0.get(&Account::Reversed).copied().unwrap_or_default();
+        sides.debit.saturating_sub(sides.credit)
     }
 
     /// What of the money that left is missing still: of what was the price, goes back or is due

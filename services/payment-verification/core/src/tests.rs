@@ -3,6 +3,8 @@
 mod approvals;
 mod balances;
 mod closings;
+mod depth;
+mod moving;
 mod properties;
 mod refunds;
 mod stories;

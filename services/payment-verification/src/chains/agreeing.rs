@@ -124,6 +124,19 @@ impl Nodes {
         Ok(blocks)
     }
 
+    /// Up to which height all of them call blocks final; nothing where one has not said so yet.
+    ///
+    /// # Errors
+    /// When one does not answer.
+    pub async fn finalized(&self) -> Result<Option<u64>, ChainError> {
+        let mut lowest = self.first.finalized().await?;
+        for node in &self.others {
+            let theirs = node.finalized().await?;
+            lowest = lowest.zip(theirs).map(|(ours, theirs)| ours.min(theirs));
+        }
+        Ok(lowest)
+    }
+
     /// Whether every node tells what contracts move of the chain's own coin, as far as is known.
     #[must_use]
     pub fn sees_inside(&self) -> bool {

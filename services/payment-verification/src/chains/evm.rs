@@ -88,6 +88,21 @@ impl Node {
         head_of(&read::<RawHead>(asked, newest)?)
     }
 
+    /// Up to which height the chain calls blocks final; nothing where it has not said so yet, or
+    /// the node does not know that word: then nothing of the largest amounts is.
+    pub(super) async fn finalized(&self) -> Result<Option<u64>, ChainError> {
+        let asked = "eth_getBlockByNumber";
+        let answers = match self.ask(asked, &[(asked, json!(["finalized", false]))]).await {
+            Err(ChainError::Refused { code, .. }) => {
+                tracing::warn!(chain = self.number, code, "the node does not say what is final");
+                return Ok(None);
+            }
+            answers => answers?,
+        };
+        let Some(told) = answers.first() else { return Ok(None) };
+        Ok(read::<Option<RawHead>>(asked, told)?.map(|head| head.number.0))
+    }
+
     /// The heads of canonical blocks; fewer than asked for when the chain ends before.
     ///
     /// # Errors

@@ -112,7 +112,7 @@ async fn name(
     let (by, why) = (asked.staff.clone(), asked.why.clone());
     let mut facts = vec![Fact::ProofNamed { refund_id, transaction, by, why }];
     facts.extend(own.into_iter().map(|one| Fact::PayoutSeen { refund_id, sighted: one.sighted }));
-    facts.push(Fact::HeadMoved { head: cursor.at.height, look: cursor.look });
+    facts.push(Fact::HeadMoved { head: cursor.at.height, look: cursor.look, finalized: None });
     for fact in &facts {
         desk.tell(id, fact, cursor.now)?;
     }

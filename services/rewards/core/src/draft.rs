@@ -86,7 +86,10 @@ impl Draft {
 
     fn expired_by(&self, now: DateTime<Utc>) -> Vec<(LotId, u64)> {
         let lots = self.account.lots.iter();
-        let due = lots.filter(|(_, lot)| lot.is_open() && lot.expires_at <= now);
+        // What cannot be spent meanwhile does not expire meanwhile.
+        let due = lots.filter(|(id, lot)| {
+            lot.is_open() && lot.expires_at <= now && !self.account.is_frozen(id)
+        });
         due.map(|(id, lot)| (*id, lot.free)).collect()
     }
 }

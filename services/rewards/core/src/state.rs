@@ -181,7 +181,10 @@ impl Account {
     /// When time alone changes something next: a lot becomes available or expires.
     #[must_use]
     pub fn wake_at(&self) -> Option<DateTime<Utc>> {
-        self.lots.values().filter_map(Lot::wake_at).min()
+        let lots = self.lots.iter();
+        // Points that are frozen do not expire, and nothing else happens to them by itself.
+        let awake = lots.filter(|(id, lot)| lot.stage == Stage::Pending || !self.is_frozen(id));
+        awake.filter_map(|(_, lot)| lot.wake_at()).min()
     }
 }
 

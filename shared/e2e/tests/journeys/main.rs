@@ -26,6 +26,7 @@ mod outputs;
 mod partner;
 mod paying;
 mod proof;
+mod rebooking;
 mod refunds;
 mod replaying;
 mod searching;

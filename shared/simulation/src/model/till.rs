@@ -185,7 +185,8 @@ impl Till {
         };
         // Nobody has to let a refund go here: the simulation has people for that.
         let refund_alone_max = Some(Money::new(i64::MAX, Currency::Eur));
-        let means = Means { asset, deposit, patience: office.patience, refund_alone_max };
+        let means =
+            Means { asset, deposit, patience: office.patience, refund_alone_max, into: None };
         let events = decide(&self.payment, command, &means, now);
         let events = events.unwrap_or_else(|no| vec![refused(&self.payment, command, no)]);
         self.happen(events)
@@ -240,7 +241,7 @@ impl Till {
         self.look += 1;
         self.read_to = now;
         let (head, look) = (self.head, self.look);
-        [Fact::HeadMoved { head, look }, Fact::ReadUpTo { stamped_at: now }]
+        [Fact::HeadMoved { head, look, finalized: None }, Fact::ReadUpTo { stamped_at: now }]
     }
 
     fn name(&mut self) -> Hash32 {

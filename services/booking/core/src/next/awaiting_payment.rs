@@ -6,7 +6,7 @@ use contracts::{
     mutants::mutant,
 };
 
-use super::{committing, lost_leg, unwind};
+use super::{closed, committing, lost_leg, unwind};
 use crate::{
     event::Event,
     fact::Deadline,
@@ -19,7 +19,12 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
         return unwind(booking, Phase::Failed, why);
     }
     match payment.closing {
-        Some(Closing::AlreadySettled { .. }) => return committing::start(booking, now),
+        Some(Closing::AlreadySettled { .. }) => {
+            // What paid and left again buys nothing; a person looks until it is back.
+            let reversed = closed::reversed(booking);
+            let waits = booking.money_is_away() || !reversed.is_empty();
+            return if waits { reversed } else { committing::start(booking, now) };
+        }
         Some(Closing::Closed { .. }) => {
             return unwind(booking, Phase::Failed, EndWhy::NotPaidInTime);
         }

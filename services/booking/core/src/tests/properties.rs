@@ -125,6 +125,7 @@ proptest! {
                 (Action::Cancel, Command::Cancel { agreed }),
                 (Action::CancelLeg, Command::CancelLeg { leg_id: leg_id(1), agreed: leg_agreed }),
                 (Action::Refund, Command::Refund { to: "0xother".to_owned() }),
+                (Action::Rebook, Command::Rebook { into: Box::new(rebooking::another(AMOUNT)) }),
             ] {
                 let asked = decide(&world.state, &command, &policy(), world.now);
                 match allowed.contains(&action) {

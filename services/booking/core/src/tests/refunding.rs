@@ -49,7 +49,7 @@ fn a_booking_without_an_address_ends_and_says_what_it_waits_for() {
     let mut world = refused_after_the_money(None);
     assert_eq!(status(world.booking()), Status::Failed);
     assert_eq!(money(world.booking()), MoneyAxis::RefundDue);
-    assert_eq!(next_actions(world.booking()), [Action::Refund]);
+    assert_eq!(next_actions(world.booking()), [Action::Refund, Action::Rebook]);
     // However long the customer takes, nobody of ours has to look.
     world.now += TimeDelta::days(40);
     world.tell(&passed(Deadline::Unwind));
@@ -219,7 +219,7 @@ fn a_refund_that_fails_after_the_booking_ended_is_asked_for_again_by_its_custome
         let failed = world.booking().payment.refunds.last().unwrap().refund_id;
         world.tell(&refund_of(failed, units(AMOUNT), seq, RefundState::Failed));
         assert_eq!(world.booking().review.unwrap().why, ReviewWhy::Stuck);
-        assert_eq!(next_actions(world.booking()), [Action::Refund]);
+        assert_eq!(next_actions(world.booking()), [Action::Refund, Action::Rebook]);
         // The same address may be right: the treasury may have been the reason.
         give(&mut world, "0xme").unwrap();
         assert!(world.booking().review.is_none());
@@ -242,7 +242,9 @@ fn an_old_booking_whose_refund_failed_takes_another_address_or_the_same() {
             world.tell(&refund_of(id, units(AMOUNT), 11, RefundState::Failed));
             let booking = world.state.as_mut().unwrap();
             (booking.payment.refund_to, booking.phase) = (Some("0xme".to_owned()), phase);
-            assert_eq!(next_actions(world.booking()), [Action::Refund]);
+            let rebook = (phase == Phase::Failed).then_some(Action::Rebook);
+            let open: Vec<Action> = [Action::Refund].into_iter().chain(rebook).collect();
+            assert_eq!(next_actions(world.booking()), open);
             // Nothing is sent there again by itself.
             world.leg(0, 9, gone(GoneWhy::Released));
             world.tell(&settled(12, AMOUNT));

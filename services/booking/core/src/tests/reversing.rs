@@ -25,6 +25,23 @@ fn told(world: &World) -> Vec<bool> {
 
 /// Row: C5
 #[test]
+fn money_that_left_before_the_closing_was_answered_buys_nothing_until_it_is_back() {
+    let mut world = World::stay();
+    world.leg(0, 1, held());
+    world.tell(&prepared(AMOUNT));
+    world.tell(&passed(Deadline::Pay));
+    world.tell(&reversed(6, AMOUNT, 0));
+    world.tell(&closed_at(5, Closing::AlreadySettled { settled: units(AMOUNT) }));
+    let booking = world.booking();
+    assert_eq!(booking.phase, Phase::AwaitingPayment, "nothing is bought");
+    assert_eq!(booking.payment.settled, Units::ZERO, "what left is not there");
+    assert_eq!(booking.review.map(|review| review.why), Some(ReviewWhy::MoneyReversed));
+    world.tell(&reversed(8, 0, AMOUNT));
+    assert_eq!((world.booking().phase, world.booking().review), (Phase::Committing, None));
+}
+
+/// Row: C5
+#[test]
 fn a_booking_whose_money_left_stands_and_waits_for_a_person_until_it_is_final_again() {
     let mut world = bought();
     assert_eq!(world.tell(&reversed(7, AMOUNT, 0)), 2);

@@ -303,7 +303,7 @@ fn money_after_the_end_goes_back_and_the_phase_stays() {
         &expect![[r#"
             13 MoneySettled { seq: 5, received: Units(80000000000000000), complete: true }
             14 RefundAsked { refund_id: 01a3185c-5000-838b-9993-2af16ca0d3be, units: Units(80000000000000000), to: None, by: None }
-            -> Failed, money RefundDue, next [Refund]
+            -> Failed, money RefundDue, next [Refund, Rebook]
                says refund 80000000000000000
         "#]],
     );

@@ -111,6 +111,7 @@ fn kind(input: &Input) -> &'static str {
             Command::AnswerChange { .. } => "answer",
             Command::Amend { .. } => "amend",
             Command::Refund { .. } => "refund",
+            Command::Rebook { .. } => "rebook",
             Command::Review { .. } => "review",
         },
         Input::Happened(fact) => match fact {
@@ -144,6 +145,7 @@ const KINDS: &[&str] = &[
     "amend",
     "answer",
     "refund",
+    "rebook",
     "review",
     "leg",
     "prepared",
@@ -206,6 +208,10 @@ const INPUTS: &[(&str, Make)] = &[
         Input::Asked(Command::Amend { leg_id: leg_id(0), plan, agreed, pay: None })
     }),
     ("refund to an address", |_| Input::Asked(Command::Refund { to: "0xme".to_owned() })),
+    ("rebook", |_| {
+        let into = Box::new(rebooking::another(AMOUNT));
+        Input::Asked(Command::Rebook { into })
+    }),
     ("staff look into it", |_| {
         let (by, why) = ("ada".to_owned(), "my shift".to_owned());
         Input::Asked(Command::Review { act: contracts::internal::ReviewAct::Take, by, why })

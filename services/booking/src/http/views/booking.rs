@@ -66,6 +66,10 @@ pub(crate) struct ShownBooking {
     ended_because: Option<EndWhy>,
     /// What cancelling it cost, where it was bought before.
     cancellation: Option<ShownCancellation>,
+    /// The booking that its money pays instead of going back, where the customer chose so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Uuid>, required = false)]
+    pays_for: Option<BookingId>,
     /// The leg that is to take the place of another, while that is under way.
     amendment: Option<ShownAmendment>,
     /// A person looks at it.
@@ -385,6 +389,7 @@ pub(crate) fn at_depth(app: &App, booking: &Booking, depth: Option<u64>) -> Show
             fee_units: kept(booking, agreed.kept),
             points_back: agreed.points_back,
         }),
+        pays_for: booking.pays_for().map(|other| other.booking_id),
         amendment: booking.amendment.map(|amendment| ShownAmendment {
             leg_id: amendment.leg_id,
             by: amendment.by,

@@ -35,7 +35,8 @@ words! {
 words! {
     /// What can be done with a booking.
     Action from booking_core::Action {
-        Pay, Cancel, CancelLeg, Amend, Refund, AcceptTerms, AcceptChange, RefundChange, UndoTrip,
+        Pay, Cancel, CancelLeg, Amend, Refund, Rebook, AcceptTerms, AcceptChange, RefundChange,
+        UndoTrip,
     }
 }
 

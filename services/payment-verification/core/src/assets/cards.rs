@@ -26,6 +26,7 @@ impl Registry {
             name: "Card".to_owned(),
             block_time: STEP,
             family: Family::Card,
+            finalized: false,
         };
         self.chains.insert(chain.id.clone(), chain);
         let assets = Currency::ALL.into_iter().filter_map(asset);
@@ -45,6 +46,7 @@ fn asset(currency: Currency) -> Option<Asset> {
         decimals: decimals(currency),
         feed: String::new(),
         dust: Units::ZERO,
+        finalized: false,
         minimum: Units::parse(&charged_min(currency).to_string()).ok()?,
         tiers: vec![Tier { up_to: None, confirmations: TAKEN_DEEP }],
     })

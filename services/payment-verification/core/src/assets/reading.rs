@@ -35,6 +35,8 @@ struct ChainEntry {
     tiers: Vec<TierEntry>,
     address_prefix: Option<String>,
     coinbase_maturity: Option<u32>,
+    #[serde(default)]
+    finalized: bool,
 }
 
 #[derive(Deserialize)]
@@ -139,7 +141,12 @@ impl ChainEntry {
         if !tiers.is_empty() {
             check_tiers(&tiers)?;
         }
-        Ok(Listed { chain: Chain { id: self.id, name: self.name, block_time, family }, tiers })
+        let finalized = self.finalized;
+        if finalized && !matches!(family, Family::Evm { .. }) {
+            return Err("has no blocks that its nodes call final".to_owned());
+        }
+        let chain = Chain { id: self.id, name: self.name, block_time, family, finalized };
+        Ok(Listed { chain, tiers })
     }
 
     fn family(&self) -> Result<Family, String> {
@@ -191,8 +198,21 @@ impl AssetEntry {
         let tiers = self.depths(&on.tiers)?;
         check_tiers(&tiers)?;
         let feed = self.feed.clone().unwrap_or_else(|| self.id.clone());
+        let finalized = on.chain.finalized;
         let Self { name, chain, contract, decimals, .. } = self;
-        Ok(Asset { id, name, chain, family, contract, decimals, feed, dust, minimum, tiers })
+        Ok(Asset {
+            id,
+            name,
+            chain,
+            family,
+            contract,
+            decimals,
+            feed,
+            dust,
+            minimum,
+            finalized,
+            tiers,
+        })
     }
 
     /// The asset's own tiers; else its chain's, as amounts of the asset by what it is worth at

@@ -88,7 +88,7 @@ pub(crate) fn left(block: u8, look: u64) -> Fact {
 }
 
 pub(crate) fn head(head: u64, look: u64) -> Fact {
-    Fact::HeadMoved { head, look }
+    Fact::HeadMoved { head, look, finalized: None }
 }
 
 /// Every block is read up to one of `seconds` after the start.
@@ -121,6 +121,8 @@ pub(crate) struct World {
     pub(crate) said: Vec<Effect>,
     /// What may go back before a second person has to let it go, in cents.
     pub(crate) alone_max: i64,
+    /// The payment that is named as the place of a refund.
+    pub(crate) into: Option<Payment>,
     registry: Registry,
     address: &'static str,
     now: DateTime<Utc>,
@@ -134,6 +136,7 @@ impl World {
             journal: vec![],
             said: vec![],
             alone_max: i64::MAX,
+            into: None,
             registry: Registry::parse(REGISTRY).unwrap(),
             address: "0xADD7",
             now: start(),
@@ -143,6 +146,12 @@ impl World {
     /// With the registry that ships.
     pub(crate) fn as_shipped() -> Self {
         Self { registry: Registry::parse(DEFAULT).unwrap(), ..Self::new() }
+    }
+
+    /// On a chain that says by itself what is final.
+    pub(crate) fn on_a_chain_that_says_what_is_final() -> Self {
+        let text = REGISTRY.replace("\"5m\" }", "\"5m\", finalized = true }");
+        Self { registry: Registry::parse(&text).unwrap(), ..Self::new() }
     }
 
     /// With an address that its chain could have.
@@ -159,7 +168,7 @@ impl World {
         let chain = asset.and_then(|asset| self.registry.chain(&asset.chain));
         let patience = Patience::on(chain, TimeDelta::minutes(10));
         let refund_alone_max = Some(Money::new(self.alone_max, Currency::Eur));
-        let means = Means { asset, deposit, patience, refund_alone_max };
+        let means = Means { asset, deposit, patience, refund_alone_max, into: self.into.as_ref() };
         let events = match decide(&self.payment, command, &means, self.now) {
             Ok(events) => events,
             Err(refusal) => vec![refused(&self.payment, command, refusal)],
@@ -239,6 +248,7 @@ fn print(event: &Event) -> String {
         Event::Settled { price, dust, excess, .. } => {
             format!("settled: price {price}, dust {dust}, excess {excess}")
         }
+        Event::MovedIn { moved, .. } => format!("moved in: {}", moved.units),
         Event::Exceeded { units } => format!("exceeded by {units}"),
         Event::CloseAsked(asked) => format!("close asked: {:?}", asked.because),
         Event::GraceBegun { by } => format!("back by {}", after(*by)),
@@ -266,6 +276,7 @@ fn print_change(change: &RefundChange) -> String {
         RefundChange::PayoutSeen(s) => format!("{kind}: {} in block {}", s.units, s.block.height),
         RefundChange::AddressRefused { units }
         | RefundChange::Failed { units }
+        | RefundChange::Moved { units, .. }
         | RefundChange::Confirmed { units, .. } => format!("{kind}: {units}"),
         RefundChange::Misspent { units, why, .. } => format!("{kind}: {units}, {why:?}"),
         RefundChange::Reversed { units, proof, .. } => format!("{kind}: {units}, proof: {proof}"),

@@ -32,6 +32,8 @@ fn payment(n: u128, events: &[Event]) -> Payment {
         contract: None,
         deposit: Deposit { address: String::new(), index: 0 },
         confirmations: 3,
+        finalized: false,
+        deeper: vec![],
         dust: Units::ZERO,
         grace_ms: 0,
         away_for_max_ms: 0,

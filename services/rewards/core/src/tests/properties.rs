@@ -139,9 +139,11 @@ proptest! {
             let settled = account.balances();
             prop_assert!(settled.debt == 0 || settled.available == 0, "owes and has");
             prop_assert!(account.wake_at().is_none_or(|at| at > now), "something due was left");
-            let live = account.lots.values();
-            let live = live.filter(|lot| lot.stage != Stage::Pending && lot.expires_at > now);
-            prop_assert_eq!(settled.available + settled.frozen, live.map(|lot| lot.free).sum::<u64>());
+            let live = account.lots.iter().filter(|(id, lot)| {
+                lot.stage != Stage::Pending && (lot.expires_at > now || account.is_frozen(id))
+            });
+            let live = live.map(|(_, lot)| lot.free).sum::<u64>();
+            prop_assert_eq!(settled.available + settled.frozen, live);
         }
         let replayed = events.iter().fold(Account::default(), evolve);
         prop_assert_eq!(replayed, account, "the fold of the events is the account");

@@ -9,6 +9,26 @@ fn check(inputs: &[(DateTime<Utc>, Input)], story: &Expect) {
     story.assert_eq(&tell(inputs));
 }
 
+/// The account after all of it.
+fn after(inputs: &[(DateTime<Utc>, Input)]) -> Account {
+    inputs.iter().fold(Account::default(), |account, (now, input)| apply(&account, input, *now).0)
+}
+
+/// Row: C5
+#[test]
+fn points_do_not_expire_while_they_cannot_be_spent() {
+    let mut inputs = vec![
+        (day(0), confirmed(1, 10_000, day(0))),
+        (day(2), money(1, 9, true)),
+        (day(5_000), due()),
+    ];
+    let frozen = after(&inputs);
+    assert_eq!((frozen.balances().frozen, frozen.wake_at()), (300, None));
+    inputs.push((day(5_001), money(1, 12, false)));
+    let over = after(&inputs);
+    assert_eq!((over.balances().frozen, over.balances().available), (0, 0), "then they do");
+}
+
 #[test]
 fn points_are_pending_at_confirmation_and_available_after_the_stay_and_the_wait() {
     check(
