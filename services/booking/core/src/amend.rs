@@ -40,7 +40,7 @@ pub struct AmendQuote {
     pub pay: Option<Due>,
     /// When the fee begins to be another.
     pub changes_at: Option<DateTime<Utc>>,
-    /// When the day of arrival of the old one has begun everywhere on earth.
+    /// When the day of arrival of the old one may have begun.
     pub arrival: DateTime<Utc>,
     /// What is recorded when the customer agrees.
     pub(crate) agreed: LegCancellation,

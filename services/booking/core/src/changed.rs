@@ -18,7 +18,7 @@ use crate::{
     command::Refusal,
     event::Event,
     next,
-    state::{Booking, EndWhy, Leg, OnRefusal, Phase},
+    state::{Booking, EndWhy, Leg, OnRefusal, Out, Phase},
     view::{Action, next_actions},
 };
 
@@ -210,6 +210,9 @@ pub(crate) fn answer(
         // The same answer again is a repeat.
         return Ok(Vec::new());
     }
+    if is_answered(booking, leg, answer, agreed) {
+        return Ok(Vec::new());
+    }
     let allowed = change_answers(booking, leg);
     let refused = || Refusal::NotAllowed { allowed: next_actions(booking) };
     let change = change_digest(booking, leg).filter(|_| !allowed.is_empty()).ok_or_else(refused)?;
@@ -237,6 +240,25 @@ pub(crate) fn answer(
     Ok(events)
 }
 
+/// Whether the leg or the trip was given back for exactly this change.
+fn is_answered(booking: &Booking, leg: &Leg, answer: ChangeAnswer, agreed: Uuid) -> bool {
+    let theirs =
+        leg.known.theirs.as_ref().map(|content| Theirs::Other { content: content.clone() });
+    let named = |theirs: &Theirs| digest(booking, leg.leg_id, theirs) == agreed;
+    let named = named(&Theirs::Cancelled {}) || theirs.is_some_and(|theirs| named(&theirs));
+    let trip = booking.end.is_some_and(|end| {
+        matches!(end.why, EndWhy::CancelledBySupplier | EndWhy::ChangedBySupplier)
+    });
+    let several = booking.standing().nth(1).is_some();
+    let alone = matches!(leg.out, Some(Out::Cancelled { .. })) && leg.agreed.is_none();
+    let given_back = match answer {
+        ChangeAnswer::Accept => false,
+        ChangeAnswer::Refund => alone || (trip && leg.out.is_none() && !several),
+        ChangeAnswer::UndoTrip => trip && leg.out.is_none() && several,
+    };
+    leg.change.is_none() && named && given_back
+}
+
 /// Gives back a leg that the supplier changed, and all of its money; the last one with the booking.
 /// Nothing where points paid a part of it and the others stay.
 fn refunded(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Vec<Event> {
@@ -244,7 +266,7 @@ fn refunded(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Vec<Event> {
         return whole(booking, leg, now);
     }
     let quote = CancelQuote::of_leg(booking, leg, now).and_then(|quote| quote.of_leg);
-    quote.map_or_else(Vec::new, |agreed| next::cancel_leg(booking, leg.leg_id, agreed, now))
+    quote.map_or_else(Vec::new, |agreed| next::cancel_leg(booking, leg.leg_id, agreed, None, now))
 }
 
 /// Gives everything back; what the terms of the other legs charge for it is ours to bear.

@@ -19,7 +19,7 @@ use crate::{
     next,
     policy::Policy,
     rebook, review,
-    state::{Booking, Difference, EndWhy, OnRefusal, Phase, State},
+    state::{Booking, Difference, EndWhy, Leg, OnRefusal, Phase, State},
     terms,
     view::{Action, next_actions},
 };
@@ -42,11 +42,13 @@ pub fn decide(
         },
         Command::Cancel { agreed } => {
             let booking = state.as_deref().ok_or(Refusal::Unknown)?;
-            Ok(settle_down(booking, cancel(booking, *agreed, now)?, now))
+            let events = cancel(booking, *agreed, now)?;
+            Ok(if events.is_empty() { events } else { settle_down(booking, events, now) })
         }
         Command::CancelLeg { leg_id, agreed } => {
             let booking = state.as_deref().ok_or(Refusal::Unknown)?;
-            Ok(settle_down(booking, cancel_leg(booking, *leg_id, *agreed, now)?, now))
+            let events = cancel_leg(booking, *leg_id, *agreed, now)?;
+            Ok(if events.is_empty() { events } else { settle_down(booking, events, now) })
         }
         Command::AcceptTerms { agreed } => {
             let booking = state.as_deref().ok_or(Refusal::Unknown)?;
@@ -139,7 +141,10 @@ fn check(accept: &Accept, policy: &Policy) -> Result<Money, Refusal> {
     if accept.legs.iter().any(|leg| !leg.order.terms.holdable) {
         return Err(Refusal::NotHoldable);
     }
-    let worth = accept.points.checked_mul(u64::from(policy.point_worth_minor));
+    // Never worth less than a hundredth of the currency's unit, as they are earned.
+    let finer = 10_u64.pow(accept.price.currency.scale().saturating_sub(2));
+    let each = u64::from(policy.point_worth_minor).saturating_mul(finer);
+    let worth = accept.points.checked_mul(each);
     let worth = worth.and_then(|w| i64::try_from(w).ok()).ok_or(Refusal::TooManyPoints)?;
     if worth > accept.price.minor {
         return Err(Refusal::TooManyPoints);
@@ -153,13 +158,17 @@ fn cancel(
     agreed: Option<Uuid>,
     now: DateTime<Utc>,
 ) -> Result<Vec<Event>, Refusal> {
+    if agreed.is_some() && agreed == booking.agreed {
+        // The same click again.
+        return Ok(Vec::new());
+    }
     let quote = cancel_quote(booking, now)?;
     let named = agreed.map(|digest| digest == quote.digest || mutant("any_fee_agreed"));
     match (named, quote.cancellation) {
         (Some(false), _) | (None, Some(_)) => {
             Err(Refusal::AgreementNeeded { quote: Box::new(quote) })
         }
-        (Some(true), Some(cancellation)) => Ok(next::cancel(booking, cancellation)),
+        (Some(true), Some(cancellation)) => Ok(next::cancel(booking, cancellation, quote.digest)),
         (Some(true) | None, None) => {
             Ok(next::unwind(booking, Phase::Cancelled, EndWhy::CancelledByCustomer))
         }
@@ -173,10 +182,15 @@ fn cancel_leg(
     agreed: Option<Uuid>,
     now: DateTime<Utc>,
 ) -> Result<Vec<Event>, Refusal> {
+    let known = |leg: &Leg| leg.leg_id == leg_id && leg.agreed == agreed;
+    if agreed.is_some() && booking.legs.iter().any(known) {
+        // The same click again.
+        return Ok(Vec::new());
+    }
     let quote = cancel_leg_quote(booking, leg_id, now)?;
     match quote.of_leg {
         Some(cancellation) if agreed == Some(quote.digest) => {
-            Ok(next::cancel_leg(booking, leg_id, cancellation, now))
+            Ok(next::cancel_leg(booking, leg_id, cancellation, agreed, now))
         }
         Some(_) | None => Err(Refusal::AgreementNeeded { quote: Box::new(quote) }),
     }

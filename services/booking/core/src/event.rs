@@ -101,6 +101,9 @@ pub enum Event {
     LegCancelled {
         leg_id: LegId,
         cancellation: LegCancellation,
+        /// The digest that the customer agreed to, where one was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agreed: Option<Uuid>,
     },
     /// The customer agreed to having another leg in the place of one; that one stays until the
     /// other is bought.
@@ -222,6 +225,9 @@ pub enum Event {
     /// costs nothing.
     CancellationAgreed {
         cancellation: Cancellation,
+        /// The digest that the customer agreed to, where one was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agreed: Option<Uuid>,
     },
     UnwindStarted {
         end: Phase,

@@ -44,6 +44,7 @@ fn born(recorded: &Recorded) -> State {
         phase: Phase::Pending,
         end: None,
         cancellation: None,
+        agreed: None,
         amendment: None,
         on_refusal: accepted.on_refusal,
         legs: accepted.legs.iter().map(born_leg).collect(),
@@ -94,6 +95,7 @@ pub(crate) fn born_leg(leg: &AcceptedLeg) -> Leg {
         },
         in_place_of: None,
         out: None,
+        agreed: None,
         change: None,
         asked: false,
         accepted: None,
@@ -147,7 +149,8 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
         Event::LegLeftOut { leg_id, why } => {
             leave(booking, *leg_id, Out::NotHeld { why: *why });
         }
-        Event::LegCancelled { leg_id, cancellation } => {
+        Event::LegCancelled { leg_id, cancellation, agreed } => {
+            legs_of(booking, *leg_id).for_each(|leg| leg.agreed = *agreed);
             owe(&mut booking.payment, cancellation.units);
             take_further(booking, cancellation.of_further);
             leave(booking, *leg_id, Out::Cancelled { cancellation: *cancellation });
@@ -202,7 +205,8 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
         Event::Confirmed => booking.phase = Phase::Confirmed,
         Event::Completed => booking.phase = Phase::Completed,
         Event::Rebooked { into } => booking.rebooked = Some(into.as_ref().clone()),
-        Event::CancellationAgreed { cancellation } => {
+        Event::CancellationAgreed { cancellation, agreed } => {
+            booking.agreed = *agreed;
             keep_further(booking, cancellation.further);
             booking.cancellation = Some(*cancellation);
         }

@@ -18,6 +18,7 @@ use contracts::{
     ids::LegId,
     messages::{CloseBecause, GoneWhy, LegState, RefusedWhy, WantedLeg, WantedPoints},
 };
+use uuid::Uuid;
 
 use crate::{
     event::Event,
@@ -78,13 +79,22 @@ const fn close_because(phase: Phase) -> CloseBecause {
 }
 
 /// Cancels what was bought, as the customer agreed to.
-pub(crate) fn cancel(booking: &Booking, cancellation: Cancellation) -> Vec<Event> {
-    give_back(booking, cancellation, EndWhy::CancelledByCustomer)
+pub(crate) fn cancel(booking: &Booking, cancellation: Cancellation, agreed: Uuid) -> Vec<Event> {
+    all_back(booking, cancellation, Some(agreed), EndWhy::CancelledByCustomer)
 }
 
 /// Gives back what was bought because of what a supplier made of it.
 pub(crate) fn give_back(booking: &Booking, cancellation: Cancellation, why: EndWhy) -> Vec<Event> {
-    let mut events = vec![Event::CancellationAgreed { cancellation }];
+    all_back(booking, cancellation, None, why)
+}
+
+fn all_back(
+    booking: &Booking,
+    cancellation: Cancellation,
+    digest: Option<Uuid>,
+    why: EndWhy,
+) -> Vec<Event> {
+    let mut events = vec![Event::CancellationAgreed { cancellation, agreed: digest }];
     let agreed = Booking { cancellation: Some(cancellation), ..booking.clone() };
     events.extend(unwind(&agreed, Phase::Cancelled, why));
     events
@@ -96,9 +106,10 @@ pub(crate) fn cancel_leg(
     booking: &Booking,
     leg_id: LegId,
     cancellation: LegCancellation,
+    agreed: Option<Uuid>,
     now: DateTime<Utc>,
 ) -> Vec<Event> {
-    let mut events = vec![Event::LegCancelled { leg_id, cancellation }];
+    let mut events = vec![Event::LegCancelled { leg_id, cancellation, agreed }];
     events.extend(booking.legs.iter().filter(|leg| leg.leg_id == leg_id).filter_map(release));
     events.extend(closed::asked_at_once(booking, cancellation.units, now));
     let mut others = booking.standing().filter(|leg| leg.leg_id != leg_id);

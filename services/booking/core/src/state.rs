@@ -40,6 +40,9 @@ pub struct Booking {
     /// What the customer agreed to when cancelling what was bought.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancellation: Option<Cancellation>,
+    /// The digest of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreed: Option<Uuid>,
     /// The leg that is to take the place of another, while that is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amendment: Option<Amendment>,

@@ -79,7 +79,8 @@ pub(crate) struct ShownQuote {
 pub(crate) enum DeadlineBasis {
     /// The supplier named the instant, with its offset from UTC.
     SupplierInstant,
-    /// The day of arrival has begun everywhere on earth: 12:00 UTC of that day.
+    /// The day of arrival may have begun: 14 hours before it begins in UTC, since its time zone is
+    /// not known.
     ArrivalDay,
 }
 

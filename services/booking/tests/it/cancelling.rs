@@ -78,8 +78,13 @@ async fn a_confirmed_booking_is_cancelled_for_the_fee_that_was_agreed_to_and_no_
     let cancelled = ask(&world, booking_id, "", &agreed).await;
     assert_eq!(cancelled.status, StatusCode::ACCEPTED, "{cancelled:?}");
     assert_eq!(cancelled.json()["status"], "cancelling");
-    // The same click again: it is under way, and the answer says what can be done.
+    // The same click again is answered as the first was; without what was agreed to it is another.
     let again = ask(&world, booking_id, "", &agreed).await;
+    assert_eq!(
+        (again.status, &again.json()["status"]),
+        (StatusCode::ACCEPTED, &json!("cancelling"))
+    );
+    let again = ask(&world, booking_id, "", &json!({})).await;
     assert_eq!((again.status, again.code().as_str()), (StatusCode::CONFLICT, "not_allowed_now"));
     assert_eq!(again.json()["next_actions"], json!(["refund"]));
 
@@ -149,7 +154,9 @@ async fn a_closed_booking_takes_no_command_and_keeps_every_fact() {
     assert_eq!(shown["payment"]["state"], "refunded");
 
     let before = dump(&world).await;
-    let told = ask(&world, booking_id, "", &json!({"quote": told["quote"]})).await;
+    let again = ask(&world, booking_id, "", &json!({"quote": told["quote"]})).await;
+    assert_eq!(again.status, StatusCode::ACCEPTED, "the same click again changes nothing");
+    let told = ask(&world, booking_id, "", &json!({})).await;
     assert_eq!((told.status, &told.json()["next_actions"]), (StatusCode::CONFLICT, &json!([])));
     let other = json!({"to": "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359"});
     assert_eq!(world.post("acct_1", &path, &other).await.status, StatusCode::CONFLICT);

@@ -41,8 +41,12 @@ impl Rule {
 }
 
 /// How many points a price earns, rounded down; nothing for what was not paid in money.
+///
+/// A point is a minor unit of the price, and never less than a hundredth of its currency: where that
+/// has more decimals, a point is as many minor units as make a hundredth.
 #[must_use]
 pub fn points_for(paid: Money, percent: u32) -> u64 {
+    let finer = 10_i128.pow(paid.currency.scale().saturating_sub(2));
     let hundredths = i128::from(paid.minor.max(0)) * i128::from(percent);
-    u64::try_from(hundredths / 100).unwrap_or(POINTS_MAX).min(POINTS_MAX)
+    u64::try_from(hundredths / (100 * finer)).unwrap_or(POINTS_MAX).min(POINTS_MAX)
 }

@@ -15,6 +15,9 @@ use uuid::Uuid;
 use super::EndWhy;
 use crate::changed::SupplierChange;
 
+/// No clock on earth is further ahead of UTC.
+const AHEAD_MAX: TimeDelta = TimeDelta::hours(14);
+
 /// One leg: what was ordered, what we want of it, what we are told of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,6 +34,9 @@ pub struct Leg {
     /// Nothing while the booking goes on with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out: Option<Out>,
+    /// The digest of what the customer agreed to when cancelling it alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreed: Option<Uuid>,
     /// What the supplier changed of it, while the customer has not answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<SupplierChange>,
@@ -117,11 +123,14 @@ impl Leg {
         later.into_iter().find(|at| self.cancel_fee(*at) != fee)
     }
 
-    /// When the day of arrival has begun everywhere on earth: 12 hours after it begins in UTC. From
-    /// then on nothing is given back, whatever the terms leave open.
+    /// When the day of arrival may have begun: 14 hours before it begins in UTC, because nobody says
+    /// in which time zone that is. From then on nothing is given back, whatever the terms leave
+    /// open; where they speak of a later instant, not before that one.
     #[must_use]
     pub fn arrival(&self) -> DateTime<Utc> {
-        self.order.check_in.and_time(NaiveTime::MIN).and_utc() + TimeDelta::hours(12)
+        let begins = self.order.check_in.and_time(NaiveTime::MIN).and_utc() - AHEAD_MAX;
+        let last = self.order.terms.cancel_steps.iter().map(|step| step.from).max();
+        last.map_or(begins, |last| last.max(begins))
     }
 }
 

@@ -104,6 +104,17 @@ fn cancelling_what_was_bought_needs_the_quote_that_holds_now() {
     world.ask(&Command::Cancel { agreed: Some(now.digest) }).unwrap();
     assert_eq!(status(world.booking()), Status::Cancelling);
     assert_eq!(world.booking().cancellation.unwrap().fee, now.fee);
+    // The same click again, also after the end; another digest is no repeat.
+    let repeat = |world: &mut World| {
+        let before = world.booking().clone();
+        let again = world.ask(&Command::Cancel { agreed: Some(now.digest) });
+        let other = world.ask(&Command::Cancel { agreed: Some(told.digest) });
+        assert_eq!(*world.booking(), before);
+        assert_eq!((again, other.is_err()), (Ok(()), true));
+    };
+    repeat(&mut world);
+    undone(&mut world);
+    repeat(&mut world);
 }
 
 /// Row: E2
@@ -175,15 +186,32 @@ fn what_the_supplier_took_away_costs_the_customer_nothing() {
     assert_eq!(world.booking().payment.refunds[0].units, world.booking().payment.settled);
 }
 
+/// Row: A9
 #[test]
 fn from_the_day_of_arrival_on_nothing_is_given_back_whatever_the_terms_leave_open() {
     let mut open = order(20_000, Some(TimeDelta::days(10)));
     open.terms.cancel_steps.clear();
     let mut world = confirmed_with(0, vec![open]);
-    let arrival = world.booking().legs[0].arrival();
+    // In no time zone has the day begun before.
+    let day = world.booking().legs[0].order.check_in.and_time(chrono::NaiveTime::MIN).and_utc();
+    let arrival = day - TimeDelta::hours(14);
     assert_eq!(quote(&world).changes_at, Some(arrival));
+    world.now = arrival - TimeDelta::seconds(1);
+    assert_eq!(quote(&world).fee.minor, 0);
     world.now = arrival;
     assert_eq!(quote(&world).fee, world.booking().price);
+}
+
+/// Row: A9
+#[test]
+fn terms_that_name_an_instant_of_the_day_of_arrival_hold_until_then() {
+    let mut late = order(20_000, Some(TimeDelta::days(10)));
+    let day = late.check_in.and_time(chrono::NaiveTime::MIN).and_utc();
+    late.terms.cancel_steps[0].from = day + TimeDelta::hours(9);
+    let mut world = confirmed_with(0, vec![late]);
+    world.now = day + TimeDelta::hours(8);
+    assert_eq!(quote(&world).fee.minor, 0);
+    assert_eq!(quote(&world).changes_at, Some(day + TimeDelta::hours(9)));
 }
 
 /// Prices with up to three fee steps each, in any order of size.

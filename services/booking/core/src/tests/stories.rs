@@ -599,5 +599,23 @@ fn quotes_that_contradict_themselves_are_refused() {
     assert_eq!(change(|a| a.quoted.units = units(1)), Err(Refusal::QuoteBroken));
     assert_eq!(change(|a| a.legs.clear()), Err(Refusal::QuoteBroken));
     assert_eq!(change(|a| a.points = 20_001), Err(Refusal::TooManyPoints));
+    // Twenty dinars are twenty thousand fils, and two thousand points.
+    fn in_dinars(a: &mut Accept) {
+        a.price.currency = Currency::Kwd;
+        a.rate.currency = Currency::Kwd;
+        a.legs.iter_mut().for_each(|leg| leg.order.price.currency = Currency::Kwd);
+        a.quoted.units = a.rate.units_for(a.price).unwrap();
+    }
+    let dinars = change(|a| {
+        in_dinars(a);
+        a.points = 2_000;
+    });
+    let Some(Event::Accepted(accepted)) = dinars.unwrap().into_iter().next() else { panic!() };
+    assert_eq!(accepted.points_worth, accepted.price);
+    let too_many = change(|a| {
+        in_dinars(a);
+        a.points = 2_001;
+    });
+    assert_eq!(too_many, Err(Refusal::TooManyPoints));
     assert_eq!(change(|a| a.legs[0].order.terms.holdable = false), Err(Refusal::NotHoldable));
 }

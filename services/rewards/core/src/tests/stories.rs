@@ -665,3 +665,12 @@ fn points_of_a_stay_that_ends_later_wait_for_its_new_end_whatever_was_heard_firs
         "#]],
     );
 }
+
+#[test]
+fn a_finer_currency_earns_by_its_hundredths() {
+    let earned = |minor, currency| crate::rules::points_for(Money::new(minor, currency), 3);
+    assert_eq!(earned(10_000, Currency::Eur), 300);
+    assert_eq!(earned(100_000, Currency::Kwd), 300);
+    assert_eq!(earned(339, Currency::Kwd), 1);
+    assert_eq!(earned(10_000, Currency::Jpy), 300);
+}
