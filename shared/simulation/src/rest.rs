@@ -378,7 +378,8 @@ impl World {
         };
         let sums = row.balances();
         let books = [
-            (Book::Available, sums.available),
+            // What is frozen stays where it is.
+            (Book::Available, sums.available + sums.frozen),
             (Book::Pending, sums.pending),
             (Book::Held, sums.held),
         ];

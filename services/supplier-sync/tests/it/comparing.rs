@@ -196,6 +196,7 @@ async fn other_days_and_what_is_on_no_page_are_found_with_both_values() {
 #[tokio::test]
 async fn a_comparison_goes_on_page_by_page_in_whichever_process_and_past_a_page_that_is_spoilt() {
     let mut world = World::at(Supplier::Neutral).await;
+    world.noon().await;
     let app = world.start().await;
     let leg = bought(&world, &app).await;
     let planted = json!({
@@ -235,6 +236,7 @@ async fn a_comparison_goes_on_page_by_page_in_whichever_process_and_past_a_page_
 #[tokio::test]
 async fn every_night_is_compared_once_and_a_supplier_without_a_list_never() {
     let mut world = World::at(Supplier::Neutral).await;
+    world.noon().await;
     world.beside = Some(Supplier::Rapid);
     let app = world.start().await;
     assert_eq!(compare(&app).await.unwrap(), Step::Idle, "there is nothing to compare");

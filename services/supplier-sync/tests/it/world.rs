@@ -185,6 +185,12 @@ impl World {
         self.database.offset_clock(self.ahead_by).await;
     }
 
+    /// Puts the service's clock to the next noon, where no test runs into the night.
+    pub(crate) async fn noon(&mut self) {
+        let now = (Utc::now() + self.ahead_by).timestamp();
+        self.wait((43_200 - now).rem_euclid(86_400)).await;
+    }
+
     /// Wakes what is due until nothing is due any more, and waits until every call has ended.
     pub(crate) async fn settle(&self, app: &App) {
         until("every call to end", || async {
