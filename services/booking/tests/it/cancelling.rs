@@ -93,7 +93,7 @@ async fn a_confirmed_booking_is_cancelled_for_the_fee_that_was_agreed_to_and_no_
     let shown = reaches(&world, booking_id, "cancelled").await;
     assert_eq!(shown["payment"]["state"], "refund_due");
     assert_eq!(shown["payment"]["refunds"][0]["units"], "60000000000000000");
-    assert_eq!(shown["next_actions"], json!(["refund"]));
+    assert_eq!(shown["next_actions"], json!(["refund", "rebook"]));
     let mut conn = world.pool.acquire().await.unwrap();
     assert!(booking::store::rebuild(&mut conn, booking_id).await.unwrap());
 }

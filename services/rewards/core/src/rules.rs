@@ -42,8 +42,8 @@ impl Rule {
 
 /// How many points a price earns, rounded down; nothing for what was not paid in money.
 ///
-/// A point is a minor unit of the price, and never less than a hundredth of its currency: where that
-/// has more decimals, a point is as many minor units as make a hundredth.
+/// A point is a minor unit of the price, and never less than a hundredth of its currency: where
+/// that has more decimals, a point is as many minor units as make a hundredth.
 #[must_use]
 pub fn points_for(paid: Money, percent: u32) -> u64 {
     let finer = 10_i128.pow(paid.currency.scale().saturating_sub(2));

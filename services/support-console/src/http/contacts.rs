@@ -1,5 +1,5 @@
-//! Whose bookings they are, by an e-mail address: personal data, so it is asked for with a reason by
-//! who may see such, each search is recorded, and the address stands in no log and no audit.
+//! Whose bookings they are, by an e-mail address: personal data, so it is asked for with a reason
+//! by who may see such, each search is recorded, and the address stands in no log and no audit.
 
 use std::collections::BTreeSet;
 

@@ -54,7 +54,9 @@ pub(super) async fn show(
         section.card {
             h2 { "Bookings" }
             @if result.found.is_empty() { p.empty { "No booking has that address." } }
-            @else { ul { @for found in &result.found { li { (booking_link(found.booking_id.0)) } } } }
+            @else {
+                ul { @for found in &result.found { li { (booking_link(found.booking_id.0)) } } }
+            }
         }
         p { a href="/search/contacts" { "Search again" } }
     };

@@ -69,8 +69,10 @@ pub enum TimelineKind {
     Act,
 }
 
-/// `POST /internal/find-contact` of booking: whose bookings they are, by an e-mail address. Personal
-/// data: never in an address line, a message, a log or a span. Answered by a [`FindReply`].
+/// `POST /internal/find-contact` of booking: whose bookings they are, by an e-mail address.
+///
+/// Personal data: never in an address line, a message, a log or a span. Answered by a
+/// [`FindReply`].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FindContactRequest {

@@ -123,9 +123,9 @@ impl Leg {
         later.into_iter().find(|at| self.cancel_fee(*at) != fee)
     }
 
-    /// When the day of arrival may have begun: 14 hours before it begins in UTC, because nobody says
-    /// in which time zone that is. From then on nothing is given back, whatever the terms leave
-    /// open; where they speak of a later instant, not before that one.
+    /// When the day of arrival may have begun: 14 hours before it begins in UTC, because nobody
+    /// says in which time zone that is. From then on nothing is given back, whatever the terms
+    /// leave open; where they speak of a later instant, not before that one.
     #[must_use]
     pub fn arrival(&self) -> DateTime<Utc> {
         let begins = self.order.check_in.and_time(NaiveTime::MIN).and_utc() - AHEAD_MAX;
