@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use contracts::{
-    asset::{AssetAmount, AssetId, Rate},
+    asset::{AssetAmount, AssetId, Rate, Units},
     money::Money,
     offer::LegOrder,
     policy::Policy,
@@ -73,15 +73,10 @@ pub(crate) fn payable(
         RatesHold::No => None,
     };
     let settles_within_s = amount.as_ref().map(|amount| asset.settles_within_s(amount.units));
-    let too_small = amount.as_ref().is_some_and(|amount| amount.units < asset.minimum);
-    let why_not = match settles_within_s {
-        _ if asset.not_payable == Some(NotPayable::NoNode) => Some(WhyNot::NoNode),
+    let why_not = match &amount {
+        Some(amount) => why_not(asset, amount.units, time_to_settle),
+        None if asset.not_payable == Some(NotPayable::NoNode) => Some(WhyNot::NoNode),
         None => Some(WhyNot::NoRate),
-        Some(_) if too_small => Some(WhyNot::TooSmall),
-        Some(s) if Duration::from_secs(u64::from(s)) > time_to_settle => {
-            Some(WhyNot::SettlesTooLate)
-        }
-        Some(_) => None,
     };
     Payable {
         asset: asset.asset.clone(),
@@ -91,6 +86,24 @@ pub(crate) fn payable(
         settles_within_s,
         offered: why_not.is_none(),
         why_not,
+    }
+}
+
+/// Why an amount of an asset cannot be paid; nothing when it can.
+pub(crate) fn why_not(
+    asset: &ShownAsset,
+    units: Units,
+    time_to_settle: Duration,
+) -> Option<WhyNot> {
+    let settles_within = Duration::from_secs(u64::from(asset.settles_within_s(units)));
+    if asset.not_payable == Some(NotPayable::NoNode) {
+        Some(WhyNot::NoNode)
+    } else if units < asset.minimum {
+        Some(WhyNot::TooSmall)
+    } else if settles_within > time_to_settle {
+        Some(WhyNot::SettlesTooLate)
+    } else {
+        None
     }
 }
 
@@ -109,7 +122,7 @@ fn amount(asset: &ShownAsset, price: Money) -> Option<AssetAmount> {
 
 #[cfg(test)]
 mod tests {
-    use contracts::{asset::Units, money::Currency, policy, shown::ShownSettling};
+    use contracts::{money::Currency, policy, shown::ShownSettling};
 
     use super::*;
 

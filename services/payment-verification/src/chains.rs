@@ -68,8 +68,8 @@ impl Node {
         }
     }
 
-    /// Up to which height the chain calls blocks final; nothing where it has not said so yet.
-    async fn finalized(&self) -> Result<Option<u64>, ChainError> {
+    /// The newest block that the chain calls final; nothing where it has not said so yet.
+    async fn finalized(&self) -> Result<Option<BlockRef>, ChainError> {
         match self {
             Self::Evm(node) => node.finalized().await,
             Self::Utxo(_) => Ok(None),

@@ -14,6 +14,7 @@ use payment_verification_core::{
     chain::TransferKey,
     decide,
     decide::{Means, Patience, Refusal, needs_deposit, refused},
+    depth::Head,
     effects, evolve, learn,
     moving::{arrives, destination},
     refund::RefundChange,
@@ -29,7 +30,7 @@ use crate::{
     store::{
         self, card,
         case::{self, NewCase, REVERSED, Restored, Shown},
-        chain::{Touched, payments_at, save_transfers},
+        chain::{Touched, heads, payments_at, save_transfers},
         corrupt,
         payment::{self, Changed, Entry, Given, Loaded, Transaction},
         refund,
@@ -67,6 +68,9 @@ impl Handles for Handler {
         let wanted = wanted.count();
         desk.deposits = self.app.addresses.take(tx.conn(), wanted).await?;
         desk.ours = ours_among(tx.conn(), &batch).await?;
+        if batch.iter().any(|received| destination(&received.inbound.command).is_some()) {
+            desk.heads = heads(tx.conn()).await?;
+        }
         let mut outcomes = Vec::with_capacity(batch.len());
         for received in batch {
             let Received { inbound, now, span, .. } = received;
@@ -93,6 +97,8 @@ pub(crate) struct Desk<'a> {
     deposits: Vec<Deposit>,
     /// Of the places that refunds are wanted at, those that bookings are paid to.
     ours: BTreeSet<Vec<u8>>,
+    /// The newest block of each chain, where money is to move from one payment to another.
+    heads: BTreeMap<String, Head>,
     given: Vec<Given>,
     refunds: BTreeSet<(PaymentId, Uuid)>,
     cases: Vec<NewCase>,
@@ -126,6 +132,7 @@ impl<'a> Desk<'a> {
             open: open.collect(),
             deposits: vec![],
             ours: BTreeSet::new(),
+            heads: BTreeMap::new(),
             given: vec![],
             refunds: BTreeSet::new(),
             cases: vec![],
@@ -182,7 +189,10 @@ impl<'a> Desk<'a> {
         let deposit = place.as_ref().and_then(written);
         let price = open.loaded.payment.request.as_ref().map(|request| request.terms.price);
         let refund_alone_max = price.map(|price| self.app.policy.refund_alone_max(price.currency));
-        let means = Means { asset, deposit, patience, refund_alone_max, into: into.as_ref() };
+        let request = open.loaded.payment.request.as_ref();
+        let head = request.and_then(|request| self.heads.get(&request.chain)).copied();
+        let into = into.as_ref();
+        let means = Means { asset, deposit, patience, refund_alone_max, into, head };
         // What came there would be a payment again, and go back again, and so on.
         let to_ourselves = place_of(command).is_some_and(|key| self.ours.contains(&key));
         let decided = match to_ourselves {

@@ -4,6 +4,7 @@
 //! the same chain do no harm: the one that finds the cursor moved drops what it read.
 
 mod balances;
+mod finality;
 mod pace;
 
 use std::{
@@ -132,17 +133,8 @@ impl Watcher {
         let is_whole = !self.nodes.stamps_run_ahead() || last.head.at == newest.at;
         // What is not whole says of nothing that it did not come.
         let is_fresh = self.is_fresh(&cursor, &newest) && look.is_whole() && is_whole;
-        let finalized = self.finalized().await?;
+        let finalized = self.finalized(&blocks).await?;
         self.take_in(&cursor, &blocks, &look, is_fresh, finalized).await
-    }
-
-    /// Up to which height the chain itself calls blocks final, where amounts wait for that.
-    async fn finalized(&self) -> Result<Option<u64>, WatchError> {
-        let chain = self.app.registry.chain(&self.chain);
-        match chain.is_some_and(|chain| chain.finalized) {
-            true => Ok(self.nodes.finalized().await?),
-            false => Ok(None),
-        }
     }
 
     /// Nothing new: either nothing happened, or the newest blocks were replaced by as many or
@@ -281,7 +273,8 @@ impl Watcher {
         for (id, block) in affected {
             desk.tell(id, &Fact::BlockLeft { block, look }, cursor.now)?;
         }
-        store::move_cursor(tx.conn(), &self.chain, common, look).await?;
+        let to = store::To { at: common, look, finalized: None };
+        store::move_cursor(tx.conn(), &self.chain, to).await?;
         tracing::info!(
             chain = self.chain,
             height = common.height,
@@ -346,7 +339,8 @@ impl Watcher {
         store::add_blocks(tx.conn(), &self.chain, &heads, height.saturating_sub(BLOCKS_KEPT))
             .await?;
         case::open(tx.conn(), &cases, cursor.now).await?;
-        store::move_cursor(tx.conn(), &self.chain, newest.head.at, look).await?;
+        let to = store::To { at: newest.head.at, look, finalized };
+        store::move_cursor(tx.conn(), &self.chain, to).await?;
         let shown = shown_of(&desk);
         desk.save(&mut tx).await?;
         tx.commit().await?;

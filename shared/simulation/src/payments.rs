@@ -81,7 +81,8 @@ impl Payments {
             Command::Close(_) | Command::Refund(_) => None,
         };
         let refund_alone_max = Some(Money::new(REFUND_ALONE_MAX, Currency::Eur));
-        let means = Means { asset, deposit, patience: self.patience, refund_alone_max, into: None };
+        let patience = self.patience;
+        let means = Means { asset, deposit, patience, refund_alone_max, into: None, head: None };
         let events = match decide(&payment, &command, &means, now) {
             Ok(events) => events,
             Err(refusal) => vec![refused(&payment, &command, refusal)],

@@ -23,7 +23,7 @@ use crate::{
     next::{lost, release},
     policy::Policy,
     state::{Booking, Leg, Out, Phase},
-    view::next_actions,
+    view::{Action, next_actions},
 };
 
 /// What the customer is asked.
@@ -65,7 +65,9 @@ pub(crate) fn next(booking: &Booking, now: DateTime<Utc>) -> Option<Vec<Event>> 
     let legs = askable(booking)?;
     priced(booking, &legs)?;
     let by = answer_by(booking);
-    let fresh = refused(booking).filter(|leg| !leg.asked);
+    // What is held since may last shorter than what was told.
+    let sooner = by < booking.deadlines.payable_by;
+    let fresh = refused(booking).filter(|leg| !leg.asked || sooner);
     let events: Vec<Event> =
         fresh.map(|leg| Event::TermsAsked { leg_id: leg.leg_id, by }).collect();
     (events.is_empty() || by > now).then_some(events)
@@ -82,6 +84,12 @@ pub(crate) fn accept(
         // The same agreement again.
         return Ok(Vec::new());
     }
+    if now >= booking.deadlines.payable_by {
+        // The timer that ends it may come later than that.
+        let mut allowed = next_actions(booking);
+        allowed.retain(|action| *action != Action::AcceptTerms);
+        return Err(Refusal::NotAllowed { allowed });
+    }
     let refused = || Refusal::NotAllowed { allowed: next_actions(booking) };
     let terms = new_terms(booking).ok_or_else(refused)?;
     if terms.digest != agreed {
@@ -93,7 +101,7 @@ pub(crate) fn accept(
         let parts = [booking.payment.payment_id.0.as_bytes().as_slice(), agreed.as_bytes()];
         PaymentId(derive(booking.created_at, &parts))
     });
-    let payable_by = (now + policy.pending_for_max).min(booking.deadlines.pay_by);
+    let payable_by = while_held(booking, now + policy.pending_for_max);
     let legs: Vec<RaisedLeg> = terms.legs.into_iter().map(|leg| raised(booking, leg)).collect();
     let (old, new): (Vec<_>, Vec<_>) = legs.iter().map(|leg| (leg.leg_id, leg.by)).unzip();
     let mut events = vec![Event::TermsAccepted(Box::new(AcceptedTerms {
@@ -178,9 +186,13 @@ fn paid(booking: &Booking, price: Money, amount: &AssetAmount) -> Option<AssetAm
     Some(AssetAmount { units, ..amount.clone() })
 }
 
-/// Until when an answer counts: everything must be held and payable by then, and what is held must
-/// last.
+/// Until when an answer counts: everything must be held and payable by then.
 fn answer_by(booking: &Booking) -> DateTime<Utc> {
+    while_held(booking, booking.deadlines.payable_by)
+}
+
+/// This, or sooner: it must be paid in time, and what is held must last.
+fn while_held(booking: &Booking, by: DateTime<Utc>) -> DateTime<Utc> {
     let until = |leg: &Leg| match &leg.known.state {
         Some(LegState::Held { until, .. }) => *until,
         Some(
@@ -192,7 +204,7 @@ fn answer_by(booking: &Booking) -> DateTime<Utc> {
         | None => None,
     };
     let held = booking.standing().filter_map(until).min();
-    let by = booking.deadlines.payable_by.min(booking.deadlines.pay_by);
+    let by = by.min(booking.deadlines.pay_by);
     held.map_or(by, |held| held.min(by))
 }
 

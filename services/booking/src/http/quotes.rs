@@ -283,15 +283,21 @@ pub(super) fn payable_with(
     if chosen.is_some_and(|one| one.offered) {
         return Ok(assets);
     }
-    let detail = match chosen.and_then(|one| one.why_not) {
+    let refused = not_offered(chosen.and_then(|one| one.why_not));
+    let assets = serde_json::to_value(assets).map_err(|error| ApiError::internal(&error))?;
+    Err(refused.with("assets", assets))
+}
+
+/// Refuses what cannot be paid in the asset that it would have to be paid in.
+pub(super) fn not_offered(why: Option<WhyNot>) -> ApiError {
+    let detail = match why {
         Some(WhyNot::TooSmall) => "the price is less than what is asked for in this asset",
         Some(WhyNot::NoNode) => "nobody watches this asset's chain",
         Some(WhyNot::NoRate | WhyNot::SettlesTooLate) | None => {
             "a payment in this asset is usually final only after the space is let go"
         }
     };
-    let assets = serde_json::to_value(assets).map_err(|error| ApiError::internal(&error))?;
-    Err(ApiError::conflict("asset_not_offered", detail).with("assets", assets))
+    ApiError::conflict("asset_not_offered", detail)
 }
 
 fn no_rate() -> ApiError {

@@ -34,8 +34,8 @@ pub(crate) struct RebookingRequest {
 /// what is too much can be asked back there.
 ///
 /// The same booking again is a repeat. Of sending the money back and of this only one can be. Where
-/// the other booking needs no money any more when it would come, it stays due here, and both are
-/// open again.
+/// the other booking needs no money any more when it would come, or the money does not lie as deep
+/// yet as the other one's price needs, it stays due here, and both are open again.
 #[utoipa::path(
     post, path = "/v1/bookings/{id}/rebooking", tag = "bookings", request_body = RebookingRequest,
     params(("id" = Uuid, Path, description = "The booking whose money is due back")),
@@ -53,7 +53,10 @@ pub(super) async fn rebook(
     let account = account(&bearer)?;
     let into = read(&body)?;
     let from = acts::booking_of(&app, &account, booking_id).await?;
-    if let Some(known) = from.pays_for().filter(|known| known.booking_id == into) {
+    let repeat = |known: &&Rebooking| {
+        known.booking_id == into && from.refund_to() == Some(known.place().as_str())
+    };
+    if let Some(known) = from.pays_for().filter(repeat) {
         // The other one may be paid by now.
         let command = Command::Rebook { into: Box::new(known.clone()) };
         return acts::ask(&app, account, booking_id, command).await;

@@ -2,13 +2,16 @@
 //! does not.
 
 use axum::{extract::State, response::Response};
-use booking_core::Command;
+use booking_core::{Booking, Command, new_terms};
 use chassis::{
     ApiError,
     auth::Bearer,
     http::{Json, Path},
 };
-use contracts::ids::BookingId;
+use contracts::{
+    ids::BookingId,
+    shown::{ASSETS_KEY, ShownAssets},
+};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -18,9 +21,9 @@ use super::{
     account, acts,
     form::{Faults, Form},
     openapi::problems,
-    views,
+    quotes, views,
 };
-use crate::App;
+use crate::{App, payable};
 
 /// An agreement to what suppliers ask now.
 #[derive(Serialize, ToSchema)]
@@ -36,7 +39,8 @@ pub(crate) struct AgreementToTerms {
 /// While a supplier asks more than is ours to bear, or has worse terms, the booking is
 /// `awaiting_consent` and nothing can be paid. Who agrees pays what is asked; cancelling costs
 /// nothing, and saying nothing until `answer_by` undoes it. When something else is asked meanwhile,
-/// the answer is 409 `terms_changed` with the terms of now.
+/// the answer is 409 `terms_changed` with the terms of now. 409 `asset_not_offered` says that what
+/// would be left to pay cannot be paid in the asset of the booking.
 #[utoipa::path(
     post, path = "/v1/bookings/{id}/terms", tag = "bookings",
     params(("id" = Uuid, Path, description = "The booking")),
@@ -53,11 +57,33 @@ pub(super) async fn accept(
     Json(body): Json<Value>,
 ) -> Result<Response, ApiError> {
     let account = account(&bearer)?;
-    let command = read(&body)?;
-    acts::ask(&app, account, booking_id, command).await
+    let agreed = read(&body)?;
+    let booking = acts::booking_of(&app, &account, booking_id).await?;
+    check_payable(&app, &booking, agreed).await?;
+    acts::ask(&app, account, booking_id, Command::AcceptTerms { agreed }).await
 }
 
-fn read(body: &Value) -> Result<Command, ApiError> {
+/// Refuses an agreement to an amount that nobody could pay, as a quote of it would be.
+///
+/// Where Redis has no assets, nobody is asked: a payment that cannot be had ends the booking then.
+async fn check_payable(app: &App, booking: &Booking, agreed: Uuid) -> Result<(), ApiError> {
+    let told = new_terms(booking).filter(|terms| terms.digest == agreed);
+    let Some(amount) = told.map(|terms| terms.amount).filter(|amount| !amount.units.is_zero())
+    else {
+        return Ok(());
+    };
+    let Some(shown) = app.cache.shown::<ShownAssets>(ASSETS_KEY).await else { return Ok(()) };
+    let Some(asset) = shown.assets.iter().find(|asset| asset.asset == amount.asset) else {
+        return Ok(());
+    };
+    let time = payable::time_to_settle(&app.policy, booking.standing().map(|leg| &leg.order));
+    match payable::why_not(asset, amount.units, time) {
+        None => Ok(()),
+        why => Err(quotes::not_offered(why)),
+    }
+}
+
+fn read(body: &Value) -> Result<Uuid, ApiError> {
     let faults = Faults::default();
     let form = Form::new(body, "", &faults);
     form.required("digest");
@@ -66,6 +92,5 @@ fn read(body: &Value) -> Result<Command, ApiError> {
     });
     form.end();
     faults.answer()?;
-    let agreed = agreed.ok_or_else(ApiError::internal_logged)?;
-    Ok(Command::AcceptTerms { agreed })
+    agreed.ok_or_else(ApiError::internal_logged)
 }

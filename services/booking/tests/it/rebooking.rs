@@ -2,9 +2,10 @@
 
 use axum::http::StatusCode;
 use contracts::{
+    asset::Units,
     ids::PaymentId,
     instruction::payment_at,
-    messages::{LegState, PaymentRefund, RefundState},
+    messages::{LegState, PaymentRefund, PaymentRefundChanged, PaymentSettled, RefundState},
 };
 use serde_json::{Value, json};
 
@@ -84,4 +85,60 @@ async fn of_sending_money_back_and_paying_another_booking_with_it_one_wins() {
     let again = world.post("acct_1", &path, &body).await;
     assert_eq!(again.status, StatusCode::ACCEPTED, "{again:?}");
     assert_eq!(again.json()["pays_for"], json!(other));
+}
+
+/// Row: A3
+/// Row: C3
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_after_the_other_booking_is_paid_does_not_go_there_however_often_it_is_said() {
+    let world = World::new().await;
+    world.app.hear();
+    world.app.listening().await;
+    let (from, quote) = world.booked("acct_1").await;
+    let mut neighbour = Neighbour::of(&world, from).await;
+    failed(&world, &mut neighbour, &quote).await;
+    let (other, other_quote) = world.booked("acct_1").await;
+    let mut to_pay = Neighbour::of(&world, other).await;
+    to_pay.prepared().await;
+    to_pay.leg(&other_quote, 1, LegState::Held { reference: "R2".to_owned(), until: None }).await;
+    reaches(&world, other, "awaiting_payment").await;
+    let (path, body) = (format!("/v1/bookings/{from}/rebooking"), json!({"booking_id": other}));
+    assert_eq!(world.post("acct_1", &path, &body).await.status, StatusCode::ACCEPTED);
+    neighbour.refund(6, RefundState::Confirmed).await;
+    to_pay.settled().await;
+    reaches(&world, other, "committing").await;
+    // The same click again, also now.
+    let again = world.post("acct_1", &path, &body).await;
+    assert_eq!((again.status, &again.json()["pays_for"]), (StatusCode::ACCEPTED, &json!(other)));
+
+    // As much again comes late, is to go there, too, and cannot.
+    let twice = Units::parse("160000000000000000").unwrap();
+    let (booking_id, payment_id) = (neighbour.booking_id, neighbour.payment_id);
+    let settled =
+        PaymentSettled { booking_id, payment_id, seq: 20, received: twice, complete: true };
+    neighbour.say(&settled).await;
+    let shown = async || world.get("acct_1", &format!("/v1/bookings/{from}")).await.json();
+    let newest = testkit::until("the rest is to go there", || async {
+        let refunds = shown().await["payment"]["refunds"].as_array().unwrap().clone();
+        refunds.get(1).map(|refund| refund["refund_id"].as_str().unwrap().to_owned())
+    })
+    .await;
+    let failed = PaymentRefundChanged {
+        booking_id,
+        payment_id,
+        seq: 21,
+        refund_id: newest.parse().unwrap(),
+        units: units(),
+        state: RefundState::Failed,
+        transaction: None,
+    };
+    neighbour.say(&failed).await;
+    testkit::until("it is due here", || async {
+        (shown().await["next_actions"] == json!(["refund", "rebook"])).then_some(())
+    })
+    .await;
+    let version = shown().await["version"].clone();
+    let told = world.post("acct_1", &path, &body).await;
+    assert_eq!((told.status, told.code().as_str()), (StatusCode::CONFLICT, "nothing_to_pay"));
+    assert_eq!(shown().await["version"], version, "it is asked of nobody");
 }

@@ -8,7 +8,7 @@ use crate::{
     assets::{Asset, Chain, Family, cards},
     closing,
     command::{Command, Terms},
-    depth,
+    depth::{self, Head},
     event::Event,
     refund,
     state::{Deposit, Payment, Request},
@@ -66,6 +66,8 @@ pub struct Means<'a> {
     pub refund_alone_max: Option<Money>,
     /// The payment that money is to go to instead of leaving, if it is known.
     pub into: Option<&'a Payment>,
+    /// The newest block of the chain that the payment is on, where money is to go to another one.
+    pub head: Option<Head>,
 }
 
 /// How long money is waited for.

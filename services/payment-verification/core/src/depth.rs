@@ -56,20 +56,42 @@ pub(crate) fn waits_for_chain(asset: &Asset, units: Units) -> bool {
     asset.finalized && !asset.tiers.iter().any(|tier| tier.up_to.is_some_and(within))
 }
 
-/// Whether money in this block is deep enough, by all that came to the payment's address.
+/// Whether money in this block is deep enough, by all that came.
 pub(crate) fn is_deep(
     payment: &Payment,
     request: &Request,
     sighting: &Sighting,
     head: Head,
 ) -> bool {
-    let came = payment.at_address();
-    let beyond = request.deeper.iter().filter(|deeper| came > deeper.beyond);
-    let (wanted, by_chain) =
-        beyond.fold((request.confirmations, request.finalized), |(wanted, by_chain), deeper| {
-            (wanted.max(deeper.confirmations), by_chain || deeper.finalized)
-        });
-    let depth = head.height.saturating_add(1).saturating_sub(sighting.height);
-    let is_called_final = head.finalized.is_some_and(|height| height >= sighting.height);
-    depth >= u64::from(wanted.max(sighting.rests)) && (is_called_final || !by_chain)
+    let wanted = wanted(request, payment.received());
+    let confirmations = wanted.confirmations.max(sighting.rests);
+    Wanted { confirmations, ..wanted }.is_met(sighting.height, head)
+}
+
+/// What money has to be to pay a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// How deep.
+    confirmations: u32,
+    /// Whether the chain itself has to call it final.
+    finalized: bool,
+}
+
+/// What money has to be to pay a request, when so much of it comes.
+pub(crate) fn wanted(request: &Request, came: Units) -> Wanted {
+    let Request { confirmations, finalized, deeper, .. } = request;
+    let least = Wanted { confirmations: *confirmations, finalized: *finalized };
+    deeper.iter().filter(|deeper| came > deeper.beyond).fold(least, |wanted, deeper| Wanted {
+        confirmations: wanted.confirmations.max(deeper.confirmations),
+        finalized: wanted.finalized || deeper.finalized,
+    })
+}
+
+impl Wanted {
+    /// Whether what lies at this height is that.
+    pub(crate) fn is_met(self, height: u64, head: Head) -> bool {
+        let depth = head.height.saturating_add(1).saturating_sub(height);
+        let is_called_final = head.finalized.is_some_and(|finalized| finalized >= height);
+        depth >= u64::from(self.confirmations) && (is_called_final || !self.finalized)
+    }
 }

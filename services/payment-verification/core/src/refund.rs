@@ -279,7 +279,8 @@ pub(crate) fn decide(
         None => to == CARD || address::key(to).is_some(),
     };
     let into = asked.to.as_deref().and_then(payment_at);
-    let can_take = || means.into.is_some_and(|into| moving::may_move(payment, into));
+    let may_move = |into| moving::may_move(payment, into, asked.units, means.head);
+    let can_take = || means.into.is_some_and(may_move);
     let reaches = match into {
         Some(_) => can_take(),
         None => asked.to.as_deref().is_none_or(can_receive),

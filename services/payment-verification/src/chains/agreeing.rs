@@ -124,17 +124,19 @@ impl Nodes {
         Ok(blocks)
     }
 
-    /// Up to which height all of them call blocks final; nothing where one has not said so yet.
+    /// The newest block that each of them calls final; nothing where one has not said so yet.
     ///
     /// # Errors
     /// When one does not answer.
-    pub async fn finalized(&self) -> Result<Option<u64>, ChainError> {
-        let mut lowest = self.first.finalized().await?;
-        for node in &self.others {
-            let theirs = node.finalized().await?;
-            lowest = lowest.zip(theirs).map(|(ours, theirs)| ours.min(theirs));
+    pub async fn finalized(&self) -> Result<Vec<BlockRef>, ChainError> {
+        let mut told = vec![];
+        for node in self.each() {
+            match node.finalized().await? {
+                Some(block) => told.push(block),
+                None => return Ok(vec![]),
+            }
         }
-        Ok(lowest)
+        Ok(told)
     }
 
     /// Whether every node tells what contracts move of the chain's own coin, as far as is known.

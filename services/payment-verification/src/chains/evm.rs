@@ -88,9 +88,9 @@ impl Node {
         head_of(&read::<RawHead>(asked, newest)?)
     }
 
-    /// Up to which height the chain calls blocks final; nothing where it has not said so yet, or
-    /// the node does not know that word: then nothing of the largest amounts is.
-    pub(super) async fn finalized(&self) -> Result<Option<u64>, ChainError> {
+    /// The newest block that the chain calls final; nothing where it has not said so yet, or the
+    /// node does not know that word: then nothing of the largest amounts is.
+    pub(super) async fn finalized(&self) -> Result<Option<BlockRef>, ChainError> {
         let asked = "eth_getBlockByNumber";
         let answers = match self.ask(asked, &[(asked, json!(["finalized", false]))]).await {
             Err(ChainError::Refused { code, .. }) => {
@@ -100,7 +100,8 @@ impl Node {
             answers => answers?,
         };
         let Some(told) = answers.first() else { return Ok(None) };
-        Ok(read::<Option<RawHead>>(asked, told)?.map(|head| head.number.0))
+        let head = read::<Option<RawHead>>(asked, told)?;
+        Ok(head.map(|head| BlockRef { height: head.number.0, hash: head.hash }))
     }
 
     /// The heads of canonical blocks; fewer than asked for when the chain ends before.

@@ -8,6 +8,7 @@ use messaging::{StoreError, database};
 use payment_verification_core::{
     Payment,
     chain::{BlockRef, Hash32, TransferKey},
+    depth::Head,
     state::Posted,
 };
 use sqlx::{FromRow, PgConnection, PgPool};
@@ -64,6 +65,20 @@ pub(crate) async fn progress(pool: &PgPool) -> Result<Vec<(String, i64, i64)>, S
     .map_err(database("reading how far chains are watched"))
 }
 
+/// Reads of each chain which block is its newest that was taken in, as one's own transaction sees
+/// it.
+pub(crate) async fn heads(conn: &mut PgConnection) -> Result<BTreeMap<String, Head>, StoreError> {
+    let rows: Vec<(String, i64, Option<i64>)> =
+        sqlx::query_as("select chain, height, finalized from watch")
+            .fetch_all(conn)
+            .await
+            .map_err(database("reading the newest blocks"))?;
+    let head = |(chain, height, finalized): (String, i64, Option<i64>)| {
+        (chain, Head { height: unsigned(height), finalized: finalized.map(unsigned) })
+    };
+    Ok(rows.into_iter().map(head).collect())
+}
+
 /// Locks the cursor of a chain, so that one watcher at a time moves it.
 pub(crate) async fn lock_cursor(
     conn: &mut PgConnection,
@@ -99,21 +114,30 @@ pub(crate) async fn begin(
     .map(drop)
 }
 
+/// Where the cursor of a chain is to be.
+pub(crate) struct To {
+    pub(crate) at: BlockRef,
+    pub(crate) look: u64,
+    /// Up to which height the chain itself calls what was taken in final, if it was asked.
+    pub(crate) finalized: Option<u64>,
+}
+
 /// Moves the locked cursor of a chain.
 pub(crate) async fn move_cursor(
     conn: &mut PgConnection,
     chain: &str,
-    to: BlockRef,
-    look: u64,
+    to: To,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "update watch set height = $2, block_hash = $3, look = $4, changed_at = holdfast_now()
+        "update watch set height = $2, block_hash = $3, look = $4, finalized = $5,
+                changed_at = holdfast_now()
          where chain = $1",
     )
     .bind(chain)
-    .bind(signed(to.height))
-    .bind(to.hash.0.as_slice())
-    .bind(signed(look))
+    .bind(signed(to.at.height))
+    .bind(to.at.hash.0.as_slice())
+    .bind(signed(to.look))
+    .bind(to.finalized.map(signed))
     .execute(conn)
     .await
     .map_err(database("moving on a chain"))

@@ -5,7 +5,12 @@ use payment_verification::watcher::Watcher;
 use serde_json::json;
 use testkit::Anvil;
 
-use crate::rig::{Asked, Rig, milli_ether};
+use crate::{
+    front::{Front, Manner},
+    rig::{Asked, Rig, milli_ether},
+};
+
+const FINALIZED: &str = "select finalized from watch where chain = 'eip155:31338'";
 
 async fn pay(node: &Anvil, asked: &Asked, wei: u128) {
     let from = node.accounts().await.remove(0);
@@ -38,5 +43,30 @@ async fn the_largest_amounts_are_final_once_the_node_says_so_and_small_ones_by_d
     node.mine(1).await;
     watch(&watcher).await;
     rig.settled(large_one.payment_id).await;
+    rig.end().await;
+}
+
+/// Row: C1
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_node_calls_final_counts_only_while_it_is_the_block_that_was_taken_in() {
+    let node = Anvil::of_chain(31_338);
+    let front = Front::before(&node).await;
+    let rig = Rig::beside(&[format!("eip155:31338={}", front.url())]).await;
+    let watcher = rig.watcher_of("eip155:31338");
+    let large = milli_ether(2_000);
+    let asked = rig.prepare_in("eth-final", 18, large).await;
+    pay(&node, &asked, large).await;
+    front.behave(Manner { other_final: true, ..Manner::default() });
+    node.mine(5).await;
+    watch(&watcher).await;
+    let journal = rig.journal(asked.payment_id).await;
+    assert_eq!(journal, ["prepared", "transfer_seen", "seen_changed"], "another branch's");
+    assert_eq!(rig.ask_database(FINALIZED).await, "");
+    front.behave(Manner::default());
+    node.mine(1).await;
+    watch(&watcher).await;
+    rig.settled(asked.payment_id).await;
+    let two_under = node.head().await - 2;
+    assert_eq!(rig.ask_database(FINALIZED).await, two_under.to_string());
     rig.end().await;
 }

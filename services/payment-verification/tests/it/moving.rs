@@ -86,3 +86,23 @@ async fn what_moves_and_what_is_sent_besides_pay_one_booking_together() {
     assert_eq!(ledger(&rig, &late).await["refund_due"], milli_ether(3).to_string());
     rig.end().await;
 }
+
+/// Row: C1
+/// Row: C3
+#[tokio::test(flavor = "multi_thread")]
+async fn what_moves_lies_as_deep_as_the_price_that_it_is_to_pay_needs() {
+    let rig = Rig::new().await;
+    let from = paid_too_late(&rig, milli_ether(900)).await;
+    // Amounts of more than one ether lie six deep.
+    let other = rig.prepare(milli_ether(1_800)).await;
+    rig.say(&into(&from, &other, milli_ether(900))).await;
+    news(&rig, &from, RefundState::Failed).await;
+    assert_eq!(ledger(&rig, &from).await["refund_due"], milli_ether(900).to_string());
+    assert!(ledger(&rig, &other).await.is_empty());
+    rig.anvil.mine(3).await;
+    rig.watch().await;
+    rig.say(&into(&from, &other, milli_ether(900))).await;
+    news(&rig, &from, RefundState::Confirmed).await;
+    assert_eq!(ledger(&rig, &other).await["moved"], format!("-{}", milli_ether(900)));
+    rig.end().await;
+}

@@ -185,11 +185,7 @@ impl Moment {
             }
             for effect in effects(booking, entry) {
                 match effect {
-                    Effect::WakeAt { deadline, at } => {
-                        timers.retain(|(one, _)| *one != deadline);
-                        timers.push((deadline, at));
-                        timers.sort_unstable();
-                    }
+                    Effect::WakeAt { deadline, at } => set_timer(&mut timers, deadline, at),
                     Effect::Leg(message) => self.put(Post::Leg(message)),
                     Effect::Prepare(message) => self.put(Post::Prepare(message)),
                     Effect::Close(message) => self.put(Post::Close(message)),
@@ -216,4 +212,14 @@ impl Moment {
         let at = self.post.partition_point(|one| one.1 < post.1);
         self.post.insert(at, post);
     }
+}
+
+/// As the table of timers has it: one that is set keeps its time unless the new one is later, but
+/// of the time to be payable what was said last counts.
+fn set_timer(timers: &mut Vec<(Deadline, DateTime<Utc>)>, deadline: Deadline, at: DateTime<Utc>) {
+    let known = timers.iter().find(|(one, _)| *one == deadline).map(|(_, at)| *at);
+    let known = known.filter(|_| deadline != Deadline::Payable);
+    timers.retain(|(one, _)| *one != deadline);
+    timers.push((deadline, known.map_or(at, |known| known.max(at))));
+    timers.sort_unstable();
 }

@@ -185,8 +185,8 @@ impl Till {
         };
         // Nobody has to let a refund go here: the simulation has people for that.
         let refund_alone_max = Some(Money::new(i64::MAX, Currency::Eur));
-        let means =
-            Means { asset, deposit, patience: office.patience, refund_alone_max, into: None };
+        let patience = office.patience;
+        let means = Means { asset, deposit, patience, refund_alone_max, into: None, head: None };
         let events = decide(&self.payment, command, &means, now);
         let events = events.unwrap_or_else(|no| vec![refused(&self.payment, command, no)]);
         self.happen(events)

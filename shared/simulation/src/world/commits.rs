@@ -1,6 +1,7 @@
 //! Commits: rows change, are checked, and what follows is put on its way.
 
-use booking_core::{Action, Booking, Phase, Recorded, next_actions};
+use booking_core::{Action, Booking, Deadline, Phase, Recorded, next_actions};
+use chrono::{DateTime, Utc};
 use contracts::{
     ids::{BookingId, LegId},
     message::Message as _,
@@ -60,6 +61,7 @@ impl World {
             }
         }
         for (timer, at) in timers {
+            let at = self.timer_at(&timer, at);
             self.timers.insert(timer.clone(), at);
             self.agenda.put(at.max(self.now), Happening::Fire(timer));
         }
@@ -278,6 +280,14 @@ impl World {
             Event::Mismatch { .. } => self.hit(Sometimes::NotAsOrdered),
             _ => {}
         }
+    }
+
+    /// When a timer is due once it is set to this: one of a booking keeps a later time that it has,
+    /// but of the time to be payable what was said last counts.
+    fn timer_at(&self, timer: &Timer, at: DateTime<Utc>) -> DateTime<Utc> {
+        let known = self.timers.get(timer).copied();
+        let keeps = matches!(timer, Timer::Booking(_, deadline) if *deadline != Deadline::Payable);
+        known.filter(|_| keeps).map_or(at, |known| known.max(at))
     }
 
     /// A timer's row is due: it is taken in the transaction of what follows from it.

@@ -17,7 +17,11 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     match booking.phase {
         Phase::Failed | Phase::Cancelled => {
             let refund = refund(booking, now);
-            if refund.is_empty() { review(booking, now) } else { refund }
+            if !refund.is_empty() {
+                return refund;
+            }
+            let reversed = given_and_reversed(booking);
+            if reversed.is_empty() { review(booking, now) } else { reversed }
         }
         // Money of a leg that was cancelled alone, or beyond the price, may still wait for its
         // address, fail or be late.
@@ -162,6 +166,16 @@ pub(super) fn reversed(booking: &Booking) -> Vec<Event> {
         (Some(ReviewWhy::MoneyReversed), true) => vec![Event::ReviewClosed],
         (Some(_) | None, _) => Vec::new(),
     }
+}
+
+/// The same for a booking that is over: while nothing of it went anywhere, money that is away is
+/// not missing. What was sent back, or pays another booking, was given and is not there.
+fn given_and_reversed(booking: &Booking) -> Vec<Event> {
+    let given = |payment: &Payment| {
+        !payment.gone.is_zero() && payment.refunds.iter().any(Refund::has_arrived)
+    };
+    let open = booking.review.is_some_and(|review| review.why == ReviewWhy::MoneyReversed);
+    if open || booking.payments().any(given) { reversed(booking) } else { Vec::new() }
 }
 
 /// Opens a review when a step of the undo does not go on, says so again when it is another step,

@@ -6,11 +6,11 @@ use contracts::{
     mutants::mutant,
 };
 
-use super::{lost_leg, unwind};
+use super::{closed, lost_leg, unwind};
 use crate::{
     event::Event,
     fact::Deadline,
-    state::{Booking, Leg, Phase, ReviewWhy},
+    state::{Booking, Leg, Phase, Review, ReviewWhy},
 };
 
 /// Starts the commitment and buys the first legs.
@@ -34,10 +34,17 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
             let version = points.wanted_version.saturating_add(1);
             events.push(Event::PointsWished { version, wanted: WantedPoints::Captured });
         }
-        if booking.review.is_some() {
+        let money_is_away = booking.money_is_away();
+        let stays = |review: Review| money_is_away && review.why == ReviewWhy::MoneyReversed;
+        if booking.review.is_some_and(|review| !stays(review)) {
             events.push(Event::ReviewClosed);
         }
         return events;
+    }
+    // What is not bought waits for money that is there: a person looks until it is.
+    let reversed = closed::reversed(booking);
+    if booking.money_is_away() || !reversed.is_empty() {
+        return reversed;
     }
     let wave = wave(booking, now);
     if wave.is_empty()

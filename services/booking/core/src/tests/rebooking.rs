@@ -3,7 +3,7 @@
 use contracts::instruction::payment_at;
 
 use super::*;
-use crate::{Action, Event, MoneyAxis, Phase, Rebooking, money, next_actions};
+use crate::{Action, Event, MoneyAxis, Phase, Rebooking, ReviewWhy, money, next_actions};
 
 /// Another booking that waits for so much.
 pub(super) fn another(amount: u64) -> Rebooking {
@@ -88,6 +88,36 @@ fn money_that_the_other_booking_cannot_take_is_due_again_and_both_are_open() {
     world.ask(&Command::Refund { to: "0xme".to_owned() }).unwrap();
     let [.., newest] = world.booking().payment.refunds.as_slice() else { panic!("no refund") };
     assert!(newest.refund_id != id && newest.to.as_deref() == Some("0xme"));
+}
+
+/// Row: C5
+/// Row: C3
+#[test]
+fn money_that_leaves_its_chain_after_it_paid_or_went_back_is_for_a_person_until_it_is_there_again()
+{
+    type Say = fn(&mut World);
+    let ways: [(&str, Say); 2] = [
+        ("rebooked", |world| rebook(world, another(AMOUNT)).unwrap()),
+        ("sent back", |w| w.ask(&Command::Refund { to: "0xme".to_owned() }).unwrap()),
+    ];
+    for (name, say) in ways {
+        let mut world = paid_too_late();
+        say(&mut world);
+        let why = |world: &World| world.booking().review.map(|review| review.why);
+        world.tell(&reversed(7, AMOUNT, 0));
+        assert_eq!(why(&world), None, "{name}: nobody has it yet");
+        world.tell(&reversed(8, 0, AMOUNT));
+        let id = world.booking().payment.refunds[0].refund_id;
+        world.tell(&refund(id, AMOUNT, RefundState::Confirmed));
+        assert_eq!((why(&world), world.booking().phase), (None, Phase::Failed), "{name}");
+
+        world.tell(&reversed(20, AMOUNT, 0));
+        assert_eq!(why(&world), Some(ReviewWhy::MoneyReversed), "{name}");
+        let asked = world.booking().payment.refunds.len();
+        world.tell(&reversed(21, 0, AMOUNT));
+        assert_eq!(why(&world), None, "{name}");
+        assert_eq!(world.booking().payment.refunds.len(), asked, "{name}: asked back once");
+    }
 }
 
 #[test]

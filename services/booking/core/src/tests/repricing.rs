@@ -264,6 +264,37 @@ fn two_rises_are_asked_about_together_and_one_more_in_between_asks_again() {
 
 /// Row: D5
 #[test]
+fn an_answer_counts_only_while_what_is_held_lasts_also_where_no_timer_came() {
+    let until = |minutes| noon() + TimeDelta::minutes(minutes);
+    let lasts =
+        |minutes| LegState::Held { reference: "R2".to_owned(), until: Some(until(minutes)) };
+    let mut world = World::accepted(0, vec![bearing(), bearing(), bearing()]);
+    world.leg(1, 1, lasts(6));
+    refuse(&mut world, 0, asks(30_000));
+    let told = new_terms(world.booking()).unwrap();
+    assert_eq!(told.answer_by, until(6));
+    // Another one is held since, for less.
+    world.leg(2, 1, lasts(3));
+    let told = new_terms(world.booking()).unwrap();
+    assert_eq!(told.answer_by, until(3));
+    let wake = Effect::WakeAt { deadline: Deadline::Payable, at: until(3) };
+    assert_eq!(world.said.last(), Some(&wake));
+
+    world.now = until(3);
+    let late = Refusal::NotAllowed { allowed: vec![Action::Cancel] };
+    assert_eq!(agree(&mut world, told.digest), Err(late));
+    world.now -= TimeDelta::seconds(1);
+    agree(&mut world, told.digest).unwrap();
+    let booking = world.booking();
+    assert_eq!(booking.deadlines.payable_by, until(3), "what is held lasts no longer for it");
+    assert!(world.said.contains(&wake));
+    // The same click again is a repeat, however late.
+    world.now = until(9);
+    agree(&mut world, told.digest).unwrap();
+}
+
+/// Row: D5
+#[test]
 fn whoever_raises_the_price_again_is_refused_and_what_cannot_be_had_is_not_asked_for_again() {
     let mut world = World::accepted(0, vec![bearing()]);
     refuse(&mut world, 0, asks(20_300));

@@ -2,6 +2,7 @@
 //! away.
 
 use chrono::TimeDelta;
+use contracts::messages::WantedLeg;
 
 use super::{
     amending,
@@ -133,6 +134,59 @@ fn what_a_leg_gives_back_while_money_is_away_is_asked_for_once_when_it_is_back()
         world.tell(&reversed(10, 0, 120_000_000_000_000_000));
         assert_eq!(world.booking().payment.refunds.len(), 1, "{name}: asked once");
     }
+}
+
+/// Two legs that can never be given back, one of them being bought.
+fn half_bought() -> World {
+    let mut world = World::accepted(0, vec![order(20_000, None), order(10_000, None)]);
+    world.leg(0, 1, held());
+    world.leg(1, 1, held());
+    let asked = world.booking().payment.asked.clone().unwrap();
+    world.tell(&prepared_for(asked.clone()));
+    world.tell(&settled_units(3, asked.units));
+    assert_eq!(wanted(&world), [WantedLeg::Held, WantedLeg::Confirmed], "the cheaper one first");
+    world
+}
+
+fn wanted(world: &World) -> [WantedLeg; 2] {
+    [0, 1].map(|n| world.booking().legs[n].wanted)
+}
+
+fn why(world: &World) -> Option<ReviewWhy> {
+    world.booking().review.map(|review| review.why)
+}
+
+/// Row: C5
+#[test]
+fn what_is_not_bought_when_money_leaves_waits_for_a_person_until_it_is_final_again() {
+    let mut world = half_bought();
+    let all = 120_000_000_000_000_000;
+    world.tell(&reversed(7, all, 0));
+    assert_eq!(why(&world), Some(ReviewWhy::MoneyReversed));
+    world.leg(1, 2, confirmed());
+    assert_eq!((world.booking().phase, wanted(&world)[0]), (Phase::Committing, WantedLeg::Held));
+    world.tell(&passed(Deadline::Commit));
+    assert_eq!((wanted(&world)[0], why(&world)), (WantedLeg::Held, Some(ReviewWhy::MoneyReversed)));
+
+    world.tell(&reversed(9, 0, all));
+    assert_eq!(wanted(&world)[0], WantedLeg::Confirmed, "it goes on by itself");
+    world.leg(0, 2, confirmed());
+    assert_eq!((world.booking().phase, why(&world)), (Phase::Confirmed, None));
+}
+
+/// Row: C5
+#[test]
+fn a_trip_that_is_bought_by_the_time_its_money_leaves_keeps_whoever_looks_into_it() {
+    let mut world = half_bought();
+    world.leg(1, 2, confirmed());
+    assert_eq!(wanted(&world), [WantedLeg::Confirmed; 2]);
+    world.tell(&reversed(7, 120_000_000_000_000_000, 0));
+    let (act, by) = (contracts::internal::ReviewAct::Take, "ada".to_owned());
+    world.ask(&Command::Review { act, by, why: "my shift".to_owned() }).unwrap();
+    world.leg(0, 2, confirmed());
+    let booking = world.booking();
+    assert_eq!((booking.phase, why(&world)), (Phase::Confirmed, Some(ReviewWhy::MoneyReversed)));
+    assert_eq!(booking.reviewer.as_ref().map(|reviewer| reviewer.name.as_str()), Some("ada"));
 }
 
 /// Row: C5

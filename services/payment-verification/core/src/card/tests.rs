@@ -123,7 +123,8 @@ impl Till {
         let asset = REGISTRY.asset(&AssetId::parse("card-eur").unwrap());
         let patience = Patience { grace: TimeDelta::minutes(1), block_time: TimeDelta::zero() };
         let refund_alone_max = Some(Money::new(self.alone_max, Currency::Eur));
-        let means = Means { asset, deposit: None, patience, refund_alone_max, into: None };
+        let means =
+            Means { asset, deposit: None, patience, refund_alone_max, into: None, head: None };
         let decided = decide(&self.payment, &command, &means, self.now);
         let events =
             decided.unwrap_or_else(|refusal| vec![refused(&self.payment, &command, refusal)]);

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::world::{World, head, left, not_paid, prepare, read_up_to, seen, undone, units};
 use crate::{
-    Command, Effect, Event, Payment,
+    Command, Effect, Event, Fact, Payment,
     command::RefundAsked,
     ledger::Account,
     moving::{arrives, destination},
@@ -28,17 +28,37 @@ fn late(came: u64) -> World {
     world
 }
 
+/// Closed unpaid, and so much afterwards in the tenth block, which is final and three deep.
+fn shallow(came: u64) -> World {
+    let mut world = World::new();
+    world.ask(&prepare(100));
+    world.ask(&not_paid());
+    world.tell(&read_up_to(100_000));
+    world.tell(&seen(1, came, 10, 2));
+    world.tell(&head(12, 3));
+    assert_eq!(of(&world, Account::RefundDue), came);
+    world
+}
+
 /// A payment of so much that waits.
 fn waiting(amount: u64) -> World {
-    let mut world = World::new();
-    world.payment = Payment::new(OTHER, BookingId(Uuid::from_u128(12)));
+    named(OTHER, World::new(), amount)
+}
+
+fn named(id: PaymentId, world: World, amount: u64) -> World {
+    let mut world = world;
+    world.payment = Payment::new(id, BookingId(Uuid::from_u128(12)));
     world.ask(&prepare(amount));
     world
 }
 
 fn move_to(amount: u64, into: PaymentId) -> Command {
+    move_as(7, amount, into)
+}
+
+fn move_as(n: u128, amount: u64, into: PaymentId) -> Command {
     Command::Refund(RefundAsked {
-        refund_id: Uuid::from_u128(7),
+        refund_id: Uuid::from_u128(n),
         units: units(amount),
         to: Some(place_of_payment(into)),
         basis: RefundBasis::Then,
@@ -48,7 +68,11 @@ fn move_to(amount: u64, into: PaymentId) -> Command {
 
 /// Asks one to pay the other, in one step as the shell does; what was told of the refund.
 fn moved(from: &mut World, into: &mut World, amount: u64) -> Vec<RefundState> {
-    let command = move_to(amount, into.payment.payment_id);
+    moved_as(7, from, into, amount)
+}
+
+fn moved_as(n: u128, from: &mut World, into: &mut World, amount: u64) -> Vec<RefundState> {
+    let command = move_as(n, amount, into.payment.payment_id);
     assert_eq!(destination(&command), Some(into.payment.payment_id));
     from.into = Some(into.payment.clone());
     let said = from.said.len();
@@ -157,4 +181,71 @@ fn money_stays_due_where_the_other_payment_needs_none_any_more() {
     let (mut from, mut into) = (late(100), waiting(100));
     from.tell(&left(10, 9));
     assert_eq!(moved(&mut from, &mut into, 100), [RefundState::Failed]);
+}
+
+/// Row: C1
+/// Row: C3
+#[test]
+fn several_small_amounts_make_no_large_price_final_early() {
+    // Amounts of more than 1000 lie six deep, smaller ones three.
+    let (mut one, mut two) = (shallow(900), shallow(900));
+    let mut into = waiting(1_800);
+    let before = into.payment.clone();
+    for (n, from) in [(7, &mut one), (8, &mut two)] {
+        assert_eq!(moved_as(n, from, &mut into, 900), [RefundState::Failed]);
+        assert_eq!(of(from, Account::RefundDue), 900, "it is the customer's still");
+    }
+    assert_eq!(into.payment, before);
+    for (n, from) in [(7, &mut one), (8, &mut two)] {
+        from.tell(&head(14, 4));
+        assert_eq!(moved_as(n, from, &mut into, 900), [RefundState::Failed], "five deep");
+        from.tell(&head(15, 5));
+        let told = moved_as(n, from, &mut into, 900);
+        assert_eq!(told, [RefundState::Granted, RefundState::Confirmed]);
+    }
+    assert!(into.payment.settled);
+    assert_eq!(of(&into, Account::Price), 1_800);
+
+    // A small price takes it as soon as it is final, unless it is much by then.
+    let (mut one, mut two, mut small) = (shallow(900), shallow(900), waiting(1_000));
+    assert_eq!(moved(&mut one, &mut small, 900).last(), Some(&RefundState::Confirmed));
+    assert_eq!(moved_as(8, &mut two, &mut small, 900), [RefundState::Failed]);
+    // What comes to its address on top is as much together.
+    small.tell(&seen(3, 200, 30, 5));
+    small.tell(&head(32, 6));
+    assert!(!small.payment.settled, "three deep");
+    small.tell(&head(35, 7));
+    assert!(small.payment.settled);
+}
+
+/// Row: C1
+#[test]
+fn money_that_moved_before_is_no_older_for_that() {
+    let mut first = shallow(900);
+    let mut between = named(PaymentId(Uuid::from_u128(13)), World::new(), 900);
+    assert_eq!(moved(&mut first, &mut between, 900).last(), Some(&RefundState::Confirmed));
+    assert!(between.payment.settled);
+    // What it paid is given back, and lies where it lay.
+    let mut into = waiting(1_800);
+    between.tell(&head(12, 4));
+    assert_eq!(moved_as(8, &mut between, &mut into, 900), [RefundState::Failed]);
+    between.tell(&head(15, 5));
+    let told = moved_as(8, &mut between, &mut into, 900);
+    assert_eq!(told.last(), Some(&RefundState::Confirmed));
+    assert_eq!(into.payment.received(), units(900));
+}
+
+/// Row: C1
+#[test]
+fn what_moves_into_the_largest_price_waits_for_the_chains_own_word_too() {
+    let mut from = late(900);
+    let world = World::on_a_chain_that_says_what_is_final();
+    let mut into = named(OTHER, world, 5_000);
+    let told = |height, finalized| Fact::HeadMoved { head: height, look: 9, finalized };
+    for finalized in [None, Some(9)] {
+        from.tell(&told(40, finalized));
+        assert_eq!(moved(&mut from, &mut into, 900), [RefundState::Failed], "{finalized:?}");
+    }
+    from.tell(&told(40, Some(10)));
+    assert_eq!(moved(&mut from, &mut into, 900).last(), Some(&RefundState::Confirmed));
 }

@@ -17,6 +17,7 @@ use crate::{
     chain::{BlockRef, Hash32, TransferKey},
     command::{RefundAsked, Terms},
     decide::{Means, Patience, decide, needs_deposit, refused},
+    depth::Head,
     effects, evolve,
     fact::Sighted,
     learn,
@@ -123,6 +124,8 @@ pub(crate) struct World {
     pub(crate) alone_max: i64,
     /// The payment that is named as the place of a refund.
     pub(crate) into: Option<Payment>,
+    /// The newest block that was told.
+    pub(crate) head: Option<Head>,
     registry: Registry,
     address: &'static str,
     now: DateTime<Utc>,
@@ -137,6 +140,7 @@ impl World {
             said: vec![],
             alone_max: i64::MAX,
             into: None,
+            head: None,
             registry: Registry::parse(REGISTRY).unwrap(),
             address: "0xADD7",
             now: start(),
@@ -168,7 +172,8 @@ impl World {
         let chain = asset.and_then(|asset| self.registry.chain(&asset.chain));
         let patience = Patience::on(chain, TimeDelta::minutes(10));
         let refund_alone_max = Some(Money::new(self.alone_max, Currency::Eur));
-        let means = Means { asset, deposit, patience, refund_alone_max, into: self.into.as_ref() };
+        let (into, head) = (self.into.as_ref(), self.head);
+        let means = Means { asset, deposit, patience, refund_alone_max, into, head };
         let events = match decide(&self.payment, command, &means, self.now) {
             Ok(events) => events,
             Err(refusal) => vec![refused(&self.payment, command, refusal)],
@@ -183,6 +188,9 @@ impl World {
 
     pub(crate) fn tell(&mut self, fact: &Fact) -> Vec<Event> {
         self.now += TimeDelta::seconds(1);
+        if let Fact::HeadMoved { head, finalized, .. } = fact {
+            self.head = Some(Head { height: *head, finalized: *finalized });
+        }
         let events = learn(&self.payment, fact, self.now);
         self.apply(events)
     }
