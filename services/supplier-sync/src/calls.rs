@@ -8,6 +8,7 @@ mod exchange;
 mod fee;
 mod lanes;
 mod record;
+mod wish;
 
 use std::{
     collections::BTreeMap,

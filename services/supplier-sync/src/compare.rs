@@ -196,7 +196,7 @@ async fn page_read(
                     let whose = Some((leg.leg_id, leg.booking_id));
                     let odd = sample::odd(supplier, Operation::Lookup, &listed.seen, &reply.body);
                     found.cases.extend(odd.map(|case| NewCase { leg: whose, ..case }));
-                    found.note(supplier, whose, compare::listed(leg, &listed.seen));
+                    found.note(supplier, whose, compare::listed(leg, listed));
                 }
             }
         }
@@ -227,7 +227,7 @@ async fn missing(app: &App, supplier: Supplier, step: &Compared) -> Result<(), S
     let mut found = Found::default();
     for (leg, _) in &legs {
         if expected(leg, rules).any(|reference| gone.iter().any(|one| one == reference)) {
-            found.looks.push(leg.leg_id);
+            found.looks.push((leg.leg_id, None));
             found.count.missing += 1;
         }
     }
@@ -240,7 +240,8 @@ async fn missing(app: &App, supplier: Supplier, step: &Compared) -> Result<(), S
 /// What a step found.
 #[derive(Default)]
 struct Found {
-    looks: Vec<LegId>,
+    /// The attempts to look up; without a number, all of a leg that may have been sent.
+    looks: Vec<(LegId, Option<u32>)>,
     cases: Vec<NewCase>,
     count: store::Count,
 }
@@ -254,7 +255,9 @@ impl Found {
     ) {
         match news {
             None => return,
-            Some(News::Look(_)) => self.looks.extend(leg.map(|(leg_id, _)| leg_id)),
+            Some(News::Look { attempt, .. }) => {
+                self.looks.extend(leg.map(|(leg_id, _)| (leg_id, Some(attempt))));
+            }
             Some(News::Tell(drift)) => self.cases.push(NewCase {
                 supplier: supplier.word(),
                 kind: drift.kind.word(),
@@ -303,9 +306,10 @@ async fn finish(
     looks.sort_unstable();
     looks.dedup();
     store::open_cases(tx.conn(), &cases).await?;
-    let works = looks.into_iter().map(|leg_id| {
+    let works = looks.into_iter().map(|(leg_id, attempt)| {
         let cause = Cause { source: "timer", id: None, span: tracing::Span::current() };
-        Work { leg_id, input: Input::Fact(Fact::LookAsked { by: BY.to_owned() }), cause }
+        let asked = Fact::LookAsked { by: BY.to_owned(), attempt };
+        Work { leg_id, input: Input::Fact(asked), cause }
     });
     let fed = feed(app, &mut tx, works.collect(), now).await?;
     tx.commit().await?;

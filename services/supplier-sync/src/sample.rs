@@ -3,6 +3,7 @@
 
 use contracts::supplier::Supplier;
 use serde_json::{Value, json};
+use supplier_sync_core::DriftKind;
 use suppliers::{Odd, Operation, SeenReservation};
 
 use crate::store::NewCase;
@@ -43,22 +44,33 @@ pub(crate) fn odd(
 ) -> Option<NewCase> {
     Some(match seen.odd.as_ref()? {
         Odd::Contract { what } => contract(supplier, operation, what, body),
-        Odd::Names { ours, theirs } => NewCase {
-            supplier: supplier.word(),
-            kind: "names",
-            subject: seen.reference.clone(),
-            leg: None,
-            ours: json!({ "digest": ours }),
-            theirs: json!({ "digest": theirs }),
-        },
+        Odd::Names { ours, theirs } => {
+            let digests = (json!({ "digest": ours }), json!({ "digest": theirs }));
+            differs(supplier, DriftKind::Names, seen, digests)
+        }
+        Odd::Status { ours, theirs } => {
+            let words = (json!({ "status": ours }), json!({ "status": theirs }));
+            differs(supplier, DriftKind::Status, seen, words)
+        }
     })
+}
+
+/// A case of one reservation, with our side and theirs.
+fn differs(
+    supplier: Supplier,
+    kind: DriftKind,
+    seen: &SeenReservation,
+    (ours, theirs): (Value, Value),
+) -> NewCase {
+    let subject = seen.reference.clone();
+    NewCase { supplier: supplier.word(), kind: kind.word(), subject, leg: None, ours, theirs }
 }
 
 /// Whatever place of a list it was, it is the same fault.
 fn without_places(what: &str) -> String {
     let mut kept = String::new();
     let mut inside = false;
-    for c in what.chars() {
+    for c in what.chars().filter(|c| *c != '\0') {
         inside = match c {
             '[' => true,
             ']' => false,

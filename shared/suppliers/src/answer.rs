@@ -154,6 +154,14 @@ pub enum Odd {
         /// What is wrong, without a value of the reply.
         what: String,
     },
+    /// It stands otherwise than it should, in a word of the supplier's that says neither that it is
+    /// there nor that it is gone.
+    Status {
+        /// How it should stand.
+        ours: &'static str,
+        /// The supplier's word.
+        theirs: &'static str,
+    },
     /// It is for others than it was ordered for. Digests: names are kept nowhere.
     Names {
         /// Of those it was ordered for.

@@ -167,7 +167,9 @@ impl Dialect for Rapid {
         let id = callback::verify_standard(secrets, now, age_max, headers, body)?;
         // A body that cannot be read is still a push of theirs: it is kept, and names nothing.
         let notification: wire::Notification = serde_json::from_slice(body).unwrap_or_default();
-        let said = |text: Option<String>| text.filter(|t| !t.is_empty() && t.len() <= 64);
+        let said = |text: Option<String>| {
+            text.filter(|t| (1..=64).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_graphic()))
+        };
         Ok(Callback {
             id: id.to_owned(),
             client_reference: said(notification.affiliate_reference_id),

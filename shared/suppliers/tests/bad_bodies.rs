@@ -155,7 +155,7 @@ fn tells(body: &Value, now: &Came) -> Option<String> {
         Came::Answer(Answer::Seen(seen)) => {
             told.extend(seen.iter().filter_map(|one| match one.odd.as_ref()? {
                 Odd::Contract { what } => Some(what.as_str()),
-                Odd::Names { .. } => None,
+                Odd::Names { .. } | Odd::Status { .. } => None,
             }));
         }
         Came::Offers(_) | Came::Price(_) | Came::Answer(_) => {}

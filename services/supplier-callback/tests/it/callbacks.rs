@@ -177,6 +177,29 @@ async fn a_callback_about_nothing_we_know_is_200_whatever_it_says() {
     }
 }
 
+/// Row: B4
+#[tokio::test]
+async fn a_callback_with_what_no_database_keeps_is_taken_and_names_nothing() {
+    let service = Service::start().await;
+    for (n, odd) in
+        ["\\u0000", "1204\\u0000", "\\u0007", "a b", "\\ud83d\\ude00"].iter().enumerate()
+    {
+        let body = format!(
+            "{{\"event_type\":\"{odd}\",\"itinerary_id\":\"{odd}\",\
+             \"affiliate_reference_id\":\"{odd}\"}}"
+        );
+        let headers = signed(SECRET, &format!("msg_{n}"), now(), body.as_bytes());
+        let (status, answer) = service.push(RAPID, &headers, body.as_bytes()).await;
+        assert_eq!(status, StatusCode::OK, "{odd}: {answer}");
+        let said = service.heard().await;
+        assert_eq!((said.reference, said.client_reference), (None, None), "{odd}");
+        let mut conn = service.test.database.admin().await;
+        let raw = open(&mut conn, service.sealer(), said.callback_id).await.unwrap();
+        assert_eq!(raw.body, body.as_bytes(), "{odd}");
+    }
+    assert_eq!(service.stored().await, 5);
+}
+
 #[tokio::test]
 async fn too_much_is_413_and_other_addresses_are_404() {
     let service = Service::start().await;

@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use suppliers::{SeenReservation, SeenState};
+use suppliers::{Listed, SeenReservation, SeenState};
 
 use crate::{
     drift::{Drift, DriftKind},
@@ -18,28 +18,32 @@ use crate::{
 /// What follows of something on a list that is not as a leg knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
-    /// The leg is to be looked up.
-    Look(DriftKind),
+    /// An attempt is to be looked up, whatever is believed of it: a supplier that says that it took
+    /// nothing may have booked all the same.
+    Look { kind: DriftKind, attempt: u32 },
     /// A case for a person.
     Tell(Drift),
 }
 
 /// What a reservation on a list says that its leg does not know.
 #[must_use]
-pub fn listed(leg: &Leg, seen: &SeenReservation) -> Option<News> {
+pub fn listed(leg: &Leg, listed: &Listed) -> Option<News> {
+    let seen = &listed.seen;
+    let attempt = leg.attempt_about(listed.client_reference.as_deref(), Some(&seen.reference))?;
+    let look = |kind| News::Look { kind, attempt };
     let found = leg.reservations().find(|(_, reference, _)| *reference == seen.reference);
     let is_there = match seen.state {
         SeenState::Held { .. } | SeenState::Confirmed => true,
         SeenState::Gone | SeenState::Unclear => false,
     };
     let Some((_, _, known)) = found else {
-        return (seen.state != SeenState::Gone).then_some(News::Look(DriftKind::Orphan));
+        return (seen.state != SeenState::Gone).then_some(look(DriftKind::Orphan));
     };
     if known.is_said_gone() {
         // That it is gone was the supplier's own word, which a look-up does not take back.
         return is_there.then(|| News::Tell(back(seen)));
     }
-    status(known, seen).or_else(|| content(leg, known, seen)).map(News::Look)
+    status(known, seen).or_else(|| content(leg, known, seen)).map(look)
 }
 
 /// The reservations of a leg that a list begun at `begun_at` should have shown and that the leg has

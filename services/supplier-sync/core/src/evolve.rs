@@ -201,6 +201,8 @@ fn answered(leg: &mut Leg, number: u32, outcome: &Outcome, at: DateTime<Utc>) {
     }
     let show = |attempt: &mut Attempt, seen: &[Seen]| {
         for one in seen {
+            // What is there was sent, also where the supplier said that it had taken nothing.
+            attempt.sent_until.get_or_insert(at);
             let reservation = attempt.reservations.entry(one.reference.clone());
             reservation.or_insert_with(|| Reservation::named(at)).join(one, reading, order);
         }

@@ -30,10 +30,13 @@ pub enum Fact {
         /// the supplier's own answers say the same; it changes nothing else.
         claim: Option<CallbackClaim>,
     },
-    /// A member of staff wants to know how things stand at the supplier.
+    /// Somebody wants to know how things stand at the supplier.
     LookAsked {
         /// Who asks.
         by: String,
+        /// Of which attempt; nothing for each of which anything may have been sent. One that is
+        /// named is looked up whatever is believed of it.
+        attempt: Option<u32>,
     },
     /// Time has passed: leases may have run out, look-ups may be due.
     Due,

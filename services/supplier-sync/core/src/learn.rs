@@ -37,19 +37,19 @@ fn join(leg: &Leg, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
         }
         Fact::TurnedAway { exchange } => ended(leg, *exchange, || Outcome::TurnedAway),
         Fact::Hinted { callback_id, client_reference, reference, claim } => {
-            let attempt = hinted(leg, client_reference.as_deref(), reference.as_deref());
+            let attempt = leg.attempt_about(client_reference.as_deref(), reference.as_deref());
             let (callback_id, reference, claim) = (*callback_id, reference.clone(), *claim);
             let event = |attempt| Event::Hinted { attempt, callback_id, reference, claim };
             attempt.map(event).into_iter().collect()
         }
-        Fact::LookAsked { by } => {
-            let sent = leg.attempts.iter().filter(|attempt| leg.may_have_sent(attempt));
-            let event = |attempt: &Attempt| Event::LookAsked {
-                attempt: attempt.number,
-                by: by.clone(),
-                why: None,
+        Fact::LookAsked { by, attempt } => {
+            let meant = |one: &&Attempt| match attempt {
+                Some(number) => one.number == *number,
+                None => leg.may_have_sent(one),
             };
-            sent.map(event).collect()
+            let event =
+                |one: &Attempt| Event::LookAsked { attempt: one.number, by: by.clone(), why: None };
+            leg.attempts.iter().filter(meant).map(event).collect()
         }
         Fact::Due => Vec::new(),
     }
@@ -60,14 +60,4 @@ fn ended(leg: &Leg, exchange: u32, outcome: impl FnOnce() -> Outcome) -> Vec<Eve
     let open = leg.in_flight.iter().chain(&leg.overdue).any(|open| open.number == exchange);
     let event = || Event::Answered { exchange, outcome: outcome() };
     open.then(event).into_iter().collect()
-}
-
-/// The attempt a callback is about; the newest where it names none that we know.
-fn hinted(leg: &Leg, client_reference: Option<&str>, reference: Option<&str>) -> Option<u32> {
-    let ours = leg.attempts.iter().find(|a| client_reference == Some(a.client_reference.as_str()));
-    let theirs = || {
-        let named = |r: &str| leg.attempts.iter().find(|a| a.reservations.contains_key(r));
-        reference.and_then(named)
-    };
-    ours.or_else(theirs).or_else(|| leg.attempts.last()).map(|attempt| attempt.number)
 }

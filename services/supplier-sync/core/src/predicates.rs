@@ -11,7 +11,7 @@ use crate::{
     evidence::Stage,
     evolve,
     policy::Policy,
-    state::{Doing, Leg, State},
+    state::{Attempt, Doing, Leg, State},
     wake_at,
 };
 
@@ -37,7 +37,15 @@ pub fn broken(journal: &[Recorded], policy: &Policy) -> Vec<String> {
         }
     }
     wrong.extend(state.as_deref().and_then(|leg| evidence_is_never_lost(leg, policy)));
+    wrong.extend(state.as_deref().and_then(seen_was_sent));
     wrong
+}
+
+/// What the supplier shows was sent, whatever it answered: it is swept like anything that was.
+fn seen_was_sent(leg: &Leg) -> Option<String> {
+    let unsent = |one: &&Attempt| !one.reservations.is_empty() && one.sent_until.is_none();
+    let attempt = leg.attempts.iter().find(unsent)?;
+    Some(format!("attempt {} shows at the supplier and passes for never sent", attempt.number))
 }
 
 /// Each event has the next version.

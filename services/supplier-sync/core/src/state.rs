@@ -56,7 +56,8 @@ pub struct Attempt {
     pub client_reference: String,
     /// What is known as long as the supplier has named no reservation.
     pub blind: Blind,
-    /// When the last byte of it can have been sent; nothing when it surely never was.
+    /// When the last byte of it can have been sent; nothing when it surely never was. What is shown
+    /// under it was sent, whatever the supplier said to it.
     pub sent_until: Option<DateTime<Utc>>,
     /// Since when the supplier's answer to it is outstanding.
     pub unknown_since: Option<DateTime<Utc>>,
@@ -329,6 +330,22 @@ impl Leg {
     #[must_use]
     pub fn attempt(&self, number: u32) -> Option<&Attempt> {
         self.attempts.iter().find(|attempt| attempt.number == number)
+    }
+
+    /// The attempt that these references are of; the newest where they name none that is known.
+    #[must_use]
+    pub fn attempt_about(
+        &self,
+        client_reference: Option<&str>,
+        reference: Option<&str>,
+    ) -> Option<u32> {
+        let mut all = self.attempts.iter();
+        let ours = all.find(|a| client_reference == Some(a.client_reference.as_str()));
+        let theirs = || {
+            let named = |r: &str| self.attempts.iter().find(|a| a.reservations.contains_key(r));
+            reference.and_then(named)
+        };
+        ours.or_else(theirs).or_else(|| self.attempts.last()).map(|attempt| attempt.number)
     }
 
     /// The reservation the booking was told of last.

@@ -112,6 +112,12 @@ pub(crate) fn claim(reference: &str, claim: CallbackClaim) -> Fact {
     Fact::Hinted { callback_id: None, client_reference: None, reference, claim }
 }
 
+/// The reserve under way is turned away: not before an hour has passed.
+pub(crate) fn turned_away(world: &mut World) {
+    let (exchange, wait) = (world.leg().exchanges, TimeDelta::hours(1));
+    world.fact(&Fact::PutOff { exchange, wait });
+}
+
 pub(crate) const UNKNOWN: Answer = Answer::Unknown { why: Unclear::NoAnswer };
 
 impl World {

@@ -24,7 +24,7 @@ use suppliers::{
 };
 use tracing::{Span, field::Empty};
 
-use super::{fee, record::Answered};
+use super::{fee, record::Answered, wish};
 use crate::{
     App,
     accounts::{self, Account},
@@ -97,7 +97,7 @@ pub(super) async fn make(app: &App, started: Started) -> Answered {
     let path = request.path_and_query.clone();
     let class = Class::of(call.doing.operation());
     // Booking's answer may have been waited for, and a gate that is asked counts the call.
-    if time_left(&call, started.began).is_none() {
+    if !wish::stands(app, &call).await || time_left(&call, started.began).is_none() {
         return draft.end(answered(Answer::NotSent));
     }
     match app.gates.ask(call.supplier, class, &path).await {
@@ -480,12 +480,14 @@ fn append(text: &mut Vec<u8>, parts: &[&[u8]]) {
     }
 }
 
+/// What the journal says of an answer in clear; a column takes every character but one.
 fn detail(answer: &Answer) -> Option<String> {
-    match answer {
+    let detail = match answer {
         Answer::Unknown { why } => Some(why.to_string()),
         Answer::Refused(why) => Some(format!("{why:?}")),
         Answer::NotSent | Answer::Seen(_) | Answer::NotFound | Answer::Accepted => None,
-    }
+    };
+    detail.map(|text| text.replace('\0', "?"))
 }
 
 fn report(why: &Unclear, row: &store::Exchange) {

@@ -211,12 +211,17 @@ pub(crate) async fn legs_of_listed(
           order by n.place",
     )
     .bind(supplier.word())
-    .bind(listed.iter().map(|one| one.client_reference.as_deref()).collect::<Vec<_>>())
+    .bind(listed.iter().map(|one| ours(one.client_reference.as_deref())).collect::<Vec<_>>())
     .bind(listed.iter().map(|one| one.seen.reference.as_str()).collect::<Vec<_>>())
     .fetch_all(conn)
     .await
     .map_err(database("finding the legs of what is listed"))?;
     Ok(rows.into_iter().map(|(leg, at)| Some((LegId(leg?), at?))).collect())
+}
+
+/// A client reference that may be ours: what has a character that no text column takes is not.
+fn ours(named: Option<&str>) -> Option<&str> {
+    named.filter(|named| !named.contains('\0'))
 }
 
 /// Legs after `after`, in order, that may be at the supplier and have been left alone since

@@ -1,5 +1,6 @@
-//! What a person would call the state of a booking's legs, for previews.
+//! How legs are wanted: in a person's words, for previews, and whether one is given up by now.
 
+use contracts::ids::LegId;
 use messaging::{StoreError, database};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -19,4 +20,16 @@ pub(crate) async fn standing(
     .fetch_one(conn)
     .await
     .map_err(database("reading the state of a booking's legs"))
+}
+
+/// Whether a leg is wanted no more.
+pub(crate) async fn is_released(
+    conn: &mut PgConnection,
+    leg_id: LegId,
+) -> Result<bool, StoreError> {
+    sqlx::query_scalar("select state ->> 'wanted' = 'released' from leg where leg_id = $1")
+        .bind(leg_id.0)
+        .fetch_one(conn)
+        .await
+        .map_err(database("reading how a leg is wanted"))
 }

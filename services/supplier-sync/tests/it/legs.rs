@@ -362,6 +362,43 @@ async fn reserves_that_hang_do_not_hold_up_a_cancel() {
     assert_eq!(world.live().await.len(), 4);
 }
 
+/// Row: F2
+///
+/// Both calls are committed and wait: one for who travels, the other for a place behind it.
+#[tokio::test]
+async fn what_waits_to_be_bought_is_not_bought_once_the_leg_is_released() {
+    let mut world = World::new().await;
+    world.policy.supplier.rapid.calls_at_once_max = 2;
+    world.policy.supplier.rapid.answer_within_max = std::time::Duration::from_secs(240);
+    let app = world.start().await;
+    let (held, new) = (world.leg(&app).await, world.leg(&app).await);
+    world.want(&held, 1, WantedLeg::Held).await;
+    world.told_held().await;
+    world.booking_takes_ms.store(29_000, Ordering::Relaxed);
+    world.want(&new, 1, WantedLeg::Confirmed).await;
+    until("the first call", || async { (world.calls_under_way().await.len() == 1).then_some(()) })
+        .await;
+    world.want(&held, 2, WantedLeg::Confirmed).await;
+    until("the second", || async { (world.calls_under_way().await.len() == 2).then_some(()) })
+        .await;
+    world.want(&new, 2, WantedLeg::Released).await;
+    world.want(&held, 3, WantedLeg::Released).await;
+    until("both wishes", || async {
+        let sql = "select count(*) from leg where state ->> 'wanted' = 'released'";
+        let given_up: i64 =
+            sqlx::query_scalar(sql).fetch_one(&mut world.admin().await).await.unwrap();
+        (given_up == 2).then_some(())
+    })
+    .await;
+    world.booking_takes_ms.store(0, Ordering::Relaxed);
+    let mut told = [world.told().await, world.told().await];
+    told.sort_by_key(|told| told.leg_id != held.leg_id);
+    assert_eq!(told[0].state, LegState::Gone { why: GoneWhy::Released });
+    assert_eq!(told[1].state, LegState::Gone { why: GoneWhy::NeverMade });
+    assert_eq!((world.asked("reserve").await, world.asked("confirm").await), (1, 0));
+    assert!(world.live().await.is_empty());
+}
+
 #[tokio::test]
 async fn confirms_that_hang_do_not_hold_up_a_cancel() {
     let mut world = World::new().await;

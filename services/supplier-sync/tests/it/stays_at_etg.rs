@@ -127,6 +127,34 @@ async fn a_push_that_proves_only_its_sender_changes_nothing_before_the_order_was
     }
 }
 
+/// Row: B7
+#[tokio::test]
+async fn a_bought_room_that_the_hotel_rejects_is_a_case_of_its_leg() {
+    let mut world = World::at(Supplier::Etg).await;
+    let app = world.start().await;
+    for before in 0..2 {
+        let leg = world.leg(&app).await;
+        world.want(&leg, 1, WantedLeg::Confirmed).await;
+        assert!(matches!(world.told().await.state, LegState::Confirmed { .. }));
+        let own = leg.client_reference(1);
+        let act = json!({ "client_reference": own, "act": "reject" });
+        world.control("POST", "/etg/act", Some(act)).await;
+        world.callback(Some(&own), None).await;
+        world.hinted(&leg, 1).await;
+        world.wait(2).await;
+        world.settle(&app).await;
+        let (_, body) = world.get(&app, "/internal/cases", &world.token("internal")).await;
+        let cases = body["cases"].as_array().unwrap();
+        assert_eq!(cases.len(), before + 1, "{body}");
+        let case = cases.iter().find(|case| case["leg_id"] == json!(leg.leg_id)).expect("a case");
+        assert_eq!(
+            (&case["kind"], &case["theirs"]["status"]),
+            (&json!("status"), &json!("rejected"))
+        );
+    }
+    assert_eq!(world.live().await.len(), 2, "nothing is cancelled for it");
+}
+
 /// Row: D3
 #[tokio::test]
 async fn a_booking_process_at_another_price_is_never_started() {

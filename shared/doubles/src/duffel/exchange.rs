@@ -58,6 +58,7 @@ pub(super) const OFFERS: &[Offer] = &[
     Offer { fault: "hold_lapses", operations: &["reserve", "confirm"] },
     Offer { fault: "confirm_refused", operations: &["confirm"] },
     Offer { fault: "dearer_cancellation", operations: &["quote_cancel"] },
+    Offer { fault: "refund_in_credits", operations: &["quote_cancel"] },
     Offer { fault: "cancel_refused", operations: &["quote_cancel", "cancel"] },
     Offer { fault: "lookup_lag", operations: &["lookup"] },
     Offer { fault: "lookup_empty", operations: &["lookup"] },

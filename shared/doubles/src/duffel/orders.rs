@@ -372,6 +372,7 @@ pub(super) async fn quote_cancellation(
                 id: cancellation_id,
                 order: id.clone(),
                 refund: if name(fault) == "dearer_cancellation" { 0 } else { refund(order) },
+                in_credits: name(fault) == "refund_in_credits",
                 created_at: now,
                 expires_at: now + CANCELLATION_FOR,
                 confirmed_at: None,

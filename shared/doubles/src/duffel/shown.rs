@@ -131,13 +131,18 @@ pub(crate) fn order(order: &Order) -> Value {
 
 /// `OrderCancellation`.
 pub(crate) fn cancellation(cancellation: &Cancellation, currency: &str, paid: bool) -> Value {
+    let refund_to = match (paid, cancellation.in_credits) {
+        (false, _) => "awaiting_payment",
+        (true, true) => "airline_credits",
+        (true, false) => "balance",
+    };
     json!({
         "id": cancellation.id,
         "order_id": cancellation.order,
         "live_mode": false,
         "refund_amount": decimal(cancellation.refund),
         "refund_currency": currency,
-        "refund_to": if paid { "balance" } else { "awaiting_payment" },
+        "refund_to": refund_to,
         "created_at": instant(cancellation.created_at),
         "expires_at": instant(cancellation.expires_at),
         "confirmed_at": cancellation.confirmed_at.map(instant),

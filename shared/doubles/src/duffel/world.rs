@@ -94,6 +94,8 @@ pub(crate) struct Cancellation {
     pub(crate) id: String,
     pub(crate) order: String,
     pub(crate) refund: i64,
+    /// Whether the airline gives credits, and no money.
+    pub(crate) in_credits: bool,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) expires_at: DateTime<Utc>,
     pub(crate) confirmed_at: Option<DateTime<Utc>>,

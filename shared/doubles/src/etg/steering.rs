@@ -110,14 +110,15 @@ struct Act {
     act: String,
 }
 
-/// `POST /etg/act`: something happens outside the API. `cancel`: the hotel cancels.
+/// `POST /etg/act`: something happens outside the API. `cancel`: the hotel cancels; `reject`: it
+/// does not take what was bought.
 pub(super) async fn act(State(etg): State<Arc<Etg>>, body: Bytes) -> Response {
     let asked: Act = match read(&body) {
         Ok(asked) => asked,
         Err(answer) => return answer,
     };
-    if asked.act != "cancel" {
-        let more = json!({ "acts": ["cancel"] });
+    if !["cancel", "reject"].contains(&asked.act.as_str()) {
+        let more = json!({ "acts": ["cancel", "reject"] });
         return problem(StatusCode::BAD_REQUEST, "unknown-act", &asked.act, more);
     }
     let found = find(&etg, asked.reference.as_deref(), asked.client_reference.as_deref());
@@ -125,7 +126,10 @@ pub(super) async fn act(State(etg): State<Arc<Etg>>, body: Bytes) -> Response {
         let detail = "none is so named";
         return problem(StatusCode::NOT_FOUND, "no-such-reservation", detail, Value::Null);
     };
-    etg.with_world(|world| world.cancel(order.order_id, Utc::now(), 0));
+    etg.with_world(|world| match asked.act.as_str() {
+        "cancel" => world.cancel(order.order_id, Utc::now(), 0),
+        _ => world.turn_down(order.order_id),
+    });
     StatusCode::NO_CONTENT.into_response()
 }
 
@@ -165,6 +169,7 @@ pub(super) async fn plant(State(etg): State<Arc<Etg>>, body: Bytes) -> Response 
             guests: vec![("Planted".to_owned(), "Guest".to_owned())],
             created_at: Utc::now(),
             cancelled: None,
+            rejected: false,
             hidden: std::time::Duration::ZERO,
         });
         order_id

@@ -62,6 +62,8 @@ pub(crate) struct Order {
     pub(crate) guests: Vec<(String, String)>,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) cancelled: Option<(DateTime<Utc>, i64)>,
+    /// Whether the hotel does not take it after all.
+    pub(crate) rejected: bool,
     /// For how long it is missing from the orders.
     pub(crate) hidden: Duration,
 }
@@ -151,6 +153,7 @@ impl World {
                     guests: form.guests.clone(),
                     created_at: at,
                     cancelled: None,
+                    rejected: false,
                     hidden,
                 };
                 if twice {
@@ -182,6 +185,12 @@ impl World {
         if let Some(left) = self.rooms_left.get_mut(&(order.choice.hid, order.choice.room)) {
             *left += 1;
         }
+    }
+
+    /// Has the hotel not take it after all.
+    pub(crate) fn turn_down(&mut self, order_id: u64) {
+        let found = self.orders.iter_mut().find(|order| order.order_id == order_id);
+        found.into_iter().for_each(|order| order.rejected = true);
     }
 
     pub(crate) fn set_rooms(&mut self, hid: u64, room: usize, left: Option<u32>) {
@@ -261,6 +270,11 @@ impl Order {
                 "last_name_original": last, "is_child": false, "age": null,
             })
         };
+        let status = match (self.cancelled, self.rejected) {
+            (Some(_), _) => "cancelled",
+            (None, true) => "rejected",
+            (None, false) => "completed",
+        };
         let fee = self.cancelled.map_or(self.price, |(_, fee)| fee);
         let refunded = self.cancelled.map_or(0, |(_, fee)| self.price - fee);
         json!({
@@ -291,7 +305,7 @@ impl Order {
                 "room_name": room_name(self.choice.room),
             }],
             "source": "b2b-api",
-            "status": if self.cancelled.is_some() { "cancelled" } else { "completed" },
+            "status": status,
             "supplier_data": {
                 "confirmation_id": self.order_id.to_string(),
                 "name": "Double",

@@ -22,6 +22,9 @@ use crate::{
 const PAGE: u32 = 50;
 /// Pages of a list that are read in one exchange.
 pub(super) const PAGES_MAX: usize = 40;
+/// Where a refund is money (api/order-cancellations). A voucher and an airline's credit are not:
+/// what was paid stays with the airline. Neither is a word that is not published.
+const MONEY: [&str; 4] = ["balance", "arc_bsp_cash", "card", "original_form_of_payment"];
 /// The clock that made our reference and the supplier's may differ by this much.
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(10);
 
@@ -137,15 +140,16 @@ pub(super) fn confirm_cancellation(reply: &HttpReply) -> Option<String> {
     is_id("ore_", &id).then(|| format!("/air/order_cancellations/{id}/actions/confirm"))
 }
 
-/// What does not come back, as a cancellation that was made says; nothing where nothing was paid,
-/// or it comes back in another currency.
+/// What does not come back as money, as a cancellation that was made says; nothing where nothing
+/// was paid, or it comes back in another currency.
 pub(super) fn cancel_fee(cost: Money, reply: &HttpReply) -> Option<Money> {
     let made: Envelope<wire::Cancellation> = wire::read("cancellation", &reply.body).ok()?;
     let wire::Cancellation { refund_amount, refund_currency, refund_to, .. } = made.data;
-    if refund_to? == "awaiting_payment" {
-        return None;
-    }
-    let back = wire::money(&refund_amount?, &refund_currency?).ok()?;
+    let back = match refund_to?.as_str() {
+        "awaiting_payment" => return None,
+        way if MONEY.contains(&way) => wire::money(&refund_amount?, &refund_currency?).ok()?,
+        _voucher => Money::new(0, cost.currency),
+    };
     let same = back.currency == cost.currency && (0..=cost.minor).contains(&back.minor);
     same.then(|| Money::new(cost.minor - back.minor, cost.currency))
 }

@@ -160,6 +160,29 @@ fn a_cancellation_is_made_and_then_confirmed_by_its_own_id() {
     assert!(matches!(answer, Answer::Unknown { .. }), "{answer:?}");
 }
 
+/// Row: A9
+#[test]
+fn what_comes_back_as_anything_but_money_counts_as_kept() {
+    let cost = Money::new(12_345, Currency::Eur);
+    let fee = |to: &str, amount: &str| {
+        let told = serde_json::json!({
+            "id": "ore_7", "confirmed_at": null, "refund_amount": amount,
+            "refund_currency": "EUR", "refund_to": to,
+        });
+        let made = reply(201, &serde_json::json!({ "data": told }).to_string());
+        Duffel.cancel_fee(cost, &[made]).map(|fee| fee.minor)
+    };
+    for money in ["balance", "arc_bsp_cash", "card", "original_form_of_payment"] {
+        assert_eq!(fee(money, "123.45"), Some(0), "{money}");
+        assert_eq!(fee(money, "23.45"), Some(10_000), "{money}");
+        assert_eq!(fee(money, "0.00"), Some(12_345), "{money}");
+    }
+    for none in ["voucher", "airline_credits", "a_new_way", ""] {
+        assert_eq!(fee(none, "123.45"), Some(12_345), "{none}");
+    }
+    assert_eq!(fee("awaiting_payment", "0.00"), None, "nothing was paid");
+}
+
 #[test]
 fn a_list_is_read_to_its_last_page_and_no_further_than_forty() {
     let leg = LegId(Uuid::parse_str("019a0000-0000-7000-8000-000000000001").unwrap());

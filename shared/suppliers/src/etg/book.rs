@@ -11,7 +11,7 @@ use super::{
     wire::{self, Cancelled, Form, FormPayment, OrderDetail, OrderHead, Orders},
 };
 use crate::{
-    Access, Answer, Asked, Broken, HttpReply, Known, Operation, Reserve, SeenReservation,
+    Access, Answer, Asked, Broken, HttpReply, Known, Odd, Operation, Reserve, SeenReservation,
     SeenState, Sent, Unclear, outcomes::Verdict,
 };
 
@@ -283,10 +283,19 @@ fn bought(form: Option<&Form>, shown: Option<Vec<SeenReservation>>) -> Answer {
 
 fn looked_up(asked: &Asked<'_>, sent: &Sent) -> Answer {
     if asked.earlier.is_empty() {
-        return judged(Operation::Lookup, sent, || match sent {
+        let answer = judged(Operation::Lookup, sent, || match sent {
             Sent::Reply(reply) => shown(asked, reply),
             Sent::NotSent | Sent::NoAnswer => malformed("orders"),
         });
+        return match sent {
+            // The words for nothing are those of the booking process; of orders none is an empty
+            // list.
+            Sent::Reply(reply) if answer == Answer::NotFound && !is_ok(reply) => {
+                let (status, code) = (reply.status, wire::code(&reply.body));
+                Answer::Unknown { why: Unclear::Status { status, code } }
+            }
+            Sent::Reply(_) | Sent::NotSent | Sent::NoAnswer => answer,
+        };
     }
     // No order is shown, and this says how the booking process stands. One that succeeded will
     // show.
@@ -330,6 +339,7 @@ pub(super) fn seen_all(
                     check_in: Some(detail.checkin_at),
                     check_out: Some(detail.checkout_at),
                     price: price(&detail)?,
+                    odd: rejected(&detail),
                     ..bare(&reference, own, state)
                 });
             }
@@ -359,6 +369,12 @@ fn state_of(order: &OrderDetail) -> Result<Option<SeenState>, Broken> {
         "failed" => Ok(None),
         _ => Err(Broken::contract("order at `status`")),
     }
+}
+
+/// A bought room that the hotel does not take: nobody has said so to its customer yet.
+fn rejected(order: &OrderDetail) -> Option<Odd> {
+    let theirs = "rejected";
+    (order.status == theirs).then_some(Odd::Status { ours: "confirmed", theirs })
 }
 
 /// What it cost; nothing where the order does not say, or in a currency that we do not have.

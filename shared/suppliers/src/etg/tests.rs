@@ -209,6 +209,27 @@ fn pushes_that_are_stale_from_the_future_or_signed_by_others_are_forged() {
     assert!(Etg.verify_callback(&rotated, now(), AGE_MAX, &[], good(NOW).as_bytes()).is_ok());
 }
 
+/// Row: B7
+#[test]
+fn an_order_that_the_hotel_rejected_is_there_and_odd() {
+    let asked =
+        Asked { operation: Operation::Lookup, client_reference: OWN, hold: false, earlier: &[] };
+    for (status, odd) in [
+        ("completed", None),
+        ("rejected", Some(crate::Odd::Status { ours: "confirmed", theirs: "rejected" })),
+    ] {
+        let order = json!({
+            "order_id": 7, "status": status, "checkin_at": "2027-03-01",
+            "checkout_at": "2027-03-03", "partner_data": { "order_id": OWN },
+            "amount_sell": { "amount": "209.05", "currency_code": "EUR" },
+        });
+        let body = json!({ "data": { "orders": [order] }, "error": null, "status": "ok" });
+        let answer = Etg.read(&asked, &Sent::Reply(reply(200, &body.to_string())));
+        let Answer::Seen(seen) = answer else { panic!("{answer:?}") };
+        assert_eq!((seen.len(), &seen[0].odd), (1, &odd), "{status}");
+    }
+}
+
 #[test]
 fn references_differ_by_leg_and_attempt() {
     let leg = |n: u128| LegId(uuid::Uuid::from_u128(n));

@@ -116,10 +116,11 @@ pub(super) fn read(asked: &Asked<'_>, sent: &Sent) -> Answer {
         Verdict::SureNo(why) => Answer::Refused(why),
         Verdict::PriceChanged => Answer::Refused(RefusedWhy::PriceChanged),
         Verdict::NotSent => Answer::NotSent,
-        Verdict::NotFound => Answer::NotFound,
+        // Said of one itinerary by its id; a list is empty where there is none.
+        Verdict::NotFound if asked.client_reference.is_empty() => Answer::NotFound,
         Verdict::Unknown if reply.status == 202 && mutant("taken_in_is_done") => Answer::Accepted,
         Verdict::Unknown if reply.status == 202 => Answer::Unknown { why: Unclear::AcceptedOnly },
-        Verdict::Unknown => {
+        Verdict::NotFound | Verdict::Unknown => {
             let code = (!codes.is_empty()).then(|| codes.swap_remove(0));
             Answer::Unknown { why: Unclear::Status { status: reply.status, code } }
         }

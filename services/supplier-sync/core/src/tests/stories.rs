@@ -1273,7 +1273,7 @@ fn staff_who_ask_get_a_look_up_now() {
     world.answer(UNKNOWN);
     assert_eq!(world.doing(), None, "the ladder is waited");
     world.wait(1);
-    world.fact(&Fact::LookAsked { by: "ada".to_owned() });
+    world.fact(&Fact::LookAsked { by: "ada".to_owned(), attempt: None });
     assert_eq!(world.doing(), Some(Doing::LookUp { why: LookUpWhy::Staff }));
     world.answer(held("R1"));
     assert!(matches!(world.last_told(), Some(LegState::Held { .. })));
@@ -1281,7 +1281,7 @@ fn staff_who_ask_get_a_look_up_now() {
     // Of what was never sent there is nothing to ask.
     let mut world = World::new();
     world.want(WantedLeg::Released);
-    world.fact(&Fact::LookAsked { by: "ada".to_owned() });
+    world.fact(&Fact::LookAsked { by: "ada".to_owned(), attempt: None });
     assert_eq!(world.doing(), None);
 }
 
