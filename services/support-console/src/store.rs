@@ -7,7 +7,7 @@ mod events;
 mod runs;
 mod staff;
 
-pub(crate) use acts::{Act, ActFilter, Acted, Outcome, acts, record};
+pub(crate) use acts::{Act, ActFilter, Acted, Outcome, acts, hands_on, record};
 pub(crate) use causes::{LetterCause, causes};
 pub(crate) use edits::{Edit, decide_edit, edits, propose_edit};
 pub(crate) use events::{

@@ -304,7 +304,7 @@ fn refund(
         units,
         to,
         basis: RefundBasis::Then,
-        handled_by: booking.reviewer.as_ref().map(|reviewer| reviewer.name.clone()),
+        handled_by: booking.handled_by().map(str::to_owned),
     }
 }
 

@@ -76,6 +76,7 @@ fn born(recorded: &Recorded) -> State {
         rebooked: None,
         review: None,
         reviewer: None,
+        looked: None,
     }))
 }
 
@@ -231,11 +232,14 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
         Event::InvariantBroken { .. } => {
             open_review(booking, ReviewWhy::InvariantBroken, None, recorded);
         }
-        Event::ReviewClosed => (booking.review, booking.reviewer) = (None, None),
+        Event::ReviewClosed => {
+            booking.review = None;
+            put_down(booking);
+        }
         Event::ReviewTaken { by, .. } => {
             booking.reviewer = Some(Reviewer { name: by.clone(), since: recorded.at });
         }
-        Event::ReviewReleased { .. } => booking.reviewer = None,
+        Event::ReviewReleased { .. } => put_down(booking),
         Event::FurtherPayment { payment_id, event } => {
             further_payment(booking, *payment_id, event, recorded.at);
         }
@@ -488,6 +492,13 @@ const fn born_refund(refund_id: Uuid, units: Units) -> Refund {
         by: None,
         late: false,
         transaction: None,
+    }
+}
+
+/// Nobody looks into it any more; who did is kept.
+fn put_down(booking: &mut Booking) {
+    if let Some(reviewer) = booking.reviewer.take() {
+        booking.looked = Some(reviewer.name);
     }
 }
 

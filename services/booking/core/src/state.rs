@@ -67,6 +67,17 @@ pub struct Booking {
     /// The member of staff who looks into the review.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reviewer: Option<Reviewer>,
+    /// Who looked into one before and does no more: what came of that, they do not let go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked: Option<String>,
+}
+
+impl Booking {
+    /// Who looks into it, or did last.
+    #[must_use]
+    pub fn handled_by(&self) -> Option<&str> {
+        self.reviewer.as_ref().map(|reviewer| reviewer.name.as_str()).or(self.looked.as_deref())
+    }
 }
 
 impl Booking {

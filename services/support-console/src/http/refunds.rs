@@ -1,5 +1,5 @@
-//! Refunds that a second person has to let go. Their owner knows who may: whoever looked into the
-//! booking may not.
+//! Refunds that a second person has to let go. Their owner knows who looked into the booking, and
+//! the audit who acted on it otherwise: neither may.
 
 use axum::extract::State;
 use chassis::{
@@ -11,6 +11,7 @@ use chassis::{
 use contracts::{
     ids::BookingId,
     internal::{RefundApprovalRequest, WaitingRefund, WaitingRefundsReply},
+    staff::same_person,
 };
 use http::StatusCode;
 use uuid::Uuid;
@@ -19,10 +20,11 @@ use super::{
     APPROVER,
     acting::{Actor, Attempt},
     actions::Because,
+    connection,
     elsewhere::{self, Told},
-    may_look,
+    failed, may_look,
 };
-use crate::App;
+use crate::{App, store};
 
 const TREASURER: &str = "payment-verification";
 
@@ -79,10 +81,21 @@ pub(crate) async fn approve(
         }
         Err(error) => return Err(attempt.refused(error).await),
     }
+    if had_a_hand(&app, booking_id, attempt.actor_name()).await? {
+        let detail = "whoever acted on this booking before does not let its refund go";
+        return Err(attempt.refused(ApiError::conflict("same_person", detail)).await);
+    }
     let staff = attempt.actor_name().to_owned();
     let body = RefundApprovalRequest { staff, why: reason };
     let path = format!("/internal/refunds/{refund_id}/approval");
     let told = Told { owner: TREASURER, path, body };
     elsewhere::tell::<_, ()>(&app, attempt, told).await?;
     Ok(StatusCode::ACCEPTED)
+}
+
+/// Whether somebody did what led to the refund, or may have.
+async fn had_a_hand(app: &App, booking_id: BookingId, name: &str) -> Result<bool, ApiError> {
+    let mut conn = connection(app).await?;
+    let hands = store::hands_on(&mut conn, booking_id.0).await.map_err(|error| failed(&error))?;
+    Ok(hands.iter().any(|hand| same_person(hand, name)))
 }

@@ -119,6 +119,26 @@ pub(crate) async fn record(conn: &mut PgConnection, act: &Act) -> Result<(), Sto
     .map_err(database("recording an act"))
 }
 
+/// What decides over a booking's money besides letting it go.
+const DECIDING: &[&str] =
+    &["take_review", "adopt", "cancel_at_supplier", "declare_absent", "propose_edit"];
+
+/// Who did something about a booking that its money hangs on, or may have.
+pub(crate) async fn hands_on(
+    conn: &mut PgConnection,
+    booking_id: Uuid,
+) -> Result<Vec<String>, StoreError> {
+    sqlx::query_scalar(
+        "select distinct actor from act
+          where booking_id = $1 and act = any($2) and outcome in ('begun', 'done', 'not_known')",
+    )
+    .bind(booking_id)
+    .bind(DECIDING)
+    .fetch_all(conn)
+    .await
+    .map_err(database("reading who had a hand in a booking"))
+}
+
 /// Lists acts, the newest first.
 pub(crate) async fn acts(
     conn: &mut PgConnection,

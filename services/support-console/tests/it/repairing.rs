@@ -169,6 +169,36 @@ async fn a_large_refund_is_let_go_by_an_approver_who_did_not_look_into_its_booki
     console.close().await;
 }
 
+/// Row: C10
+/// Row: G9
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_acted_on_a_booking_does_not_let_its_refund_go_whatever_its_owner_was_told() {
+    let (console, owner) = with_an_owner().await;
+    let booking = Uuid::from_u128(1);
+    let path = format!("/v1/bookings/{booking}/refunds/{}/approval", owner.refund);
+    let page = format!("/bookings/{booking}/refunds/{}/approval", owner.refund);
+    let ada = Browser::signed_in(&console, "ada", "support_approver").await;
+    let eve = Browser::signed_in(&console, "eve", "support_approver").await;
+    let leg = format!("/bookings/{booking}/legs/{}", owner.leg);
+    let fields = [("act", "adopt"), ("reference", "R1"), ("reason", "it is theirs")];
+    let done = eve.submit(&format!("{leg}?act=adopt&reference=R1"), &leg, &fields).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text);
+    let told = owner.told();
+
+    let refused = eve.submit(&page, &page, &[("reason", "agreed")]).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    assert!(refused.text.contains("acted on this booking before"), "{}", refused.text);
+    assert_eq!(owner.told(), told, "its owner is not even asked");
+    assert_eq!(audit(&console, booking).await.last().unwrap(), "approve_refund refused");
+    let done = ada.submit(&page, &page, &[("reason", "agreed")]).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text);
+    assert_eq!(
+        console.post(&path, APPROVER, &json!({ "reason": "x" })).await.0,
+        StatusCode::CONFLICT
+    );
+    console.close().await;
+}
+
 /// Row: J3
 /// Row: G9
 #[tokio::test(flavor = "multi_thread")]

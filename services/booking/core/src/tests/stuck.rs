@@ -140,6 +140,37 @@ fn reviews(world: &mut World, act: ReviewAct, by: &str) -> Result<(), Refusal> {
     world.ask(&Command::Review { act, by: by.to_owned(), why: "my shift".to_owned() })
 }
 
+/// Who the refund says looked into the booking.
+fn handled_by(world: &World) -> Option<String> {
+    let of_refund = |effect: &Effect| match effect {
+        Effect::Refund(refund) => Some(refund.handled_by.clone()),
+        _ => None,
+    };
+    world.said.iter().rev().find_map(of_refund).unwrap()
+}
+
+/// Row: C10
+#[test]
+fn a_refund_names_who_looked_into_the_booking_although_the_review_is_over_or_left_by_then() {
+    for leaves in [false, true] {
+        let mut world = World::stay();
+        world.leg(0, 1, held());
+        world.tell(&prepared(AMOUNT));
+        world.tell(&settled(3, AMOUNT));
+        world.tell(&passed(Deadline::Commit));
+        assert_eq!(world.booking().review.unwrap().why, ReviewWhy::CommitStuck);
+        reviews(&mut world, ReviewAct::Take, "otto").unwrap();
+        if leaves {
+            reviews(&mut world, ReviewAct::Release, "otto").unwrap();
+        }
+        // They say that there is nothing at the supplier: the way out begins, the review ends.
+        world.leg(0, 2, gone(GoneWhy::NeverMade));
+        assert!(world.booking().reviewer.is_none());
+        world.tell(&closed(Closing::AlreadySettled { settled: units(AMOUNT) }));
+        assert_eq!(handled_by(&world).as_deref(), Some("otto"), "left before: {leaves}");
+    }
+}
+
 /// Row: G8
 #[test]
 fn one_person_looks_into_a_review_and_sees_what_is_safe() {

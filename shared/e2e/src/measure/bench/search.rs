@@ -95,30 +95,36 @@ impl Searcher {
         Ok(count as f64 / begun.elapsed().as_secs_f64())
     }
 
-    /// Asks at every tick, whatever the answers take: how long each took, in milliseconds.
+    /// Asks so many times a second over as many connections as ever, each by its own clock: how
+    /// long each answer took from when it was due to be asked for, in milliseconds. Who is late
+    /// asks at once, and the lateness counts.
     async fn by_the_clock(
         &self,
         url: &str,
         per_second: f64,
         lasts_for: Duration,
     ) -> anyhow::Result<Vec<f64>> {
-        let mut tick = tokio::time::interval(Duration::from_secs_f64(1.0 / per_second));
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
-        let mut under_way = Vec::new();
-        let begun = Instant::now();
-        while begun.elapsed() < lasts_for {
-            let due = tick.tick().await.into_std();
+        let every = Duration::from_secs_f64(CONNECTIONS as f64 / per_second);
+        let begun = tokio::time::Instant::now();
+        let workers = (0..CONNECTIONS).map(|n| {
             let (searcher, url) = (self.clone(), url.to_owned());
-            under_way.push(tokio::spawn(async move {
-                searcher.get(&url).await?;
-                anyhow::Ok(due.elapsed().as_secs_f64() * 1_000.0)
-            }));
+            let mut due = begun + every.mul_f64(n as f64 / CONNECTIONS as f64);
+            tokio::spawn(async move {
+                let mut took = Vec::new();
+                while due < begun + lasts_for {
+                    tokio::time::sleep_until(due).await;
+                    searcher.get(&url).await?;
+                    took.push(due.elapsed().as_secs_f64() * 1_000.0);
+                    due += every;
+                }
+                anyhow::Ok(took)
+            })
+        });
+        let mut all = Vec::new();
+        for took in join_all(workers).await {
+            all.extend(took??);
         }
-        let mut took = Vec::with_capacity(under_way.len());
-        for answer in join_all(under_way).await {
-            took.push(answer??);
-        }
-        Ok(took)
+        Ok(all)
     }
 }
 
