@@ -21,11 +21,23 @@ pub(crate) struct Plan {
     pub(crate) changed: Option<Vec<String>>,
 }
 
+/// What of a letter is sent again.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum What<'a> {
+    /// It as it came, byte for byte.
+    Original,
+    /// A body that is mended if nothing that is locked differs.
+    Mended(&'a Value),
+    /// A body that was mended before, with where it differs: these bytes were agreed to, and what
+    /// their type reads from them is the same as it was.
+    Agreed(&'a [u8], &'a [String]),
+}
+
 /// Makes the replay of a letter, mended or byte for byte.
 ///
 /// # Errors
 /// 409 when nobody could get it, 422 when the mended body is not one or changes what is locked.
-pub(crate) fn plan(whole: &Whole, attempt: i64, body: Option<&Value>) -> Result<Plan, ApiError> {
+pub(crate) fn plan(whole: &Whole, attempt: i64, what: What<'_>) -> Result<Plan, ApiError> {
     let summary = &whole.summary;
     let consumer = summary.addressee.clone().ok_or_else(|| {
         ApiError::conflict("no_addressee", "no consumer is known that would get it")
@@ -35,12 +47,13 @@ pub(crate) fn plan(whole: &Whole, attempt: i64, body: Option<&Value>) -> Result<
     let attempt = attempt.ok_or_else(|| {
         ApiError::conflict("no_further_attempt", "its number of attempts is as high as it gets")
     })?;
-    let (body, changed) = match body {
-        None => (whole.body.clone(), None),
-        Some(body) => {
+    let (body, changed) = match what {
+        What::Original => (whole.body.clone(), None),
+        What::Mended(body) => {
             let mended = mended(whole, body)?;
             (mended.body, Some(mended.changed))
         }
+        What::Agreed(body, changed) => (body.to_vec(), Some(changed.to_vec())),
     };
     let origin =
         Address { exchange: summary.exchange.clone(), routing_key: summary.routing_key.clone() };

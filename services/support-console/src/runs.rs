@@ -10,7 +10,8 @@ use messaging::{Step, StoreError, StoreTrouble, database, job};
 use uuid::Uuid;
 
 use crate::{
-    App, replay,
+    App,
+    replay::{self, What},
     state::{self, Wish},
     store::{self, NewReplay, Run, Taken, Whole},
 };
@@ -218,7 +219,7 @@ fn plan(whole: Option<&Whole>, attempts: &mut BTreeMap<Uuid, i64>) -> Result<Pla
     state::may(Wish::Replay, summary.state, summary.restorable_until, whole.now)
         .map_err(|refusal| refusal.detail.to_owned())?;
     let next = attempts.entry(summary.message_id).or_insert(1);
-    let replay = replay::plan(whole, *next, None)
+    let replay = replay::plan(whole, *next, What::Original)
         .map_err(|error| error.detail.unwrap_or_else(|| error.code.to_owned()))?
         .replay;
     // Another consumer may have given up the same message: its replay is another attempt.

@@ -144,12 +144,10 @@ struct Comparison<'a> {
 impl Comparison<'_> {
     fn compare(&mut self, pointer: &str, key: &str, original: Option<&Value>, mended: &Value) {
         match (original, mended) {
-            (_, Value::Object(fields)) => {
-                let before = original.and_then(Value::as_object);
+            (Some(Value::Object(before)), Value::Object(fields)) => {
                 for (name, value) in fields {
                     let pointer = format!("{pointer}/{}", escaped(name));
-                    let original = before.and_then(|before| before.get(name));
-                    self.compare(&pointer, name, original, value);
+                    self.compare(&pointer, name, before.get(name), value);
                 }
                 self.left_out(pointer, before, fields);
             }
@@ -168,13 +166,8 @@ impl Comparison<'_> {
     }
 
     /// What the original has and the mended has not: fine, if no such message has it.
-    fn left_out(
-        &mut self,
-        pointer: &str,
-        before: Option<&Map<String, Value>>,
-        now: &Map<String, Value>,
-    ) {
-        let gone = before.into_iter().flatten().filter(|(name, _)| !now.contains_key(*name));
+    fn left_out(&mut self, pointer: &str, before: &Map<String, Value>, now: &Map<String, Value>) {
+        let gone = before.iter().filter(|(name, _)| !now.contains_key(*name));
         for (name, value) in gone {
             let at = format!("{pointer}/{}", escaped(name));
             let mut with_it = self.whole.clone();

@@ -152,6 +152,15 @@ mod tests {
         }
     }
 
+    /// The parker knows a letter that no queue took by its message and its attempt: of two roles
+    /// that hear one type, one's letter would pass for the other's.
+    #[test]
+    fn every_type_is_heard_by_one_role() {
+        for (kind, name) in HEARD.into_iter().flat_map(|(_, heard)| heard) {
+            assert_eq!(hearers(name).count(), 1, "{name}, {kind:?}");
+        }
+    }
+
     #[test]
     fn a_type_is_heard_by_whoever_lists_it() {
         let roles: Vec<_> = hearers(LegChanged::TYPE).map(|(role, _)| role).collect();

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     App, mask,
-    replay::{self, Plan},
+    replay::{self, Plan, What},
     state::{self, State as Stands, Wish},
     store::{self, Edit, NewEvent, Whole},
 };
@@ -90,7 +90,10 @@ pub(crate) async fn replay(
         Some(edited) if replay::needs_second(begun.whole.summary.message_type.as_deref()) => {
             propose(begun, edited).await
         }
-        edited => send(&app, begun, edited.as_ref(), None).await,
+        edited => {
+            let what = edited.as_ref().map_or(What::Original, What::Mended);
+            send(&app, begun, what, None).await
+        }
     }
 }
 
@@ -98,7 +101,7 @@ pub(crate) async fn replay(
 async fn propose(mut begun: Begun, edited: &Value) -> Result<(StatusCode, Json<Done>), ApiError> {
     let id = begun.whole.summary.dead_letter_id;
     let attempt_after = i64::from(begun.whole.summary.attempt) + 1;
-    let plan = match replay::plan(&begun.whole, attempt_after, Some(edited)) {
+    let plan = match replay::plan(&begun.whole, attempt_after, What::Mended(edited)) {
         Ok(plan) => plan,
         Err(error) => return Err(begun.refuse(error).await),
     };
@@ -127,11 +130,11 @@ async fn propose(mut begun: Begun, edited: &Value) -> Result<(StatusCode, Json<D
     Ok((StatusCode::ACCEPTED, Json(done)))
 }
 
-/// Sends a letter again, as it was or as it was edited.
+/// Sends a letter again, as it was or as it was edited; `edit_id` is the edit that is agreed to.
 pub(crate) async fn send(
     app: &App,
     begun: Begun,
-    body: Option<&Value>,
+    what: What<'_>,
     edit_id: Option<Uuid>,
 ) -> Result<(StatusCode, Json<Done>), ApiError> {
     let mut begun = begun;
@@ -139,7 +142,7 @@ pub(crate) async fn send(
     let message_id = begun.whole.summary.message_id;
     let next = store::next_attempt(begun.tx.conn(), message_id).await;
     let next = next.map_err(|error| failed(&error))?;
-    let Plan { replay, changed } = match replay::plan(&begun.whole, next, body) {
+    let Plan { replay, changed } = match replay::plan(&begun.whole, next, what) {
         Ok(plan) => plan,
         Err(error) => return Err(begun.refuse(error).await),
     };

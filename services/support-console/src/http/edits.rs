@@ -8,7 +8,6 @@ use chassis::{
 };
 use contracts::staff::same_person;
 use http::StatusCode;
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
@@ -19,6 +18,7 @@ use super::{
 };
 use crate::{
     App, mask,
+    replay::What,
     state::Wish,
     store::{self, Edit},
 };
@@ -73,9 +73,7 @@ pub(crate) async fn approve(
         let detail = "somebody else has decided about it";
         return Err(begun.refuse(ApiError::conflict("decided_already", detail)).await);
     }
-    let edited: Value =
-        serde_json::from_slice(&edit.body).map_err(|error| ApiError::internal(&error))?;
-    actions::send(&app, begun, Some(&edited), Some(id)).await
+    actions::send(&app, begun, What::Agreed(&edit.body, &edit.changed), Some(id)).await
 }
 
 /// Lets an edit not pass: the letter waits as before.

@@ -1,14 +1,18 @@
 //! Lists by pages: how many, and from where on.
 
+use std::ops::RangeInclusive;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chassis::{ApiError, FieldError};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 use uuid::Uuid;
 
 use crate::store::After;
 
 const PAGE_DEFAULT: u16 = 50;
 const PAGE_MAX: u16 = 200;
+/// In which years an entry of a list can have been made.
+const YEARS: RangeInclusive<i32> = 1970..=9999;
 
 /// Which page is wanted.
 #[derive(Debug, Clone, Copy)]
@@ -57,5 +61,7 @@ fn read_cursor(text: &str) -> Option<After> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
     let (micros, id) = text.split_once(' ')?;
     let at = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
+    // What the database cannot compare with was never given out.
+    let at = Some(at).filter(|at| YEARS.contains(&at.year()))?;
     Some(After { at, id: id.parse().ok()? })
 }

@@ -42,7 +42,7 @@ pub(crate) async fn show(
     let next = next.map_err(|error| failed(&error))?;
     // A pool has few connections, and the answer may take a while.
     drop(conn);
-    let replay = replay::plan(&whole, next, None)?.replay;
+    let replay = replay::plan(&whole, next, replay::What::Original)?.replay;
     let (consumer, attempt) = (replay.consumer.clone(), replay.attempt);
     let request = PreviewRequest {
         consumer: consumer.clone(),

@@ -271,7 +271,8 @@ async fn difference(
         whole.ok_or_else(ApiError::not_found)?
     };
     let next = i64::from(whole.summary.attempt) + 1;
-    let changed = replay::plan(&whole, next, Some(&edited))?.changed.unwrap_or_default();
+    let changed =
+        replay::plan(&whole, next, replay::What::Mended(&edited))?.changed.unwrap_or_default();
     let original: Value = serde_json::from_slice(&whole.body).unwrap_or_default();
     let at = |value: Option<Value>| value.map_or_else(|| "–".to_owned(), |held| held.to_string());
     let page = html! {

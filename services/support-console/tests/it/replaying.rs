@@ -2,13 +2,17 @@
 //! before it did.
 
 use axum::http::{Method, StatusCode};
-use contracts::{message::Message as _, messages::BookingFailed};
+use contracts::{
+    envelope::header,
+    message::Message as _,
+    messages::{BookingFailed, PaymentClose},
+};
 use messaging::reject;
 use serde_json::{Value, json};
 use support_console::settle_replays;
-use testkit::{logs::SpanData, until};
+use testkit::{broker::headers, logs::SpanData, until};
 
-use crate::console::{Console, OPERATOR, unreadable};
+use crate::console::{Console, OPERATOR, id, unreadable};
 
 /// Row: G4
 #[tokio::test(flavor = "multi_thread")]
@@ -163,6 +167,51 @@ async fn a_replay_is_a_trace_of_its_own_linked_to_the_one_that_failed() {
         root.span_context.span_id(),
         "every hop has its parent"
     );
+}
+
+/// A field that the original had not has its default in what is sent, and that is no edit.
+/// Row: G7
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_is_sent_as_the_second_person_saw_it() {
+    let console = Console::open().await;
+    let routing = console.service.prefix.routing();
+    let (message, booking) = (id().to_string(), id().to_string());
+    let around = headers(&[
+        (header::SPEC, "1.0"),
+        (header::ID, &message),
+        (header::TYPE, PaymentClose::TYPE),
+        (header::SOURCE, "booking"),
+        (header::SUBJECT, &booking),
+        (header::TIME, "2026-01-01T00:00:00Z"),
+        (header::CONSUMER, "payment-verification"),
+    ]);
+    let edited = json!({ "booking_id": booking, "payment_id": id() });
+    let mut body = edited.clone();
+    body["surprise"] = json!(1);
+    let queue = routing.dead_queue("payment-verification");
+    console.broker.publish("", &queue, around, body.to_string().as_bytes()).await;
+    let id = console.letters(1).await[0]["dead_letter_id"].clone();
+    let wanted = json!({ "reason": "nobody has it", "body": edited });
+    let (status, done) = console.act(&id, "replay", &wanted).await;
+    assert_eq!((status, &done["edit"]["changed"]), (StatusCode::ACCEPTED, &json!(["/surprise"])));
+
+    let path = format!("/v1/edits/{}/approve", done["edit"]["edit_id"].as_str().unwrap());
+    let approver = ("bo", Some(&["support_approver"][..]));
+    let because = json!({ "reason": "so it was" });
+    let done = console.call_as(approver, &console.app, Method::POST, &path, Some(&because)).await;
+    assert_eq!(done.0, StatusCode::ACCEPTED, "{done:?}");
+    assert_eq!(done.1["replay"]["mended"], json!(["/surprise"]));
+    let sent: Vec<u8> = sqlx::query_scalar("select body from edit")
+        .fetch_one(&mut console.service.database.admin().await)
+        .await
+        .unwrap();
+    let kept: Vec<u8> =
+        sqlx::query_scalar("select mended from letter_event where mended is not null")
+            .fetch_one(&mut console.service.database.admin().await)
+            .await
+            .unwrap();
+    assert_eq!(sent, kept);
+    console.close().await;
 }
 
 /// Row: G7

@@ -1,8 +1,10 @@
 //! Staff see dead letters by pages; nobody else does, and nobody changes one.
 
 use axum::http::StatusCode;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use sqlx::Connection as _;
+use uuid::Uuid;
 
 use crate::console::{Console, failed, id};
 
@@ -71,6 +73,13 @@ async fn a_bad_question_is_told_all_that_is_wrong() {
     let invalid = StatusCode::UNPROCESSABLE_ENTITY;
     let both = vec![json!("?limit"), json!("?cursor")];
     assert_eq!(ask("limit=0&cursor=zzz").await, (invalid, both));
+    // Places before and after all that a list can have, and what the database has no time for.
+    let odd = [-1, 253_402_300_800_000_000, -300_000_000_000_000_000, 8_000_000_000_000_000_000];
+    for micros in odd.map(|micros: i64| micros.to_string()) {
+        let cursor = URL_SAFE_NO_PAD.encode(format!("{micros} {}", Uuid::nil()));
+        let told = ask(&format!("cursor={cursor}")).await;
+        assert_eq!(told, (invalid, vec![json!("?cursor")]), "{micros}");
+    }
     assert_eq!(ask("limit=many").await.0, invalid);
     assert_eq!(ask("colour=blue").await.0, invalid);
     let (status, _) = console.get("/v1/dead-letters/none", Some(&["support_viewer"])).await;
