@@ -26,7 +26,16 @@ pub(crate) struct Cause {
     pub(crate) source: &'static str,
     /// Which message or grant.
     pub(crate) id: Option<Uuid>,
+    /// Who asked by a request.
+    pub(crate) asked: Option<Asked>,
     pub(crate) span: Span,
+}
+
+/// Who asked for something, and why.
+#[derive(Clone)]
+pub(crate) struct Asked {
+    pub(crate) actor: String,
+    pub(crate) reason: Option<String>,
 }
 
 /// What a batch came to.
@@ -64,7 +73,7 @@ impl Handles for Handler {
         };
         let inputs = batch.into_iter().map(|received| {
             let Received { envelope, inbound, span, .. } = received;
-            (inbound, Cause { source: "message", id: Some(envelope.id.0), span })
+            (inbound, Cause { source: "message", id: Some(envelope.id.0), asked: None, span })
         });
         let fed = feed(&self.app.policy, tx, inputs.collect(), now).await?;
         // Nothing that comes by message is refused for good: too few points are an answer, too.
@@ -144,9 +153,15 @@ impl Touched {
         for event in events {
             self.account = evolve(std::mem::take(&mut self.account), &event);
             said.extend(self.say(account_id, &event, now));
-            let (source, cause_id) = (cause.source, cause.id);
-            let (version, trace_id) = (self.account.version, trace_id.clone());
-            self.recorded.push(Recorded { version, event, source, cause_id, trace_id, at: now });
+            self.recorded.push(Recorded {
+                version: self.account.version,
+                event,
+                source: cause.source,
+                cause_id: cause.id,
+                asked: cause.asked.clone(),
+                trace_id: trace_id.clone(),
+                at: now,
+            });
         }
         Ok(said)
     }

@@ -1,5 +1,7 @@
 //! All SQL of rewards.
 
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
@@ -12,6 +14,9 @@ use rewards_core::{Account, Event, postings};
 use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
+
+pub(crate) use self::support::{BookingEntry, bookings_of, knows_booking, of_booking};
+use crate::handle::Asked;
 
 /// An account after the events of a batch.
 pub(crate) struct Changed {
@@ -28,6 +33,7 @@ pub(crate) struct Recorded {
     pub(crate) event: Event,
     pub(crate) source: &'static str,
     pub(crate) cause_id: Option<Uuid>,
+    pub(crate) asked: Option<Asked>,
     pub(crate) trace_id: Option<String>,
     pub(crate) at: DateTime<Utc>,
 }
@@ -102,85 +108,53 @@ pub(crate) async fn entries(
     Ok(rows.into_iter().map(entry).collect())
 }
 
-/// One entry of a booking's points, with what brought it.
-#[derive(sqlx::FromRow)]
-pub(crate) struct BookingEntry {
-    pub(crate) version: i64,
-    pub(crate) at: DateTime<Utc>,
-    pub(crate) kind: String,
-    pub(crate) points: i64,
-    pub(crate) event: String,
-    pub(crate) source: String,
-    pub(crate) cause_id: Option<Uuid>,
-    pub(crate) trace_id: Option<String>,
-}
-
-/// Reads the newest entries of a booking, oldest first.
-pub(crate) async fn of_booking(
-    conn: &mut PgConnection,
-    booking_id: BookingId,
-    at_most: i64,
-) -> Result<Vec<BookingEntry>, StoreError> {
-    let newest_first = sqlx::query_as(
-        "select version, at, kind, points, event::text as event, source, cause_id, trace_id
-           from account_event where booking_id = $1 order by at desc, version desc limit $2",
-    );
-    let mut entries: Vec<BookingEntry> = newest_first
-        .bind(booking_id.0)
-        .bind(at_most)
-        .fetch_all(conn)
-        .await
-        .map_err(database("reading a booking's entries"))?;
-    entries.reverse();
-    Ok(entries)
-}
-
-/// Says whether a booking ever concerned any account.
-pub(crate) async fn knows_booking(
-    conn: &mut PgConnection,
-    booking_id: Uuid,
-) -> Result<bool, StoreError> {
-    sqlx::query_scalar("select exists (select from account_event where booking_id = $1)")
-        .bind(booking_id)
-        .fetch_one(conn)
-        .await
-        .map_err(database("finding a booking"))
-}
-
-/// The bookings among an account's newest entries, the newest first.
-pub(crate) async fn bookings_of(
-    conn: &mut PgConnection,
-    id: &AccountId,
-    at_most: i64,
-) -> Result<Vec<Uuid>, StoreError> {
-    sqlx::query_scalar(
-        "select booking_id from (
-            select booking_id, version from account_event
-             where account_id = $1 and booking_id is not null order by version desc limit 1000
-         ) as newest group by booking_id order by max(version) desc limit $2",
-    )
-    .bind(id.as_str())
-    .bind(at_most)
-    .fetch_all(conn)
-    .await
-    .map_err(database("finding an account's bookings"))
-}
-
-/// Takes accounts to which something is due, with the database's time. Those that somebody else
-/// holds are left to them: whatever is done to an account does what is due as well.
+/// Takes accounts to which something is due, or one of them, with the database's time. Those that
+/// somebody else holds are left to them: whatever is done to an account does what is due as well.
 pub(crate) async fn claim_due(
     conn: &mut PgConnection,
     at_most: i64,
+    only: Option<&str>,
 ) -> Result<Vec<(AccountId, DateTime<Utc>)>, StoreError> {
     let rows: Vec<(String, DateTime<Utc>)> = sqlx::query_as(
-        "select account_id, holdfast_now() from account where wake_at <= holdfast_now()
+        "select account_id, holdfast_now() from account
+          where wake_at <= holdfast_now() and ($2::text is null or account_id = $2)
           order by wake_at limit $1 for update skip locked",
     )
     .bind(at_most)
+    .bind(only)
     .fetch_all(conn)
     .await
     .map_err(database("taking due accounts"))?;
     rows.into_iter().map(|(name, now)| Ok((account_id(&name)?, now))).collect()
+}
+
+/// Lists accounts to which something is due by their names, which need not be readable.
+pub(crate) async fn due(conn: &mut PgConnection, at_most: i64) -> Result<Vec<String>, StoreError> {
+    sqlx::query_scalar(
+        "select account_id from account where wake_at <= holdfast_now() order by wake_at limit $1",
+    )
+    .bind(at_most)
+    .fetch_all(conn)
+    .await
+    .map_err(database("listing due accounts"))
+}
+
+/// Lets an account be due again later.
+pub(crate) async fn put_off(
+    conn: &mut PgConnection,
+    name: &str,
+    for_s: f64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update account set wake_at = holdfast_now() + make_interval(secs => $2)
+          where account_id = $1",
+    )
+    .bind(name)
+    .bind(for_s)
+    .execute(conn)
+    .await
+    .map_err(database("putting an account off"))
+    .map(drop)
 }
 
 /// Writes the changes of a batch: accounts, events and ledger, one statement each.
@@ -274,6 +248,8 @@ async fn write_events(conn: &mut PgConnection, batch: &[Changed]) -> Result<(), 
     let mut events = Vec::new();
     let mut sources = Vec::new();
     let mut causes = Vec::new();
+    let mut actors = Vec::new();
+    let mut reasons = Vec::new();
     let mut traces = Vec::new();
     let mut times = Vec::new();
     for (id, recorded) in all {
@@ -285,6 +261,8 @@ async fn write_events(conn: &mut PgConnection, batch: &[Changed]) -> Result<(), 
         events.push(json("account_event", id, &recorded.event)?);
         sources.push(recorded.source);
         causes.push(recorded.cause_id);
+        actors.push(recorded.asked.as_ref().map(|asked| asked.actor.as_str()));
+        reasons.push(recorded.asked.as_ref().and_then(|asked| asked.reason.as_deref()));
         traces.push(recorded.trace_id.as_deref());
         times.push(recorded.at);
     }
@@ -293,13 +271,14 @@ async fn write_events(conn: &mut PgConnection, batch: &[Changed]) -> Result<(), 
     }
     sqlx::query(
         "insert into account_event (account_id, version, kind, booking_id, points, event, source,
-                                    cause_id, trace_id, at)
+                                    cause_id, actor, reason, trace_id, at)
          select account_id, version, kind, booking_id, points, event::json, source, cause_id,
-                trace_id, at
+                actor, reason, trace_id, at
            from unnest($1::text[], $2::bigint[], $3::text[], $4::uuid[], $5::bigint[], $6::text[],
-                       $7::text[], $8::uuid[], $9::text[], $10::timestamptz[])
+                       $7::text[], $8::uuid[], $9::text[], $10::text[], $11::text[],
+                       $12::timestamptz[])
                 as n (account_id, version, kind, booking_id, points, event, source, cause_id,
-                      trace_id, at)",
+                      actor, reason, trace_id, at)",
     )
     .bind(&names)
     .bind(&versions)
@@ -309,6 +288,8 @@ async fn write_events(conn: &mut PgConnection, batch: &[Changed]) -> Result<(), 
     .bind(&events)
     .bind(&sources)
     .bind(&causes)
+    .bind(&actors)
+    .bind(&reasons)
     .bind(&traces)
     .bind(&times)
     .execute(conn)

@@ -255,6 +255,8 @@ pub struct Rewards {
     /// From available to expired.
     #[serde(deserialize_with = "duration")]
     pub lot_for: Duration,
+    /// Points of one grant.
+    pub grant_points_max: u64,
 }
 
 /// Messages.
@@ -379,6 +381,7 @@ mod tests {
         assert_eq!(policy.supplier.rapid.answer_within_max, Duration::from_secs(120));
         assert_eq!(policy.supplier.rapid.visible_after_max, Duration::from_secs(300));
         assert_eq!(policy.supplier.rapid.callback_age_max, Duration::from_secs(300));
+        assert_eq!(policy.rewards.grant_points_max, 1_000_000);
         assert_eq!(policy.messaging.batch_max, 64);
         assert_eq!(policy.messaging.crash_marks_max, 3);
         assert_eq!(policy.messaging.sweep_after, Duration::from_secs(2));

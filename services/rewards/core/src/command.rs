@@ -43,7 +43,10 @@ pub enum Refusal {
         /// How many it was.
         given: u64,
     },
-    /// The gift is empty or larger than any entry may be.
-    #[error("a grant has 1 to {} points", crate::rules::POINTS_MAX)]
-    GrantOutOfRange,
+    /// The gift is empty or larger than one may be.
+    #[error("a grant has 1 to {most} points")]
+    GrantOutOfRange {
+        /// How many are the most.
+        most: u64,
+    },
 }

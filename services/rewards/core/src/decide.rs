@@ -8,7 +8,6 @@ use crate::{
     draft::Draft,
     event::Event,
     policy::Policy,
-    rules::POINTS_MAX,
     state::{Account, LotId, Redemption, RedemptionState},
 };
 
@@ -112,12 +111,11 @@ fn grant(
     policy: &Policy,
     now: DateTime<Utc>,
 ) -> Result<Option<Event>, Refusal> {
-    if !(1..=POINTS_MAX).contains(&points) {
-        return Err(Refusal::GrantOutOfRange);
-    }
+    let most = policy.grant_points_max;
     match account.lots.get(&LotId::Granted(grant_id)) {
         Some(lot) if lot.points == points => Ok(None),
         Some(lot) => Err(Refusal::GrantDiffers { given: lot.points }),
+        None if !(1..=most).contains(&points) => Err(Refusal::GrantOutOfRange { most }),
         None => {
             let expires_at = policy.expires_at(now);
             Ok(Some(Event::Granted { grant_id, points, available_at: now, expires_at }))

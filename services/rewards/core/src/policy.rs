@@ -5,6 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::policy::Rewards;
 
+use crate::rules::POINTS_MAX;
+
 /// How much is earned and how long it lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
@@ -14,6 +16,8 @@ pub struct Policy {
     pub vest_after: TimeDelta,
     /// From available to expired.
     pub lot_for: TimeDelta,
+    /// Points of one grant.
+    pub grant_points_max: u64,
 }
 
 impl From<&Rewards> for Policy {
@@ -24,6 +28,8 @@ impl From<&Rewards> for Policy {
             earn_percent: rewards.earn_percent,
             vest_after: delta(rewards.vest_after),
             lot_for: delta(rewards.lot_for),
+            // Sums of more than any entry may have would not be exact.
+            grant_points_max: rewards.grant_points_max.min(POINTS_MAX),
         }
     }
 }

@@ -18,8 +18,12 @@ use crate::{
 mod properties;
 mod stories;
 
-const POLICY: Policy =
-    Policy { earn_percent: 3, vest_after: TimeDelta::hours(48), lot_for: TimeDelta::days(730) };
+const POLICY: Policy = Policy {
+    earn_percent: 3,
+    vest_after: TimeDelta::hours(48),
+    lot_for: TimeDelta::days(730),
+    grant_points_max: 1_000_000,
+};
 
 /// A whole number of days after the tests' beginning.
 fn day(days: i64) -> DateTime<Utc> {

@@ -85,6 +85,37 @@ async fn a_cancelled_booking_takes_its_points_back_before_and_after_they_were_av
     house.close().await;
 }
 
+/// Row: E1
+#[tokio::test]
+async fn an_account_that_cannot_be_read_is_put_off_and_holds_up_no_other() {
+    let house = House::open().await;
+    let logs = &house.service.logs;
+    logs.expect("put off");
+    let (bad, good) = (account(), account());
+    for who in [&bad, &good] {
+        house.say(&confirmed(who, booking(), 10_000, 3)).await;
+    }
+    house.handled().await;
+    let spoil = "update account set state = json_build_object('odd', state) where account_id = $1";
+    let spoil = sqlx::query(spoil).bind(bad.as_str());
+    spoil.execute(&mut house.admin().await).await.unwrap();
+
+    let later = Utc::now() + TimeDelta::days(30);
+    house.go_to(later).await;
+    assert_eq!(house.mature().await, 2);
+    assert_eq!(house.sums(&good).await, [300, 0, 0, 0]);
+    let told = || logs.errors().iter().filter(|line| line.contains("put off")).count();
+    assert_eq!((house.mature().await, told()), (0, 1), "it is told once and left alone");
+
+    let mend = "update account set state = state -> 'odd' where account_id = $1";
+    let mend = sqlx::query(mend).bind(bad.as_str());
+    mend.execute(&mut house.admin().await).await.unwrap();
+    house.go_to(later + TimeDelta::minutes(61)).await;
+    assert_eq!((house.mature().await, told()), (1, 1));
+    assert_eq!(house.sums(&bad).await, [300, 0, 0, 0]);
+    house.close().await;
+}
+
 #[tokio::test]
 async fn points_are_shown_to_the_gateway_and_a_lost_redis_changes_nothing() {
     let mut house = House::open().await;

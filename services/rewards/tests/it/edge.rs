@@ -11,7 +11,10 @@ async fn only_services_see_accounts_and_only_admins_give_points() {
     let house = House::open().await;
     let who = account();
     let (see, give) = (path(&who), format!("{}/grants", path(&who)));
-    let gift = || Some(json!({ "grant_id": chassis::mint::uuid7(), "points": 10 }));
+    let gift = || {
+        Some(json!({ "grant_id": chassis::mint::uuid7(), "points": 10, "reason": " they waited" }))
+    };
+    let no_reason = || Some(json!({ "grant_id": chassis::mint::uuid7(), "points": 10 }));
     let customer = house.token(who.as_str(), &[], "holdfast");
     let viewer = house.token("ada", &["support_viewer"], "holdfast");
     let admin = house.token("grace", &["support_admin"], "holdfast");
@@ -24,14 +27,25 @@ async fn only_services_see_accounts_and_only_admins_give_points() {
         (Method::POST, &give, None, gift(), StatusCode::UNAUTHORIZED),
         (Method::POST, &give, Some(&customer), gift(), StatusCode::FORBIDDEN),
         (Method::POST, &give, Some(&viewer), gift(), StatusCode::FORBIDDEN),
+        (Method::POST, &give, Some(&viewer), Some(json!({})), StatusCode::FORBIDDEN),
+        (Method::POST, &give, Some(&admin), no_reason(), StatusCode::UNPROCESSABLE_ENTITY),
         (Method::POST, &give, Some(&admin), gift(), StatusCode::OK),
-        (Method::POST, &give, Some(&service), gift(), StatusCode::OK),
+        (Method::POST, &give, Some(&service), no_reason(), StatusCode::OK),
     ] {
         let said = format!("{method} {path} {token:?}");
         let (status, _) = house.call(method, path, token.map(String::as_str), body).await;
         assert_eq!(status, wanted, "{said}");
     }
     assert_eq!(house.sums(&who).await, [20, 0, 0, 0]);
+    let kept: Vec<(String, Option<String>)> = sqlx::query_as(
+        "select actor, reason from account_event where account_id = $1 order by version",
+    )
+    .bind(who.as_str())
+    .fetch_all(&mut house.admin().await)
+    .await
+    .unwrap();
+    let because = Some("they waited".to_owned());
+    assert_eq!(kept, [("staff:grace".to_owned(), because), ("booking".to_owned(), None)]);
     house.close().await;
 }
 
@@ -80,7 +94,8 @@ async fn a_gift_is_given_once_and_bad_ones_are_told_why() {
     let token = house.token("booking", &[], "internal");
     let address = format!("{}/grants", path(&who));
     let give = |body| house.call(Method::POST, &address, Some(&token), Some(body));
-    let grant_id = chassis::mint::uuid7();
+    let grant = chassis::mint::uuid7;
+    let grant_id = grant();
     for _ in 0..3 {
         let (status, body) = give(json!({ "grant_id": grant_id, "points": 10 })).await;
         assert_eq!(status, StatusCode::OK, "{body}");
@@ -88,15 +103,22 @@ async fn a_gift_is_given_once_and_bad_ones_are_told_why() {
     }
     let (status, body) = give(json!({ "grant_id": grant_id, "points": 11 })).await;
     assert_eq!((status, &body["code"]), (StatusCode::CONFLICT, &json!("grant_differs")));
-    let (status, body) = give(json!({ "grant_id": chassis::mint::uuid7(), "points": 0 })).await;
-    assert_eq!(
-        (status, &body["code"]),
-        (StatusCode::UNPROCESSABLE_ENTITY, &json!("grant_out_of_range"))
-    );
+    let invalid = StatusCode::UNPROCESSABLE_ENTITY;
+    let most = house.service.policy.rewards.grant_points_max;
+    for points in [0, most + 1, 1_000_000_000_000] {
+        let (status, body) = give(json!({ "grant_id": grant(), "points": points })).await;
+        assert_eq!((status, &body["code"]), (invalid, &json!("grant_out_of_range")), "{points}");
+    }
+    for reason in ["", " ", "a\0b", &"x".repeat(501)] {
+        let body = json!({ "grant_id": grant(), "points": 1, "reason": reason });
+        let (status, body) = give(body).await;
+        let told = (status, &body["errors"][0]["pointer"]);
+        assert_eq!(told, (invalid, &json!("/reason")), "{reason:?}");
+    }
     let (status, _) = give(json!({ "grant_id": grant_id, "points": 10, "extra": 1 })).await;
-    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(status, invalid);
     let (status, _) = give(json!({ "grant_id": grant_id, "points": -1 })).await;
-    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(status, invalid);
     assert_eq!(house.sums(&who).await, [10, 0, 0, 0]);
     house.close().await;
 }

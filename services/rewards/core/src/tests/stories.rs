@@ -465,6 +465,7 @@ fn a_grant_is_given_once_and_not_changed() {
             (day(2), grant(1, 200)),
             (day(2), grant(2, 0)),
             (day(2), grant(3, u64::MAX)),
+            (day(2), grant(4, 1_000_001)),
         ],
         &expect![[r#"
             day 0: grant 1 of 100
@@ -476,10 +477,13 @@ fn a_grant_is_given_once_and_not_changed() {
                 no: this grant was given with 100 points
                 = available 100, pending 0, held 0, debt 0
             day 2: grant 2 of 0
-                no: a grant has 1 to 1000000000000 points
+                no: a grant has 1 to 1000000 points
                 = available 100, pending 0, held 0, debt 0
             day 2: grant 3 of 18446744073709551615
-                no: a grant has 1 to 1000000000000 points
+                no: a grant has 1 to 1000000 points
+                = available 100, pending 0, held 0, debt 0
+            day 2: grant 4 of 1000001
+                no: a grant has 1 to 1000000 points
                 = available 100, pending 0, held 0, debt 0
         "#]],
     );
