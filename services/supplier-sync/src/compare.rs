@@ -5,13 +5,17 @@
 
 use std::time::Duration;
 
-use chassis::metrics::{self, Counter};
+use chassis::{
+    metrics::{self, Counter},
+    trace::TraceContext,
+};
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use contracts::{ids::LegId, supplier::Supplier};
 use messaging::{Step, StoreError};
 use serde_json::{Value, json};
+use sqlx::PgConnection;
 use supplier_sync_core::{
-    DriftKind, Fact,
+    DriftKind, Fact, Leg,
     compare::{self, News},
     gate::{self, Class},
 };
@@ -88,8 +92,7 @@ async fn listing(app: &App, supplier: Supplier, step: &Compared) -> Result<(), S
         }
         Paged::Later(wait) => {
             let mut tx = app.messaging.begin().await?;
-            store::delay_comparison(tx.conn(), step.comparison_id, wait.as_secs_f64(), false)
-                .await?;
+            store::delay_comparison(tx.conn(), step, wait.as_secs_f64(), false).await?;
             tx.commit().await
         }
         Paged::Failed { broken, reply } => failed(app, supplier, step, &broken, reply).await,
@@ -156,10 +159,10 @@ async fn failed(
     if step.failures + 1 < FAILURES_MAX {
         let times = u32::try_from(step.failures).unwrap_or(0).min(9);
         let wait = AGAIN_AFTER * (1 << times);
-        store::delay_comparison(tx.conn(), step.comparison_id, wait.as_secs_f64(), true).await?;
+        store::delay_comparison(tx.conn(), step, wait.as_secs_f64(), true).await?;
         tracing::warn!(%supplier, why = %broken, "a page of a supplier's list could not be read");
     } else {
-        store::give_up_comparison(tx.conn(), step.comparison_id).await?;
+        store::give_up_comparison(tx.conn(), step).await?;
         tracing::error!(
             %supplier, why = %broken,
             "a supplier's list cannot be read; it was not compared with ours"
@@ -182,7 +185,7 @@ async fn page_read(
     let now = store::now(tx.conn()).await?;
     let known = store::legs_of_listed(tx.conn(), supplier, &page.reservations).await?;
     let ids: Vec<Uuid> = known.iter().flatten().map(|(leg_id, _)| leg_id.0).collect();
-    let legs = store::load_for_update(tx.conn(), &ids).await?;
+    let legs = readable(tx.conn(), &ids).await?;
     let mut found = Found::default();
     // What changed while the page was asked for knows more than the page.
     let settled = now - rules.window() - (accounts::signed_at() - asked_at);
@@ -209,7 +212,7 @@ async fn page_read(
         ..found.count
     };
     let next = page.next.as_deref();
-    store::page_compared(tx.conn(), step.comparison_id, &references, next, count).await?;
+    store::page_compared(tx.conn(), step, &references, next, count).await?;
     finish(app, tx, found, now).await
 }
 
@@ -220,7 +223,7 @@ async fn missing(app: &App, supplier: Supplier, step: &Compared) -> Result<(), S
     let now = store::now(tx.conn()).await?;
     let settled = step.begun_at - rules.window();
     let ids = store::legs_at(tx.conn(), supplier, step.after_leg, settled, LEGS_AT_ONCE).await?;
-    let legs = store::load_for_update(tx.conn(), &ids).await?;
+    let legs = readable(tx.conn(), &ids).await?;
     let expected = |leg, rules| compare::expected(leg, rules, step.begun_at);
     let references: Vec<&str> = legs.iter().flat_map(|(leg, _)| expected(&**leg, rules)).collect();
     let gone = store::not_listed(tx.conn(), step.comparison_id, &references).await?;
@@ -233,8 +236,31 @@ async fn missing(app: &App, supplier: Supplier, step: &Compared) -> Result<(), S
     }
     let all = i64::try_from(ids.len()).unwrap_or(i64::MAX) < LEGS_AT_ONCE;
     let after = ids.last().copied().filter(|_| !all).map(LegId);
-    store::legs_compared(tx.conn(), step.comparison_id, after, found.count).await?;
+    store::legs_compared(tx.conn(), step, after, found.count).await?;
     finish(app, tx, found, now).await
+}
+
+/// Loads legs without those that cannot be read: each is told of, and holds up no other.
+async fn readable(
+    conn: &mut PgConnection,
+    ids: &[Uuid],
+) -> Result<Vec<(Box<Leg>, Option<TraceContext>)>, StoreError> {
+    match store::load_for_update(conn, ids).await {
+        Err(StoreError::Corrupt { .. }) => {}
+        loaded => return loaded,
+    }
+    let mut legs = Vec::with_capacity(ids.len());
+    for leg_id in ids {
+        match store::load_for_update(conn, &[*leg_id]).await {
+            Ok(one) => legs.extend(one),
+            Err(error @ StoreError::Corrupt { .. }) => tracing::error!(
+                leg.id = %leg_id, error = %chassis::chain(&error),
+                "a leg cannot be read, and is compared with no list"
+            ),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(legs)
 }
 
 /// What a step found.

@@ -64,12 +64,9 @@ pub(super) async fn answer(
 fn read(body: &Value, leg_id: LegId) -> Result<Command, ApiError> {
     let faults = Faults::default();
     let form = Form::new(body, "", &faults);
-    form.required("change");
-    form.required("answer");
-    let agreed = form.optional_text("change", |text| {
-        text.parse().map_err(|_| "must be the change of a leg".to_owned())
-    });
-    let answer = form.optional_text("answer", |text| match text {
+    let agreed = form
+        .text("change", |text| text.parse().map_err(|_| "must be the change of a leg".to_owned()));
+    let answer = form.text("answer", |text| match text {
         "accept" => Ok(booking_core::ChangeAnswer::Accept),
         "refund" => Ok(booking_core::ChangeAnswer::Refund),
         "undo_trip" => Ok(booking_core::ChangeAnswer::UndoTrip),

@@ -86,8 +86,7 @@ async fn check_payable(app: &App, booking: &Booking, agreed: Uuid) -> Result<(),
 fn read(body: &Value) -> Result<Uuid, ApiError> {
     let faults = Faults::default();
     let form = Form::new(body, "", &faults);
-    form.required("digest");
-    let agreed = form.optional_text("digest", |text| {
+    let agreed = form.text("digest", |text| {
         text.parse().map_err(|_| "must be the digest of new terms".to_owned())
     });
     form.end();

@@ -13,8 +13,7 @@ use contracts::{
     },
 };
 use serde_json::json;
-use testkit::{Database, Proxy, broker::Broker, until};
-use tokio::runtime::Runtime;
+use testkit::{Doomed, Point, broker::Broker, until};
 use uuid::Uuid;
 
 use crate::{
@@ -198,78 +197,21 @@ impl Ear {
     }
 }
 
-/// Where a process dies while it handles a message.
-#[derive(Debug, Clone, Copy)]
-enum Point {
-    /// All is written, and nothing committed.
-    BeforeCommit,
-    /// It is committed, and nothing said or acknowledged.
-    AfterCommit,
-    /// It is committed, and not acknowledged.
-    BeforeAck,
-}
-
-/// A process that hears, and can die at a point.
-struct Doomed {
-    runtime: Option<Runtime>,
-    to_database: Proxy,
-    to_broker: Proxy,
-}
-
-impl Doomed {
-    /// Starts to hear; if told so, it dies at a point of the next message.
-    async fn start(world: &World, point: Option<Point>) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread();
-        let runtime = { runtime }.worker_threads(1).enable_all().build().unwrap();
-        let to_database = Proxy::to(&Database::server()).await;
-        let to_broker = Proxy::to(&testkit::broker::server()).await;
-        let config = world.config_by(&to_database, &to_broker);
-        let started =
-            runtime.spawn(async move { App::connect(&config, &testkit::process()).await.unwrap() });
-        let app = started.await.unwrap();
-        let doomed = Self { runtime: Some(runtime), to_database, to_broker };
-        if let Some(point) = point {
-            doomed.dies_at(point);
-        }
-        let hears = app.clone();
-        doomed.runtime.as_ref().unwrap().spawn(async move { hears.hear() }).await.unwrap();
-        if point.is_none() {
-            app.listening().await;
-        }
-        doomed
+/// A process that hears; if told so, it dies at a point of the next message.
+async fn start(world: &World, point: Option<Point>) -> Doomed {
+    let doomed = Doomed::new().await;
+    let config = world.config_by(&doomed.to_database, &doomed.to_broker);
+    let connecting = async move { App::connect(&config, &testkit::process()).await.unwrap() };
+    let app = doomed.does(connecting).await;
+    if let Some(point) = point {
+        doomed.dies_at(point);
     }
-
-    fn dies_at(&self, point: Point) {
-        let contains = |part: &'static [u8]| {
-            move |sent: &[u8]| sent.windows(part.len()).any(|bytes| bytes == part)
-        };
-        match point {
-            Point::BeforeCommit => self.to_database.fall_at(false, contains(b"COMMIT")),
-            Point::AfterCommit => self.to_database.fall_at(true, contains(b"COMMIT")),
-            // A frame of class 60, method 80: basic.ack.
-            Point::BeforeAck => self.to_broker.fall_at(false, contains(&[0, 60, 0, 80])),
-        }
+    let hears = app.clone();
+    doomed.does(async move { hears.hear() }).await;
+    if point.is_none() {
+        app.listening().await;
     }
-
-    /// Waits until it is at its point, and ends it there.
-    async fn dies(mut self) {
-        until("the process to be at its point", || async {
-            let there = self.to_database.answers_lost() + self.to_broker.answers_lost() > 0;
-            there.then_some(())
-        })
-        .await;
-        self.to_database.down();
-        self.to_broker.down();
-        self.runtime.take().unwrap().shutdown_background();
-    }
-}
-
-impl Drop for Doomed {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
+    doomed
 }
 
 /// What is the same however often processes die: the journal, and how much was said of what.
@@ -290,7 +232,7 @@ async fn dies_twice_at_every_step(steps: &[Step], point: Point, end: &str) {
     let (journal, said) = without_deaths(steps).await;
     let world = World::new().await;
     let mut ear = Ear::of(&world).await;
-    let mut process = Doomed::start(&world, None).await;
+    let mut process = start(&world, None).await;
     let mut journey = Journey::of(&world).await;
     for step in steps {
         if *step != Cancelled {
@@ -299,8 +241,8 @@ async fn dies_twice_at_every_step(steps: &[Step], point: Point, end: &str) {
         journey.say(*step).await;
         if *step != Cancelled {
             process.dies().await;
-            Doomed::start(&world, Some(point)).await.dies().await;
-            process = Doomed::start(&world, None).await;
+            start(&world, Some(point)).await.dies().await;
+            process = start(&world, None).await;
         }
         journey.is_heard().await;
     }

@@ -24,6 +24,8 @@ pub(crate) struct Step {
     pub(crate) next_page: Option<String>,
     pub(crate) after_leg: Option<Uuid>,
     pub(crate) failures: i32,
+    /// Until when nobody else makes it; whoever makes it later does so until another time.
+    pub(crate) due_at: DateTime<Utc>,
 }
 
 /// What one step found.
@@ -83,7 +85,7 @@ pub(crate) async fn claim_comparison(
                                   where ended_at is null and due_at <= holdfast_now()
                                   order by due_at limit 1 for update skip locked)
          returning comparison_id, supplier, made_from, begun_at, stage, next_page, after_leg,
-                   failures",
+                   failures, due_at",
     )
     .bind(for_s)
     .fetch_optional(conn)
@@ -91,10 +93,11 @@ pub(crate) async fn claim_comparison(
     .map_err(database("taking a comparison"))
 }
 
-/// Lets the step be made later; `failed` counts those that failed in a row.
+/// Lets the step be made later, unless another makes it by now; `failed` counts those that failed
+/// in a row.
 pub(crate) async fn delay_comparison(
     conn: &mut PgConnection,
-    comparison_id: Uuid,
+    step: &Step,
     for_s: f64,
     failed: bool,
 ) -> Result<(), StoreError> {
@@ -102,11 +105,12 @@ pub(crate) async fn delay_comparison(
         "update comparison
             set due_at = holdfast_now() + make_interval(secs => $2),
                 failures = failures + case when $3 then 1 else 0 end
-          where comparison_id = $1 and ended_at is null",
+          where comparison_id = $1 and ended_at is null and due_at = $4",
     )
-    .bind(comparison_id)
+    .bind(step.comparison_id)
     .bind(for_s)
     .bind(failed)
+    .bind(step.due_at)
     .execute(conn)
     .await
     .map_err(database("putting a comparison off"))
@@ -116,7 +120,7 @@ pub(crate) async fn delay_comparison(
 /// Notes what a page showed; without a next page our own legs are next.
 pub(crate) async fn page_compared(
     conn: &mut PgConnection,
-    comparison_id: Uuid,
+    step: &Step,
     references: &[&str],
     next: Option<&str>,
     count: Count,
@@ -125,51 +129,54 @@ pub(crate) async fn page_compared(
         "insert into comparison_listed (comparison_id, reference)
          select $1, * from unnest($2::text[]) on conflict do nothing",
     )
-    .bind(comparison_id)
+    .bind(step.comparison_id)
     .bind(references)
     .execute(&mut *conn)
     .await
     .map_err(database("noting what is listed"))?;
     let stage = if next.is_some() { "listing" } else { "missing" };
-    step_done(conn, comparison_id, (stage, next, None), count).await
+    step_done(conn, step, (stage, next, None), count).await
 }
 
 /// Notes that the legs up to `after` were looked for on the pages; without one, all were.
 pub(crate) async fn legs_compared(
     conn: &mut PgConnection,
-    comparison_id: Uuid,
+    step: &Step,
     after: Option<LegId>,
     count: Count,
 ) -> Result<(), StoreError> {
     let stage = if after.is_some() { "missing" } else { "done" };
-    step_done(&mut *conn, comparison_id, (stage, None, after), count).await?;
-    if after.is_none() { forget_listed(conn, comparison_id).await } else { Ok(()) }
+    step_done(&mut *conn, step, (stage, None, after), count).await?;
+    if after.is_none() { forget_listed(conn, step.comparison_id).await } else { Ok(()) }
 }
 
 /// Ends a comparison that cannot go on.
 pub(crate) async fn give_up_comparison(
     conn: &mut PgConnection,
-    comparison_id: Uuid,
+    step: &Step,
 ) -> Result<(), StoreError> {
-    step_done(&mut *conn, comparison_id, ("given_up", None, None), Count::default()).await?;
-    forget_listed(conn, comparison_id).await
+    step_done(&mut *conn, step, ("given_up", None, None), Count::default()).await?;
+    forget_listed(conn, step.comparison_id).await
 }
 
+/// # Errors
+/// [`StoreError::Conflict`] when the step took so long that another may have made it: what it found
+/// counts once.
 async fn step_done(
     conn: &mut PgConnection,
-    comparison_id: Uuid,
+    step: &Step,
     (stage, next_page, after_leg): (&str, Option<&str>, Option<LegId>),
     count: Count,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    let written = sqlx::query(
         "update comparison
             set stage = $2, next_page = $3, after_leg = $4, failures = 0, due_at = holdfast_now(),
                 pages = pages + $5, listed = listed + $6, differing = differing + $7,
                 missing = missing + $8, unknown = unknown + $9,
                 ended_at = case when $2 in ('done', 'given_up') then holdfast_now() end
-          where comparison_id = $1 and ended_at is null",
+          where comparison_id = $1 and ended_at is null and due_at = $10",
     )
-    .bind(comparison_id)
+    .bind(step.comparison_id)
     .bind(stage)
     .bind(next_page)
     .bind(after_leg.map(|leg_id| leg_id.0))
@@ -178,10 +185,11 @@ async fn step_done(
     .bind(count.differing)
     .bind(count.missing)
     .bind(count.unknown)
+    .bind(step.due_at)
     .execute(conn)
     .await
-    .map_err(database("noting how far a comparison is"))
-    .map(drop)
+    .map_err(database("noting how far a comparison is"))?;
+    if written.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Conflict) }
 }
 
 async fn forget_listed(conn: &mut PgConnection, comparison_id: Uuid) -> Result<(), StoreError> {

@@ -233,6 +233,57 @@ async fn a_comparison_goes_on_page_by_page_in_whichever_process_and_past_a_page_
     assert_eq!(contract.count(), 1);
 }
 
+/// Row: B7
+#[tokio::test]
+async fn a_leg_that_cannot_be_read_holds_up_no_comparison() {
+    let mut world = World::at(Supplier::Neutral).await;
+    world.noon().await;
+    let app = world.start().await;
+    let (odd, lost) = (bought(&world, &app).await, bought(&world, &app).await);
+    rests(&mut world, &app).await;
+    act(&world, &lost, "cancel").await;
+    world.logs.expect("is compared with no list");
+    // Whatever is due to it fails as well.
+    world.logs.expect("is put off");
+    world.spoil(&odd).await;
+    let standing = compared(&world, &app).await;
+    assert_eq!((standing.outcome, standing.listed), (ComparisonOutcome::Done, 2), "{standing:?}");
+    assert_eq!((standing.differing, standing.unknown), (1, 0), "{standing:?}");
+    assert_eq!(world.told().await.leg_id, lost.leg_id);
+    assert!(world.logs.errors().iter().any(|line| line.contains("is compared with no list")));
+}
+
+/// Row: B7
+#[tokio::test]
+async fn a_page_that_came_after_another_process_had_read_it_counts_once() {
+    let mut world = World::at(Supplier::Neutral).await;
+    world.noon().await;
+    let app = world.start().await;
+    let _leg = bought(&world, &app).await;
+    rests(&mut world, &app).await;
+    let (path, token) = ("/internal/suppliers/neutral/compare", world.token("internal"));
+    let (status, body) = world.post(&app, path, &token, &json!({ "staff": "ada" })).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{body}");
+    let before = world.asked("lookup").await;
+    world.fault("lookup", "slow", 1, 5_000).await;
+    let slow = App::connect(&world.config(), &world.process).await.unwrap();
+    let late = tokio::spawn(async move { compare(&slow).await });
+    while world.asked("lookup").await == before {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    // Longer than a page may take: whoever asked for it counts as dead.
+    world.wait(130).await;
+    assert_eq!(compare(&app).await.unwrap(), Step::Did(1));
+    assert!(late.await.unwrap().is_err(), "what it read is another's by now");
+    while compare(&app).await.unwrap() != Step::Idle {}
+    let done = standing(&world, &app).await;
+    assert_eq!(
+        (done.outcome, done.pages, done.listed),
+        (ComparisonOutcome::Done, 1, 1),
+        "{done:?}"
+    );
+}
+
 #[tokio::test]
 async fn every_night_is_compared_once_and_a_supplier_without_a_list_never() {
     let mut world = World::at(Supplier::Neutral).await;

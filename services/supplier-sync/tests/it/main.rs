@@ -15,6 +15,7 @@ mod activities;
 mod callbacks;
 mod comparing;
 mod crashes;
+mod families;
 mod flights;
 mod gates;
 mod legs;

@@ -7,7 +7,7 @@
 
 use std::{fmt::Write as _, fs, path::PathBuf};
 
-use super::*;
+use super::{rebooking::another, *};
 use crate::{ChangeAnswer, Phase, change_digest, replay};
 
 /// The name of a file, and what the booking in it went through.
@@ -19,6 +19,7 @@ const STORIES: &[Story] = &[
     ("sold_out_after_the_hold_of_points", sold_out),
     ("never_paid", never_paid),
     ("paid_late_and_refunded", paid_late),
+    ("paid_late_and_paid_another", paid_another),
     ("cancelled_for_a_fee_with_an_address", cancelled_for_a_fee),
     ("refund_failed_and_addressed_anew", refund_failed),
     ("refund_late", refund_late),
@@ -162,6 +163,18 @@ fn paid_late() -> World {
     world.tell(&seen(6, AMOUNT, true));
     world.tell(&settled(7, AMOUNT));
     world.ask(&Command::Refund { to: "0xme".to_owned() }).unwrap();
+    refunds(&mut world, RefundState::Confirmed);
+    world
+}
+
+fn paid_another() -> World {
+    let mut world = never_paid();
+    world.tell(&seen(6, AMOUNT, true));
+    world.tell(&settled(7, AMOUNT));
+    // The first one needs no money any more when it would come.
+    world.ask(&Command::Rebook { into: Box::new(another(AMOUNT)) }).unwrap();
+    refunds(&mut world, RefundState::Failed);
+    world.ask(&Command::Rebook { into: Box::new(another(AMOUNT)) }).unwrap();
     refunds(&mut world, RefundState::Confirmed);
     world
 }
