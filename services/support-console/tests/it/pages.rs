@@ -135,6 +135,7 @@ async fn no_form_is_taken_from_another_site_or_without_its_sessions_token() {
     console.close().await;
 }
 
+/// Row: G9
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_tells_the_browser_to_run_nothing_and_to_be_in_no_frame() {
     let (console, neighbour) = Console::beside_a_service().await;
@@ -156,7 +157,8 @@ async fn every_page_tells_the_browser_to_run_nothing_and_to_be_in_no_frame() {
         let policy = page.headers["content-security-policy"].to_str().unwrap();
         assert!(policy.contains("default-src 'none'"), "{path}");
         assert!(policy.contains("frame-ancestors 'none'"), "{path}");
-        assert!(!policy.contains("unsafe"), "{path}");
+        assert!(policy.contains("script-src 'self';"), "{path}");
+        assert!(!policy.contains("unsafe") && !policy.contains('*'), "{path}");
         assert_eq!(page.headers["x-content-type-options"], "nosniff", "{path}");
         assert_eq!(page.headers["cache-control"], "no-store", "{path}");
         for inline in [" style=", " onclick=", "<style", "<script>"] {
