@@ -24,6 +24,24 @@ pub(crate) use self::gates::{Gates, Passage, Seen};
 /// suppliers, which take as long, so that it is waited for through a moment without processor.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
+/// How long it is remembered that answers about something were forgotten: longer than any search
+/// takes.
+const FORGOTTEN_FOR_MS: i64 = 600_000;
+
+/// Keeps an answer unless what it is about was forgotten since it was asked for: whoever asked
+/// before would bring back what is gone.
+const KEEP: &str = r"
+if (redis.call('get', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+redis.call('sadd', KEYS[2], ARGV[2])
+redis.call('pexpire', KEYS[2], ARGV[3])
+for n = 3, #KEYS do
+    redis.call('set', KEYS[n], ARGV[2 * n - 2], 'px', ARGV[2 * n - 1])
+end
+return 1";
+
+/// How often answers about something had been forgotten when it was asked about.
+pub(crate) struct Generation(Option<String>);
+
 /// What Redis says of a search.
 pub(crate) enum Found {
     Known(ShownOffers),
@@ -90,25 +108,41 @@ impl Cache {
         found.filter_map(|(supplier, bytes)| Some((*supplier, unpack(&bytes?)?))).collect()
     }
 
+    /// Reads what [`Self::keep`] needs to know from before suppliers are asked.
+    pub(crate) async fn generation(&self, search: &Search) -> Generation {
+        let read: Result<Option<String>, RedisError> =
+            self.redis.clone().get(generation_key(&product_key(search))).await;
+        // When Redis is away what was forgotten cannot be known, and nothing is kept.
+        let read = read.inspect_err(|error| away("asking what was forgotten", error));
+        Generation(read.ok().map(Option::unwrap_or_default))
+    }
+
     /// Keeps the answer to a search, what is new of its parts, and the ways to find it when one of
-    /// its offers turns out to be gone.
-    pub(crate) async fn keep(&self, search: &Search, digest: &str, new: Kept<'_>) {
+    /// its offers turns out to be gone; not what was asked for before that.
+    pub(crate) async fn keep(
+        &self,
+        search: &Search,
+        digest: &str,
+        asked_in: Generation,
+        new: Kept<'_>,
+    ) {
+        let Generation(Some(generation)) = asked_in else { return };
         let product = product_key(search);
-        let mut pipe = redis::pipe();
+        let script = redis::Script::new(KEEP);
+        let mut call = script.prepare_invoke();
+        // Longer than any part: what cannot be found cannot be forgotten.
+        call.key(generation_key(&product)).key(&product);
+        call.arg(generation).arg(digest).arg(ms(new.findable_for));
         let body = pack(new.offers, new_id());
-        pipe.pset_ex(offers_key(digest), body, ms(new.keep_for)).ignore();
+        call.key(offers_key(digest)).arg(body).arg(ms(new.keep_for));
         for (supplier, part, keep_for) in new.parts {
             let body = pack(part, new_id());
-            pipe.pset_ex(part_key(*supplier, digest), body, ms(*keep_for)).ignore();
+            call.key(part_key(*supplier, digest)).arg(body).arg(ms(*keep_for));
         }
-        // Longer than any part: what cannot be found cannot be forgotten.
-        let findable = i64::try_from(new.findable_for.as_millis()).unwrap_or(i64::MAX);
-        pipe.sadd(&product, digest).ignore().pexpire(&product, findable).ignore();
         for offer in &new.offers.offers {
-            let key = rate_key(&offer.rate_key);
-            pipe.pset_ex(key, &product, ms(new.findable_for)).ignore();
+            call.key(rate_key(&offer.rate_key)).arg(&product).arg(ms(new.findable_for));
         }
-        let kept: Result<(), RedisError> = pipe.query_async(&mut self.redis.clone()).await;
+        let kept: Result<i64, RedisError> = call.invoke_async(&mut self.redis.clone()).await;
         if let Err(error) = kept {
             away("keeping offers", &error);
         }
@@ -150,6 +184,11 @@ impl Cache {
     async fn forget(&self, stay: &str) {
         let mut redis = self.redis.clone();
         let forgotten: Result<(), RedisError> = async {
+            // First: what is kept from now on was asked for after what is forgotten.
+            let generation = generation_key(stay);
+            let mut counted = redis::pipe();
+            counted.incr(&generation, 1).ignore().pexpire(&generation, FORGOTTEN_FOR_MS).ignore();
+            let () = counted.query_async(&mut redis).await?;
             let digests: Vec<String> = redis.smembers(stay).await?;
             let of_all = |digest: &String| {
                 let parts = Supplier::ALL.into_iter().map(|one| part_key(one, digest));
@@ -192,6 +231,11 @@ fn product_key(search: &Search) -> String {
             format!("activities-of:{destination}:{from}:{to}")
         }
     }
+}
+
+/// How often answers about it were forgotten.
+fn generation_key(product: &str) -> String {
+    format!("forgotten:{product}")
 }
 
 fn stay_key(property: &str, from: NaiveDate, to: NaiveDate) -> String {

@@ -331,13 +331,12 @@ async fn finish(
     let Found { mut looks, cases, .. } = found;
     looks.sort_unstable();
     looks.dedup();
-    store::open_cases(tx.conn(), &cases).await?;
     let works = looks.into_iter().map(|(leg_id, attempt)| {
         let cause = Cause { source: "timer", id: None, span: tracing::Span::current() };
         let asked = Fact::LookAsked { by: BY.to_owned(), attempt };
         Work { leg_id, input: Input::Fact(asked), cause }
     });
-    let fed = feed(app, &mut tx, works.collect(), now).await?;
+    let fed = feed(app, &mut tx, works.collect(), cases.clone(), now).await?;
     tx.commit().await?;
     handle::committed(app, fed.follows);
     for case in &cases {

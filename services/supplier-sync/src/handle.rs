@@ -126,7 +126,7 @@ impl Handles for Handler {
         }
         works.extend(hints(tx, callbacks).await?.into_iter().map(|work| (None, work)));
         let (places, works): (Vec<_>, Vec<_>) = works.into_iter().unzip();
-        let fed = feed(&self.app, tx, works, now).await?;
+        let fed = feed(&self.app, tx, works, Vec::new(), now).await?;
         for (place, answer) in places.into_iter().zip(fed.answers) {
             let outcome = place.and_then(|n| outcomes.get_mut(n));
             if let (Some(outcome), Err(refusal)) = (outcome, answer) {
@@ -181,7 +181,9 @@ fn hint(callback: &CallbackReceived) -> Input {
     })
 }
 
-/// Feeds inputs to their legs, one after the other, and writes and says what follows.
+/// Feeds inputs to their legs, one after the other, and writes and says what follows. What was
+/// found odd beside them is written with what they show: a transaction takes its cases in one
+/// order, once, so that no two wait for each other in a circle.
 ///
 /// # Errors
 /// When the database fails or a leg moved; then nothing of the batch may be committed.
@@ -189,6 +191,7 @@ pub(crate) async fn feed(
     app: &App,
     tx: &mut Tx,
     works: Vec<Work>,
+    cases: Vec<NewCase>,
     now: DateTime<Utc>,
 ) -> Result<Fed, StoreError> {
     let mut ids: Vec<Uuid> = works.iter().map(|work| work.leg_id.0).collect();
@@ -198,7 +201,7 @@ pub(crate) async fn feed(
     let mut touched: BTreeMap<LegId, Touched> =
         loaded.into_iter().map(|(leg, trace)| (leg.leg_id, Touched::of(leg, trace))).collect();
     let mut answers = Vec::with_capacity(works.len());
-    let mut follows = Follows::default();
+    let mut follows = Follows { cases, ..Follows::default() };
     for Work { leg_id, input, cause } in works {
         let leg = touched.entry(leg_id).or_default();
         let step = || leg.step(app, &input, &cause, now, &mut follows);

@@ -114,7 +114,7 @@ async fn wake_some(app: &App, only: Option<LegId>) -> Result<Step, StoreError> {
         let cause = Cause { source: "timer", id: None, span };
         Work { leg_id, input: Input::Fact(Fact::Due), cause }
     });
-    let fed = feed(app, &mut tx, works.collect(), now).await?;
+    let fed = feed(app, &mut tx, works.collect(), Vec::new(), now).await?;
     tx.commit().await?;
     handle::committed(app, fed.follows);
     Ok(Step::Did(count))
@@ -171,7 +171,7 @@ async fn join_some(app: &App, only: Option<Uuid>) -> Result<Step, StoreError> {
         let input = Input::Fact(Fact::Hinted { callback_id, client_reference, reference, claim });
         Work { leg_id: one.leg_id, input, cause }
     });
-    let fed = feed(app, &mut tx, works.collect(), now).await?;
+    let fed = feed(app, &mut tx, works.collect(), Vec::new(), now).await?;
     store::join(tx.conn(), &ids).await?;
     tx.commit().await?;
     handle::committed(app, fed.follows);

@@ -140,6 +140,9 @@ mod tests {
         let body = br#"{"given_name":"Ada","Lovelace 1815":{"card":4111111111111111},"ok":true,"l":[1,2,3,4]}"#;
         let case = contract(Supplier::Etg, Operation::Lookup, "orders[17].amount at `x`", body);
         assert_eq!(case.subject, "lookup: orders[].amount at `x`");
+        // A path of theirs may have what no column takes.
+        let odd = contract(Supplier::Etg, Operation::Lookup, "order at `a\0b`", body);
+        assert_eq!(odd.subject, "lookup: order at `ab`");
         let text = case.theirs.to_string();
         for secret in ["Ada", "Lovelace", "1815", "4111"] {
             assert!(!text.contains(secret), "{text}");

@@ -115,6 +115,7 @@ async fn lead(
     digest: &str,
     by: Instant,
 ) -> Result<ShownOffers, StoreError> {
+    let asked_in = app.cache.generation(search).await;
     let parts::Gathered { parts, learned, at } = parts::gather(app, search, digest, by).await?;
     let answer = compose(parts);
     let kept = Kept {
@@ -123,7 +124,7 @@ async fn lead(
         parts: &learned,
         findable_for: app.policy.search.hard_for * 2,
     };
-    app.cache.keep(search, digest, kept).await;
+    app.cache.keep(search, digest, asked_in, kept).await;
     Ok(answer)
 }
 

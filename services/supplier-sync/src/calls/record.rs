@@ -146,9 +146,9 @@ async fn once(app: &App, batch: &[Answered]) -> Result<(), StoreError> {
         let cause = Cause { source: "answer", id: None, span };
         Work { leg_id: answered.leg_id, input: Input::Fact(answered.fact.clone()), cause }
     });
-    let fed = feed(app, &mut tx, works.collect(), now).await?;
+    let cases = batch.iter().flat_map(|answered| answered.cases.clone()).collect();
+    let fed = feed(app, &mut tx, works.collect(), cases, now).await?;
     store::journal(tx.conn(), batch.iter().map(|answered| &answered.row)).await?;
-    store::open_cases(tx.conn(), batch.iter().flat_map(|answered| &answered.cases)).await?;
     tx.commit().await?;
     handle::committed(app, fed.follows);
     Ok(())

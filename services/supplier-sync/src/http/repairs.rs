@@ -104,7 +104,7 @@ async fn once(
     }
     let cause = Cause { source: "staff", id: None, span: tracing::Span::current() };
     let input = Input::Command(Command::Act(act.clone()));
-    let fed = feed(app, &mut tx, vec![Work { leg_id, input, cause }], now).await?;
+    let fed = feed(app, &mut tx, vec![Work { leg_id, input, cause }], Vec::new(), now).await?;
     if let Some(Err(refusal)) = fed.answers.into_iter().next() {
         return Ok(Err(refusal));
     }

@@ -117,7 +117,7 @@ async fn ask(app: &App, leg_id: LegId, staff: &str) -> Result<Option<u32>, Store
     let sent = leg.attempts.iter().filter(|attempt| leg.may_have_sent(attempt)).count();
     let cause = Cause { source: "staff", id: None, span: tracing::Span::current() };
     let input = Input::Fact(Fact::LookAsked { by: staff.to_owned(), attempt: None });
-    let fed = feed(app, &mut tx, vec![Work { leg_id, input, cause }], now).await?;
+    let fed = feed(app, &mut tx, vec![Work { leg_id, input, cause }], Vec::new(), now).await?;
     tx.commit().await?;
     handle::committed(app, fed.follows);
     Ok(Some(u32::try_from(sent).unwrap_or(u32::MAX)))

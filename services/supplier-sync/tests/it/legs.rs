@@ -180,6 +180,28 @@ async fn a_refusal_is_told_and_the_offers_are_forgotten() {
     assert_eq!(world.asked("search").await, 2);
 }
 
+/// The supplier was asked before the room was gone, and answers after that.
+#[tokio::test]
+async fn an_answer_that_was_asked_for_before_a_room_was_gone_is_not_kept() {
+    let mut world = World::new().await;
+    world.policy.search.deadline = std::time::Duration::from_secs(20);
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.redis_forgets_answers().await;
+    world.fault("search", "slow", 1, 2_500).await;
+    world.fault("reserve", "sold_out", 1, 0).await;
+    let gone = async {
+        until("the search", || async { (world.asked("search").await == 2).then_some(()) }).await;
+        world.want(&leg, 1, WantedLeg::Held).await;
+        assert_eq!(world.told().await.state, LegState::Refused { why: RefusedWhy::SoldOut });
+    };
+    let (_late, ()) = tokio::join!(world.offers(&app), gone);
+    world.offers(&app).await;
+    assert_eq!(world.asked("search").await, 3, "what was said before is asked anew");
+    world.offers(&app).await;
+    assert_eq!(world.asked("search").await, 3, "and that is kept");
+}
+
 /// Row: B11
 #[tokio::test]
 async fn what_the_supplier_makes_after_the_end_is_found_by_the_sweep_and_released() {
