@@ -17,6 +17,7 @@ mod balances;
 mod cards;
 mod cases;
 mod closing;
+mod families;
 mod finality;
 mod front;
 mod ledger;

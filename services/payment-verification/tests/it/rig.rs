@@ -136,19 +136,25 @@ impl Rig {
 
     /// The same, and `started` is told of the main node before anybody asks it.
     pub(crate) async fn with(others: &[String], started: impl FnOnce(&Anvil)) -> Self {
-        Self::made(others, started, None).await
+        Self::made(others, started, None, true).await
+    }
+
+    /// One that hears nothing of what is asked.
+    pub(crate) async fn deaf() -> Self {
+        Self::made(&[], |_| {}, None, false).await
     }
 
     /// With a card gateway that pushes to where the service listens.
     pub(crate) async fn with_cards() -> Self {
         let pushes = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Self::made(&[], |_| {}, Some(pushes)).await
+        Self::made(&[], |_| {}, Some(pushes), true).await
     }
 
     async fn made(
         others: &[String],
         started: impl FnOnce(&Anvil),
         pushes: Option<tokio::net::TcpListener>,
+        hears: bool,
     ) -> Self {
         let service = TestService::new("payment_verification", &MIGRATOR).await;
         let (anvil, redis) = (Anvil::start(), testkit::redis());
@@ -213,8 +219,10 @@ impl Rig {
         }
         let main = watchers.iter().position(|watcher| watcher.chain() == CHAIN).unwrap();
         let watcher = watchers.swap_remove(main);
-        app.consume();
-        app.messaging().listening().await;
+        if hears {
+            app.consume();
+            app.messaging().listening().await;
+        }
         if let Some(pushes) = pushes {
             let router = payment_verification::http::router(&config, app.clone()).unwrap();
             tokio::spawn(async move { axum::serve(pushes, router).await });
