@@ -7,6 +7,7 @@ mod load;
 pub mod outages;
 mod servers;
 pub mod steps;
+pub mod upgrade;
 
 use std::{
     collections::BTreeMap,

@@ -76,7 +76,20 @@ impl Profile {
     /// When the shipped file has no such key: a profile names only what exists.
     #[must_use]
     pub fn policy(self) -> String {
-        let mut policy: toml::Table = toml::from_str(contracts::policy::DEFAULT).unwrap();
+        let (text, unknown) = self.policy_of(contracts::policy::DEFAULT);
+        assert!(unknown.is_empty(), "there is no {unknown:?}");
+        Policy::parse(&text).expect("the profile is a policy");
+        text
+    }
+
+    /// The same made of another build's file, and what of the profile that has no place for.
+    ///
+    /// # Panics
+    /// When it is no TOML.
+    #[must_use]
+    pub fn policy_of(self, shipped: &str) -> (String, Vec<String>) {
+        let mut policy: toml::Table = toml::from_str(shipped).unwrap();
+        let mut unknown = Vec::new();
         let changes: Vec<Change> = match self {
             Self::Default => Vec::new(),
             Self::Fast => FAST.to_vec(),
@@ -85,12 +98,12 @@ impl Profile {
         policy.insert("profile".to_owned(), self.name().into());
         for (table, key, value) in changes {
             for table in tables(table) {
-                change(&mut policy, &table, key, value);
+                if change(&mut policy, &table, key, value).is_none() {
+                    unknown.push(format!("{table}.{key}"));
+                }
             }
         }
-        let text = toml::to_string(&policy).unwrap();
-        Policy::parse(&text).expect("the profile is a policy");
-        text
+        (toml::to_string(&policy).unwrap(), unknown)
     }
 }
 
@@ -101,14 +114,16 @@ fn tables(named: &str) -> Vec<String> {
     }
 }
 
-fn change(policy: &mut toml::Table, table: &str, key: &str, value: &str) {
+/// Nothing when there is no such key.
+fn change(policy: &mut toml::Table, table: &str, key: &str, value: &str) -> Option<()> {
     let mut at = policy;
     for part in table.split('.') {
-        at = at.get_mut(part).and_then(toml::Value::as_table_mut).expect(table);
+        at = at.get_mut(part)?.as_table_mut()?;
     }
-    let old = at.get_mut(key).unwrap_or_else(|| panic!("no {table}.{key}"));
+    let old = at.get_mut(key)?;
     let line: toml::Table = toml::from_str(&format!("value = {value}")).unwrap();
     *old = line["value"].clone();
+    Some(())
 }
 
 impl FromStr for Profile {

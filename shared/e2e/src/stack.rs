@@ -63,6 +63,9 @@ pub struct Options {
     pub changes: BTreeMap<String, String>,
     /// Servers of the caller's; nothing for those of the checkout.
     pub infra: Option<Infra>,
+    /// Where the services of another build are that this one is to take the place of, and its
+    /// `policy.toml`.
+    pub services_from: Option<PathBuf>,
     /// Whether progress is told on stderr.
     pub talks: bool,
 }
@@ -81,6 +84,7 @@ impl Options {
             doubles_args: Vec::new(),
             changes: BTreeMap::new(),
             infra: None,
+            services_from: None,
             talks: false,
         }
     }
@@ -93,6 +97,8 @@ pub struct Stack {
     layout: Layout,
     keys: Keys,
     programs: Mutex<BTreeMap<String, Program>>,
+    /// The other build that services are started from, until they go over to this one.
+    services_from: Mutex<Option<PathBuf>>,
     /// Whether the processes end with this handle.
     owns: bool,
     talks: bool,
@@ -114,14 +120,24 @@ impl Stack {
         std::fs::remove_dir_all(&dir).ok();
         std::fs::create_dir_all(dir.join("pids"))
             .with_context(|| format!("making {}", dir.display()))?;
-        std::fs::write(dir.join("policy.toml"), options.profile.policy())?;
+        let policy = match &options.services_from {
+            // A build knows the keys of its own policy and no others.
+            Some(other) => {
+                let shipped = std::fs::read_to_string(other.join("policy.toml"))
+                    .context("reading the other build's policy")?;
+                options.profile.policy_of(&shipped).0
+            }
+            None => options.profile.policy(),
+        };
+        std::fs::write(dir.join("policy.toml"), policy)?;
         let keys = Keys::generate()?;
         keys.save(&dir.join("keys.json"))?;
         std::fs::write(dir.join("stack.json"), serde_json::to_string_pretty(&layout)?)?;
         let talks = options.talks;
         let owns = !options.lasting;
         let programs = Mutex::default();
-        let stack = Self { checkout, infra, layout, keys, programs, owns, talks };
+        let services_from = Mutex::new(options.services_from);
+        let stack = Self { checkout, infra, layout, keys, programs, services_from, owns, talks };
         if let Err(error) = stack.bring_up().await {
             // Half a stack is none: the next start begins anew.
             stack.end_all(Duration::ZERO);
@@ -149,8 +165,9 @@ impl Stack {
             }
         }
         let infra = layout.infra.clone();
-        let programs = Mutex::new(programs);
-        Ok(Some(Self { checkout, infra, layout, keys, programs, owns: false, talks: false }))
+        let (programs, services_from) = (Mutex::new(programs), Mutex::default());
+        let (owns, talks) = (false, false);
+        Ok(Some(Self { checkout, infra, layout, keys, programs, services_from, owns, talks }))
     }
 
     async fn bring_up(&self) -> anyhow::Result<()> {
@@ -197,11 +214,33 @@ impl Stack {
     }
 
     fn recipe(&self, service: &str) -> anyhow::Result<Recipe> {
-        self.layout.service(&self.checkout, &self.infra, &self.keys, service, false)
+        self.recipe_to(service, false)
+    }
+
+    fn recipe_to(&self, service: &str, migrate: bool) -> anyhow::Result<Recipe> {
+        let mut recipe =
+            self.layout.service(&self.checkout, &self.infra, &self.keys, service, migrate)?;
+        if let Some(other) = self.services_from.lock().unwrap().as_ref() {
+            recipe.exe = other.join(service);
+        }
+        Ok(recipe)
+    }
+
+    /// Whatever is started from now on is of this build; its schema is made now, under whatever
+    /// runs.
+    ///
+    /// # Errors
+    /// When a schema cannot be made.
+    pub async fn go_over(&self, profile: Profile) -> anyhow::Result<()> {
+        *self.services_from.lock().unwrap() = None;
+        // What runs has read its own already.
+        std::fs::write(self.dir().join("policy.toml"), profile.policy())?;
+        try_join_all(SERVICES.map(|service| self.migrate(service))).await?;
+        Ok(())
     }
 
     async fn migrate(&self, service: &str) -> anyhow::Result<()> {
-        let recipe = self.layout.service(&self.checkout, &self.infra, &self.keys, service, true)?;
+        let recipe = self.recipe_to(service, true)?;
         let exe = &recipe.exe;
         let mut command = tokio::process::Command::new(exe);
         command.args(&recipe.args).env_clear().envs(recipe.env).kill_on_drop(true);

@@ -7,12 +7,18 @@
     reason = "a command talks to whoever called it"
 )]
 
-use std::{process::ExitCode, time::Duration, time::Instant};
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use clap::Parser;
 use e2e::{
     SERVICES,
-    chaos::{self, Asked, Report, cluster::cluster, outages::outages, steps::steps},
+    chaos::{
+        self, Asked, Report, cluster::cluster, outages::outages, steps::steps, upgrade::upgrade,
+    },
 };
 use serde::Serialize;
 
@@ -42,6 +48,14 @@ struct Flags {
     /// helps nowhere
     #[arg(long, value_name = "SECONDS", conflicts_with = "control")]
     outages: Option<u64>,
+    /// Goes over from the services in this folder to those of this build while customers book,
+    /// instead; each state lasts a third of `--seconds`
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        conflicts_with_all = ["control", "cluster", "outages", "steps"]
+    )]
+    upgrade: Option<PathBuf>,
     /// Tells no fault, only the result
     #[arg(long)]
     json: bool,
@@ -64,6 +78,9 @@ async fn main() -> ExitCode {
     };
     let done = if flags.steps {
         steps(&SERVICES, tell).await.map(|report| said(&report, &report, asked.faults, None))
+    } else if let Some(from) = flags.upgrade {
+        let all = upgrade(from, asked.lasts / 3, flags.rate, tell).await;
+        all.map(|report| said(&report, &report, asked.faults, None))
     } else if let Some(seconds) = flags.cluster {
         let all = cluster(Duration::from_secs(seconds), flags.rate, tell).await;
         all.map(|report| said(&report, &report, asked.faults, None))
