@@ -125,6 +125,15 @@ impl Till {
         .await;
     }
 
+    /// The same for cases: what the gateway pushes may be looked into by somebody else meanwhile.
+    async fn look_until_cases(&self, all: &str) {
+        testkit::until(all, async || {
+            self.look().await;
+            (self.cases().await == all).then_some(())
+        })
+        .await;
+    }
+
     fn message() -> PaymentPrepare {
         let asset = AssetId::parse("card-eur").unwrap();
         let amount = AssetAmount { units: units(PRICE), decimals: 2, asset };
@@ -366,12 +375,10 @@ async fn what_the_gateway_tells_of_another_amount_or_currency_is_a_case_and_no_m
 
     let id = till.truth().await["id"].clone();
     till.post("/act", json!({ "of": id, "act": "dispute" })).await;
-    till.look().await;
-    assert_eq!(till.cases().await, "card_differs card_disputed");
+    till.look_until_cases("card_differs card_disputed").await;
     till.rig.service.logs.expect("settled money left its chain");
     till.post("/act", json!({ "of": id, "act": "dispute_lost" })).await;
-    till.look().await;
-    assert_eq!(till.cases().await, "card_differs card_disputed payment_reversed");
+    till.look_until_cases("card_differs card_disputed payment_reversed").await;
     till.end().await;
 }
 
