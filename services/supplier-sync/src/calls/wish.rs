@@ -10,9 +10,9 @@ use crate::{App, store};
 ///
 /// It may have waited for a place, or for who travels, for as long as its lease allows, and what is
 /// bought may cost everything to give back. Where the database does not say, it is not made either:
-/// the same may be sent later.
+/// the same may be sent later. A hold costs nothing to give back, and is not asked about.
 pub(super) async fn stands(app: &App, call: &Call) -> bool {
-    if !matches!(call.doing, Doing::Reserve { .. } | Doing::Confirm) {
+    if !matches!(call.doing, Doing::Reserve { hold: false } | Doing::Confirm) {
         return true;
     }
     match is_released(app, call.leg_id).await {
