@@ -104,10 +104,23 @@ pub async fn run(asked: Asked, tell: impl Fn(&str) + Sync) -> anyhow::Result<Rep
     }
     faults.end(&stack, &servers).await?;
     tell("the faults are over");
+    ended(stack, &world, load, true, faults.counts, asked.seed).await
+}
+
+/// Ends the load, waits until every booking came to its end, stops the system, and says what was
+/// counted; `staffed`, where staff help.
+async fn ended(
+    stack: Arc<Stack>,
+    world: &World,
+    load: Load,
+    staffed: bool,
+    kills: BTreeMap<String, u32>,
+    seed: u64,
+) -> anyhow::Result<Report> {
     let began = Instant::now();
     let accepted = load.end().await?;
-    let (compared, parked) = converge(&stack, &world, &accepted, began, true).await?;
-    let report = told(&compared, faults.counts, parked, began.elapsed(), asked.seed);
+    let (compared, parked) = converge(&stack, world, &accepted, began, staffed).await?;
+    let report = told(&compared, kills, parked, began.elapsed(), seed);
     if let Ok(stack) = Arc::try_unwrap(stack) {
         stack.stop().await.ok();
     }

@@ -9,6 +9,7 @@ use contracts::{
 use messaging::Step;
 use serde_json::{Value, json};
 use supplier_sync::{App, compare};
+use testkit::until;
 
 use crate::world::{Leg, World};
 
@@ -268,9 +269,7 @@ async fn a_page_that_came_after_another_process_had_read_it_counts_once() {
     world.fault("lookup", "slow", 1, 5_000).await;
     let slow = App::connect(&world.config(), &world.process).await.unwrap();
     let late = tokio::spawn(async move { compare(&slow).await });
-    while world.asked("lookup").await == before {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    until("the page", || async { (world.asked("lookup").await > before).then_some(()) }).await;
     // Longer than a page may take: whoever asked for it counts as dead.
     world.wait(130).await;
     assert_eq!(compare(&app).await.unwrap(), Step::Did(1));

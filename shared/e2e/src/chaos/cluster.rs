@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Report, converge, load::Load, servers::Servers, told};
+use super::{Report, ended, load::Load, servers::Servers};
 use crate::{Options, Profile, Stack, truth::World};
 
 const NODES: usize = 3;
@@ -57,14 +57,7 @@ pub async fn cluster(
         together(&servers).await?;
     }
     tell("the faults are over");
-    let began = Instant::now();
-    let accepted = load.end().await?;
-    let (compared, parked) = converge(&stack, &world, &accepted, began, true).await?;
-    let report = told(&compared, counts, parked, began.elapsed(), 0);
-    if let Ok(stack) = Arc::try_unwrap(stack) {
-        stack.stop().await.ok();
-    }
-    Ok(report)
+    ended(stack, &world, load, true, counts, 0).await
 }
 
 /// Waits until each node sees all of them.

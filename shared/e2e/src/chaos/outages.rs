@@ -10,7 +10,7 @@ use std::{
 use contracts::{envelope::header, routing::hearers};
 use serde::Serialize;
 
-use super::{Report, converge, load::Load, servers::Servers, told};
+use super::{Report, ended, load::Load, servers::Servers};
 use crate::{Options, Profile, SERVICES, Stack, broker::Broker, truth::World};
 
 /// More than any consumer takes at once, so that all of it lies there when the database goes.
@@ -106,14 +106,8 @@ pub async fn outages(
         tokio::time::sleep(BETWEEN).await;
     }
     tell("everything is back");
-    let began = Instant::now();
-    let accepted = load.end().await?;
-    let (compared, parked) = converge(&stack, &world, &accepted, began, false).await?;
-    let report = told(&compared, kills, parked, began.elapsed(), 0);
     drop(broker);
-    if let Ok(stack) = Arc::try_unwrap(stack) {
-        stack.stop().await.ok();
-    }
+    let report = ended(stack, &world, load, false, kills, 0).await?;
     Ok(Outages { report, outages, repeated })
 }
 

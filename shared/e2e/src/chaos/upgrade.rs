@@ -1,14 +1,9 @@
 //! Every service goes over to another build while customers book: both builds run side by side for
 //! a while, on the same rows and queues.
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
-use super::{Report, converge, load::Load, told};
+use super::{Report, ended, load::Load};
 use crate::{Options, Profile, SERVICES, Stack, truth::World};
 
 /// Starts a system from the binaries in `from`, and goes over to those of this checkout; each state
@@ -50,12 +45,5 @@ pub async fn upgrade(
     drop(beside);
     tell("all are of the new build");
     tokio::time::sleep(each).await;
-    let began = Instant::now();
-    let accepted = load.end().await?;
-    let (compared, parked) = converge(&stack, &world, &accepted, began, true).await?;
-    let report = told(&compared, counts, parked, began.elapsed(), 0);
-    if let Ok(stack) = Arc::try_unwrap(stack) {
-        stack.stop().await.ok();
-    }
-    Ok(report)
+    ended(stack, &world, load, true, counts, 0).await
 }
