@@ -161,6 +161,10 @@ pub(crate) async fn insert(
     .map(drop)
 }
 
+/// Of a list that is narrowed by what its caller gives: a plan that is kept has to do for whatever
+/// may be given, and so looks at all there is to find the few letters of one booking.
+const PLANNED_EACH_TIME: bool = false;
+
 /// The list of letters, narrowed by one condition more.
 macro_rules! letters_where {
     ($more:literal) => {
@@ -204,6 +208,7 @@ pub(crate) async fn list(
         }
     };
     sqlx::query_as(statement)
+        .persistent(PLANNED_EACH_TIME)
         .bind(after.map(|after| after.at))
         .bind(after.map(|after| after.id))
         .bind(&filter.consumer)

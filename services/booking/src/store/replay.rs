@@ -227,10 +227,9 @@ pub(crate) async fn ids_after(
     at_most: i64,
 ) -> Result<Vec<Uuid>, StoreError> {
     let rows = sqlx::query(
-        "select booking_id from booking where $1::uuid is null or booking_id > $1
-          order by booking_id limit $2",
+        "select booking_id from booking where booking_id > $1 order by booking_id limit $2",
     )
-    .bind(last)
+    .bind(last.unwrap_or_default())
     .bind(at_most)
     .fetch_all(conn)
     .await

@@ -243,12 +243,12 @@ pub(crate) async fn legs_at(
 ) -> Result<Vec<Uuid>, StoreError> {
     sqlx::query_scalar(
         "select leg_id from leg
-          where supplier = $1 and wake_at is not null and ($2::uuid is null or leg_id > $2)
+          where supplier = $1 and wake_at is not null and leg_id > $2
             and changed_at <= $3
           order by leg_id limit $4",
     )
     .bind(supplier.word())
-    .bind(after)
+    .bind(after.unwrap_or_default())
     .bind(unchanged_since)
     .bind(at_most)
     .fetch_all(conn)

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     App, fault,
-    http::{OPERATOR, connection, failed, in_a_column, paging::Page as Cut, parked::masked},
+    http::{OPERATOR, connection, failed, paging::Page as Cut, parked::masked},
     state::State as Stands,
     store::{self, Filter, LetterCause, Summary},
 };
@@ -48,7 +48,6 @@ pub(super) async fn show(
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, ApiError> {
     let state = wanted.state.clone().unwrap_or_else(|| "parked".to_owned());
-    in_a_column("?consumer", wanted.consumer.as_deref())?;
     let page = Cut::read(Some(50), wanted.cursor.as_deref())?;
     let consumer = wanted.consumer.clone().filter(|consumer| !consumer.is_empty());
     let filter = Filter {

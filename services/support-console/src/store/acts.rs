@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use super::After;
+use super::{After, PLANNED_EACH_TIME};
 
 /// How an act ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,6 +158,7 @@ pub(crate) async fn acts(
           order by at desc, act_id desc
           limit $7",
     )
+    .persistent(PLANNED_EACH_TIME)
     .bind(after.map(|after| after.at))
     .bind(after.map(|after| after.id))
     .bind(filter.dead_letter_id)

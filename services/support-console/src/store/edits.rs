@@ -6,6 +6,8 @@ use serde::Serialize;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
+use super::PLANNED_EACH_TIME;
+
 /// An edit that nobody has decided on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
 pub(crate) struct Edit {
@@ -56,6 +58,7 @@ pub(crate) async fn edits(
             and ($2::uuid is null or e.dead_letter_id = $2)
           order by e.made_at limit 200 for update of e",
     )
+    .persistent(PLANNED_EACH_TIME)
     .bind(edit_id)
     .bind(dead_letter_id)
     .fetch_all(conn)

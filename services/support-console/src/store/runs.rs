@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use super::Filter;
+use super::{Filter, PLANNED_EACH_TIME};
 use crate::runs::Progress;
 
 /// A run.
@@ -83,6 +83,7 @@ pub(crate) async fn new_run(
          update replay_run set letters = (select count(*) from added) where replay_run_id = $1
          returning letters",
     )
+    .persistent(PLANNED_EACH_TIME)
     .bind(run.replay_run_id)
     .bind(filter.letter_cause_id)
     .bind(&filter.consumer)
@@ -130,6 +131,7 @@ pub(crate) async fn runs(
            from replay_run as r join act as a using (act_id)
           where $1::uuid is null or r.replay_run_id = $1 order by r.made_at desc limit $2",
     )
+    .persistent(PLANNED_EACH_TIME)
     .bind(only)
     .bind(at_most)
     .fetch_all(conn)

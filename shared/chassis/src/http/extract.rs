@@ -32,7 +32,8 @@ pub struct Json<T>(pub T);
 #[derive(Debug, Clone, Copy)]
 pub struct Path<T>(pub T);
 
-/// The parameters of the query; 422 with `?name` when one is unknown, missing or wrong.
+/// The parameters of the query; 422 with `?name` when one is unknown, missing or wrong, or has a
+/// zero byte, which no text column takes.
 #[derive(Debug, Clone, Copy)]
 pub struct Query<T>(pub T);
 
@@ -71,6 +72,9 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        if parts.uri.path().contains("%00") {
+            return Err(ApiError::not_found());
+        }
         let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
         // An id that is none names nothing, like one that was never given out.
         path.map(|path| Self(path.0)).map_err(|_rejection| ApiError::not_found())
@@ -86,6 +90,17 @@ where
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
         let query = parts.uri.query().unwrap_or_default();
+        let pairs = form_urlencoded::parse(query.as_bytes());
+        let zeros: Vec<_> = pairs
+            .filter(|(name, value)| name.contains('\0') || value.contains('\0'))
+            .map(|(name, _)| {
+                let detail = "must have no zero byte";
+                FieldError::new(format!("?{}", name.replace('\0', "")), "invalid", detail)
+            })
+            .collect();
+        if !zeros.is_empty() {
+            return Err(ApiError::invalid(zeros));
+        }
         let deserializer =
             serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
         serde_path_to_error::deserialize(deserializer).map(Self).map_err(|error| {

@@ -45,6 +45,7 @@ fn router() -> Router {
         .route("/stays", post(|Json(stay): Json<Stay>| async { Json(stay) }))
         .route("/large", large.layer(DefaultBodyLimit::max(4096)))
         .route("/stays/{id}", get(|Path(id): Path<uuid::Uuid>| async move { id.to_string() }))
+        .route("/names/{name}", get(|Path(name): Path<String>| async move { name }))
         .route(
             "/search",
             get(|Query(search): Query<Search>| async move {
@@ -172,12 +173,16 @@ async fn path_and_query_answer_with_problems_too() {
     let router = plain();
     let (status, problem) = get_from(&router, "/stays/not-an-id").await;
     assert_eq!((status, problem["code"].as_str()), (StatusCode::NOT_FOUND, Some("not_found")));
+    assert_eq!(get_from(&router, "/names/a%00b").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(get_from(&router, "/names/a%2500b").await.1, json!("a%00b"));
     let (status, text) = get_from(&router, "/search?city=K%C3%B6ln&rooms=2").await;
     assert_eq!((status, text), (StatusCode::OK, json!("Köln Some(2)")));
     for (query, pointer, code) in [
         ("", "?city", "missing"),
         ("?city=X&rooms=two", "?rooms", "invalid"),
         ("?city=X&sort=price", "?sort", "unknown"),
+        ("?city=K%00ln", "?city", "invalid"),
+        ("?city=X&so%00rt=price", "?sort", "invalid"),
     ] {
         let (status, problem) = get_from(&router, &format!("/search{query}")).await;
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);

@@ -12,7 +12,7 @@ use crate::{SERVICES, Stack};
 /// What the supplier does wrong, by operation.
 const SUPPLIER: [(&str, &str); 4] = [
     ("reserve", "timeout_after_commit"),
-    ("reserve", "timeout_before_arrival"),
+    ("reserve", "timeout_before_commit"),
     ("confirm", "timeout_after_commit"),
     ("cancel", "timeout_after_commit"),
 ];
