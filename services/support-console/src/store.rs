@@ -28,7 +28,7 @@ use chrono::{DateTime, Utc};
 use messaging::{StoreError, database};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use sqlx::{FromRow, PgConnection};
+use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use crate::{parked::DeadLetter, state::State};
@@ -161,38 +161,55 @@ pub(crate) async fn insert(
     .map(drop)
 }
 
-/// Of a list that is narrowed by what its caller gives: a plan that is kept has to do for whatever
-/// may be given, and so looks at all there is to find the few letters of one booking.
-const PLANNED_EACH_TIME: bool = false;
+const LETTERS: &str =
+    "select dead_letter_id, queue, consumer, addressee, cause, detail, message_id,
+            message_type, attempt, attempts, exchange, routing_key, subject, booking_id, trace_id,
+            first_at, last_at, parked_at, version, state, state_at, restorable_until,
+            replay_attempt, next_dead_letter_id, letter_cause_id
+       from letter where true";
 
-/// The list of letters, narrowed by one condition more.
-macro_rules! letters_where {
-    ($more:literal) => {
-        concat!(
-            "select dead_letter_id, queue, consumer, addressee, cause, detail, message_id,
-                    message_type, attempt, attempts, exchange, routing_key, subject, booking_id,
-                    trace_id, first_at, last_at, parked_at, version, state, state_at,
-                    restorable_until, replay_attempt, next_dead_letter_id, letter_cause_id
-               from letter
-              where ($1::timestamptz is null or (parked_at, dead_letter_id) < ($1, $2))
-                and ($3::text is null or consumer = $3)
-                and ($4::text is null or cause = $4)
-                and ($5::uuid is null or booking_id = $5)
-                and ($6::text is null or state = $6)
-                and ($7::uuid is null or letter_cause_id = $7) ",
-            $more,
-            " order by parked_at desc, dead_letter_id desc limit $8"
-        )
-    };
+impl Filter {
+    /// Adds a condition for each thing that is given and none for what is not: a plan is made once
+    /// for each text of a statement, and one that has to do for whatever may be given looks at all
+    /// letters to find the few of one booking.
+    fn narrow(&self, query: &mut QueryBuilder<Postgres>) {
+        if let Some(consumer) = &self.consumer {
+            query.push(" and consumer = ").push_bind(consumer.clone());
+        }
+        if let Some(cause) = &self.cause {
+            query.push(" and cause = ").push_bind(cause.clone());
+        }
+        if let Some(booking_id) = self.booking_id {
+            query.push(" and booking_id = ").push_bind(booking_id);
+        }
+        if let Some(letter_cause_id) = self.letter_cause_id {
+            query.push(" and letter_cause_id = ").push_bind(letter_cause_id);
+        }
+        if let Some(state) = self.state {
+            query.push(" and state = ").push_bind(state.as_str());
+        }
+        // Few have the rarer states, and these are found by the events and not among all letters.
+        let event = match self.state {
+            None | Some(State::Parked) => return,
+            Some(State::Replaying) => "replayed",
+            Some(state @ (State::Succeeded | State::FailedAgain | State::Discarded)) => {
+                state.as_str()
+            }
+        };
+        query
+            .push(" and dead_letter_id in (select dead_letter_id from letter_event where event = ")
+            .push_bind(event)
+            .push(")");
+    }
 }
 
-const LETTERS: &str = letters_where!("");
-/// A letter with a state that it got by an event: few have the rarer ones, and these are found by
-/// the events and not among all letters.
-const LETTERS_BY_EVENT: &str = letters_where!(
-    "and dead_letter_id in (select dead_letter_id from letter_event
-                             where event = case $6 when 'replaying' then 'replayed' else $6 end)"
-);
+/// Goes on after the last row of the page before, in a list of which the newest come first.
+fn go_on(query: &mut QueryBuilder<Postgres>, by: &'static str, after: Option<After>) {
+    if let Some(After { at, id }) = after {
+        query.push(" and (").push(by).push(") < (").push_bind(at).push(", ");
+        query.push_bind(id).push(")");
+    }
+}
 
 /// Lists dead letters, the newest first.
 pub(crate) async fn list(
@@ -201,25 +218,11 @@ pub(crate) async fn list(
     after: Option<After>,
     at_most: i64,
 ) -> Result<Vec<Summary>, StoreError> {
-    let statement = match filter.state {
-        None | Some(State::Parked) => LETTERS,
-        Some(State::Replaying | State::Succeeded | State::FailedAgain | State::Discarded) => {
-            LETTERS_BY_EVENT
-        }
-    };
-    sqlx::query_as(statement)
-        .persistent(PLANNED_EACH_TIME)
-        .bind(after.map(|after| after.at))
-        .bind(after.map(|after| after.id))
-        .bind(&filter.consumer)
-        .bind(&filter.cause)
-        .bind(filter.booking_id)
-        .bind(filter.state.map(State::as_str))
-        .bind(filter.letter_cause_id)
-        .bind(at_most)
-        .fetch_all(conn)
-        .await
-        .map_err(database("listing dead letters"))
+    let mut query = QueryBuilder::new(LETTERS);
+    filter.narrow(&mut query);
+    go_on(&mut query, "parked_at, dead_letter_id", after);
+    query.push(" order by parked_at desc, dead_letter_id desc limit ").push_bind(at_most);
+    query.build_query_as().fetch_all(conn).await.map_err(database("listing dead letters"))
 }
 
 /// Reads one dead letter.

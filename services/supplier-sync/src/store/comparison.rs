@@ -61,8 +61,11 @@ pub(crate) async fn begin_comparison(
           where $3::timestamptz is null
              or (not exists (select from comparison as c
                               where c.supplier = $1 and c.begun_at >= $3)
-                 and exists (select from leg as l join leg_event as e on e.leg_id = l.leg_id
-                              where l.supplier = $1 and e.version = 1 and e.at < $3))
+                 and exists (select from leg as l
+                              where l.supplier = $1
+                                and exists (select from leg_event as e
+                                             where e.leg_id = l.leg_id and e.version = 1
+                                               and e.at < $3)))
          on conflict do nothing",
     )
     .bind(supplier.word())

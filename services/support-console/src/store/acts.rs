@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use messaging::{StoreError, database};
 use serde::Serialize;
-use sqlx::{FromRow, PgConnection};
+use sqlx::{FromRow, PgConnection, QueryBuilder};
 use uuid::Uuid;
 
-use super::{After, PLANNED_EACH_TIME};
+use super::{After, go_on};
 
 /// How an act ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,27 +146,26 @@ pub(crate) async fn acts(
     after: Option<After>,
     at_most: i64,
 ) -> Result<Vec<Acted>, StoreError> {
-    sqlx::query_as(
+    let mut query = QueryBuilder::new(
         "select act_id, at, actor, roles, from_where, act, outcome, reason, refusal, dead_letter_id,
                 booking_id, replay_run_id, about, trace_id
            from act
-          where ($1::timestamptz is null or (at, act_id) < ($1, $2))
-            and ($3::uuid is null or dead_letter_id = $3)
-            and ($4::uuid is null or booking_id = $4)
-            and ($5::text is null or actor = $5)
-            and ($6::uuid is null or replay_run_id = $6)
-          order by at desc, act_id desc
-          limit $7",
-    )
-    .persistent(PLANNED_EACH_TIME)
-    .bind(after.map(|after| after.at))
-    .bind(after.map(|after| after.id))
-    .bind(filter.dead_letter_id)
-    .bind(filter.booking_id)
-    .bind(&filter.actor)
-    .bind(filter.replay_run_id)
-    .bind(at_most)
-    .fetch_all(conn)
-    .await
-    .map_err(database("listing acts"))
+          where true",
+    );
+    let ids = [
+        (" and dead_letter_id = ", filter.dead_letter_id),
+        (" and booking_id = ", filter.booking_id),
+        (" and replay_run_id = ", filter.replay_run_id),
+    ];
+    for (condition, id) in ids {
+        if let Some(id) = id {
+            query.push(condition).push_bind(id);
+        }
+    }
+    if let Some(actor) = &filter.actor {
+        query.push(" and actor = ").push_bind(actor);
+    }
+    go_on(&mut query, "at, act_id", after);
+    query.push(" order by at desc, act_id desc limit ").push_bind(at_most);
+    query.build_query_as().fetch_all(conn).await.map_err(database("listing acts"))
 }

@@ -3,10 +3,8 @@
 use chrono::{DateTime, Utc};
 use messaging::{StoreError, database};
 use serde::Serialize;
-use sqlx::{FromRow, PgConnection};
+use sqlx::{FromRow, PgConnection, QueryBuilder};
 use uuid::Uuid;
-
-use super::PLANNED_EACH_TIME;
 
 /// An edit that nobody has decided on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
@@ -51,19 +49,19 @@ pub(crate) async fn edits(
     edit_id: Option<Uuid>,
     dead_letter_id: Option<Uuid>,
 ) -> Result<Vec<Edit>, StoreError> {
-    sqlx::query_as(
+    let mut query = QueryBuilder::new(
         "select e.edit_id, e.dead_letter_id, e.made_at, e.proposer, a.reason, e.changed, e.body
            from edit as e join act as a using (act_id)
-          where e.state = 'awaiting' and ($1::uuid is null or e.edit_id = $1)
-            and ($2::uuid is null or e.dead_letter_id = $2)
-          order by e.made_at limit 200 for update of e",
-    )
-    .persistent(PLANNED_EACH_TIME)
-    .bind(edit_id)
-    .bind(dead_letter_id)
-    .fetch_all(conn)
-    .await
-    .map_err(database("reading edits"))
+          where e.state = 'awaiting'",
+    );
+    if let Some(edit_id) = edit_id {
+        query.push(" and e.edit_id = ").push_bind(edit_id);
+    }
+    if let Some(dead_letter_id) = dead_letter_id {
+        query.push(" and e.dead_letter_id = ").push_bind(dead_letter_id);
+    }
+    query.push(" order by e.made_at limit 200 for update of e");
+    query.build_query_as().fetch_all(conn).await.map_err(database("reading edits"))
 }
 
 /// Notes what a second person decided.

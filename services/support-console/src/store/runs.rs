@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use messaging::{StoreError, database};
 use serde::Serialize;
-use sqlx::{FromRow, PgConnection};
+use sqlx::{FromRow, PgConnection, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Filter, PLANNED_EACH_TIME};
+use super::Filter;
 use crate::runs::Progress;
 
 /// A run.
@@ -67,31 +67,25 @@ pub(crate) async fn new_run(
     .execute(&mut *conn)
     .await
     .map_err(database("making a replay of many"))?;
-    sqlx::query_scalar(
+    let mut query = QueryBuilder::new(
         "with added as (
              insert into replay_run_letter (replay_run_id, place, dead_letter_id)
-             select r.replay_run_id, row_number() over (order by parked_at, dead_letter_id),
-                    dead_letter_id
-               from replay_run as r,
-                    (select parked_at, dead_letter_id from letter
-                      where state = 'parked' and ($2::uuid is null or letter_cause_id = $2)
-                        and ($3::text is null or consumer = $3)
-                        and ($4::text is null or cause = $4)
-                      order by parked_at, dead_letter_id limit $5) as found
-              where r.replay_run_id = $1
+             select ",
+    );
+    query.push_bind(run.replay_run_id).push(
+        ", row_number() over (order by parked_at, dead_letter_id), dead_letter_id
+               from (select parked_at, dead_letter_id from letter where state = 'parked'",
+    );
+    filter.narrow(&mut query);
+    query.push(" order by parked_at, dead_letter_id limit ").push_bind(at_most);
+    query.push(
+        ") as found
              returning place)
-         update replay_run set letters = (select count(*) from added) where replay_run_id = $1
-         returning letters",
-    )
-    .persistent(PLANNED_EACH_TIME)
-    .bind(run.replay_run_id)
-    .bind(filter.letter_cause_id)
-    .bind(&filter.consumer)
-    .bind(&filter.cause)
-    .bind(at_most)
-    .fetch_one(conn)
-    .await
-    .map_err(database("listing the letters of a replay of many"))
+         update replay_run set letters = (select count(*) from added) where replay_run_id = ",
+    );
+    query.push_bind(run.replay_run_id).push(" returning letters");
+    let listed = query.build_query_scalar().fetch_one(conn).await;
+    listed.map_err(database("listing the letters of a replay of many"))
 }
 
 /// Runs that go on, the one that sent letters longest ago first.
@@ -126,17 +120,15 @@ pub(crate) async fn runs(
     only: Option<Uuid>,
     at_most: i64,
 ) -> Result<Vec<Run>, StoreError> {
-    sqlx::query_as(
+    let mut query = QueryBuilder::new(
         "select r.*, a.actor, a.reason, holdfast_now() as now
-           from replay_run as r join act as a using (act_id)
-          where $1::uuid is null or r.replay_run_id = $1 order by r.made_at desc limit $2",
-    )
-    .persistent(PLANNED_EACH_TIME)
-    .bind(only)
-    .bind(at_most)
-    .fetch_all(conn)
-    .await
-    .map_err(database("listing replays of many"))
+           from replay_run as r join act as a using (act_id)",
+    );
+    if let Some(id) = only {
+        query.push(" where r.replay_run_id = ").push_bind(id);
+    }
+    query.push(" order by r.made_at desc limit ").push_bind(at_most);
+    query.build_query_as().fetch_all(conn).await.map_err(database("listing replays of many"))
 }
 
 /// How far a run is: of what was sent, what its letters' events say.
