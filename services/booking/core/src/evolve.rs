@@ -265,6 +265,8 @@ fn further_payment(booking: &mut Booking, id: PaymentId, event: &Event, at: Date
     if let Event::PaymentAsked { .. } = event {
         further.pay_by = Some(at + TimeDelta::seconds(further.pay_for_s));
         let leg_id = further.leg_id;
+        // What an earlier one had to be paid by says nothing about this one.
+        booking.deadlines.passed.retain(|deadline| *deadline != Deadline::Difference);
         amendment_has_time(booking, leg_id);
     } else if let Event::RefundNews { refund_id, .. } = event {
         let refund = further.payment.refunds.iter().find(|r| r.refund_id == *refund_id);

@@ -25,8 +25,9 @@ pub(crate) struct Due {
 
 /// Sets timers; one that is set already keeps its time, unless the new one is later.
 ///
-/// The time to be payable may end sooner than was thought, because something is held for less: of
-/// that one what was said last counts.
+/// The time to be payable may end sooner than was thought, because something is held for less; each
+/// step of an amendment has its own time, whatever an earlier one had. Of these what was said last
+/// counts.
 pub(crate) async fn set_timers(
     conn: &mut PgConnection,
     timers: &[Timer],
@@ -37,14 +38,15 @@ pub(crate) async fn set_timers(
     sqlx::query(
         "insert into timer (booking_id, deadline, due_at, traceparent)
          select t.booking_id, t.deadline,
-                case t.deadline when 'payable' then (array_agg(t.due_at order by t.nth desc))[1]
-                                else max(t.due_at) end,
+                case when t.deadline in ('payable', 'amend')
+                     then (array_agg(t.due_at order by t.nth desc))[1]
+                     else max(t.due_at) end,
                 max(t.traceparent)
            from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[])
                 with ordinality as t (booking_id, deadline, due_at, traceparent, nth)
           group by t.booking_id, t.deadline
          on conflict (booking_id, deadline) do update
-             set due_at = case excluded.deadline when 'payable' then excluded.due_at
+             set due_at = case when excluded.deadline in ('payable', 'amend') then excluded.due_at
                                else greatest(timer.due_at, excluded.due_at) end",
     )
     .bind(timers.iter().map(|t| t.booking_id).collect::<Vec<_>>())

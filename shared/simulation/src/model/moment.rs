@@ -215,10 +215,10 @@ impl Moment {
 }
 
 /// As the table of timers has it: one that is set keeps its time unless the new one is later, but
-/// of the time to be payable what was said last counts.
+/// of the time to be payable, and of an amendment's, what was said last counts.
 fn set_timer(timers: &mut Vec<(Deadline, DateTime<Utc>)>, deadline: Deadline, at: DateTime<Utc>) {
     let known = timers.iter().find(|(one, _)| *one == deadline).map(|(_, at)| *at);
-    let known = known.filter(|_| deadline != Deadline::Payable);
+    let known = known.filter(|_| !matches!(deadline, Deadline::Payable | Deadline::Amend));
     timers.retain(|(one, _)| *one != deadline);
     timers.push((deadline, known.map_or(at, |known| known.max(at))));
     timers.sort_unstable();

@@ -283,10 +283,11 @@ impl World {
     }
 
     /// When a timer is due once it is set to this: one of a booking keeps a later time that it has,
-    /// but of the time to be payable what was said last counts.
+    /// but of the time to be payable, and of an amendment's, what was said last counts.
     fn timer_at(&self, timer: &Timer, at: DateTime<Utc>) -> DateTime<Utc> {
         let known = self.timers.get(timer).copied();
-        let keeps = matches!(timer, Timer::Booking(_, deadline) if *deadline != Deadline::Payable);
+        let last = |deadline| matches!(deadline, Deadline::Payable | Deadline::Amend);
+        let keeps = matches!(timer, Timer::Booking(_, deadline) if !last(*deadline));
         known.filter(|_| keeps).map_or(at, |known| known.max(at))
     }
 

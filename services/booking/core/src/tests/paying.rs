@@ -212,6 +212,46 @@ fn a_difference_that_does_not_come_in_time_leaves_the_booking_as_it_was_and_what
     assert!(next_actions(world.booking()).contains(&Action::Refund), "nobody said where to");
 }
 
+/// Another leg of 300.00, after an earlier one was paid for or was not.
+fn dearer_again(world: &mut World, n: u128, old: LegId) {
+    let (plan, rate) = (plan(n, 30_000), rate_of(2_000));
+    let told = amend_quote(world.booking(), old, &plan, Some(&rate), world.now).unwrap();
+    let due = told.pay.unwrap().amount;
+    let pay = Some(Box::new(PayPlan { payment_id: payment(1), rate }));
+    let (plan, agreed) = (Box::new(plan), told.digest);
+    world.ask(&Command::Amend { leg_id: old, plan, agreed, pay }).unwrap();
+    world.leg(n, 1, held());
+    world.tell(&of(payment(1), prepared_for(due.clone())));
+    assert_eq!(next_actions(world.booking()), [Action::Pay, Action::Cancel]);
+    assert!(!world.booking().due().unwrap().payment.close_asked);
+    world.tell(&of(payment(1), settled_units(4, due.units)));
+    world.leg(n, 2, confirmed());
+    assert_eq!(status(world.booking()), Status::Confirmed);
+    assert_eq!(out(world, n), None, "it stands");
+    // Its own time to pay ends like any other.
+    world.tell(&passed(Deadline::Difference));
+    assert_eq!(status(world.booking()), Status::Confirmed);
+}
+
+/// Row: A4
+#[test]
+fn a_second_leg_that_costs_more_has_its_whole_time_to_be_paid_whatever_became_of_the_first() {
+    let mut world = payable();
+    tell(&mut world, settled(4, DIFFERENCE));
+    world.leg(NEW, 2, confirmed());
+    world.leg(0, 8, gone(GoneWhy::Released));
+    // The timer of the first fires after all of it was paid.
+    world.tell(&passed(Deadline::Difference));
+    world.now += TimeDelta::days(1);
+    dearer_again(&mut world, 10, leg_id(NEW));
+
+    let mut world = payable();
+    world.tell(&passed(Deadline::Difference));
+    tell(&mut world, closed_at(3, nothing_came()));
+    world.leg(NEW, 8, gone(GoneWhy::Released));
+    dearer_again(&mut world, 10, leg_id(0));
+}
+
 /// Row: C3
 #[test]
 fn money_that_came_in_time_wins_over_the_time_to_pay() {
