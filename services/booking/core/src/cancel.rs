@@ -105,14 +105,20 @@ impl CancelQuote {
         })
     }
 
-    /// What giving everything back costs where a supplier is why: the customer nothing, us what the
-    /// terms charge.
-    pub(crate) fn borne(booking: &Booking, now: DateTime<Utc>) -> Cancellation {
-        let told: Vec<LegFee> = booking.standing().map(|leg| leg_fee(leg, now)).collect();
+    /// What giving everything back costs where the supplier of a leg is why: the customer the price
+    /// of the others that may be used already, us what the terms charge for the rest.
+    pub(crate) fn borne(booking: &Booking, because_of: LegId, now: DateTime<Utc>) -> Cancellation {
         let zero = Money::zero(booking.price.currency);
-        let terms = told.iter().fold(0_i64, |sum, leg| sum.saturating_add(leg.fee.minor));
-        let free: Vec<LegFee> = told.into_iter().map(|leg| LegFee { fee: zero, ..leg }).collect();
-        Cancellation { borne: Money::new(terms, zero.currency), ..agreed(booking, &free) }
+        let told = booking.standing().map(|leg| leg_fee(leg, now));
+        let terms = told.fold(0_i64, |sum, leg| sum.saturating_add(leg.fee.minor));
+        let each = booking.standing().map(|leg| {
+            let used = leg.leg_id != because_of && leg.may_be_used(now);
+            let fee = if used { leg.order.price } else { zero };
+            LegFee { fee, ..leg_fee(leg, now) }
+        });
+        let agreed = agreed(booking, &each.collect::<Vec<_>>());
+        let borne = terms.saturating_sub(agreed.fee.minor).max(0);
+        Cancellation { borne: Money::new(borne, zero.currency), ..agreed }
     }
 }
 
@@ -154,17 +160,15 @@ pub(crate) fn leg_fee(leg: &Leg, now: DateTime<Utc>) -> LegFee {
         )
         | None => false,
     };
-    if gone || leg.change.is_some() {
-        // What the supplier took away, or made something else of, costs the customer nothing.
-        let fee = Money::zero(leg.order.price.currency);
-        return LegFee { leg_id: leg.leg_id, fee, changes_at: None, arrival: leg.arrival() };
-    }
-    LegFee {
-        leg_id: leg.leg_id,
-        fee: leg.cancel_fee(now),
-        changes_at: leg.cancel_fee_changes_at(now),
-        arrival: leg.arrival(),
-    }
+    let (fee, changes_at) = if gone || leg.change.is_some() {
+        // What the supplier took away, or made something else of, costs the customer nothing, but
+        // where they may have had it.
+        let used = leg.may_be_used(now);
+        (if used { leg.order.price } else { Money::zero(leg.order.price.currency) }, None)
+    } else {
+        (leg.cancel_fee(now), leg.cancel_fee_changes_at(now))
+    };
+    LegFee { leg_id: leg.leg_id, fee, changes_at, arrival: leg.arrival() }
 }
 
 /// How the fee is paid: by the money as far as that reaches, else by the points, which come back

@@ -2,24 +2,26 @@
 //!
 //! Nothing of theirs takes the place of ours before the customer agreed to exactly that. Giving it
 //! back costs nothing. What the supplier cancelled is refunded in time also where nobody answers;
-//! what it only moved is not, because the customer may well be on the way there.
+//! what it only moved is not, because the customer may well be on the way there. What may have been
+//! used by the time it was changed is for a person.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     ids::{LegId, derive},
     messages::{LegContent, LegState, WantedLeg},
+    money::Money,
     mutants::mutant,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    cancel::CancelQuote,
+    cancel::{CancelQuote, take},
     command::Refusal,
     event::Event,
     next,
-    state::{Booking, EndWhy, Leg, OnRefusal, Out, Phase},
-    view::{Action, next_actions},
+    state::{Booking, EndWhy, Leg, LegCancellation, OnRefusal, Out, Phase},
+    view::{Action, next_actions, next_actions_at},
 };
 
 /// How long the customer has in bookings that keep nothing else: those from before it was kept, and
@@ -89,9 +91,9 @@ fn digest(booking: &Booking, leg_id: LegId, theirs: &Theirs) -> Uuid {
     derive(booking.created_at, &parts)
 }
 
-/// The answers that a leg's change allows now; none where nothing was changed.
+/// The answers that a leg's change allows at `now`; none where nothing was changed.
 #[must_use]
-pub fn change_answers(booking: &Booking, leg: &Leg) -> Vec<ChangeAnswer> {
+pub fn change_answers(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Vec<ChangeAnswer> {
     let waits = booking.phase == Phase::Confirmed && leg.out.is_none();
     let Some(change) = leg.change.as_ref().filter(|_| waits) else { return Vec::new() };
     let acceptable = match &change.theirs {
@@ -103,23 +105,30 @@ pub fn change_answers(booking: &Booking, leg: &Leg) -> Vec<ChangeAnswer> {
         }
     };
     let several = booking.standing().nth(1).is_some();
+    let unused = !leg.may_be_used(now);
     let whole = several && booking.on_refusal == OnRefusal::UndoAll;
-    // Points come back whole or not at all; whether they paid a part of it hangs on no instant.
-    let alone = CancelQuote::of_leg(booking, leg, booking.changed_at).is_some();
+    // Points come back whole or not at all.
+    let alone = all_of(booking, leg).is_some();
     let mut answers = Vec::from_iter(acceptable.then_some(ChangeAnswer::Accept));
-    answers.extend((alone || !several).then_some(ChangeAnswer::Refund));
-    answers.extend(whole.then_some(ChangeAnswer::UndoTrip));
+    answers.extend((unused && (alone || !several)).then_some(ChangeAnswer::Refund));
+    answers.extend((unused && whole).then_some(ChangeAnswer::UndoTrip));
     answers
 }
 
+/// All the money of a leg; nothing where points paid a part of it.
+fn all_of(booking: &Booking, leg: &Leg) -> Option<LegCancellation> {
+    let price = leg.order.price;
+    take(booking, Money::zero(price.currency), price.minor)
+}
+
 /// The next actions that changes bring.
-pub(crate) fn actions(booking: &Booking) -> Vec<Action> {
+pub(crate) fn actions(booking: &Booking, now: DateTime<Utc>) -> Vec<Action> {
     let action = |answer| match answer {
         ChangeAnswer::Accept => Action::AcceptChange,
         ChangeAnswer::Refund => Action::RefundChange,
         ChangeAnswer::UndoTrip => Action::UndoTrip,
     };
-    let each = booking.legs.iter().flat_map(|leg| change_answers(booking, leg));
+    let each = booking.legs.iter().flat_map(|leg| change_answers(booking, leg, now));
     let mut actions: Vec<Action> = each.map(action).collect();
     actions.sort_unstable();
     actions.dedup();
@@ -170,7 +179,8 @@ pub(crate) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     }
     let cancelled = |change: &SupplierChange| change.theirs == Theirs::Cancelled {};
     let late = |leg: &&Leg| leg.change.as_ref().is_some_and(|c| c.late && cancelled(c));
-    let unanswered = booking.standing().filter(late).filter(|_| !mutant("never_refunded"));
+    let unanswered = booking.standing().filter(late).filter(|leg| !leg.may_be_used(now));
+    let unanswered = unanswered.filter(|_| !mutant("never_refunded"));
     unanswered.map(|leg| refunded(booking, leg, now)).find(|e| !e.is_empty()).unwrap_or_default()
 }
 
@@ -213,8 +223,8 @@ pub(crate) fn answer(
     if is_answered(booking, leg, answer, agreed) {
         return Ok(Vec::new());
     }
-    let allowed = change_answers(booking, leg);
-    let refused = || Refusal::NotAllowed { allowed: next_actions(booking) };
+    let allowed = change_answers(booking, leg, now);
+    let refused = || Refusal::NotAllowed { allowed: next_actions_at(booking, now) };
     let change = change_digest(booking, leg).filter(|_| !allowed.is_empty()).ok_or_else(refused)?;
     if change != agreed && !mutant("any_change_agreed") {
         return Err(Refusal::ChangedAgain { leg_id, change });
@@ -265,13 +275,14 @@ fn refunded(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Vec<Event> {
     if booking.standing().nth(1).is_none() {
         return whole(booking, leg, now);
     }
-    let quote = CancelQuote::of_leg(booking, leg, now).and_then(|quote| quote.of_leg);
-    quote.map_or_else(Vec::new, |agreed| next::cancel_leg(booking, leg.leg_id, agreed, None, now))
+    let agreed = all_of(booking, leg);
+    agreed.map_or_else(Vec::new, |agreed| next::cancel_leg(booking, leg.leg_id, agreed, None, now))
 }
 
-/// Gives everything back; what the terms of the other legs charge for it is ours to bear.
+/// Gives everything back but what may be used already; what the terms of the other legs charge for
+/// it is ours to bear.
 fn whole(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Vec<Event> {
     let gone = leg.change.as_ref().is_some_and(|change| change.theirs == Theirs::Cancelled {});
     let why = if gone { EndWhy::CancelledBySupplier } else { EndWhy::ChangedBySupplier };
-    next::give_back(booking, CancelQuote::borne(booking, now), why)
+    next::give_back(booking, CancelQuote::borne(booking, leg.leg_id, now), why)
 }

@@ -1,5 +1,6 @@
 //! What a customer is shown of a booking: a status, how the money stands, what can be done.
 
+use chrono::{DateTime, Utc};
 use contracts::asset::Units;
 use serde::{Deserialize, Serialize};
 
@@ -99,9 +100,16 @@ pub fn status(booking: &Booking) -> Status {
     }
 }
 
-/// What the customer can do now; anything else is refused and changes nothing.
+/// What the customer can do as things stood when something happened last; anything else is refused
+/// and changes nothing.
 #[must_use]
 pub fn next_actions(booking: &Booking) -> Vec<Action> {
+    next_actions_at(booking, booking.changed_at)
+}
+
+/// What the customer can do at `now`.
+#[must_use]
+pub fn next_actions_at(booking: &Booking, now: DateTime<Utc>) -> Vec<Action> {
     match booking.phase {
         Phase::Pending => vec![Action::Cancel],
         Phase::Holding => {
@@ -120,7 +128,7 @@ pub fn next_actions(booking: &Booking) -> Vec<Action> {
             actions.extend(several.then_some(Action::CancelLeg));
             actions.extend(amend::is_possible(booking).then_some(Action::Amend));
             actions.extend(refund.then_some(Action::Refund));
-            actions.extend(changed::actions(booking));
+            actions.extend(changed::actions(booking, now));
             actions
         }
         Phase::Amending | Phase::Completed => {

@@ -1,7 +1,7 @@
 //! One leg of a booking: what was ordered, what we want of it, what we are told of it, and how it
 //! left where the booking goes on without it.
 
-use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use contracts::{
     asset::Units,
     ids::{LegId, PaymentId},
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::EndWhy;
-use crate::changed::SupplierChange;
+use crate::changed::{SupplierChange, Theirs};
 
 /// No clock on earth is further ahead of UTC.
 const AHEAD_MAX: TimeDelta = TimeDelta::hours(14);
@@ -128,10 +128,28 @@ impl Leg {
     /// leave open; where they speak of a later instant, not before that one.
     #[must_use]
     pub fn arrival(&self) -> DateTime<Utc> {
-        let begins = self.order.check_in.and_time(NaiveTime::MIN).and_utc() - AHEAD_MAX;
+        let begins = begins(self.order.check_in);
         let last = self.order.terms.cancel_steps.iter().map(|step| step.from).max();
         last.map_or(begins, |last| last.max(begins))
     }
+
+    /// Whether some of it may have been used by `now`: its first day may have begun. Of what the
+    /// supplier changed, when that became known, or the first day of what it has now; what it had
+    /// cancelled before can have been used by nobody.
+    #[must_use]
+    pub fn may_be_used(&self, now: DateTime<Utc>) -> bool {
+        let Some(change) = &self.change else { return now >= self.arrival() };
+        let theirs = match &change.theirs {
+            Theirs::Cancelled {} => None,
+            Theirs::Other { content } => Some(begins(content.check_in)),
+        };
+        change.since >= self.arrival() || theirs.is_some_and(|begins| now >= begins)
+    }
+}
+
+/// When a day may begin somewhere on earth.
+fn begins(day: NaiveDate) -> DateTime<Utc> {
+    day.and_time(NaiveTime::MIN).and_utc() - AHEAD_MAX
 }
 
 /// How a leg left a booking that goes on without it.

@@ -1,5 +1,6 @@
 //! What suppliers change of what was bought: both values told once, and answered by the customer.
 
+use chrono::TimeDelta;
 use contracts::messages::WantedLeg;
 
 use super::{
@@ -146,7 +147,7 @@ fn what_is_dearer_than_what_was_paid_is_not_the_customers_to_accept() {
     let mut dearer = theirs(0);
     dearer.price.minor += 1;
     world.tell(&leg_theirs(0, 5, 2, dearer));
-    assert_eq!(change_answers(world.booking(), leg(&world, 0)), [ChangeAnswer::Refund]);
+    assert_eq!(change_answers(world.booking(), leg(&world, 0), world.now), [ChangeAnswer::Refund]);
     let refused = answer(&mut world, 0, ChangeAnswer::Accept);
     assert!(matches!(refused, Err(Refusal::NotAllowed { .. })));
 }
@@ -192,6 +193,73 @@ fn a_trip_that_was_all_or_nothing_is_given_back_whole_and_the_others_fees_are_ou
     keeps.leg(1, 5, gone(GoneWhy::CancelledBySupplier));
     let refused = answer(&mut keeps, 1, ChangeAnswer::UndoTrip);
     assert!(matches!(refused, Err(Refusal::NotAllowed { .. })), "it goes on without");
+}
+
+/// When the day of arrival of leg `n` may begin.
+fn arrival(world: &World, n: u128) -> DateTime<Utc> {
+    leg(world, n).arrival()
+}
+
+#[test]
+fn a_trip_that_is_undone_on_the_way_keeps_the_price_of_what_was_travelled_and_no_more() {
+    let mut first = order(20_000, Some(TimeDelta::days(1)));
+    first.check_in = noon().date_naive() + chrono::Days::new(2);
+    first.check_out = noon().date_naive() + chrono::Days::new(4);
+    for (days, fee, borne) in [(1, 0, 40_000), (6, 20_000, 20_000)] {
+        let orders = vec![first.clone(), order(20_000, None), order(20_000, None)];
+        let mut world = confirmed_with(0, orders);
+        world.now += TimeDelta::days(days);
+        world.leg(1, 5, gone(GoneWhy::CancelledBySupplier));
+        answer(&mut world, 1, ChangeAnswer::UndoTrip).unwrap();
+        let agreed = world.booking().cancellation.unwrap();
+        assert_eq!((agreed.fee.minor, agreed.borne.minor), (fee, borne), "after {days} days");
+        let kept = rate().units_for(Money::new(fee, Currency::Eur)).unwrap();
+        assert_eq!(world.booking().kept(), kept, "after {days} days");
+        undone(&mut world);
+        let back = world.booking().payment.settled.saturating_sub(kept);
+        assert_eq!(world.booking().payment.refunds[0].units, back, "after {days} days");
+    }
+}
+
+#[test]
+fn what_is_changed_while_it_may_be_used_is_given_back_by_nobody_alone() {
+    let shorter = LegContent { check_out: theirs(0).check_out.pred_opt().unwrap(), ..theirs(0) };
+    let mut world = stay();
+    world.now = arrival(&world, 0);
+    world.tell(&leg_theirs(0, 5, 2, shorter));
+    assert_eq!(answers(&world), [Action::AcceptChange], "the guest left early");
+    let refused = answer(&mut world, 0, ChangeAnswer::Refund);
+    assert!(matches!(refused, Err(Refusal::NotAllowed { .. })));
+    let told = crate::cancel_quote(world.booking(), world.now).unwrap();
+    assert_eq!(told.fee, world.booking().price);
+
+    // Cancelled then, too; not even when nobody answers.
+    let mut world = three(OnRefusal::UndoAll, 0);
+    world.now = arrival(&world, 1);
+    world.leg(1, 5, gone(GoneWhy::CancelledBySupplier));
+    assert_eq!(answers(&world), []);
+    world.now += TimeDelta::hours(48);
+    world.tell(&passed(Deadline::Answer));
+    assert_eq!((leg(&world, 1).out, world.booking().phase), (None, Phase::Confirmed));
+    assert!(world.booking().review.is_some(), "a person looks after it");
+
+    // What was cancelled before was used by nobody.
+    let mut world = three(OnRefusal::UndoAll, 0);
+    world.now = arrival(&world, 1) - TimeDelta::hours(1);
+    world.leg(1, 5, gone(GoneWhy::CancelledBySupplier));
+    world.now += TimeDelta::hours(48);
+    world.tell(&passed(Deadline::Answer));
+    assert!(matches!(leg(&world, 1).out, Some(Out::Cancelled { .. })));
+
+    // What was moved may be used when its new days begin.
+    let mut world = stay();
+    move_by(&mut world, 0, 5, 7);
+    world.now = arrival(&world, 0) + TimeDelta::days(7);
+    let refused = answer(&mut world, 0, ChangeAnswer::Refund);
+    assert!(matches!(refused, Err(Refusal::NotAllowed { .. })));
+    world.now -= TimeDelta::seconds(1);
+    answer(&mut world, 0, ChangeAnswer::Refund).unwrap();
+    assert_eq!(world.booking().phase, Phase::Unwinding);
 }
 
 #[test]
@@ -268,7 +336,10 @@ fn a_stay_that_is_moved_after_its_first_days_were_over_is_over_when_the_new_ones
 fn a_leg_that_points_paid_for_is_given_back_with_the_trip_alone() {
     let mut world = three(OnRefusal::UndoAll, 55_000);
     world.leg(1, 5, gone(GoneWhy::CancelledBySupplier));
-    assert_eq!(change_answers(world.booking(), leg(&world, 1)), [ChangeAnswer::UndoTrip]);
+    assert_eq!(
+        change_answers(world.booking(), leg(&world, 1), world.now),
+        [ChangeAnswer::UndoTrip]
+    );
     world.now += TimeDelta::hours(48);
     world.tell(&passed(Deadline::Answer));
     assert_eq!(world.booking().phase, Phase::Confirmed, "a person decides");

@@ -2,7 +2,7 @@
 
 use booking_core::{
     Booking, LegCancellation, Out, Payment, Phase, Theirs, change_answers, change_digest, money,
-    next_actions, status,
+    next_actions_at, status,
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::{
@@ -354,7 +354,8 @@ pub(crate) async fn booking(app: &App, booking: &Booking) -> ShownBooking {
 /// Shows a booking whose money lies that deep.
 pub(crate) fn at_depth(app: &App, booking: &Booking, depth: Option<u64>) -> ShownBooking {
     let told = instruction(app, booking);
-    let mut actions = next_actions(booking);
+    let now = app.clock.now();
+    let mut actions = next_actions_at(booking, now);
     let due = booking.due().map(|due| further_told(app, booking, due));
     if due.unwrap_or(told).is_none() {
         // What cannot be shown cannot be paid.
@@ -369,7 +370,7 @@ pub(crate) fn at_depth(app: &App, booking: &Booking, depth: Option<u64>) -> Show
         quote_id: booking.quote_id,
         price: booking.price,
         on_refusal: booking.on_refusal.into(),
-        legs: booking.legs.iter().map(|one| leg(booking, one)).collect(),
+        legs: booking.legs.iter().map(|one| leg(booking, one, now)).collect(),
         payment: payment(booking, told, depth),
         further_payments: booking
             .further
@@ -420,7 +421,7 @@ fn stuck(stuck: booking_core::Stuck) -> ShownStuck {
 }
 
 /// What the supplier changed of a leg, if that waits for an answer.
-fn change(booking: &Booking, leg: &booking_core::Leg) -> Option<ShownChange> {
+fn change(booking: &Booking, leg: &booking_core::Leg, now: DateTime<Utc>) -> Option<ShownChange> {
     let (known, change) = leg.change.as_ref().zip(change_digest(booking, leg))?;
     let order = &leg.order;
     let theirs = match &known.theirs {
@@ -441,11 +442,11 @@ fn change(booking: &Booking, leg: &booking_core::Leg) -> Option<ShownChange> {
         theirs,
         since: known.since,
         answer_by: known.by,
-        answers: change_answers(booking, leg).into_iter().map(ChangeAnswer::from).collect(),
+        answers: change_answers(booking, leg, now).into_iter().map(ChangeAnswer::from).collect(),
     })
 }
 
-fn leg(booking: &Booking, leg: &booking_core::Leg) -> ShownLeg {
+fn leg(booking: &Booking, leg: &booking_core::Leg, now: DateTime<Utc>) -> ShownLeg {
     let (state, reference, held_until) = match &leg.known.state {
         None => (LegWord::Pending, None, None),
         Some(LegState::Held { reference, until }) => (LegWord::Held, Some(reference), *until),
@@ -454,7 +455,7 @@ fn leg(booking: &Booking, leg: &booking_core::Leg) -> ShownLeg {
         Some(LegState::Refused { .. }) => (LegWord::Refused, None, None),
         Some(LegState::InDoubt { .. }) => (LegWord::BeingChecked, None, None),
     };
-    let change = change(booking, leg);
+    let change = change(booking, leg, now);
     let state = if change.is_some() { LegWord::ChangedBySupplier } else { state };
     let (left_out_because, cancellation) = match &leg.out {
         None | Some(Out::Coming | Out::Replaced { .. }) => (None, None),
