@@ -70,7 +70,12 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
             version: recorded.version,
             at: recorded.at,
         })],
-        Event::LegLeftOut { .. } | Event::LegRepriced { .. } | Event::AmendmentFailed { .. } => {
+        Event::LegLeftOut { payable_by, .. } => {
+            let payable = payable_by.map(|at| Effect::WakeAt { deadline: Deadline::Payable, at });
+            let at = in_s(booking.deadlines.unwind_for_s);
+            payable.into_iter().chain([Effect::WakeAt { deadline: Deadline::Unwind, at }]).collect()
+        }
+        Event::LegRepriced { .. } | Event::AmendmentFailed { .. } => {
             wake(Deadline::Unwind, in_s(booking.deadlines.unwind_for_s))
         }
         Event::TermsAsked { by, .. } => wake(Deadline::Payable, *by),

@@ -95,6 +95,9 @@ pub enum Event {
     LegLeftOut {
         leg_id: LegId,
         why: EndWhy,
+        /// Until when the rest must be payable, where its time was over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        payable_by: Option<DateTime<Utc>>,
     },
     /// The customer agreed to what cancelling one bought leg costs, or the supplier took it away
     /// and it costs nothing; the others stay.

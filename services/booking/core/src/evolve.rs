@@ -147,8 +147,12 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
                 booking.deadlines.passed.retain(|deadline| *deadline != Deadline::Over);
             }
         }
-        Event::LegLeftOut { leg_id, why } => {
+        Event::LegLeftOut { leg_id, why, payable_by } => {
             leave(booking, *leg_id, Out::NotHeld { why: *why });
+            if let Some(by) = payable_by {
+                booking.deadlines.payable_by = *by;
+                booking.deadlines.passed.retain(|deadline| *deadline != Deadline::Payable);
+            }
         }
         Event::LegCancelled { leg_id, cancellation, agreed } => {
             legs_of(booking, *leg_id).for_each(|leg| leg.agreed = *agreed);

@@ -192,7 +192,7 @@ fn answer_by(booking: &Booking) -> DateTime<Utc> {
 }
 
 /// This, or sooner: it must be paid in time, and what is held must last.
-fn while_held(booking: &Booking, by: DateTime<Utc>) -> DateTime<Utc> {
+pub(crate) fn while_held(booking: &Booking, by: DateTime<Utc>) -> DateTime<Utc> {
     let until = |leg: &Leg| match &leg.known.state {
         Some(LegState::Held { until, .. }) => *until,
         Some(

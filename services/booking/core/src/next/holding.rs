@@ -22,11 +22,12 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
         if !again.is_empty() {
             return again;
         }
-        let goes_on = leave_out(booking).or_else(|| terms::next(booking, now));
+        let goes_on = leave_out(booking, lost, None).or_else(|| terms::next(booking, now));
         return goes_on.unwrap_or_else(|| unwind(booking, Phase::Failed, why));
     }
     if booking.deadlines.passed.contains(&Deadline::Payable) {
-        return unwind(booking, Phase::Failed, EndWhy::NotHeldInTime);
+        let goes_on = go_on_with_held(booking, now);
+        return goes_on.unwrap_or_else(|| unwind(booking, Phase::Failed, EndWhy::NotHeldInTime));
     }
     if points.is_some_and(|p| p.known != Some(PointsState::Held)) {
         return Vec::new();
@@ -46,11 +47,26 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     if booking.payment.instruction.is_some() { vec![Event::Payable] } else { Vec::new() }
 }
 
-/// Goes on without the legs that are lost, where the customer chose so; nothing where that cannot
+/// Goes on with what is held when the time is over, where the customer chose so, while that lasts
+/// and can still be paid.
+fn go_on_with_held(booking: &Booking, now: DateTime<Utc>) -> Option<Vec<Event>> {
+    let in_doubt = |leg: &Leg| (!leg.is_held()).then_some(EndWhy::NotHeldInTime);
+    let by = terms::while_held(booking, booking.deadlines.pay_by);
+    let points = booking.points.is_none_or(|points| points.known == Some(PointsState::Held));
+    let some = booking.standing().any(|leg| !leg.is_held());
+    let may = some && points && by > now;
+    may.then(|| leave_out(booking, in_doubt, Some(by))).flatten()
+}
+
+/// Goes on without the legs that are `out`, where the customer chose so; nothing where that cannot
 /// be: no leg is left, points would pay more than the rest costs, or the amount is asked for.
-fn leave_out(booking: &Booking) -> Option<Vec<Event>> {
+fn leave_out(
+    booking: &Booking,
+    out: impl Fn(&Leg) -> Option<EndWhy>,
+    payable_by: Option<DateTime<Utc>>,
+) -> Option<Vec<Event>> {
     let may = booking.on_refusal == OnRefusal::KeepHeld && booking.payment.asked.is_none();
-    let rest = booking.standing().filter(|leg| lost(leg).is_none());
+    let rest = booking.standing().filter(|leg| out(leg).is_none());
     let left = rest.fold(0_i64, |sum, leg| sum.saturating_add(leg.order.price.minor));
     let worth = booking.points.map_or(0, |points| points.worth.minor);
     if !may || left == 0 || worth > left {
@@ -58,8 +74,8 @@ fn leave_out(booking: &Booking) -> Option<Vec<Event>> {
     }
     let mut events = Vec::new();
     for leg in booking.standing() {
-        if let Some(why) = lost(leg) {
-            events.push(Event::LegLeftOut { leg_id: leg.leg_id, why });
+        if let Some(why) = out(leg) {
+            events.push(Event::LegLeftOut { leg_id: leg.leg_id, why, payable_by });
             events.extend(release(leg));
         }
     }

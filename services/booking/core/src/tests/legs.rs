@@ -10,7 +10,7 @@ use super::{
     *,
 };
 use crate::{
-    Action, CancelQuote, Event, MoneyAxis, Out, Phase, ReviewWhy, Status, StuckStep,
+    Action, CancelQuote, EndWhy, Event, MoneyAxis, Out, Phase, ReviewWhy, Status, StuckStep,
     cancel_leg_quote, money, next_actions, status,
 };
 
@@ -349,6 +349,59 @@ fn price_and_payment_follow_what_could_be_held_where_the_customer_chose_so() {
         panic!("nobody was told")
     };
     assert_eq!((told.legs.len(), told.paid), (2, price));
+}
+
+/// Row: L1
+#[test]
+fn what_nobody_knows_of_when_the_time_is_over_is_left_out_and_the_rest_is_kept() {
+    let mut world = keeping(0);
+    world.leg(0, 1, held());
+    world.leg(2, 1, held());
+    world.leg(1, 1, LegState::InDoubt { since: noon() });
+    world.now += TimeDelta::minutes(10);
+    world.tell(&passed(Deadline::Payable));
+    assert_eq!(status(world.booking()), Status::Holding);
+    assert_eq!(
+        (world.booking().price, asked(&world)),
+        (eur(35_000), rate().units_for(eur(35_000)).ok())
+    );
+    assert_eq!(wishes(&world).last(), Some(&(1, WantedLeg::Released)), "what may be there goes");
+    let pay_by = world.booking().deadlines.pay_by;
+    let wake = Effect::WakeAt { deadline: Deadline::Payable, at: pay_by };
+    assert!(world.said.contains(&wake), "the rest has a time as well");
+    // Held after all, it is given back.
+    world.tell(&leg_news(1, 2, 1, held()));
+    let amount = world.booking().payment.asked.clone().unwrap();
+    world.tell(&prepared_for(amount));
+    assert_eq!(next_actions(world.booking()), [Action::Pay, Action::Cancel]);
+
+    // What is not payable then is undone.
+    let late = |world: &mut World| {
+        world.now += TimeDelta::minutes(10);
+        world.tell(&passed(Deadline::Payable));
+        world.booking().end.map(|end| end.why)
+    };
+    let mut world = keeping(0);
+    world.leg(0, 1, held());
+    assert_eq!((late(&mut world), late(&mut world)), (None, Some(EndWhy::NotHeldInTime)));
+    // So is what cannot be gone on with: nothing is held, points are in doubt or pay more than the
+    // rest costs, what is held is over, or all was wanted.
+    let mut nothing = keeping(0);
+    assert_eq!(late(&mut nothing), Some(EndWhy::NotHeldInTime));
+    let mut points_unknown = keeping(500);
+    points_unknown.leg(0, 1, held());
+    assert_eq!(late(&mut points_unknown), Some(EndWhy::NotHeldInTime));
+    let mut rich = keeping(20_001);
+    rich.tell(&points(1, PointsState::Held));
+    rich.leg(0, 1, held());
+    assert_eq!(late(&mut rich), Some(EndWhy::NotHeldInTime));
+    let mut lapsed = keeping(0);
+    let until = Some(noon() + TimeDelta::minutes(9));
+    lapsed.leg(0, 1, LegState::Held { reference: "R1".to_owned(), until });
+    assert_eq!(late(&mut lapsed), Some(EndWhy::NotHeldInTime));
+    let mut all = World::accepted(0, three_orders());
+    all.leg(0, 1, held());
+    assert_eq!(late(&mut all), Some(EndWhy::NotHeldInTime));
 }
 
 #[test]
