@@ -236,6 +236,10 @@ pub(crate) fn refused(refusal: &Refusal) -> ApiError {
                           one with it";
             ApiError::conflict("paid_otherwise", detail).with("pay_with", json!(with))
         }
+        Refusal::NotSafe => {
+            let detail = "nobody settles that leg by hand as things stand, or nobody looks into it";
+            ApiError::conflict("not_safe_now", detail)
+        }
         Refusal::NotInReview => ApiError::conflict("not_in_review", "the booking waits for nobody"),
         Refusal::TakenBy { name } => {
             ApiError::conflict("taken", "somebody else looks into it").with("owner", json!(name))

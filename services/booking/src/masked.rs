@@ -28,6 +28,9 @@ const MASKED: [&str; 9] = [
     "to",
     "transaction",
 ];
+/// What staff did themselves, as against what followed from it.
+const STAFF_DID: [&str; 4] =
+    ["review_taken", "review_released", "leg_left_there", "leg_given_back"];
 /// Fields that are masked in what staff did; elsewhere they are instants and words.
 const BY_STAFF: [&str; 2] = ["by", "why"];
 /// Where refunds go; a word of ours where it is a card.
@@ -66,7 +69,9 @@ impl Masks {
     fn entry(&mut self, entry: &ExportedEvent) -> anyhow::Result<ExportedEvent> {
         let mut body: Value = serde_json::from_str(&entry.body).context("reading the journal")?;
         let staff = entry.source == "staff";
-        self.walk(&mut body, staff);
+        let kind = body.pointer("/event/is").and_then(Value::as_str);
+        let did = staff && kind.is_some_and(|kind| STAFF_DID.contains(&kind));
+        self.walk(&mut body, did);
         // Back through the type, so that its bytes are those that would have been written.
         let recorded: Recorded =
             serde_json::from_value(body).context("reading the masked journal")?;

@@ -105,7 +105,9 @@ fn too_early(after: &Booking, event: &Event) -> Option<(&'static str, String)> {
     let wanted = |leg: &&Leg| leg.wanted != WantedLeg::Released;
     let early = match event {
         Event::Payable => !after.legs.iter().filter(wanted).all(Leg::is_held),
-        Event::Failed | Event::Cancelled => !after.legs.iter().all(Leg::is_gone),
+        Event::Failed | Event::Cancelled => {
+            !after.legs.iter().all(|leg| leg.left_there || leg.is_gone())
+        }
         _ => false,
     };
     early.then(|| ("S1", format!("{event:?} too early")))

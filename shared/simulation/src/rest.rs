@@ -100,6 +100,9 @@ impl World {
 
     /// Exactly what was promised is there, or nothing is.
     fn leg_at_rest(&self, booking: &Booking, leg: &Leg) -> Option<String> {
+        if leg.left_there {
+            return None;
+        }
         let there = self.rapid.live(leg.leg_id, self.now);
         // Also while another leg is to take the place of one: that one stands until then.
         let amending = booking.phase == Phase::Amending;

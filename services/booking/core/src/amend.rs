@@ -70,7 +70,7 @@ pub fn amend_quote(
 ) -> Result<AmendQuote, Refusal> {
     let leg = booking.legs.iter().find(|leg| leg.leg_id == leg_id).ok_or(Refusal::NoSuchLeg)?;
     let allowed = next_actions(booking);
-    if !allowed.contains(&Action::Amend) || leg.out.is_some() {
+    if !allowed.contains(&Action::Amend) || leg.out.is_some() || leg.stays(now) {
         return Err(Refusal::NotAllowed { allowed });
     }
     let price = plan.order.price;
@@ -111,7 +111,7 @@ pub fn amend_quote(
 pub(crate) fn is_possible(booking: &Booking) -> bool {
     let settled = |leg: &Leg| match leg.out {
         Some(_) => is_away(leg),
-        None => leg.is_confirmed() && leg.change.is_none(),
+        None => leg.left_there || (leg.is_confirmed() && leg.change.is_none()),
     };
     let over = booking.deadlines.passed.contains(&crate::fact::Deadline::Over);
     booking.legs.iter().all(settled)

@@ -165,6 +165,8 @@ pub(crate) fn leg_fee(leg: &Leg, now: DateTime<Utc>) -> LegFee {
         // where they may have had it.
         let used = leg.may_be_used(now);
         (if used { leg.order.price } else { Money::zero(leg.order.price.currency) }, None)
+    } else if leg.stays(now) {
+        (leg.order.price, None)
     } else {
         (leg.cancel_fee(now), leg.cancel_fee_changes_at(now))
     };

@@ -187,6 +187,7 @@ pub(crate) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
 fn noted(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Option<Event> {
     let known = leg.change.as_ref().map(|change| &change.theirs);
     match found(leg) {
+        _ if leg.left_there => None,
         Found::Changed(theirs) if known != Some(&theirs) => {
             let time = match booking.deadlines.answer_for_s {
                 0 => ANSWER_FOR,
@@ -271,7 +272,7 @@ fn is_answered(booking: &Booking, leg: &Leg, answer: ChangeAnswer, agreed: Uuid)
 
 /// Gives back a leg that the supplier changed, and all of its money; the last one with the booking.
 /// Nothing where points paid a part of it and the others stay.
-fn refunded(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Vec<Event> {
+pub(crate) fn refunded(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Vec<Event> {
     if booking.standing().nth(1).is_none() {
         return whole(booking, leg, now);
     }
@@ -284,5 +285,5 @@ fn refunded(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Vec<Event> {
 fn whole(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Vec<Event> {
     let gone = leg.change.as_ref().is_some_and(|change| change.theirs == Theirs::Cancelled {});
     let why = if gone { EndWhy::CancelledBySupplier } else { EndWhy::ChangedBySupplier };
-    next::give_back(booking, CancelQuote::borne(booking, leg.leg_id, now), why)
+    next::give_back(booking, CancelQuote::borne(booking, leg.leg_id, now), why, now)
 }

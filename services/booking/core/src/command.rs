@@ -65,6 +65,17 @@ pub enum Command {
     },
     /// A member of staff looks into its review, or leaves it to others.
     Review { act: ReviewAct, by: String, why: String },
+    /// Whoever looks into its review settles a leg that nobody else can.
+    SettleLeg { leg_id: LegId, how: Settle, by: String, why: String },
+}
+
+/// How a leg is settled by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settle {
+    /// It stays at its supplier, and nothing more is to be done about it.
+    LeaveThere,
+    /// All of its money goes back.
+    GiveBack,
 }
 
 /// A quote that became a booking.
@@ -173,6 +184,9 @@ pub enum Refusal {
         /// What it would have to be paid with.
         with: AssetId,
     },
+    /// As things stand, nobody settles this leg by hand, or whoever asks does not look into it.
+    #[error("not safe now")]
+    NotSafe,
     /// It waits for nobody.
     #[error("not in review")]
     NotInReview,

@@ -80,6 +80,11 @@ pub fn decide(
             let booking = state.as_deref().ok_or(Refusal::Unknown)?;
             review::decide(booking, *act, by, why)
         }
+        Command::SettleLeg { leg_id, how, by, why } => {
+            let booking = state.as_deref().ok_or(Refusal::Unknown)?;
+            let events = review::settle(booking, (*leg_id, *how), (by, why), now)?;
+            Ok(if events.is_empty() { events } else { settle_down(booking, events, now) })
+        }
     }
 }
 
@@ -168,9 +173,11 @@ fn cancel(
         (Some(false), _) | (None, Some(_)) => {
             Err(Refusal::AgreementNeeded { quote: Box::new(quote) })
         }
-        (Some(true), Some(cancellation)) => Ok(next::cancel(booking, cancellation, quote.digest)),
+        (Some(true), Some(cancellation)) => {
+            Ok(next::cancel(booking, cancellation, quote.digest, now))
+        }
         (Some(true) | None, None) => {
-            Ok(next::unwind(booking, Phase::Cancelled, EndWhy::CancelledByCustomer))
+            Ok(next::unwind(booking, Phase::Cancelled, EndWhy::CancelledByCustomer, now))
         }
     }
 }
@@ -241,7 +248,7 @@ pub fn cancel_leg_quote(
 ) -> Result<CancelQuote, Refusal> {
     let leg = booking.legs.iter().find(|leg| leg.leg_id == leg_id).ok_or(Refusal::NoSuchLeg)?;
     let allowed = next_actions(booking);
-    if !allowed.contains(&Action::CancelLeg) || leg.out.is_some() {
+    if !allowed.contains(&Action::CancelLeg) || leg.out.is_some() || leg.stays(now) {
         return Err(Refusal::NotAllowed { allowed });
     }
     CancelQuote::of_leg(booking, leg, now).ok_or(Refusal::PaidByPoints { allowed })
@@ -252,7 +259,11 @@ pub fn cancel_leg_quote(
 /// # Errors
 /// When it cannot be cancelled now.
 pub fn cancel_quote(booking: &Booking, now: DateTime<Utc>) -> Result<CancelQuote, Refusal> {
-    let allowed = next_actions(booking);
+    let mut allowed = next_actions(booking);
+    if booking.standing().all(|leg| leg.stays(now)) {
+        // Nothing is left to cancel.
+        allowed.retain(|action| *action != Action::Cancel);
+    }
     if allowed.contains(&Action::Cancel) {
         Ok(CancelQuote::of(booking, now))
     } else {

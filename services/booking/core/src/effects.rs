@@ -139,6 +139,7 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
         Event::ChangeFound { .. }
         | Event::ChangeOver { .. }
         | Event::ChangeAnswered { .. }
+        | Event::LegLeftThere { .. }
         | Event::DeadlinePassed { deadline: Deadline::Answer } => {
             next_answer(booking).into_iter().collect()
         }
@@ -146,6 +147,7 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
             further_payment(booking, recorded, *payment_id, event)
         }
         Event::LegNews { .. }
+        | Event::LegGivenBack { .. }
         | Event::PointsNews { .. }
         | Event::PaymentReady { .. }
         | Event::MoneySeen { .. }
@@ -246,6 +248,8 @@ fn wish(booking: &Booking, event: &Event) -> Option<Effect> {
         | Event::ChangeAnswered { .. }
         | Event::LegLeftOut { .. }
         | Event::LegCancelled { .. }
+        | Event::LegLeftThere { .. }
+        | Event::LegGivenBack { .. }
         | Event::AmendmentStarted { .. }
         | Event::LegReplaced { .. }
         | Event::AmendmentFailed { .. }

@@ -108,6 +108,21 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         agreed: Option<Uuid>,
     },
+    /// A leg stays at its supplier: it was used up, or a member of staff says that nothing more is to
+    /// be done about it.
+    LegLeftThere {
+        leg_id: LegId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
+    /// A member of staff gives back what a supplier changed; what follows is told besides.
+    LegGivenBack {
+        leg_id: LegId,
+        by: String,
+        why: String,
+    },
     /// The customer agreed to having another leg in the place of one; that one stays until the
     /// other is bought.
     AmendmentStarted {

@@ -100,13 +100,14 @@ pub(crate) fn born_leg(leg: &AcceptedLeg) -> Leg {
         change: None,
         asked: false,
         accepted: None,
+        left_there: false,
     }
 }
 
 #[expect(clippy::too_many_lines, reason = "one arm an event")]
 fn apply(booking: &mut Booking, recorded: &Recorded) {
     match &recorded.event {
-        Event::Accepted(_) => {}
+        Event::Accepted(_) | Event::LegGivenBack { .. } => {}
         Event::LegWished { leg_id, version, wanted } => {
             for leg in booking.legs.iter_mut().filter(|leg| leg.leg_id == *leg_id) {
                 leg.wanted = *wanted;
@@ -159,6 +160,9 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
             owe(&mut booking.payment, cancellation.units);
             take_further(booking, cancellation.of_further);
             leave(booking, *leg_id, Out::Cancelled { cancellation: *cancellation });
+        }
+        Event::LegLeftThere { leg_id, .. } => {
+            legs_of(booking, *leg_id).for_each(|leg| (leg.left_there, leg.change) = (true, None));
         }
         Event::AmendmentStarted { leg_id, leg, agreed, held_by, difference } => {
             let (leg_id, by) = (*leg_id, leg.leg_id);
@@ -433,6 +437,8 @@ fn apply_money(payment: &mut Payment, event: &Event) {
         | Event::ChangeAnswered { .. }
         | Event::LegLeftOut { .. }
         | Event::LegCancelled { .. }
+        | Event::LegLeftThere { .. }
+        | Event::LegGivenBack { .. }
         | Event::AmendmentStarted { .. }
         | Event::LegReplaced { .. }
         | Event::AmendmentFailed { .. }

@@ -27,7 +27,7 @@ mod view;
 pub use amend::{AmendQuote, Due, amend_quote};
 pub use cancel::{CancelQuote, LegFee};
 pub use changed::{ChangeAnswer, SupplierChange, Theirs, change_answers, change_digest};
-pub use command::{Accept, Command, LegPlan, PayPlan, Refusal};
+pub use command::{Accept, Command, LegPlan, PayPlan, Refusal, Settle};
 pub use decide::{cancel_leg_quote, cancel_quote, decide};
 pub use effects::{Effect, effects};
 pub use event::{Accepted, AcceptedLeg, AcceptedTerms, Event, RaisedLeg, Recorded};

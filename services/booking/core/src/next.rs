@@ -39,15 +39,19 @@ pub(crate) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     }
 }
 
-/// Starts the undo: every obligation is registered at once, legs in reverse order.
-pub(crate) fn unwind(booking: &Booking, end: Phase, why: EndWhy) -> Vec<Event> {
+/// Starts the undo: every obligation is registered at once, legs in reverse order. What is used up
+/// stays: nobody takes it back.
+pub(crate) fn unwind(booking: &Booking, end: Phase, why: EndWhy, now: DateTime<Utc>) -> Vec<Event> {
     let mut events = vec![Event::UnwindStarted { end, why }];
     if booking.review.is_some_and(|r| r.why != ReviewWhy::InvariantBroken) {
         // Whatever somebody was to look at is undone now.
         events.push(Event::ReviewClosed);
     }
     let forgotten = usize::from(contracts::mutants::mutant("one_leg_not_released"));
-    events.extend(booking.legs.iter().rev().skip(forgotten).filter_map(release));
+    let (used, to_go): (Vec<_>, Vec<_>) = booking.legs.iter().rev().partition(|leg| leg.stays(now));
+    let left = |leg: &&Leg| Event::LegLeftThere { leg_id: leg.leg_id, by: None, why: None };
+    events.extend(used.iter().filter(|leg| !leg.left_there).map(left));
+    events.extend(to_go.into_iter().skip(forgotten).filter_map(release));
     let kept = contracts::mutants::mutant("points_kept");
     let back = booking.cancellation.is_none_or(|c| c.points_back) && !kept;
     if let Some(points) = booking.points.filter(|p| back && p.wanted != WantedPoints::Released) {
@@ -79,13 +83,23 @@ const fn close_because(phase: Phase) -> CloseBecause {
 }
 
 /// Cancels what was bought, as the customer agreed to.
-pub(crate) fn cancel(booking: &Booking, cancellation: Cancellation, agreed: Uuid) -> Vec<Event> {
-    all_back(booking, cancellation, Some(agreed), EndWhy::CancelledByCustomer)
+pub(crate) fn cancel(
+    booking: &Booking,
+    cancellation: Cancellation,
+    agreed: Uuid,
+    now: DateTime<Utc>,
+) -> Vec<Event> {
+    all_back(booking, cancellation, Some(agreed), EndWhy::CancelledByCustomer, now)
 }
 
 /// Gives back what was bought because of what a supplier made of it.
-pub(crate) fn give_back(booking: &Booking, cancellation: Cancellation, why: EndWhy) -> Vec<Event> {
-    all_back(booking, cancellation, None, why)
+pub(crate) fn give_back(
+    booking: &Booking,
+    cancellation: Cancellation,
+    why: EndWhy,
+    now: DateTime<Utc>,
+) -> Vec<Event> {
+    all_back(booking, cancellation, None, why, now)
 }
 
 fn all_back(
@@ -93,10 +107,11 @@ fn all_back(
     cancellation: Cancellation,
     digest: Option<Uuid>,
     why: EndWhy,
+    now: DateTime<Utc>,
 ) -> Vec<Event> {
     let mut events = vec![Event::CancellationAgreed { cancellation, agreed: digest }];
     let agreed = Booking { cancellation: Some(cancellation), ..booking.clone() };
-    events.extend(unwind(&agreed, Phase::Cancelled, why));
+    events.extend(unwind(&agreed, Phase::Cancelled, why, now));
     events
 }
 
@@ -130,9 +145,9 @@ pub(crate) fn release(leg: &Leg) -> Option<Event> {
     })
 }
 
-/// Why the booking cannot go on, if a leg that it goes on with is lost.
+/// Why the booking cannot go on, if a leg that it goes on with is lost and not settled.
 fn lost_leg(booking: &Booking) -> Option<EndWhy> {
-    booking.standing().find_map(lost)
+    booking.standing().filter(|leg| !leg.left_there).find_map(lost)
 }
 
 /// Why there is nothing of a leg.

@@ -2,13 +2,16 @@
 //!
 //! No act closes a review: it closes when what it was opened for is over.
 
+use chrono::{DateTime, Utc};
 use contracts::{
+    ids::LegId,
     internal::{ReviewAct, SafeAct},
     messages::WantedLeg,
 };
 
 use crate::{
-    command::Refusal,
+    changed,
+    command::{Refusal, Settle},
     event::Event,
     state::{Booking, Leg, Review, ReviewWhy, Stuck, StuckStep, StuckWhy},
 };
@@ -31,19 +34,84 @@ pub(crate) fn decide(
         // Also by somebody else: people go on holiday.
         (ReviewAct::Release, Some(_)) => Ok(vec![Event::ReviewReleased { by, why }]),
         (ReviewAct::Release, None) => Ok(Vec::new()),
+        // They name a leg, and are asked for as such.
+        (ReviewAct::LeaveLeg | ReviewAct::GiveBackLeg, _) => Err(Refusal::NotSafe),
     }
 }
 
-/// What can be done now, and where; nothing when the booking waits for nobody.
+/// Settles a leg by hand. Who does has to look into it: what follows may be money, and nobody lets
+/// go what they asked for.
+pub(crate) fn settle(
+    booking: &Booking,
+    (leg_id, how): (LegId, Settle),
+    (by, why): (&str, &str),
+    now: DateTime<Utc>,
+) -> Result<Vec<Event>, Refusal> {
+    let leg = booking.legs.iter().find(|leg| leg.leg_id == leg_id).ok_or(Refusal::NoSuchLeg)?;
+    if leg.left_there && how == Settle::LeaveThere {
+        // The same click again.
+        return Ok(Vec::new());
+    }
+    let act = match how {
+        Settle::LeaveThere => SafeAct::LeaveLeg { leg_id },
+        Settle::GiveBack => SafeAct::GiveBackLeg { leg_id },
+    };
+    if let Some(other) = booking.reviewer.as_ref().filter(|reviewer| reviewer.name != by) {
+        return Err(Refusal::TakenBy { name: other.name.clone() });
+    }
+    if !safe_acts(booking, now).contains(&act) {
+        return Err(Refusal::NotSafe);
+    }
+    let (by, why) = (by.to_owned(), why.to_owned());
+    Ok(match how {
+        Settle::LeaveThere => {
+            vec![Event::LegLeftThere { leg_id, by: Some(by), why: Some(why) }]
+        }
+        Settle::GiveBack => {
+            let mut events = vec![Event::LegGivenBack { leg_id, by, why }];
+            events.extend(changed::refunded(booking, leg, now));
+            events
+        }
+    })
+}
+
+/// What can be done at `now`, and where; nothing when the booking waits for nobody.
 #[must_use]
-pub fn safe_acts(booking: &Booking) -> Vec<SafeAct> {
+pub fn safe_acts(booking: &Booking, now: DateTime<Utc>) -> Vec<SafeAct> {
     let Some(review) = booking.review else { return Vec::new() };
     let mut safe = vec![match booking.reviewer {
         None => SafeAct::Take {},
         Some(_) => SafeAct::Release {},
     }];
     safe.extend(about(booking, review));
+    if booking.reviewer.is_some() {
+        safe.extend(by_hand(booking, review, now));
+    }
     safe
+}
+
+/// What whoever looks into it can settle: a leg that its supplier does not take back for good, and
+/// what it changed where the customer's time to answer is over or they may have used it.
+fn by_hand(booking: &Booking, review: Review, now: DateTime<Utc>) -> Vec<SafeAct> {
+    if let Some(Stuck {
+        step: StuckStep::ReleaseLeg { leg_id }, reason: StuckWhy::Refused, ..
+    }) = review.stuck
+    {
+        let mut legs = booking.legs.iter().filter(|leg| leg.leg_id == leg_id);
+        // One that stands is there for good: what was refused is a second one beside it.
+        let to_go = legs.any(|leg| leg.wanted == WantedLeg::Released);
+        return Vec::from_iter(to_go.then_some(SafeAct::LeaveLeg { leg_id }));
+    }
+    let open = |leg: &&Leg| {
+        let change = leg.change.as_ref();
+        review.why.is_the_suppliers()
+            && change.is_some_and(|change| change.late || leg.may_be_used(now))
+    };
+    let each = |leg: &Leg| {
+        let leg_id = leg.leg_id;
+        [SafeAct::LeaveLeg { leg_id }, SafeAct::GiveBackLeg { leg_id }]
+    };
+    booking.standing().filter(open).flat_map(each).collect()
 }
 
 fn about(booking: &Booking, review: Review) -> Vec<SafeAct> {

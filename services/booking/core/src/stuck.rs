@@ -83,11 +83,12 @@ fn stuck_refund(booking: &Booking, now: DateTime<Utc>) -> Option<Stuck> {
     Some(Stuck { step, reason, attempts: 1 })
 }
 
-/// Whether the leg is gone and supplier-sync knew by then that nothing of it is wanted.
+/// Whether the leg is gone and supplier-sync knew by then that nothing of it is wanted, or it stays
+/// there for good.
 ///
 /// A refusal of an older wish is not enough: a later attempt may be under way.
 pub(crate) fn is_away(leg: &Leg) -> bool {
-    leg.is_gone() && leg.known.wanted_version >= leg.wanted_version
+    leg.left_there || (leg.is_gone() && leg.known.wanted_version >= leg.wanted_version)
 }
 
 /// Whether no points are out that are to come back.

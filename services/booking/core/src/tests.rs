@@ -10,6 +10,7 @@ mod amending;
 mod cancelling;
 mod changing;
 mod golden;
+mod leaving;
 mod legs;
 mod paying;
 mod properties;

@@ -1,14 +1,15 @@
 //! Bookings that wait for a person: why, since when, whose they are, and what is safe to do.
 
 use axum::extract::State;
-use booking_core::{Booking, Command, StuckStep, safe_acts};
+use booking_core::{Booking, Command, Settle, StuckStep, safe_acts};
 use chassis::{
     ApiError, FieldError,
     http::{Json, Path},
 };
+use chrono::{DateTime, Utc};
 use contracts::{
     ids::BookingId,
-    internal::{OpenReview, ReviewActRequest, ReviewReply, StuckStanding},
+    internal::{OpenReview, ReviewAct, ReviewActRequest, ReviewReply, StuckStanding},
 };
 
 use super::{acts, reader, store_failed};
@@ -25,10 +26,10 @@ pub(super) async fn show(
     let mut conn = reader(&app).await?;
     let found = store::load(&mut conn, booking_id).await.map_err(store_failed)?;
     let booking = found.ok_or_else(ApiError::not_found)?;
-    Ok(Json(reply(&booking)))
+    Ok(Json(reply(&booking, app.clock.now())))
 }
 
-/// Takes a review, or leaves it to others.
+/// Takes a review, leaves it to others, or settles a leg of it.
 pub(super) async fn act(
     State(app): State<App>,
     Path(booking_id): Path<BookingId>,
@@ -47,15 +48,27 @@ pub(super) async fn act(
     if !wrong.is_empty() {
         return Err(ApiError::invalid(wrong));
     }
-    let ReviewActRequest { staff, why, act } = asked;
+    let ReviewActRequest { staff, why, act, leg_id } = asked;
+    let how = match act {
+        ReviewAct::Take | ReviewAct::Release => None,
+        ReviewAct::LeaveLeg => Some(Settle::LeaveThere),
+        ReviewAct::GiveBackLeg => Some(Settle::GiveBack),
+    };
+    if how.is_some() != leg_id.is_some() {
+        let detail = "names the leg that the act is about, if it is about one";
+        return Err(ApiError::invalid(vec![FieldError::new("/leg_id", "invalid", detail)]));
+    }
     let actor = format!("staff:{staff}");
     let cause = Cause { source: "staff", actor, id: None, span: tracing::Span::current() };
-    let command = Command::Review { act, by: staff, why };
+    let command = match how.zip(leg_id) {
+        None => Command::Review { act, by: staff, why },
+        Some((how, leg_id)) => Command::SettleLeg { leg_id, how, by: staff, why },
+    };
     acts::ask_now(&app, booking_id, &cause, &command).await?;
     show(State(app), Path(booking_id)).await
 }
 
-fn reply(booking: &Booking) -> ReviewReply {
+fn reply(booking: &Booking, now: DateTime<Utc>) -> ReviewReply {
     let review = booking.review.map(|review| {
         let reviewer = booking.reviewer.as_ref();
         OpenReview {
@@ -80,7 +93,7 @@ fn reply(booking: &Booking) -> ReviewReply {
             owned_since: reviewer.map(|reviewer| reviewer.since),
         }
     });
-    ReviewReply { review, safe: safe_acts(booking) }
+    ReviewReply { review, safe: safe_acts(booking, now) }
 }
 
 /// The word that the journal has for it.

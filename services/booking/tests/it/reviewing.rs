@@ -2,8 +2,10 @@
 
 use axum::http::StatusCode;
 use contracts::{
+    asset::Units,
+    ids::LegId,
     internal::{ReviewReply, SafeAct},
-    messages::{LegState, UndoFailedWhy, UndoFailing},
+    messages::{Closing, LegState, UndoFailedWhy, UndoFailing},
 };
 use serde_json::{Value, json};
 use testkit::until;
@@ -98,4 +100,56 @@ async fn a_review_says_why_since_when_whose_it_is_and_what_is_safe() {
     assert_eq!(taken["evidence"], json!({"is": "review_taken"}));
     let customer = world.get("acct_1", &format!("/internal/bookings/{booking_id}/review")).await;
     assert_eq!(customer.status, StatusCode::UNAUTHORIZED);
+}
+
+/// A leg is named with the act, and left there or given back by whoever looks into the booking.
+async fn settle(
+    world: &World,
+    booking_id: Uuid,
+    act: &str,
+    leg_id: Option<LegId>,
+) -> (StatusCode, Value) {
+    let body = json!({"staff": "ada", "why": "they told me", "act": act, "leg_id": leg_id});
+    let path = format!("/internal/bookings/{booking_id}/review");
+    let answer = world.internal_post(&path, &body).await;
+    (answer.status, answer.json())
+}
+
+/// Row: G8
+/// Row: A6
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leg_that_its_supplier_keeps_is_left_there_and_the_booking_ends() {
+    let world = World::new().await;
+    world.app.hear();
+    world.app.listening().await;
+    let (booking_id, quote) = world.booked("acct_1").await;
+    let mut neighbour = Neighbour::of(&world, booking_id).await;
+    neighbour.prepared().await;
+    neighbour.leg(&quote, 1, LegState::Held { reference: "R1".to_owned(), until: None }).await;
+    reaches(&world, booking_id, "awaiting_payment").await;
+    let path = format!("/v1/bookings/{booking_id}");
+    world.post("acct_1", &format!("{path}/cancellation"), &json!({})).await;
+    let failing = UndoFailing { attempts: 3, why: UndoFailedWhy::Refused };
+    neighbour.undo_failing(&quote, 2, failing).await;
+    until("the review", async || shown(&world, booking_id).await.review).await;
+    act(&world, booking_id, "ada", "take").await;
+    let leg_id = quote.legs[0].leg_id;
+    let leave = SafeAct::LeaveLeg { leg_id };
+    assert!(shown(&world, booking_id).await.safe.contains(&leave));
+
+    for (what, leg) in [("leave_leg", None), ("take", Some(leg_id))] {
+        let (status, body) = settle(&world, booking_id, what, leg).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+    }
+    let (status, body) = settle(&world, booking_id, "give_back_leg", Some(leg_id)).await;
+    assert_eq!((status, &body["code"]), (StatusCode::CONFLICT, &json!("not_safe_now")), "{body}");
+    let (status, body) = settle(&world, booking_id, "leave_leg", Some(leg_id)).await;
+    assert_eq!((status, &body["review"]), (StatusCode::OK, &Value::Null), "{body}");
+    let closing = Closing::Closed { received: Units::ZERO, settled: Units::ZERO };
+    neighbour.closed(closing).await;
+    reaches(&world, booking_id, "cancelled").await;
+    // Its customer reads that it was left there, not by whom and what they noted.
+    let told = world.get("acct_1", &format!("{path}/history")).await;
+    let text = String::from_utf8(told.bytes.clone()).unwrap();
+    assert!(text.contains("leg_left_there") && !text.contains("they told me"), "{text}");
 }

@@ -199,6 +199,18 @@ pub(super) enum Repair {
         #[command(flatten)]
         because: Because,
     },
+    /// Leave a leg at its supplier: it takes nothing back, or the leg was used
+    Leave {
+        leg: Uuid,
+        #[command(flatten)]
+        because: Because,
+    },
+    /// Give back a leg that its supplier changed, and all of its money
+    GiveBack {
+        leg: Uuid,
+        #[command(flatten)]
+        because: Because,
+    },
     /// See now how a leg stands at its supplier
     LookUp {
         leg: Uuid,
@@ -355,10 +367,15 @@ impl Repair {
             let path = format!("/v1/bookings/{booking}/legs/{leg}/acts");
             post(path, because, &[("act", act), ("evidence", json!(evidence))])
         };
+        let settle = |act: &str, leg: &Uuid, because: &Because| {
+            post(review.clone(), because, &[("act", json!(act)), ("leg_id", json!(leg))])
+        };
         match self {
             Self::Show => get(review),
             Self::Take { because } => post(review, because, &[("act", json!("take"))]),
             Self::Release { because } => post(review, because, &[("act", json!("release"))]),
+            Self::Leave { leg, because } => settle("leave_leg", leg, because),
+            Self::GiveBack { leg, because } => settle("give_back_leg", leg, because),
             Self::LookUp { leg, because } => act(leg, because, json!({ "is": "look_up" }), None),
             Self::Adopt { leg, reference, because } => {
                 act(leg, because, json!({ "is": "adopt", "reference": reference }), None)

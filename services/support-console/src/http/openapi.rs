@@ -156,7 +156,7 @@ const OPERATIONS: &[Operation] = &[
     get("/v1/bookings/{id}/review", "Says why it waits and what is safe", &[], "Review"),
     post(
         "/v1/bookings/{id}/review",
-        "Looks into a booking that waits, or leaves it to others",
+        "Looks into a booking that waits, leaves it to others, or settles a leg of it",
         OPERATOR,
         "ReviewAct",
         (200, Some("Review")),

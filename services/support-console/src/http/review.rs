@@ -8,7 +8,7 @@ use chassis::{
     http::{Json, Path},
 };
 use contracts::{
-    ids::BookingId,
+    ids::{BookingId, LegId},
     internal::{RefundProofRequest, ReviewAct, ReviewActRequest, ReviewReply, SafeAct},
 };
 use http::StatusCode;
@@ -26,12 +26,13 @@ use crate::App;
 const OWNER: &str = "booking";
 const TREASURER: &str = "payment-verification";
 
-/// Who looks into a booking, and why.
+/// Who looks into a booking or settles a leg of it, and why.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
     pub(crate) reason: String,
     pub(crate) act: ReviewAct,
+    pub(crate) leg_id: Option<LegId>,
 }
 
 /// Which transaction brought a refund, and how that is known.
@@ -58,7 +59,7 @@ pub(crate) async fn show(
     found.map(Json).ok_or_else(|| elsewhere::silent(OWNER))
 }
 
-/// Takes a review, or leaves it to others.
+/// Takes a review, leaves it to others, or settles a leg of it.
 pub(crate) async fn act(
     State(app): State<App>,
     actor: Actor,
@@ -68,13 +69,15 @@ pub(crate) async fn act(
     let name = match &body {
         Ok(Json(Wanted { act: ReviewAct::Take, .. })) => "take_review",
         Ok(Json(Wanted { act: ReviewAct::Release, .. })) => "release_review",
+        Ok(Json(Wanted { act: ReviewAct::LeaveLeg, .. })) => "leave_leg",
+        Ok(Json(Wanted { act: ReviewAct::GiveBackLeg, .. })) => "give_back_leg",
         Err(_) => "review_act",
     };
     let attempt = Attempt::permit_about(&app, actor, name, booking_id.into(), OPERATOR).await?;
-    let Json(Wanted { reason, act }) = body?;
+    let Json(Wanted { reason, act, leg_id }) = body?;
     let attempt = attempt.because(&reason)?;
     let staff = attempt.actor_name().to_owned();
-    let body = ReviewActRequest { staff, why: reason, act };
+    let body = ReviewActRequest { staff, why: reason, act, leg_id };
     let path = format!("/internal/bookings/{booking_id}/review");
     elsewhere::tell(&app, attempt, Told { owner: OWNER, path, body }).await.map(Json)
 }

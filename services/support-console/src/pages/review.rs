@@ -10,7 +10,7 @@ use chassis::{
     http::{Json, Path, Query},
 };
 use contracts::{
-    ids::BookingId,
+    ids::{BookingId, LegId},
     internal::{OpenReview, ReviewAct, ReviewReply, SafeAct, SeenReply},
 };
 use maud::{Markup, html};
@@ -35,11 +35,14 @@ use crate::{
 #[derive(Debug, Deserialize)]
 pub(super) struct Which {
     act: ReviewAct,
+    leg_id: Option<LegId>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Said {
     act: ReviewAct,
+    #[serde(default)]
+    leg_id: Option<LegId>,
     reason: String,
 }
 
@@ -65,6 +68,16 @@ pub(super) fn section(booking_id: BookingId, reply: &ReviewReply, session: &Sess
                                 "Name what brought the refund …"
                             }
                         }
+                        SafeAct::LeaveLeg { leg_id } if session.may(OPERATOR) => {
+                            a.button.quiet href=(link(&format!("leave_leg&leg_id={leg_id}"))) {
+                                "Leave a leg there …"
+                            }
+                        }
+                        SafeAct::GiveBackLeg { leg_id } if session.may(OPERATOR) => {
+                            a.button.quiet href=(link(&format!("give_back_leg&leg_id={leg_id}"))) {
+                                "Give a leg back …"
+                            }
+                        }
                         SafeAct::RepairLeg { .. } => a.button.quiet href="#legs" { "Repair a leg" },
                         SafeAct::AskForAddress {} => {
                             span.sub {
@@ -72,7 +85,11 @@ pub(super) fn section(booking_id: BookingId, reply: &ReviewReply, session: &Sess
                                 "booking, by themselves. Nobody here can do it for them."
                             }
                         }
-                        SafeAct::Take {} | SafeAct::Release {} | SafeAct::ProveRefund { .. } => {}
+                        SafeAct::Take {}
+                        | SafeAct::Release {}
+                        | SafeAct::ProveRefund { .. }
+                        | SafeAct::LeaveLeg { .. }
+                        | SafeAct::GiveBackLeg { .. } => {}
                     }
                 }
             }
@@ -103,12 +120,12 @@ fn standing(open: &OpenReview, session: &Session) -> Markup {
     }
 }
 
-/// What taking or leaving it would do, and a form.
+/// What an act would do, and a form.
 pub(super) async fn ask(
     State(app): State<App>,
     session: Session,
     Path(booking_id): Path<BookingId>,
-    Query(Which { act }): Query<Which>,
+    Query(Which { act, leg_id }): Query<Which>,
 ) -> Result<Response, ApiError> {
     if !session.may(OPERATOR) {
         return Err(ApiError::forbidden());
@@ -129,6 +146,20 @@ pub(super) async fn ask(
             "Your name is taken off, and anybody can take it. It waits on.",
             "How far you came",
         ),
+        ReviewAct::LeaveLeg => (
+            "Leave this leg at its supplier",
+            "leave_leg",
+            "Nothing more is done about the leg: it stays at its supplier, who takes nothing back, \
+             or it was used. What the customer was promised goes back all the same, and no more.",
+            "What the supplier said, when and to whom",
+        ),
+        ReviewAct::GiveBackLeg => (
+            "Give this leg back",
+            "give_back_leg",
+            "What the supplier made of it counts as not used: the leg is given back, and all of \
+             its money goes back to the customer.",
+            "How you know that it was not used",
+        ),
     };
     let body = html! {
         section.card { (standing(&open, &session)) }
@@ -138,6 +169,9 @@ pub(super) async fn ask(
             form method="post" action=(format!("/bookings/{booking_id}/review")) {
                 (csrf(&session))
                 input type="hidden" name="act" value=(word);
+                @if let Some(leg_id) = leg_id {
+                    input type="hidden" name="leg_id" value=(leg_id);
+                }
                 (reason(hint))
                 div.acts {
                     button type="submit" { (title) }
@@ -156,7 +190,7 @@ pub(super) async fn act(
     Path(booking_id): Path<BookingId>,
     Form(said): Form<Said>,
 ) -> Result<Response, ApiError> {
-    let wanted = said.map(|Said { act, reason }| Json(Wanted { reason, act }));
+    let wanted = said.map(|Said { act, leg_id, reason }| Json(Wanted { reason, act, leg_id }));
     drop(review::act(State(app), actor, Path(booking_id), wanted).await?);
     Ok(Redirect::to(&format!("/bookings/{booking_id}")).into_response())
 }

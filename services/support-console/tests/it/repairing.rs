@@ -42,6 +42,14 @@ async fn a_review_is_taken_by_an_operator_and_a_refund_proven_by_an_approver_onc
     assert_eq!((status, &body["review"]["owner"]), (StatusCode::OK, &json!("ada")), "{body}");
     assert_eq!(owner.told(), [json!({ "staff": "ada", "why": "my shift", "act": "take" })]);
 
+    // A leg that its supplier keeps is left there; booking says whether that is safe.
+    let leg = id().0;
+    let leave = json!({ "reason": "they told me", "act": "leave_leg", "leg_id": leg });
+    assert_eq!(console.post(&review, VIEWER, &leave).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(console.post(&review, OPERATOR, &leave).await.0, StatusCode::OK);
+    let left = json!({ "staff": "ada", "why": "they told me", "act": "leave_leg", "leg_id": leg });
+    assert_eq!(owner.told().last(), Some(&left));
+
     let proof = |refund: Uuid| format!("/v1/bookings/{booking}/refunds/{refund}/proof");
     let named = |transaction: &str| json!({ "reason": "by hand", "transaction": transaction });
     let ours = proof(owner.refund);
@@ -50,7 +58,7 @@ async fn a_review_is_taken_by_an_operator_and_a_refund_proven_by_an_approver_onc
     // A refund of which booking asks no proof: its owner is not told of one.
     let (status, body) = console.post(&proof(id().0), APPROVER, &named(BROUGHT_IT)).await;
     assert_eq!((status, &body["code"]), (StatusCode::CONFLICT, &json!("not_safe_now")), "{body}");
-    assert_eq!(owner.told().len(), 1);
+    assert_eq!(owner.told().len(), 2);
     // A transaction that brought nothing proves nothing, whoever says so.
     let (status, body) = console.post(&ours, APPROVER, &named(OTHER)).await;
     assert_eq!(status, StatusCode::CONFLICT);
@@ -63,6 +71,9 @@ async fn a_review_is_taken_by_an_operator_and_a_refund_proven_by_an_approver_onc
         "take_review denied",
         "take_review begun",
         "take_review done",
+        "leave_leg denied",
+        "leave_leg begun",
+        "leave_leg done",
         "prove_refund denied",
         "prove_refund refused",
         "prove_refund begun",

@@ -238,6 +238,19 @@ pub enum SafeAct {
     },
     /// The customer is to name an address for what a refund could not bring: nothing else helps.
     AskForAddress {},
+    /// Leave a leg at its supplier, with nothing more to be done about it: it takes nothing back,
+    /// or what it changed was used. For whoever looks into it: `POST
+    /// /internal/bookings/{id}/review` of booking.
+    LeaveLeg {
+        /// Which.
+        leg_id: LegId,
+    },
+    /// Give back what a supplier changed, and all of its money. For whoever looks into it: `POST
+    /// /internal/bookings/{id}/review` of booking.
+    GiveBackLeg {
+        /// Which.
+        leg_id: LegId,
+    },
 }
 
 /// Who looks into a booking.
@@ -248,11 +261,15 @@ pub enum ReviewAct {
     Take,
     /// Nobody does any more.
     Release,
+    /// A leg stays at its supplier.
+    LeaveLeg,
+    /// A leg that its supplier changed is given back.
+    GiveBackLeg,
 }
 
 /// `POST /internal/bookings/{id}/review` of booking; answered with a [`ReviewReply`], 404 for an
-/// unknown booking, 409 when it waits for nobody or somebody else has it, 422 without a name or a
-/// reason.
+/// unknown booking or leg, 409 when it waits for nobody, somebody else has it or the act is not
+/// safe now, 422 without a name, a reason, or the leg that the act is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReviewActRequest {
@@ -262,6 +279,9 @@ pub struct ReviewActRequest {
     pub why: String,
     /// What.
     pub act: ReviewAct,
+    /// Which leg, where the act is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leg_id: Option<LegId>,
 }
 
 /// `POST /internal/refunds/{id}/proof` of payment-verification: which transaction brought it.

@@ -16,7 +16,7 @@ use crate::{
 pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     let payment = &booking.payment;
     if let Some(why) = lost_leg(booking) {
-        return unwind(booking, Phase::Failed, why);
+        return unwind(booking, Phase::Failed, why, now);
     }
     match payment.closing {
         Some(Closing::AlreadySettled { .. }) => {
@@ -26,7 +26,7 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
             return if waits { reversed } else { committing::start(booking, now) };
         }
         Some(Closing::Closed { .. }) => {
-            return unwind(booking, Phase::Failed, EndWhy::NotPaidInTime);
+            return unwind(booking, Phase::Failed, EndWhy::NotPaidInTime, now);
         }
         None => {}
     }

@@ -26,7 +26,7 @@ pub(super) fn start(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
 
 pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     if let Some(why) = lost_leg(booking) {
-        return unwind(booking, Phase::Failed, why);
+        return unwind(booking, Phase::Failed, why, now);
     }
     if booking.standing().all(Leg::is_confirmed) {
         let mut events = vec![Event::Confirmed];

@@ -7,7 +7,7 @@ use crate::{
     changed,
     event::Event,
     fact::Deadline,
-    state::{Booking, Leg, ReviewWhy},
+    state::{Booking, ReviewWhy},
     stuck::is_away,
 };
 
@@ -21,8 +21,8 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
         return changed;
     }
     let taken = booking.review.is_some_and(|r| r.why.is_the_suppliers());
-    if taken && booking.standing().all(Leg::is_confirmed) {
-        // The supplier has it again, or had it all the time.
+    if taken && booking.standing().all(|leg| leg.left_there || leg.is_confirmed()) {
+        // The supplier has it again, or had it all the time, or nothing more is to be done.
         return vec![Event::ReviewClosed];
     }
     if lost_leg(booking).is_some() && booking.review.is_none() {

@@ -15,7 +15,7 @@ use crate::{
 pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     let points = booking.points.as_ref();
     if points.is_some_and(|p| p.known == Some(PointsState::Refused)) {
-        return unwind(booking, Phase::Failed, EndWhy::PointsUnavailable);
+        return unwind(booking, Phase::Failed, EndWhy::PointsUnavailable, now);
     }
     if let Some(why) = lost_leg(booking) {
         let again = repriced::next(booking);
@@ -23,11 +23,12 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
             return again;
         }
         let goes_on = leave_out(booking, lost, None).or_else(|| terms::next(booking, now));
-        return goes_on.unwrap_or_else(|| unwind(booking, Phase::Failed, why));
+        return goes_on.unwrap_or_else(|| unwind(booking, Phase::Failed, why, now));
     }
     if booking.deadlines.passed.contains(&Deadline::Payable) {
         let goes_on = go_on_with_held(booking, now);
-        return goes_on.unwrap_or_else(|| unwind(booking, Phase::Failed, EndWhy::NotHeldInTime));
+        return goes_on
+            .unwrap_or_else(|| unwind(booking, Phase::Failed, EndWhy::NotHeldInTime, now));
     }
     if points.is_some_and(|p| p.known != Some(PointsState::Held)) {
         return Vec::new();

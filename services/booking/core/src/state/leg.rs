@@ -18,6 +18,9 @@ use crate::changed::{SupplierChange, Theirs};
 /// No clock on earth is further ahead of UTC.
 const AHEAD_MAX: TimeDelta = TimeDelta::hours(14);
 
+/// No clock on earth is further behind it.
+const BEHIND_MAX: TimeDelta = TimeDelta::hours(12);
+
 /// One leg: what was ordered, what we want of it, what we are told of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,6 +49,9 @@ pub struct Leg {
     /// What the supplier made of it that the customer agreed to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<LegContent>,
+    /// Whether it stays at its supplier for good, whatever becomes of the booking.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left_there: bool,
 }
 
 /// What supplier-sync told last of a leg.
@@ -133,12 +139,29 @@ impl Leg {
         last.map_or(begins, |last| last.max(begins))
     }
 
+    /// Whether it is used up at `now`: it is bought, and its last day has begun everywhere on earth.
+    /// No supplier takes that back.
+    #[must_use]
+    pub fn is_used_up(&self, now: DateTime<Utc>) -> bool {
+        let (first, last) = (self.order.check_in, self.order.check_out);
+        let last = last.max(first.succ_opt().unwrap_or(first));
+        self.is_confirmed() && now >= last.and_time(NaiveTime::MIN).and_utc() + BEHIND_MAX
+    }
+
+    /// Whether nobody gives it back at `now`, whatever becomes of the booking.
+    #[must_use]
+    pub fn stays(&self, now: DateTime<Utc>) -> bool {
+        self.left_there || (self.out.is_none() && self.is_used_up(now))
+    }
+
     /// Whether some of it may have been used by `now`: its first day may have begun. Of what the
     /// supplier changed, when that became known, or the first day of what it has now; what it had
     /// cancelled before can have been used by nobody.
     #[must_use]
     pub fn may_be_used(&self, now: DateTime<Utc>) -> bool {
-        let Some(change) = &self.change else { return now >= self.arrival() };
+        let Some(change) = &self.change else {
+            return self.left_there || now >= self.arrival();
+        };
         let theirs = match &change.theirs {
             Theirs::Cancelled {} => None,
             Theirs::Other { content } => Some(begins(content.check_in)),

@@ -192,7 +192,7 @@ fn what_may_be_bought_is_given_up_by_nobody_and_a_late_answer_ends_it() {
     let review = world.booking().review.unwrap();
     assert_eq!(review.why, ReviewWhy::AmendmentStuck);
     let repair = contracts::internal::SafeAct::RepairLeg { leg_id: leg_id(NEW) };
-    assert!(safe_acts(world.booking()).contains(&repair));
+    assert!(safe_acts(world.booking(), world.now).contains(&repair));
     assert_eq!(
         (wanted(&world, 0), wanted(&world, NEW)),
         (WantedLeg::Confirmed, WantedLeg::Confirmed)

@@ -277,6 +277,8 @@ proptest! {
     #[test]
     fn a_fee_changes_only_when_the_quote_says_so(orders in orders(), hours in 0..1_600_i64) {
         let mut world = confirmed_with(0, orders);
+        // Also of what is used up, and not cancelled any more.
+        let quote = |world: &World| CancelQuote::of(world.booking(), world.now);
         let mut told = quote(&world);
         let end = noon() + TimeDelta::hours(hours);
         while let Some(at) = told.changes_at.filter(|at| *at <= end) {

@@ -177,11 +177,11 @@ fn one_person_looks_into_a_review_and_sees_what_is_safe() {
     let mut world = cancelled();
     let early = reviews(&mut world, ReviewAct::Take, "ada");
     assert_eq!(early, Err(Refusal::NotInReview));
-    assert_eq!(safe_acts(world.booking()), []);
+    assert_eq!(safe_acts(world.booking(), world.now), []);
     let version = world.wanted_version(0);
     world.tell(&failing(0, 3, version, 2, UndoFailedWhy::Refused));
     let repair = SafeAct::RepairLeg { leg_id: leg_id(0) };
-    assert_eq!(safe_acts(world.booking()), [SafeAct::Take {}, repair.clone()]);
+    assert_eq!(safe_acts(world.booking(), world.now), [SafeAct::Take {}, repair.clone()]);
 
     reviews(&mut world, ReviewAct::Take, "ada").unwrap();
     let changes = world.booking().version;
@@ -189,7 +189,8 @@ fn one_person_looks_into_a_review_and_sees_what_is_safe() {
     assert_eq!(world.booking().version, changes, "the same again is a repeat");
     let taken = reviews(&mut world, ReviewAct::Take, "bob");
     assert_eq!(taken, Err(Refusal::TakenBy { name: "ada".to_owned() }));
-    assert_eq!(safe_acts(world.booking()), [SafeAct::Release {}, repair]);
+    let leave = SafeAct::LeaveLeg { leg_id: leg_id(0) };
+    assert_eq!(safe_acts(world.booking(), world.now), [SafeAct::Release {}, repair, leave]);
     reviews(&mut world, ReviewAct::Release, "bob").unwrap();
     reviews(&mut world, ReviewAct::Take, "bob").unwrap();
     assert_eq!(world.booking().reviewer.as_ref().unwrap().name, "bob");
@@ -215,6 +216,6 @@ fn a_refund_that_failed_needs_an_address_and_one_that_is_late_a_proof() {
             RefundState::Failed => SafeAct::AskForAddress {},
             _ => SafeAct::ProveRefund { refund_id },
         };
-        assert_eq!(safe_acts(world.booking()), [SafeAct::Take {}, helps]);
+        assert_eq!(safe_acts(world.booking(), world.now), [SafeAct::Take {}, helps]);
     }
 }

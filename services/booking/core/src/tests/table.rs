@@ -113,6 +113,7 @@ fn kind(input: &Input) -> &'static str {
             Command::Refund { .. } => "refund",
             Command::Rebook { .. } => "rebook",
             Command::Review { .. } => "review",
+            Command::SettleLeg { .. } => "settle",
         },
         Input::Happened(fact) => match fact {
             Fact::Leg(_) => "leg",
@@ -147,6 +148,7 @@ const KINDS: &[&str] = &[
     "refund",
     "rebook",
     "review",
+    "settle",
     "leg",
     "prepared",
     "seen",
@@ -215,6 +217,11 @@ const INPUTS: &[(&str, Make)] = &[
     ("staff look into it", |_| {
         let (by, why) = ("ada".to_owned(), "my shift".to_owned());
         Input::Asked(Command::Review { act: contracts::internal::ReviewAct::Take, by, why })
+    }),
+    ("staff leave a leg there", |_| {
+        let (by, why) = ("ada".to_owned(), "they said so".to_owned());
+        let how = crate::Settle::LeaveThere;
+        Input::Asked(Command::SettleLeg { leg_id: leg_id(0), how, by, why })
     }),
     ("leg held", |w| news(w, held())),
     ("leg confirmed", |w| news(w, confirmed())),

@@ -399,7 +399,14 @@ fn bodies() -> Shapes {
             ]),
         ),
         ("LegAct", object(&[reason(), ("evidence?", text()), ("act", leg_act)])),
-        ("ReviewAct", object(&[reason(), ("act", words(&["take", "release"]))])),
+        (
+            "ReviewAct",
+            object(&[
+                reason(),
+                ("act", words(&["take", "release", "leave_leg", "give_back_leg"])),
+                ("leg_id?", id()),
+            ]),
+        ),
         ("Proof", object(&[reason(), ("transaction", text())])),
         (
             "Problem",

@@ -1,0 +1,216 @@
+//! Legs that nobody takes back: used up, refused for good, or changed while they may have been used.
+
+use chrono::TimeDelta;
+use contracts::{
+    internal::{ReviewAct, SafeAct},
+    messages::{UndoFailedWhy, UndoFailing, WantedLeg},
+};
+
+use super::{
+    cancelling::{cancel, confirmed_with, quote, undone},
+    *,
+};
+use crate::{
+    Action, EndWhy, Event, Out, Phase, Settle, Status, StuckWhy, amend_quote, cancel_leg_quote,
+    cancel_quote, next_actions, safe_acts, status,
+};
+
+/// One stay of 200.00 of two nights that begin in two days, and one of 100.00 in March that is free
+/// to give back.
+fn two() -> World {
+    let first = noon().date_naive() + chrono::Days::new(2);
+    let mut soon = order(20_000, None);
+    (soon.check_in, soon.check_out) = (first, first + chrono::Days::new(2));
+    confirmed_with(0, vec![soon, order(10_000, Some(TimeDelta::days(30)))])
+}
+
+fn leg(world: &World, n: u128) -> &crate::Leg {
+    world.booking().legs.iter().find(|leg| leg.leg_id == leg_id(n)).unwrap()
+}
+
+/// When leg `n` is used up.
+fn used_up(world: &World, n: u128) -> DateTime<Utc> {
+    leg(world, n).order.check_out.and_time(chrono::NaiveTime::MIN).and_utc() + TimeDelta::hours(12)
+}
+
+fn settle(world: &mut World, n: u128, how: Settle, by: &str) -> Result<(), Refusal> {
+    let (by, why) = (by.to_owned(), "they said so on the phone".to_owned());
+    world.ask(&Command::SettleLeg { leg_id: leg_id(n), how, by, why })
+}
+
+fn takes(world: &mut World, by: &str) {
+    let (act, by, why) = (ReviewAct::Take, by.to_owned(), "my shift".to_owned());
+    world.ask(&Command::Review { act, by, why }).unwrap();
+}
+
+/// The supplier says no to giving leg `n` back.
+fn refuses(world: &mut World, n: u128, seq: u64) {
+    let state = LegState::InDoubt { since: noon() };
+    let version = world.wanted_version(n);
+    let Fact::Leg(changed) = leg_news(n, seq, version, state) else { unreachable!() };
+    let undo_failing = Some(UndoFailing { attempts: 2, why: UndoFailedWhy::Refused });
+    world.tell(&Fact::Leg(LegChanged { undo_failing, ..changed }));
+}
+
+fn units_of(minor: i64) -> Units {
+    rate().units_for(Money::new(minor, Currency::Eur)).unwrap()
+}
+
+/// Row: A9
+#[test]
+fn what_is_used_up_is_not_given_back_and_its_price_stays_paid() {
+    let mut world = two();
+    world.now = used_up(&world, 0) - TimeDelta::seconds(1);
+    assert!(cancel_leg_quote(world.booking(), leg_id(0), world.now).is_ok());
+    world.now = used_up(&world, 0);
+    let alone = cancel_leg_quote(world.booking(), leg_id(0), world.now);
+    assert!(matches!(alone, Err(Refusal::NotAllowed { .. })), "{alone:?}");
+    let plan = amending::plan(9, 10_000);
+    let amended = amend_quote(world.booking(), leg_id(0), &plan, None, world.now);
+    assert!(matches!(amended, Err(Refusal::NotAllowed { .. })), "{amended:?}");
+
+    assert_eq!(quote(&world).fee.minor, 20_000);
+    cancel(&mut world);
+    assert_eq!(leg(&world, 0).wanted, WantedLeg::Confirmed, "nobody asks for it back");
+    assert_eq!(leg(&world, 1).wanted, WantedLeg::Released);
+    world.leg(1, 8, gone(GoneWhy::Released));
+    let settled = world.booking().payment.settled;
+    world.tell(&closed(Closing::AlreadySettled { settled }));
+    assert_eq!((status(world.booking()), world.booking().review), (Status::Cancelled, None));
+    assert_eq!(world.booking().kept(), units_of(20_000));
+    assert_eq!(world.booking().payment.refunds[0].units, settled.saturating_sub(units_of(20_000)));
+}
+
+#[test]
+fn a_booking_of_which_all_is_used_up_is_not_cancelled_any_more() {
+    let mut world = two();
+    world.now = used_up(&world, 1);
+    let refused = cancel_quote(world.booking(), world.now);
+    let Err(Refusal::NotAllowed { allowed }) = refused else { panic!("{refused:?}") };
+    assert!(!allowed.contains(&Action::Cancel));
+    world.tell(&passed(Deadline::Over));
+    assert_eq!(world.booking().phase, Phase::Completed);
+}
+
+#[test]
+fn what_a_failed_supplier_leaves_used_up_is_left_alone_when_the_trip_is_undone() {
+    let mut world = two();
+    world.now = used_up(&world, 0);
+    world.leg(1, 5, gone(GoneWhy::CancelledBySupplier));
+    let change = crate::change_digest(world.booking(), leg(&world, 1)).unwrap();
+    let answer = crate::ChangeAnswer::UndoTrip;
+    world.ask(&Command::AnswerChange { leg_id: leg_id(1), answer, agreed: change }).unwrap();
+    assert_eq!(leg(&world, 0).wanted, WantedLeg::Confirmed);
+    world.leg(1, 8, gone(GoneWhy::Released));
+    let settled = world.booking().payment.settled;
+    world.tell(&closed(Closing::AlreadySettled { settled }));
+    assert_eq!(world.booking().phase, Phase::Cancelled);
+    assert_eq!(world.booking().end.unwrap().why, EndWhy::CancelledBySupplier);
+    assert_eq!(world.booking().kept(), units_of(20_000));
+}
+
+/// Row: A6
+/// Row: G8
+#[test]
+fn a_leg_that_its_supplier_keeps_is_left_there_by_whoever_looks_into_it_and_the_booking_ends() {
+    let mut world = two();
+    cancel(&mut world);
+    refuses(&mut world, 0, 5);
+    assert_eq!(world.booking().review.unwrap().stuck.unwrap().reason, StuckWhy::Refused);
+    let (leave, repair) =
+        (SafeAct::LeaveLeg { leg_id: leg_id(0) }, SafeAct::RepairLeg { leg_id: leg_id(0) });
+    assert_eq!(safe_acts(world.booking(), world.now), [SafeAct::Take {}, repair.clone()]);
+    assert_eq!(settle(&mut world, 0, Settle::LeaveThere, "ada"), Err(Refusal::NotSafe));
+    takes(&mut world, "ada");
+    assert_eq!(safe_acts(world.booking(), world.now), [SafeAct::Release {}, repair, leave]);
+    let taken = Err(Refusal::TakenBy { name: "ada".to_owned() });
+    assert_eq!(settle(&mut world, 0, Settle::LeaveThere, "bob"), taken);
+    // Nothing else is settled by hand.
+    assert_eq!(settle(&mut world, 1, Settle::LeaveThere, "ada"), Err(Refusal::NotSafe));
+    assert_eq!(settle(&mut world, 0, Settle::GiveBack, "ada"), Err(Refusal::NotSafe));
+    assert_eq!(settle(&mut world, 7, Settle::LeaveThere, "ada"), Err(Refusal::NoSuchLeg));
+
+    settle(&mut world, 0, Settle::LeaveThere, "ada").unwrap();
+    let said =
+        |e: &Recorded| matches!(&e.event, Event::LegLeftThere { by: Some(by), .. } if by == "ada");
+    assert!(world.journal.iter().any(said));
+    assert_eq!(world.booking().review, None);
+    let version = world.booking().version;
+    settle(&mut world, 0, Settle::LeaveThere, "ada").unwrap();
+    assert_eq!(world.booking().version, version, "the same click again");
+    // The rest is undone as ever, and money goes back as it was agreed to.
+    assert_eq!(world.booking().phase, Phase::Unwinding);
+    world.leg(1, 8, gone(GoneWhy::Released));
+    let settled = world.booking().payment.settled;
+    world.tell(&closed(Closing::AlreadySettled { settled }));
+    assert_eq!((world.booking().phase, world.booking().review), (Phase::Cancelled, None));
+    assert_eq!(world.booking().payment.refunds[0].units, settled.saturating_sub(units_of(20_000)));
+}
+
+#[test]
+fn what_is_in_doubt_or_late_is_not_left_there_by_hand() {
+    let mut world = two();
+    cancel(&mut world);
+    world.tell(&passed(Deadline::Unwind));
+    takes(&mut world, "ada");
+    assert_eq!(settle(&mut world, 1, Settle::LeaveThere, "ada"), Err(Refusal::NotSafe));
+}
+
+#[test]
+fn a_leg_cancelled_alone_that_its_supplier_keeps_holds_up_the_booking_no_longer() {
+    let mut world = two();
+    let agreed = Some(cancel_leg_quote(world.booking(), leg_id(1), world.now).unwrap().digest);
+    world.ask(&Command::CancelLeg { leg_id: leg_id(1), agreed }).unwrap();
+    refuses(&mut world, 1, 5);
+    world.tell(&passed(Deadline::Over));
+    assert_eq!(world.booking().phase, Phase::Confirmed);
+    takes(&mut world, "ada");
+    settle(&mut world, 1, Settle::LeaveThere, "ada").unwrap();
+    assert_eq!((world.booking().phase, world.booking().review), (Phase::Completed, None));
+}
+
+/// Row: G8
+#[test]
+fn what_was_changed_while_it_may_be_used_is_settled_by_whoever_looks_into_it() {
+    for how in [Settle::LeaveThere, Settle::GiveBack] {
+        let mut world = two();
+        world.now = leg(&world, 0).arrival();
+        world.leg(0, 5, gone(GoneWhy::CancelledBySupplier));
+        assert!(!next_actions(world.booking()).contains(&Action::RefundChange));
+        takes(&mut world, "ada");
+        settle(&mut world, 0, how, "ada").unwrap();
+        assert_eq!((world.booking().phase, world.booking().review), (Phase::Confirmed, None));
+        let back = match how {
+            Settle::LeaveThere => Units::ZERO,
+            Settle::GiveBack => world.booking().payment.settled.saturating_sub(units_of(10_000)),
+        };
+        let refunds = world.booking().payment.refunds.iter();
+        let sum = refunds.fold(Units::ZERO, |sum, r| sum.checked_add(r.units).unwrap());
+        assert_eq!(sum, back, "{how:?}");
+        let out = leg(&world, 0).out;
+        assert_eq!(matches!(out, Some(Out::Cancelled { .. })), how == Settle::GiveBack, "{how:?}");
+        // It is over like any other, and its price goes back with nothing.
+        if how == Settle::LeaveThere {
+            assert_eq!(quote(&world).fee.minor, 20_000);
+            world.leg(0, 6, gone(GoneWhy::CancelledBySupplier));
+            assert_eq!(world.booking().review, None, "it is settled");
+        } else {
+            world.leg(0, 6, gone(GoneWhy::Released));
+        }
+        world.tell(&passed(Deadline::Over));
+        assert_eq!(world.booking().phase, Phase::Completed, "{how:?}");
+    }
+    // The last one goes with the booking.
+    let mut world = two();
+    let agreed = Some(cancel_leg_quote(world.booking(), leg_id(1), world.now).unwrap().digest);
+    world.ask(&Command::CancelLeg { leg_id: leg_id(1), agreed }).unwrap();
+    world.leg(1, 8, gone(GoneWhy::Released));
+    world.now = leg(&world, 0).arrival();
+    world.leg(0, 5, gone(GoneWhy::CancelledBySupplier));
+    takes(&mut world, "ada");
+    settle(&mut world, 0, Settle::GiveBack, "ada").unwrap();
+    assert_eq!(world.booking().phase, Phase::Unwinding);
+    assert!(world.booking().kept().is_zero());
+    undone(&mut world);
+    assert_eq!(world.booking().phase, Phase::Cancelled);
+}
