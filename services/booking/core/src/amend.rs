@@ -147,6 +147,7 @@ fn paid_for(booking: &Booking, fee: Money, missing: Money) -> LegCancellation {
         of_further: missing.minor.saturating_neg(),
         further_units: Units::ZERO,
         borne: 0,
+        in_points: 0,
     }
 }
 

@@ -145,7 +145,15 @@ pub(crate) fn take(booking: &Booking, fee: Money, back: i64) -> Option<LegCancel
         of_further,
         further_units: booking.further_back(of_further),
         borne: 0,
+        in_points: 0,
     })
+}
+
+/// As much of a price as was paid in money, where points paid a part of it.
+pub(crate) fn take_what_is_there(booking: &Booking, price: Money) -> Option<LegCancellation> {
+    let there = booking.left_in_money().minor.clamp(0, price.minor.max(0));
+    let taken = take(booking, Money::zero(price.currency), there)?;
+    Some(LegCancellation { in_points: price.minor.saturating_sub(there), ..taken })
 }
 
 pub(crate) fn leg_fee(leg: &Leg, now: DateTime<Utc>) -> LegFee {

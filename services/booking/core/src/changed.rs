@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    cancel::{CancelQuote, take},
+    cancel::{CancelQuote, take, take_what_is_there},
     command::Refusal,
     event::Event,
     next,
@@ -106,9 +106,9 @@ pub fn change_answers(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Vec<C
     };
     let several = booking.standing().nth(1).is_some();
     let unused = !leg.may_be_used(now);
-    let whole = several && booking.on_refusal == OnRefusal::UndoAll;
-    // Points come back whole or not at all.
+    // Points come back whole or not at all: what they paid a part of goes with the trip.
     let alone = all_of(booking, leg).is_some();
+    let whole = several && (booking.on_refusal == OnRefusal::UndoAll || !alone);
     let mut answers = Vec::from_iter(acceptable.then_some(ChangeAnswer::Accept));
     answers.extend((unused && (alone || !several)).then_some(ChangeAnswer::Refund));
     answers.extend((unused && whole).then_some(ChangeAnswer::UndoTrip));
@@ -181,7 +181,11 @@ pub(crate) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     let late = |leg: &&Leg| leg.change.as_ref().is_some_and(|c| c.late && cancelled(c));
     let unanswered = booking.standing().filter(late).filter(|leg| !leg.may_be_used(now));
     let unanswered = unanswered.filter(|_| !mutant("never_refunded"));
-    unanswered.map(|leg| refunded(booking, leg, now)).find(|e| !e.is_empty()).unwrap_or_default()
+    let back = |leg| match booking.on_refusal {
+        OnRefusal::UndoAll => refunded(booking, leg, now),
+        OnRefusal::KeepHeld => given_back(booking, leg, now),
+    };
+    unanswered.map(back).find(|events| !events.is_empty()).unwrap_or_default()
 }
 
 fn noted(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Option<Event> {
@@ -272,11 +276,21 @@ fn is_answered(booking: &Booking, leg: &Leg, answer: ChangeAnswer, agreed: Uuid)
 
 /// Gives back a leg that the supplier changed, and all of its money; the last one with the booking.
 /// Nothing where points paid a part of it and the others stay.
-pub(crate) fn refunded(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Vec<Event> {
+fn refunded(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Vec<Event> {
     if booking.standing().nth(1).is_none() {
         return whole(booking, leg, now);
     }
     let agreed = all_of(booking, leg);
+    agreed.map_or_else(Vec::new, |agreed| next::cancel_leg(booking, leg.leg_id, agreed, None, now))
+}
+
+/// Gives back a leg, and as much of its money as there is: what points paid of it is for a person.
+pub(crate) fn given_back(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Vec<Event> {
+    let all = refunded(booking, leg, now);
+    if !all.is_empty() {
+        return all;
+    }
+    let agreed = take_what_is_there(booking, leg.order.price);
     agreed.map_or_else(Vec::new, |agreed| next::cancel_leg(booking, leg.leg_id, agreed, None, now))
 }
 

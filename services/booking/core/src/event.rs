@@ -108,8 +108,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         agreed: Option<Uuid>,
     },
-    /// A leg stays at its supplier: it was used up, or a member of staff says that nothing more is to
-    /// be done about it.
+    /// A leg stays at its supplier: it was used up, or a member of staff says that nothing more is
+    /// to be done about it. Of one that went, what points paid of it was made good.
     LegLeftThere {
         leg_id: LegId,
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -161,9 +161,7 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
             take_further(booking, cancellation.of_further);
             leave(booking, *leg_id, Out::Cancelled { cancellation: *cancellation });
         }
-        Event::LegLeftThere { leg_id, .. } => {
-            legs_of(booking, *leg_id).for_each(|leg| (leg.left_there, leg.change) = (true, None));
-        }
+        Event::LegLeftThere { leg_id, .. } => legs_of(booking, *leg_id).for_each(left_there),
         Event::AmendmentStarted { leg_id, leg, agreed, held_by, difference } => {
             let (leg_id, by) = (*leg_id, leg.leg_id);
             let payment_id = difference.as_ref().map(|difference| difference.payment_id);
@@ -317,6 +315,20 @@ fn answered(leg: &mut Leg, answer: ChangeAnswer) {
         leg.order.check_in = content.check_in;
         leg.order.check_out = content.check_out;
         leg.accepted = Some(content);
+    }
+}
+
+/// Nothing more is to be done about a leg.
+fn left_there(leg: &mut Leg) {
+    match &mut leg.out {
+        // It is gone, and what points paid of it was made good.
+        Some(Out::Cancelled { cancellation }) if cancellation.in_points > 0 => {
+            cancellation.in_points = 0;
+        }
+        Some(_) | None => {
+            leg.left_there = true;
+            leg.change = None;
+        }
     }
 }
 

@@ -129,7 +129,8 @@ pub(crate) fn cancel_leg(
     events.extend(closed::asked_at_once(booking, cancellation.units, now));
     let mut others = booking.standing().filter(|leg| leg.leg_id != leg_id);
     let taken = booking.review.is_some_and(|r| r.why.is_the_suppliers());
-    if taken && !others.any(|leg| leg.change.is_some() || lost(leg).is_some()) {
+    let made_good = cancellation.in_points == 0 && !booking.legs.iter().any(Leg::owes_points);
+    if taken && made_good && !others.any(|leg| leg.change.is_some() || lost(leg).is_some()) {
         // The customer answered what the supplier did.
         events.push(Event::ReviewClosed);
     }

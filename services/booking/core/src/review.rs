@@ -69,7 +69,7 @@ pub(crate) fn settle(
         }
         Settle::GiveBack => {
             let mut events = vec![Event::LegGivenBack { leg_id, by, why }];
-            events.extend(changed::refunded(booking, leg, now));
+            events.extend(changed::given_back(booking, leg, now));
             events
         }
     })
@@ -90,8 +90,9 @@ pub fn safe_acts(booking: &Booking, now: DateTime<Utc>) -> Vec<SafeAct> {
     safe
 }
 
-/// What whoever looks into it can settle: a leg that its supplier does not take back for good, and
-/// what it changed where the customer's time to answer is over or they may have used it.
+/// What whoever looks into it can settle: a leg that its supplier does not take back for good, what
+/// it changed where the customer's time to answer is over or they may have used it, and points that
+/// had to be made good.
 fn by_hand(booking: &Booking, review: Review, now: DateTime<Utc>) -> Vec<SafeAct> {
     if let Some(Stuck {
         step: StuckStep::ReleaseLeg { leg_id }, reason: StuckWhy::Refused, ..
@@ -111,7 +112,9 @@ fn by_hand(booking: &Booking, review: Review, now: DateTime<Utc>) -> Vec<SafeAct
         let leg_id = leg.leg_id;
         [SafeAct::LeaveLeg { leg_id }, SafeAct::GiveBackLeg { leg_id }]
     };
-    booking.standing().filter(open).flat_map(each).collect()
+    let owes = booking.legs.iter().filter(|leg| leg.owes_points());
+    let made_good = owes.map(|leg| SafeAct::LeaveLeg { leg_id: leg.leg_id });
+    booking.standing().filter(open).flat_map(each).chain(made_good).collect()
 }
 
 fn about(booking: &Booking, review: Review) -> Vec<SafeAct> {

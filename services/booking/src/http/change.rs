@@ -36,7 +36,9 @@ pub(crate) struct AnswerToChange {
 ///
 /// `accept` takes it as it is now, for the price that was paid. `refund` gives the leg back, and
 /// all of its money goes back, whatever the terms say; the last one goes with the booking.
-/// `undo_trip` gives back the whole trip in the same way, where it was booked as all or nothing.
+/// `undo_trip` gives back the whole trip in the same way, where it was booked as all or nothing, or
+/// points paid a part of the leg: they come back whole or not at all. What may be used already
+/// stays paid.
 /// When the supplier changed it again meanwhile, the answer is 409 `changed_again`.
 #[utoipa::path(
     post, path = "/v1/bookings/{id}/legs/{leg_id}/change", tag = "bookings",

@@ -7,7 +7,7 @@ use crate::{
     changed,
     event::Event,
     fact::Deadline,
-    state::{Booking, ReviewWhy},
+    state::{Booking, Leg, ReviewWhy},
     stuck::is_away,
 };
 
@@ -21,11 +21,13 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
         return changed;
     }
     let taken = booking.review.is_some_and(|r| r.why.is_the_suppliers());
-    if taken && booking.standing().all(|leg| leg.left_there || leg.is_confirmed()) {
+    let owes_points = booking.legs.iter().any(Leg::owes_points);
+    let stands = |leg: &Leg| leg.left_there || leg.is_confirmed();
+    if taken && !owes_points && booking.standing().all(stands) {
         // The supplier has it again, or had it all the time, or nothing more is to be done.
         return vec![Event::ReviewClosed];
     }
-    if lost_leg(booking).is_some() && booking.review.is_none() {
+    if (lost_leg(booking).is_some() || owes_points) && booking.review.is_none() {
         // The customer was promised this room: it answers, and a person may help; the phase stays.
         return vec![Event::ReviewOpened { why: ReviewWhy::CancelledBySupplier, stuck: None }];
     }

@@ -139,13 +139,19 @@ impl Leg {
         last.map_or(begins, |last| last.max(begins))
     }
 
-    /// Whether it is used up at `now`: it is bought, and its last day has begun everywhere on earth.
-    /// No supplier takes that back.
+    /// Whether it is used up at `now`: it is bought, and its last day has begun everywhere on
+    /// earth. No supplier takes that back.
     #[must_use]
     pub fn is_used_up(&self, now: DateTime<Utc>) -> bool {
         let (first, last) = (self.order.check_in, self.order.check_out);
         let last = last.max(first.succ_opt().unwrap_or(first));
         self.is_confirmed() && now >= last.and_time(NaiveTime::MIN).and_utc() + BEHIND_MAX
+    }
+
+    /// Whether points that paid it stay spent, and nobody made that good so far.
+    #[must_use]
+    pub const fn owes_points(&self) -> bool {
+        matches!(&self.out, Some(Out::Cancelled { cancellation }) if cancellation.in_points > 0)
     }
 
     /// Whether nobody gives it back at `now`, whatever becomes of the booking.
@@ -239,6 +245,10 @@ pub struct LegCancellation {
     /// the time another leg is bought than when the customer agreed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub borne: i64,
+    /// What of the price points paid that do not come back with it, in minor units, while nobody
+    /// made that good.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub in_points: i64,
 }
 
 impl LegCancellation {

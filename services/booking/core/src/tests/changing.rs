@@ -347,6 +347,42 @@ fn a_leg_that_points_paid_for_is_given_back_with_the_trip_alone() {
     assert_eq!(world.booking().phase, Phase::Unwinding);
 }
 
+#[test]
+fn where_the_rest_is_kept_a_leg_that_points_paid_for_has_an_answer_and_an_end() {
+    // 200.00 of 600.00 are paid in money but 50.00.
+    let gone_one = || {
+        let mut world = three(OnRefusal::KeepHeld, 55_000);
+        world.leg(1, 5, gone(GoneWhy::CancelledBySupplier));
+        assert_eq!(answers(&world), [Action::UndoTrip]);
+        world
+    };
+    let mut undone = gone_one();
+    answer(&mut undone, 1, ChangeAnswer::UndoTrip).unwrap();
+    assert_eq!(undone.booking().phase, Phase::Unwinding);
+    assert!(
+        undone.booking().kept().is_zero() && undone.booking().cancellation.unwrap().points_back
+    );
+
+    // Nobody answers: the money there is goes back, and a person makes good what points paid.
+    let mut world = gone_one();
+    world.now += TimeDelta::hours(48);
+    world.tell(&passed(Deadline::Answer));
+    let Some(Out::Cancelled { cancellation }) = leg(&world, 1).out else { panic!() };
+    assert_eq!((cancellation.back.minor, cancellation.in_points), (5_000, 15_000));
+    assert_eq!(world.booking().payment.refunds[0].units, world.booking().payment.settled);
+    assert_eq!(world.booking().left_in_money().minor, 0);
+    world.leg(1, 6, gone(GoneWhy::Released));
+    world.tell(&passed(Deadline::Over));
+    assert_eq!(world.booking().phase, Phase::Confirmed);
+    assert_eq!(world.booking().review.unwrap().why, ReviewWhy::CancelledBySupplier);
+    let (by, why) = ("ada".to_owned(), "15000 points granted".to_owned());
+    let act = contracts::internal::ReviewAct::Take;
+    world.ask(&Command::Review { act, by: by.clone(), why: why.clone() }).unwrap();
+    let how = crate::Settle::LeaveThere;
+    world.ask(&Command::SettleLeg { leg_id: leg_id(1), how, by, why }).unwrap();
+    assert_eq!((world.booking().phase, world.booking().review), (Phase::Completed, None));
+}
+
 /// Row: A8
 #[test]
 fn nothing_is_answered_where_nothing_was_changed_or_everything_is_over() {
