@@ -122,7 +122,7 @@ fn amount(asset: &ShownAsset, price: Money) -> Option<AssetAmount> {
 
 #[cfg(test)]
 mod tests {
-    use contracts::{money::Currency, policy, shown::ShownSettling};
+    use contracts::{money::Currency, policy, shown::ShownSettling, supplier::Supplier};
 
     use super::*;
 
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shipped_policy_leaves_time_for_the_deepest_tier() {
+    fn the_shipped_policy_leaves_time_to_pay_for_what_every_supplier_holds() {
         let policy = Policy::parse(policy::DEFAULT).unwrap();
         let order = |supplier| LegOrder {
             supplier,
@@ -212,9 +212,20 @@ mod tests {
             product: contracts::offer::Product::Stay,
             reprice: None,
         };
-        let orders = [order(contracts::supplier::Supplier::Rapid)];
-        // An hour's hold, less twenty minutes to pay and five of margin.
-        assert_eq!(time_to_settle(&policy, orders.iter()), Duration::from_secs(35 * 60));
+        // What it holds for, less twenty minutes to pay and five of margin.
+        let minutes = |supplier| match supplier {
+            Supplier::Rapid => 35,
+            Supplier::Hotelbeds => 4,
+            Supplier::Etg => 215,
+            Supplier::Duffel => 95,
+            Supplier::Neutral => 5,
+        };
+        for supplier in Supplier::ALL {
+            let time = time_to_settle(&policy, [order(supplier)].iter());
+            assert_eq!(time, Duration::from_secs(minutes(supplier) * 60), "{supplier:?}");
+            // A few blocks, or a card.
+            assert_eq!(why_not(&ether(), Units::parse("1000000000000000000").unwrap(), time), None);
+        }
         assert_eq!(time_to_settle(&policy, std::iter::empty()), Duration::ZERO);
     }
 }

@@ -14,6 +14,9 @@ use super::{
 };
 use crate::{Broken, HttpReply};
 
+/// What is held for less is gone before it can be paid: the policy's `holds_for_min`.
+const HELD_FOR_MIN_S: u32 = 30 * 60;
+
 /// `POST /v1/offers`: what is asked.
 pub(super) fn search(search: &StaySearch) -> Vec<u8> {
     let body = json!({
@@ -129,7 +132,7 @@ fn steps(shown: &ShownTerms, price: Money) -> Result<Terms, Broken> {
     Ok(Terms {
         refundable: shown.refundable,
         cancel_steps,
-        holdable: shown.hold_for_s.is_some_and(|seconds| seconds > 0),
+        holdable: shown.hold_for_s.is_some_and(|seconds| seconds >= HELD_FOR_MIN_S),
     })
 }
 
