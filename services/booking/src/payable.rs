@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use contracts::{
     asset::{AssetAmount, AssetId, Rate, Units},
     money::Money,
@@ -114,6 +115,16 @@ pub(crate) enum RatesHold {
     No,
 }
 
+impl RatesHold {
+    /// What was read longer ago than `age_max` does not hold. Their owner has a clock of its own:
+    /// one that is ahead must not make an old rate young, so what was read later than now holds no
+    /// longer.
+    pub(crate) fn of(as_of: DateTime<Utc>, now: DateTime<Utc>, age_max: Duration) -> Self {
+        let age = (now - as_of).abs().to_std().unwrap_or(Duration::MAX);
+        if age <= age_max { Self::Yes } else { Self::No }
+    }
+}
+
 fn amount(asset: &ShownAsset, price: Money) -> Option<AssetAmount> {
     let rate: &Rate = asset.rates.iter().find(|rate| rate.currency == price.currency)?;
     let units = rate.units_for(price).ok()?;
@@ -170,6 +181,16 @@ mod tests {
         assert_eq!(at(250_001, 767, RatesHold::Yes), (Some(768), Some(WhyNot::SettlesTooLate)));
         assert_eq!(at(250_001, 768, RatesHold::Yes), (Some(768), None));
         assert_eq!(at(250_000, 36, RatesHold::No), (None, Some(WhyNot::NoRate)));
+    }
+
+    #[test]
+    fn a_rate_is_as_old_as_its_owners_clock_is_away_from_ours_in_either_direction() {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let most = Duration::from_secs(60);
+        let held = [-600, -61, -60, 0, 60, 61, 600]
+            .map(|ago| RatesHold::of(now - chrono::TimeDelta::seconds(ago), now, most));
+        let (yes, no) = (RatesHold::Yes, RatesHold::No);
+        assert_eq!(held, [no, no, yes, yes, yes, no, no]);
     }
 
     #[test]

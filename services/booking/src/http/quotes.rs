@@ -256,8 +256,7 @@ pub(super) fn rate(
 }
 
 fn rates_hold(app: &App, shown: &ShownAssets) -> RatesHold {
-    let age_max = TimeDelta::from_std(app.policy.lock.rate_age_max).unwrap_or(TimeDelta::MAX);
-    if app.clock.now() - shown.as_of <= age_max { RatesHold::Yes } else { RatesHold::No }
+    RatesHold::of(shown.as_of, app.clock.now(), app.policy.lock.rate_age_max)
 }
 
 /// How every asset stands for the price of a quote.
