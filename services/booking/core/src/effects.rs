@@ -17,7 +17,7 @@ use crate::{
     changed::{self, ChangeAnswer},
     event::{Event, Recorded},
     fact::Deadline,
-    state::{Booking, Further, Leg, Payment},
+    state::{Booking, Further, Leg, Payment, Phase},
 };
 
 /// Something to say or to be woken for.
@@ -97,13 +97,20 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
             let unwind = Effect::WakeAt { deadline: Deadline::Unwind, at };
             [told, unwind].into_iter().chain(next_answer(booking)).collect()
         }
-        Event::MoneyReversed { .. } => vec![Effect::MoneyReversed(BookingMoneyReversed {
-            booking_id: booking.booking_id,
-            account_id: booking.account_id.clone(),
-            version: recorded.version,
-            at: recorded.at,
-            away: booking.money_is_away(),
-        })],
+        Event::MoneyReversed { .. } => {
+            let away = booking.money_is_away();
+            let told = Effect::MoneyReversed(BookingMoneyReversed {
+                booking_id: booking.booking_id,
+                account_id: booking.account_id.clone(),
+                version: recorded.version,
+                at: recorded.at,
+                away,
+            });
+            let goes_on = booking.phase == Phase::Committing && !away;
+            let at = in_s(booking.deadlines.commit_for_s);
+            let wake = goes_on.then_some(Effect::WakeAt { deadline: Deadline::Commit, at });
+            [told].into_iter().chain(wake).collect()
+        }
         Event::Completed => vec![Effect::Completed(BookingCompleted {
             booking_id: booking.booking_id,
             account_id: booking.account_id.clone(),

@@ -249,11 +249,17 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
         Event::FurtherPayment { payment_id, event } => {
             further_payment(booking, *payment_id, event, recorded.at);
         }
+        Event::MoneyReversed { .. } => {
+            apply_money(&mut booking.payment, &recorded.event);
+            if booking.phase == Phase::Committing && !booking.money_is_away() {
+                // Nothing could be bought meanwhile.
+                booking.deadlines.passed.retain(|deadline| *deadline != Deadline::Commit);
+            }
+        }
         Event::PaymentAsked { .. }
         | Event::PaymentReady { .. }
         | Event::MoneySeen { .. }
         | Event::MoneySettled { .. }
-        | Event::MoneyReversed { .. }
         | Event::CloseAsked { .. }
         | Event::PaymentClosed { .. }
         | Event::RefundAsked { .. }

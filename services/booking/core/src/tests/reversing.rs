@@ -43,6 +43,28 @@ fn money_that_left_before_the_closing_was_answered_buys_nothing_until_it_is_back
 
 /// Row: C5
 #[test]
+fn what_is_bought_with_money_that_came_back_late_has_its_whole_time_to_be_bought() {
+    let mut world = World::accepted(0, vec![order(10_000, None), order(10_000, None)]);
+    for n in 0..2 {
+        world.leg(n, 1, held());
+    }
+    world.tell(&prepared(AMOUNT));
+    world.tell(&settled(3, AMOUNT));
+    world.tell(&reversed(6, AMOUNT, 0));
+    world.leg(0, 2, confirmed());
+    world.now += TimeDelta::minutes(31);
+    world.tell(&passed(Deadline::Commit));
+    assert_eq!(world.booking().review.unwrap().why, ReviewWhy::MoneyReversed);
+    world.tell(&reversed(8, 0, AMOUNT));
+    assert_eq!((world.booking().phase, world.booking().review), (Phase::Committing, None));
+    let at = world.now + TimeDelta::minutes(30);
+    assert!(world.said.contains(&Effect::WakeAt { deadline: Deadline::Commit, at }));
+    world.tell(&passed(Deadline::Commit));
+    assert_eq!(world.booking().review.unwrap().why, ReviewWhy::CommitStuck);
+}
+
+/// Row: C5
+#[test]
 fn a_booking_whose_money_left_stands_and_waits_for_a_person_until_it_is_final_again() {
     let mut world = bought();
     assert_eq!(world.tell(&reversed(7, AMOUNT, 0)), 2);
