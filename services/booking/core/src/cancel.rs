@@ -105,20 +105,14 @@ impl CancelQuote {
         })
     }
 
-    /// What giving everything back costs where the supplier of a leg is why: the customer the price
-    /// of the others that may be used already, us what the terms charge for the rest.
-    pub(crate) fn borne(booking: &Booking, because_of: LegId, now: DateTime<Utc>) -> Cancellation {
+    /// What giving everything back costs where a supplier is why: the customer nothing, us what the
+    /// terms charge.
+    pub(crate) fn borne(booking: &Booking, now: DateTime<Utc>) -> Cancellation {
+        let told: Vec<LegFee> = booking.standing().map(|leg| leg_fee(leg, now)).collect();
         let zero = Money::zero(booking.price.currency);
-        let told = booking.standing().map(|leg| leg_fee(leg, now));
-        let terms = told.fold(0_i64, |sum, leg| sum.saturating_add(leg.fee.minor));
-        let each = booking.standing().map(|leg| {
-            let used = leg.leg_id != because_of && leg.may_be_used(now);
-            let fee = if used { leg.order.price } else { zero };
-            LegFee { fee, ..leg_fee(leg, now) }
-        });
-        let agreed = agreed(booking, &each.collect::<Vec<_>>());
-        let borne = terms.saturating_sub(agreed.fee.minor).max(0);
-        Cancellation { borne: Money::new(borne, zero.currency), ..agreed }
+        let terms = told.iter().fold(0_i64, |sum, leg| sum.saturating_add(leg.fee.minor));
+        let free: Vec<LegFee> = told.into_iter().map(|leg| LegFee { fee: zero, ..leg }).collect();
+        Cancellation { borne: Money::new(terms, zero.currency), ..agreed(booking, &free) }
     }
 }
 
@@ -168,17 +162,38 @@ pub(crate) fn leg_fee(leg: &Leg, now: DateTime<Utc>) -> LegFee {
         )
         | None => false,
     };
-    let (fee, changes_at) = if gone || leg.change.is_some() {
-        // What the supplier took away, or made something else of, costs the customer nothing, but
-        // where they may have had it.
-        let used = leg.may_be_used(now);
-        (if used { leg.order.price } else { Money::zero(leg.order.price.currency) }, None)
-    } else if leg.stays(now) {
+    let (fee, changes_at) = if leg.stays(now) {
         (leg.order.price, None)
+    } else if gone || leg.change.is_some() {
+        // What the supplier took away, or made something else of, costs the customer nothing.
+        (Money::zero(leg.order.price.currency), None)
     } else {
         (leg.cancel_fee(now), leg.cancel_fee_changes_at(now))
     };
     LegFee { leg_id: leg.leg_id, fee, changes_at, arrival: leg.arrival() }
+}
+
+/// Whether there is something to cancel at `now`, and the customer can do it.
+pub(crate) fn is_possible(booking: &Booking, now: DateTime<Utc>) -> bool {
+    let bought = matches!(booking.phase, Phase::Confirmed | Phase::Amending);
+    let nothing_left = booking.standing().all(|leg| leg.stays(now));
+    !nothing_left && !(bought && is_for_a_person(booking, now))
+}
+
+/// Whether only a person can give the trip back at `now`: its supplier changed what may have been
+/// used, or what was used, or went before, was paid by points, which come back whole or not at all.
+fn is_for_a_person(booking: &Booking, now: DateTime<Utc>) -> bool {
+    let used = |leg: &&Leg| leg.stays(now) || leg.may_be_used(now);
+    if booking.standing().filter(used).any(|leg| leg.change.is_some()) {
+        return true;
+    }
+    let in_points = |leg: &Leg| leg.in_points() > 0;
+    let prices = booking.standing().filter(used).map(|leg| leg.order.price.minor);
+    let travelled = prices.fold(0_i64, i64::saturating_add);
+    let points_back = CancelQuote::of(booking, now).cancellation.is_some_and(|c| c.points_back);
+    let pays = booking.points.is_some_and(|points| points.points > 0);
+    pays && points_back
+        && (travelled > booking.left_in_money().minor || booking.legs.iter().any(in_points))
 }
 
 /// How the fee is paid: by the money as far as that reaches, else by the points, which come back

@@ -108,7 +108,10 @@ pub fn change_answers(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Vec<C
     let unused = !leg.may_be_used(now);
     // Points come back whole or not at all: what they paid a part of goes with the trip.
     let alone = all_of(booking, leg).is_some();
-    let whole = several && (booking.on_refusal == OnRefusal::UndoAll || !alone);
+    // What was travelled has its price, which nobody agreed to here: then a person is asked.
+    let others = booking.standing().filter(|other| other.leg_id != leg.leg_id);
+    let to_give_back = others.clone().all(|other| !other.may_be_used(now));
+    let whole = several && to_give_back && (booking.on_refusal == OnRefusal::UndoAll || !alone);
     let mut answers = Vec::from_iter(acceptable.then_some(ChangeAnswer::Accept));
     answers.extend((unused && (alone || !several)).then_some(ChangeAnswer::Refund));
     answers.extend((unused && whole).then_some(ChangeAnswer::UndoTrip));
@@ -294,10 +297,9 @@ pub(crate) fn given_back(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Ve
     agreed.map_or_else(Vec::new, |agreed| next::cancel_leg(booking, leg.leg_id, agreed, None, now))
 }
 
-/// Gives everything back but what may be used already; what the terms of the other legs charge for
-/// it is ours to bear.
+/// Gives everything back; what the terms of the legs charge for it is ours to bear.
 fn whole(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Vec<Event> {
     let gone = leg.change.as_ref().is_some_and(|change| change.theirs == Theirs::Cancelled {});
     let why = if gone { EndWhy::CancelledBySupplier } else { EndWhy::ChangedBySupplier };
-    next::give_back(booking, CancelQuote::borne(booking, leg.leg_id, now), why, now)
+    next::give_back(booking, CancelQuote::borne(booking, now), why, now)
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     amend::amend_quote,
-    cancel::CancelQuote,
+    cancel::{self, CancelQuote},
     changed,
     command::{Accept, Command, LegPlan, PayPlan, Refusal},
     event::{Accepted, AcceptedLeg, Event},
@@ -248,7 +248,9 @@ pub fn cancel_leg_quote(
 ) -> Result<CancelQuote, Refusal> {
     let leg = booking.legs.iter().find(|leg| leg.leg_id == leg_id).ok_or(Refusal::NoSuchLeg)?;
     let allowed = next_actions(booking);
-    if !allowed.contains(&Action::CancelLeg) || leg.out.is_some() || leg.stays(now) {
+    let for_a_person = leg.change.is_some() && leg.may_be_used(now);
+    if !allowed.contains(&Action::CancelLeg) || leg.out.is_some() || leg.stays(now) || for_a_person
+    {
         return Err(Refusal::NotAllowed { allowed });
     }
     CancelQuote::of_leg(booking, leg, now).ok_or(Refusal::PaidByPoints { allowed })
@@ -260,8 +262,7 @@ pub fn cancel_leg_quote(
 /// When it cannot be cancelled now.
 pub fn cancel_quote(booking: &Booking, now: DateTime<Utc>) -> Result<CancelQuote, Refusal> {
     let mut allowed = next_actions(booking);
-    if booking.standing().all(|leg| leg.stays(now)) {
-        // Nothing is left to cancel.
+    if !cancel::is_possible(booking, now) {
         allowed.retain(|action| *action != Action::Cancel);
     }
     if allowed.contains(&Action::Cancel) {

@@ -101,6 +101,7 @@ pub(crate) fn born_leg(leg: &AcceptedLeg) -> Leg {
         asked: false,
         accepted: None,
         left_there: false,
+        points_made_good: false,
     }
 }
 
@@ -326,15 +327,12 @@ fn answered(leg: &mut Leg, answer: ChangeAnswer) {
 
 /// Nothing more is to be done about a leg.
 fn left_there(leg: &mut Leg) {
-    match &mut leg.out {
-        // It is gone, and what points paid of it was made good.
-        Some(Out::Cancelled { cancellation }) if cancellation.in_points > 0 => {
-            cancellation.in_points = 0;
-        }
-        Some(_) | None => {
-            leg.left_there = true;
-            leg.change = None;
-        }
+    if leg.owes_points() && (leg.is_gone() || leg.left_there) {
+        // It went, and what points paid of it was made good.
+        leg.points_made_good = true;
+    } else {
+        leg.left_there = true;
+        leg.change = None;
     }
 }
 

@@ -39,8 +39,9 @@ pub(crate) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     }
 }
 
-/// Starts the undo: every obligation is registered at once, legs in reverse order. What is used up
-/// stays: nobody takes it back.
+/// Starts the undo: every obligation is registered at once, legs in reverse order. Of what is
+/// cancelled what is used up stays: nobody takes it back. Where a purchase failed a person is to see
+/// what cannot be given back.
 pub(crate) fn unwind(booking: &Booking, end: Phase, why: EndWhy, now: DateTime<Utc>) -> Vec<Event> {
     let mut events = vec![Event::UnwindStarted { end, why }];
     if booking.review.is_some_and(|r| r.why != ReviewWhy::InvariantBroken) {
@@ -48,7 +49,8 @@ pub(crate) fn unwind(booking: &Booking, end: Phase, why: EndWhy, now: DateTime<U
         events.push(Event::ReviewClosed);
     }
     let forgotten = usize::from(contracts::mutants::mutant("one_leg_not_released"));
-    let (used, to_go): (Vec<_>, Vec<_>) = booking.legs.iter().rev().partition(|leg| leg.stays(now));
+    let stays = |leg: &Leg| leg.left_there || (end == Phase::Cancelled && leg.stays(now));
+    let (used, to_go): (Vec<_>, Vec<_>) = booking.legs.iter().rev().partition(|leg| stays(leg));
     let left = |leg: &&Leg| Event::LegLeftThere { leg_id: leg.leg_id, by: None, why: None };
     events.extend(used.iter().filter(|leg| !leg.left_there).map(left));
     events.extend(to_go.into_iter().skip(forgotten).filter_map(release));

@@ -48,7 +48,7 @@ pub(crate) fn settle(
     now: DateTime<Utc>,
 ) -> Result<Vec<Event>, Refusal> {
     let leg = booking.legs.iter().find(|leg| leg.leg_id == leg_id).ok_or(Refusal::NoSuchLeg)?;
-    if leg.left_there && how == Settle::LeaveThere {
+    if leg.left_there && how == Settle::LeaveThere && !leg.owes_points() {
         // The same click again.
         return Ok(Vec::new());
     }
@@ -110,7 +110,9 @@ fn by_hand(booking: &Booking, review: Review, now: DateTime<Utc>) -> Vec<SafeAct
     };
     let each = |leg: &Leg| {
         let leg_id = leg.leg_id;
-        [SafeAct::LeaveLeg { leg_id }, SafeAct::GiveBackLeg { leg_id }]
+        // What nobody can have used is no leg to be paid for.
+        let leave = leg.may_be_used(now).then_some(SafeAct::LeaveLeg { leg_id });
+        leave.into_iter().chain([SafeAct::GiveBackLeg { leg_id }])
     };
     let owes = booking.legs.iter().filter(|leg| leg.owes_points());
     let made_good = owes.map(|leg| SafeAct::LeaveLeg { leg_id: leg.leg_id });

@@ -5,7 +5,7 @@ use contracts::asset::Units;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    amend, changed, rebook,
+    amend, cancel, changed, rebook,
     state::{self, Booking, Payment, Phase, Refund},
     terms,
 };
@@ -124,7 +124,8 @@ pub fn next_actions_at(booking: &Booking, now: DateTime<Utc>) -> Vec<Action> {
         Phase::Confirmed => {
             let several = booking.standing().nth(1).is_some();
             let refund = has_excess(booking) || waits(booking);
-            let mut actions = vec![Action::Cancel];
+            let cancel = cancel::is_possible(booking, now);
+            let mut actions = Vec::from_iter(cancel.then_some(Action::Cancel));
             actions.extend(several.then_some(Action::CancelLeg));
             actions.extend(amend::is_possible(booking).then_some(Action::Amend));
             actions.extend(refund.then_some(Action::Refund));
@@ -133,7 +134,7 @@ pub fn next_actions_at(booking: &Booking, now: DateTime<Utc>) -> Vec<Action> {
         }
         Phase::Amending | Phase::Completed => {
             let refund = has_excess(booking) || waits(booking);
-            let cancel = booking.phase == Phase::Amending;
+            let cancel = booking.phase == Phase::Amending && cancel::is_possible(booking, now);
             let mut actions = Vec::from_iter(can_pay(booking).then_some(Action::Pay));
             actions.extend(cancel.then_some(Action::Cancel));
             actions.extend(refund.then_some(Action::Refund));

@@ -66,7 +66,7 @@ fn replace(
     now: DateTime<Utc>,
 ) -> Vec<Event> {
     let free = || amend::without_fee(booking, amendment.agreed);
-    let free = changed::is_changed(old).then(free).flatten();
+    let free = (changed::is_changed(old) && !old.may_be_used(now)).then(free).flatten();
     let agreed = free.unwrap_or(amendment.agreed);
     // The customer pays what was agreed to, whatever giving it back costs by now.
     let borne = leg_fee(old, now).fee.minor.saturating_sub(agreed.fee.minor).max(0);

@@ -52,6 +52,9 @@ pub struct Leg {
     /// Whether it stays at its supplier for good, whatever becomes of the booking.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub left_there: bool,
+    /// Whether a person made good what points paid of it and did not come back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub points_made_good: bool,
 }
 
 /// What supplier-sync told last of a leg.
@@ -151,7 +154,23 @@ impl Leg {
     /// Whether points that paid it stay spent, and nobody made that good so far.
     #[must_use]
     pub const fn owes_points(&self) -> bool {
-        matches!(&self.out, Some(Out::Cancelled { cancellation }) if cancellation.in_points > 0)
+        self.in_points() > 0 && !self.points_made_good
+    }
+
+    /// What of its price points paid that did not come back when it went, in minor units.
+    #[must_use]
+    pub const fn in_points(&self) -> i64 {
+        match &self.out {
+            Some(Out::Cancelled { cancellation }) => cancellation.in_points,
+            Some(
+                Out::NotHeld { .. }
+                | Out::Coming
+                | Out::NotTaken { .. }
+                | Out::Repriced { .. }
+                | Out::Replaced { .. },
+            )
+            | None => 0,
+        }
     }
 
     /// Whether nobody gives it back at `now`, whatever becomes of the booking.
@@ -245,8 +264,7 @@ pub struct LegCancellation {
     /// the time another leg is bought than when the customer agreed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub borne: i64,
-    /// What of the price points paid that do not come back with it, in minor units, while nobody
-    /// made that good.
+    /// What of the price points paid that do not come back with it, in minor units.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub in_points: i64,
 }

@@ -201,23 +201,26 @@ fn arrival(world: &World, n: u128) -> DateTime<Utc> {
 }
 
 #[test]
-fn a_trip_that_is_undone_on_the_way_keeps_the_price_of_what_was_travelled_and_no_more() {
+fn a_trip_is_undone_by_a_click_until_something_of_it_may_be_used() {
     let mut first = order(20_000, Some(TimeDelta::days(1)));
     first.check_in = noon().date_naive() + chrono::Days::new(2);
     first.check_out = noon().date_naive() + chrono::Days::new(4);
-    for (days, fee, borne) in [(1, 0, 40_000), (6, 20_000, 20_000)] {
+    for (days, may) in [(1, true), (6, false)] {
         let orders = vec![first.clone(), order(20_000, None), order(20_000, None)];
         let mut world = confirmed_with(0, orders);
         world.now += TimeDelta::days(days);
         world.leg(1, 5, gone(GoneWhy::CancelledBySupplier));
-        answer(&mut world, 1, ChangeAnswer::UndoTrip).unwrap();
+        let told = answer(&mut world, 1, ChangeAnswer::UndoTrip);
+        if !may {
+            assert!(matches!(told, Err(Refusal::NotAllowed { .. })), "{told:?}");
+            assert_eq!(answers(&world), [Action::RefundChange], "what was travelled has its price");
+            continue;
+        }
+        told.unwrap();
         let agreed = world.booking().cancellation.unwrap();
-        assert_eq!((agreed.fee.minor, agreed.borne.minor), (fee, borne), "after {days} days");
-        let kept = rate().units_for(Money::new(fee, Currency::Eur)).unwrap();
-        assert_eq!(world.booking().kept(), kept, "after {days} days");
+        assert_eq!((agreed.fee.minor, agreed.borne.minor), (0, 40_000));
         undone(&mut world);
-        let back = world.booking().payment.settled.saturating_sub(kept);
-        assert_eq!(world.booking().payment.refunds[0].units, back, "after {days} days");
+        assert_eq!(world.booking().payment.refunds[0].units, world.booking().payment.settled);
     }
 }
 
@@ -230,8 +233,8 @@ fn what_is_changed_while_it_may_be_used_is_given_back_by_nobody_alone() {
     assert_eq!(answers(&world), [Action::AcceptChange], "the guest left early");
     let refused = answer(&mut world, 0, ChangeAnswer::Refund);
     assert!(matches!(refused, Err(Refusal::NotAllowed { .. })));
-    let told = crate::cancel_quote(world.booking(), world.now).unwrap();
-    assert_eq!(told.fee, world.booking().price);
+    let told = crate::cancel_quote(world.booking(), world.now);
+    assert!(matches!(told, Err(Refusal::NotAllowed { .. })), "a person is asked: {told:?}");
 
     // Cancelled then, too; not even when nobody answers.
     let mut world = three(OnRefusal::UndoAll, 0);
@@ -381,6 +384,26 @@ fn where_the_rest_is_kept_a_leg_that_points_paid_for_has_an_answer_and_an_end() 
     let how = crate::Settle::LeaveThere;
     world.ask(&Command::SettleLeg { leg_id: leg_id(1), how, by, why }).unwrap();
     assert_eq!((world.booking().phase, world.booking().review), (Phase::Completed, None));
+
+    // What was made good does not come back with the trip as well.
+    let mut settled = gone_one();
+    settled.now += TimeDelta::hours(48);
+    settled.tell(&passed(Deadline::Answer));
+    settled.leg(1, 6, gone(GoneWhy::Released));
+    let told = crate::cancel_quote(settled.booking(), settled.now);
+    assert!(matches!(told, Err(Refusal::NotAllowed { .. })), "{told:?}");
+}
+
+#[test]
+fn what_points_paid_of_a_stay_that_was_used_does_not_come_back_with_the_rest() {
+    let mut used = order(50_000, Some(TimeDelta::days(1)));
+    used.check_in = noon().date_naive() + chrono::Days::new(2);
+    used.check_out = noon().date_naive() + chrono::Days::new(4);
+    let mut world = confirmed_with(55_000, vec![used, order(10_000, Some(TimeDelta::days(300)))]);
+    assert!(crate::cancel_quote(world.booking(), world.now).is_ok());
+    world.now += TimeDelta::days(6);
+    let told = crate::cancel_quote(world.booking(), world.now);
+    assert!(matches!(told, Err(Refusal::NotAllowed { .. })), "{told:?}");
 }
 
 /// Row: A8

@@ -11,7 +11,7 @@ use super::{
     *,
 };
 use crate::{
-    Action, EndWhy, Event, Out, Phase, Settle, Status, StuckWhy, amend_quote, cancel_leg_quote,
+    Action, Event, Out, Phase, Settle, Status, StuckWhy, amend_quote, cancel_leg_quote,
     cancel_quote, next_actions, safe_acts, status,
 };
 
@@ -93,20 +93,53 @@ fn a_booking_of_which_all_is_used_up_is_not_cancelled_any_more() {
 }
 
 #[test]
-fn what_a_failed_supplier_leaves_used_up_is_left_alone_when_the_trip_is_undone() {
+fn what_a_supplier_takes_away_after_the_rest_was_used_goes_back_alone() {
     let mut world = two();
     world.now = used_up(&world, 0);
     world.leg(1, 5, gone(GoneWhy::CancelledBySupplier));
     let change = crate::change_digest(world.booking(), leg(&world, 1)).unwrap();
-    let answer = crate::ChangeAnswer::UndoTrip;
-    world.ask(&Command::AnswerChange { leg_id: leg_id(1), answer, agreed: change }).unwrap();
-    assert_eq!(leg(&world, 0).wanted, WantedLeg::Confirmed);
-    world.leg(1, 8, gone(GoneWhy::Released));
-    let settled = world.booking().payment.settled;
-    world.tell(&closed(Closing::AlreadySettled { settled }));
-    assert_eq!(world.booking().phase, Phase::Cancelled);
-    assert_eq!(world.booking().end.unwrap().why, EndWhy::CancelledBySupplier);
+    let answer = |answer| Command::AnswerChange { leg_id: leg_id(1), answer, agreed: change };
+    let undo = world.ask(&answer(crate::ChangeAnswer::UndoTrip));
+    assert!(matches!(undo, Err(Refusal::NotAllowed { .. })), "{undo:?}");
+    world.ask(&answer(crate::ChangeAnswer::Refund)).unwrap();
+    assert_eq!(
+        (leg(&world, 0).wanted, world.booking().phase),
+        (WantedLeg::Confirmed, Phase::Confirmed)
+    );
     assert_eq!(world.booking().kept(), units_of(20_000));
+    world.leg(1, 8, gone(GoneWhy::Released));
+    world.tell(&passed(Deadline::Over));
+    assert_eq!(world.booking().phase, Phase::Completed);
+}
+
+#[test]
+fn what_was_used_up_when_a_purchase_fails_is_seen_by_a_person() {
+    let mut world = two();
+    world.state.as_mut().unwrap().phase = Phase::Committing;
+    world.now = used_up(&world, 0);
+    world.leg(1, 5, gone(GoneWhy::CancelledBySupplier));
+    assert_eq!(world.booking().phase, Phase::Unwinding);
+    assert_eq!(world.booking().end.unwrap().phase, Phase::Failed);
+    assert_eq!((leg(&world, 0).wanted, leg(&world, 0).left_there), (WantedLeg::Released, false));
+    refuses(&mut world, 0, 5);
+    assert!(world.booking().review.is_some());
+    takes(&mut world, "ada");
+    settle(&mut world, 0, Settle::LeaveThere, "ada").unwrap();
+}
+
+/// Row: G8
+#[test]
+fn a_leg_that_nobody_can_have_used_is_given_back_by_hand_and_not_left() {
+    let mut world = two();
+    let moved = leg_moved(1, 5, world.wanted_version(1), 7);
+    world.tell(&moved);
+    world.now += TimeDelta::hours(49);
+    world.tell(&passed(Deadline::Answer));
+    takes(&mut world, "ada");
+    let acts = safe_acts(world.booking(), world.now);
+    let leg_id = leg_id(1);
+    assert!(acts.contains(&SafeAct::GiveBackLeg { leg_id }), "{acts:?}");
+    assert!(!acts.contains(&SafeAct::LeaveLeg { leg_id }), "{acts:?}");
 }
 
 /// Row: A6
