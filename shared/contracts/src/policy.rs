@@ -249,6 +249,8 @@ pub struct Rewards {
     pub earn_percent: u32,
     /// What one redeemed point pays, in minor units.
     pub point_worth_minor: u32,
+    /// Whether what a supplier says nobody came to earns points all the same.
+    pub no_show_earns: bool,
     /// From check-out to available.
     #[serde(deserialize_with = "duration")]
     pub vest_after: Duration,

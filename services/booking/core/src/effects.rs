@@ -17,7 +17,7 @@ use crate::{
     changed::{self, ChangeAnswer},
     event::{Event, Recorded},
     fact::Deadline,
-    state::{Booking, Further, Leg, Payment},
+    state::{Booking, Further, Leg, Payment, Phase},
 };
 
 /// Something to say or to be woken for.
@@ -99,12 +99,11 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
             at: recorded.at,
             away: booking.money_is_away(),
         })],
-        Event::Completed => vec![Effect::Completed(BookingCompleted {
-            booking_id: booking.booking_id,
-            account_id: booking.account_id.clone(),
-            version: recorded.version,
-            at: recorded.at,
-        })],
+        Event::Completed => vec![Effect::Completed(completed(booking, recorded))],
+        // A supplier may say so only after the end.
+        Event::LegNews { no_show: true, .. } if booking.phase == Phase::Completed => {
+            vec![Effect::Completed(completed(booking, recorded))]
+        }
         Event::LegWished { leg_id, wanted: WantedLeg::Confirmed, .. }
             if comes(booking, *leg_id) =>
         {
@@ -317,6 +316,16 @@ fn confirmed(booking: &Booking, recorded: &Recorded) -> BookingConfirmed {
         legs: booking.standing().map(confirmed_leg).collect(),
         paid: booking.paid_in_money(),
         over_at: over_at(booking),
+    }
+}
+
+fn completed(booking: &Booking, recorded: &Recorded) -> BookingCompleted {
+    BookingCompleted {
+        booking_id: booking.booking_id,
+        account_id: booking.account_id.clone(),
+        version: recorded.version,
+        at: recorded.at,
+        taken: booking.taken_in_money(),
     }
 }
 

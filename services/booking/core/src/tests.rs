@@ -11,6 +11,7 @@ mod cancelling;
 mod changing;
 mod golden;
 mod legs;
+mod missed;
 mod paying;
 mod properties;
 mod rebooking;
@@ -202,6 +203,7 @@ fn leg_news(n: u128, seq: u64, wanted_version: u32, state: LegState) -> Fact {
         undo_failing: None,
         theirs: None,
         asks: None,
+        no_show: false,
     })
 }
 
