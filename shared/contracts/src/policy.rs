@@ -161,6 +161,8 @@ pub struct SupplierPolicy {
     /// How old or how far ahead a callback's time stamp may be.
     #[serde(deserialize_with = "duration")]
     pub callback_age_max: Duration,
+    /// Callbacks that are let in within a second, per instance; a burst of ten times as many.
+    pub callbacks_per_second_max: u32,
     /// How long a call that surely was not sent is tried again.
     #[serde(deserialize_with = "duration")]
     pub retry_not_sent_for: Duration,
