@@ -1,9 +1,10 @@
 //! Where suppliers push: one route, one order. Known supplier, signature, stored, answered. Beside
 //! it what support asks, behind a service's token.
 
+mod again;
 mod support;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{
     Router,
@@ -18,16 +19,19 @@ use chassis::{
     http::{Path, Ready},
     metrics::{self, Counter},
 };
+use chrono::DateTime;
 use contracts::supplier::Supplier;
 use http::{HeaderMap, StatusCode};
-use messaging::StoreError;
+use messaging::{StoreError, database};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use suppliers::Forged;
 
 use crate::{
     App,
-    store::{Raw, Stored},
-    taking::{Push, Taken, Taking},
+    door::FORGED_KEPT,
+    store::{self, Raw, Stored},
+    taking::{Push, Taken, Taking, verify},
 };
 
 /// A notification of a supplier is some 500 bytes.
@@ -44,7 +48,9 @@ pub(crate) async fn serve(app: App, process: &Process, addr: SocketAddr) -> anyh
 pub fn router(app: App) -> Router {
     let internal = Router::new()
         .route("/internal/timeline/{booking}", get(support::timeline))
-        .route("/internal/find", get(support::find));
+        .route("/internal/find", get(support::find))
+        .route("/internal/attention", get(support::attention))
+        .route("/internal/callbacks/{id}/again", post(again::take));
     Router::new()
         .route("/v1/callbacks/{supplier}", post(take))
         .layer(DefaultBodyLimit::max(BODY_MAX))
@@ -55,7 +61,8 @@ pub fn router(app: App) -> Router {
 /// Takes one callback.
 ///
 /// 200 means that it is stored, now or before, and for every repeat; whether it is about anything
-/// we know is not asked here. 401 does not say why: whoever forges would learn from it.
+/// we know is not asked here. 401 does not say why: whoever forges would learn from it. 429 and 401
+/// for what no secret of ours signed cost no transaction of those that are believed.
 async fn take(
     State(app): State<App>,
     Path(supplier): Path<String>,
@@ -65,10 +72,16 @@ async fn take(
     let supplier: Supplier = supplier.parse().map_err(|_unknown| ApiError::not_found())?;
     let body = body.map_err(|error| unreadable(supplier, &error))?;
     let raw = Raw { headers: plain(&headers), body: body.to_vec() };
+    // By its signature alone; its age is judged by the database's clock.
+    if let Err(forged) = verify(&app, supplier, &raw, DateTime::UNIX_EPOCH, Duration::MAX) {
+        app.doors.forged(supplier).map_err(|wait| too_many(supplier, wait))?;
+        return Err(refused(&app, supplier, forged, &body).await);
+    }
+    app.doors.signed(supplier).map_err(|wait| too_many(supplier, wait))?;
     let push = Push { supplier, raw, span: tracing::Span::current() };
     let (stored, event) = match Taking::take(&app, push).await {
         Some(Taken::Stored(stored, event)) => (stored, event),
-        Some(Taken::Forged(forged)) => return Err(refused(supplier, forged)),
+        Some(Taken::Forged(forged)) => return Err(refused(&app, supplier, forged, &body).await),
         Some(Taken::Unstored(error)) => return Err(unstored(supplier, Some(&error))),
         None => return Err(unstored(supplier, None)),
     };
@@ -88,11 +101,33 @@ fn plain(headers: &HeaderMap) -> Vec<(String, String)> {
     headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
-fn refused(supplier: Supplier, forged: Forged) -> ApiError {
+/// Notes a callback that is not believed, as long as there are not too many of them.
+async fn refused(app: &App, supplier: Supplier, forged: Forged, body: &[u8]) -> ApiError {
     count(supplier, forged.word());
     let why = forged.word();
     tracing::warn!({ fields::SUPPLIER } = %supplier, why, "a callback was not believed");
+    if app.doors.keeps(supplier)
+        && let Err(error) = note(app, supplier, forged, body).await
+    {
+        tracing::warn!(error = %chassis::chain(&error), "it could not be noted either");
+    }
     ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", "")
+}
+
+async fn note(
+    app: &App,
+    supplier: Supplier,
+    forged: Forged,
+    body: &[u8],
+) -> Result<(), StoreError> {
+    let taken = app.messaging.pool().acquire().await;
+    let mut conn = taken.map_err(database("taking a connection"))?;
+    store::note(&mut conn, supplier, forged, &Sha256::digest(body), FORGED_KEPT).await
+}
+
+fn too_many(supplier: Supplier, wait: Duration) -> ApiError {
+    count(supplier, "too_many");
+    ApiError::too_many_requests(wait)
 }
 
 /// 503, so that the supplier sends it again: it is not stored, or we do not know that it is.

@@ -3,6 +3,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod config;
+mod door;
 mod http;
 mod store;
 mod taking;
@@ -40,6 +41,7 @@ pub struct App {
     pub(crate) supplier_sync_url: Arc<str>,
     pub(crate) internal_token: SecretString,
     pub(crate) services: Verifier,
+    pub(crate) doors: Arc<door::Doors>,
     pub(crate) taking: Arc<taking::Taking>,
     pub(crate) process: Process,
 }
@@ -111,6 +113,7 @@ impl App {
                 "internal",
             )
             .context("reading SUPPLIER_CALLBACK_TOKEN_PUBLIC_KEYS")?,
+            doors: Arc::new(door::Doors::new(&config.policy)),
             taking: Arc::new(taking::Taking::new()),
             process: process.clone(),
         })

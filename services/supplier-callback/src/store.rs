@@ -1,5 +1,6 @@
 //! All SQL of supplier-callback: the raw callbacks, sealed, each once.
 
+mod forged;
 mod support;
 
 use std::collections::BTreeSet;
@@ -17,7 +18,10 @@ use suppliers::Callback;
 use tracing::Span;
 use uuid::Uuid;
 
-pub(crate) use self::support::{Received, about, named_by};
+pub(crate) use self::{
+    forged::{NotBelieved, note, within_a_day},
+    support::{Received, about, load, named_by},
+};
 use crate::App;
 
 /// A callback as it came. It may carry personal data, so it is kept sealed.
@@ -80,19 +84,29 @@ pub(crate) async fn keep(
             stored.push(Stored::Again);
             continue;
         }
-        let message = CallbackReceived {
-            callback_id: *id,
-            supplier: *supplier,
-            client_reference: callback.client_reference.clone(),
-            reference: callback.reference.clone(),
-            claim: callback.claim,
-            received_at: now,
-        };
+        let message = said(*id, *supplier, callback, now);
         let message_id = MessageId::caused_by(now, id.0, 0, 0);
         tx.say(span.in_scope(|| Outgoing::new(message_id, now, &message)));
         stored.push(Stored::First);
     }
     Ok(stored)
+}
+
+/// What is said of a callback.
+pub(crate) fn said(
+    id: CallbackId,
+    supplier: Supplier,
+    callback: &Callback,
+    received_at: DateTime<Utc>,
+) -> CallbackReceived {
+    CallbackReceived {
+        callback_id: id,
+        supplier,
+        client_reference: callback.client_reference.clone(),
+        reference: callback.reference.clone(),
+        claim: callback.claim,
+        received_at,
+    }
 }
 
 /// Opens a stored callback.

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use contracts::supplier::Supplier;
 use messaging::{StoreError, Together};
 use suppliers::{Callback, Forged, dialect};
 use tracing::Span;
@@ -21,7 +23,7 @@ const GATHERS: Duration = Duration::from_millis(20);
 
 /// One callback as it came.
 pub(crate) struct Push {
-    pub(crate) supplier: contracts::supplier::Supplier,
+    pub(crate) supplier: Supplier,
     pub(crate) raw: Raw,
     /// What it says belongs to the request's trace.
     pub(crate) span: Span,
@@ -78,6 +80,18 @@ async fn run(app: &App, batch: Vec<Push>) -> Vec<Taken> {
     }
 }
 
+/// What a callback says, if one of our secrets signed it and it is not older than that.
+pub(crate) fn verify(
+    app: &App,
+    supplier: Supplier,
+    raw: &Raw,
+    now: DateTime<Utc>,
+    age_max: Duration,
+) -> Result<Callback, Forged> {
+    let secrets = app.secrets.get(&supplier).map(Vec::as_slice).unwrap_or_default();
+    dialect(supplier).verify_callback(secrets, now, age_max, &raw.headers, &raw.body)
+}
+
 async fn once(app: &App, batch: &[Push]) -> Result<Vec<Taken>, StoreError> {
     let mut tx = app.messaging.begin().await?;
     let now = store::now(tx.conn()).await?;
@@ -85,11 +99,8 @@ async fn once(app: &App, batch: &[Push]) -> Result<Vec<Taken>, StoreError> {
     let mut believed = Vec::new();
     for push in batch {
         let Push { supplier, raw, span } = push;
-        let secrets = app.secrets.get(supplier).map(Vec::as_slice).unwrap_or_default();
         let age_max = app.policy.of(*supplier).callback_age_max;
-        let callback: Result<Callback, Forged> =
-            dialect(*supplier).verify_callback(secrets, now, age_max, &raw.headers, &raw.body);
-        checked.push(callback.map(|callback| {
+        checked.push(verify(app, *supplier, raw, now, age_max).map(|callback| {
             let event = callback.event.clone();
             believed.push(Kept { supplier: *supplier, callback, raw, span });
             event

@@ -18,7 +18,7 @@ pub(crate) use comparison::{
     page_compared,
 };
 pub(crate) use exchange::{Exchange, exchange_place, journal};
-pub(crate) use hint::{join, legs_of, park, put_off_waiting, surface, waiting};
+pub(crate) use hint::{Unjoined, join, legs_of, park, put_off_waiting, surface, unjoined, waiting};
 pub(crate) use lead::{take_lead, yield_lead};
 pub(crate) use leg::{
     Changed, Entry, claim_due, due, load_for_update, now, put_off, save, sleep_again,

@@ -145,9 +145,10 @@ fn hold(desk: &Desk<'_>, held: Result<&Made, &String>) -> Said {
         SeenState::Confirmed if desk.line.dialect.holds_by_purchase() => {
             Ok(format!("{reference} is bought, and can be given back free"))
         }
-        state @ (SeenState::Confirmed | SeenState::Gone | SeenState::Unclear) => {
-            Err(Fault::Seen(format!("{reference} is {}", state.word())))
-        }
+        state @ (SeenState::Confirmed
+        | SeenState::NoShow
+        | SeenState::Gone
+        | SeenState::Unclear) => Err(Fault::Seen(format!("{reference} is {}", state.word()))),
     }
 }
 

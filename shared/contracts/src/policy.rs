@@ -161,6 +161,8 @@ pub struct SupplierPolicy {
     /// How old or how far ahead a callback's time stamp may be.
     #[serde(deserialize_with = "duration")]
     pub callback_age_max: Duration,
+    /// Callbacks that are let in within a second, per instance; a burst of ten times as many.
+    pub callbacks_per_second_max: u32,
     /// How long a call that surely was not sent is tried again.
     #[serde(deserialize_with = "duration")]
     pub retry_not_sent_for: Duration,
@@ -249,6 +251,8 @@ pub struct Rewards {
     pub earn_percent: u32,
     /// What one redeemed point pays, in minor units.
     pub point_worth_minor: u32,
+    /// Whether what a supplier says nobody came to earns points all the same.
+    pub no_show_earns: bool,
     /// From check-out to available.
     #[serde(deserialize_with = "duration")]
     pub vest_after: Duration,

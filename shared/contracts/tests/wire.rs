@@ -146,6 +146,7 @@ fn legs() {
                 undo_failing,
                 theirs,
                 asks: None,
+                no_show: false,
             },
             &expected,
         );
@@ -167,10 +168,29 @@ fn legs() {
             undo_failing: Some(UndoFailing { attempts: 2, why: UndoFailedWhy::Refused }),
             theirs: None,
             asks: None,
+            no_show: false,
         },
         &expect![[r#"
             event holdfast.leg.changed.v1
             {"booking_id":"00000000-0000-0000-0000-000000000001","leg_id":"00000000-0000-0000-0000-000000000002","seq":5,"wanted_version":2,"state":{"is":"in_doubt","since":"2027-01-15T08:00:00.123456Z"},"evidence":{"source":"callback","attempt":1,"client_reference":"c","reference":"R1","exchange":3},"undo_failing":{"attempts":2,"why":"refused"}}
+        "#]],
+    );
+    check(
+        &LegChanged {
+            booking_id,
+            leg_id,
+            seq: 6,
+            wanted_version: 2,
+            state: LegState::Confirmed { reference: "R1".to_owned() },
+            evidence: None,
+            undo_failing: None,
+            theirs: None,
+            asks: None,
+            no_show: true,
+        },
+        &expect![[r#"
+            event holdfast.leg.changed.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","leg_id":"00000000-0000-0000-0000-000000000002","seq":6,"wanted_version":2,"state":{"is":"confirmed","reference":"R1"},"no_show":true}
         "#]],
     );
     check(
@@ -439,10 +459,18 @@ fn bookings() {
         "#]],
     );
     check(
-        &BookingCompleted { booking_id, account_id: account(), version, at },
+        &BookingCompleted { booking_id, account_id: account(), version, at, taken: None },
         &expect![[r#"
             event holdfast.booking.completed.v1
             {"booking_id":"00000000-0000-0000-0000-000000000001","account_id":"acct_1","version":13,"at":"2027-01-15T08:00:00.123456Z"}
+        "#]],
+    );
+    let taken = Some(Money::new(2_000, Currency::Eur));
+    check(
+        &BookingCompleted { booking_id, account_id: account(), version, at, taken },
+        &expect![[r#"
+            event holdfast.booking.completed.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","account_id":"acct_1","version":13,"at":"2027-01-15T08:00:00.123456Z","taken":{"minor":"2000","scale":2,"currency":"EUR"}}
         "#]],
     );
 }

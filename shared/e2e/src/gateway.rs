@@ -91,7 +91,8 @@ impl Shown {
     /// Whether nothing will change it any more.
     #[must_use]
     pub fn ended(&self) -> bool {
-        matches!(self.status(), "confirmed" | "completed" | "failed" | "cancelled")
+        let over = matches!(self.status(), "completed" | "no_show");
+        over || matches!(self.status(), "confirmed" | "failed" | "cancelled")
     }
 
     #[must_use]
@@ -262,7 +263,15 @@ impl Gateway {
         let path = format!(
             "/v1/stays?property_id={property_id}&check_in={check_in}&check_out={check_out}&adults=2&currency=EUR"
         );
-        let answer = self.get(&path).await?;
+        self.found(&path).await
+    }
+
+    /// The offers that a search finds.
+    ///
+    /// # Errors
+    /// When there is no answer or it is no list.
+    pub async fn found(&self, path: &str) -> anyhow::Result<Vec<Value>> {
+        let answer = self.get(path).await?;
         ensure!(answer.status == StatusCode::OK, "{path}: {}", describe(&answer));
         serde_json::from_value(answer.json()["offers"].take()).context("offers are a list")
     }
@@ -312,7 +321,11 @@ impl Gateway {
         self.quote_offers_in(&json!([offer_id]), asset).await
     }
 
-    async fn quote_offers_in(&self, offers: &Value, asset: &str) -> anyhow::Result<Quote> {
+    /// Quotes offers together, in an asset.
+    ///
+    /// # Errors
+    /// When they are refused.
+    pub async fn quote_offers_in(&self, offers: &Value, asset: &str) -> anyhow::Result<Quote> {
         let body = json!({"offers": offers, "pay_with": asset});
         let answer = self.post("/v1/quotes", &body).await?;
         ensure!(answer.status == StatusCode::CREATED, "a quote was refused: {}", describe(&answer));

@@ -37,6 +37,7 @@ pub const ROWS: [&[&str]; 10] = [
     ],
     &[
         "a trip of three cities",
+        "a flight, a stay and an activity",
         "one of three rooms given back",
         "a stay made longer",
         "a stay cancelled by the hotel",
@@ -140,6 +141,7 @@ async fn run(name: &'static str, stack: &Stack, lane: &Lane) -> anyhow::Result<S
         "a stay paid partly with points" => paid::with_points(stack, &ada, lane).await,
         "a stay paid in a token in two parts" => token::in_parts(&ada, lane).await,
         "a trip of three cities" => life::three(stack, &ada, lane).await,
+        "a flight, a stay and an activity" => life::outing(stack, &ada, lane).await,
         "one of three rooms given back" => life::one_back(stack, &ada, lane).await,
         "a stay made longer" => life::longer(stack, &ada, lane).await,
         "a stay cancelled by the hotel" => life::taken(stack, &ada, lane).await,

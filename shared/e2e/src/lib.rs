@@ -26,6 +26,7 @@ pub mod journeys;
 mod keys;
 pub mod measure;
 pub mod node;
+pub mod outing;
 mod ports;
 pub mod processes;
 mod profile;

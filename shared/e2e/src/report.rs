@@ -33,13 +33,17 @@ const HEADS: [&str; 6] = ["journey", "booking", "at the supplier", "money", "poi
 /// # Errors
 /// When one of them cannot be asked.
 pub async fn table(stack: &Stack, told: &[Told]) -> anyhow::Result<String> {
-    let (truth, world) = (stack.double().truth().await?, World::of(stack).await?);
+    let world = World::of(stack).await?;
+    let mut reservations = Vec::new();
+    for double in stack.doubles() {
+        reservations.extend(double.truth().await?.reservations);
+    }
     let charged = Cards::at(&stack.url(DOUBLES)).charged().await?;
     let ada = Traveller::of(stack, ACCOUNT).await?;
     let points = ada.gateway.points().await?;
     let mut lines = vec![Line { cells: HEADS.map(str::to_owned) }];
     for told in told {
-        let own = truth.reservations.iter().filter(|r| r.guests.contains(&told.trip.guest));
+        let own = reservations.iter().filter(|r| r.guests.contains(&told.trip.guest));
         let token = told.shown.0["payment"]["contract"].as_str();
         let payment = told.shown.0["payment"]["payment_id"].as_str().unwrap_or_default();
         let paid = match (told.shown.address(), charged.get(payment)) {

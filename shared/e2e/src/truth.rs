@@ -54,7 +54,7 @@ pub struct Accepted {
 #[derive(Debug, Clone)]
 pub struct World {
     gateway: Gateway,
-    /// The suppliers that count.
+    /// Every supplier.
     doubles: Vec<Double>,
     cards: Cards,
     node: Node,
@@ -102,14 +102,18 @@ impl World {
     /// # Errors
     /// When the doubles are away.
     pub async fn of(stack: &Stack) -> anyhow::Result<Self> {
-        let double = stack.double();
-        let before = double.truth().await?.reservations;
+        let doubles = stack.doubles();
+        let mut before = BTreeSet::new();
+        for double in &doubles {
+            let there = double.truth().await?.reservations.into_iter();
+            before.extend(there.map(|reservation| reservation.reference));
+        }
         Ok(Self {
             gateway: Gateway::new(&stack.url("booking"), ""),
             node: stack.node(),
             coins: stack.coins(),
-            before: before.into_iter().map(|reservation| reservation.reference).collect(),
-            doubles: vec![double],
+            before,
+            doubles,
             cards: Cards::at(&stack.url(DOUBLES)),
             owner_of_legs: None,
         })

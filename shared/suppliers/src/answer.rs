@@ -193,6 +193,8 @@ pub enum SeenState {
     },
     /// Bought.
     Confirmed,
+    /// Bought, and nobody came.
+    NoShow,
     /// Cancelled or rolled back.
     Gone,
     /// It exists; what it is cannot be told from this reply. Ask again.
@@ -206,6 +208,7 @@ impl SeenState {
         match self {
             Self::Held { .. } => "held",
             Self::Confirmed => "confirmed",
+            Self::NoShow => "no_show",
             Self::Gone => "gone",
             Self::Unclear => "unclear",
         }

@@ -111,12 +111,11 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
             let wake = goes_on.then_some(Effect::WakeAt { deadline: Deadline::Commit, at });
             [told].into_iter().chain(wake).collect()
         }
-        Event::Completed => vec![Effect::Completed(BookingCompleted {
-            booking_id: booking.booking_id,
-            account_id: booking.account_id.clone(),
-            version: recorded.version,
-            at: recorded.at,
-        })],
+        Event::Completed => vec![Effect::Completed(completed(booking, recorded))],
+        // A supplier may say so only after the end.
+        Event::LegNews { no_show: true, .. } if booking.phase == Phase::Completed => {
+            vec![Effect::Completed(completed(booking, recorded))]
+        }
         Event::LegWished { leg_id, wanted: WantedLeg::Confirmed, .. }
             if comes(booking, *leg_id) =>
         {
@@ -333,6 +332,16 @@ fn confirmed(booking: &Booking, recorded: &Recorded) -> BookingConfirmed {
         legs: booking.standing().map(confirmed_leg).collect(),
         paid: booking.paid_in_money(),
         over_at: over_at(booking),
+    }
+}
+
+fn completed(booking: &Booking, recorded: &Recorded) -> BookingCompleted {
+    BookingCompleted {
+        booking_id: booking.booking_id,
+        account_id: booking.account_id.clone(),
+        version: recorded.version,
+        at: recorded.at,
+        taken: booking.taken_in_money(),
     }
 }
 

@@ -59,6 +59,8 @@ pub enum Event {
         theirs: Option<LegContent>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         asks: Option<Box<LegAsks>>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        no_show: bool,
     },
     /// A supplier refused a leg because it asks another price now. The same at that price takes its
     /// place; what it costs more is ours to bear.

@@ -93,6 +93,7 @@ pub(crate) fn born_leg(leg: &AcceptedLeg) -> Leg {
             undo_failing: None,
             theirs: None,
             asks: None,
+            no_show: false,
         },
         in_place_of: None,
         out: None,
@@ -117,13 +118,23 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
             amendment_has_time(booking, *leg_id);
         }
         Event::LegNews {
-            leg_id, seq, wanted_version, state, undo_failing, theirs, asks, ..
+            leg_id,
+            seq,
+            wanted_version,
+            state,
+            undo_failing,
+            theirs,
+            asks,
+            no_show,
+            ..
         } => {
             let (seq, wanted_version, undo_failing) = (*seq, *wanted_version, *undo_failing);
+            let no_show = *no_show;
             for leg in booking.legs.iter_mut().filter(|leg| leg.leg_id == *leg_id) {
                 let (state, theirs) = (Some(state.clone()), theirs.clone());
                 let asks = asks.clone();
-                leg.known = Known { seq, wanted_version, state, undo_failing, theirs, asks };
+                leg.known =
+                    Known { seq, wanted_version, state, undo_failing, theirs, asks, no_show };
             }
         }
         Event::LegRepriced { leg_id, by, asks } => {

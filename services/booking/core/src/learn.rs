@@ -82,6 +82,7 @@ fn news(booking: &Booking, payment: &Payment, fact: &Fact, now: DateTime<Utc>) -
                 undo_failing: changed.undo_failing,
                 theirs: changed.theirs.clone(),
                 asks: changed.asks.clone(),
+                no_show: changed.no_show,
             })
         }
         Fact::PaymentPrepared(prepared) => payment

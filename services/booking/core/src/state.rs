@@ -150,6 +150,16 @@ impl Booking {
         Money::new(first.minor.saturating_add(self.in_further()), first.currency)
     }
 
+    /// What is paid in money for the legs that somebody came to; nothing where no supplier says of
+    /// one that nobody did.
+    #[must_use]
+    pub fn taken_in_money(&self) -> Option<Money> {
+        let missed = self.standing().filter(|leg| leg.is_no_show()).map(|leg| leg.order.price);
+        let missed = missed.map(|price| price.minor).reduce(i64::saturating_add)?;
+        let left = self.left_in_money();
+        Some(Money::new(left.minor.saturating_sub(missed).max(0), left.currency))
+    }
+
     /// What the first payment pays of that.
     #[must_use]
     pub fn left_in_first(&self) -> Money {

@@ -12,6 +12,7 @@ mod changing;
 mod golden;
 mod leaving;
 mod legs;
+mod missed;
 mod paying;
 mod properties;
 mod rebooking;
@@ -203,6 +204,7 @@ fn leg_news(n: u128, seq: u64, wanted_version: u32, state: LegState) -> Fact {
         undo_failing: None,
         theirs: None,
         asks: None,
+        no_show: false,
     })
 }
 

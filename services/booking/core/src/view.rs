@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     amend, cancel, changed, rebook,
-    state::{self, Booking, Payment, Phase, Refund},
+    state::{self, Booking, Leg, Payment, Phase, Refund},
     terms,
 };
 
@@ -26,6 +26,8 @@ pub enum Status {
     /// Bought and paid, and another leg is to take the place of one.
     Amending,
     Completed,
+    /// It is over, and the suppliers say of all of it that nobody came.
+    NoShow,
     /// Being undone, against the customer's wish.
     Failing,
     /// Being undone, as the customer wished.
@@ -90,6 +92,7 @@ pub fn status(booking: &Booking) -> Status {
         Phase::Committing => Status::Committing,
         Phase::Confirmed => Status::Confirmed,
         Phase::Amending => Status::Amending,
+        Phase::Completed if booking.standing().all(Leg::is_no_show) => Status::NoShow,
         Phase::Completed => Status::Completed,
         Phase::Unwinding if booking.end.is_some_and(|e| e.phase == Phase::Cancelled) => {
             Status::Cancelling

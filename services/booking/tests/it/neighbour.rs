@@ -81,6 +81,7 @@ impl<'a> Neighbour<'a> {
             undo_failing,
             theirs: None,
             asks: None,
+            no_show: false,
         })
         .await;
     }
@@ -105,6 +106,7 @@ impl<'a> Neighbour<'a> {
             undo_failing: None,
             theirs: None,
             asks: None,
+            no_show: false,
         })
         .await;
     }
@@ -126,6 +128,7 @@ impl<'a> Neighbour<'a> {
             undo_failing: Some(failing),
             theirs: None,
             asks: None,
+            no_show: false,
         })
         .await;
     }
@@ -149,6 +152,7 @@ impl<'a> Neighbour<'a> {
                 price: leg.order.price,
             }),
             asks: None,
+            no_show: false,
         })
         .await;
     }

@@ -42,6 +42,7 @@ async fn a_preview_moves_no_booking_and_says_that_it_would() {
         undo_failing: None,
         theirs: None,
         asks: None,
+        no_show: false,
     };
     let before = dump(&world).await;
     for _ in 0..2 {

@@ -35,6 +35,7 @@ async fn asks(neighbour: &mut Neighbour<'_>, quote: &booking::quote::Quote, seq:
         undo_failing: None,
         theirs: None,
         asks,
+        no_show: false,
     };
     neighbour.say(&changed).await;
 }

@@ -52,6 +52,8 @@ pub enum Fact {
     Completed {
         /// Which booking.
         booking_id: BookingId,
+        /// What was paid in money for what somebody came to, where nobody came to some of it.
+        taken: Option<Money>,
     },
     /// Money that paid a booking left its chain, or is final again.
     MoneyReversed {

@@ -41,7 +41,10 @@ pub fn learn(account: &Account, fact: &Fact, policy: &Policy, now: DateTime<Utc>
                 false => Event::Thawed { booking_id, version },
             })
         }
-        Fact::Completed { .. } | Fact::Due => None,
+        Fact::Completed { booking_id, taken } => taken
+            .filter(|_| !policy.no_show_earns)
+            .and_then(|taken| reduce(&draft.account, booking_id, taken, policy)),
+        Fact::Due => None,
     };
     for event in event.into_iter().chain(later) {
         draft.happen(event);

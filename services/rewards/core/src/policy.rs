@@ -12,6 +12,8 @@ use crate::rules::POINTS_MAX;
 pub struct Policy {
     /// Points per hundred minor units paid.
     pub earn_percent: u32,
+    /// Whether what nobody came to earns all the same.
+    pub no_show_earns: bool,
     /// From the end of a stay to available.
     pub vest_after: TimeDelta,
     /// From available to expired.
@@ -26,6 +28,7 @@ impl From<&Rewards> for Policy {
         let delta = |time: Duration| TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX);
         Self {
             earn_percent: rewards.earn_percent,
+            no_show_earns: rewards.no_show_earns,
             vest_after: delta(rewards.vest_after),
             lot_for: delta(rewards.lot_for),
             // Sums of more than any entry may have would not be exact.

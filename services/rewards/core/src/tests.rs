@@ -20,6 +20,7 @@ mod stories;
 
 const POLICY: Policy = Policy {
     earn_percent: 3,
+    no_show_earns: false,
     vest_after: TimeDelta::hours(48),
     lot_for: TimeDelta::days(730),
     grant_points_max: 1_000_000,
@@ -141,7 +142,7 @@ fn short(input: &Input) -> String {
         Input::Fact(Fact::Failed { booking_id }) => {
             format!("booking {} failed", booking_id.0.as_u128())
         }
-        Input::Fact(Fact::Completed { booking_id }) => {
+        Input::Fact(Fact::Completed { booking_id, .. }) => {
             format!("booking {} completed", booking_id.0.as_u128())
         }
         Input::Fact(Fact::MoneyReversed { booking_id, version, away }) => {

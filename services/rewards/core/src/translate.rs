@@ -99,7 +99,8 @@ impl From<BookingMoneyReversed> for Inbound {
 
 impl From<BookingCompleted> for Inbound {
     fn from(message: BookingCompleted) -> Self {
-        Self::fact(message.account_id, Fact::Completed { booking_id: message.booking_id })
+        let BookingCompleted { booking_id, account_id, taken, .. } = message;
+        Self::fact(account_id, Fact::Completed { booking_id, taken })
     }
 }
 

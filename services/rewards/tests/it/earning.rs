@@ -35,8 +35,13 @@ async fn points_are_pending_at_confirmation_and_available_after_check_out_plus_t
     let vest_after = TimeDelta::from_std(house.service.policy.rewards.vest_after).unwrap();
     let available_at = message.over_at + vest_after;
     house.go_to(message.over_at + TimeDelta::minutes(1)).await;
-    let completed =
-        BookingCompleted { booking_id: stay, account_id: who.clone(), version: 7, at: past() };
+    let completed = BookingCompleted {
+        booking_id: stay,
+        account_id: who.clone(),
+        version: 7,
+        at: past(),
+        taken: None,
+    };
     house.say(&completed).await;
     house.handled().await;
     house.go_to(available_at - TimeDelta::minutes(1)).await;

@@ -11,7 +11,10 @@ use chassis::{
 };
 use contracts::{
     ids::BookingId,
-    internal::{FindReply, Found, ReferencesReply, TimelineEntry, TimelineKind, TimelineReply},
+    internal::{
+        AttentionItem, AttentionKind, AttentionReply, FindReply, Found, ReferencesReply,
+        TimelineEntry, TimelineKind, TimelineReply,
+    },
 };
 use messaging::{StoreError, database};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -20,7 +23,7 @@ use sqlx::{Postgres, pool::PoolConnection};
 
 use crate::{
     App, SERVICE,
-    store::{self, Received},
+    store::{self, NotBelieved, Received},
 };
 
 /// Whoever asks gives us little more than this.
@@ -68,6 +71,21 @@ pub(super) async fn find(
     Ok(Json(FindReply { found: found.into_iter().map(by_callback).collect() }))
 }
 
+/// What was not believed lately, a line for each supplier.
+pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionReply>, ApiError> {
+    let mut conn = connection(&app).await?;
+    let found = store::within_a_day(&mut conn).await.map_err(|error| failed(&error))?;
+    let item = |NotBelieved { supplier, times, first_at }| AttentionItem {
+        kind: AttentionKind::Callback,
+        booking_id: None,
+        what: format!("{times} callbacks that were to be {supplier}'s were not believed"),
+        since: first_at,
+        by: None,
+    };
+    let items = found.into_iter().map(item).collect();
+    Ok(Json(AttentionReply { owner: SERVICE.to_owned(), items, more: false }))
+}
+
 /// Whether a reference goes into an address as it is; ours and every supplier's do.
 fn is_plain(reference: &str) -> bool {
     reference.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
@@ -109,6 +127,6 @@ async fn connection(app: &App) -> Result<PoolConnection<Postgres>, ApiError> {
     taken.map_err(|error| failed(&database("taking a connection")(error)))
 }
 
-fn failed(error: &StoreError) -> ApiError {
+pub(super) fn failed(error: &StoreError) -> ApiError {
     ApiError::internal(error)
 }

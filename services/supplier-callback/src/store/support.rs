@@ -1,7 +1,7 @@
 //! What support reads of the callbacks: everything but what is sealed.
 
 use chrono::{DateTime, Utc};
-use contracts::{internal::SupplierReferences, supplier::Supplier};
+use contracts::{ids::CallbackId, internal::SupplierReferences, supplier::Supplier};
 use messaging::{StoreError, database};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -19,6 +19,21 @@ pub(crate) struct Received {
     pub(crate) client_reference: Option<String>,
     pub(crate) reference: Option<String>,
     pub(crate) received_at: DateTime<Utc>,
+}
+
+/// A callback by our id of it.
+pub(crate) async fn load(
+    conn: &mut PgConnection,
+    id: CallbackId,
+) -> Result<Option<Received>, StoreError> {
+    sqlx::query_as(
+        "select callback_id, supplier, external_id, event, client_reference, reference, received_at
+           from callback where callback_id = $1",
+    )
+    .bind(id.0)
+    .fetch_optional(conn)
+    .await
+    .map_err(database("reading a callback"))
 }
 
 /// The newest callbacks that name one of these references.

@@ -13,6 +13,7 @@
 )]
 
 mod callbacks;
+mod door;
 mod rapid;
 mod service;
 mod support;

@@ -15,7 +15,7 @@ use chassis::{
     http::{Limits, Ready, app},
     seal::Sealer,
 };
-use contracts::{message::Message as _, messages::CallbackReceived};
+use contracts::{message::Message as _, messages::CallbackReceived, policy::Policy};
 use http::{Request, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -46,8 +46,26 @@ impl Service {
 
     /// With its database at another address.
     pub(crate) async fn start_on(test: TestService, database_url: &str) -> Self {
+        Self::start_with(test, database_url, |_| {}).await
+    }
+
+    /// That lets in so many of Rapid's within a second.
+    pub(crate) async fn letting_in(per_second: u32) -> Self {
+        let test = TestService::new("supplier_callback", &MIGRATOR).await;
+        let url = test.database.service_url();
+        let most =
+            |policy: &mut Policy| policy.supplier.rapid.callbacks_per_second_max = per_second;
+        Self::start_with(test, url.expose_secret(), most).await
+    }
+
+    async fn start_with(
+        test: TestService,
+        database_url: &str,
+        change: impl FnOnce(&mut Policy),
+    ) -> Self {
         let signer = Arc::new(Signer::generate("test").unwrap());
-        let config = config(&test, database_url, &supplier_sync().await, &signer);
+        let mut config = config(&test, database_url, &supplier_sync().await, &signer);
+        change(&mut config.policy);
         let app = App::connect(&config, &test.process).await.expect("the service connects");
         let broker = test.prefix.connect().await;
         let queue = format!("{}ear", test.prefix.as_str());
@@ -100,6 +118,41 @@ impl Service {
         let status = response.status();
         let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
         (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
+    /// Pushes, and says after how many seconds to come again.
+    pub(crate) async fn retry_after(
+        &self,
+        to: &str,
+        headers: &Headers,
+        body: &[u8],
+    ) -> Option<u32> {
+        let mut request = Request::post(to);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let request = request.body(Body::from(body.to_vec())).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        response.headers().get("retry-after")?.to_str().ok()?.parse().ok()
+    }
+
+    /// Has a stored callback taken again.
+    pub(crate) async fn again(&self, callback_id: &str) -> StatusCode {
+        let hour = Duration::from_secs(3_600);
+        let token = self.signer.token("tests", &[], "internal", hour).unwrap();
+        let request = Request::post(format!("/internal/callbacks/{callback_id}/again"))
+            .header("authorization", format!("Bearer {}", token.expose_secret()))
+            .header("content-type", "application/json")
+            .body(Body::from(json!({ "staff": "otto" }).to_string()))
+            .unwrap();
+        self.router.clone().oneshot(request).await.unwrap().status()
+    }
+
+    /// What was not believed: whose, why, and the digest, in order.
+    pub(crate) async fn not_believed(&self) -> Vec<(String, String, Vec<u8>)> {
+        let sql = "select supplier, why, body_digest from forged_callback order by forged_id";
+        let mut admin = self.test.database.admin().await;
+        sqlx::query_as(sql).fetch_all(&mut admin).await.unwrap()
     }
 
     /// The next message that was said.

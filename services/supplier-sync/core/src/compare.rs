@@ -33,7 +33,7 @@ pub fn listed(leg: &Leg, listed: &Listed) -> Option<News> {
     let look = |kind| News::Look { kind, attempt };
     let found = leg.reservations().find(|(_, reference, _)| *reference == seen.reference);
     let is_there = match seen.state {
-        SeenState::Held { .. } | SeenState::Confirmed => true,
+        SeenState::Held { .. } | SeenState::Confirmed | SeenState::NoShow => true,
         SeenState::Gone | SeenState::Unclear => false,
     };
     let Some((_, _, known)) = found else {
@@ -77,6 +77,7 @@ fn status(known: &Reservation, seen: &SeenReservation) -> Option<DriftKind> {
     let further = match seen.state {
         SeenState::Gone => true,
         SeenState::Confirmed => known.stage < Stage::Confirmed,
+        SeenState::NoShow => known.stage < Stage::Confirmed || !known.no_show,
         SeenState::Held { .. } | SeenState::Unclear => false,
     };
     further.then_some(DriftKind::Status)

@@ -61,7 +61,7 @@ pub fn effects(leg: &Leg, recorded: &Recorded) -> Vec<Effect> {
                 lease_until: *lease_until,
             }))]
         }
-        Event::Told { state, evidence, undo_failing, theirs, asks } => {
+        Event::Told { state, evidence, undo_failing, theirs, asks, no_show } => {
             vec![Effect::Tell(Box::new(LegChanged {
                 booking_id: leg.booking_id,
                 leg_id: leg.leg_id,
@@ -72,6 +72,7 @@ pub fn effects(leg: &Leg, recorded: &Recorded) -> Vec<Effect> {
                 undo_failing: *undo_failing,
                 theirs: theirs.clone(),
                 asks: asks.clone(),
+                no_show: *no_show,
             }))]
         }
         Event::Wanted { .. }

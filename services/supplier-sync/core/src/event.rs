@@ -125,6 +125,9 @@ pub enum Event {
         /// What the supplier asks now, where it refused because the price is another one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         asks: Option<Box<LegAsks>>,
+        /// Whether the supplier says that nobody came.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        no_show: bool,
     },
     /// A rule of the core was found broken; a person has to look.
     InvariantBroken { what: String },
@@ -227,5 +230,7 @@ pub enum SeenStage {
         until: Option<DateTime<Utc>>,
     },
     Confirmed,
+    /// Bought, and nobody came.
+    NoShow,
     Gone,
 }

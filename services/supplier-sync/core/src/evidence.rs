@@ -210,6 +210,9 @@ pub struct Reservation {
     /// otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared_gone_after: Option<u32>,
+    /// Whether nobody came, as the newest read that shows it bought says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_show: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -283,6 +286,7 @@ impl Reservation {
             adopted: None,
             discarded: false,
             declared_gone_after: None,
+            no_show: false,
         }
     }
 
@@ -346,8 +350,11 @@ impl Reservation {
 
     /// Takes what only the newest answer may say.
     fn take_content(&mut self, seen: &Seen, exchange: u32, order: &LegOrder) {
-        if let SeenStage::Held { until } = seen.stage {
-            self.until = until.or(self.until);
+        match seen.stage {
+            SeenStage::Held { until } => self.until = until.or(self.until),
+            SeenStage::Confirmed => self.no_show = false,
+            SeenStage::NoShow => self.no_show = true,
+            SeenStage::Listed | SeenStage::Gone => {}
         }
         if seen.handle.is_some() {
             self.handle.clone_from(&seen.handle);
@@ -379,7 +386,7 @@ impl Reservation {
         match seen.stage {
             SeenStage::Listed => Stage::Listed,
             SeenStage::Held { .. } => Stage::Held,
-            SeenStage::Confirmed => Stage::Confirmed,
+            SeenStage::Confirmed | SeenStage::NoShow => Stage::Confirmed,
             SeenStage::Gone => Stage::Gone { why: self.gone_why(reading.learnt_at) },
         }
     }

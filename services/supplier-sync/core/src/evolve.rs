@@ -102,10 +102,10 @@ fn apply(leg: &mut Leg, event: &Event, at: DateTime<Utc>) {
         Event::GaveUp { attempt } => change(leg, *attempt, |attempt| attempt.gave_up = true),
         Event::Mismatch { reference, .. } => mismatch(leg, reference, true),
         Event::Agreed { reference } => mismatch(leg, reference, false),
-        Event::Told { state, undo_failing, theirs, .. } => {
+        Event::Told { state, undo_failing, theirs, no_show, .. } => {
             let (wanted_version, undo_failing) = (leg.wanted_version, *undo_failing);
-            let (state, theirs) = (state.clone(), theirs.clone());
-            leg.told = Some(Told { wanted_version, state, undo_failing, theirs });
+            let (state, theirs, no_show) = (state.clone(), theirs.clone(), *no_show);
+            leg.told = Some(Told { wanted_version, state, undo_failing, theirs, no_show });
             leg.heard = None;
         }
         Event::InvariantBroken { .. } => {}

@@ -221,6 +221,9 @@ pub struct Told {
     /// What it was told that the supplier has, where that is not what was ordered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub theirs: Option<LegContent>,
+    /// Whether it was told that nobody came.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_show: bool,
 }
 
 impl Doing {

@@ -46,6 +46,7 @@ fn seen(reservation: &SeenReservation) -> Seen {
         stage: match reservation.state {
             SeenState::Held { until } => SeenStage::Held { until },
             SeenState::Confirmed => SeenStage::Confirmed,
+            SeenState::NoShow => SeenStage::NoShow,
             SeenState::Gone => SeenStage::Gone,
             SeenState::Unclear => SeenStage::Listed,
         },

@@ -22,11 +22,13 @@ pub(crate) fn told(leg: &Leg, policy: &Policy) -> Option<Event> {
     let state = truth(leg, policy, failing)?;
     let undo_failing = failing.map(|(_, failing)| failing);
     let theirs = theirs(leg, policy, &state);
+    let no_show = no_show(leg, &state);
     let known = leg.heard.is_none()
         && leg.told.as_ref().is_some_and(|told| {
             told.wanted_version == leg.wanted_version
                 && told.undo_failing == undo_failing
                 && told.theirs == theirs
+                && told.no_show == no_show
                 && same(&told.state, &state)
         });
     let evidence = || evidence(leg, policy, &state);
@@ -38,7 +40,15 @@ pub(crate) fn told(leg: &Leg, policy: &Policy) -> Option<Event> {
         state: state.clone(),
         theirs: theirs.clone(),
         asks: asks().map(Box::new),
+        no_show,
     })
+}
+
+/// Whether the supplier says of what is told as bought that nobody came.
+fn no_show(leg: &Leg, state: &LegState) -> bool {
+    let LegState::Confirmed { reference } = state else { return false };
+    let mut all = leg.reservations();
+    all.any(|(_, known, reservation)| known == reference && reservation.no_show)
 }
 
 /// What the supplier made of what was bought, where that is not what was ordered. What was never

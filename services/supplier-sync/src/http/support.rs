@@ -21,12 +21,13 @@ use super::timeline::entries;
 use crate::{
     App, ROLE,
     handle::{self, Cause, Input, Work, feed},
-    store,
+    store::{self, Unjoined},
 };
 
 /// The most that one answer tells.
 const ENTRIES_MAX: usize = 1_000;
 const IN_DOUBT_MAX: i64 = 200;
+const CALLBACKS_MAX: i64 = 50;
 /// No name of a member of staff is longer.
 pub(super) const STAFF_MAX: usize = 200;
 /// How often a request is tried again after somebody else changed the leg first.
@@ -59,10 +60,11 @@ pub(super) async fn find(
     Ok(Json(FindReply { found }))
 }
 
-/// Legs of which nobody knows how they stand.
+/// Legs of which nobody knows how they stand, and then callbacks about nothing that is known.
 pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionReply>, ApiError> {
     let mut conn = connection(&app).await?;
     let found = store::in_doubt(&mut conn, IN_DOUBT_MAX + 1).await.map_err(|e| failed(&e))?;
+    let callbacks = store::unjoined(&mut conn, CALLBACKS_MAX).await.map_err(|e| failed(&e))?;
     let more = i64::try_from(found.len()).unwrap_or(i64::MAX) > IN_DOUBT_MAX;
     let items = found.into_iter().map(|leg| AttentionItem {
         kind: AttentionKind::UnknownOutcome,
@@ -71,7 +73,21 @@ pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionRe
         since: leg.changed_at,
         by: leg.wake_at,
     });
-    Ok(Json(AttentionReply { owner: ROLE.to_owned(), items: items.collect(), more }))
+    let items = items.chain(callbacks.into_iter().map(about_nothing)).collect();
+    Ok(Json(AttentionReply { owner: ROLE.to_owned(), items, more }))
+}
+
+fn about_nothing(callback: Unjoined) -> AttentionItem {
+    let Unjoined { callback_id, supplier, client_reference, reference, received_at } = callback;
+    let names: Vec<String> = client_reference.into_iter().chain(reference).collect();
+    let names = if names.is_empty() { "nothing".to_owned() } else { names.join(" and ") };
+    AttentionItem {
+        kind: AttentionKind::Callback,
+        booking_id: None,
+        what: format!("{supplier} pushed {callback_id}, which names {names}: no leg has that"),
+        since: received_at,
+        by: None,
+    }
 }
 
 pub(super) async fn references(

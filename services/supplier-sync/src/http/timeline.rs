@@ -158,7 +158,7 @@ fn state(event: Event) -> Option<Line> {
             reference: Some(reference),
             ..text("case closed: it is what was ordered".to_owned())
         },
-        Event::Told { state, evidence, undo_failing, theirs, asks } => Line {
+        Event::Told { state, evidence, undo_failing, theirs, asks, no_show } => Line {
             reference: evidence.as_ref().and_then(|evidence| evidence.reference.clone()),
             detail: vec![
                 ("evidence", json!(evidence)),
@@ -166,7 +166,7 @@ fn state(event: Event) -> Option<Line> {
                 ("theirs", json!(theirs)),
                 ("asks", json!(asks)),
             ],
-            ..text(format!("told: {}{}", said(&state), failing(undo_failing)))
+            ..text(format!("told: {}{}{}", said(&state), missed(no_show), failing(undo_failing)))
         },
         Event::InvariantBroken { what } => text(format!("a rule was found broken: {what}")),
         Event::Began { .. }
@@ -250,6 +250,10 @@ fn said(state: &LegState) -> String {
         LegState::Refused { why } => format!("refused, {why:?}"),
         LegState::InDoubt { since } => format!("in doubt since {since}"),
     }
+}
+
+fn missed(no_show: bool) -> &'static str {
+    if no_show { "; nobody came" } else { "" }
 }
 
 fn failing(undo: Option<UndoFailing>) -> String {

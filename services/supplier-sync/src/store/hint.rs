@@ -45,7 +45,7 @@ pub(crate) async fn legs_of(
     Ok(rows.into_iter().map(|id| id.map(LegId)).collect())
 }
 
-/// Keeps callbacks about nothing that is known.
+/// Keeps callbacks about nothing that is known; one that is said again as it is read now.
 pub(crate) async fn park(
     conn: &mut PgConnection,
     callbacks: &[CallbackReceived],
@@ -56,9 +56,13 @@ pub(crate) async fn park(
     sqlx::query(
         "insert into callback_hint
                 (callback_id, supplier, client_reference, reference, received_at, claim)
-         select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[],
-                              $6::text[])
-         on conflict do nothing",
+         select distinct on (c.id) c.*
+           from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[],
+                       $6::text[]) as c (id, supplier, ours, theirs, received_at, claim)
+         on conflict on constraint callback_hint_pk do update
+            set client_reference = excluded.client_reference, reference = excluded.reference,
+                claim = excluded.claim
+          where callback_hint.joined_at is null",
     )
     .bind(callbacks.iter().map(|c| c.callback_id.0).collect::<Vec<_>>())
     .bind(callbacks.iter().map(|c| c.supplier.word()).collect::<Vec<_>>())
@@ -147,6 +151,33 @@ pub(crate) async fn join(conn: &mut PgConnection, ids: &[Uuid]) -> Result<(), St
         .await
         .map_err(database("joining callbacks"))
         .map(drop)
+}
+
+/// A callback that is about nothing that is known.
+#[derive(sqlx::FromRow)]
+pub(crate) struct Unjoined {
+    pub(crate) callback_id: Uuid,
+    pub(crate) supplier: String,
+    pub(crate) client_reference: Option<String>,
+    pub(crate) reference: Option<String>,
+    pub(crate) received_at: DateTime<Utc>,
+}
+
+/// Callbacks that people were told of, the newest first.
+pub(crate) async fn unjoined(
+    conn: &mut PgConnection,
+    at_most: i64,
+) -> Result<Vec<Unjoined>, StoreError> {
+    sqlx::query_as(
+        "select callback_id, supplier, client_reference, reference, received_at
+           from callback_hint where joined_at is null and surfaced_at is not null
+            and received_at > holdfast_now() - interval '30 days'
+          order by received_at desc limit $1",
+    )
+    .bind(at_most)
+    .fetch_all(conn)
+    .await
+    .map_err(database("reading callbacks about nothing"))
 }
 
 /// Notes that people are told of callbacks that have waited for so many seconds; gives each once.

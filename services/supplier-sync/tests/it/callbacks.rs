@@ -145,10 +145,36 @@ async fn a_callback_before_its_leg_waits_and_is_joined_and_one_about_nothing_sur
 
     supplier_sync::surface_callbacks(&app).await.unwrap();
     assert_eq!(surfaced(&world).await, 0);
+    assert_eq!(attention(&world, &app).await, Vec::<String>::new());
     world.wait(20 * 60).await;
     supplier_sync::surface_callbacks(&app).await.unwrap();
     assert_eq!(surfaced(&world).await, 1);
     assert_eq!(waiting(&world).await, 1, "it still waits");
+    let told = attention(&world, &app).await;
+    assert!(told.len() == 1 && told[0].contains("9999999999999"), "{told:?}");
+}
+
+/// Row: B6
+#[tokio::test]
+async fn a_callback_that_named_nothing_is_joined_once_it_is_said_again_and_names_a_leg() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    world.told_held().await;
+    let callback_id = world.callback(None, None).await;
+    until("it to wait", || async { (waiting(&world).await == 1).then_some(()) }).await;
+    let ours = leg.client_reference(1);
+    world.callback_again(callback_id, Some(&ours)).await;
+    world.hinted(&leg, 1).await;
+}
+
+/// What support is told of callbacks.
+async fn attention(world: &World, app: &supplier_sync::App) -> Vec<String> {
+    let (_, body) = world.get(app, "/internal/attention", &world.token("internal")).await;
+    let items = body["items"].as_array().unwrap().iter();
+    let callbacks = items.filter(|item| item["kind"] == "callback");
+    callbacks.map(|item| item["what"].as_str().unwrap().to_owned()).collect()
 }
 
 /// A callback whose leg cannot be read is not lost, and holds up no other.

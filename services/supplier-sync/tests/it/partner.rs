@@ -4,6 +4,7 @@ use contracts::{
     messages::{GoneWhy, LegState, RefusedWhy, WantedLeg},
     supplier::Supplier,
 };
+use serde_json::json;
 
 use crate::world::World;
 
@@ -75,4 +76,27 @@ async fn what_a_partner_refuses_is_told_in_our_words_and_nobody_looks() {
     world.want(&leg, 1, WantedLeg::Held).await;
     assert_eq!(world.told().await.state, LegState::Refused { why: RefusedWhy::SoldOut });
     assert_eq!((world.asked("lookup").await, world.live().await.len()), (0, 0));
+}
+
+/// Row: B7
+#[tokio::test]
+async fn that_nobody_came_is_told_of_what_was_bought_where_a_supplier_says_so() {
+    for supplier in [Supplier::Neutral, Supplier::Etg] {
+        let mut world = World::at(supplier).await;
+        let app = world.start().await;
+        let leg = world.leg(&app).await;
+        world.want(&leg, 1, WantedLeg::Confirmed).await;
+        let bought = world.told().await;
+        assert!(matches!(bought.state, LegState::Confirmed { .. }) && !bought.no_show);
+        let own = leg.client_reference(1);
+        let act = json!({ "client_reference": own, "act": "no_show" });
+        world.control("POST", &format!("/{supplier}/act"), Some(act)).await;
+        world.callback(Some(&own), None).await;
+        world.hinted(&leg, 1).await;
+        world.wait(2).await;
+        world.settle(&app).await;
+        let missed = world.told().await;
+        assert_eq!((missed.state, missed.no_show), (bought.state, true), "{supplier}");
+        assert_eq!(world.live().await.len(), 1, "nothing is given back for it");
+    }
 }

@@ -296,6 +296,21 @@ impl World {
         claim: Option<CallbackClaim>,
     ) -> CallbackId {
         let callback_id = CallbackId(Uuid::new_v4());
+        self.push(callback_id, (ours, theirs), claim).await;
+        callback_id
+    }
+
+    /// A callback that came before is taken again, and names something of ours now.
+    pub(crate) async fn callback_again(&self, callback_id: CallbackId, ours: Option<&str>) {
+        self.push(callback_id, (ours, None), None).await;
+    }
+
+    async fn push(
+        &self,
+        callback_id: CallbackId,
+        (ours, theirs): (Option<&str>, Option<&str>),
+        claim: Option<CallbackClaim>,
+    ) {
         let message = CallbackReceived {
             callback_id,
             supplier: self.supplier,
@@ -306,7 +321,6 @@ impl World {
         };
         let id = MessageId(Uuid::new_v4());
         self.broker.say(&self.prefix.routing(), id, 0, &message).await;
-        callback_id
     }
 
     /// Makes a leg's row unreadable, as a bug of ours would.

@@ -109,7 +109,7 @@ pub(super) async fn show(
 }
 
 fn is_open(shown: &Value) -> bool {
-    let ended = ["confirmed", "completed", "failed", "cancelled"];
+    let ended = ["confirmed", "completed", "no_show", "failed", "cancelled"];
     !ended.contains(&text(shown, "/status"))
 }
 

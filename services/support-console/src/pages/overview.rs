@@ -166,7 +166,7 @@ fn flowing(flow: &Flow, now: DateTime<Utc>) -> Markup {
 }
 
 /// Kinds of bookings' troubles, the worst first.
-const KINDS: [(AttentionKind, &str, &str); 7] = [
+const KINDS: [(AttentionKind, &str, &str); 8] = [
     (AttentionKind::Review, "Bookings in review", "They go on only when a person has looked."),
     (AttentionKind::Overdue, "Waiting past a deadline", "Something should have happened by now."),
     (
@@ -181,6 +181,11 @@ const KINDS: [(AttentionKind, &str, &str); 7] = [
     ),
     (AttentionKind::Refund, "Refunds on the way", "Money that should go back and has not arrived."),
     (AttentionKind::Case, "Odd payments", "Payments that match nothing, or match it oddly."),
+    (
+        AttentionKind::Callback,
+        "Callbacks about nothing",
+        "Suppliers pushed what no leg of ours has, or somebody pushed in their name.",
+    ),
     (
         AttentionKind::Retrying,
         "Tried again and again",

@@ -53,6 +53,8 @@ pub enum AttentionKind {
     Refund,
     /// Something odd about a payment.
     Case,
+    /// A supplier pushed what is about nothing that is known, or somebody pushed in its name.
+    Callback,
     /// It fails again and again, and is tried again.
     Retrying,
 }

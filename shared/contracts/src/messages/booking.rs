@@ -163,7 +163,8 @@ pub struct BookingMoneyReversed {
 }
 message!(BookingMoneyReversed, Event, "holdfast.booking.money_reversed.v1", booking_id);
 
-/// Event of booking: the stay is over.
+/// Event of booking: the stay is over. A later one of the same booking tells what a supplier said
+/// only afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BookingCompleted {
@@ -175,5 +176,9 @@ pub struct BookingCompleted {
     pub version: u64,
     /// When.
     pub at: DateTime<Utc>,
+    /// What was paid in money for the legs that somebody came to, where suppliers say of others
+    /// that nobody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken: Option<Money>,
 }
 message!(BookingCompleted, Event, "holdfast.booking.completed.v1", booking_id);

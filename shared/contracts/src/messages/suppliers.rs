@@ -217,6 +217,9 @@ pub struct LegChanged {
     /// What the supplier asks now, where it refused because the price is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asks: Option<Box<LegAsks>>,
+    /// Whether the supplier says that it was bought and nobody came.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_show: bool,
 }
 message!(LegChanged, Event, "holdfast.leg.changed.v1", booking_id);
 

@@ -110,15 +110,17 @@ struct Act {
     act: String,
 }
 
+const ACTS: [&str; 3] = ["cancel", "reject", "no_show"];
+
 /// `POST /etg/act`: something happens outside the API. `cancel`: the hotel cancels; `reject`: it
-/// does not take what was bought.
+/// does not take what was bought; `no_show`: nobody came.
 pub(super) async fn act(State(etg): State<Arc<Etg>>, body: Bytes) -> Response {
     let asked: Act = match read(&body) {
         Ok(asked) => asked,
         Err(answer) => return answer,
     };
-    if !["cancel", "reject"].contains(&asked.act.as_str()) {
-        let more = json!({ "acts": ["cancel", "reject"] });
+    if !ACTS.contains(&asked.act.as_str()) {
+        let more = json!({ "acts": ACTS });
         return problem(StatusCode::BAD_REQUEST, "unknown-act", &asked.act, more);
     }
     let found = find(&etg, asked.reference.as_deref(), asked.client_reference.as_deref());
@@ -128,6 +130,7 @@ pub(super) async fn act(State(etg): State<Arc<Etg>>, body: Bytes) -> Response {
     };
     etg.with_world(|world| match asked.act.as_str() {
         "cancel" => world.cancel(order.order_id, Utc::now(), 0),
+        "no_show" => world.miss(order.order_id),
         _ => world.turn_down(order.order_id),
     });
     StatusCode::NO_CONTENT.into_response()
@@ -170,6 +173,7 @@ pub(super) async fn plant(State(etg): State<Arc<Etg>>, body: Bytes) -> Response 
             created_at: Utc::now(),
             cancelled: None,
             rejected: false,
+            no_show: false,
             hidden: std::time::Duration::ZERO,
         });
         order_id

@@ -64,6 +64,8 @@ pub(crate) struct Order {
     pub(crate) cancelled: Option<(DateTime<Utc>, i64)>,
     /// Whether the hotel does not take it after all.
     pub(crate) rejected: bool,
+    /// Whether nobody came.
+    pub(crate) no_show: bool,
     /// For how long it is missing from the orders.
     pub(crate) hidden: Duration,
 }
@@ -154,6 +156,7 @@ impl World {
                     created_at: at,
                     cancelled: None,
                     rejected: false,
+                    no_show: false,
                     hidden,
                 };
                 if twice {
@@ -188,6 +191,11 @@ impl World {
     }
 
     /// Has the hotel not take it after all.
+    pub(crate) fn miss(&mut self, order_id: u64) {
+        let found = self.orders.iter_mut().find(|order| order.order_id == order_id);
+        found.into_iter().for_each(|order| order.no_show = true);
+    }
+
     pub(crate) fn turn_down(&mut self, order_id: u64) {
         let found = self.orders.iter_mut().find(|order| order.order_id == order_id);
         found.into_iter().for_each(|order| order.rejected = true);
@@ -270,10 +278,11 @@ impl Order {
                 "last_name_original": last, "is_child": false, "age": null,
             })
         };
-        let status = match (self.cancelled, self.rejected) {
-            (Some(_), _) => "cancelled",
-            (None, true) => "rejected",
-            (None, false) => "completed",
+        let status = match (self.cancelled, self.rejected, self.no_show) {
+            (Some(_), _, _) => "cancelled",
+            (None, true, _) => "rejected",
+            (None, false, true) => "noshow",
+            (None, false, false) => "completed",
         };
         let fee = self.cancelled.map_or(self.price, |(_, fee)| fee);
         let refunded = self.cancelled.map_or(0, |(_, fee)| self.price - fee);

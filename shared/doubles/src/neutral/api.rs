@@ -328,7 +328,7 @@ pub(super) async fn confirm(
                 world.become_state(&reference, Standing::Confirmed);
                 Ok((reference, true))
             }
-            Standing::Confirmed => Ok((reference, false)),
+            Standing::Confirmed | Standing::NoShow => Ok((reference, false)),
             Standing::Held { .. } | Standing::Cancelled | Standing::Expired => {
                 Err(Answer::failed(StatusCode::CONFLICT, "hold_over"))
             }
@@ -355,6 +355,7 @@ pub(super) async fn cancel(
             Standing::Held { .. } | Standing::Confirmed if name(fault) == "cancel_refused" => {
                 Err(Answer::failed(StatusCode::CONFLICT, "not_cancellable"))
             }
+            Standing::NoShow => Err(Answer::failed(StatusCode::CONFLICT, "not_cancellable")),
             Standing::Held { .. } | Standing::Confirmed => {
                 world.become_state(&reference, Standing::Cancelled);
                 Ok((reference, true))

@@ -64,7 +64,7 @@ struct Act {
 }
 
 /// `POST /neutral/act`: something happens outside the API. `cancel`: the house cancels; `lapse`: a
-/// hold ends early.
+/// hold ends early; `no_show`: nobody came.
 pub(super) async fn act(State(neutral): State<Arc<Neutral>>, body: Bytes) -> Response {
     let asked: Act = match read(&body) {
         Ok(asked) => asked,
@@ -73,8 +73,9 @@ pub(super) async fn act(State(neutral): State<Arc<Neutral>>, body: Bytes) -> Res
     let state = match asked.act.as_str() {
         "cancel" => Standing::Cancelled,
         "lapse" => Standing::Expired,
+        "no_show" => Standing::NoShow,
         other => {
-            let more = json!({ "acts": ["cancel", "lapse"] });
+            let more = json!({ "acts": ["cancel", "lapse", "no_show"] });
             return problem(StatusCode::BAD_REQUEST, "unknown-act", other, more);
         }
     };

@@ -48,6 +48,7 @@ pub(crate) struct Chosen {
 pub(crate) enum State {
     Held { until: DateTime<Utc> },
     Confirmed,
+    NoShow,
     Cancelled,
     Expired,
 }
@@ -57,6 +58,7 @@ impl State {
         match self {
             Self::Held { .. } => "held",
             Self::Confirmed => "confirmed",
+            Self::NoShow => "no_show",
             Self::Cancelled => "cancelled",
             Self::Expired => "expired",
         }
@@ -81,7 +83,7 @@ impl Reservation {
     pub(crate) fn shown(&self) -> Value {
         let until = match self.state {
             State::Held { until } => Some(instant(until)),
-            State::Confirmed | State::Cancelled | State::Expired => None,
+            State::Confirmed | State::NoShow | State::Cancelled | State::Expired => None,
         };
         json!({
             "reference": self.reference,
@@ -97,6 +99,7 @@ impl Reservation {
     fn truth(&self) -> Value {
         let state = match self.state {
             State::Expired => "cancelled",
+            State::NoShow => "confirmed",
             other => other.word(),
         };
         let named = |guest: &Value| {

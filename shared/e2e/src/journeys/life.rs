@@ -2,7 +2,7 @@
 //! or taken away.
 
 use anyhow::{Context as _, ensure};
-use contracts::asset::Units;
+use contracts::{asset::Units, supplier::Supplier};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -13,6 +13,7 @@ use super::{
 use crate::{
     Stack,
     gateway::{Shown, Suits, costs_a_part, describe, suits},
+    outing::Outing,
     traveller::{Traveller, Trip, some_cities, some_stay, stay_in},
 };
 
@@ -25,6 +26,20 @@ pub(super) async fn three(stack: &Stack, ada: &Traveller, lane: &Lane) -> anyhow
     let bought = reservations(stack, &trip, "confirmed").await?;
     ensure!(bought.len() == 3, "{bought:?} are confirmed");
     lane.done("confirmed: one payment, three reservations");
+    Ok(shown)
+}
+
+/// What three suppliers sell is one price, one payment, and a reservation at each.
+pub(super) async fn outing(stack: &Stack, ada: &Traveller, lane: &Lane) -> anyhow::Result<Shown> {
+    lane.say("a flight, a room and a day out at three suppliers, quoted together");
+    let trip = Outing::free_at(&some_stay().property_id).book(ada).await?;
+    lane.accepted(&trip, ", all three are being held");
+    let shown = pay_and_confirm(ada, &trip, lane).await?;
+    for double in [Supplier::Duffel, Supplier::Rapid, Supplier::Hotelbeds] {
+        let made = stack.double_of(double).reservation_of(&trip.guest).await?;
+        ensure!(made.state == "confirmed", "at {double}: {made:?}");
+    }
+    lane.done("confirmed: one payment, a reservation at each supplier");
     Ok(shown)
 }
 

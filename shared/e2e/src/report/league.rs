@@ -7,7 +7,7 @@ use std::{
 };
 
 use contracts::{
-    internal::{AttentionReply, SupplierCasesReply},
+    internal::{AttentionItem, AttentionKind, AttentionReply, SupplierCasesReply},
     supplier::Supplier,
 };
 
@@ -48,7 +48,10 @@ pub async fn league(stack: &Stack) -> anyhow::Result<String> {
     let mut lines = counted(&shown, &asked);
     for (supplier, line) in &mut lines {
         let word = supplier.word();
-        let about = attention.items.iter().filter(|item| item.what.contains(word));
+        let unknown = |item: &&AttentionItem| {
+            item.kind == AttentionKind::UnknownOutcome && item.what.contains(word)
+        };
+        let about = attention.items.iter().filter(unknown);
         line.open = u64::try_from(about.count()).unwrap_or(u64::MAX);
         let of =
             cases.cases.iter().filter(|case| case.supplier == *supplier && case.kind != "contract");

@@ -118,6 +118,12 @@ impl Stack {
         Double::of(supplier, &self.url(DOUBLES))
     }
 
+    /// The doubles of all suppliers.
+    #[must_use]
+    pub fn doubles(&self) -> Vec<Double> {
+        Supplier::ALL.map(|supplier| self.double_of(supplier)).to_vec()
+    }
+
     #[must_use]
     pub fn node(&self) -> Node {
         Node::at(&self.url(NODE))

@@ -62,7 +62,7 @@ impl Comparison {
         };
         let status = shown.status();
         match status {
-            "confirmed" | "completed" => {
+            "confirmed" | "completed" | "no_show" => {
                 self.confirmed += 1;
                 self.judge_promises(id, shown, living);
                 self.judge_points_of_confirmed(id, shown, looked);

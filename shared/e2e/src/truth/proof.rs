@@ -8,10 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
-use contracts::{
-    internal::{AccountReply, FindReply},
-    supplier::Supplier,
-};
+use contracts::internal::{AccountReply, FindReply};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use http::StatusCode;
 use serde::Serialize;
@@ -194,7 +191,7 @@ impl World {
     pub fn whole(stack: &Stack) -> Self {
         Self {
             gateway: Gateway::new(&stack.url("booking"), ""),
-            doubles: Supplier::ALL.map(|supplier| stack.double_of(supplier)).to_vec(),
+            doubles: stack.doubles(),
             cards: Cards::at(&stack.url(DOUBLES)),
             node: stack.node(),
             coins: stack.coins(),

@@ -13,6 +13,7 @@ async fn the_demo_meets_a_hostile_supplier_a_reorg_and_a_kill_and_reports_that_n
     let journeys = [
         "card",
         "Bitcoin",
+        "a flight",
         "times out",
         "contradicts",
         "refuses",

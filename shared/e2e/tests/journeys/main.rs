@@ -22,6 +22,7 @@ mod edge;
 mod flights;
 mod locks;
 mod messages;
+mod outings;
 mod outputs;
 mod partner;
 mod paying;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use e2e::{Options, Profile, Stack};
+use sqlx::Connection as _;
 
 /// Long enough for the slowest machine; nothing waits for it in vain but a test that fails.
 pub(crate) const SOON: Duration = Duration::from_secs(40);
@@ -32,4 +33,15 @@ pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>
         assert!(Instant::now() < until, "not {what} within {SOON:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// A service's clock goes on by so many days.
+pub(crate) async fn days_pass(stack: &Stack, service: &str, days: i64) {
+    let url = stack.database_url(service);
+    let mut clock = sqlx::PgConnection::connect(&url).await.unwrap();
+    sqlx::query("update holdfast_clock set ahead_by = $1 * interval '1 day'")
+        .bind(days)
+        .execute(&mut clock)
+        .await
+        .unwrap();
 }

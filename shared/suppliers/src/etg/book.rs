@@ -361,8 +361,8 @@ fn state_of(order: &OrderDetail) -> Result<Option<SeenState>, Broken> {
     }
     price(order)?;
     match order.status.as_str() {
-        // Nobody came; it was bought all the same.
-        "completed" | "noshow" => Ok(Some(SeenState::Confirmed)),
+        "completed" => Ok(Some(SeenState::Confirmed)),
+        "noshow" => Ok(Some(SeenState::NoShow)),
         "cancelled" => Ok(Some(SeenState::Gone)),
         // It can still be cancelled (page "Cancel booking"), so something is there.
         "rejected" => Ok(Some(SeenState::Unclear)),

@@ -207,6 +207,6 @@ fn without_until(seen: SeenReservation) -> SeenReservation {
         SeenState::Held { .. } => {
             SeenReservation { state: SeenState::Held { until: None }, ..seen }
         }
-        SeenState::Confirmed | SeenState::Gone | SeenState::Unclear => seen,
+        SeenState::Confirmed | SeenState::NoShow | SeenState::Gone | SeenState::Unclear => seen,
     }
 }

@@ -145,6 +145,7 @@ fn detailed(reference: &str, body: &[u8]) -> Result<SeenReservation, Broken> {
             (SeenState::Held { until: Some(until) }, Some(format!("{HELD}{reference}")))
         }
         ("confirmed", None) => (SeenState::Confirmed, Some(reference.to_owned())),
+        ("no_show", None) => (SeenState::NoShow, Some(reference.to_owned())),
         ("cancelled" | "expired", None) => (SeenState::Gone, None),
         _ => return Err(Broken::contract("reservation at `state`")),
     };

@@ -75,6 +75,9 @@ pub struct Known {
     /// What the supplier asks now, where it refused because the price is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asks: Option<Box<LegAsks>>,
+    /// Whether the supplier says that nobody came.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_show: bool,
 }
 
 impl Leg {
@@ -96,6 +99,12 @@ impl Leg {
     #[must_use]
     pub const fn is_confirmed(&self) -> bool {
         matches!(self.known.state, Some(LegState::Confirmed { .. }))
+    }
+
+    /// Whether it was bought and, as the supplier says, nobody came.
+    #[must_use]
+    pub const fn is_no_show(&self) -> bool {
+        self.is_confirmed() && self.known.no_show
     }
 
     /// Whether it is to take the place of another one, which stands until this one is bought.

@@ -505,7 +505,10 @@ proptest! {
                 state: gone(GoneWhy::Released),
                 evidence: None,
                 undo_failing: None,
-                theirs: None, asks: None, };
+                theirs: None,
+                asks: None,
+                no_show: false,
+            };
             world.tell(&Fact::Leg(news));
         }
         if whole {

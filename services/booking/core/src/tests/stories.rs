@@ -49,7 +49,10 @@ pub(super) fn said(effect: &Effect) -> String {
         Effect::LegCancelled(m) => format!("leg cancelled, paid {}", m.paid),
         Effect::Moved(m) => format!("leg moved, over {}", m.over_at),
         Effect::MoneyReversed(m) => format!("money away: {}", m.away),
-        Effect::Completed(_) => "booking completed".to_owned(),
+        Effect::Completed(m) => match m.taken {
+            Some(taken) => format!("booking completed, {taken} of it taken"),
+            None => "booking completed".to_owned(),
+        },
         Effect::WakeAt { deadline, at } => {
             format!("wake {deadline:?} in {}s", (*at - noon()).num_seconds())
         }

@@ -450,6 +450,9 @@ fn leg(booking: &Booking, leg: &booking_core::Leg, now: DateTime<Utc>) -> ShownL
     let (state, reference, held_until) = match &leg.known.state {
         None => (LegWord::Pending, None, None),
         Some(LegState::Held { reference, until }) => (LegWord::Held, Some(reference), *until),
+        Some(LegState::Confirmed { reference }) if leg.is_no_show() => {
+            (LegWord::NoShow, Some(reference), None)
+        }
         Some(LegState::Confirmed { reference }) => (LegWord::Confirmed, Some(reference), None),
         Some(LegState::Gone { .. }) => (LegWord::Gone, None, None),
         Some(LegState::Refused { .. }) => (LegWord::Refused, None, None),

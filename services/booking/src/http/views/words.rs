@@ -28,7 +28,7 @@ words! {
     /// Where a booking stands.
     Status from booking_core::Status {
         Pending, Holding, AwaitingConsent, AwaitingPayment, ConfirmingPayment, Committing,
-        Confirmed, Amending, Completed, Failing, Cancelling, Failed, Cancelled,
+        Confirmed, Amending, Completed, NoShow, Failing, Cancelling, Failed, Cancelled,
     }
 }
 
@@ -104,6 +104,8 @@ pub(crate) enum LegWord {
     Pending,
     Held,
     Confirmed,
+    /// Bought, and the supplier says that nobody came.
+    NoShow,
     Gone,
     Refused,
     /// The supplier did not say; it is being asked.

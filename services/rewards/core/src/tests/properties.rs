@@ -32,7 +32,7 @@ fn life(n: u128, redeem: u64, paid: i64, ends: u8) -> Vec<Input> {
             want(n, 2, Released, redeem),
             Input::Fact(Fact::Failed { booking_id: booking(n) }),
         ],
-        _ => vec![held, Input::Fact(Fact::Completed { booking_id: booking(n) })],
+        _ => vec![held, Input::Fact(Fact::Completed { booking_id: booking(n), taken: None })],
     }
 }
 

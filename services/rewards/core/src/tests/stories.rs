@@ -57,6 +57,28 @@ fn points_are_pending_at_confirmation_and_available_after_the_stay_and_the_wait(
     );
 }
 
+/// Row: E1
+#[test]
+fn what_nobody_came_to_earns_nothing_unless_the_policy_says_so() {
+    let completed = |taken: Option<i64>| {
+        let taken = taken.map(|minor| Money::new(minor, Currency::Eur));
+        Input::Fact(Fact::Completed { booking_id: booking(1), taken })
+    };
+    let earned = (day(0), confirmed(1, 10_000, day(10)));
+    let some = [earned.clone(), (day(11), completed(Some(4_000)))];
+    assert_eq!(after(&some).balances().pending, 120);
+    let none = [earned.clone(), (day(11), completed(Some(0))), (day(11), completed(Some(0)))];
+    assert_eq!(after(&none).balances().pending, 0);
+    // A supplier may say so only when the points can be spent.
+    let late = [earned.clone(), (day(11), completed(None)), (day(30), completed(Some(0)))];
+    let late = after(&late).balances();
+    assert_eq!((late.available, late.pending, late.debt), (0, 0, 0));
+    let generous = Policy { no_show_earns: true, ..POLICY };
+    let (account, _) = apply(&Account::default(), &earned.1, earned.0);
+    let Input::Fact(fact) = completed(Some(0)) else { unreachable!() };
+    assert_eq!(learn(&account, &fact, &generous, day(11)), Vec::new());
+}
+
 #[test]
 fn a_hold_is_spent_or_goes_back_to_its_lots() {
     check(

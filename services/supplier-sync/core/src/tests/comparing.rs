@@ -40,6 +40,7 @@ fn what_a_list_shows_is_news_where_the_leg_does_not_know_it_so() {
     assert_eq!(news(&shown(SeenState::Unclear)), None, "that says nothing");
     assert_eq!(news(&shown(SeenState::Held { until: None })), None, "lists are late");
     assert_eq!(news(&shown(SeenState::Gone)), look(DriftKind::Status));
+    assert_eq!(news(&shown(SeenState::NoShow)), look(DriftKind::Status));
     let mut moved = shown(SeenState::Confirmed);
     moved.check_out = moved.check_out.and_then(|day| day.checked_add_days(Days::new(1)));
     assert_eq!(news(&moved), look(DriftKind::Dates));

@@ -79,7 +79,7 @@ impl Double {
         let newest = self.kept.iter().rfind(|(_, kept)| ours(kept));
         let claim = newest.map(|(_, kept)| match kept.state {
             SeenState::Gone => CallbackClaim::Gone,
-            SeenState::Confirmed => CallbackClaim::Confirmed,
+            SeenState::Confirmed | SeenState::NoShow => CallbackClaim::Confirmed,
             SeenState::Held { .. } | SeenState::Unclear => CallbackClaim::Made,
         });
         Fact::Hinted {

@@ -1,12 +1,12 @@
 //! Differences between us and a supplier, each a case with both values.
 
 use chrono::Days;
-use contracts::messages::{RefusedWhy, WantedLeg};
+use contracts::messages::{LegState, RefusedWhy, WantedLeg};
 use serde_json::json;
-use suppliers::{Answer, SeenState};
+use suppliers::{Answer, Listed, SeenState};
 
 use super::{UNKNOWN, World, bought, gone, held, order, seen};
-use crate::{Drift, DriftKind, State, drifts, evolve};
+use crate::{Drift, DriftKind, Event, State, drifts, evolve};
 
 /// Every difference that the journal shows, in order, each once.
 fn found(world: &World) -> Vec<Drift> {
@@ -73,6 +73,33 @@ fn other_days_and_another_price_are_found_with_both_values() {
     assert_eq!(both[0].theirs, json!({"check_in": "2026-11-26", "check_out": "2026-11-27"}));
     assert_eq!(both[1].ours, json!(order().price));
     assert_eq!(both[1].theirs["minor"], json!("24001"));
+}
+
+/// Row: B7
+#[test]
+fn that_nobody_came_is_told_once_stays_bought_and_is_taken_back_when_they_say_otherwise() {
+    let told =
+        |world: &World| world.leg().told.as_ref().map(|told| (told.state.clone(), told.no_show));
+    let stands = |no_show| Some((LegState::Confirmed { reference: "R1".to_owned() }, no_show));
+    let tellings = |world: &World| {
+        let told = |recorded: &&crate::Recorded| matches!(recorded.event, Event::Told { .. });
+        world.journal.iter().filter(told).count()
+    };
+    let shown = |state| Answer::Seen(vec![seen("R1", state)]);
+    let mut world = World::new();
+    confirmed(&mut world);
+    let before = tellings(&world);
+    world.answer(shown(SeenState::NoShow));
+    assert_eq!((told(&world), tellings(&world)), (stands(true), before + 1));
+    world.wake_until_it_looks();
+    world.answer(shown(SeenState::NoShow));
+    assert_eq!(tellings(&world), before + 1);
+    let listed = Listed { client_reference: None, seen: seen("R1", SeenState::NoShow) };
+    assert_eq!(crate::compare::listed(world.leg(), &listed), None, "it is known");
+    world.wake_until_it_looks();
+    world.answer(shown(SeenState::Confirmed));
+    assert_eq!((told(&world), tellings(&world)), (stands(false), before + 2));
+    assert_eq!(found(&world), Vec::new());
 }
 
 /// Row: B7

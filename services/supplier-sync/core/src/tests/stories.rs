@@ -85,6 +85,7 @@ fn outcome_words(outcome: &crate::Outcome) -> String {
                     SeenStage::Listed => "listed",
                     SeenStage::Held { .. } => "held",
                     SeenStage::Confirmed => "confirmed",
+                    SeenStage::NoShow => "no_show",
                     SeenStage::Gone => "gone",
                 };
                 format!("{} {stage}", one.reference)
