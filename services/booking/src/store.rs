@@ -22,4 +22,4 @@ pub(crate) use replay::{export, ids_after, import, is_whole, lock, restore};
 pub use replay::{folded, is_its_fold, rebuild};
 pub(crate) use standing::standing;
 pub(crate) use timers::{Due, Timer, claim_due, forget_old, put_off, set_timers};
-pub(crate) use watched::{JournalRow, by_email, by_own_id, by_trace, journal, newer};
+pub(crate) use watched::{JournalRow, by_email, by_message, by_own_id, by_trace, journal, newer};
