@@ -12,7 +12,7 @@ mod watched;
 pub(crate) use accept::{
     Accepted, FirstAnswer, NewBooking, accept, accept_together, first_answer, is_lock_wait,
 };
-pub(crate) use attention::{in_review, late};
+pub(crate) use attention::{count_in_review, count_late, in_review, late};
 pub(crate) use bookings::{
     HistoryRow, Saved, history, index_travellers, json, load, load_for_account, load_for_update,
     save, travellers, travellers_unindexed, word,
