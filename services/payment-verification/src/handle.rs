@@ -1,6 +1,8 @@
 //! The one door: payments are loaded, asked or told something, and saved with all that follows, in
 //! one transaction.
 
+mod aside;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chassis::trace;
@@ -24,6 +26,7 @@ use payment_verification_core::{
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use self::aside::Aside;
 use crate::{
     App,
     address::address_key,
@@ -32,7 +35,7 @@ use crate::{
         case::{self, NewCase, REVERSED, Restored, Shown},
         chain::{Touched, heads, payments_at, save_transfers},
         corrupt,
-        payment::{self, Changed, Entry, Given, Loaded, Transaction},
+        payment::{self, Changed, Entry, Given, Loaded, Rows, Transaction},
         refund,
     },
 };
@@ -107,6 +110,7 @@ pub(crate) struct Desk<'a> {
     transactions: Vec<Transaction>,
     messages: Vec<Outgoing>,
     at: Option<DateTime<Utc>>,
+    aside: Aside,
 }
 
 struct Open {
@@ -122,12 +126,35 @@ impl<'a> Desk<'a> {
         conn: &mut PgConnection,
         payments: &[PaymentId],
     ) -> Result<Self, StoreError> {
-        let loaded = payment::load(conn, payments).await?;
+        let Rows { readable, unreadable } = payment::load(conn, payments).await?;
+        if let Some(error) = unreadable.into_values().next() {
+            return Err(error);
+        }
+        let mut desk = Self::of(app, readable);
+        desk.catch_up(conn).await?;
+        Ok(desk)
+    }
+
+    /// The same for who watches a chain: a payment that cannot be read is put aside and holds up no
+    /// other.
+    pub(crate) async fn open_on(
+        chain: &str,
+        app: &'a App,
+        conn: &mut PgConnection,
+        payments: &[PaymentId],
+    ) -> Result<Self, StoreError> {
+        let Rows { readable, unreadable } = payment::load(conn, payments).await?;
+        let mut desk = Self { aside: Aside::on(chain, unreadable), ..Self::of(app, readable) };
+        desk.catch_up(conn).await?;
+        Ok(desk)
+    }
+
+    fn of(app: &'a App, loaded: BTreeMap<PaymentId, Loaded>) -> Self {
         let open = loaded.into_iter().map(|(id, loaded)| {
             let seq_before = loaded.payment.seq;
             (id, Open { loaded, seq_before, touched: BTreeSet::new() })
         });
-        Ok(Self {
+        Self {
             app,
             open: open.collect(),
             deposits: vec![],
@@ -141,7 +168,8 @@ impl<'a> Desk<'a> {
             transactions: vec![],
             messages: vec![],
             at: None,
-        })
+            aside: Aside::default(),
+        }
     }
 
     /// One of the loaded payments.
@@ -227,7 +255,10 @@ impl<'a> Desk<'a> {
         fact: &Fact,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let Some(open) = self.open.get(&id) else { return Ok(()) };
+        let Some(open) = self.open.get(&id) else {
+            self.keep_fact(id, fact);
+            return Ok(());
+        };
         let events = learn(&open.loaded.payment, fact, now);
         if events.is_empty() {
             return Ok(());
@@ -298,6 +329,7 @@ impl<'a> Desk<'a> {
     /// Writes everything, one statement a table, and says what is to be said when the transaction
     /// commits.
     pub(crate) async fn save(self, tx: &mut Tx) -> Result<(), StoreError> {
+        self.aside.save(tx.conn()).await?;
         let Some(at) = self.at else { return Ok(()) };
         let conn = tx.conn();
         let changed_now = self.changed();
@@ -335,7 +367,8 @@ impl<'a> Desk<'a> {
 impl Open {
     fn new(payment_id: PaymentId, booking_id: BookingId) -> Self {
         let payment = Payment::new(payment_id, booking_id);
-        Self { loaded: Loaded { payment, trace: None }, seq_before: 0, touched: BTreeSet::new() }
+        let loaded = Loaded { payment, trace: None, is_behind: false };
+        Self { loaded, seq_before: 0, touched: BTreeSet::new() }
     }
 
     /// Remembers which rows of transfers an event changes.

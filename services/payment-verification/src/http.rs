@@ -1,6 +1,7 @@
 //! What other services ask while they work.
 
 mod approvals;
+mod cases;
 mod repairs;
 mod support;
 
@@ -15,7 +16,7 @@ use chassis::{
     auth::{Verifier, guarded},
     http::{Json, Ready},
 };
-use contracts::{internal::CasesReply, shown::ShownAssets};
+use contracts::shown::ShownAssets;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
@@ -42,7 +43,9 @@ pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
         .route("/internal/shown", get(shown))
         .route("/internal/timeline/{booking}", get(support::timeline))
         .route("/internal/find", get(support::find))
-        .route("/internal/cases", get(cases))
+        .route("/internal/cases", get(cases::list))
+        .route("/internal/cases/{id}", get(cases::show))
+        .route("/internal/cases/{id}/close", post(cases::close))
         .route("/internal/refunds/waiting", get(approvals::list))
         .route("/internal/refunds/{id}/approval", get(approvals::show).post(approvals::approve))
         .route("/internal/refunds/{id}/proof", post(repairs::prove))
@@ -62,16 +65,6 @@ async fn shown(State(app): State<App>) -> Result<Json<ShownAssets>, ApiError> {
         ApiError::new(http::StatusCode::SERVICE_UNAVAILABLE, "no_rates", detail)
     };
     app.feed.shown().map(Json).ok_or_else(unknown)
-}
-
-/// What a person may have to look into.
-async fn cases(State(app): State<App>) -> Result<Json<CasesReply>, ApiError> {
-    let cases = store::case::list(app.messaging.pool()).await.map_err(|error| {
-        tracing::warn!(error = %chassis::chain(&error), "the cases were not listed");
-        let detail = "the database does not answer";
-        ApiError::new(http::StatusCode::SERVICE_UNAVAILABLE, "no_database", detail)
-    })?;
-    Ok(Json(CasesReply { cases }))
 }
 
 /// Ready means: what is asked can be taken in and answered. A node that is away makes nobody else

@@ -13,6 +13,7 @@ pub(crate) mod refund;
 mod settling;
 pub(crate) mod standing;
 pub(crate) mod support;
+pub(crate) mod untold;
 
 use messaging::StoreError;
 pub(crate) use settling::settled_lately;

@@ -16,13 +16,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use contracts::{asset::Units, ids::PaymentId};
 use messaging::{Step, StoreError, database};
-use payment_verification_core::{
-    Fact,
-    balance::Held,
-    chain::BlockRef,
-    fact::Sighted,
-    matching::{Match, Moved, judge},
-};
+use payment_verification_core::{Fact, balance::Held, chain::BlockRef, fact::Sighted};
 
 use self::{balances::Look, pace::Pace};
 use crate::{
@@ -33,6 +27,7 @@ use crate::{
         case::{self, NewCase, Shown},
         chain::{self as store, Cursor},
         payout::{self, Claimed},
+        untold,
     },
 };
 
@@ -221,7 +216,7 @@ impl Watcher {
         }
         let mut tx = self.app.messaging.begin().await?;
         let Some(cursor) = self.lock(tx.conn(), seen).await? else { return Ok(1) };
-        let mut desk = Desk::open(&self.app, tx.conn(), &due).await?;
+        let mut desk = Desk::open_on(&self.chain, &self.app, tx.conn(), &due).await?;
         let read = Fact::ReadUpTo { stamped_at };
         for id in due {
             desk.tell(id, &read, cursor.now)?;
@@ -267,8 +262,14 @@ impl Watcher {
         let left = store::drop_blocks_above(tx.conn(), &self.chain, common.height).await?;
         let mut affected = store::payments_in(tx.conn(), &self.chain, &left).await?;
         affected.extend(payout::leave(tx.conn(), &self.chain, &left).await?);
+        // What a payment was not told yet stands in no table by its block.
+        for id in untold::payments(tx.conn(), &self.chain).await? {
+            affected.extend(left.iter().map(|block| (id, *block)));
+        }
+        let affected = BTreeSet::from_iter(affected);
         let ids: BTreeSet<PaymentId> = affected.iter().map(|(id, _)| *id).collect();
-        let mut desk = Desk::open(&self.app, tx.conn(), &Vec::from_iter(ids)).await?;
+        let ids = Vec::from_iter(ids);
+        let mut desk = Desk::open_on(&self.chain, &self.app, tx.conn(), &ids).await?;
         let look = cursor.look.saturating_add(1);
         for (id, block) in affected {
             desk.tell(id, &Fact::BlockLeft { block, look }, cursor.now)?;
@@ -312,8 +313,9 @@ impl Watcher {
         if is_fresh {
             ids.extend(store::payments_to_close(tx.conn(), &self.chain, stamped_at).await?);
         }
-        let mut desk =
-            Desk::open(&self.app, tx.conn(), &Vec::from_iter(ids.iter().copied())).await?;
+        ids.extend(untold::payments(tx.conn(), &self.chain).await?);
+        let listed = Vec::from_iter(ids.iter().copied());
+        let mut desk = Desk::open_on(&self.chain, &self.app, tx.conn(), &listed).await?;
         let (mut cases, mut look) = (vec![], cursor.look);
         for block in blocks {
             look = look.saturating_add(1);
@@ -362,20 +364,9 @@ impl Watcher {
         let (at, stamped_at) = (block.head.at, self.stamp(&block.head, now));
         for transfer in &block.transfers {
             let Some(&payment_id) = owners.get(&transfer.to) else { continue };
-            let request = desk.payment(payment_id).and_then(|payment| payment.request.as_ref());
-            let Some(request) = request else { continue };
-            let contract = transfer.contract.as_deref();
-            match judge(request, Moved { chain: &self.chain, contract, units: transfer.units }) {
-                Match::Pays => {
-                    let (key, units) = (transfer.key.clone(), transfer.units);
-                    let rests = transfer.rests;
-                    let sighted = Sighted { key, units, block: at, look, stamped_at, rests };
-                    desk.tell(payment_id, &Fact::TransferSeen(sighted), now)?;
-                }
-                Match::Stray(reason) => {
-                    cases.push(self.stray(payment_id, reason, transfer, block));
-                }
-            }
+            let (key, units, rests) = (transfer.key.clone(), transfer.units, transfer.rests);
+            let sighted = Sighted { key, units, block: at, look, stamped_at, rests };
+            desk.came(payment_id, &self.chain, transfer.contract.as_deref(), sighted, now)?;
         }
         for oddity in &block.oddities {
             if let Some(&payment_id) = owners.get(&oddity.transfer.to) {

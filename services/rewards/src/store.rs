@@ -15,7 +15,9 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-pub(crate) use self::support::{BookingEntry, bookings_of, knows_booking, of_booking};
+pub(crate) use self::support::{
+    BookingEntry, bookings_of, bookings_of_message, knows_booking, of_booking,
+};
 use crate::handle::Asked;
 
 /// An account after the events of a batch.

@@ -10,7 +10,7 @@ mod leg;
 mod standing;
 mod support;
 
-pub(crate) use attention::in_doubt;
+pub(crate) use attention::{count_in_doubt, in_doubt};
 pub(crate) use case::{NewCase, case, cases, close_case, open_cases};
 pub(crate) use comparison::{
     Count, Step as Compared, begin_comparison, claim_comparison, delay_comparison,

@@ -14,11 +14,13 @@ pub(crate) mod legs;
 mod openapi;
 pub(crate) mod paging;
 pub(crate) mod parked;
+pub(crate) mod payment_cases;
 pub(crate) mod people;
 pub(crate) mod preview;
 pub(crate) mod refunds;
 pub(crate) mod review;
 pub(crate) mod runs;
+pub(crate) mod seen;
 pub(crate) mod suppliers;
 pub(crate) mod timeline;
 
@@ -75,10 +77,16 @@ pub fn router(app: App) -> Router {
         .route("/v1/flow", get(flow::show))
         .route("/v1/suppliers", get(suppliers::list))
         .route("/v1/suppliers/{supplier}/reset", post(suppliers::reset))
+        .route("/v1/suppliers/{supplier}/comparison", get(suppliers::comparison))
         .route("/v1/cases", get(cases::list))
         .route("/v1/cases/{id}", get(cases::show))
         .route("/v1/cases/{id}/close", post(cases::close))
+        .route("/v1/payment-cases", get(payment_cases::list))
+        .route("/v1/payment-cases/{id}", get(payment_cases::show))
+        .route("/v1/payment-cases/{id}/close", post(payment_cases::close))
         .route("/v1/acts", get(acts::list))
+        .route("/v1/bookings/{id}/seen", get(seen::show))
+        .route("/v1/bookings/{id}/legs", get(legs::list))
         .route("/v1/bookings/{id}/legs/{leg}/acts", post(legs::act))
         .route("/v1/bookings/{id}/review", get(review::show).post(review::act))
         .route("/v1/bookings/{id}/refunds/{refund}/proof", post(review::prove))

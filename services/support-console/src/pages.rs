@@ -13,6 +13,7 @@ mod letter;
 mod letters;
 mod oidc;
 mod overview;
+mod payment_cases;
 mod people;
 mod refunds;
 mod review;
@@ -64,6 +65,7 @@ const HEADERS: [(HeaderName, &str); 6] = [
 pub(crate) fn router(app: &App) -> Router<App> {
     let inside = Router::new()
         .route("/", get(overview::show))
+        .route("/attention", get(overview::attention))
         .route("/search", get(search::show))
         .route("/search/contacts", get(contacts::ask).post(contacts::show))
         .route("/letters", get(letters::show))
@@ -85,6 +87,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/suppliers/{supplier}/reset", get(suppliers::ask).post(suppliers::reset))
         .route("/cases", get(cases::list))
         .route("/cases/{id}", get(cases::show).post(cases::close))
+        .route("/payment-cases/{id}", get(payment_cases::show).post(payment_cases::close))
         .route("/audit", get(audit::show))
         .route("/sign-out", post(sign_in::sign_out))
         .route_layer(middleware::from_fn_with_state(app.clone(), session::required));

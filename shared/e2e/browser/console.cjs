@@ -183,8 +183,14 @@ const main = async () => {
   await page.getByRole("heading", { name: "rapid" }).waitFor();
   await look(page, "suppliers");
   await page.goto(`${task.console}/cases`);
-  await page.getByText("None is open.").waitFor();
+  await page.getByText("None is open.").first().waitFor();
   await look(page, "cases");
+  await page.goto(`${task.console}/attention`);
+  await page.getByRole("heading", { name: "What needs attention" }).waitFor();
+  await look(page, "attention");
+  await page.goto(`${task.console}/refunds`);
+  await page.getByRole("heading", { name: "Refunds to let go" }).waitFor();
+  await look(page, "refunds");
 
   await page.goto(`${task.console}/audit`);
   await page.getByText("it is garbage").first().waitFor();

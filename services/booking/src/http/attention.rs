@@ -1,5 +1,7 @@
 //! What support asks besides: which bookings need a person, and how one looked to its customer.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use booking_core::{Recorded, evolve};
 use chassis::{
@@ -19,17 +21,27 @@ use super::{
 };
 use crate::{App, ROLE, store};
 
+/// Of each kind.
 const ITEMS_MAX: usize = 200;
 /// Where money goes is its owner's to show, and a ticket is nobody else's.
 const HIDDEN: [&str; 6] = ["address", "client_secret", "uri", "refund_to", "to", "events_url"];
 
-/// Bookings in review, and deadlines that nobody handled.
+/// Bookings in review, and deadlines that nobody handled: neither hides the other.
 pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionReply>, ApiError> {
     let mut conn = reader(&app).await?;
     let most = i64::try_from(ITEMS_MAX).unwrap_or(i64::MAX) + 1;
     let reviewed = store::in_review(&mut conn, most).await.map_err(store_failed)?;
     let late = store::late(&mut conn, most).await.map_err(store_failed)?;
-    let reviewed = reviewed.into_iter().filter_map(|booking| {
+    let mut counts = BTreeMap::new();
+    if reviewed.len() > ITEMS_MAX {
+        let count = store::count_in_review(&mut conn).await.map_err(store_failed)?;
+        counts.insert(AttentionKind::Review, count);
+    }
+    if late.len() > ITEMS_MAX {
+        let count = store::count_late(&mut conn).await.map_err(store_failed)?;
+        counts.insert(AttentionKind::Overdue, count);
+    }
+    let reviewed = reviewed.into_iter().take(ITEMS_MAX).filter_map(|booking| {
         let review = booking.review?;
         let why = serde_json::to_value(ReviewWhy::from(review.why)).ok()?;
         Some(AttentionItem {
@@ -40,17 +52,15 @@ pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionRe
             by: Some(review.by),
         })
     });
-    let late = late.into_iter().map(|late| AttentionItem {
+    let late = late.into_iter().take(ITEMS_MAX).map(|late| AttentionItem {
         kind: AttentionKind::Overdue,
         booking_id: Some(BookingId(late.booking_id)),
         what: format!("its deadline `{}` passed, and nothing came of it", late.deadline),
         since: late.due_at,
         by: Some(late.due_at),
     });
-    let mut items: Vec<_> = reviewed.chain(late).collect();
-    let more = items.len() > ITEMS_MAX;
-    items.truncate(ITEMS_MAX);
-    Ok(Json(AttentionReply { owner: ROLE.to_owned(), items, more }))
+    let (items, more) = (reviewed.chain(late).collect(), !counts.is_empty());
+    Ok(Json(AttentionReply { owner: ROLE.to_owned(), items, more, counts }))
 }
 
 #[derive(Deserialize)]

@@ -70,7 +70,7 @@ pub(super) struct Asked {
     key: String,
 }
 
-/// The bookings whose id, whose quote's id, or a trace of which the key is.
+/// The bookings whose id, whose quote's id, a trace or a message of which the key is.
 ///
 /// Payments, references of suppliers and transactions are found by their owners, who index them.
 pub(super) async fn find(
@@ -89,6 +89,8 @@ pub(super) async fn find(
         let of_id = store::by_own_id(&mut conn, id).await.map_err(store_failed)?;
         let word = |booking_id| if booking_id == id { "booking" } else { "quote" };
         found.extend(of_id.into_iter().map(|booking_id| by(word(booking_id), booking_id)));
+        let of_message = store::by_message(&mut conn, id).await.map_err(store_failed)?;
+        found.extend(of_message.into_iter().map(|booking_id| by("message", booking_id)));
     }
     Ok(Json(FindReply { found }))
 }

@@ -43,3 +43,24 @@ pub(crate) async fn late(conn: &mut PgConnection, at_most: i64) -> Result<Vec<La
     .await
     .map_err(database("reading late timers"))
 }
+
+/// Counts the bookings that a person has to look at.
+pub(crate) async fn count_in_review(conn: &mut PgConnection) -> Result<u64, StoreError> {
+    let count: i64 =
+        sqlx::query_scalar("select count(*) from booking where review_since is not null")
+            .fetch_one(conn)
+            .await
+            .map_err(database("counting bookings in review"))?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
+/// Counts the deadlines that passed a while ago.
+pub(crate) async fn count_late(conn: &mut PgConnection) -> Result<u64, StoreError> {
+    let count: i64 = sqlx::query_scalar(
+        "select count(*) from timer where due_at < holdfast_now() - interval '1 minute'",
+    )
+    .fetch_one(conn)
+    .await
+    .map_err(database("counting late timers"))?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}

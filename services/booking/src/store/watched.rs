@@ -100,6 +100,19 @@ pub(crate) async fn by_trace(
     .map_err(database("finding the bookings of a trace"))
 }
 
+/// Finds bookings of which a message brought something.
+pub(crate) async fn by_message(
+    conn: &mut PgConnection,
+    message_id: Uuid,
+) -> Result<Vec<Uuid>, StoreError> {
+    sqlx::query_scalar("select distinct booking_id from booking_event where cause_id = $1 limit $2")
+        .bind(message_id)
+        .bind(FOUND_MAX)
+        .fetch_all(conn)
+        .await
+        .map_err(database("finding the booking of a message"))
+}
+
 /// Finds bookings by the digest of an e-mail address, the newest first.
 pub(crate) async fn by_email(
     conn: &mut PgConnection,

@@ -44,6 +44,9 @@ async fn support_is_told_what_happened_and_nothing_personal() {
     assert!(reply.entries.windows(2).all(|pair| pair[0].at <= pair[1].at));
     let heard = reply.entries.iter().find(|entry| entry.message_id.is_some()).unwrap();
     assert_ne!(heard.actor, "customer");
+    let key = heard.message_id.unwrap();
+    let found = world.internal(&format!("/internal/find?key={key}")).await.json();
+    assert_eq!(found, json!({ "found": [{ "booking_id": booking_id, "by": "message" }] }));
 
     // Nor is the address, also not within what a wallet opens.
     let seen = world.internal(&format!("/internal/bookings/{booking_id}/seen")).await;

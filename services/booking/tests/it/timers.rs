@@ -134,3 +134,33 @@ async fn a_deadline_that_nobody_handled_is_told_to_support_and_one_ahead_is_not(
     );
     assert!(item["what"].as_str().unwrap().contains("passed"), "{item}");
 }
+
+/// Row: H4
+#[tokio::test(flavor = "multi_thread")]
+async fn many_bookings_in_review_hide_no_deadline_that_passed_and_are_counted() {
+    let world = World::new().await;
+    let (booking_id, _) = world.booked("acct_1").await;
+    world.post("acct_1", &format!("/v1/bookings/{booking_id}/cancellation"), &json!({})).await;
+    world.service.database.offset_clock(TimeDelta::minutes(31)).await;
+    fire_all(&world).await;
+    let many = [
+        "insert into booking (booking_id, account_id, quote_id, version, phase, state, created_at,
+             changed_at, review_since)
+         select gen_random_uuid(), account_id, gen_random_uuid(), version, phase, state, created_at,
+             changed_at, review_since
+           from booking, generate_series(1, 249)",
+        "insert into timer (booking_id, deadline, due_at)
+         select booking_id, 'nobodys', holdfast_now() - interval '1 hour' from booking
+          order by booking_id limit 3",
+    ];
+    for rows in many {
+        sqlx::raw_sql(rows).execute(&world.pool).await.unwrap();
+    }
+    let told = world.internal("/internal/attention").await.json();
+    let of = |kind: &str| {
+        let items = told["items"].as_array().unwrap().iter();
+        items.filter(|item| item["kind"] == kind).count()
+    };
+    assert_eq!((of("review"), of("overdue")), (200, 3), "{}", told["counts"]);
+    assert_eq!((&told["counts"], &told["more"]), (&json!({ "review": 250 }), &json!(true)));
+}

@@ -1,6 +1,8 @@
 //! What support asks of payment-verification: what happened to a booking's money, and which booking
 //! a reference means.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use chassis::{
     ApiError,
@@ -22,13 +24,13 @@ use crate::{
     address::address_key,
     store::{
         attention,
-        support::{self, Happened},
+        support::{self, Happened, Source},
     },
 };
 
 /// How many entries an answer has.
 const ENTRIES_MAX: i64 = 1_000;
-/// How many refunds and how many cases, so that neither hides the other.
+/// How many of each kind, so that none hides another.
 const ITEMS_MAX: usize = 100;
 
 /// What happened to a booking's payments, oldest first.
@@ -66,22 +68,29 @@ pub(super) async fn find(
     Ok(Json(FindReply { found: found.map_err(|error| failed(&error))? }))
 }
 
-/// Refunds that did not arrive in time or wait for a second person, and then cases that nobody
-/// closed.
+/// Refunds that did not arrive in time, refunds that wait for a second person, and cases that
+/// nobody closed.
 pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionReply>, ApiError> {
-    let (pool, for_max) = (app.messaging.pool(), app.policy.refund_for_max);
-    let at_most = i64::try_from(ITEMS_MAX).unwrap_or(i64::MAX).saturating_add(1);
-    let refunds = attention::refunds(pool, for_max, at_most).await;
-    let mut items = refunds.map_err(|error| failed(&error))?;
-    let cases = attention::cases(pool, at_most).await;
-    let mut cases = cases.map_err(|error| failed(&error))?;
-    let waiting = attention::unapproved(pool, at_most).await;
-    items.extend(waiting.map_err(|error| failed(&error))?);
-    let more = items.len().max(cases.len()) > ITEMS_MAX;
-    items.truncate(ITEMS_MAX);
-    cases.truncate(ITEMS_MAX);
-    items.append(&mut cases);
-    Ok(Json(AttentionReply { owner: ROLE.to_owned(), items, more }))
+    let told = told(&app).await.map_err(|error| failed(&error))?;
+    let (mut items, mut counts) = (vec![], BTreeMap::new());
+    for attention::Waiting { kind, items: of_kind, count } in told {
+        let more = usize::try_from(count).unwrap_or(usize::MAX) > of_kind.len();
+        if more {
+            counts.insert(kind, count);
+        }
+        items.extend(of_kind);
+    }
+    let more = !counts.is_empty();
+    Ok(Json(AttentionReply { owner: ROLE.to_owned(), items, more, counts }))
+}
+
+async fn told(app: &App) -> Result<[attention::Waiting; 3], StoreError> {
+    let pool = app.messaging.pool();
+    Ok([
+        attention::refunds(pool, app.policy.refund_for_max, ITEMS_MAX).await?,
+        attention::unapproved(pool, ITEMS_MAX).await?,
+        attention::cases(pool, ITEMS_MAX).await?,
+    ])
 }
 
 pub(super) fn failed(error: &StoreError) -> ApiError {
@@ -92,6 +101,9 @@ pub(super) fn failed(error: &StoreError) -> ApiError {
 
 fn entry(row: Happened) -> TimelineEntry {
     let body: Value = serde_json::from_str(&row.body).unwrap_or_default();
+    if matches!(row.source, Source::Opened | Source::Closed) {
+        return of_case(&row, body);
+    }
     // What happened to a refund lies one deeper than what happened to the payment.
     let event = body.get("change").unwrap_or(&body);
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
@@ -99,18 +111,43 @@ fn entry(row: Happened) -> TimelineEntry {
     let transaction = text(transfer).or_else(|| text(event.get("transaction")));
     let reference = transaction.map(|key| key.split('#').next().unwrap_or_default().to_owned());
     let partner_at = text(event.get("stamped_at")).and_then(|stamped| stamped.parse().ok());
-    let trace = row.traceparent.as_deref().and_then(|parent| parent.split('-').nth(1));
     let said = row.kind.replace('_', " ");
+    let posted = row.source == Source::Ledger;
     TimelineEntry {
         at: row.at,
         partner_at,
-        kind: if row.posted { TimelineKind::Ledger } else { TimelineKind::Payment },
-        what: if row.posted { format!("{said}: {}", lines(&body)) } else { said },
+        kind: if posted { TimelineKind::Ledger } else { TimelineKind::Payment },
+        what: if posted { format!("{said}: {}", lines(&body)) } else { said },
         actor: actor(&row),
         message_id: None,
-        trace_id: trace.map(str::to_owned),
+        trace_id: trace_id(&row),
         reference,
-        detail: detail(row.payment_id, row.posted, body),
+        detail: detail(row.payment_id, posted, body),
+    }
+}
+
+fn trace_id(row: &Happened) -> Option<String> {
+    row.traceparent.as_deref().and_then(|parent| parent.split('-').nth(1)).map(str::to_owned)
+}
+
+/// That a case was opened or closed, with what it is about.
+fn of_case(row: &Happened, body: Value) -> TimelineEntry {
+    let text = |field: &str| body.get(field).and_then(Value::as_str);
+    let (said, why) = (row.kind.replace('_', " "), text("why").unwrap_or_default());
+    let closed = row.source == Source::Closed;
+    TimelineEntry {
+        at: row.at,
+        partner_at: None,
+        kind: TimelineKind::Payment,
+        what: if closed { format!("case closed: {said}: {why}") } else { format!("case: {said}") },
+        actor: match text("staff").filter(|_| closed) {
+            Some(staff) => format!("staff:{staff}"),
+            None => ROLE.to_owned(),
+        },
+        message_id: None,
+        trace_id: trace_id(row),
+        reference: text("transaction").map(str::to_owned),
+        detail: detail(row.payment_id, false, body),
     }
 }
 
@@ -127,7 +164,7 @@ fn lines(body: &Value) -> String {
 /// Who did it: booking asks, the treasury answers, and everything else is read from the chain.
 fn actor(row: &Happened) -> String {
     match row.kind.as_str() {
-        _ if row.posted => ROLE.to_owned(),
+        _ if row.source == Source::Ledger => ROLE.to_owned(),
         "prepared"
         | "card_asked"
         | "refused"
@@ -135,9 +172,11 @@ fn actor(row: &Happened) -> String {
         | "refund_granted"
         | "refund_refused"
         | "refund_address_given"
-        | "refund_address_refused" => "booking".to_owned(),
+        | "refund_address_refused"
+        | "refund_moved"
+        | "moved_in" => "booking".to_owned(),
         "refund_failed" | "refund_finding" => "treasury".to_owned(),
-        "refund_proof_named" => {
+        "refund_proof_named" | "refund_approved" => {
             let body: Value = serde_json::from_str(&row.body).unwrap_or_default();
             let by = body.pointer("/change/by").and_then(Value::as_str);
             format!("staff:{}", by.unwrap_or("?"))

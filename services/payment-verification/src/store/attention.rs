@@ -1,4 +1,5 @@
-//! Money that should be back by now, and cases that nobody closed.
+//! Money that should be back by now, money that waits for a second person, and cases that nobody
+//! closed.
 
 use std::time::Duration;
 
@@ -11,18 +12,42 @@ use messaging::{StoreError, database};
 use sqlx::{FromRow, PgPool};
 use uuid::Uuid;
 
+use super::unsigned;
+
+/// Things of one kind that wait for somebody.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) kind: AttentionKind,
+    /// The first of them.
+    pub(crate) items: Vec<AttentionItem>,
+    /// How many there are.
+    pub(crate) count: u64,
+}
+
 #[derive(FromRow)]
 struct Row {
     booking_id: Uuid,
     what: String,
     since: DateTime<Utc>,
+    count: i64,
 }
 
-impl Row {
-    fn read(self, kind: AttentionKind) -> AttentionItem {
-        let (what, since) = (self.what, self.since);
-        AttentionItem { kind, booking_id: Some(BookingId(self.booking_id)), what, since, by: None }
+impl Waiting {
+    fn of(kind: AttentionKind, rows: Vec<Row>) -> Self {
+        let count = rows.first().map_or(0, |row| unsigned(row.count));
+        let item = |row: Row| AttentionItem {
+            kind,
+            booking_id: Some(BookingId(row.booking_id)),
+            what: row.what,
+            since: row.since,
+            by: None,
+        };
+        Self { kind, items: rows.into_iter().map(item).collect(), count }
     }
+}
+
+fn limit(at_most: usize) -> i64 {
+    i64::try_from(at_most).unwrap_or(i64::MAX)
 }
 
 /// Refunds that got their address longer ago than they may take and did not arrive, the oldest
@@ -30,11 +55,11 @@ impl Row {
 pub(crate) async fn refunds(
     pool: &PgPool,
     for_max: Duration,
-    at_most: i64,
-) -> Result<Vec<AttentionItem>, StoreError> {
+    at_most: usize,
+) -> Result<Waiting, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(
         "select booking_id, 'a refund is ' || state as what,
-             greatest(addressed_at, approved_at) as since
+             greatest(addressed_at, approved_at) as since, count(*) over () as count
          from refund r
          where state <> 'confirmed' and approval <> 'waits'
              and greatest(addressed_at, approved_at)
@@ -46,40 +71,41 @@ pub(crate) async fn refunds(
          order by since, refund_id limit $2",
     )
     .bind(for_max.as_secs_f64())
-    .bind(at_most)
+    .bind(limit(at_most))
     .fetch_all(pool)
     .await
     .map_err(database("reading which refunds are late"))?;
-    Ok(rows.into_iter().map(|row| row.read(AttentionKind::Refund)).collect())
+    Ok(Waiting::of(AttentionKind::Refund, rows))
 }
 
 /// Refunds that wait for a second person, the oldest first.
-pub(crate) async fn unapproved(
-    pool: &PgPool,
-    at_most: i64,
-) -> Result<Vec<AttentionItem>, StoreError> {
+pub(crate) async fn unapproved(pool: &PgPool, at_most: usize) -> Result<Waiting, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(
-        "select booking_id, 'a refund waits for a second person' as what, granted_at as since
+        "select booking_id, 'a refund waits for a second person' as what, granted_at as since,
+             count(*) over () as count
          from refund where approval = 'waits' and state = 'granted'
          order by granted_at, refund_id limit $1",
     )
-    .bind(at_most)
+    .bind(limit(at_most))
     .fetch_all(pool)
     .await
     .map_err(database("reading which refunds wait for a second person"))?;
-    Ok(rows.into_iter().map(|row| row.read(AttentionKind::Refund)).collect())
+    Ok(Waiting::of(AttentionKind::Approval, rows))
 }
 
 /// Open cases, the newest first: many old ones must not hide what happens now.
-pub(crate) async fn cases(pool: &PgPool, at_most: i64) -> Result<Vec<AttentionItem>, StoreError> {
+pub(crate) async fn cases(pool: &PgPool, at_most: usize) -> Result<Waiting, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(
-        "select booking_id, 'case: ' || replace(reason, '_', ' ') as what, opened_at as since
-         from payment_case where closed_at is null
-         order by opened_at desc, case_id desc limit $1",
+        "select c.booking_id, 'case: ' || replace(c.reason, '_', ' ') as what,
+             c.opened_at as since, open.count
+         from payment_case c
+             cross join (select count(*) from payment_case where closed_at is null) as open
+         where c.closed_at is null
+         order by c.opened_at desc, c.case_id desc limit $1",
     )
-    .bind(at_most)
+    .bind(limit(at_most))
     .fetch_all(pool)
     .await
     .map_err(database("reading which cases are open"))?;
-    Ok(rows.into_iter().map(|row| row.read(AttentionKind::Case)).collect())
+    Ok(Waiting::of(AttentionKind::Case, rows))
 }

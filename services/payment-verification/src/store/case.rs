@@ -11,7 +11,7 @@ use payment_verification_core::chain::{Hash32, TransferKey};
 use sqlx::{FromRow, PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::corrupt;
+use super::{corrupt, unsigned};
 
 /// How many cases one answer lists.
 const LISTED_MAX: i64 = 1_000;
@@ -146,21 +146,89 @@ struct Row {
     units: Option<String>,
     opened_at: DateTime<Utc>,
     closed_at: Option<DateTime<Utc>>,
+    closed_by: Option<String>,
     closed_because: Option<String>,
+}
+
+/// Cases, with who closed them.
+macro_rules! cases_where {
+    ($rest:literal) => {
+        concat!(
+            "select c.case_id, c.reason, c.subject, c.payment_id, c.booking_id, c.chain,
+                 c.transaction_hash, c.contract, c.units::text as units, c.opened_at, c.closed_at,
+                 z.staff as closed_by, c.closed_because
+             from payment_case c
+             left join payment_case_closing z on z.case_id = c.case_id and z.at = c.closed_at ",
+            $rest
+        )
+    };
 }
 
 /// Lists cases, the newest first.
 pub(crate) async fn list(pool: &PgPool) -> Result<Vec<PaymentCase>, StoreError> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "select case_id, reason, subject, payment_id, booking_id, chain, transaction_hash, contract,
-             units::text as units, opened_at, closed_at, closed_because
-         from payment_case order by opened_at desc, case_id desc limit $1",
-    )
+    let rows: Vec<Row> =
+        sqlx::query_as(cases_where!("order by c.opened_at desc, c.case_id desc limit $1"))
+            .bind(LISTED_MAX)
+            .fetch_all(pool)
+            .await
+            .map_err(database("listing cases"))?;
+    rows.into_iter().map(Row::read).collect()
+}
+
+/// Lists the cases that are open, the newest first: many old ones must not hide what happens now.
+pub(crate) async fn open_ones(pool: &PgPool) -> Result<Vec<PaymentCase>, StoreError> {
+    let rows: Vec<Row> = sqlx::query_as(cases_where!(
+        "where c.closed_at is null order by c.opened_at desc, c.case_id desc limit $1"
+    ))
     .bind(LISTED_MAX)
     .fetch_all(pool)
     .await
-    .map_err(database("listing cases"))?;
+    .map_err(database("listing open cases"))?;
     rows.into_iter().map(Row::read).collect()
+}
+
+/// Counts the cases that are open.
+pub(crate) async fn count_open(pool: &PgPool) -> Result<u64, StoreError> {
+    let count: i64 =
+        sqlx::query_scalar("select count(*) from payment_case where closed_at is null")
+            .fetch_one(pool)
+            .await
+            .map_err(database("counting open cases"))?;
+    Ok(unsigned(count))
+}
+
+/// One case, open or closed.
+pub(crate) async fn one(pool: &PgPool, case_id: Uuid) -> Result<Option<PaymentCase>, StoreError> {
+    let row: Option<Row> = sqlx::query_as(cases_where!("where c.case_id = $1"))
+        .bind(case_id)
+        .fetch_optional(pool)
+        .await
+        .map_err(database("reading a case"))?;
+    row.map(Row::read).transpose()
+}
+
+/// Closes a case, unless it is closed, with who did and why.
+pub(crate) async fn close(
+    pool: &PgPool,
+    case_id: Uuid,
+    staff: &str,
+    why: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "with closed as (update payment_case
+                         set closed_at = holdfast_now(), closed_because = $3
+                         where case_id = $1 and closed_at is null
+                         returning case_id, closed_at)
+         insert into payment_case_closing (case_id, at, staff, why)
+         select case_id, closed_at, $2, $3 from closed",
+    )
+    .bind(case_id)
+    .bind(staff)
+    .bind(why)
+    .execute(pool)
+    .await
+    .map_err(database("closing a case"))
+    .map(drop)
 }
 
 impl Row {
@@ -176,8 +244,11 @@ impl Row {
             transaction: self.transaction_hash.map(|hash| format!("0x{}", hex::encode(hash))),
             contract: self.contract,
             units: units.map_err(|source| corrupt("payment_case", self.case_id, source))?,
+            asset: None,
+            amount_decimal: None,
             opened_at: self.opened_at,
             closed_at: self.closed_at,
+            closed_by: self.closed_by,
             closed_because: self.closed_because,
         })
     }

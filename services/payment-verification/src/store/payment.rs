@@ -24,6 +24,15 @@ pub(crate) struct Loaded {
     pub(crate) payment: Payment,
     /// Where the booking's trace stood when it was asked for.
     pub(crate) trace: Option<TraceContext>,
+    /// Whether something happened that it is still to be told.
+    pub(crate) is_behind: bool,
+}
+
+/// Payments of which some may have rows that cannot be read.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    pub(crate) readable: BTreeMap<PaymentId, Loaded>,
+    pub(crate) unreadable: BTreeMap<PaymentId, StoreError>,
 }
 
 #[derive(FromRow)]
@@ -32,6 +41,7 @@ struct Row {
     state: String,
     traceparent: Option<String>,
     tracestate: Option<String>,
+    is_behind: bool,
 }
 
 /// Loads payments and locks them until the transaction ends, in the order of their ids, so that two
@@ -39,26 +49,27 @@ struct Row {
 pub(crate) async fn load(
     conn: &mut PgConnection,
     payments: &[PaymentId],
-) -> Result<BTreeMap<PaymentId, Loaded>, StoreError> {
+) -> Result<Rows, StoreError> {
     let ids: Vec<Uuid> = payments.iter().map(|id| id.0).collect();
     let rows: Vec<Row> = sqlx::query_as(
-        "select payment_id, state::text as state, traceparent, tracestate
-         from payment where payment_id = any($1) order by payment_id for update",
+        "select payment_id, state::text as state, traceparent, tracestate,
+             exists (select from untold u where u.payment_id = p.payment_id) as is_behind
+         from payment p where payment_id = any($1) order by payment_id for update",
     )
     .bind(ids)
     .fetch_all(conn)
     .await
     .map_err(database("loading payments"))?;
-    rows.into_iter()
-        .map(|row| {
-            let payment = serde_json::from_str(&row.state)
-                .map_err(|source| corrupt("payment", row.payment_id, source))?;
-            let trace = row
-                .traceparent
-                .map(|traceparent| TraceContext { traceparent, tracestate: row.tracestate });
-            Ok((PaymentId(row.payment_id), Loaded { payment, trace }))
-        })
-        .collect()
+    let mut read = Rows::default();
+    for Row { payment_id, state, traceparent, tracestate, is_behind } in rows {
+        let id = PaymentId(payment_id);
+        let trace = traceparent.map(|traceparent| TraceContext { traceparent, tracestate });
+        match serde_json::from_str(&state) {
+            Ok(payment) => drop(read.readable.insert(id, Loaded { payment, trace, is_behind })),
+            Err(source) => drop(read.unreadable.insert(id, corrupt("payment", id, source))),
+        }
+    }
+    Ok(read)
 }
 
 /// A payment to be written, and the version its row has.
@@ -147,7 +158,7 @@ struct Columns {
 impl Columns {
     fn of(changed: &[&Changed<'_>]) -> Result<Self, StoreError> {
         let mut columns = Self::default();
-        for Changed { loaded: Loaded { payment, trace }, .. } in changed {
+        for Changed { loaded: Loaded { payment, trace, .. }, .. } in changed {
             let state = serde_json::to_string(payment)
                 .map_err(|source| corrupt("payment", payment.payment_id, source))?;
             columns.payment_ids.push(payment.payment_id.0);

@@ -6,18 +6,32 @@ use messaging::{StoreError, database};
 use sqlx::{FromRow, PgPool};
 use uuid::Uuid;
 
-/// One entry of a payment's journal, or one transaction of its ledger.
+/// Something that happened to a payment.
 #[derive(Debug, FromRow)]
 pub(crate) struct Happened {
     pub(crate) at: DateTime<Utc>,
-    /// Whether it is a transaction of the ledger.
-    pub(crate) posted: bool,
+    pub(crate) source: Source,
     pub(crate) payment_id: Uuid,
+    /// The event, the reason of the transaction or of the case.
     pub(crate) kind: String,
-    /// The event, or the lines of the transaction.
+    /// The event, the lines of the transaction, or what the case is about.
     pub(crate) body: String,
     pub(crate) chain: Option<String>,
     pub(crate) traceparent: Option<String>,
+}
+
+/// Where something that happened is kept, in the order in which one thing makes all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub(crate) enum Source {
+    /// In the payment's journal.
+    Journal,
+    /// In its ledger.
+    Ledger,
+    /// A case was opened.
+    Opened,
+    /// A case was closed.
+    Closed,
 }
 
 /// Reads what happened to a booking's payments, the oldest first, at most the newest `limit`.
@@ -31,18 +45,31 @@ pub(crate) async fn timeline(
              select payment_id, state #>> '{request,chain}' as chain, traceparent
              from payment where booking_id = $1
          ), told as (
-             select e.at, e.seq, false as posted, own.payment_id, e.kind, e.body::text as body,
-                 own.chain, own.traceparent
+             select e.at, e.seq, 1 as place, 'journal' as source, own.payment_id, e.kind,
+                 e.body::text as body, own.chain, own.traceparent
              from own join payment_event e using (payment_id)
              union all
-             select min(l.at), l.seq, true, own.payment_id, min(l.reason),
+             select min(l.at), l.seq, 2, 'ledger', own.payment_id, min(l.reason),
                  json_agg(json_build_object('account', l.account, 'asset', l.asset,
                      'units', l.units::text) order by l.line)::text,
                  min(own.chain), min(own.traceparent)
              from own join ledger_entry l using (payment_id) group by own.payment_id, l.seq
+             union all
+             select moment.at, null, moment.place, moment.source, own.payment_id, c.reason,
+                 json_strip_nulls(json_build_object('case_id', c.case_id, 'about', c.subject,
+                     'transaction', '0x' || encode(c.transaction_hash, 'hex'),
+                     'contract', c.contract, 'units', c.units::text, 'chain', c.chain,
+                     'staff', z.staff, 'why', c.closed_because))::text,
+                 coalesce(c.chain, own.chain), own.traceparent
+             from own join payment_case c using (payment_id)
+                 left join payment_case_closing z on z.case_id = c.case_id and z.at = c.closed_at
+                 cross join lateral (
+                     values (c.opened_at, 3, 'opened'), (c.closed_at, 4, 'closed')
+                 ) as moment (at, place, source)
+             where moment.at is not null
          )
-         select at, posted, payment_id, kind, body, chain, traceparent from told
-         order by at desc, seq desc, posted desc limit $2",
+         select at, source, payment_id, kind, body, chain, traceparent from told
+         order by at desc, seq desc, place desc limit $2",
     )
     .bind(booking_id.0)
     .bind(limit)

@@ -13,11 +13,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use contracts::{asset::Units, ids::PaymentId};
 use messaging::StoreError;
-use payment_verification_core::{
-    Fact,
-    balance::{Held, claims},
-    chain::BlockRef,
-};
+use payment_verification_core::{balance::Held, chain::BlockRef};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -126,10 +122,7 @@ impl Watcher {
         let stamped_at = before.map_or(held.stamped_at, |at| at.min(held.stamped_at));
         let held = Held { stamped_at, ..held };
         for (&id, &(units, sent)) in found {
-            let Some(payment) = desk.payment(id) else { continue };
-            for sighted in claims(payment, &Held { units, sent, ..held }) {
-                desk.tell(id, &Fact::TransferSeen(sighted), now)?;
-            }
+            desk.held(id, Held { units, sent, ..held }, now)?;
         }
         Ok(())
     }

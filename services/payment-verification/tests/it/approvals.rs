@@ -32,11 +32,15 @@ async fn call(rig: &Rig, request: Builder, body: &Value) -> (StatusCode, Value) 
 }
 
 async fn let_go(rig: &Rig, refund_id: Uuid, staff: &str, why: &str) -> (StatusCode, Value) {
-    let request = Request::post(format!("/internal/refunds/{refund_id}/approval"));
-    call(rig, request, &json!({ "staff": staff, "why": why })).await
+    act(rig, &format!("/internal/refunds/{refund_id}/approval"), staff, why).await
 }
 
-async fn read(rig: &Rig, path: &str) -> (StatusCode, Value) {
+/// Has somebody do something for a reason.
+pub(crate) async fn act(rig: &Rig, path: &str, staff: &str, why: &str) -> (StatusCode, Value) {
+    call(rig, Request::post(path), &json!({ "staff": staff, "why": why })).await
+}
+
+pub(crate) async fn read(rig: &Rig, path: &str) -> (StatusCode, Value) {
     call(rig, Request::get(path), &Value::Null).await
 }
 
@@ -133,5 +137,9 @@ async fn a_large_refund_is_sent_only_once_a_second_person_let_it_go() {
     let kept = "select count(*) from payment_event where kind = 'refund_approved'
         and body -> 'change' ->> 'by' in ('anna', 'adam')";
     assert_eq!(rig.ask_database(kept).await, "1");
+    let (_, told) = read(&rig, &format!("/internal/timeline/{}", asked.booking_id)).await;
+    let mut entries = told["entries"].as_array().unwrap().iter();
+    let approved = entries.find(|entry| entry["what"] == "refund approved").unwrap();
+    assert!(["staff:anna", "staff:adam"].contains(&approved["actor"].as_str().unwrap()));
     rig.end().await;
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use contracts::internal::{CasesReply, PaymentCase};
 use secrecy::ExposeSecret as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::Anvil;
 use tower::ServiceExt as _;
 
 use crate::{
+    approvals::{act, read},
     front::Manner,
     rig::{Rig, TOKEN, TOKEN_CODE, milli_ether, units},
 };
@@ -23,6 +24,7 @@ const BATCH_CODE: &str = concat!(
     "5fbdb2315678afecb367f032d93f642f64180aa3",
     "5af150604001600d565b00",
 );
+const SERVICE: &str = "payment-verification";
 /// Sends ether to each address, amount pair of words it is called with.
 pub(crate) const SENDER_CODE: &str = concat!(
     "0x602480600b6000396000f3",
@@ -151,6 +153,57 @@ async fn what_does_not_pay_is_a_case_with_its_own_reason() {
     for asked in [&dollars, &ether] {
         assert_eq!(rig.journal(asked.payment_id).await, ["prepared"], "nothing was credited");
     }
+    rig.end().await;
+}
+
+/// Row: C8
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stray_transfer_is_on_its_bookings_timeline_and_closed_by_a_person_who_says_why() {
+    let rig = Rig::new().await;
+    let dollars = rig.prepare_in("usdc", 6, 3_000_000).await;
+    let transaction = rig.pay(&dollars.address, milli_ether(1)).await;
+    rig.anvil.mine(1).await;
+    rig.watch().await;
+
+    let (_, listed) = read(&rig, "/internal/cases?open=true").await;
+    let [case] = listed["cases"].as_array().unwrap().as_slice() else { panic!("{listed}") };
+    assert_eq!((&listed["open"], &case["reason"]), (&json!(1), &json!("other_asset")));
+    let (asset, amount) = (&case["asset"], &case["amount_decimal"]);
+    assert_eq!((asset, amount), (&json!("eth"), &json!("0.001000000000000000")), "as people say");
+    let timeline = format!("/internal/timeline/{}", dollars.booking_id);
+    let told = async || {
+        let (_, told) = read(&rig, &timeline).await;
+        let entries = told["entries"].as_array().unwrap().clone();
+        entries.into_iter().filter(|e| e["what"].as_str().unwrap().starts_with("case")).collect()
+    };
+    let [opened]: [Value; 1] = Vec::try_into(told().await).unwrap();
+    assert_eq!((&opened["what"], &opened["actor"]), (&json!("case: other asset"), &json!(SERVICE)));
+    assert_eq!(opened["reference"], json!(transaction));
+    assert_eq!(opened["detail"]["units"], json!(milli_ether(1).to_string()));
+
+    let path = format!("/internal/cases/{}", case["case_id"].as_str().unwrap());
+    let close = format!("{path}/close");
+    for (staff, why) in [("ada", " "), ("", "seen")] {
+        let (status, _) = act(&rig, &close, staff, why).await;
+        assert_eq!(status, http::StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    let (status, closed) = act(&rig, &close, "ada", "sent back by hand").await;
+    assert_eq!(status, http::StatusCode::OK, "{closed}");
+    let (by, why) = (&closed["closed_by"], &closed["closed_because"]);
+    assert_eq!((by, why), (&json!("ada"), &json!("sent back by hand")));
+    // Told again, by whomever, it stays as it was.
+    assert_eq!(act(&rig, &close, "bo", "me too").await.1, closed);
+    assert_eq!(read(&rig, &path).await.1, closed);
+    assert_eq!(read(&rig, "/internal/cases?open=true").await.1["open"], json!(0));
+    let kept = "select string_agg(staff || ': ' || why, ',') from payment_case_closing";
+    assert_eq!(rig.ask_database(kept).await, "ada: sent back by hand");
+    let [_, ended]: [Value; 2] = Vec::try_into(told().await).unwrap();
+    assert_eq!(ended["what"], json!("case closed: other asset: sent back by hand"));
+    assert_eq!(ended["actor"], json!("staff:ada"));
+    let nobodys = format!("/internal/cases/{}", uuid::Uuid::nil());
+    assert_eq!(read(&rig, &nobodys).await.0, http::StatusCode::NOT_FOUND);
+    let (status, _) = act(&rig, &format!("{nobodys}/close"), "ada", "seen").await;
+    assert_eq!(status, http::StatusCode::NOT_FOUND);
     rig.end().await;
 }
 

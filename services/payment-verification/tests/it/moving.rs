@@ -8,6 +8,7 @@ use contracts::{
 use uuid::Uuid;
 
 use crate::{
+    approvals::read,
     refunds::{ledger, new_wallet, news, sent, state},
     rig::{Asked, Heard, Rig, close_because, milli_ether, refund_message},
 };
@@ -79,6 +80,12 @@ async fn what_moves_and_what_is_sent_besides_pay_one_booking_together() {
     let settled = rig.settled(other.payment_id).await;
     assert!(settled.complete && settled.received.to_string() == milli_ether(10).to_string());
     assert_eq!(ledger(&rig, &other).await["price"], milli_ether(10).to_string());
+    for (asked, what) in [(&from, "refund moved"), (&other, "moved in")] {
+        let (_, told) = read(&rig, &format!("/internal/timeline/{}", asked.booking_id)).await;
+        let mut entries = told["entries"].as_array().unwrap().iter();
+        let moved = entries.find(|entry| entry["what"] == what).unwrap();
+        assert_eq!(moved["actor"], "booking", "no chain saw it: {moved}");
+    }
     // A payment that was paid takes no more: the money stays due.
     let late = paid_too_late(&rig, milli_ether(3)).await;
     rig.say(&into(&late, &other, milli_ether(3))).await;

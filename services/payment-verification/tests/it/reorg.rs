@@ -265,3 +265,51 @@ async fn a_refund_beyond_what_is_final_waits_for_the_money_that_left_and_one_wit
     assert_eq!(rig.ask_database(handed).await, format!("{beyond}, {within}"));
     rig.end().await;
 }
+
+/// Row: C5
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_cannot_be_read_stops_no_other_and_is_told_all_once_it_can() {
+    let rig = Rig::new().await;
+    let (spoilt, other) = (rig.prepare(milli_ether(20)).await, rig.prepare(milli_ether(30)).await);
+    let part = rig.pay(&spoilt.address, milli_ether(5)).await;
+    let part = raw(&rig, &part).await;
+    rig.watch().await;
+    let id = spoilt.payment_id.0;
+    let state: String = sqlx::query_scalar("select state::text from payment where payment_id = $1")
+        .bind(id)
+        .fetch_one(&rig.pool)
+        .await
+        .unwrap();
+    let write = async |state: &str| {
+        let written = sqlx::query("update payment set state = $2::json where payment_id = $1");
+        written.bind(id).bind(state).execute(&rig.pool).await.unwrap();
+    };
+    write("{}").await;
+
+    rig.service.logs.expect("a payment is put aside");
+    // What it had leaves and comes again, and the rest comes in one way that pays and one that does
+    // not.
+    rig.anvil.reorg(1).await;
+    rig.anvil.rpc("eth_sendRawTransaction", json!([part])).await;
+    rig.pay(&spoilt.address, milli_ether(15)).await;
+    rig.pay_token(0, &spoilt.address, 7).await;
+    rig.pay(&other.address, milli_ether(30)).await;
+    rig.anvil.mine(4).await;
+    rig.watch().await;
+    rig.settled(other.payment_id).await;
+    let open = "select string_agg(reason, ',' order by reason) from payment_case
+        where closed_at is null";
+    assert_eq!(rig.ask_database(open).await, "payment_unreadable");
+    assert!(rig.ask_database("select count(*) from untold").await.parse::<u32>().unwrap() > 2);
+
+    write(&state).await;
+    rig.anvil.mine(1).await;
+    rig.watch().await;
+    assert_eq!(rig.settled(spoilt.payment_id).await.received, units(milli_ether(20)));
+    assert_eq!(rig.ask_database(open).await, "other_asset", "what does not pay is a case as ever");
+    assert_eq!(rig.ask_database("select count(*) from untold").await, "0");
+    let closed = crate::cases::cases(&rig).await;
+    let closed = closed.iter().find(|case| case.reason == "payment_unreadable").unwrap();
+    assert!(closed.closed_because.as_deref().unwrap().contains("can be read again"), "{closed:?}");
+    rig.end().await;
+}

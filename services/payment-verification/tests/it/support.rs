@@ -97,7 +97,7 @@ async fn support_sees_a_bookings_money_and_finds_it_by_every_reference() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn attention_is_asked_for_late_refunds_first_and_then_for_the_newest_cases() {
+async fn attention_is_asked_for_late_refunds_for_those_to_let_go_and_for_the_newest_cases() {
     let rig = Rig::new().await;
     let asked = rig.prepare(milli_ether(30)).await;
     let (payment, booking) = (asked.payment_id, asked.booking_id);
@@ -118,13 +118,24 @@ async fn attention_is_asked_for_late_refunds_first_and_then_for_the_newest_cases
              opened_at, closed_at)
          select gen_random_uuid(), 'look_alike_token', n::text, $1, $2,
              holdfast_now() - make_interval(mins => n), case when n = 7 then holdfast_now() end
-         from generate_series(1, 150) as n";
+         from generate_series(1, 120) as n";
     sqlx::query(cases).bind(payment.0).bind(booking.0).execute(&rig.pool).await.unwrap();
 
+    // Those that wait for a person are no fewer for all those that are late.
+    let many = "insert into refund (refund_id, payment_id, booking_id, units, state, granted_at,
+             addressed_at, chain, asset, confirmations, approval)
+         select gen_random_uuid(), gen_random_uuid(), $1, 5, 'granted',
+             holdfast_now() - make_interval(mins => n), null, 'eip155:31337', 'eth', 2, 'waits'
+         from generate_series(1, 130) as n";
+    sqlx::query(many).bind(booking.0).execute(&rig.pool).await.unwrap();
+
     let told: AttentionReply = ask(&rig, "/internal/attention").await;
-    let (refunds, cases): (Vec<_>, Vec<_>) =
-        told.items.iter().partition(|item| item.kind == AttentionKind::Refund);
+    let of = |kind| told.items.iter().filter(|item| item.kind == kind).collect::<Vec<_>>();
+    let (refunds, cases) = (of(AttentionKind::Refund), of(AttentionKind::Case));
+    let waiting = of(AttentionKind::Approval);
     assert!(told.items.is_sorted_by_key(|item| item.kind), "refunds come first");
+    assert_eq!(waiting.len(), 100);
+    assert!(waiting.is_sorted_by_key(|item| item.since));
     let what: Vec<_> = refunds.iter().map(|item| item.what.as_str()).collect();
     let (failed, sent) = ("a refund is failed", "a refund is sent");
     assert_eq!(what, [failed, failed, sent, "a refund is granted"]);
@@ -133,6 +144,8 @@ async fn attention_is_asked_for_late_refunds_first_and_then_for_the_newest_cases
     // Rows are stamped one after the other, within a moment.
     let span = cases[0].since - cases.last().unwrap().since + chrono::TimeDelta::seconds(30);
     assert_eq!((cases.len(), span.num_minutes()), (100, 100), "the closed one is not told");
+    let counts = [(AttentionKind::Approval, 130), (AttentionKind::Case, 119)];
+    assert_eq!(told.counts.into_iter().collect::<Vec<_>>(), counts, "all late ones are told");
     assert!(told.more);
     rig.end().await;
 }

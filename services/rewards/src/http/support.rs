@@ -63,7 +63,7 @@ pub(super) struct Asked {
     key: String,
 }
 
-/// The bookings that moved points, by their own id or by their account's.
+/// The bookings that moved points, by their own id, a message that moved them, or their account's.
 pub(super) async fn find(
     State(app): State<App>,
     Query(Asked { key }): Query<Asked>,
@@ -76,8 +76,10 @@ async fn found(app: &App, key: &str) -> Result<Vec<Found>, StoreError> {
     let mut conn = reader(app).await?;
     if let Ok(id) = key.parse::<Uuid>() {
         let known = store::knows_booking(&mut conn, id).await?;
-        let found = Found { booking_id: BookingId(id), by: "booking".to_owned() };
-        return Ok(known.then_some(found).into_iter().collect());
+        let own = known.then(|| Found { booking_id: BookingId(id), by: "booking".to_owned() });
+        let of_message = store::bookings_of_message(&mut conn, id, FOUND_MAX).await?;
+        let by_message = |id| Found { booking_id: BookingId(id), by: "message".to_owned() };
+        return Ok(own.into_iter().chain(of_message.into_iter().map(by_message)).collect());
     }
     let Ok(account) = AccountId::parse(key) else { return Ok(Vec::new()) };
     let bookings = store::bookings_of(&mut conn, &account, FOUND_MAX).await?;

@@ -51,6 +51,23 @@ pub(crate) async fn knows_booking(
         .map_err(database("finding a booking"))
 }
 
+/// The bookings for which a message moved points.
+pub(crate) async fn bookings_of_message(
+    conn: &mut PgConnection,
+    message_id: Uuid,
+    at_most: i64,
+) -> Result<Vec<Uuid>, StoreError> {
+    sqlx::query_scalar(
+        "select distinct booking_id from account_event
+          where cause_id = $1 and booking_id is not null limit $2",
+    )
+    .bind(message_id)
+    .bind(at_most)
+    .fetch_all(conn)
+    .await
+    .map_err(database("finding the bookings of a message"))
+}
+
 /// The bookings among an account's newest entries, the newest first.
 pub(crate) async fn bookings_of(
     conn: &mut PgConnection,

@@ -73,7 +73,12 @@ async fn support_is_told_of_a_bookings_points_and_finds_it_by_its_account() {
     assert_eq!(said, [(ledger, "earned: +300 points"), (ledger, "voided: -300 points")]);
     assert!(told.entries.iter().all(|e| e.message_id.is_some() && e.actor == "booking"));
 
-    for (key, by) in [(booking_id.to_string(), "booking"), (who.to_string(), "account")] {
+    let message = told.entries[1].message_id.unwrap();
+    for (key, by) in [
+        (booking_id.to_string(), "booking"),
+        (who.to_string(), "account"),
+        (message.to_string(), "message"),
+    ] {
         let (_, body) = get(format!("/internal/find?key={key}"), service.clone()).await;
         let expected = json!({ "found": [{ "booking_id": booking_id, "by": by }] });
         assert_eq!(body, expected, "{key}");

@@ -1,5 +1,7 @@
 //! What support asks: what happened to a booking's legs, whose a reference is, and a look-up now.
 
+use std::collections::BTreeMap;
+
 use axum::{extract::State, http::StatusCode};
 use chassis::{
     ApiError,
@@ -65,8 +67,14 @@ pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionRe
     let mut conn = connection(&app).await?;
     let found = store::in_doubt(&mut conn, IN_DOUBT_MAX + 1).await.map_err(|e| failed(&e))?;
     let callbacks = store::unjoined(&mut conn, CALLBACKS_MAX).await.map_err(|e| failed(&e))?;
-    let more = i64::try_from(found.len()).unwrap_or(i64::MAX) > IN_DOUBT_MAX;
-    let items = found.into_iter().map(|leg| AttentionItem {
+    let most = usize::try_from(IN_DOUBT_MAX).unwrap_or(usize::MAX);
+    let more = found.len() > most;
+    let mut counts = BTreeMap::new();
+    if more {
+        let count = store::count_in_doubt(&mut conn).await.map_err(|e| failed(&e))?;
+        counts.insert(AttentionKind::UnknownOutcome, count);
+    }
+    let items = found.into_iter().take(most).map(|leg| AttentionItem {
         kind: AttentionKind::UnknownOutcome,
         booking_id: Some(BookingId(leg.booking_id)),
         what: format!("nobody knows what {} made of it; it is looked up", leg.supplier),
@@ -74,7 +82,7 @@ pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionRe
         by: leg.wake_at,
     });
     let items = items.chain(callbacks.into_iter().map(about_nothing)).collect();
-    Ok(Json(AttentionReply { owner: ROLE.to_owned(), items, more }))
+    Ok(Json(AttentionReply { owner: ROLE.to_owned(), items, more, counts }))
 }
 
 fn about_nothing(callback: Unjoined) -> AttentionItem {

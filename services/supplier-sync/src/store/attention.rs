@@ -29,3 +29,12 @@ pub(crate) async fn in_doubt(
     .await
     .map_err(database("reading legs in doubt"))
 }
+
+/// Counts the legs of which was told last that they are in doubt.
+pub(crate) async fn count_in_doubt(conn: &mut PgConnection) -> Result<u64, StoreError> {
+    let count: i64 = sqlx::query_scalar("select count(*) from leg where doubt_since is not null")
+        .fetch_one(conn)
+        .await
+        .map_err(database("counting legs in doubt"))?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}

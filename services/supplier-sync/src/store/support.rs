@@ -93,6 +93,9 @@ pub(crate) async fn find(conn: &mut PgConnection, key: &str) -> Result<Vec<Found
          union select l.booking_id, 'callback'
                  from leg_event e join leg l using (leg_id)
                 where e.callback_id = $2
+         union select l.booking_id, 'message'
+                 from leg_event e join leg l using (leg_id)
+                where e.cause_id = $2
          order by 1, 2 limit $3",
     )
     .bind(key)

@@ -78,7 +78,13 @@ async fn a_booking_is_found_by_every_reference_that_the_service_knows() {
     let callback_id = world.callback(None, Some(&reference)).await;
     world.hinted(&leg, 1).await;
     let token = world.token("internal");
+    let (_, told) =
+        world.get(&app, &format!("/internal/timeline/{}", leg.booking_id), &token).await;
+    let TimelineReply { entries, .. } = serde_json::from_value(told).unwrap();
+    let wish = entries.iter().find(|entry| entry.kind == TimelineKind::State);
+    let message = wish.and_then(|entry| entry.message_id).unwrap();
     for (key, by) in [
+        (message.to_string(), "message"),
         (leg.client_reference(1), "client_reference"),
         (reference.clone(), "supplier_reference"),
         (leg.leg_id.to_string(), "leg"),

@@ -81,6 +81,8 @@ pub(super) enum Command {
     Flow,
     /// Tell how suppliers do: breakers, budgets, quotas
     Suppliers,
+    /// Tell how a supplier's whole list was compared with ours the last time
+    Comparison { supplier: Supplier },
     /// Close a supplier's breaker: everything is sent there again
     Reset {
         supplier: Supplier,
@@ -94,6 +96,25 @@ pub(super) enum Command {
     /// Say that a case is seen to
     Close {
         id: Uuid,
+        #[command(flatten)]
+        because: Because,
+    },
+    /// List what is odd about payments, the newest first
+    PaymentCases,
+    /// Show what is odd about a payment with what shows it
+    PaymentCase { id: Uuid },
+    /// Say that what is odd about a payment is seen to
+    ClosePaymentCase {
+        id: Uuid,
+        #[command(flatten)]
+        because: Because,
+    },
+    /// List refunds that a second person has to let go
+    Refunds,
+    /// Let a refund go
+    ApproveRefund {
+        booking: Uuid,
+        refund: Uuid,
         #[command(flatten)]
         because: Because,
     },
@@ -116,6 +137,21 @@ pub(super) enum Command {
     },
     /// Tell all that happened to a booking
     Timeline { booking: Uuid },
+    /// Show a booking as its customer sees it
+    Seen {
+        booking: Uuid,
+        /// As of this change, 1 for the first
+        #[arg(long)]
+        at: Option<u64>,
+    },
+    /// Tell how a booking's legs stand at suppliers, and what is safe for each
+    Legs { booking: Uuid },
+    /// Show who travels; that you looked is recorded
+    Travellers {
+        booking: Uuid,
+        #[command(flatten)]
+        because: Because,
+    },
     /// Repairs of a booking that does not go on
     Repair {
         booking: Uuid,
@@ -261,6 +297,7 @@ pub(super) struct Because {
 
 impl Command {
     /// What the console is asked.
+    #[expect(clippy::too_many_lines, reason = "a line for each command")]
     pub(super) fn call(&self) -> Result<Call, String> {
         let letter = |id: &Uuid, what: &str, because: &Because| {
             post(format!("/v1/dead-letters/{id}/{what}"), because, &[])
@@ -311,12 +348,22 @@ impl Command {
             Self::Attention => get("/v1/attention".to_owned()),
             Self::Flow => get("/v1/flow".to_owned()),
             Self::Suppliers => get("/v1/suppliers".to_owned()),
+            Self::Comparison { supplier } => get(format!("/v1/suppliers/{supplier}/comparison")),
             Self::Reset { supplier, because } => {
                 post(format!("/v1/suppliers/{supplier}/reset"), because, &[])
             }
             Self::Cases => get("/v1/cases".to_owned()),
             Self::Case { id } => get(format!("/v1/cases/{id}")),
             Self::Close { id, because } => post(format!("/v1/cases/{id}/close"), because, &[]),
+            Self::PaymentCases => get("/v1/payment-cases".to_owned()),
+            Self::PaymentCase { id } => get(format!("/v1/payment-cases/{id}")),
+            Self::ClosePaymentCase { id, because } => {
+                post(format!("/v1/payment-cases/{id}/close"), because, &[])
+            }
+            Self::Refunds => get("/v1/refunds".to_owned()),
+            Self::ApproveRefund { booking, refund, because } => {
+                post(format!("/v1/bookings/{booking}/refunds/{refund}/approval"), because, &[])
+            }
             Self::Acts { actor, booking_id, dead_letter_id } => {
                 let fields = [
                     ("actor", actor.clone()),
@@ -330,6 +377,13 @@ impl Command {
                 post("/v1/search/contacts".to_owned(), because, &[("email", json!(email))])
             }
             Self::Timeline { booking } => get(format!("/v1/bookings/{booking}/timeline")),
+            Self::Seen { booking, at } => {
+                get(with_query(&format!("/v1/bookings/{booking}/seen"), &[("at", shown(*at))]))
+            }
+            Self::Legs { booking } => get(format!("/v1/bookings/{booking}/legs")),
+            Self::Travellers { booking, because } => {
+                post(format!("/v1/bookings/{booking}/travellers"), because, &[])
+            }
             Self::Repair { booking, what } => what.call(*booking),
         })
     }

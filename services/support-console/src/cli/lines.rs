@@ -6,12 +6,14 @@ use serde_json::Value;
 const COLUMN_MAX: usize = 60;
 
 /// What lists show of what they hold, in this order, where it is there.
-const COLUMNS: [&str; 29] = [
+const COLUMNS: [&str; 37] = [
     "dead_letter_id",
     "replay_run_id",
     "edit_id",
     "letter_cause_id",
     "case_id",
+    "refund_id",
+    "leg_id",
     "booking_id",
     "supplier",
     "at",
@@ -21,6 +23,11 @@ const COLUMNS: [&str; 29] = [
     "owner",
     "of",
     "kind",
+    "reason",
+    "chain",
+    "amount_decimal",
+    "asset",
+    "wanted",
     "state",
     "consumer",
     "cause",
@@ -34,6 +41,7 @@ const COLUMNS: [&str; 29] = [
     "outcome",
     "what",
     "subject",
+    "safe",
     "calls_free",
     "error",
 ];

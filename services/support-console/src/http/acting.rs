@@ -106,6 +106,8 @@ pub(crate) struct About {
     pub(crate) replay_run_id: Option<Uuid>,
     /// What differs at a supplier, or is not as documented.
     pub(crate) case_id: Option<Uuid>,
+    /// What is odd about a payment.
+    pub(crate) payment_case_id: Option<Uuid>,
     pub(crate) supplier: Option<Supplier>,
 }
 
@@ -113,7 +115,8 @@ impl About {
     /// What it is besides what has a column of its own.
     fn word(&self) -> Option<String> {
         let case = self.case_id.map(|id| format!("case:{id}"));
-        case.or_else(|| self.supplier.map(|supplier| format!("supplier:{supplier}")))
+        let odd = || self.payment_case_id.map(|id| format!("payment_case:{id}"));
+        case.or_else(odd).or_else(|| self.supplier.map(|supplier| format!("supplier:{supplier}")))
     }
 }
 

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use chassis::{
     ApiError,
+    auth::Bearer,
     http::{Json, Path},
 };
 use contracts::{
@@ -16,7 +17,7 @@ use super::{
     APPROVER, OPERATOR,
     acting::{Actor, Attempt},
     elsewhere::{self, Told},
-    in_a_column,
+    in_a_column, may_look,
 };
 use crate::App;
 
@@ -36,6 +37,16 @@ pub(crate) struct Wanted {
 pub(crate) async fn standing(app: &App, booking_id: BookingId) -> Option<LegsReply> {
     let path = format!("/internal/bookings/{booking_id}/legs");
     app.owners.one(OWNER, &path).await?.ok()
+}
+
+/// The legs of a booking, each with its attempts and what is safe.
+pub(crate) async fn list(
+    State(app): State<App>,
+    Bearer(claims): Bearer,
+    Path(booking_id): Path<BookingId>,
+) -> Result<Json<LegsReply>, ApiError> {
+    may_look(&claims)?;
+    standing(&app, booking_id).await.map(Json).ok_or_else(|| elsewhere::silent(OWNER))
 }
 
 /// The word for an act in the audit, and the least role that may do it.

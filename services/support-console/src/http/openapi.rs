@@ -132,6 +132,12 @@ const OPERATIONS: &[Operation] = &[
         (200, Some("Supplier")),
     ),
     get(
+        "/v1/suppliers/{supplier}/comparison",
+        "Tells how its whole list was compared with ours the last time",
+        &[],
+        "Comparison",
+    ),
+    get(
         "/v1/cases",
         "Lists what differs at suppliers or is not as they document it, the oldest first",
         &[],
@@ -145,7 +151,33 @@ const OPERATIONS: &[Operation] = &[
         "Because",
         (200, Some("Case")),
     ),
+    get(
+        "/v1/payment-cases",
+        "Lists what is odd about payments, the newest first",
+        &[],
+        "OddPayments",
+    ),
+    get("/v1/payment-cases/{id}", "Shows one with what shows it", &[], "OddPayment"),
+    post(
+        "/v1/payment-cases/{id}/close",
+        "Says that it is seen to; nothing is sent and no booking changes",
+        OPERATOR,
+        "Because",
+        (200, Some("OddPayment")),
+    ),
     get("/v1/acts", "Lists what staff did or were kept from, the newest first", ACTS, "Acts"),
+    get(
+        "/v1/bookings/{id}/seen",
+        "Shows it as its customer sees it, now or as of an earlier change",
+        &["at"],
+        "Seen",
+    ),
+    get(
+        "/v1/bookings/{id}/legs",
+        "Tells how its legs stand at suppliers, and what is safe for each",
+        &[],
+        "Legs",
+    ),
     post(
         "/v1/bookings/{id}/legs/{leg}/acts",
         "Repairs a leg, if its owner finds it safe",
@@ -241,6 +273,7 @@ fn described(operation: &Operation) -> Value {
     });
     let in_query = operation.query.iter().map(|name| {
         let schema = match *name {
+            "at" => json!({ "type": "integer", "minimum": 0 }),
             "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 200 }),
             "cursor" | "key" | "actor" | "cause" | "consumer" => json!({ "type": "string" }),
             "state" => json!({ "$ref": "#/components/schemas/State" }),

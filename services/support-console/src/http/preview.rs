@@ -38,6 +38,12 @@ pub(crate) async fn show(
         let detail = "it may have ended its consumer, and a preview would run it there";
         return Err(ApiError::conflict("may_crash", detail));
     }
+    let bytes = whole.body.len();
+    if bytes > PreviewRequest::BODY_MAX {
+        let most = PreviewRequest::BODY_MAX;
+        let detail = format!("it has {bytes} bytes, and more than {most} are not previewed");
+        return Err(ApiError::conflict("too_large_to_preview", detail));
+    }
     let next = store::next_attempt(&mut conn, whole.summary.message_id).await;
     let next = next.map_err(|error| failed(&error))?;
     // A pool has few connections, and the answer may take a while.

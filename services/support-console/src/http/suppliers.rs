@@ -5,11 +5,13 @@ use chassis::{
     ApiError,
     auth::Bearer,
     http::{Json, Path},
+    http_client::CallError,
 };
 use contracts::{
-    internal::{BreakerResetRequest, SupplierStanding, SuppliersReply},
+    internal::{BreakerResetRequest, ComparisonStanding, SupplierStanding, SuppliersReply},
     supplier::Supplier,
 };
+use http::StatusCode;
 
 use super::{
     APPROVER,
@@ -33,6 +35,30 @@ pub(super) async fn list(
 /// Every supplier that is sold; none when their owner does not say.
 pub(crate) async fn standing(app: &App) -> Option<SuppliersReply> {
     app.owners.one(OWNER, "/internal/suppliers").await?.ok()
+}
+
+/// The newest comparison of a supplier's whole list with ours.
+pub(super) async fn comparison(
+    State(app): State<App>,
+    Bearer(claims): Bearer,
+    Path(supplier): Path<Supplier>,
+) -> Result<Json<ComparisonStanding>, ApiError> {
+    may_look(&claims)?;
+    match compared(&app, supplier).await {
+        Some(Ok(standing)) => Ok(Json(standing)),
+        Some(Err(CallError::Refused { status: StatusCode::NOT_FOUND, .. })) => {
+            Err(ApiError::not_found())
+        }
+        Some(Err(_)) | None => Err(elsewhere::silent(OWNER)),
+    }
+}
+
+/// What its owner says of it: 404 when there was none.
+pub(crate) async fn compared(
+    app: &App,
+    supplier: Supplier,
+) -> Option<Result<ComparisonStanding, CallError>> {
+    app.owners.one(OWNER, &format!("/internal/suppliers/{supplier}/compare")).await
 }
 
 /// Closes a breaker. An approver's act: whatever the supplier suffers from, every customer is sent

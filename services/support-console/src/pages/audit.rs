@@ -99,6 +99,7 @@ fn elsewhere(about: Option<&str>) -> Markup {
     html! {
         @match about.and_then(|text| text.split_once(':')) {
             Some(("case", id)) => a href=(format!("/cases/{id}")) { "case" },
+            Some(("payment_case", id)) => a href=(format!("/payment-cases/{id}")) { "odd payment" },
             Some((_, word)) => a href="/suppliers" { (word) },
             None => {}
         }

@@ -12,7 +12,6 @@ use contracts::{
     money::Money,
 };
 use maud::{Markup, html};
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
@@ -27,31 +26,22 @@ use crate::{
     App,
     http::{
         OPERATOR, legs, review,
+        seen::{self, AsOf},
         timeline::{self, Told},
     },
 };
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
-    /// The booking as of this change.
-    at: Option<u64>,
-}
 
 /// The page.
 pub(super) async fn show(
     State(app): State<App>,
     session: Session,
     Path(booking_id): Path<BookingId>,
-    Query(Wanted { at }): Query<Wanted>,
+    Query(AsOf { at }): Query<AsOf>,
 ) -> Result<Response, ApiError> {
-    let as_of = at.map(|at| format!("?at={at}")).unwrap_or_default();
-    let path = format!("/internal/bookings/{booking_id}/seen{as_of}");
     let told = timeline::show(State(app.clone()), session.bearer(), Path(booking_id));
-    let seen = app.owners.one::<SeenReply>("booking", &path);
     let (told, seen, legs, review) = futures::join!(
         told,
-        seen,
+        seen::ask(&app, booking_id, at),
         legs::standing(&app, booking_id),
         review::standing(&app, booking_id)
     );

@@ -1,5 +1,5 @@
-//! What differs between us and suppliers, or is not as they document it: a list, one with both
-//! sides, and its closing.
+//! What somebody has to see to: what is odd about payments, and what differs between us and
+//! suppliers or is not as they document it; of the latter one with both sides, and its closing.
 
 use axum::{
     extract::State,
@@ -17,19 +17,36 @@ use uuid::Uuid;
 
 use super::{
     layout::{Page, ago, booking_link, csrf, instant, reason},
+    payment_cases as odd_payments,
     session::{Form, Session},
 };
 use crate::{
     App,
-    http::{OPERATOR, acting::Actor, actions::Because, cases},
+    http::{OPERATOR, acting::Actor, actions::Because, cases, payment_cases},
 };
 
-/// The open ones, the oldest first.
+/// The open ones of both sorts.
 pub(super) async fn list(State(app): State<App>, session: Session) -> Result<Response, ApiError> {
-    let reply = cases::open(&app).await;
+    let (odd, reply) = futures::join!(payment_cases::open(&app), cases::open(&app));
     let body = html! {
-        p.lead { "What suppliers have and we do not, or the other way round. Each waits until somebody has seen to it." }
-        section.card {
+        p.lead { "Each waits until somebody has seen to it." }
+        section.card id="payments" {
+            h2 { "Odd payments" @if let Some(odd) = &odd { " " span.pill { (odd.open) } } }
+            p.sub { "What came and does not pay, what left and should not have, what a card's holder complains of; the newest first." }
+            @match &odd {
+                None => div.notice.warn role="status" { p { b { "payment-verification" } " does not answer." } },
+                Some(odd) if odd.cases.is_empty() => p.empty { "None is open." },
+                Some(odd) => {
+                    (odd_payments::table(&odd.cases, session.now))
+                    @if let more @ 1.. = odd.open.saturating_sub(odd.cases.len() as u64) {
+                        p { "And " (more) " older ones." }
+                    }
+                },
+            }
+        }
+        section.card id="suppliers" {
+            h2 { "At suppliers" @if let Some(reply) = &reply { " " span.pill { (reply.cases.len()) } } }
+            p.sub { "What suppliers have and we do not, or the other way round; the oldest first." }
             @match &reply {
                 None => div.notice.warn role="status" { p { b { "supplier-sync" } " does not answer." } },
                 Some(reply) if reply.cases.is_empty() => p.empty { "None is open." },
@@ -37,7 +54,7 @@ pub(super) async fn list(State(app): State<App>, session: Session) -> Result<Res
             }
         }
     };
-    Ok(Page::new("Cases at suppliers", "/cases", body).live(10).framed(Some(&session)))
+    Ok(Page::new("Cases", "/cases", body).live(10).framed(Some(&session)))
 }
 
 /// Cases as a table.

@@ -1,10 +1,11 @@
 //! What needs a person now, the worst first.
 
 use axum::{extract::State, response::Response};
-use chassis::ApiError;
+use chassis::{ApiError, http::Query};
 use chrono::{DateTime, Utc};
 use contracts::internal::{AttentionItem, AttentionKind, SupplierCase, SupplierStanding};
 use maud::{Markup, html};
+use serde::Deserialize;
 
 use super::{
     cases,
@@ -33,21 +34,23 @@ const QUEUED_IS_MANY: u64 = 1_000;
 pub(super) async fn show(State(app): State<App>, session: Session) -> Result<Response, ApiError> {
     let (found, flow) = futures::join!(attention::look(&app), flow::look(&app));
     let found = found?;
-    let Attention { causes, items, breakers, cases, owners, .. } = &found;
+    let Attention { causes, counts, breakers, cases, cases_open, owners, .. } = &found;
     let now = session.now;
     let waiting: i64 = causes.iter().map(|cause| cause.parked).sum();
     let pending: i64 = causes.iter().map(|cause| cause.replaying).sum();
     let queued = flow.queues.iter().flatten().map(|queue| u64::from(queue.messages)).sum::<u64>();
-    let count = |kind| items.iter().filter(|(_, item)| item.kind == kind).count();
+    let count = |kind| counts.get(&kind).copied().unwrap_or_default();
     let figures = [
         (waiting.unsigned_abs(), "dead letters wait", "bad"),
         (pending.unsigned_abs(), "replays pending", ""),
-        (count(AttentionKind::Review) as u64, "bookings in review", "bad"),
-        (count(AttentionKind::Overdue) as u64, "past a deadline", "warn"),
-        (count(AttentionKind::UnknownOutcome) as u64, "unknown outcomes", "warn"),
+        (count(AttentionKind::Review), "bookings in review", "bad"),
+        (count(AttentionKind::Overdue), "past a deadline", "warn"),
+        (count(AttentionKind::UnknownOutcome), "unknown outcomes", "warn"),
         (breakers.len() as u64, "breakers not closed", "bad"),
-        (cases.len() as u64, "cases at suppliers", "warn"),
-        (count(AttentionKind::Refund) as u64, "refunds on the way", "warn"),
+        (*cases_open as u64, "cases at suppliers", "warn"),
+        (count(AttentionKind::Case), "odd payments", "bad"),
+        (count(AttentionKind::Refund), "refunds that are late", "warn"),
+        (count(AttentionKind::Approval), "refunds to approve", "warn"),
         (queued, "messages in queues", if queued >= QUEUED_IS_MANY { "warn" } else { "" }),
     ];
     let body = html! {
@@ -61,9 +64,7 @@ pub(super) async fn show(State(app): State<App>, session: Session) -> Result<Res
             }
         }
         (suppliers(breakers, now))
-        @for (kind, title, why) in KINDS {
-            (section(kind, title, why, items, now))
-        }
+        @for kind in KINDS { (section(&kind, &found, ITEMS_SHOWN, now)) }
         section.card aria-labelledby="causes" {
             h2 id="causes" { "Dead letters by cause" }
             @if causes.is_empty() {
@@ -75,7 +76,7 @@ pub(super) async fn show(State(app): State<App>, session: Session) -> Result<Res
                 }
             }
         }
-        (differing(cases, now))
+        (differing(cases, *cases_open, now))
         (flowing(&flow, now))
     };
     Ok(Page::new("Overview", "/", body).live(5).framed(Some(&session)))
@@ -111,13 +112,13 @@ fn suppliers(breakers: &[SupplierStanding], now: DateTime<Utc>) -> Markup {
 }
 
 /// What differs at suppliers, the oldest first.
-fn differing(open: &[SupplierCase], now: DateTime<Utc>) -> Markup {
+fn differing(told: &[SupplierCase], open: usize, now: DateTime<Utc>) -> Markup {
     html! {
-        @if !open.is_empty() {
+        @if !told.is_empty() {
             section.card {
-                h2 { "Cases at suppliers " span.pill { (open.len()) } }
-                (cases::table(open.get(..ITEMS_SHOWN).unwrap_or(open), now))
-                @if open.len() > ITEMS_SHOWN { p { a href="/cases" { "All cases" } } }
+                h2 { "Cases at suppliers " span.pill { (open) } }
+                (cases::table(told.get(..ITEMS_SHOWN).unwrap_or(told), now))
+                @if open > ITEMS_SHOWN { p { a href="/cases" { "All cases" } } }
             }
         }
     }
@@ -165,72 +166,143 @@ fn flowing(flow: &Flow, now: DateTime<Utc>) -> Markup {
     }
 }
 
-/// Kinds of bookings' troubles, the worst first.
-const KINDS: [(AttentionKind, &str, &str); 8] = [
-    (AttentionKind::Review, "Bookings in review", "They go on only when a person has looked."),
-    (AttentionKind::Overdue, "Waiting past a deadline", "Something should have happened by now."),
+/// A kind of bookings' troubles, with its title, why somebody is needed, and where more is known.
+type Kind = (AttentionKind, &'static str, &'static str, Option<(&'static str, &'static str)>);
+
+/// The worst first.
+const KINDS: [Kind; 9] = [
+    (
+        AttentionKind::Review,
+        "Bookings in review",
+        "They go on only when a person has looked.",
+        None,
+    ),
+    (
+        AttentionKind::Overdue,
+        "Waiting past a deadline",
+        "Something should have happened by now.",
+        None,
+    ),
     (
         AttentionKind::UnknownOutcome,
         "Unknown outcomes",
         "Nobody knows yet what a call to a supplier did; it is being looked up.",
+        None,
     ),
     (
         AttentionKind::Drift,
         "Not what was ordered",
         "What the supplier has differs from what was booked.",
+        None,
     ),
-    (AttentionKind::Refund, "Refunds on the way", "Money that should go back and has not arrived."),
-    (AttentionKind::Case, "Odd payments", "Payments that match nothing, or match it oddly."),
+    (
+        AttentionKind::Refund,
+        "Refunds that are late",
+        "Money that should go back and has not arrived.",
+        None,
+    ),
+    (
+        AttentionKind::Approval,
+        "Refunds to approve",
+        "Nothing is sent before a second person lets it go.",
+        Some(("/refunds", "Look at them")),
+    ),
+    (
+        AttentionKind::Case,
+        "Odd payments",
+        "Payments that match nothing, or match it oddly; the newest first.",
+        Some(("/cases", "What shows each, and to close one")),
+    ),
     (
         AttentionKind::Callback,
         "Callbacks about nothing",
         "Suppliers pushed what no leg of ours has, or somebody pushed in their name.",
+        None,
     ),
     (
         AttentionKind::Retrying,
         "Tried again and again",
         "Each try fails and is taken back; the next one comes by itself.",
+        None,
     ),
 ];
 
-fn section(
-    kind: AttentionKind,
-    title: &str,
-    why: &str,
-    items: &[(&'static str, AttentionItem)],
-    now: DateTime<Utc>,
-) -> Markup {
-    let of_kind: Vec<_> = items.iter().filter(|(_, item)| item.kind == kind).collect();
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    /// Only this; everything without it.
+    kind: Option<AttentionKind>,
+}
+
+/// All that was told of a kind, or of every kind.
+pub(super) async fn attention(
+    State(app): State<App>,
+    session: Session,
+    Query(Wanted { kind }): Query<Wanted>,
+) -> Result<Response, ApiError> {
+    let found = attention::look(&app).await?;
+    let wanted = KINDS.into_iter().filter(|(of, ..)| kind.is_none_or(|kind| kind == *of));
+    let wanted: Vec<Kind> = wanted.collect();
+    let is_empty = wanted.iter().all(|(kind, ..)| !found.counts.contains_key(kind));
+    let body = html! {
+        (silent(&found.owners))
+        @for kind in &wanted { (section(kind, &found, usize::MAX, session.now)) }
+        @if is_empty { section.card { p.empty { "Nothing waits for anybody." } } }
+    };
+    Ok(Page::new("What needs attention", "/", body).live(10).framed(Some(&session)))
+}
+
+fn section(kind: &Kind, found: &Attention, at_most: usize, now: DateTime<Utc>) -> Markup {
+    let (kind, title, why, further) = kind;
+    let of_kind = found.items.iter().filter(|(_, item)| item.kind == *kind);
+    let told: Vec<_> = of_kind.take(at_most).collect();
+    let count = found.counts.get(kind).copied().unwrap_or_default();
+    let more = count.saturating_sub(told.len() as u64);
     html! {
-        @if !of_kind.is_empty() {
+        @if count > 0 {
             section.card {
-                h2 { (title) " " span.pill { (of_kind.len()) } }
+                h2 { (title) " " span.pill { (count) } }
                 p.sub { (why) }
                 table.stack {
                     thead { tr {
                         th { "Booking" } th { "What" } th { "Told by" } th { "For" } th { "Due" }
                     } }
-                    tbody {
-                        @for (owner, item) in of_kind.iter().take(ITEMS_SHOWN) {
-                            tr {
-                                td data-label="Booking" {
-                                    @if let Some(booking) = item.booking_id {
-                                        (booking_link(booking.0))
-                                    } @else { "–" }
-                                }
-                                td { (item.what) }
-                                td data-label="Told by" { (owner) }
-                                td data-label="For" { (ago(item.since, now)) }
-                                td data-label="Due" {
-                                    @match item.by {
-                                        Some(by) if by < now => span.pill.bad { (ago(by, now)) " late" },
-                                        Some(by) => { "in " (super::layout::span(by - now)) },
-                                        None => "–",
-                                    }
-                                }
-                            }
-                        }
+                    tbody { @for (owner, item) in told { (row(owner, item, now)) } }
+                }
+                @if more > 0 {
+                    p {
+                        "And " (more) " more"
+                        @if at_most == ITEMS_SHOWN {
+                            ": " a href=(format!("/attention?kind={}", word(*kind))) { "all that is told" }
+                        } @else { ", which are told when some of these are done." }
                     }
+                }
+                @if let Some((path, words)) = further { p { a href=(path) { (words) } } }
+            }
+        }
+    }
+}
+
+/// A kind as the query names it.
+fn word(kind: AttentionKind) -> String {
+    let word = serde_json::to_value(kind).unwrap_or_default();
+    word.as_str().unwrap_or_default().to_owned()
+}
+
+fn row(owner: &str, item: &AttentionItem, now: DateTime<Utc>) -> Markup {
+    html! {
+        tr {
+            td data-label="Booking" {
+                @if let Some(booking) = item.booking_id { (booking_link(booking.0)) } @else { "–" }
+            }
+            td { (item.what) }
+            td data-label="Told by" { (owner) }
+            td data-label="For" { (ago(item.since, now)) }
+            td data-label="Due" {
+                @match item.by {
+                    Some(by) if by < now => span.pill.bad { (ago(by, now)) " late" },
+                    Some(by) => { "in " (super::layout::span(by - now)) },
+                    None => "–",
                 }
             }
         }

@@ -10,9 +10,10 @@ use chassis::{
 };
 use chrono::{DateTime, Utc};
 use contracts::{
-    internal::{BreakerState, SupplierStanding},
+    internal::{BreakerState, ComparisonOutcome, ComparisonStanding, SupplierStanding},
     supplier::Supplier,
 };
+use futures::future::join_all;
 use maud::{Markup, html};
 
 use super::{
@@ -27,6 +28,11 @@ use crate::{
 /// Every supplier that is sold.
 pub(super) async fn show(State(app): State<App>, session: Session) -> Result<Response, ApiError> {
     let reply = suppliers::standing(&app).await;
+    let sold = reply.iter().flat_map(|reply| &reply.suppliers);
+    let asked = sold.map(|one| suppliers::compared(&app, one.supplier));
+    // One that was never compared has nothing to show.
+    let compared: Vec<ComparisonStanding> =
+        join_all(asked).await.into_iter().flatten().filter_map(Result::ok).collect();
     let body = html! {
         p.lead {
             "Each call to a supplier passes its gate. An open breaker refuses what is new and lets "
@@ -37,10 +43,56 @@ pub(super) async fn show(State(app): State<App>, session: Session) -> Result<Res
             Some(reply) => {
                 @for one in &reply.suppliers { (card(one, &session)) }
                 @if reply.suppliers.is_empty() { p.empty { "No supplier is sold." } }
+                @else { (comparisons(&compared, session.now)) }
             }
         }
     };
     Ok(Page::new("Suppliers", "/suppliers", body).live(5).framed(Some(&session)))
+}
+
+/// The last comparison with each supplier's whole list, where it has one.
+fn comparisons(compared: &[ComparisonStanding], now: DateTime<Utc>) -> Markup {
+    html! {
+        section.card aria-labelledby="comparisons" {
+            h2 id="comparisons" { "Compared with their lists" }
+            p.sub {
+                "Every night all that a supplier has of us is compared with what we have. What differs "
+                "is looked up, and is " a href="/cases#suppliers" { "a case" } " once that shows the same."
+            }
+            @if compared.is_empty() { p.empty { "None was compared yet." } }
+            @else {
+                table.stack {
+                    thead { tr {
+                        th { "Supplier" } th { "Begun" } th { "How it ended" } th.n { "Reservations" }
+                        th.n { "Differ" } th.n { "Not there" } th.n { "Unknown to us" }
+                    } }
+                    tbody {
+                        @for one in compared {
+                            tr {
+                                td { (one.supplier) }
+                                td data-label="Begun" {
+                                    (ago(one.begun_at, now)) " ago"
+                                    span.sub { "by " (one.asked_by.as_deref().unwrap_or("the night")) }
+                                }
+                                td data-label="How it ended" {
+                                    @match one.outcome {
+                                        ComparisonOutcome::UnderWay => span.pill { "under way" },
+                                        ComparisonOutcome::Done => span.pill.good { "all read" },
+                                        ComparisonOutcome::GivenUp => span.pill.bad { "given up" },
+                                    }
+                                    span.sub { (one.pages) " pages" }
+                                }
+                                td.n data-label="Reservations" { (one.listed) }
+                                td.n data-label="Differ" { (one.differing) }
+                                td.n data-label="Not there" { (one.missing) }
+                                td.n data-label="Unknown to us" { (one.unknown) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn card(one: &SupplierStanding, session: &Session) -> Markup {

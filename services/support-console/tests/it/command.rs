@@ -5,8 +5,9 @@ use std::{process::Output, time::Duration};
 use chassis::{ExposeSecret as _, http::Ready};
 use serde_json::{Value, json};
 use support_console::router;
+use uuid::Uuid;
 
-use crate::console::Console;
+use crate::{console::Console, owner::Owner};
 
 struct Terminal {
     url: String,
@@ -76,5 +77,34 @@ async fn support_lists_previews_discards_and_replays_from_a_terminal() {
     assert_eq!((code, said.contains("403")), (1, true), "{said}");
     let nowhere = Terminal { url: "http://127.0.0.1:1".to_owned(), ..viewer };
     assert_eq!(nowhere.run(&["attention"]).await.0, 3);
+    console.close().await;
+}
+
+/// Row: G9
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_a_terminal_only_sees_and_does_the_same_about_refunds_legs_and_cases() {
+    let mut console = Console::closed().await;
+    let owner = Owner::start(&console).await;
+    console.app = console.beside_an_owner(&owner.url).await;
+    let (booking, refund) = (Uuid::from_u128(1).to_string(), owner.refund.to_string());
+    let approver = Terminal::of(&console, "support_approver").await;
+    let odd = crate::owner::ODD.to_string();
+    for (arguments, shows) in [
+        (&["refunds"] as &[&str], refund.as_str()),
+        (&["legs", &booking], "adopt"),
+        (&["seen", &booking], "cancelling"),
+        (&["seen", &booking, "--at", "3"], "cancelling"),
+        (&["travellers", &booking, "--reason", "they call"], "Lovelace"),
+        (&["payment-cases"], "other_asset"),
+        (&["payment-case", &odd], "5000.000000"),
+        (&["close-payment-case", &odd, "--reason", "sent back by hand"], "sent back by hand"),
+    ] {
+        let (code, said) = approver.run(arguments).await;
+        assert_eq!((code, said.contains(shows)), (0, true), "{arguments:?}: {said}");
+    }
+    let approve = ["approve-refund", &booking, &refund, "--reason", "agreed"];
+    let operator = Terminal::of(&console, "support_operator").await;
+    assert_eq!(operator.run(&approve).await.0, 1, "it takes an approver");
+    assert_eq!(approver.run(&approve).await, (0, "done\n".to_owned()));
     console.close().await;
 }

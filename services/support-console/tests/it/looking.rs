@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use testkit::{broker::headers, until};
 
 use crate::{
+    browser::Browser,
     console::{Console, VIEWER, unreadable},
     neighbour::Neighbour,
 };
@@ -138,6 +139,28 @@ async fn what_may_have_killed_its_consumer_is_not_run_there_to_see() {
         let (status, problem) = console.get(&path, VIEWER).await;
         assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("may_crash")));
     }
+    console.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_of_ten_megabytes_is_shown_and_its_preview_says_that_it_is_too_large() {
+    let (console, _neighbour) = Console::beside_a_service().await;
+    let queue = console.service.prefix.routing().dead_queue("rewards");
+    let refused = headers(&[("holdfast-cause", "undecodable"), ("holdfast-consumer", "rewards")]);
+    console.broker.publish("", &queue, refused, &vec![b'x'; 10_000_000]).await;
+    let letter = console.letters(1).await[0]["dead_letter_id"].as_str().unwrap().to_owned();
+    let api = format!("/v1/dead-letters/{letter}");
+    let (status, problem) = console.get(&format!("{api}/preview"), VIEWER).await;
+    let too_large = (StatusCode::CONFLICT, &json!("too_large_to_preview"));
+    assert_eq!((status, &problem["code"]), too_large, "{problem}");
+    let (status, whole) = console.get(&api, VIEWER).await;
+    assert_eq!((status, &whole["body_bytes"]), (StatusCode::OK, &json!(10_000_000)));
+    let ada = Browser::signed_in(&console, "ada", "support_operator").await;
+    assert_eq!(ada.get(&format!("/letters/{letter}")).await.status, StatusCode::OK);
+    let page = ada.get(&format!("/letters/{letter}/replay")).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.text.contains("are not previewed"), "{}", &page.text[..2_000]);
+    assert!(!page.text.contains("does not answer"));
     console.close().await;
 }
 

@@ -22,6 +22,7 @@ mod openapi;
 mod owner;
 mod pages;
 mod parking;
+mod payment_cases;
 mod repairing;
 mod replaying;
 mod showing;

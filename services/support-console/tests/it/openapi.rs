@@ -188,10 +188,25 @@ async fn live_answers_about_repairs_are_what_the_document_says() {
         assert!(answer.1.to_string().contains("rapid"), "{path}: {}", answer.1);
         checker.check("get", path, &answer);
     }
+    for (supplier, status) in [("rapid", 200), ("etg", 404)] {
+        let answer = console.get(&format!("/v1/suppliers/{supplier}/comparison"), VIEWER).await;
+        assert_eq!(answer.0, status, "{supplier}: {}", answer.1);
+        checker.check("get", "/v1/suppliers/{supplier}/comparison", &answer);
+    }
     let case = format!("/v1/cases/{}", crate::owner::CASE);
     let answer = console.post(&format!("{case}/close"), OPERATOR, &because).await;
     checker.check("post", "/v1/cases/{id}/close", &answer);
     checker.check("get", "/v1/cases/{id}", &console.get(&case, VIEWER).await);
+    let odd = format!("/v1/payment-cases/{}", crate::owner::ODD);
+    checker.check("get", "/v1/payment-cases", &console.get("/v1/payment-cases", VIEWER).await);
+    let answer = console.post(&format!("{odd}/close"), OPERATOR, &because).await;
+    checker.check("post", "/v1/payment-cases/{id}/close", &answer);
+    checker.check("get", "/v1/payment-cases/{id}", &console.get(&odd, VIEWER).await);
+    for what in ["legs", "seen"] {
+        let answer = console.get(&format!("{path}/{what}"), VIEWER).await;
+        assert_eq!(answer.0, 200, "{what}: {}", answer.1);
+        checker.check("get", &format!("/v1/bookings/{{id}}/{what}"), &answer);
+    }
     let reset = "/v1/suppliers/rapid/reset";
     let answer = console.post(reset, APPROVER, &because).await;
     checker.check("post", "/v1/suppliers/{supplier}/reset", &answer);

@@ -1,11 +1,14 @@
 //! Over real HTTP, in the place of the services that the console asks and tells: it answers what a
 //! test says and keeps what it was told.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::{Path, RawQuery, State},
     http::StatusCode,
     routing::{get, post},
 };
@@ -21,6 +24,7 @@ pub(crate) const BROUGHT_IT: &str =
 #[derive(Clone, Default)]
 pub(crate) struct Owner {
     told: Arc<Mutex<Vec<Value>>>,
+    crowded: Arc<AtomicBool>,
     pub(crate) refund: Uuid,
     pub(crate) leg: Uuid,
     pub(crate) url: String,
@@ -42,6 +46,7 @@ impl Owner {
             .route("/internal/refunds/waiting", get(waiting))
             .route("/internal/suppliers", get(suppliers))
             .route("/internal/suppliers/{supplier}/reset", post(reset))
+            .route("/internal/suppliers/{supplier}/compare", get(compared))
             .route("/internal/cases", get(cases))
             .route("/internal/cases/{id}", get(case))
             .route("/internal/cases/{id}/close", post(close))
@@ -50,6 +55,11 @@ impl Owner {
         let ready = chassis::http::Ready::new();
         let addr = chassis::http::serve(&console.service.process, here, routes, ready).await;
         Self { url: format!("http://{}", addr.unwrap()), ..owner }
+    }
+
+    /// Has many things wait.
+    pub(crate) fn crowd(&self) {
+        self.crowded.store(true, Ordering::SeqCst);
     }
 
     /// What it was told, in order.
@@ -90,6 +100,19 @@ async fn suppliers(State(owner): State<Owner>) -> Json<Value> {
     Json(json!({ "suppliers": [rapid, one("etg", &closed)] }))
 }
 
+/// Only one of them has a list.
+async fn compared(Path(supplier): Path<String>) -> (StatusCode, Json<Value>) {
+    if supplier != "rapid" {
+        return (StatusCode::NOT_FOUND, Json(json!({ "code": "not_found" })));
+    }
+    let standing = json!({
+        "comparison_id": Uuid::from_u128(3), "supplier": "rapid",
+        "begun_at": "2026-01-01T03:00:00Z", "ended_at": "2026-01-01T03:20:00Z",
+        "outcome": "done", "pages": 4, "listed": 731, "differing": 2, "missing": 1, "unknown": 5,
+    });
+    (StatusCode::OK, Json(standing))
+}
+
 async fn reset(State(owner): State<Owner>, Json(mut told): Json<Value>) -> Json<Value> {
     told["reset"] = json!(true);
     owner.told.lock().unwrap().push(told);
@@ -97,15 +120,20 @@ async fn reset(State(owner): State<Owner>, Json(mut told): Json<Value>) -> Json<
     Json(all["suppliers"][0].clone())
 }
 
-/// The one case that there is.
+/// The one case at a supplier.
 pub(crate) const CASE: Uuid = Uuid::from_u128(9);
+/// The one odd payment.
+pub(crate) const ODD: Uuid = Uuid::from_u128(10);
 
 async fn case(State(owner): State<Owner>, Path(id): Path<Uuid>) -> Result<Json<Value>, StatusCode> {
+    if id == ODD {
+        return Ok(Json(odd(&owner)));
+    }
     if id != CASE {
         return Err(StatusCode::NOT_FOUND);
     }
     let told = owner.told();
-    let closed = told.iter().find(|told| told["closed"] == true).map(
+    let closed = told.iter().find(|told| told["closed"] == json!(CASE)).map(
         |told| json!({ "staff": told["staff"], "why": told["why"], "at": "2026-01-03T00:00:00Z" }),
     );
     Ok(Json(json!({
@@ -117,7 +145,31 @@ async fn case(State(owner): State<Owner>, Path(id): Path<Uuid>) -> Result<Json<V
     })))
 }
 
-async fn cases(State(owner): State<Owner>) -> Json<Value> {
+fn odd(owner: &Owner) -> Value {
+    let told = owner.told();
+    let closed = told.iter().find(|told| told["closed"] == json!(ODD));
+    let mut case = json!({
+        "case_id": ODD, "reason": "other_asset", "subject": "eip155:1 0xab#<i>0</i>",
+        "payment_id": Uuid::from_u128(2), "booking_id": Uuid::from_u128(1), "chain": "eip155:1",
+        "transaction": BROUGHT_IT, "contract": "0xdac17f958d2ee523a2206206994597c13d831ec7",
+        "units": "5000000000", "asset": "usdt-ethereum", "amount_decimal": "5000.000000",
+        "opened_at": "2026-01-01T00:00:00Z",
+    });
+    if let Some(told) = closed {
+        case["closed_at"] = json!("2026-01-03T00:00:00Z");
+        case["closed_by"] = told["staff"].clone();
+        case["closed_because"] = told["why"].clone();
+    }
+    case
+}
+
+/// Of payments when only the open ones are asked for; of suppliers otherwise.
+async fn cases(State(owner): State<Owner>, RawQuery(query): RawQuery) -> Json<Value> {
+    if query.as_deref() == Some("open=true") {
+        let one = Some(odd(&owner)).filter(|case| case["closed_at"].is_null());
+        let open = usize::from(one.is_some());
+        return Json(json!({ "cases": Vec::from_iter(one), "open": open }));
+    }
     let Json(one) = case(State(owner), Path(CASE)).await.unwrap();
     let open: Vec<_> = Some(one).into_iter().filter(|case| case["closed"].is_null()).collect();
     Json(json!({ "cases": open }))
@@ -128,7 +180,7 @@ async fn close(
     Path(id): Path<Uuid>,
     Json(mut told): Json<Value>,
 ) -> Result<Json<Value>, StatusCode> {
-    told["closed"] = json!(id == CASE);
+    told["closed"] = json!(id);
     owner.told.lock().unwrap().push(told);
     case(State(owner), Path(id)).await
 }
@@ -194,7 +246,23 @@ async fn legs(State(owner): State<Owner>) -> Json<Value> {
     }]}))
 }
 
-async fn attention() -> Json<Value> {
+async fn attention(State(owner): State<Owner>) -> Json<Value> {
+    if owner.crowded.load(Ordering::SeqCst) {
+        let odd = |n: i32| {
+            json!({
+                "kind": "case", "booking_id": Uuid::from_u128(1),
+                "what": format!("case: number {n}"),
+                "since": format!("2026-01-{n:02}T00:00:00Z"),
+            })
+        };
+        let waits = json!({
+            "kind": "approval", "booking_id": Uuid::from_u128(1),
+            "what": "a refund waits for a second person", "since": "2026-01-01T00:00:00Z",
+        });
+        let items: Vec<_> = (11..=30).map(odd).chain([waits]).collect();
+        let counts = json!({ "case": 50 });
+        return Json(json!({ "owner": "o", "more": true, "counts": counts, "items": items }));
+    }
     Json(json!({ "owner": "booking", "more": false, "items": [{
         "kind": "overdue", "booking_id": Uuid::from_u128(1),
         "what": "its deadline `hold` passed, and nothing came of it",

@@ -69,6 +69,19 @@ async fn an_open_breaker_is_on_the_overview_and_closed_by_an_approver_with_a_rea
 }
 
 /// Row: B7
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_comparison_with_each_list_is_on_the_page_of_suppliers() {
+    let (console, _owner) = with_an_owner().await;
+    let eve = Browser::signed_in(&console, "eve", "support_viewer").await;
+    let page = eve.get("/suppliers").await.text;
+    for said in ["Compared with their lists", "all read", ">731<", "the night", "/cases#suppliers"]
+    {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    console.close().await;
+}
+
+/// Row: B7
 /// Row: B10
 /// Row: G9
 #[tokio::test(flavor = "multi_thread")]

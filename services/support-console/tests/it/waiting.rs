@@ -81,3 +81,34 @@ async fn queues_are_shown_with_what_waits_in_them_and_whether_anybody_listens() 
     assert_eq!(status, StatusCode::FORBIDDEN);
     console.close().await;
 }
+
+/// Row: H4
+#[tokio::test(flavor = "multi_thread")]
+async fn many_odd_payments_hide_no_new_one_are_counted_and_are_all_on_a_page_of_their_own() {
+    let mut console = Console::closed().await;
+    let owner = Owner::start(&console).await;
+    owner.crowd();
+    console.app = console.beside_an_owner(&owner.url).await;
+    // Each of three owners tells of twenty, and has fifty.
+    let (_, told) = console.get("/v1/attention", VIEWER).await;
+    assert_eq!(told["counts"], json!({ "approval": 3, "case": 150 }));
+    let items = told["items"].as_array().unwrap().iter();
+    let odd: Vec<_> = items.filter(|item| item[1]["kind"] == "case").collect();
+    assert_eq!(odd.len(), 60);
+    assert_eq!(odd[0][1]["what"], "case: number 30", "the newest comes first");
+
+    let ada = Browser::signed_in(&console, "ada", "support_viewer").await;
+    let page = ada.get("/").await.text;
+    assert!(page.contains("case: number 30") && !page.contains("case: number 11"), "{page}");
+    assert!(page.contains("<b>150</b>") && page.contains("And 135 more"), "{page}");
+    assert!(page.contains("Refunds to approve"), "{page}");
+    let all = "/attention?kind=case";
+    assert!(page.contains(&format!("href=\"{all}\"")), "{page}");
+    let page = ada.get(all).await.text;
+    assert!(page.contains("case: number 30") && page.contains("case: number 11"), "{page}");
+    assert!(page.contains("And 90 more") && !page.contains("Refunds to approve"), "{page}");
+    let page = ada.get("/attention").await.text;
+    assert!(page.contains("case: number 11") && page.contains("Refunds to approve"), "{page}");
+    assert_eq!(ada.get("/attention?kind=nothing").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    console.close().await;
+}

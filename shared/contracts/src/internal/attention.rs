@@ -1,5 +1,7 @@
 //! What a person should look at now, as each owner knows it; and a booking as its customer sees it.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,10 +15,13 @@ use crate::ids::BookingId;
 pub struct AttentionReply {
     /// The service that answers.
     pub owner: String,
-    /// At most 200.
+    /// At most 200 of each kind.
     pub items: Vec<AttentionItem>,
     /// Whether there are more.
     pub more: bool,
+    /// How many there are of each kind of which not all are told.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counts: BTreeMap<AttentionKind, u64>,
 }
 
 /// One thing that somebody should look at. No personal data.
@@ -51,6 +56,8 @@ pub enum AttentionKind {
     Drift,
     /// Money that should go back.
     Refund,
+    /// Money that goes back only when a second person lets it go.
+    Approval,
     /// Something odd about a payment.
     Case,
     /// A supplier pushed what is about nothing that is known, or somebody pushed in its name.

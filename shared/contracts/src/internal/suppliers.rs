@@ -162,8 +162,8 @@ pub struct CaseClosed {
     pub at: DateTime<Utc>,
 }
 
-/// `POST /internal/cases/{case}/close` of supplier-sync: closes a case. Answered by the case as it
-/// stands then; one that is closed already stays as it was.
+/// `POST /internal/cases/{case}/close` of supplier-sync and payment-verification: closes a case.
+/// Answered by the case as it stands then; one that is closed already stays as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CaseCloseRequest {

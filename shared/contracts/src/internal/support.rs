@@ -123,6 +123,11 @@ pub struct PreviewRequest {
     pub body_base64: String,
 }
 
+impl PreviewRequest {
+    /// A larger body is none of ours, and is not asked about.
+    pub const BODY_MAX: usize = 1024 * 1024;
+}
+
 /// What a message would do, by the same code that would do it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

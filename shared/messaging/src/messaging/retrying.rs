@@ -1,5 +1,7 @@
 //! Messages that fail again and again and wait for their next try.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use contracts::{
     envelope::header,
@@ -40,8 +42,23 @@ impl Messaging {
         .await
         .map_err(database("reading retries"))?;
         let more = rows.len() > ITEMS_MAX;
+        let mut counts = BTreeMap::new();
+        if more {
+            counts.insert(AttentionKind::Retrying, self.count_retrying().await?);
+        }
         let items = rows.iter().take(ITEMS_MAX).map(item).collect();
-        Ok(AttentionReply { owner: self.inner.speaker.service.to_owned(), items, more })
+        Ok(AttentionReply { owner: self.inner.speaker.service.to_owned(), items, more, counts })
+    }
+
+    async fn count_retrying(&self) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar(
+            "select count(*) from outbox where attempt >= $1 and routing_key not like '%.dead'",
+        )
+        .bind(TRIES_MIN)
+        .fetch_one(self.pool())
+        .await
+        .map_err(database("counting retries"))?;
+        Ok(u64::try_from(count).unwrap_or_default())
     }
 }
 

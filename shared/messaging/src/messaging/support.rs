@@ -29,8 +29,8 @@ use crate::{
     replay::{self, Replay},
 };
 
-/// A preview carries the whole message; the broker takes larger ones, but nobody says such.
-const PREVIEW_BODY_MAX: usize = 2 * 1024 * 1024;
+/// A preview carries the whole message, its body a third longer in base64, and its headers.
+const PREVIEW_BODY_MAX: usize = 2 * PreviewRequest::BODY_MAX;
 
 impl Messaging {
     /// `POST /internal/inbox/{consumer}`, `GET /internal/outbox`, `GET /internal/retrying` and

@@ -195,6 +195,8 @@ fn runs() -> Shapes {
                 ("items", many(item)),
                 ("breakers", many(of("Supplier"))),
                 ("cases", many(of("Case"))),
+                ("cases_open", count()),
+                ("counts", anything()),
                 ("more", truth()),
                 ("owners", many(of("Answering"))),
             ]),
@@ -251,6 +253,7 @@ fn runs() -> Shapes {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a line for each field")]
 fn suppliers() -> Shapes {
     let by_hand = || object(&[("staff", text()), ("why", text()), ("at", instant())]);
     let breaker = [
@@ -270,6 +273,19 @@ fn suppliers() -> Shapes {
         ("calls_free", count()),
         ("quotas", many(object(&quota))),
     ];
+    let comparison = [
+        ("comparison_id", id()),
+        ("supplier", text()),
+        ("asked_by?", text()),
+        ("begun_at", instant()),
+        ("ended_at?", instant()),
+        ("outcome", words(&["under_way", "done", "given_up"])),
+        ("pages", count()),
+        ("listed", count()),
+        ("differing", count()),
+        ("missing", count()),
+        ("unknown", count()),
+    ];
     let case = [
         ("case_id", id()),
         ("supplier", text()),
@@ -284,11 +300,31 @@ fn suppliers() -> Shapes {
         ("times", count()),
         ("closed?", by_hand()),
     ];
+    let odd = [
+        ("case_id", id()),
+        ("reason", text()),
+        ("subject", text()),
+        ("payment_id", id()),
+        ("booking_id", id()),
+        ("chain?", text()),
+        ("transaction?", text()),
+        ("contract?", text()),
+        ("units?", text()),
+        ("asset?", text()),
+        ("amount_decimal?", text()),
+        ("opened_at", instant()),
+        ("closed_at?", instant()),
+        ("closed_by?", text()),
+        ("closed_because?", text()),
+    ];
     vec![
         ("Supplier", object(&supplier)),
         ("Suppliers", object(&[("suppliers", many(of("Supplier")))])),
+        ("Comparison", object(&comparison)),
         ("Case", object(&case)),
         ("Cases", object(&[("cases", many(of("Case")))])),
+        ("OddPayment", object(&odd)),
+        ("OddPayments", object(&[("cases", many(of("OddPayment"))), ("open", count())])),
     ]
 }
 
@@ -339,6 +375,16 @@ fn bookings() -> Shapes {
                 ("in_doubt_since?", instant()),
                 ("attempts", many(anything())),
                 ("safe", many(anything())),
+            ]),
+        ),
+        ("Legs", object(&[("legs", many(of("Leg")))])),
+        (
+            "Seen",
+            object(&[
+                ("version", count()),
+                ("newest", count()),
+                ("at", instant()),
+                ("shown", anything()),
             ]),
         ),
         (

@@ -153,6 +153,12 @@ async fn searches(staff: &Staff, booking: &str) -> anyhow::Result<Paths> {
             keys.insert(format!("{name}_{nth}"), (*value).to_owned());
         }
     }
+    for (name, key) in keys.iter().filter(|(name, _)| name.starts_with("message")) {
+        let found = staff.api.get(&format!("/v1/search?key={key}")).await?.json();
+        let is_it = |found: &Value| found["booking_id"] == booking;
+        let is_found = found["found"].as_array().is_some_and(|found| found.iter().any(is_it));
+        ensure!(is_found, "{name} does not lead to the booking: {found}");
+    }
     let query = |key: String| {
         let query =
             form_urlencoded::Serializer::new(String::new()).append_pair("key", &key).finish();

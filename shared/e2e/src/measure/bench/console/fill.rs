@@ -121,7 +121,7 @@ async fn journal_rows(stack: &Stack) -> anyhow::Result<i64> {
     Ok(all)
 }
 
-/// Copies of everything that the one booking has, each under ids and in a trace of its own.
+/// Copies of everything that the one booking has, each with ids, messages and a trace of its own.
 const COPIES: &[(&str, &[&str])] = &[
     (
         "booking",
@@ -133,8 +133,8 @@ const COPIES: &[(&str, &[&str])] = &[
                from booking, generate_series(1, $1::bigint) as n",
             "insert into booking_event (booking_id, version, at, kind, body, source, actor, cause_id,
                                         trace_id)
-             select md5('booking-' || n)::uuid, version, at, kind, body, source, actor, cause_id,
-                    md5('trace-' || n)
+             select md5('booking-' || n)::uuid, version, at, kind, body, source, actor,
+                    md5(cause_id::text || n)::uuid, md5('trace-' || n)
                from booking_event, generate_series(1, $1::bigint) as n",
         ],
     ),
@@ -146,8 +146,8 @@ const COPIES: &[(&str, &[&str])] = &[
                     changed_at
                from leg, generate_series(1, $1::bigint) as n",
             "insert into leg_event (leg_id, version, at, event, source, cause_id, trace_id)
-             select md5('leg-' || n)::uuid, version, at, event, source, cause_id,
-                    md5('trace-' || n)
+             select md5('leg-' || n)::uuid, version, at, event, source,
+                    md5(cause_id::text || n)::uuid, md5('trace-' || n)
                from leg_event, generate_series(1, $1::bigint) as n",
             "insert into attempt (supplier, client_reference, leg_id, number)
              select supplier, client_reference || n, md5('leg-' || n)::uuid, number
@@ -183,7 +183,7 @@ const COPIES: &[(&str, &[&str])] = &[
             "insert into account_event (account_id, version, kind, booking_id, points, event, source,
                                         cause_id, trace_id, at)
              select account_id || n, version, kind, md5('booking-' || n)::uuid, points, event,
-                    source, cause_id, md5('trace-' || n), at
+                    source, md5(cause_id::text || n)::uuid, md5('trace-' || n), at
                from account_event, generate_series(1, $1::bigint) as n",
         ],
     ),

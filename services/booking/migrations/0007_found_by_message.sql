@@ -1,0 +1,2 @@
+-- A booking is found by the message that brought something of it.
+create index booking_event_by_cause on booking_event (cause_id) where cause_id is not null;
