@@ -53,7 +53,8 @@ pub struct Report {
     pub double: usize,
     pub orphaned: usize,
     pub overcharged: usize,
-    /// Neither ended nor lost: somebody has to look.
+    pub given_away: usize,
+    /// Ended or not, somebody has to look.
     pub stuck: usize,
     /// How often each fault happened.
     pub kills: BTreeMap<String, u32>,
@@ -70,7 +71,8 @@ impl Report {
     /// Whether nobody lost anything, and enough was confirmed for that to mean something.
     #[must_use]
     pub fn is_well(&self, faults: bool) -> bool {
-        let wrong = self.lost + self.double + self.orphaned + self.overcharged + self.stuck;
+        let wrong = self.lost + self.double + self.orphaned + self.overcharged;
+        let wrong = wrong + self.given_away + self.stuck;
         let enough = if faults { 0.2 } else { 0.5 };
         wrong == 0 && self.bookings > 0 && self.confirmed_share >= enough
     }
@@ -151,7 +153,7 @@ async fn converge(
         }
         let over = began.elapsed() > CONVERGES_WITHIN;
         match world.compare(accepted).await {
-            Ok(compared) if over || compared.is_right() && compared.review == 0 => {
+            Ok(compared) if over || compared.is_right() && compared.in_review == 0 => {
                 return Ok((compared, parked));
             }
             // What was killed last may not answer everybody yet.
@@ -177,7 +179,8 @@ fn told(
         double: compared.double,
         orphaned: compared.orphaned,
         overcharged: compared.overcharged,
-        stuck: compared.review,
+        given_away: compared.given_away,
+        stuck: compared.in_review,
         kills,
         parked,
         converged_s: (took.as_secs_f64() * 10.0).round() / 10.0,
