@@ -23,7 +23,11 @@ use crate::{
     truth::{Accepted, Comparison, World},
 };
 
-use self::{faults::Faults, load::Load, servers::Servers};
+use self::{
+    faults::{Counts, Ground, Processes},
+    load::Load,
+    servers::Servers,
+};
 
 /// After the faults everything has to be right within this.
 const CONVERGES_WITHIN: Duration = Duration::from_secs(240);
@@ -84,7 +88,7 @@ impl Report {
 /// # Errors
 /// When the system cannot be started, or cannot be asked afterwards.
 pub async fn run(asked: Asked, tell: impl Fn(&str) + Sync) -> anyhow::Result<Report> {
-    let servers = Servers::start().await?;
+    let servers = Arc::new(Servers::start().await?);
     let options = Options {
         profile: Profile::Demo,
         infra: Some(servers.infra()?),
@@ -93,20 +97,25 @@ pub async fn run(asked: Asked, tell: impl Fn(&str) + Sync) -> anyhow::Result<Rep
         ..Options::test("chaos")
     };
     let stack = Arc::new(Stack::start(options).await?);
+    let mut processes = Processes::beside(&stack, asked.seed).await?;
+    let mut ground = Ground::new(asked.seed);
     let world = World::of(&stack).await?;
     let load = Load::begin(Arc::clone(&stack), asked.per_second);
-    let mut faults = Faults::new(asked.seed);
     let until = Instant::now() + asked.lasts;
-    while Instant::now() < until {
-        if asked.faults {
-            faults.next(&stack, &servers, &tell).await?;
-        } else {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+    let mut counts = Counts::new();
+    if asked.faults {
+        let (ours, theirs) = tokio::try_join!(
+            processes.fail(until, &stack, &tell),
+            ground.fail(until, &stack, &servers, &tell),
+        )?;
+        counts.extend(ours.into_iter().chain(theirs));
+    } else {
+        tokio::time::sleep(asked.lasts).await;
     }
-    faults.end(&stack, &servers).await?;
+    faults::end(&stack, &servers).await?;
+    processes.end(&stack).await?;
     tell("the faults are over");
-    ended(stack, &world, load, true, faults.counts, asked.seed).await
+    ended(stack, &world, load, true, counts, asked.seed).await
 }
 
 /// Ends the load, waits until every booking came to its end, stops the system, and says what was
