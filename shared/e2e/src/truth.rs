@@ -251,18 +251,22 @@ impl World {
         let all: Vec<_> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
         let shown = all.into_iter().filter(|(_, entries)| entries.len() < ENTRIES_SHOWN);
         let shown: BTreeMap<&String, Vec<Value>> = shown.collect();
-        let mut of = BTreeMap::new();
-        for one in accepted.iter().filter(|one| shown.contains_key(&one.token)) {
-            of.insert(one.booking_id.clone(), Vec::new());
-        }
-        for entry in shown.values().flatten() {
-            let own = entry["booking_id"].as_str().and_then(|id| of.get_mut(id));
-            if let Some((own, entry)) = own.zip(Entry::of(entry)) {
-                own.push(entry);
-            }
-        }
-        Ok(of)
+        Ok(entries_of(accepted, &shown))
     }
+}
+
+/// What moved the points of each booking, from what its own token was shown: one account may have
+/// several.
+fn entries_of(
+    accepted: &[Accepted],
+    shown: &BTreeMap<&String, Vec<Value>>,
+) -> BTreeMap<String, Vec<Entry>> {
+    let own = |one: &Accepted| {
+        let all = shown.get(&one.token)?.iter();
+        let own = all.filter(|entry| entry["booking_id"] == one.booking_id.as_str());
+        Some((one.booking_id.clone(), own.filter_map(Entry::of).collect()))
+    };
+    accepted.iter().filter_map(own).collect()
 }
 
 /// What moved points of one booking.

@@ -3,7 +3,7 @@
 use contracts::asset::Units;
 use serde_json::{Value, json};
 
-use super::{Accepted, Comparison, Entry, Looked, judge::judged};
+use super::{Accepted, Comparison, Entry, Looked, entries_of, judge::judged};
 use crate::{
     double::{Price, Reservation},
     gateway::Shown,
@@ -207,6 +207,23 @@ fn points_are_spent_once_where_it_is_confirmed_and_go_back_where_it_is_not() {
     for taken_back in ["voided", "reversed"] {
         assert_eq!(wrong(&[earned.clone().moved(taken_back, -10)], &[]), [0; 5]);
     }
+}
+
+#[test]
+fn an_account_with_two_tokens_has_its_points_once() {
+    let mut both = [confirmed("Ada", "r1").accepted, confirmed("Eve", "r2").accepted];
+    both[1].token = "another".to_owned();
+    let entries: Vec<Value> = both
+        .iter()
+        .map(|one| json!({"booking_id": one.booking_id, "kind": "earned", "points": 10}))
+        .collect();
+    let tokens = both.each_ref().map(|one| &one.token);
+    let shown = tokens.map(|token| (token, entries.clone())).into_iter().collect();
+    let once = vec![Entry { kind: "earned".to_owned(), points: 10 }];
+    let each = both.each_ref().map(|one| (one.booking_id.clone(), once.clone()));
+    assert_eq!(entries_of(&both, &shown), each.into_iter().collect());
+    // Of an account that shows only some of it nothing is known.
+    assert!(entries_of(&both, &std::collections::BTreeMap::new()).is_empty());
 }
 
 #[test]
