@@ -97,9 +97,9 @@ impl World {
         (!allowed).then(|| format!("{:?} is no reason to wait", review.why))
     }
 
-    /// Whether the supplier changed a leg, and only a person can deal with that: it moved it and the
-    /// customer says nothing, or points paid a part of what it took back, and they come back whole
-    /// or not at all.
+    /// Whether the supplier changed a leg, and only a person can deal with that: it moved it and
+    /// the customer says nothing, or points paid a part of what it took back, and they come back
+    /// whole or not at all.
     fn waits_for_a_person(&self, booking: &Booking, leg: &Leg) -> bool {
         let Some(change) = &leg.change else { return false };
         match change.theirs {
