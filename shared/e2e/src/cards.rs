@@ -59,17 +59,32 @@ impl Cards {
     /// # Errors
     /// When the doubles are away.
     pub async fn charged(&self) -> anyhow::Result<BTreeMap<String, Units>> {
-        let reply = self.http.get(format!("{}/truth", self.url)).send().await?;
-        let truth: Value = reply.json().await?;
-        let intents = truth["payment_intents"].as_array().context("no payments in the truth")?;
         let mut charged = BTreeMap::new();
-        for intent in intents {
-            let payment = intent["metadata"]["payment_id"].as_str().unwrap_or_default();
+        for intent in self.intents().await? {
             let units = Units::parse(&intent["charged"].to_string())?;
-            let sum: &mut Units = charged.entry(payment.to_owned()).or_default();
+            let sum: &mut Units = charged.entry(payment(&intent)).or_default();
             *sum = sum.checked_add(units).context("more than can be charged")?;
         }
         Ok(charged)
+    }
+
+    /// What was ever taken, by our payment, whatever went back of it.
+    ///
+    /// # Errors
+    /// When the doubles are away.
+    pub async fn taken(&self) -> anyhow::Result<BTreeMap<String, i128>> {
+        let mut taken = BTreeMap::new();
+        for intent in self.intents().await? {
+            let units = intent["amount_received"].as_i64().context("no amount in the truth")?;
+            *taken.entry(payment(&intent)).or_default() += i128::from(units);
+        }
+        Ok(taken)
+    }
+
+    async fn intents(&self) -> anyhow::Result<Vec<Value>> {
+        let reply = self.http.get(format!("{}/truth", self.url)).send().await?;
+        let mut truth: Value = reply.json().await?;
+        serde_json::from_value(truth["payment_intents"].take()).context("no payments in the truth")
     }
 
     async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
@@ -80,4 +95,8 @@ impl Cards {
         ensure!(status.is_success(), "{path}: {status} {text}");
         Ok(serde_json::from_str(&text).unwrap_or_default())
     }
+}
+
+fn payment(intent: &Value) -> String {
+    intent["metadata"]["payment_id"].as_str().unwrap_or_default().to_owned()
 }

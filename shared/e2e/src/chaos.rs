@@ -23,7 +23,11 @@ use crate::{
     truth::{Accepted, Comparison, World},
 };
 
-use self::{faults::Faults, load::Load, servers::Servers};
+use self::{
+    faults::{Counts, Ground, Processes},
+    load::Load,
+    servers::Servers,
+};
 
 /// After the faults everything has to be right within this.
 const CONVERGES_WITHIN: Duration = Duration::from_secs(240);
@@ -53,7 +57,8 @@ pub struct Report {
     pub double: usize,
     pub orphaned: usize,
     pub overcharged: usize,
-    /// Neither ended nor lost: somebody has to look.
+    pub given_away: usize,
+    /// Ended or not, somebody has to look.
     pub stuck: usize,
     /// How often each fault happened.
     pub kills: BTreeMap<String, u32>,
@@ -70,7 +75,8 @@ impl Report {
     /// Whether nobody lost anything, and enough was confirmed for that to mean something.
     #[must_use]
     pub fn is_well(&self, faults: bool) -> bool {
-        let wrong = self.lost + self.double + self.orphaned + self.overcharged + self.stuck;
+        let wrong = self.lost + self.double + self.orphaned + self.overcharged;
+        let wrong = wrong + self.given_away + self.stuck;
         let enough = if faults { 0.2 } else { 0.5 };
         wrong == 0 && self.bookings > 0 && self.confirmed_share >= enough
     }
@@ -82,7 +88,7 @@ impl Report {
 /// # Errors
 /// When the system cannot be started, or cannot be asked afterwards.
 pub async fn run(asked: Asked, tell: impl Fn(&str) + Sync) -> anyhow::Result<Report> {
-    let servers = Servers::start().await?;
+    let servers = Arc::new(Servers::start().await?);
     let options = Options {
         profile: Profile::Demo,
         infra: Some(servers.infra()?),
@@ -91,20 +97,25 @@ pub async fn run(asked: Asked, tell: impl Fn(&str) + Sync) -> anyhow::Result<Rep
         ..Options::test("chaos")
     };
     let stack = Arc::new(Stack::start(options).await?);
+    let mut processes = Processes::beside(&stack, asked.seed).await?;
+    let mut ground = Ground::new(asked.seed);
     let world = World::of(&stack).await?;
     let load = Load::begin(Arc::clone(&stack), asked.per_second);
-    let mut faults = Faults::new(asked.seed);
     let until = Instant::now() + asked.lasts;
-    while Instant::now() < until {
-        if asked.faults {
-            faults.next(&stack, &servers, &tell).await?;
-        } else {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+    let mut counts = Counts::new();
+    if asked.faults {
+        let (ours, theirs) = tokio::try_join!(
+            processes.fail(until, &stack, &tell),
+            ground.fail(until, &stack, &servers, &tell),
+        )?;
+        counts.extend(ours.into_iter().chain(theirs));
+    } else {
+        tokio::time::sleep(asked.lasts).await;
     }
-    faults.end(&stack, &servers).await?;
+    faults::end(&stack, &servers).await?;
+    processes.end(&stack).await?;
     tell("the faults are over");
-    ended(stack, &world, load, true, faults.counts, asked.seed).await
+    ended(stack, &world, load, true, counts, asked.seed).await
 }
 
 /// Ends the load, waits until every booking came to its end, stops the system, and says what was
@@ -151,7 +162,7 @@ async fn converge(
         }
         let over = began.elapsed() > CONVERGES_WITHIN;
         match world.compare(accepted).await {
-            Ok(compared) if over || compared.is_right() && compared.review == 0 => {
+            Ok(compared) if over || compared.is_right() && compared.in_review == 0 => {
                 return Ok((compared, parked));
             }
             // What was killed last may not answer everybody yet.
@@ -177,7 +188,8 @@ fn told(
         double: compared.double,
         orphaned: compared.orphaned,
         overcharged: compared.overcharged,
-        stuck: compared.review,
+        given_away: compared.given_away,
+        stuck: compared.in_review,
         kills,
         parked,
         converged_s: (took.as_secs_f64() * 10.0).round() / 10.0,

@@ -1,10 +1,10 @@
 //! A customer's HTTP: what a web app would send to the gateway, and the answers as they come.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
-use chrono::{Days, Utc};
+use chrono::{DateTime, Days, Utc};
 use contracts::asset::{AssetAmount, Units};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
@@ -44,6 +44,14 @@ pub struct Quote {
 /// A booking as its customer sees it.
 #[derive(Debug, Clone)]
 pub struct Shown(pub Value);
+
+/// Where a customer is told to send money.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub address: String,
+    /// The token's contract; nothing for the chain's own coin.
+    pub contract: Option<String>,
+}
 
 impl Answer {
     /// # Panics
@@ -138,11 +146,14 @@ impl Shown {
         self.0["further_payments"].as_array().into_iter().flatten()
     }
 
-    /// Every address that was shown.
+    /// Wherever the customer is told to pay to.
     #[must_use]
-    pub fn addresses(&self) -> Vec<&str> {
-        let further = self.further().filter_map(|one| one["address"].as_str());
-        self.address().into_iter().chain(further).collect()
+    pub fn places(&self) -> BTreeSet<Place> {
+        let place = |payment: &Value| {
+            let address = payment["address"].as_str()?.to_owned();
+            Some(Place { address, contract: payment["contract"].as_str().map(str::to_owned) })
+        };
+        std::iter::once(&self.0["payment"]).chain(self.further()).filter_map(place).collect()
     }
 
     /// What is left to pay, once that is shown.
@@ -190,11 +201,41 @@ impl Shown {
         self.0["payment"]["state"] == "refunded"
     }
 
-    /// The suppliers' references of the legs that stand.
+    /// The legs that the booking goes on with.
+    pub fn standing(&self) -> impl Iterator<Item = &Value> {
+        self.0["legs"].as_array().into_iter().flatten().filter(|leg| Self::goes_on_with(leg))
+    }
+
+    /// The suppliers' references of the legs that the booking goes on with.
     #[must_use]
     pub fn references(&self) -> Vec<String> {
-        let legs = self.0["legs"].as_array().into_iter().flatten();
-        legs.filter_map(|leg| leg["reference"].as_str().map(str::to_owned)).collect()
+        self.standing().filter_map(|leg| leg["reference"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// Whether nobody has to say where money that goes back is to be sent: an address is known, or
+    /// it goes back to a card.
+    #[must_use]
+    pub fn knows_where_back(&self) -> bool {
+        let payment = &self.0["payment"];
+        !payment["refund_to"].is_null() || !payment["card"].is_null()
+    }
+
+    /// What should have arrived, or been looked at, by now: refunds, and the person's review.
+    #[must_use]
+    pub fn overdue(&self, now: DateTime<Utc>) -> Vec<String> {
+        let past = |by: &Value| {
+            let by = serde_json::from_value::<DateTime<Utc>>(by.clone());
+            by.is_ok_and(|by| by < now)
+        };
+        let refunds = self.0["payment"]["refunds"].as_array().into_iter().flatten();
+        // One that failed waits for another address of the customer's.
+        let under_way =
+            |refund: &&Value| !matches!(refund["state"].as_str(), Some("confirmed" | "failed"));
+        let refunds = refunds.filter(under_way).filter(|refund| past(&refund["by"]));
+        let refunds = refunds.map(|refund| format!("refund {}", refund["refund_id"]));
+        let review =
+            past(&self.0["review"]["by"]).then(|| format!("review {}", self.0["review"]["why"]));
+        refunds.chain(review).collect()
     }
 }
 

@@ -13,6 +13,8 @@ use std::{
 use anyhow::{Context as _, bail};
 use futures::future::{join_all, try_join_all};
 
+pub use twin::Twin;
+
 use crate::{
     checkout::{Checkout, Infra},
     keys::Keys,

@@ -1,6 +1,10 @@
 //! A traveller: searches, quotes, books, pays on the chain, and waits for the end.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, bail, ensure};
 use chrono::{Days, Utc};
@@ -11,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Stack,
-    gateway::{Gateway, Quote, Shown, Stay, describe},
+    gateway::{Gateway, Place, Quote, Shown, Stay, describe},
     node::Node,
     token::Token,
     truth::Accepted,
@@ -40,10 +44,23 @@ pub struct Trip {
     /// A wallet of nobody else's, where money that is given back is to arrive.
     pub refund_to: Option<String>,
     token: String,
+    /// Wherever its customer was ever told to pay to.
+    places: Arc<Mutex<BTreeSet<Place>>>,
 }
 
 impl Trip {
+    /// Keeps in mind where its customer is told to pay to.
+    ///
+    /// # Panics
+    /// When somebody panicked over it.
+    pub fn saw(&self, shown: &Shown) {
+        self.places.lock().unwrap().extend(shown.places());
+    }
+
     /// What the comparison needs to know of it.
+    ///
+    /// # Panics
+    /// As [`Trip::saw`].
     #[must_use]
     pub fn accepted(&self) -> Accepted {
         Accepted {
@@ -51,6 +68,7 @@ impl Trip {
             token: self.token.clone(),
             guest: self.guest.clone(),
             refund_to: self.refund_to.clone(),
+            places: self.places.lock().unwrap().clone(),
         }
     }
 }
@@ -144,7 +162,8 @@ impl Traveller {
         let booking_id = answer.json()["booking_id"].as_str().context("no id")?.to_owned();
         let refund_to = body["refund_to"].as_str().map(str::to_owned);
         let guest = format!("Ada {family}");
-        Ok(Trip { booking_id, guest, quote, refund_to, token: self.token.clone() })
+        let (token, places) = (self.token.clone(), Arc::default());
+        Ok(Trip { booking_id, guest, quote, refund_to, token, places })
     }
 
     /// An address that nothing was ever sent to.
@@ -167,6 +186,7 @@ impl Traveller {
         let until = Instant::now() + within;
         loop {
             let shown = self.gateway.booking(&trip.booking_id).await?;
+            trip.saw(&shown);
             if wanted(&shown) {
                 return Ok(shown);
             }

@@ -6,6 +6,8 @@ mod judge;
 mod ledgers;
 pub mod plant;
 pub mod proof;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,7 +26,7 @@ use crate::{
     cards::Cards,
     coins::Coins,
     double::{Double, Reservation},
-    gateway::{Gateway, Shown, describe},
+    gateway::{Gateway, Place, Shown, describe},
     node::Node,
     processes::DOUBLES,
 };
@@ -48,6 +50,9 @@ pub struct Accepted {
     pub guest: String,
     /// A wallet where nothing but this booking's refund arrives, if its customer named one.
     pub refund_to: Option<String>,
+    /// Wherever its customer was ever told to pay to. What came there is looked for also where
+    /// nothing of it is shown any more.
+    pub places: BTreeSet<Place>,
 }
 
 /// Where the truth is to be had.
@@ -71,18 +76,24 @@ pub struct Comparison {
     pub bookings: usize,
     pub confirmed: usize,
     pub undone: usize,
+    /// Neither ended nor lost: somebody has to look.
     pub review: usize,
     /// Under way, where that is no loss.
     pub open: usize,
     /// Accepted and not to be found, not ended, or confirmed without what was promised: a leg, its
     /// points.
     pub lost: usize,
-    /// Reservations beside the one that a booking has, and points that were credited twice.
+    /// Reservations beside the one that a booking has, or that several legs have, and points that
+    /// were credited twice.
     pub double: usize,
     /// Reservations that live for no booking.
     pub orphaned: usize,
     /// Bookings of which more money or points were kept than they cost.
     pub overcharged: usize,
+    /// Bookings of which more money went back than was due, or less points were taken.
+    pub given_away: usize,
+    /// Bookings that somebody has to look at, whether they ended or not.
+    pub in_review: usize,
     /// A line for each thing that is wrong.
     #[serde(skip)]
     pub wrong: Vec<String>,
@@ -92,7 +103,7 @@ impl Comparison {
     /// Whether nobody lost anything.
     #[must_use]
     pub fn is_right(&self) -> bool {
-        self.lost + self.double + self.orphaned + self.overcharged == 0
+        self.lost + self.double + self.orphaned + self.overcharged + self.given_away == 0
     }
 }
 
@@ -124,21 +135,22 @@ impl World {
     /// # Errors
     /// When the gateway, the doubles or the node cannot be asked: then nothing is known.
     pub async fn compare(&self, accepted: &[Accepted]) -> anyhow::Result<Comparison> {
-        let mut found = Comparison { bookings: accepted.len(), ..Comparison::default() };
-        let entries = self.entries(accepted).await?;
-        let looked = accepted.iter().map(|accepted| self.look(accepted, &entries));
+        self.compare_with(accepted, &self.entries(accepted).await?).await
+    }
+
+    /// The same with what moved points by booking, as far as that is known.
+    async fn compare_with(
+        &self,
+        accepted: &[Accepted],
+        entries: &BTreeMap<String, Vec<Entry>>,
+    ) -> anyhow::Result<Comparison> {
+        let looked = accepted.iter().map(|accepted| self.look(accepted, entries));
         // In the order of acceptance, so that two runs say the same.
         let mut looked: Vec<Looked> = stream::iter(looked).buffered(AT_ONCE).try_collect().await?;
         let charged = self.cards.charged().await?;
         looked.iter_mut().for_each(|looked| looked.add_card(&charged));
         let living = self.living(accepted, &looked).await?;
-        let living: Vec<&Reservation> = living.iter().collect();
-        let may_be_open = self.owner_of_legs.is_some();
-        for (accepted, looked) in accepted.iter().zip(&looked) {
-            found.judge(accepted, looked, &living, may_be_open);
-        }
-        found.judge_reservations(accepted, &looked, &living);
-        Ok(found)
+        Ok(judge::judged(accepted, &looked, &living, self.owner_of_legs.is_some()))
     }
 
     /// What really is reserved, but for what belongs to a booking that is under way and shows no
@@ -151,12 +163,13 @@ impl World {
         let open = |looked: &Looked| looked.shown.as_ref().is_some_and(|shown| !shown.ended());
         let open = accepted.iter().zip(looked).filter(|(_, looked)| open(looked));
         let open: BTreeSet<&str> = open.map(|(one, _)| one.booking_id.as_str()).collect();
+        let claimed: BTreeSet<&str> = looked.iter().flat_map(Looked::claimed).collect();
         let mut living = Vec::new();
         for double in &self.doubles {
             for one in double.truth().await?.reservations {
                 let counts = one.lives() && !self.before.contains(&one.reference);
-                let claimed = || looked.iter().any(|looked| looked.claims(&one.reference));
-                if counts && (claimed() || !self.is_under_way(&one, &open).await?) {
+                let claimed = claimed.contains(one.reference.as_str());
+                if counts && (claimed || !self.is_under_way(&one, &open).await?) {
                     living.push(one);
                 }
             }
@@ -187,7 +200,7 @@ impl World {
     async fn look(
         &self,
         accepted: &Accepted,
-        entries: &BTreeMap<String, Vec<Value>>,
+        entries: &BTreeMap<String, Vec<Entry>>,
     ) -> anyhow::Result<Looked> {
         let gateway = self.gateway.with_token(&accepted.token);
         let answer = gateway.get(&format!("/v1/bookings/{}", accepted.booking_id)).await?;
@@ -196,21 +209,19 @@ impl World {
         }
         anyhow::ensure!(answer.status == StatusCode::OK, "{}", describe(&answer));
         let shown = Shown(answer.json());
-        let token = shown.0["payment"]["contract"].as_str();
+        let places: BTreeSet<Place> = &shown.places() | &accepted.places;
         let mut received = Units::ZERO;
-        for address in shown.addresses() {
+        for Place { address, contract } in &places {
             // Nothing is ever spent from a deposit address: what it holds is what it received.
-            let holds = self.holds(token, address).await?;
+            let holds = self.holds(contract.as_deref(), address).await?;
             received = received.checked_add(holds).unwrap_or(received);
         }
+        let token = places.first().and_then(|place| place.contract.as_deref());
         let returned = match &accepted.refund_to {
             Some(wallet) => Some(self.holds(token, wallet).await?),
             None => None,
         };
-        let points = entries.get(&accepted.token).map(|all| {
-            let own = |entry: &&Value| entry["booking_id"] == accepted.booking_id.as_str();
-            all.iter().filter(own).cloned().collect()
-        });
+        let points = entries.get(&accepted.booking_id).cloned();
         Ok(Looked { shown: Some(shown), received, returned, points })
     }
 
@@ -225,8 +236,8 @@ impl World {
         balance.context("asking the node")
     }
 
-    /// Every account's entries, by its token; not those of accounts that show only some.
-    async fn entries(&self, accepted: &[Accepted]) -> anyhow::Result<BTreeMap<String, Vec<Value>>> {
+    /// What moved points, by booking; nothing of those whose accounts show only some of it.
+    async fn entries(&self, accepted: &[Accepted]) -> anyhow::Result<BTreeMap<String, Vec<Entry>>> {
         let tokens: BTreeSet<&String> = accepted.iter().map(|accepted| &accepted.token).collect();
         let asked = tokens.into_iter().map(|token| async move {
             let gateway = self.gateway.with_token(token);
@@ -234,7 +245,7 @@ impl World {
             loop {
                 let told = gateway.points().await?;
                 if let Some(entries) = told["entries"].as_array() {
-                    return anyhow::Ok((token.clone(), entries.clone()));
+                    return anyhow::Ok((token, entries.clone()));
                 }
                 // The gateway waits for its owner for a moment only.
                 anyhow::ensure!(Instant::now() < until, "rewards does not answer");
@@ -242,17 +253,47 @@ impl World {
             }
         });
         let all: Vec<_> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
-        Ok(all.into_iter().filter(|(_, entries)| entries.len() < ENTRIES_SHOWN).collect())
+        let shown = all.into_iter().filter(|(_, entries)| entries.len() < ENTRIES_SHOWN);
+        let shown: BTreeMap<&String, Vec<Value>> = shown.collect();
+        Ok(entries_of(accepted, &shown))
+    }
+}
+
+/// What moved the points of each booking, from what its own token was shown: one account may have
+/// several.
+fn entries_of(
+    accepted: &[Accepted],
+    shown: &BTreeMap<&String, Vec<Value>>,
+) -> BTreeMap<String, Vec<Entry>> {
+    let own = |one: &Accepted| {
+        let all = shown.get(&one.token)?.iter();
+        let own = all.filter(|entry| entry["booking_id"] == one.booking_id.as_str());
+        Some((one.booking_id.clone(), own.filter_map(Entry::of).collect()))
+    };
+    accepted.iter().filter_map(own).collect()
+}
+
+/// What moved points of one booking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    kind: String,
+    /// Positive where the customer gained.
+    points: i64,
+}
+
+impl Entry {
+    fn of(shown: &Value) -> Option<Self> {
+        Some(Self { kind: shown["kind"].as_str()?.to_owned(), points: shown["points"].as_i64()? })
     }
 }
 
 /// A booking as the gateway, the chain and rewards have it.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 struct Looked {
     shown: Option<Shown>,
     received: Units,
     /// What the customer's wallet got back, where that is known.
     returned: Option<Units>,
-    /// Its entries in the account of points, where all of them are shown.
-    points: Option<Vec<Value>>,
+    /// What moved its points, where all of it is known.
+    points: Option<Vec<Entry>>,
 }

@@ -97,6 +97,11 @@ impl Chain {
         self.blocks.get(height).is_some_and(|own| own.at.hash == block.hash)
     }
 
+    /// Whether a transfer stands in a block.
+    pub(crate) fn holds(&self, key: &TransferKey) -> bool {
+        self.blocks.iter().flat_map(|block| &block.transfers).any(|one| one.key == *key)
+    }
+
     /// Whether anybody waits for a block.
     pub(crate) fn is_busy(&self) -> bool {
         let newest = self.blocks.iter().rev().take(DEEP);

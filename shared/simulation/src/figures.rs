@@ -30,7 +30,7 @@ const KILLS: [(&str, &str, u64); 5] = [
     ("partitions", "partitions", 20),
 ];
 /// What may not happen to anybody.
-const WRONGS: [&str; 5] = ["lost", "double", "orphaned", "overcharged", "stuck"];
+const WRONGS: [&str; 6] = ["lost", "double", "orphaned", "overcharged", "given_away", "stuck"];
 
 /// Prints the table of what a folder holds, and the same as JSON; whether every figure is reached.
 ///

@@ -48,6 +48,8 @@ pub const MUTANTS: &[Mutant] = &[
     mutant("never_swept", "nobody looks again for what was sent"),
     mutant("old_wish_wins", "an older wish replaces a newer one"),
     mutant("told_gone_too_early", "what is still there is told to be gone"),
+    mutant("any_change_accepted", "what the supplier changed is taken for what was agreed to"),
+    mutant("change_not_told", "nobody is told what the supplier changed"),
     // payment-verification-core
     mutant("reorg_ignored", "money in a block that left still counts"),
     mutant("first_block_is_final", "money counts as final in its first block"),
@@ -85,6 +87,9 @@ pub const MUTANTS: &[Mutant] = &[
     mutant("any_fee_agreed", "a fee is taken that nobody agreed to"),
     mutant("accepted_again", "the same click makes a second booking"),
     mutant("timers_forgotten", "nothing wakes a booking at its deadlines"),
+    mutant("deadlines_far_away", "a booking is woken at its deadlines a thousand times too late"),
+    mutant("any_change_agreed", "an answer to one change counts for another"),
+    mutant("never_refunded", "what a supplier took back is never refunded"),
     // rewards-core
     mutant("too_few_points_do", "fewer points are taken than were redeemed"),
     mutant("earned_points_stay", "points of a cancelled booking stay"),

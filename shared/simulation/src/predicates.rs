@@ -89,8 +89,9 @@ fn too_much_at_risk(before: &Booking, entry: &Recorded) -> Option<(&'static str,
     let Event::LegWished { leg_id, wanted: WantedLeg::Confirmed, .. } = &entry.event else {
         return None;
     };
-    if before.phase == Phase::Amending {
-        // It is bought alone, in the place of one that is bought already.
+    if matches!(before.phase, Phase::Amending | Phase::Confirmed) {
+        // It is bought alone, in the place of one that is bought already, or taken as the supplier
+        // has it now.
         return None;
     }
     let costs = |leg: &Leg| !leg.cancels_free(entry.at);

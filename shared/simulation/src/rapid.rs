@@ -41,6 +41,7 @@ pub(crate) struct Itinerary {
     until: DateTime<Utc>,
     moves: Vec<(DateTime<Utc>, Standing)>,
     pub(crate) taken_back: bool,
+    pub(crate) moved: bool,
 }
 
 /// How the supplier serves one request.
@@ -134,6 +135,18 @@ impl Rapid {
         live
     }
 
+    /// The property has it a day later.
+    pub(crate) fn move_days(&mut self, reference: &str, now: DateTime<Utc>) -> bool {
+        let Some(one) = self.itineraries.get_mut(reference) else { return false };
+        let booked = one.standing(now) == Standing::Booked && now.date_naive() < one.check_in;
+        if booked {
+            one.check_in = one.check_in.succ_opt().unwrap();
+            one.check_out = one.check_out.succ_opt().unwrap();
+            one.moved = true;
+        }
+        booked
+    }
+
     /// Serves a request: does what it asks, and answers.
     pub(crate) fn serve(
         &mut self,
@@ -212,6 +225,7 @@ impl Rapid {
             until: now + self.hold_for,
             moves: vec![(now, if hold { Standing::Held } else { Standing::Booked })],
             taken_back: false,
+            moved: false,
         };
         self.itineraries.insert(reference.clone(), made);
         reference

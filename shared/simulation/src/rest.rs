@@ -1,6 +1,10 @@
 //! What must hold when the faults are over and nothing is left to happen.
 
-use booking_core::{Booking, EndWhy, Leg, Phase, ReviewWhy, Status, status};
+use std::collections::BTreeMap;
+
+use booking_core::{
+    Booking, ChangeAnswer, EndWhy, Leg, Phase, ReviewWhy, Status, Theirs, change_answers, status,
+};
 use chrono::TimeDelta;
 use contracts::{
     asset::Units,
@@ -36,6 +40,9 @@ impl World {
         for (predicate, what) in self.messages_at_rest() {
             self.broken(predicate, None, what);
         }
+        for (about, what) in self.proofs() {
+            self.broken("S7", Some(about), what);
+        }
         for (about, what) in self.folds() {
             self.broken("S12", about, what);
         }
@@ -68,7 +75,7 @@ impl World {
         };
         let money_left = || booking.payments().any(left);
         let not_as_ordered = || booking.legs.iter().any(|leg| self.is_not_as_ordered(leg));
-        let taken_back = || booking.legs.iter().any(|leg| self.was_taken_back(leg.leg_id));
+        let changed = || booking.standing().any(|leg| self.waits_for_a_person(booking, leg));
         // A review stays open while the booking moves on; what holds it up now decides.
         let allowed = review.why != ReviewWhy::InvariantBroken
             && match booking.phase {
@@ -79,7 +86,7 @@ impl World {
                 // Nobody knows whether what would pay for another leg comes back, or whether a leg
                 // that is not the one that was asked for shall take the place of another.
                 Phase::Amending => money_left() || not_as_ordered(),
-                Phase::Confirmed => taken_back() || money_left() || refund_failed(),
+                Phase::Confirmed => changed() || money_left() || refund_failed(),
                 Phase::Pending
                 | Phase::Holding
                 | Phase::AwaitingPayment
@@ -88,6 +95,20 @@ impl World {
                 | Phase::Cancelled => false,
             };
         (!allowed).then(|| format!("{:?} is no reason to wait", review.why))
+    }
+
+    /// Whether the supplier changed a leg, and only a person can deal with that: it moved it and
+    /// the customer says nothing, or points paid a part of what it took back, and they come back
+    /// whole or not at all.
+    fn waits_for_a_person(&self, booking: &Booking, leg: &Leg) -> bool {
+        let Some(change) = &leg.change else { return false };
+        match change.theirs {
+            Theirs::Other { .. } => self.was_moved(leg.leg_id),
+            Theirs::Cancelled {} => {
+                let refund = change_answers(booking, leg).contains(&ChangeAnswer::Refund);
+                !refund && booking.points.is_some() && self.was_taken_back(leg.leg_id)
+            }
+        }
     }
 
     fn is_not_as_ordered(&self, leg: &Leg) -> bool {
@@ -125,7 +146,7 @@ impl World {
         if there.len() > 1 {
             return Some(format!("{} of {}", there.len(), leg.leg_id));
         }
-        if waits || self.was_taken_back(leg.leg_id) {
+        if waits || self.waits_for_a_person(booking, leg) {
             return None;
         }
         let [(reference, one)] = there.as_slice() else {
@@ -261,6 +282,27 @@ impl World {
                 || format!("a refund is {:?}, and {:?} to its booking", known.state, asked.state);
             (!rests || differs).then(what)
         })
+    }
+
+    /// One payout proves one refund, and it is one that was sent for it.
+    fn proofs(&self) -> Vec<(BookingId, String)> {
+        let mut found = Vec::new();
+        let mut proven = BTreeMap::new();
+        for (payment_id, payment) in &self.payments.rows {
+            for (refund_id, refund) in &payment.refunds {
+                let Some(proof) = &refund.proof else { continue };
+                let named = self.payments.named.get(&proof.transaction);
+                if named != Some(&(*payment_id, *refund_id)) {
+                    let what = format!("refund {refund_id} is proven by what is not its own");
+                    found.push((payment.booking_id, what));
+                }
+                if let Some(other) = proven.insert(proof, refund_id) {
+                    let what = format!("one payout proves {refund_id} and {other}");
+                    found.push((payment.booking_id, what));
+                }
+            }
+        }
+        found
     }
 
     fn money_is_known(&self, payment: &Payment) -> Option<String> {

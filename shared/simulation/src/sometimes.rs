@@ -78,10 +78,18 @@ pub enum Sometimes {
     TermsUnanswered,
     CallPutOff,
     ReserveTurnedAway,
+    SupplierMoved,
+    ChangeUnanswered,
+    ChangeAccepted,
+    ChangeRefunded,
+    TripUndone,
+    ChangedAgain,
+    LegGivenBack,
+    LegLeftOut,
 }
 
 impl Sometimes {
-    pub const ALL: [Self; 73] = [
+    pub const ALL: [Self; 81] = [
         Self::TimeoutBeforeArrival,
         Self::TimeoutAfterCommit,
         Self::LateCommit,
@@ -155,6 +163,14 @@ impl Sometimes {
         Self::TermsUnanswered,
         Self::CallPutOff,
         Self::ReserveTurnedAway,
+        Self::SupplierMoved,
+        Self::ChangeUnanswered,
+        Self::ChangeAccepted,
+        Self::ChangeRefunded,
+        Self::TripUndone,
+        Self::ChangedAgain,
+        Self::LegGivenBack,
+        Self::LegLeftOut,
     ];
 
     /// Its word in the output: `timeout_after_commit`.

@@ -92,6 +92,8 @@ faults! {
     visible_after_max_s,
     refusal_lies,
     takes_back,
+    /// Moves what was bought.
+    moves_days,
     other_dates,
     /// Does what it was asked long after it said nothing would be done any more.
     breaks_promises,
@@ -217,7 +219,7 @@ impl Faults {
             look_up_stale_max_s: up_to(250),
             visible_after_max_s: up_to(290),
             refusal_lies: up_to(500),
-            takes_back: up_to(30),
+            takes_back: up_to(150),
             other_dates: up_to(30),
             breaks_promises: up_to(120),
             callback_lost: up_to(600),
@@ -233,6 +235,7 @@ impl Faults {
             node_away: up_to(300),
             put_off: up_to(200),
             left_alone: up_to(60),
+            moves_days: up_to(150),
         }
     }
 }

@@ -36,6 +36,7 @@ use crate::{
 
 mod amending;
 mod bus;
+mod changing;
 mod commits;
 mod exchange;
 mod money;
@@ -45,6 +46,7 @@ mod turns;
 mod webhooks;
 
 pub(crate) use bus::Memory;
+pub(crate) use changing::Saying;
 pub(crate) use exchange::Exchange;
 pub(crate) use people::Traveller;
 pub(crate) use webhooks::Push;
@@ -86,11 +88,14 @@ pub(crate) enum Happening {
     Return { exchange: Exchange, sent: Sent },
     SupplierMakes { token: String, client_reference: String, hold: bool },
     SupplierTakesBack(String),
+    SupplierMoves(String),
     Push(Push),
     Accept(BookingId),
     Cancel(BookingId),
     AgreeToTerms(BookingId, Uuid),
     Amend(BookingId),
+    CancelLeg(BookingId),
+    AnswerChange(Saying),
     GiveAddress(BookingId),
     AskTreasury { payment_id: PaymentId, refund_id: Uuid },
     LetRefundGo { payment_id: PaymentId, refund_id: Uuid },
@@ -138,6 +143,10 @@ pub(crate) struct World {
     /// For when each row in a table of timers is due.
     pub(crate) timers: BTreeMap<Timer, DateTime<Utc>>,
     pub(crate) parked: BTreeSet<(Role, MessageId, u32)>,
+    /// Since when each booking is in its phase, with nobody to look at it.
+    pub(crate) waits_since: BTreeMap<BookingId, DateTime<Utc>>,
+    /// When nothing failed any more.
+    pub(crate) faults_over: Option<DateTime<Utc>>,
 
     pub(crate) rapid: Rapid,
     pub(crate) chain: Chain,
@@ -226,6 +235,8 @@ impl World {
             callbacks: BTreeSet::new(),
             timers: BTreeMap::new(),
             parked: BTreeSet::new(),
+            waits_since: BTreeMap::new(),
+            faults_over: None,
             rapid: Rapid::new(TimeDelta::seconds(setting.hold_for_s)),
             chain,
             mining: None,
@@ -289,11 +300,14 @@ impl World {
                 self.supplier_makes(&token, &client_reference, hold);
             }
             Happening::SupplierTakesBack(reference) => self.supplier_takes_back(&reference),
+            Happening::SupplierMoves(reference) => self.supplier_moves(&reference),
             Happening::Push(push) => self.push(push),
             Happening::Accept(booking_id) => self.accept(booking_id),
             Happening::Cancel(booking_id) => self.cancel(booking_id),
             Happening::AgreeToTerms(booking_id, agreed) => self.agree_to_terms(booking_id, agreed),
             Happening::Amend(booking_id) => self.amend(booking_id),
+            Happening::CancelLeg(booking_id) => self.cancel_leg(booking_id),
+            Happening::AnswerChange(saying) => self.answer_change(saying),
             Happening::GiveAddress(booking_id) => self.give_address(booking_id),
             Happening::AskTreasury { payment_id, refund_id } => {
                 self.ask_treasury(payment_id, refund_id);
@@ -310,6 +324,7 @@ impl World {
             Happening::Replay(role, parcel) => self.replay(role, parcel),
             Happening::FaultsEnd => {
                 self.faults = Faults::default();
+                self.faults_over = Some(self.now);
                 if self.sabotage == Sabotage::Orphan {
                     self.plant();
                 }

@@ -44,7 +44,8 @@ pub enum Effect {
 #[expect(clippy::too_many_lines, reason = "one arm an event")]
 pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
     let wake = |deadline, at| vec![Effect::WakeAt { deadline, at }];
-    let in_s = |seconds| recorded.at + TimeDelta::seconds(seconds);
+    let times = if mutant("deadlines_far_away") { 1_000 } else { 1 };
+    let in_s = |seconds: i64| recorded.at + TimeDelta::seconds(seconds.saturating_mul(times));
     match &recorded.event {
         Event::Accepted(_) if mutant("timers_forgotten") => Vec::new(),
         Event::Accepted(accepted) => vec![

@@ -68,6 +68,23 @@ async fn goes_on(world: &mut World, (doomed, app): &(Doomed, App), leg: &Leg, en
     panic!("{end} does not come about: {:?}", told(world, leg).await);
 }
 
+/// What a death on the way to the first reservation leaves behind: our reference for it is kept
+/// before anything is sent, and not until then.
+async fn is_registered_first(world: &World, n: usize, point: Point) {
+    let kept: i64 = sqlx::query_scalar("select count(*) from attempt")
+        .fetch_one(&mut world.admin().await)
+        .await
+        .unwrap();
+    let sent = world.asked("reserve").await;
+    let expected = match (n, point) {
+        (1, Point::BeforeCommit) => (0, 0),
+        (1, Point::AfterCommit) => (1, 0),
+        (_, Point::BeforeAck) => (1, sent),
+        (_, Point::BeforeCommit | Point::AfterCommit) => (1, 1),
+    };
+    assert_eq!((kept, sent), expected, "references kept and sent, dead at {n} {point:?}");
+}
+
 /// One leg held, bought and given back, with two deaths at each of these; how many processes died.
 async fn dies_at(n: usize, point: Point) -> usize {
     let mut world = World::new().await;
@@ -82,6 +99,9 @@ async fn dies_at(n: usize, point: Point) -> usize {
             if !goes_on(&mut world, &process, &leg, end).await {
                 process.0.dies().await;
                 deaths += 1;
+                if deaths == 1 && wanted == WantedLeg::Held {
+                    is_registered_first(&world, n, point).await;
+                }
                 process = start(&world, again).await;
             }
         }
@@ -89,6 +109,14 @@ async fn dies_at(n: usize, point: Point) -> usize {
         process.0.ends();
         process = start(&world, None).await;
         assert!(goes_on(&mut world, &process, &leg, end).await);
+        if wanted == WantedLeg::Held {
+            // What was sent, or may have been, is looked for and not sent again.
+            assert_eq!(world.asked("reserve").await, 1, "after {n} {point:?}");
+            let unanswered =
+                matches!((n, point), (1, Point::AfterCommit) | (2, Point::BeforeCommit));
+            let looked = world.asked("lookup").await > 0;
+            assert!(looked || !unanswered, "nobody looked after {n} {point:?}");
+        }
         let live = world.live().await;
         let expected = usize::from(wanted != WantedLeg::Released);
         assert_eq!(live.len(), expected, "{wanted:?} after {n} {point:?}: {live:?}");

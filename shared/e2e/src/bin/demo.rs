@@ -61,6 +61,8 @@ struct Summary {
     double: usize,
     orphaned: usize,
     overcharged: usize,
+    given_away: usize,
+    in_review: usize,
     traces_complete: usize,
     seconds: f64,
 }
@@ -141,7 +143,7 @@ fn print_summary(
         println!("WRONG: {line}");
     }
     println!(
-        "{} bookings: {} confirmed, {} undone, {} in review; {} lost, {} double, {} orphaned, {} overcharged; {} traces complete",
+        "{} bookings: {} confirmed, {} undone, {} in review; {} lost, {} double, {} orphaned, {} overcharged, {} given away; {} traces complete",
         compared.bookings,
         compared.confirmed,
         compared.undone,
@@ -150,6 +152,7 @@ fn print_summary(
         compared.double,
         compared.orphaned,
         compared.overcharged,
+        compared.given_away,
         traces_complete
     );
     if !flags.once {
@@ -169,6 +172,8 @@ fn print_summary(
             double: compared.double,
             orphaned: compared.orphaned,
             overcharged: compared.overcharged,
+            given_away: compared.given_away,
+            in_review: compared.in_review,
             traces_complete,
             seconds: (seconds * 10.0).round() / 10.0,
         };

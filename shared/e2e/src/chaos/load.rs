@@ -1,19 +1,22 @@
 //! Customers who do not give up: each asks again under the same key until there is an answer, and
-//! most pay.
+//! most pay. Some pay a part with points, some travel on to a second city, some cancel.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     sync::watch,
     task::{JoinHandle, JoinSet},
+    time::Instant,
 };
 
 use crate::{
     Stack,
-    traveller::{Traveller, request, some_family, some_stay},
+    gateway::{Quote, suits},
+    journeys::grant,
+    traveller::{Traveller, request, some_cities, some_family, some_stay},
     truth::Accepted,
 };
 
@@ -21,6 +24,12 @@ use crate::{
 const PER_ACCOUNT: usize = 5;
 /// Of so many customers one never pays.
 const ONE_IN_NEVER_PAYS: usize = 8;
+/// Of so many one redeems points, one goes on to a second city, and one cancels after all.
+const ONE_IN_REDEEMS: usize = 3;
+const ONE_IN_TRAVELS_ON: usize = 10;
+const ONE_IN_CANCELS: usize = 11;
+/// What is given to whoever redeems some, who redeems all of it.
+const POINTS: u64 = 1_000;
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// How long somebody looks for an address to pay to.
 const LOOKS_FOR: Duration = Duration::from_secs(60);
@@ -65,19 +74,20 @@ impl Load {
             }
             anyhow::Ok(())
         };
-        let answered = tokio::time::timeout(ANSWERED_WITHIN + LOOKS_FOR, all).await;
+        let answered = tokio::time::timeout(ANSWERED_WITHIN + 2 * LOOKS_FOR, all).await;
         answered.context("a click is never answered")??;
         Ok(accepted)
     }
 }
 
-/// One customer, from the quote to the payment; nothing when there was no quote, or no booking.
+/// One customer, from the quote to the payment, and perhaps back; nothing when there was no quote,
+/// or no booking.
 async fn customer(stack: &Stack, n: usize, stopped: &watch::Receiver<bool>) -> Option<Accepted> {
     let account = format!("chaos-{}", n / PER_ACCOUNT);
     let over = || *stopped.borrow();
     let traveller = Traveller::of(stack, &account).await.ok()?;
     let quote = loop {
-        match traveller.gateway.quote(&some_stay()).await {
+        match quote(&traveller, every(n, ONE_IN_TRAVELS_ON)).await {
             Ok(quote) => break quote,
             // Whoever has no quote has nothing to lose.
             Err(_) if over() => return None,
@@ -89,19 +99,41 @@ async fn customer(stack: &Stack, n: usize, stopped: &watch::Receiver<bool>) -> O
     let wallet = traveller.new_wallet();
     body["refund_to"] = wallet.as_str().into();
     body["refund_to_confirm"] = wallet.as_str().into();
+    if every(n, ONE_IN_REDEEMS) && grant(stack, &account, POINTS).await.is_ok() {
+        body["redeem_points"] = POINTS.into();
+    }
     let key = hex::encode(rand::random::<[u8; 12]>());
     let booking_id = click(&traveller, &key, &body).await?;
-    let accepted = Accepted {
-        booking_id: booking_id.clone(),
+    let mut accepted = Accepted {
+        booking_id,
         token: stack.token(&account, &["customer"]),
         guest: format!("Ada {family}"),
         refund_to: Some(wallet),
+        places: BTreeSet::new(),
     };
-    if n % ONE_IN_NEVER_PAYS != ONE_IN_NEVER_PAYS - 1 {
+    if !every(n, ONE_IN_NEVER_PAYS) {
         // Whoever cannot find out where to pay does not.
-        pay(&traveller, &booking_id).await.ok();
+        pay(&traveller, &mut accepted).await.ok();
+        if every(n, ONE_IN_CANCELS) {
+            // Whoever is told nothing travels after all.
+            cancel(&traveller, &accepted.booking_id).await.ok();
+        }
     }
     Some(accepted)
+}
+
+/// Whether it is the turn of one of so many.
+fn every(n: usize, one_in: usize) -> bool {
+    n % one_in == one_in - 1
+}
+
+/// The quote of a stay, or of two cities.
+async fn quote(traveller: &Traveller, two: bool) -> anyhow::Result<Quote> {
+    if !two {
+        return traveller.gateway.quote(&some_stay()).await;
+    }
+    let [first, second, _] = some_cities();
+    traveller.gateway.quote_trip(&[(first, suits), (second, suits)]).await
 }
 
 /// Clicks until there is an answer that is one: accepted, or refused for good.
@@ -123,10 +155,11 @@ async fn click(traveller: &Traveller, key: &str, body: &Value) -> Option<String>
 }
 
 /// Pays as soon as an address is shown, once.
-async fn pay(traveller: &Traveller, booking_id: &str) -> anyhow::Result<()> {
-    let until = tokio::time::Instant::now() + LOOKS_FOR;
+async fn pay(traveller: &Traveller, accepted: &mut Accepted) -> anyhow::Result<()> {
+    let until = Instant::now() + LOOKS_FOR;
     loop {
-        if let Ok(shown) = traveller.gateway.booking(booking_id).await {
+        if let Ok(shown) = traveller.gateway.booking(&accepted.booking_id).await {
+            accepted.places.extend(shown.places());
             if shown.ended() {
                 return Ok(());
             }
@@ -134,7 +167,25 @@ async fn pay(traveller: &Traveller, booking_id: &str) -> anyhow::Result<()> {
                 return traveller.pay(&shown).await.map(drop);
             }
         }
-        ensure!(tokio::time::Instant::now() < until, "no address");
+        ensure!(Instant::now() < until, "no address");
+        tokio::time::sleep(AGAIN_AFTER).await;
+    }
+}
+
+/// Cancels for what it costs as soon as that may be, bought or not.
+async fn cancel(traveller: &Traveller, booking_id: &str) -> anyhow::Result<()> {
+    let path = format!("/v1/bookings/{booking_id}/cancellation");
+    let until = Instant::now() + LOOKS_FOR;
+    loop {
+        let asked = traveller.gateway.post(&format!("{path}?quote=true"), &json!({})).await;
+        if let Some(told) = asked.ok().filter(|told| told.status == StatusCode::OK) {
+            let agreed = json!({"quote": told.json()["quote"]});
+            let answer = traveller.gateway.post(&path, &agreed).await;
+            if answer.is_ok_and(|answer| answer.status == StatusCode::ACCEPTED) {
+                return Ok(());
+            }
+        }
+        ensure!(Instant::now() < until, "it cannot be cancelled");
         tokio::time::sleep(AGAIN_AFTER).await;
     }
 }

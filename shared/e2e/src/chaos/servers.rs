@@ -62,6 +62,11 @@ impl Servers {
         brokers[0].restart();
     }
 
+    /// Raises or clears the broker's alarm of memory: under it, whoever publishes is blocked.
+    pub(super) fn alarm(&self, on: bool) {
+        self.brokers.lock().unwrap()[0].alarm(on);
+    }
+
     /// Ends one node of the broker as a power cut would, and leaves it so.
     pub(super) fn kill_node(&self, n: usize) {
         self.brokers.lock().unwrap()[n].kill();

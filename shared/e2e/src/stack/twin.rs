@@ -53,6 +53,14 @@ impl Twin {
     pub fn url(&self) -> &str {
         &self.url
     }
+
+    pub(crate) fn lives(&self) -> bool {
+        self.program.lives()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.program.noted.pid
+    }
 }
 
 impl Drop for Twin {

@@ -7,6 +7,7 @@ use contracts::internal::AccountReply;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
+use super::Entry;
 use crate::{Stack, gateway::Shown};
 
 /// Sums of lines by account.
@@ -21,6 +22,8 @@ pub(super) struct Ledgers {
     pub(super) addresses: BTreeMap<Uuid, Vec<String>>,
     /// By whose points they are.
     points: BTreeMap<String, Sums>,
+    /// What moved points, by booking.
+    pub(super) entries: BTreeMap<String, Vec<Entry>>,
 }
 
 impl Ledgers {
@@ -58,6 +61,17 @@ impl Ledgers {
         .context("reading the ledger of points")?;
         for (account, book, sum) in lines {
             ledgers.points.entry(account).or_default().insert(book, sum.into());
+        }
+        let entries: Vec<(Uuid, String, i64)> = sqlx::query_as(
+            "select booking_id, kind, points from account_event
+             where booking_id is not null and points <> 0",
+        )
+        .fetch_all(&mut points)
+        .await
+        .context("reading what moved points")?;
+        for (booking_id, kind, points) in entries {
+            let own = ledgers.entries.entry(booking_id.to_string()).or_default();
+            own.push(Entry { kind, points });
         }
         Ok(ledgers)
     }

@@ -44,6 +44,8 @@ pub struct Proof {
     pub cases: usize,
     /// Messages that wait for somebody.
     pub parked: usize,
+    /// Refunds that should have arrived by now, and reviews that should be over.
+    pub late: usize,
     /// All of what is wrong.
     pub differences: usize,
 }
@@ -79,8 +81,15 @@ async fn once(stack: &Stack, open_for_max: Duration) -> anyhow::Result<Proof> {
     let listed = listed(stack).await?;
     let accepted: Vec<Accepted> = listed.iter().map(|one| one.accepted.clone()).collect();
     let world = World::whole(stack);
-    let mut proof = Proof { compared: world.compare(&accepted).await?, ..Proof::default() };
     let ledgers = Ledgers::read(stack).await?;
+    // Of everybody, however much an account shows.
+    let entries = accepted.iter().map(|one| {
+        let id = one.booking_id.clone();
+        let own = ledgers.entries.get(&id).cloned().unwrap_or_default();
+        (id, own)
+    });
+    let compared = world.compare_with(&accepted, &entries.collect()).await?;
+    let mut proof = Proof { compared, ..Proof::default() };
     proof.money(&world, &ledgers, &listed, open_for_max).await?;
     proof.points(stack, &ledgers).await?;
     if let Err(why) = stack.command("booking", &["check"]).await {
@@ -92,9 +101,9 @@ async fn once(stack: &Stack, open_for_max: Duration) -> anyhow::Result<Proof> {
     let cases = internal(stack, "payment-verification").get("/internal/cases").await?;
     let open = |case: &&serde_json::Value| case["closed_at"].is_null();
     proof.cases = cases.json()["cases"].as_array().into_iter().flatten().filter(open).count();
-    let Comparison { lost, double, orphaned, overcharged, .. } = &proof.compared;
-    proof.differences =
-        lost + double + orphaned + overcharged + proof.money + proof.points + proof.journals;
+    let Comparison { lost, double, orphaned, overcharged, given_away, .. } = &proof.compared;
+    let compared = lost + double + orphaned + overcharged + given_away;
+    proof.differences = compared + proof.money + proof.points + proof.journals + proof.late;
     Ok(proof)
 }
 
@@ -106,10 +115,15 @@ impl Proof {
         listed: &[Listed],
         open_for_max: Duration,
     ) -> anyhow::Result<()> {
+        let by_card = world.cards.taken().await?;
+        let by_card = &by_card;
         let asked = listed.iter().map(|one| async move {
             let shown = world.gateway.with_token(&one.accepted.token);
             let shown = shown.booking(&one.accepted.booking_id).await?;
-            let mut came = 0;
+            // What a card was charged went to no address.
+            let payments = std::iter::once(&shown.0["payment"]).chain(shown.further());
+            let ids = payments.filter_map(|payment| payment["payment_id"].as_str());
+            let mut came = ids.filter_map(|id| by_card.get(id)).sum();
             for address in ledgers.addresses.get(&one.id).into_iter().flatten() {
                 // Of chains that there is no node of here nothing can be said.
                 if address.starts_with("0x") || world.coins.is_some() {
@@ -128,6 +142,10 @@ impl Proof {
             let wrong = ledgers.wrong_money(one.id, &shown, came);
             self.money += usize::from(!wrong.is_empty());
             self.compared.wrong.extend(wrong);
+            let late = shown.overdue(Utc::now());
+            self.late += late.len();
+            let late = late.iter().map(|what| format!("{}: {what} is late", one.id));
+            self.compared.wrong.extend(late);
             let age = (Utc::now() - one.created_at).to_std().unwrap_or_default();
             if !shown.ended() && !shown.in_review() && age > open_for_max {
                 self.compared.lost += 1;
@@ -172,6 +190,7 @@ async fn listed(stack: &Stack) -> anyhow::Result<Vec<Listed>> {
             token: stack.token(&account, &["customer"]),
             guest: String::new(),
             refund_to: None,
+            places: BTreeSet::new(),
         },
         id,
         created_at,

@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use e2e::{
     Options, Profile, Stack,
+    cards::{Cards, GOOD},
     traveller::{Traveller, some_stay},
-    truth::proof::{Proof, prove},
+    truth::{
+        Comparison,
+        proof::{Proof, prove},
+    },
 };
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
@@ -35,9 +39,23 @@ async fn every_kind_of_difference_fails_the_proof_and_a_right_world_passes_it() 
     let (trip, _) = ada.travel(&some_stay(), SOON).await.unwrap();
     let open = ada.book(&some_stay()).await.unwrap();
     ada.until_payable(&open, SOON).await.unwrap();
+    // Two that cards paid: one of them was refused afterwards, and its money went back.
+    for refused in [false, true] {
+        if refused {
+            stack.double().arm("confirm", "confirm_refused", 1, None).await.unwrap();
+        }
+        let quote = ada.gateway.quote_in(&some_stay(), "card-eur").await.unwrap();
+        let trip = ada.book_quote(quote, |_| {}).await.unwrap();
+        let payable = ada.until_payable(&trip, SOON).await.unwrap();
+        let secret = payable.0["payment"]["card"]["client_secret"].as_str().unwrap();
+        Cards::at(&stack.url("doubles")).pay(secret, GOOD).await.unwrap();
+        let ended = ada.until_ended(&trip, SOON).await.unwrap();
+        assert_eq!(ended.status(), if refused { "failed" } else { "confirmed" }, "{}", ended.0);
+    }
     let right = prove(&stack, SOON, DAY).await.unwrap();
     assert_eq!(right.differences, 0, "{:?}", right.compared.wrong);
-    assert_eq!((right.compared.bookings, right.compared.confirmed, right.compared.open), (2, 1, 1));
+    let Comparison { bookings, confirmed, undone, open: under_way, .. } = right.compared;
+    assert_eq!((bookings, confirmed, undone, under_way), (4, 2, 1, 1));
     let command = async || {
         let mut proof = tokio::process::Command::new(stack.bin().join("proof"));
         proof.args(["--json", "--stack", "proof", "--within", "0"]).kill_on_drop(true);

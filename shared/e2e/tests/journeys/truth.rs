@@ -49,5 +49,22 @@ async fn one_of_each_wrong_is_counted_and_turns_the_exit_code() {
         assert_eq!(summary[wrong], 1, "{said}");
     }
     assert_eq!(summary["confirmed"], 1, "{said}");
+
+    // Money for a booking that ended, seen by no service and shown by none.
+    let world = World::of(&stack).await.unwrap();
+    let trip = traveller.book(&some_stay()).await.unwrap();
+    let payable = traveller.until_payable(&trip, SOON).await.unwrap();
+    traveller.gateway.cancel(&trip.booking_id).await.unwrap();
+    let shown = traveller.until_ended(&trip, SOON).await.unwrap();
+    assert_eq!((shown.status(), shown.address()), ("cancelled", None), "{}", shown.0);
+    let found = world.compare_within(&[trip.accepted()], SOON).await.unwrap();
+    assert!(found.is_right(), "{:?}", found.wrong);
+    stack.kill("payment-verification");
+    traveller.pay(&payable).await.unwrap();
+    until("the money is missed", async || {
+        let found = world.compare(&[trip.accepted()]).await.unwrap();
+        (found.overcharged == 1).then_some(())
+    })
+    .await;
     stack.stop().await.unwrap();
 }

@@ -1,7 +1,7 @@
 //! Commits: rows change, are checked, and what follows is put on its way.
 
 use booking_core::{Action, Booking, Deadline, Phase, Recorded, next_actions};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     ids::{BookingId, LegId},
     message::Message as _,
@@ -21,6 +21,8 @@ use crate::{
 
 /// The most events of one leg: a few a day until the day after check-out, and no circle.
 const LEG_EVENTS_MAX: usize = 1_500;
+/// What was held up while things failed comes this much later at the most.
+const SLACK: TimeDelta = TimeDelta::hours(12);
 
 impl World {
     pub(super) fn commit(&mut self, role: Role, commit: Commit, memory: Memory) {
@@ -82,6 +84,7 @@ impl World {
         let booking = state.unwrap();
         let id = booking.booking_id;
         let before = self.bookings.rows.get(&id).cloned();
+        self.check_wait(before.as_deref(), &booking);
         for (predicate, what) in predicates::booking(before.as_deref(), &booking, &recorded) {
             self.broken(predicate, Some(id), what);
         }
@@ -119,7 +122,7 @@ impl World {
                     self.hit(Sometimes::DifferencePaid);
                     self.check_difference(&booking);
                 }
-                _ => {}
+                ref other => self.note_change(&booking, other),
             }
         }
         self.note_booking(before.as_deref(), &booking);
@@ -164,6 +167,7 @@ impl World {
                 self.hit(Sometimes::PaidByPointsAlone);
             }
             self.thinks_again(after);
+            self.gives_one_back(after);
         }
         if is(after, Phase::Completed) && !before.is_some_and(|b| is(b, Phase::Completed)) {
             self.hit(Sometimes::Completed);
@@ -181,12 +185,54 @@ impl World {
         }
     }
 
-    /// What is confirmed is paid, and is there, once.
+    /// Once nothing fails any more, no phase is waited in for longer than is said without anybody
+    /// who looks at it.
+    fn check_wait(&mut self, before: Option<&Booking>, after: &Booking) {
+        let (id, now) = (after.booking_id, self.now);
+        let moved = before.is_none_or(|b| b.phase != after.phase || b.review != after.review);
+        let begun = self.waits_since.get(&id).copied();
+        if moved {
+            self.waits_since.insert(id, now);
+        }
+        let waited = before.filter(|booking| booking.review.is_none());
+        let most = waited.and_then(|booking| self.waits_at_most(booking.phase));
+        let since = begun.zip(self.faults_over).map(|(begun, over)| begun.max(over));
+        if since.zip(most).is_some_and(|(since, most)| now > since + most + SLACK) {
+            let what = format!("{:?} since {since:?}", before.map(|booking| booking.phase));
+            self.broken("V1", Some(id), what);
+        }
+    }
+
+    /// How long a booking may be in a phase that is not an end.
+    fn waits_at_most(&self, phase: Phase) -> Option<TimeDelta> {
+        let policy = &self.bookings.policy;
+        let paid = policy.payment_window + policy.settle_for_max;
+        match phase {
+            Phase::Pending | Phase::Holding => Some(policy.pending_for_max),
+            Phase::AwaitingPayment => Some(paid),
+            Phase::Committing => Some(policy.commit_for_max),
+            Phase::Amending => Some(policy.pending_for_max + paid + policy.commit_for_max),
+            Phase::Unwinding => Some(policy.unwind_for_max + paid + policy.refund_for_max),
+            Phase::Confirmed | Phase::Completed | Phase::Failed | Phase::Cancelled => None,
+        }
+    }
+
+    /// What is confirmed is paid, by what stands on the chain, and is there, once.
     fn check_confirmed(&mut self, booking: &Booking) {
         let id = booking.booking_id;
-        let paid = self.payments.rows.get(&booking.payment.payment_id).is_some_and(|p| p.settled);
+        let payment = self.payments.rows.get(&booking.payment.payment_id);
+        let paid = payment.is_some_and(|p| p.settled);
+        let request = payment.and_then(|p| p.request.as_ref());
+        let stands = request.map(|request| self.chain.balance(&request.deposit.address));
         if !paid && !booking.payment.is_free() {
             self.broken("S13", Some(id), "confirmed and not paid".to_owned());
+        }
+        let asked = booking.payment.asked.as_ref().map(|asked| asked.units);
+        // What leaves after it counted as final is a case of its own.
+        let deep = self.sometimes.of(Sometimes::ReorgBelowFinal) > 0;
+        if !deep && stands.zip(asked).is_some_and(|(stands, asked)| stands < asked) {
+            let what = format!("confirmed, and {stands:?} of {asked:?} stands on the chain");
+            self.broken("S13", Some(id), what);
         }
         for leg in booking.standing() {
             let at = self.now;
@@ -195,7 +241,7 @@ impl World {
                 one.standing(at) == crate::rapid::Standing::Booked
                     && (one.check_in, one.check_out) == (leg.order.check_in, leg.order.check_out)
             });
-            if !bought && !self.was_taken_back(leg.leg_id) {
+            if !bought && !self.was_taken_back(leg.leg_id) && !self.was_moved(leg.leg_id) {
                 let what = format!("confirmed, and {} is not bought as ordered", leg.leg_id);
                 self.broken("S16", Some(id), what);
             }

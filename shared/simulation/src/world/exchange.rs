@@ -244,6 +244,10 @@ impl World {
                     let taken = Happening::SupplierTakesBack(reference.clone());
                     self.put_in(seconds, taken);
                 }
+                if self.chance(self.faults.moves_days) {
+                    let seconds = self.seconds(600, 48 * 3_600);
+                    self.put_in(seconds, Happening::SupplierMoves(reference.clone()));
+                }
             }
             Did::Cancelled(reference) => self.supplier_pushes("itinerary.agent.cancel", reference),
             Did::Duplicate => self.hit(Sometimes::DuplicateReserve),

@@ -134,5 +134,15 @@ impl World {
             let what = format!("final before {} blocks", request.confirmations);
             self.broken("S13", Some(payment.booking_id), what);
         }
+        let finalised = events.iter().filter_map(|event| match event {
+            Event::Finalised { transfers, .. } => Some(transfers),
+            _ => None,
+        });
+        let left = finalised.flatten().any(|key| !self.chain.holds(key));
+        // What leaves after it counted as final is a case of its own.
+        if left && self.sometimes.of(Sometimes::ReorgBelowFinal) == 0 {
+            let what = "final, and in no block of the chain".to_owned();
+            self.broken("S13", Some(payment.booking_id), what);
+        }
     }
 }

@@ -37,6 +37,7 @@ impl World {
             | Happening::Cancel(booking_id)
             | Happening::AgreeToTerms(booking_id, _)
             | Happening::Amend(booking_id)
+            | Happening::CancelLeg(booking_id)
             | Happening::GiveAddress(booking_id)
             | Happening::PayDifference { booking_id, .. }
             | Happening::Pay { booking_id, .. } => Some(*booking_id),
@@ -46,7 +47,10 @@ impl World {
                 Some(exchange.booking_id())
             }
             Happening::SupplierMakes { token, .. } => self.owner(self.rapid.offers[token].leg_id),
-            Happening::SupplierTakesBack(reference) => self.of_reference(reference),
+            Happening::AnswerChange(saying) => Some(saying.booking_id()),
+            Happening::SupplierTakesBack(reference) | Happening::SupplierMoves(reference) => {
+                self.of_reference(reference)
+            }
             Happening::Push(push) => self.of_reference(push.reference()),
             Happening::AskTreasury { payment_id, .. }
             | Happening::LetRefundGo { payment_id, .. } => {
