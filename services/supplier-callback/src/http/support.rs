@@ -2,7 +2,7 @@
 //!
 //! A callback names references, never a booking: which booking that is, supplier-sync knows.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::extract::State;
 use chassis::{
@@ -83,7 +83,12 @@ pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionRe
         by: None,
     };
     let items = found.into_iter().map(item).collect();
-    Ok(Json(AttentionReply { owner: SERVICE.to_owned(), items, more: false }))
+    Ok(Json(AttentionReply {
+        owner: SERVICE.to_owned(),
+        items,
+        more: false,
+        counts: BTreeMap::new(),
+    }))
 }
 
 /// Whether a reference goes into an address as it is; ours and every supplier's do.
