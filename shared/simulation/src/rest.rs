@@ -86,7 +86,11 @@ impl World {
                 // Nobody knows whether what would pay for another leg comes back, or whether a leg
                 // that is not the one that was asked for shall take the place of another.
                 Phase::Amending => money_left() || not_as_ordered(),
-                Phase::Confirmed => changed() || money_left() || refund_failed(),
+                // What points paid of a leg that went is for a person to make good.
+                Phase::Confirmed => {
+                    let owes_points = booking.legs.iter().any(Leg::owes_points);
+                    changed() || owes_points || money_left() || refund_failed()
+                }
                 Phase::Pending
                 | Phase::Holding
                 | Phase::AwaitingPayment
@@ -98,15 +102,16 @@ impl World {
     }
 
     /// Whether the supplier changed a leg, and only a person can deal with that: it moved it and
-    /// the customer says nothing, or points paid a part of what it took back, and they come back
-    /// whole or not at all.
+    /// the customer says nothing, or it took back what may have been used, or points paid a part of
+    /// that, and they come back whole or not at all.
     fn waits_for_a_person(&self, booking: &Booking, leg: &Leg) -> bool {
         let Some(change) = &leg.change else { return false };
         match change.theirs {
             Theirs::Other { .. } => self.was_moved(leg.leg_id),
             Theirs::Cancelled {} => {
-                let refund = change_answers(booking, leg).contains(&ChangeAnswer::Refund);
-                !refund && booking.points.is_some() && self.was_taken_back(leg.leg_id)
+                let refund = change_answers(booking, leg, self.now).contains(&ChangeAnswer::Refund);
+                let reason = booking.points.is_some() || leg.may_be_used(self.now);
+                !refund && reason && self.was_taken_back(leg.leg_id)
             }
         }
     }

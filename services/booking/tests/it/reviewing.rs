@@ -150,6 +150,6 @@ async fn a_leg_that_its_supplier_keeps_is_left_there_and_the_booking_ends() {
     reaches(&world, booking_id, "cancelled").await;
     // Its customer reads that it was left there, not by whom and what they noted.
     let told = world.get("acct_1", &format!("{path}/history")).await;
-    let text = String::from_utf8(told.bytes.clone()).unwrap();
+    let text = String::from_utf8(told.bytes).unwrap();
     assert!(text.contains("leg_left_there") && !text.contains("they told me"), "{text}");
 }

@@ -81,7 +81,8 @@ impl World {
         }
         let booking = &self.bookings.rows[&booking_id];
         let Some(leg) = booking.legs.iter().find(|leg| leg.leg_id == leg_id) else { return };
-        let (answers, now) = (change_answers(booking, leg), change_digest(booking, leg));
+        let answers = change_answers(booking, leg, self.now);
+        let now = change_digest(booking, leg);
         if answers.is_empty() {
             return;
         }
