@@ -176,8 +176,8 @@ pub(crate) fn leg_fee(leg: &Leg, now: DateTime<Utc>) -> LegFee {
 /// Whether there is something to cancel at `now`, and the customer can do it.
 pub(crate) fn is_possible(booking: &Booking, now: DateTime<Utc>) -> bool {
     let bought = matches!(booking.phase, Phase::Confirmed | Phase::Amending);
-    let nothing_left = booking.standing().all(|leg| leg.stays(now));
-    !nothing_left && !(bought && is_for_a_person(booking, now))
+    let something_left = booking.standing().any(|leg| !leg.stays(now));
+    something_left && (!bought || !is_for_a_person(booking, now))
 }
 
 /// Whether only a person can give the trip back at `now`: its supplier changed what may have been

@@ -40,8 +40,8 @@ pub(crate) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
 }
 
 /// Starts the undo: every obligation is registered at once, legs in reverse order. Of what is
-/// cancelled what is used up stays: nobody takes it back. Where a purchase failed a person is to see
-/// what cannot be given back.
+/// cancelled what is used up stays: nobody takes it back. Where a purchase failed a person is to
+/// see what cannot be given back.
 pub(crate) fn unwind(booking: &Booking, end: Phase, why: EndWhy, now: DateTime<Utc>) -> Vec<Event> {
     let mut events = vec![Event::UnwindStarted { end, why }];
     if booking.review.is_some_and(|r| r.why != ReviewWhy::InvariantBroken) {
