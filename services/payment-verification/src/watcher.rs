@@ -260,10 +260,12 @@ impl Watcher {
         let mut tx = self.app.messaging.begin().await?;
         let Some(cursor) = self.lock(tx.conn(), seen).await? else { return Ok(Step::Did(1)) };
         let left = store::drop_blocks_above(tx.conn(), &self.chain, common.height).await?;
+        // What a payment was not told yet stands in no table by its block. Asked first: one that is
+        // told meanwhile is among those that have something in a block.
+        let behind = untold::payments(tx.conn(), &self.chain).await?;
         let mut affected = store::payments_in(tx.conn(), &self.chain, &left).await?;
         affected.extend(payout::leave(tx.conn(), &self.chain, &left).await?);
-        // What a payment was not told yet stands in no table by its block.
-        for id in untold::payments(tx.conn(), &self.chain).await? {
+        for id in behind {
             affected.extend(left.iter().map(|block| (id, *block)));
         }
         let affected = BTreeSet::from_iter(affected);

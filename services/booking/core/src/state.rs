@@ -150,14 +150,18 @@ impl Booking {
         Money::new(first.minor.saturating_add(self.in_further()), first.currency)
     }
 
-    /// What is paid in money for the legs that somebody came to; nothing where no supplier says of
-    /// one that nobody did.
+    /// What is paid in money for the legs that somebody came to: their share of it by price, where
+    /// points paid a part. Nothing where no supplier says of one that nobody did.
     #[must_use]
     pub fn taken_in_money(&self) -> Option<Money> {
-        let missed = self.standing().filter(|leg| leg.is_no_show()).map(|leg| leg.order.price);
-        let missed = missed.map(|price| price.minor).reduce(i64::saturating_add)?;
+        let prices = |missed: bool| {
+            let legs = self.standing().filter(move |leg| !missed || leg.is_no_show());
+            legs.map(|leg| i128::from(leg.order.price.minor.max(0))).reduce(|a, b| a + b)
+        };
+        let (missed, all) = (prices(true)?, prices(false)?.max(1));
         let left = self.left_in_money();
-        Some(Money::new(left.minor.saturating_sub(missed).max(0), left.currency))
+        let share = i128::from(left.minor.max(0)) * (all - missed).max(0) / all;
+        Some(Money::new(i64::try_from(share).unwrap_or(left.minor), left.currency))
     }
 
     /// What the first payment pays of that.

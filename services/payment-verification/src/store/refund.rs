@@ -224,7 +224,8 @@ struct DueRow {
 
 /// Takes refunds that are due, and keeps them from other instances for a while: whoever dies over
 /// one leaves it to the next. One of money that left its chain is not handed over until as much as
-/// goes back is final again.
+/// goes back is final again, also where a person closed the case; nor is one of a payment that was
+/// not told yet what became of its money.
 pub(crate) async fn take_due(
     pool: &PgPool,
     at_once: i64,
@@ -233,13 +234,17 @@ pub(crate) async fn take_due(
     let rows: Vec<DueRow> = sqlx::query_as(
         "with due as (
              select refund_id from refund o where next_ask_at <= holdfast_now()
-                 and (handed_at is not null or not exists (
-                     select from payment_case c where c.payment_id = o.payment_id
-                         and c.reason = $3 and c.closed_at is null)
-                 or (select coalesce(sum(t.units), 0) from transfer t
-                     where t.payment_id = o.payment_id and t.final)
-                 >= (select sum(a.units) from refund a
-                     where a.payment_id = o.payment_id and a.state <> 'failed'))
+                 and (handed_at is not null or (
+                     not exists (select from untold u where u.payment_id = o.payment_id)
+                     and (not exists (
+                         select from payment_case c where c.payment_id = o.payment_id
+                             and c.reason = $3
+                             and (c.closed_at is null or exists (
+                                 select from payment_case_closing z where z.case_id = c.case_id)))
+                     or (select coalesce(sum(t.units), 0) from transfer t
+                         where t.payment_id = o.payment_id and t.final)
+                     >= (select sum(a.units) from refund a
+                         where a.payment_id = o.payment_id and a.state <> 'failed'))))
              order by next_ask_at limit $1 for update skip locked
          )
          update refund r set asks = r.asks + 1,

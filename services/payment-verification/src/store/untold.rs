@@ -87,7 +87,8 @@ pub(crate) async fn of(
     rows.into_iter().map(kept).collect()
 }
 
-/// Keeps something for later. What an address holds is the same at each block, and kept once.
+/// Keeps something for later. What an address holds is the same at each block, and kept once until
+/// a block leaves.
 pub(crate) async fn keep(
     conn: &mut PgConnection,
     chain: &str,
@@ -107,7 +108,11 @@ pub(crate) async fn keep(
              select from untold u
              where u.payment_id = n.payment_id and u.chain = $1 and u.fact ->> 'is' = 'held'
                  and n.fact::json ->> 'is' = 'held'
-                 and u.fact ->> 'units' = n.fact::json ->> 'units')
+                 and u.fact ->> 'units' = n.fact::json ->> 'units'
+                 and not exists (
+                     select from untold l
+                     where l.payment_id = u.payment_id and l.chain = u.chain
+                         and l.untold_id > u.untold_id and l.fact ->> 'is' = 'block_left'))
          order by n.place",
     )
     .bind(chain)

@@ -249,6 +249,17 @@ async fn a_refund_beyond_what_is_final_waits_for_the_money_that_left_and_one_wit
 
     let open = "select count(*) from payment_case where closed_at is null";
     assert_eq!(rig.ask_database(open).await, "2");
+    // That a person closes the case lets nothing go.
+    sqlx::query(
+        "with closed as (update payment_case set closed_at = holdfast_now(), closed_because = 'told'
+                          where payment_id = $1 returning case_id, closed_at)
+         insert into payment_case_closing (case_id, at, staff, why)
+         select case_id, closed_at, 'ada', 'told' from closed",
+    )
+    .bind(one.payment_id.0)
+    .execute(&rig.pool)
+    .await
+    .unwrap();
     ask(&rig, &treasury).await;
     let handed = "select string_agg(refund_id::text, ', ' order by units desc) from refund
         where handed_at is not null";

@@ -75,3 +75,15 @@ fn one_leg_that_nobody_came_to_leaves_the_others_travelled() {
     assert!(left > 0);
     assert_eq!((status(world.booking()), taken(&world)), (Status::Completed, vec![Some(left)]));
 }
+
+/// Row: E1
+#[test]
+fn where_points_paid_a_part_a_missed_leg_takes_its_share_of_the_money() {
+    let free = Some(TimeDelta::days(10));
+    let orders = vec![order(10_000, free), order(10_000, free)];
+    let mut world = cancelling::confirmed_with(10_000, orders);
+    assert_eq!(world.booking().left_in_money().minor, 10_000);
+    came(&mut world, 1, 5, true);
+    world.tell(&passed(Deadline::Over));
+    assert_eq!(taken(&world), vec![Some(5_000)]);
+}
