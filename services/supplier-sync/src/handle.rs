@@ -210,7 +210,7 @@ pub(crate) async fn feed(
     let (idle, changed): (Vec<_>, Vec<_>) =
         touched.into_values().partition(|leg| leg.entries.is_empty());
     let idle = idle.iter().filter(|leg| leg.woken).filter_map(|leg| leg.state.as_deref());
-    store::sleep_again(tx.conn(), &idle.collect::<Vec<_>>(), &app.rules).await?;
+    store::sleep_again(tx.conn(), &idle.collect::<Vec<_>>(), &app.rules, now).await?;
     let changed: Vec<Changed> = changed.into_iter().filter_map(Touched::changed).collect();
     store::save(tx.conn(), &changed, &app.rules).await?;
     store::open_cases(tx.conn(), &follows.cases).await?;

@@ -91,27 +91,30 @@ pub(crate) async fn due(conn: &mut PgConnection, at_most: i64) -> Result<Vec<Leg
     Ok(ids.into_iter().map(LegId).collect())
 }
 
-/// Says when legs that were due, and had nothing to do, are due again.
+/// Says when legs that were due, and had nothing to do at `now`, are due again.
 ///
-/// One that would be due at once is due in a minute: a leg that is due and has nothing to do stands
-/// in nobody's way. One that is at rest for good is never due again.
+/// One that would have been due then already is due in a minute: a leg that is due and has nothing
+/// to do stands in nobody's way. What became due since is due. One that is at rest for good is
+/// never due again.
 pub(crate) async fn sleep_again(
     conn: &mut PgConnection,
     legs: &[&Leg],
     rules: &BTreeMap<Supplier, Policy>,
+    now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     if legs.is_empty() {
         return Ok(());
     }
     sqlx::query(
         "update leg
-            set wake_at = case when n.wake_at <= holdfast_now()
-                               then holdfast_now() + interval '1 minute' else n.wake_at end
+            set wake_at = case when n.wake_at <= $3
+                               then $3 + interval '1 minute' else n.wake_at end
            from unnest($1::uuid[], $2::timestamptz[]) as n (leg_id, wake_at)
           where leg.leg_id = n.leg_id",
     )
     .bind(legs.iter().map(|leg| leg.leg_id.0).collect::<Vec<_>>())
     .bind(legs.iter().map(|leg| due_at(leg, rules)).collect::<Vec<_>>())
+    .bind(now)
     .execute(conn)
     .await
     .map_err(database("letting legs sleep"))

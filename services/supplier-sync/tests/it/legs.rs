@@ -467,3 +467,42 @@ async fn a_leg_that_rests_for_good_is_never_woken_again() {
         sqlx::query_scalar("select wake_at from leg").fetch_one(&mut conn).await.unwrap();
     assert_eq!(wakes, None);
 }
+
+#[tokio::test]
+async fn a_leg_that_becomes_due_while_it_is_let_sleep_does_not_oversleep() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    world.told_held().await;
+    // What it is woken for first is the end of its call's lease.
+    world.wait(10).await;
+    world.settle(&app).await;
+    let mut admin = world.admin().await;
+    let own: DateTime<Utc> =
+        sqlx::query_scalar("select wake_at from leg").fetch_one(&mut admin).await.unwrap();
+    // It is woken long before its time, and its time comes before that is written down.
+    sqlx::query("update leg set wake_at = clock_timestamp()").execute(&mut admin).await.unwrap();
+    let mut lock = world.admin().await;
+    sqlx::query("begin").execute(&mut lock).await.unwrap();
+    sqlx::query("lock table leg in share mode").execute(&mut lock).await.unwrap();
+    let woken = tokio::spawn({
+        let app = app.clone();
+        async move { supplier_sync::wake(&app).await.unwrap() }
+    });
+    until("the waking to wait", || async {
+        let sql = "select count(*) from pg_locks
+                    where relation = 'leg'::regclass and not granted
+                      and database = (select oid from pg_database where datname = current_database())";
+        let waiting: i64 = sqlx::query_scalar(sql).fetch_one(&mut world.admin().await).await.unwrap();
+        (waiting > 0).then_some(())
+    })
+    .await;
+    world.wait((own - Utc::now()).num_seconds()).await;
+    sqlx::query("commit").execute(&mut lock).await.unwrap();
+    assert_eq!(woken.await.unwrap(), messaging::Step::Did(1));
+    let wakes: DateTime<Utc> =
+        sqlx::query_scalar("select wake_at from leg").fetch_one(&mut admin).await.unwrap();
+    assert_eq!(wakes, own);
+    assert_eq!(supplier_sync::wake(&app).await.unwrap(), messaging::Step::Did(1));
+}
