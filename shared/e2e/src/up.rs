@@ -2,11 +2,18 @@
 
 use std::path::PathBuf;
 
-use crate::{Options, Profile, SERVICES, Stack, checkout::Checkout, endpoints::Endpoints};
+use crate::{
+    Options, Profile, SERVICES, Stack,
+    checkout::Checkout,
+    endpoints::Endpoints,
+    processes::{CACHE, LOCKS, TRACES},
+};
 
 /// Its name.
 pub const MAIN: &str = "main";
 const FILE: &str = "endpoints.json";
+/// Beside the services, what holds nothing that is not elsewhere, too.
+const FORGETS: [&str; 3] = [CACHE, LOCKS, TRACES];
 
 /// The stack, and whether it was started just now.
 pub struct Up {
@@ -23,8 +30,8 @@ pub fn endpoints_file(name: &str) -> PathBuf {
     if name == MAIN { run.join(FILE) } else { run.join(name).join(FILE) }
 }
 
-/// Finds the stack, starts again services of it that died, or starts it anew; writes
-/// `.run/endpoints.json`.
+/// Finds the stack, starts again what died of it and holds nothing that is not elsewhere, or starts
+/// it anew; writes `.run/endpoints.json`.
 ///
 /// # Errors
 /// When it runs with another profile, or is not well, or cannot be started.
@@ -54,7 +61,9 @@ async fn running(name: &str, profile: Option<Profile>) -> anyhow::Result<Option<
     let ailing = stack.ailing().await;
     let dead: Vec<_> = ailing.iter().filter(|(name, _)| !stack.lives(name)).collect();
     // Without the node or the doubles, what the services remember is about a world that is gone.
-    if dead.iter().any(|(name, _)| !SERVICES.contains(name)) {
+    let world = dead.iter().find(|(name, _)| !SERVICES.contains(name) && !FORGETS.contains(name));
+    if let Some((name, _)) = world {
+        eprintln!("{name} had ended, and with it all that was booked; beginning anew");
         return Ok(None);
     }
     let wanted = profile.unwrap_or(stack.profile());

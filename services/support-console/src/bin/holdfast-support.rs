@@ -6,7 +6,10 @@
     reason = "a command talks to whoever called it"
 )]
 
-use std::process::ExitCode;
+use std::{
+    io::{ErrorKind, Write as _},
+    process::ExitCode,
+};
 
 use chassis::SecretString;
 use clap::Parser as _;
@@ -34,11 +37,12 @@ async fn main() -> ExitCode {
     match run(&url, &token, call).await {
         Ok(Ended::Done(answer)) => {
             let lines = flags.lines(&answer);
-            println!(
-                "{}",
-                if flags.json { answer.to_string() } else { lines.trim_end().to_owned() }
-            );
-            ExitCode::SUCCESS
+            let text = if flags.json { answer.to_string() } else { lines.trim_end().to_owned() };
+            match writeln!(std::io::stdout(), "{text}") {
+                Err(error) if error.kind() != ErrorKind::BrokenPipe => wrong(&error.to_string()),
+                // Whoever reads has read enough.
+                Ok(()) | Err(_) => ExitCode::SUCCESS,
+            }
         }
         Ok(Ended::Refused(why)) => {
             eprintln!("refused: {}", printable(&why));

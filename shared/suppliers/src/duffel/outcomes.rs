@@ -78,6 +78,30 @@ pub(crate) static OUTCOMES: Table = Table {
             SureNo(Rejected),
             "api/overview/errors: 422, a field is odd",
         ),
+        rule(
+            Reserve,
+            "validation_length",
+            SureNo(Rejected),
+            "api/overview/errors: 422, too many or too few of something",
+        ),
+        rule(
+            Reserve,
+            "validation_inclusion",
+            SureNo(Rejected),
+            "api/overview/errors: 422, a value is none of those that are taken",
+        ),
+        rule(
+            Reserve,
+            "validation_age",
+            SureNo(Rejected),
+            "api/overview/errors: 422, a passenger is not of the age that was searched for",
+        ),
+        rule(
+            Reserve,
+            "validation_infant_passenger",
+            SureNo(Rejected),
+            "api/overview/errors: 422, an infant is on the lap of nobody",
+        ),
         // Payment.
         status(Confirm, 201, SureYes, "api/payments/create-payment: the payment"),
         status(Confirm, 202, Unknown, ACCEPTED),
