@@ -78,8 +78,11 @@ pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionRe
     let items = found.into_iter().take(most).map(|leg| AttentionItem {
         kind: AttentionKind::UnknownOutcome,
         booking_id: Some(BookingId(leg.booking_id)),
-        what: format!("nobody knows what {} made of it; it is looked up", leg.supplier),
-        since: leg.changed_at,
+        what: format!(
+            "what {} has of it is not known, or not as ordered; it is looked up",
+            leg.supplier
+        ),
+        since: leg.doubt_since,
         by: leg.wake_at,
     });
     let items = items.chain(callbacks.into_iter().map(about_nothing)).collect();
