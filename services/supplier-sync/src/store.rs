@@ -24,9 +24,7 @@ pub(crate) use leg::{
     Changed, Entry, claim_due, due, load_for_update, now, put_off, save, sleep_again,
 };
 pub(crate) use standing::{is_released, standing};
-pub(crate) use support::{
-    Exchanged, Told, exchanges_of, find, journal_of, legs_of_booking, references_of,
-};
+pub(crate) use support::{Exchanged, Told, exchanges_of, find, journal_of, legs_of_booking};
 
 fn corrupt(
     table: &'static str,

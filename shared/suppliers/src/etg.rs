@@ -166,6 +166,11 @@ impl Dialect for Etg {
         Some(Quota { scope: Scope::Path, left, resets_in })
     }
 
+    /// `order/cancel` takes a `partner_order_id` alone.
+    fn cancels_by_reference(&self) -> bool {
+        false
+    }
+
     fn holds_by_purchase(&self) -> bool {
         true
     }

@@ -257,6 +257,12 @@ pub trait Dialect: Send + Sync {
         false
     }
 
+    /// Whether a cancel names the supplier's reservation, and not only ours, under which there may be
+    /// several.
+    fn cancels_by_reference(&self) -> bool {
+        true
+    }
+
     /// Whether the supplier pushes anything at all.
     fn pushes(&self) -> bool {
         true

@@ -60,9 +60,9 @@ pub(super) async fn activities(
 ) -> Result<Response, ApiError> {
     account(&bearer)?;
     let faults = Faults::default();
-    let today = app.clock.now().date_naive();
+    let first_day = search::first_day(&app);
     let mut page = PageAsked::default();
-    let activity = read(query.as_deref().unwrap_or_default(), today, &mut page, &faults);
+    let activity = read(query.as_deref().unwrap_or_default(), first_day, &mut page, &faults);
     faults.answer()?;
     let activity = activity.ok_or_else(ApiError::internal_logged)?;
     found::find(&app, Search::Activity(activity), page).await
@@ -70,7 +70,7 @@ pub(super) async fn activities(
 
 fn read(
     query: &str,
-    today: NaiveDate,
+    first_day: NaiveDate,
     page: &mut PageAsked,
     faults: &Faults,
 ) -> Option<ActivitySearch> {
@@ -96,7 +96,7 @@ fn read(
     let from = search::given("from", from, faults);
     let to = search::given("to", to, faults);
     if let (Some(from), Some(to)) = (from, to) {
-        search::days(("from", from), Some(("to", to)), DAYS_MAX, today, faults);
+        search::days(("from", from), Some(("to", to)), DAYS_MAX, first_day, faults);
     }
     let (participants, currency) = party.finish(ADULTS);
     let (destination, from, to) = (destination?, from?, to?);

@@ -300,8 +300,7 @@ fn read_offer(app: &App, body: &Value) -> Result<Offer, ApiError> {
         search::open(app, id).ok_or_else(|| "is not an offer of ours".to_owned())
     });
     form.end();
-    let today = app.clock.now().date_naive();
-    let past = |offer: &Offer| offer.check_in.succ_opt().is_some_and(|next| next < today);
+    let past = |offer: &Offer| offer.check_in < search::first_day(app);
     if offer.as_ref().is_some_and(past) {
         faults.add("/offer_id", "invalid", "is in the past");
     }

@@ -63,9 +63,9 @@ pub(super) async fn flights(
 ) -> Result<Response, ApiError> {
     account(&bearer)?;
     let faults = Faults::default();
-    let today = app.clock.now().date_naive();
+    let first_day = search::first_day(&app);
     let mut page = PageAsked::default();
-    let flight = read(query.as_deref().unwrap_or_default(), today, &mut page, &faults);
+    let flight = read(query.as_deref().unwrap_or_default(), first_day, &mut page, &faults);
     faults.answer()?;
     let flight = flight.ok_or_else(ApiError::internal_logged)?;
     found::find(&app, Search::Flight(flight), page).await
@@ -73,7 +73,7 @@ pub(super) async fn flights(
 
 fn read(
     query: &str,
-    today: NaiveDate,
+    first_day: NaiveDate,
     page: &mut PageAsked,
     faults: &Faults,
 ) -> Option<FlightSearch> {
@@ -100,7 +100,7 @@ fn read(
     }
     if let Some(day) = departs_on {
         let back = returns_on.map(|back| ("returns_on", back));
-        search::days(("departs_on", day), back, RETURN_DAYS_MAX, today, faults);
+        search::days(("departs_on", day), back, RETURN_DAYS_MAX, first_day, faults);
     }
     let (passengers, currency) = party.finish(ADULTS);
     let (origin, destination) = (origin?, destination?);

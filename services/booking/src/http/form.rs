@@ -23,6 +23,13 @@ impl Faults {
         self.0.borrow_mut().push(error(pointer, code, detail));
     }
 
+    /// Notes that a parameter was not given. One that cannot be read was.
+    pub(crate) fn missing(&self, pointer: &str) {
+        if !self.0.borrow().iter().any(|fault| fault.pointer == pointer) {
+            self.add(pointer, "missing", "must be given");
+        }
+    }
+
     /// All of it as one answer, or nothing.
     pub(crate) fn answer(self) -> Result<(), ApiError> {
         let faults = self.0.into_inner();

@@ -40,6 +40,8 @@ use crate::{
     store::{self, ClaimState},
 };
 
+const NOT_PAYABLE: &str = "is not an asset one can pay with";
+
 /// Legs of one trip.
 pub(super) const LEGS_MAX: usize = 8;
 
@@ -120,8 +122,9 @@ pub(super) async fn create(
     Json(body): Json<Value>,
 ) -> Result<Response, ApiError> {
     let account = account(&bearer)?;
-    let (offers, asset) = read(&app, &body)?;
-    let shown = assets(&app).await?;
+    let shown = assets(&app).await;
+    let (offers, asset) = read(&app, &body, shown.as_ref().ok())?;
+    let shown = shown?;
     let currency = offers.first().map(|offer| offer.price.currency);
     let rate = rate(&app, &shown, &asset, currency.ok_or_else(ApiError::internal_logged)?)?;
     let legs = price_all(&app, offers).await?;
@@ -207,7 +210,12 @@ fn show_quote<'a>(
     }
 }
 
-fn read(app: &App, body: &Value) -> Result<(Vec<Offer>, AssetId), ApiError> {
+/// An asset is held against what can be paid with where that is known.
+fn read(
+    app: &App,
+    body: &Value,
+    shown: Option<&ShownAssets>,
+) -> Result<(Vec<Offer>, AssetId), ApiError> {
     let faults = Faults::default();
     let form = Form::new(body, "", &faults);
     let mut offers = Vec::new();
@@ -220,10 +228,16 @@ fn read(app: &App, body: &Value) -> Result<(Vec<Offer>, AssetId), ApiError> {
     let asset = form.text("pay_with", |text| {
         AssetId::parse(text).map_err(|_| "must be the name of an asset, like eth".to_owned())
     });
+    let payable = |asset: &AssetId| {
+        shown.is_none_or(|shown| shown.assets.iter().any(|one| one.asset == *asset))
+    };
+    if asset.as_ref().is_some_and(|asset| !payable(asset)) {
+        faults.add("/pay_with", "unknown", NOT_PAYABLE);
+    }
     form.end();
-    let today = app.clock.now().date_naive();
+    let first_day = search::first_day(app);
     for (n, offer) in offers.iter().enumerate() {
-        if offer.check_in.succ_opt().is_some_and(|next| next < today) {
+        if offer.check_in < first_day {
             faults.add(&format!("/offers/{n}"), "invalid", "is in the past");
         }
     }
@@ -245,8 +259,8 @@ pub(super) fn rate(
     currency: Currency,
 ) -> Result<(Rate, DateTime<Utc>), ApiError> {
     let Some(known) = shown.assets.iter().find(|a| a.asset == *asset) else {
-        let detail = "is not an asset one can pay with";
-        return Err(ApiError::invalid(vec![super::form::error("/pay_with", "unknown", detail)]));
+        let fault = super::form::error("/pay_with", "unknown", NOT_PAYABLE);
+        return Err(ApiError::invalid(vec![fault]));
     };
     let rate = known.rates.iter().find(|rate| rate.currency == currency);
     match (rate, rates_hold(app, shown)) {

@@ -2,7 +2,7 @@
 
 use axum::{extract::State, response::Response};
 use chassis::{ApiError, auth::Bearer};
-use chrono::{Days, NaiveDate};
+use chrono::{Days, NaiveDate, TimeDelta};
 use contracts::{
     money::Currency,
     offer::{Occupancy, Offer, Search, StaySearch},
@@ -19,6 +19,7 @@ use crate::App;
 const NIGHTS_MAX: i64 = 28;
 pub(super) const AHEAD_DAYS_MAX: u64 = 500;
 const ADULTS_MAX: u8 = 8;
+const WEST_OF_UTC_MAX: TimeDelta = TimeDelta::hours(12);
 /// How many sleep in a room where it is not said.
 const ADULTS: u8 = 2;
 const CHILDREN_MAX: usize = 6;
@@ -67,8 +68,7 @@ pub(super) async fn stays(
     axum::extract::RawQuery(query): axum::extract::RawQuery,
 ) -> Result<Response, ApiError> {
     account(&bearer)?;
-    let today = app.clock.now().date_naive();
-    let (search, page) = read(query.as_deref().unwrap_or_default(), today)?;
+    let (search, page) = read(query.as_deref().unwrap_or_default(), first_day(&app))?;
     found::find(&app, Search::Stay(search), page).await
 }
 
@@ -84,7 +84,7 @@ pub(super) fn open(app: &App, offer_id: &str) -> Option<Offer> {
     serde_json::from_str(&text).ok()
 }
 
-fn read(query: &str, today: NaiveDate) -> Result<(StaySearch, PageAsked), ApiError> {
+fn read(query: &str, first_day: NaiveDate) -> Result<(StaySearch, PageAsked), ApiError> {
     let faults = Faults::default();
     let (mut fields, mut page) = (Fields::default(), PageAsked::default());
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -92,7 +92,7 @@ fn read(query: &str, today: NaiveDate) -> Result<(StaySearch, PageAsked), ApiErr
             fields.take(&name, &value, &faults);
         }
     }
-    let search = fields.finish(today, &faults);
+    let search = fields.finish(first_day, &faults);
     faults.answer()?;
     let search =
         search.ok_or_else(|| ApiError::bad_request("malformed", "the query cannot be read"))?;
@@ -123,17 +123,17 @@ impl Fields {
         }
     }
 
-    fn finish(self, today: NaiveDate, faults: &Faults) -> Option<StaySearch> {
+    fn finish(self, first_day: NaiveDate, faults: &Faults) -> Option<StaySearch> {
         let missing = |name: &str, absent: bool| {
             if absent {
-                faults.add(&format!("?{name}"), "missing", "must be given");
+                faults.missing(&format!("?{name}"));
             }
         };
         missing("property_id", self.property_id.is_none());
         missing("check_in", self.check_in.is_none());
         missing("check_out", self.check_out.is_none());
         if let (Some(check_in), Some(check_out)) = (self.check_in, self.check_out) {
-            dates(check_in, check_out, today, faults);
+            dates(check_in, check_out, first_day, faults);
         }
         let (occupancy, currency) = self.party.finish(ADULTS);
         Some(StaySearch {
@@ -146,8 +146,8 @@ impl Fields {
     }
 }
 
-fn dates(check_in: NaiveDate, check_out: NaiveDate, today: NaiveDate, faults: &Faults) {
-    days(("check_in", check_in), None, 0, today, faults);
+fn dates(check_in: NaiveDate, check_out: NaiveDate, first_day: NaiveDate, faults: &Faults) {
+    days(("check_in", check_in), None, 0, first_day, faults);
     let nights = (check_out - check_in).num_days();
     if nights < 1 {
         faults.add("?check_out", "invalid", "must be after check_in");
@@ -203,19 +203,23 @@ pub(super) fn date(name: &str, value: &str, faults: &Faults) -> Option<NaiveDate
     read
 }
 
+/// The first day that is not over everywhere: it ends last twelve hours west of UTC.
+pub(super) fn first_day(app: &App) -> NaiveDate {
+    (app.clock.now() - WEST_OF_UTC_MAX).date_naive()
+}
+
 /// Notes a first day that has passed, is too far, or whose last day is before it or too long after.
 pub(super) fn days(
     (first_name, first): (&str, NaiveDate),
     last: Option<(&str, NaiveDate)>,
     days_max: i64,
-    today: NaiveDate,
+    first_day: NaiveDate,
     faults: &Faults,
 ) {
-    // West of UTC it may still be yesterday.
-    let earliest = today.checked_sub_days(Days::new(1)).unwrap_or(today);
-    let latest = today.checked_add_days(Days::new(AHEAD_DAYS_MAX)).unwrap_or(today);
+    // East of UTC it may be a day later.
+    let latest = first_day.checked_add_days(Days::new(AHEAD_DAYS_MAX + 1)).unwrap_or(first_day);
     let pointer = format!("?{first_name}");
-    if first < earliest {
+    if first < first_day {
         faults.add(&pointer, "invalid", "must not be in the past");
     }
     if first > latest {
@@ -234,7 +238,7 @@ pub(super) fn days(
 /// Notes a parameter that was not given.
 pub(super) fn given<T>(name: &str, value: Option<T>, faults: &Faults) -> Option<T> {
     if value.is_none() {
-        faults.add(&format!("?{name}"), "missing", "must be given");
+        faults.missing(&format!("?{name}"));
     }
     value
 }

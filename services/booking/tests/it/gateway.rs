@@ -4,7 +4,7 @@ use axum::{
     body::Body,
     http::{Request, StatusCode},
 };
-use chrono::TimeDelta;
+use chrono::{Days, TimeDelta, Utc};
 use contracts::shown::ASSETS_KEY;
 use serde_json::{Value, json};
 use testkit::until;
@@ -96,6 +96,15 @@ async fn a_search_is_told_every_fault_at_once() {
     let expected =
         ["?adults", "?children", "?currency", "?sort", "?property_id", "?check_in", "?check_out"];
     assert_eq!(said, expected);
+    // Twelve hours west of UTC a day is over last: what began before it is in the past everywhere.
+    let first_day = (Utc::now() - TimeDelta::hours(12)).date_naive();
+    for (check_in, past) in [(first_day, false), (first_day.pred_opt().unwrap(), true)] {
+        let path =
+            format!("/v1/stays?check_in={check_in}&check_out={}&x=1", first_day + Days::new(2));
+        let said = faults(&world.get("acct_1", &path).await.json());
+        let fault = ("?check_in".to_owned(), "invalid".to_owned());
+        assert_eq!(said.contains(&fault), past, "{said:?}");
+    }
 }
 
 /// Row: L7
@@ -113,7 +122,7 @@ async fn searches_for_flights_and_activities_are_told_every_fault_at_once() {
     let expected = ["?origin", "?destination", "?adults", "?cabin", "?departs_on", "?returns_on"];
     assert_eq!(told(odd).await, expected);
     let nowhere = "/v1/flights?origin=LHR&destination=LHR&departs_on=tomorrow";
-    assert_eq!(told(nowhere).await, ["?departs_on", "?departs_on", "?destination"]);
+    assert_eq!(told(nowhere).await, ["?departs_on", "?destination"]);
     assert_eq!(told("/v1/activities").await, ["?destination", "?from", "?to"]);
     let odd = "/v1/activities?destination=&from=2020-01-02&to=2020-12-31&children=99&page=2";
     assert_eq!(told(odd).await, ["?destination", "?children", "?page", "?from", "?to"]);
@@ -154,6 +163,11 @@ async fn a_quote_request_is_told_every_fault_at_once() {
     let faults = told(json!({"offers": offers, "pay_with": "eth", "x": null})).await;
     assert_eq!(faults, ["/x", "/offers/1", "/offers"]);
     assert_eq!(world.count("quote").await, 0);
+
+    let quote = world.quote("acct_1", TimeDelta::minutes(10)).await;
+    world.show(ASSETS_KEY, &crate::openapi::assets(&quote)).await;
+    let unpayable = json!({"offers": ["made-up"], "pay_with": "shells"});
+    assert_eq!(told(unpayable).await, ["/offers/0", "/pay_with"]);
 
     let huge = json!({"offers": ["x".repeat(1 << 20)], "pay_with": "eth"});
     let answer = world.post("acct_1", "/v1/quotes", &huge).await;

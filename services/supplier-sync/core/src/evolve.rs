@@ -5,6 +5,7 @@ use contracts::{
     messages::{CallbackClaim, GoneWhy, UndoFailedWhy, WantedLeg},
     mutants::mutant,
 };
+use suppliers::dialect;
 
 use crate::{
     event::{Event, Outcome, Recorded, Seen},
@@ -208,9 +209,17 @@ fn answered(leg: &mut Leg, number: u32, outcome: &Outcome, at: DateTime<Utc>) {
         }
     };
     let refused = matches!(outcome, Outcome::Refused { .. });
+    // Where a cancel names no reservation, which of several is gone is for a look-up to show.
+    let any_of_them = !dialect(order.supplier).cancels_by_reference()
+        && attempt.reservations.values().filter(|one| !one.is_said_gone()).count() > 1;
+    let outcome = match outcome {
+        Outcome::Accepted if exchange.doing == Doing::Cancel && any_of_them => &Outcome::Unknown,
+        said => said,
+    };
     if exchange.doing == Doing::Cancel && outcome.may_have_been_sent() && !refused {
         let about = exchange.reference.as_deref().unwrap_or_default();
-        attempt.reservations.entry(about.to_owned()).and_modify(|r| r.cancel_sent = true);
+        let each = attempt.reservations.iter_mut().filter(|one| any_of_them || one.0 == about);
+        each.for_each(|(_, reservation)| reservation.cancel_sent = true);
     }
     let deaf = mutant("late_evidence_ignored") && leg.wanted == WantedLeg::Released;
     if let Outcome::Seen { reservations } = outcome

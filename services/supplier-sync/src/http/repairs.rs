@@ -12,6 +12,7 @@ use contracts::{
         AttemptKnown, AttemptStanding, LegActRequest, LegStanding, LegsReply, ReservationStage,
         ReservationStanding,
     },
+    messages::LegState,
 };
 use messaging::StoreError;
 use serde_json::json;
@@ -125,7 +126,10 @@ fn standing_of(app: &App, leg: &Leg, now: DateTime<Utc>) -> Option<LegStanding> 
         wanted: leg.wanted,
         told: told.map(|told| told.state.clone()),
         undo_failing: told.and_then(|told| told.undo_failing),
-        in_doubt_since: leg.in_doubt_since(policy),
+        in_doubt_since: match told.map(|told| &told.state) {
+            Some(LegState::InDoubt { since }) => Some(*since),
+            _ => leg.in_doubt_since(policy),
+        },
         attempts: leg.attempts.iter().map(|attempt| attempt_of(leg, attempt, policy)).collect(),
         safe: safe_acts(leg, policy, now),
     })

@@ -1,6 +1,6 @@
 //! What support asks: what happened to a booking's legs, whose a reference is, and a look-up now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{extract::State, http::StatusCode};
 use chassis::{
@@ -11,13 +11,14 @@ use contracts::{
     ids::{BookingId, LegId},
     internal::{
         AttentionItem, AttentionKind, AttentionReply, FindReply, LookUpReply, LookUpRequest,
-        ReferencesReply, TimelineReply,
+        ReferencesReply, SupplierReferences, TimelineReply,
     },
+    supplier::Supplier,
 };
 use messaging::{StoreError, database};
 use serde::Deserialize;
 use sqlx::{Postgres, pool::PoolConnection};
-use supplier_sync_core::Fact;
+use supplier_sync_core::{Fact, Leg};
 
 use super::timeline::entries;
 use crate::{
@@ -77,8 +78,11 @@ pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionRe
     let items = found.into_iter().take(most).map(|leg| AttentionItem {
         kind: AttentionKind::UnknownOutcome,
         booking_id: Some(BookingId(leg.booking_id)),
-        what: format!("nobody knows what {} made of it; it is looked up", leg.supplier),
-        since: leg.changed_at,
+        what: format!(
+            "what {} has of it is not known, or not as ordered; it is looked up",
+            leg.supplier
+        ),
+        since: leg.doubt_since,
         by: leg.wake_at,
     });
     let items = items.chain(callbacks.into_iter().map(about_nothing)).collect();
@@ -103,8 +107,24 @@ pub(super) async fn references(
     Path(booking_id): Path<BookingId>,
 ) -> Result<Json<ReferencesReply>, ApiError> {
     let mut conn = connection(&app).await?;
-    let suppliers = store::references_of(&mut conn, booking_id).await.map_err(|e| failed(&e))?;
-    Ok(Json(ReferencesReply { suppliers }))
+    let legs = store::legs_of_booking(&mut conn, booking_id).await.map_err(|e| failed(&e))?;
+    Ok(Json(ReferencesReply { suppliers: known_as(&legs) }))
+}
+
+/// Under which references each supplier knows legs.
+fn known_as(legs: &[Leg]) -> Vec<SupplierReferences> {
+    let mut each: BTreeMap<Supplier, (BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
+    for leg in legs {
+        let (ours, theirs) = each.entry(leg.order.supplier).or_default();
+        ours.extend(leg.attempts.iter().map(|attempt| attempt.client_reference.clone()));
+        theirs.extend(leg.reservations().map(|(_, reference, _)| reference.to_owned()));
+    }
+    let told = |(supplier, (ours, theirs)): (_, (BTreeSet<_>, BTreeSet<_>))| SupplierReferences {
+        supplier,
+        client_references: ours.into_iter().collect(),
+        references: theirs.into_iter().collect(),
+    };
+    each.into_iter().map(told).collect()
 }
 
 /// Looks up every attempt of a leg that may have been sent. Why it was asked for is kept where it

@@ -10,7 +10,7 @@ use uuid::Uuid;
 pub(crate) struct Doubtful {
     pub(crate) booking_id: Uuid,
     pub(crate) supplier: String,
-    pub(crate) changed_at: DateTime<Utc>,
+    pub(crate) doubt_since: DateTime<Utc>,
     /// When it is looked up next.
     pub(crate) wake_at: Option<DateTime<Utc>>,
 }
@@ -21,7 +21,7 @@ pub(crate) async fn in_doubt(
     at_most: i64,
 ) -> Result<Vec<Doubtful>, StoreError> {
     sqlx::query_as(
-        "select booking_id, supplier, changed_at, wake_at from leg
+        "select booking_id, supplier, doubt_since, wake_at from leg
           where doubt_since is not null order by doubt_since limit $1",
     )
     .bind(at_most)

@@ -41,8 +41,8 @@ pub(crate) struct Count {
 /// Begins a comparison of everything made since the oldest leg that may still be at the supplier,
 /// and of at least a week; nothing where one is under way, or was begun since `unless_since`.
 ///
-/// The night's comparison needs a leg that was there before the night: an empty system compares
-/// nothing.
+/// The night's comparison needs a leg that was there before the night, and the oldest has the lowest
+/// id: an empty system compares nothing.
 pub(crate) async fn begin_comparison(
     conn: &mut PgConnection,
     supplier: Supplier,
@@ -61,11 +61,10 @@ pub(crate) async fn begin_comparison(
           where $3::timestamptz is null
              or (not exists (select from comparison as c
                               where c.supplier = $1 and c.begun_at >= $3)
-                 and exists (select from leg as l
-                              where l.supplier = $1
-                                and exists (select from leg_event as e
-                                             where e.leg_id = l.leg_id and e.version = 1
-                                               and e.at < $3)))
+                 and (select e.at from leg_event as e
+                       where e.version = 1
+                         and e.leg_id = (select l.leg_id from leg as l where l.supplier = $1
+                                          order by l.leg_id limit 1)) < $3)
          on conflict do nothing",
     )
     .bind(supplier.word())

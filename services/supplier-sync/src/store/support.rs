@@ -1,11 +1,7 @@
 //! What support reads: the journals of a booking's legs, and whose a reference is.
 
 use chrono::{DateTime, Utc};
-use contracts::{
-    ids::BookingId,
-    internal::{Found, SupplierReferences},
-    supplier::Supplier,
-};
+use contracts::{ids::BookingId, internal::Found};
 use messaging::{StoreError, database};
 use sqlx::PgConnection;
 use supplier_sync_core::Leg;
@@ -122,29 +118,4 @@ pub(crate) async fn legs_of_booking(
         serde_json::from_str(&state).map_err(|error| corrupt("leg", &id, error))
     };
     rows.into_iter().map(leg).collect()
-}
-
-/// Under which references suppliers know a booking.
-pub(crate) async fn references_of(
-    conn: &mut PgConnection,
-    booking_id: BookingId,
-) -> Result<Vec<SupplierReferences>, StoreError> {
-    let rows: Vec<(String, Vec<String>, Vec<String>)> = sqlx::query_as(
-        "select l.supplier,
-                array(select a.client_reference from attempt a join leg o using (leg_id)
-                       where o.booking_id = $1 and a.supplier = l.supplier order by 1),
-                array(select r.reference from reservation r join leg o using (leg_id)
-                       where o.booking_id = $1 and r.supplier = l.supplier order by 1)
-           from leg l where l.booking_id = $1 group by l.supplier order by l.supplier",
-    )
-    .bind(booking_id.0)
-    .fetch_all(conn)
-    .await
-    .map_err(database("reading the references of a booking"))?;
-    // A supplier that this version does not know has nothing to tell.
-    let row = |(supplier, client_references, references): (String, Vec<String>, Vec<String>)| {
-        let supplier = supplier.parse::<Supplier>().ok()?;
-        Some(SupplierReferences { supplier, client_references, references })
-    };
-    Ok(rows.into_iter().filter_map(row).collect())
 }

@@ -9,6 +9,8 @@ use contracts::{
     supplier::Supplier,
 };
 use serde_json::json;
+use supplier_sync::App;
+use testkit::until;
 
 use crate::world::{SHARED_PROPERTY, World};
 
@@ -198,4 +200,38 @@ async fn of_two_suppliers_one_that_hangs_costs_its_own_offers_and_no_more_than_t
     world.wait(40).await;
     let whole = world.offers(&app).await;
     assert!(whole.offers.iter().any(|offer| offer.supplier == Supplier::Etg));
+}
+
+/// Row: B11
+#[tokio::test]
+async fn of_two_orders_under_one_reference_none_is_left_whichever_a_cancel_takes() {
+    let mut world = World::at(Supplier::Etg).await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.fault("reserve", "created_twice", 1, 0).await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    // The one that is kept is the one that is there, whichever a cancel took.
+    left(&mut world, &app, 1).await;
+    let there = world.live().await[0]["reference"].as_str().unwrap().to_owned();
+    let told = || async { leg_told(&world).await == there };
+    until("the booking to be told", || async { told().await.then_some(()) }).await;
+    world.want(&leg, 2, WantedLeg::Released).await;
+    left(&mut world, &app, 0).await;
+    assert_eq!(world.asked("cancel").await, 2);
+}
+
+/// The reservation that the booking was told of last.
+async fn leg_told(world: &World) -> String {
+    let sql = "select coalesce(state -> 'told' -> 'state' ->> 'reference', '') from leg";
+    sqlx::query_scalar(sql).fetch_one(&mut world.admin().await).await.unwrap()
+}
+
+/// Lets time pass until so many are left at the supplier.
+async fn left(world: &mut World, app: &App, count: usize) {
+    until("the first order", || async { (!world.live().await.is_empty()).then_some(()) }).await;
+    for _ in 0..12 {
+        world.wait(60).await;
+        world.settle(app).await;
+    }
+    assert_eq!(world.live().await.len(), count, "{:?}", world.live().await);
 }

@@ -6,6 +6,7 @@ use chassis::{
     ApiError,
     auth::Bearer,
     http::{Json, Path},
+    http_client::CallError,
 };
 use contracts::{
     ids::{BookingId, LegId},
@@ -45,8 +46,11 @@ pub(crate) struct Proof {
 
 /// How a booking's review stands, and what is safe; none when booking does not say.
 pub(crate) async fn standing(app: &App, booking_id: BookingId) -> Option<ReviewReply> {
-    let path = format!("/internal/bookings/{booking_id}/review");
-    app.owners.one(OWNER, &path).await?.ok()
+    ask(app, booking_id).await?.ok()
+}
+
+async fn ask(app: &App, booking_id: BookingId) -> Option<Result<ReviewReply, CallError>> {
+    app.owners.one(OWNER, &format!("/internal/bookings/{booking_id}/review")).await
 }
 
 pub(crate) async fn show(
@@ -55,8 +59,13 @@ pub(crate) async fn show(
     Path(booking_id): Path<BookingId>,
 ) -> Result<Json<ReviewReply>, ApiError> {
     may_look(&claims)?;
-    let found = standing(&app, booking_id).await;
-    found.map(Json).ok_or_else(|| elsewhere::silent(OWNER))
+    match ask(&app, booking_id).await {
+        Some(Ok(found)) => Ok(Json(found)),
+        Some(Err(CallError::Refused { status: StatusCode::NOT_FOUND, .. })) => {
+            Err(ApiError::not_found())
+        }
+        Some(Err(_)) | None => Err(elsewhere::silent(OWNER)),
+    }
 }
 
 /// Takes a review, leaves it to others, or settles a leg of it.

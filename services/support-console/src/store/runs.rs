@@ -134,15 +134,17 @@ pub(crate) async fn runs(
 /// How far a run is: of what was sent, what its letters' events say.
 pub(crate) async fn progress(conn: &mut PgConnection, id: Uuid) -> Result<Progress, StoreError> {
     let figures: (i64, i64, i64, i64, i64) = sqlx::query_as(
-        "select count(*) filter (where l.version is null and l.refusal is null),
-                count(*) filter (where l.version is not null and e.event is null),
-                count(*) filter (where e.event = 'succeeded'),
-                count(*) filter (where e.event = 'failed_again'),
-                count(*) filter (where l.refusal is not null)
-           from replay_run_letter as l
-           left join letter_event as e
-             on e.dead_letter_id = l.dead_letter_id and e.version = l.version + 1
-          where l.replay_run_id = $1",
+        "select count(*) filter (where version is null and refusal is null),
+                count(*) filter (where version is not null and event is null),
+                count(*) filter (where event = 'succeeded'),
+                count(*) filter (where event = 'failed_again'),
+                count(*) filter (where refusal is not null)
+           from (select l.version, l.refusal,
+                        (select e.event from letter_event as e
+                          where e.dead_letter_id = l.dead_letter_id
+                            and e.version = l.version + 1) as event
+                   from replay_run_letter as l
+                  where l.replay_run_id = $1) as of_run",
     )
     .bind(id)
     .fetch_one(conn)

@@ -185,8 +185,11 @@ async fn close(
     case(State(owner), Path(id)).await
 }
 
-async fn review(State(owner): State<Owner>) -> Json<Value> {
-    Json(owner.standing())
+async fn review(
+    State(owner): State<Owner>,
+    Path(id): Path<Uuid>,
+) -> Result<Json<Value>, StatusCode> {
+    if id.is_nil() { Err(StatusCode::NOT_FOUND) } else { Ok(Json(owner.standing())) }
 }
 
 async fn take(State(owner): State<Owner>, Json(told): Json<Value>) -> Json<Value> {

@@ -36,6 +36,9 @@ async fn a_review_is_taken_by_an_operator_and_a_refund_proven_by_an_approver_onc
     let (console, owner) = with_an_owner().await;
     let booking = id().0;
     let review = format!("/v1/bookings/{booking}/review");
+    // A booking that its owner does not know is not an owner that does not answer.
+    let (status, _) = console.get(&format!("/v1/bookings/{}/review", Uuid::nil()), VIEWER).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
     let take = json!({ "reason": "my shift", "act": "take" });
     assert_eq!(console.post(&review, VIEWER, &take).await.0, StatusCode::FORBIDDEN);
     let (status, body) = console.post(&review, OPERATOR, &take).await;

@@ -10,6 +10,7 @@ use contracts::{
     },
     money::{Currency, Money},
     offer::Reprice,
+    supplier::Supplier,
 };
 use expect_test::{Expect, expect};
 use suppliers::{Answer, SeenReservation, SeenState, Unclear};
@@ -664,6 +665,48 @@ fn what_was_made_twice_is_kept_once() {
     assert_eq!(world.calls.last().unwrap().reference.as_deref(), Some("R0"));
     world.answer(Answer::Accepted);
     assert_eq!(world.last_told(), Some(&LegState::Confirmed { reference: "R1".to_owned() }));
+}
+
+/// Where a cancel names our reference alone, it may take the other of two.
+///
+/// Row: B11
+#[test]
+fn a_cancel_that_names_no_reservation_says_nothing_of_which_one_is_gone() {
+    for (wanted, cancels) in [(WantedLeg::Confirmed, 1), (WantedLeg::Released, 2)] {
+        let mut world = World::new();
+        world.order.supplier = Supplier::Etg;
+        world.want(WantedLeg::Confirmed);
+        let mut there = ["R0", "R1"].map(|reference| (reference, SeenState::Confirmed));
+        let shown = |there: &[(&str, SeenState)]| {
+            Answer::Seen(there.iter().map(|(reference, state)| seen(reference, *state)).collect())
+        };
+        world.answer(shown(&there));
+        if wanted == WantedLeg::Released {
+            world.want(wanted);
+        }
+        for _ in 0..40 {
+            match world.doing() {
+                Some(Doing::Cancel) => {
+                    let named = world.calls.last().unwrap().reference.clone();
+                    let stands = |one: &&mut (&str, SeenState)| one.1 == SeenState::Confirmed;
+                    let mut standing: Vec<_> = there.iter_mut().filter(stands).collect();
+                    standing.sort_by_key(|one| Some(one.0) == named.as_deref());
+                    standing[0].1 = SeenState::Gone;
+                    world.answer(Answer::Accepted);
+                }
+                Some(_) => world.answer(shown(&there)),
+                None if !world.wake() => break,
+                None => {}
+            }
+        }
+        assert_eq!(world.count(|doing| *doing == Doing::Cancel), cancels);
+        let stands = there.iter().find(|one| one.1 == SeenState::Confirmed);
+        let expected = match stands {
+            Some(one) => LegState::Confirmed { reference: one.0.to_owned() },
+            None => LegState::Gone { why: GoneWhy::Released },
+        };
+        assert_eq!(world.last_told(), Some(&expected));
+    }
 }
 
 #[test]
