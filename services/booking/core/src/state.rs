@@ -40,6 +40,9 @@ pub struct Booking {
     /// What the customer agreed to when cancelling what was bought.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancellation: Option<Cancellation>,
+    /// The same while it is not carried out: nobody knows whether what is being bought is bought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deferred: Option<Cancellation>,
     /// The digest of that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agreed: Option<Uuid>,
