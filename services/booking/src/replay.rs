@@ -91,11 +91,14 @@ pub async fn rows(pool: &PgPool, id: Option<Uuid>, only: bool) -> anyhow::Result
     }
 }
 
-/// One row. It is locked from the comparison to the end, so that nobody changes it meanwhile.
+/// One row. It is locked from the comparison to the end, so that nobody changes it meanwhile; who
+/// only looks, reads what it was at one instant.
 #[expect(clippy::disallowed_methods, reason = "rows are mended; nothing is said with it")]
 async fn row(pool: &PgPool, id: Uuid, only: bool, rebuilt: &mut Rebuilt) -> anyhow::Result<()> {
     let mut tx = pool.begin().await.context("connecting to the database")?;
-    if !only {
+    if only {
+        store::at_one_instant(&mut tx).await?;
+    } else {
         store::lock(&mut tx, id).await?;
     }
     let Some(export) = store::export(&mut tx, BookingId(id)).await? else { return Ok(()) };

@@ -15,10 +15,10 @@ pub(crate) use accept::{
 pub(crate) use attention::{count_in_review, count_late, in_review, late};
 pub(crate) use bookings::{
     HistoryRow, Saved, history, index_travellers, json, load, load_for_account, load_for_update,
-    save, travellers, travellers_unindexed, word,
+    reseal_travellers, save, travellers, travellers_unindexed, word,
 };
 pub(crate) use quotes::{ClaimState, insert as insert_quote, load as load_quote, open_locks};
-pub(crate) use replay::{export, ids_after, import, is_whole, lock, restore};
+pub(crate) use replay::{at_one_instant, export, ids_after, import, is_whole, lock, restore};
 pub use replay::{folded, is_its_fold, rebuild};
 pub(crate) use standing::standing;
 pub(crate) use timers::{Due, Timer, claim_due, forget_old, put_off, set_timers};

@@ -1,7 +1,7 @@
 //! What must hold after every step, of the aggregate that the step changed.
 
 use booking_core::{Booking, Event, Leg, Phase, Recorded, evolve};
-use contracts::{asset::Units, messages::WantedLeg};
+use contracts::{asset::Units, instruction::SignedInstruction, messages::WantedLeg};
 use payment_verification_core::{Payment, ledger::Account as Book, state::Posted};
 use rewards_core::{Account, postings};
 
@@ -57,12 +57,16 @@ fn too_dear(leg: &Leg) -> Option<(&'static str, String)> {
     (cost > most).then(|| ("S6", format!("{} costs {cost}, and may {most}", leg.leg_id)))
 }
 
-/// An amount that was shown never changes, and is not more than was quoted.
+/// An amount that was shown never changes, and is not more than was quoted. Whoever gives a leg up
+/// before paying is shown another payment; this one stays what it was.
 fn money(before: Option<&Booking>, after: &Booking) -> Option<(&'static str, String)> {
     // Nobody is shown anything before it is payable.
     let payable = before.filter(|booking| booking.phase > Phase::Holding);
     let shown = payable.and_then(|booking| booking.payment.instruction.as_ref());
-    if shown.is_some() && shown != after.payment.instruction.as_ref() {
+    let known = |told: &SignedInstruction| {
+        after.payments().any(|payment| payment.instruction.as_ref() == Some(told))
+    };
+    if shown.is_some_and(|told| !known(told)) {
         return Some(("S6", "what to pay changed after it was shown".to_owned()));
     }
     let asked = after.payment.asked.as_ref()?;

@@ -85,11 +85,14 @@ pub enum Sometimes {
     TripUndone,
     ChangedAgain,
     LegGivenBack,
+    LegGivenUp,
+    LegCancellationDeferred,
+    CancellationDeferred,
     LegLeftOut,
 }
 
 impl Sometimes {
-    pub const ALL: [Self; 81] = [
+    pub const ALL: [Self; 84] = [
         Self::TimeoutBeforeArrival,
         Self::TimeoutAfterCommit,
         Self::LateCommit,
@@ -170,6 +173,9 @@ impl Sometimes {
         Self::TripUndone,
         Self::ChangedAgain,
         Self::LegGivenBack,
+        Self::LegGivenUp,
+        Self::LegCancellationDeferred,
+        Self::CancellationDeferred,
         Self::LegLeftOut,
     ];
 

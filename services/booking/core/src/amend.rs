@@ -14,7 +14,7 @@ use crate::{
     command::{LegPlan, Refusal},
     state::{Booking, Leg, LegCancellation},
     stuck::is_away,
-    view::{Action, next_actions},
+    view::{Action, next_actions_at},
 };
 
 /// Legs that a booking may ever have had, so that changing one's mind does not grow its row for
@@ -69,7 +69,7 @@ pub fn amend_quote(
     now: DateTime<Utc>,
 ) -> Result<AmendQuote, Refusal> {
     let leg = booking.legs.iter().find(|leg| leg.leg_id == leg_id).ok_or(Refusal::NoSuchLeg)?;
-    let allowed = next_actions(booking);
+    let allowed = next_actions_at(booking, now);
     if !allowed.contains(&Action::Amend) || leg.out.is_some() || leg.stays(now) {
         return Err(Refusal::NotAllowed { allowed });
     }

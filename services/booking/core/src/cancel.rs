@@ -10,7 +10,10 @@ use contracts::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::state::{Booking, Cancellation, Leg, LegCancellation, Phase};
+use crate::{
+    cancel_leg::decides_a_fee,
+    state::{Booking, Cancellation, Leg, LegCancellation, Phase},
+};
 
 /// What cancelling a booking costs at one instant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,22 +53,15 @@ pub struct LegFee {
 }
 
 impl CancelQuote {
-    /// What cancelling costs at `now`: nothing before the booking is confirmed, the suppliers' fees
-    /// afterwards.
+    /// What cancelling costs at `now`: nothing before anything is bought, the suppliers' fees
+    /// afterwards, also of what is being bought.
     ///
     /// The fee becomes units like a price does, rounded up to the next unit, so that what goes back
     /// is rounded down by less than one.
     #[must_use]
     pub fn of(booking: &Booking, now: DateTime<Utc>) -> Self {
-        let bought = matches!(booking.phase, Phase::Confirmed | Phase::Amending);
-        let legs: Vec<LegFee> = if bought {
-            // Of a leg that is to take the place of another, too, once it may be bought.
-            let bought = |leg: &&Leg| leg.is_coming() && leg.wanted == WantedLeg::Confirmed;
-            let coming = booking.legs.iter().filter(bought);
-            booking.standing().chain(coming).map(|leg| leg_fee(leg, now)).collect()
-        } else {
-            Vec::new()
-        };
+        let bought = may_be_bought(booking);
+        let legs = if bought { fees(booking, now) } else { Vec::new() };
         let agreed = bought.then(|| agreed(booking, &legs));
         let zero = Money::zero(booking.price.currency);
         let fee = agreed.map_or(zero, |c| c.fee);
@@ -89,7 +85,12 @@ impl CancelQuote {
     /// Nothing where points paid a part of what would go back: they come back whole or not at all,
     /// and the customer never pays more than the fee.
     pub(crate) fn of_leg(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Option<Self> {
-        let told = leg_fee(leg, now);
+        let told = if leg.wanted == WantedLeg::Confirmed {
+            leg_fee(leg, now)
+        } else {
+            // It is held and not bought.
+            LegFee { fee: Money::zero(booking.price.currency), ..leg_fee(leg, now) }
+        };
         let back = leg.order.price.minus(told.fee).ok()?;
         let agreed = take(booking, told.fee, back.minor)?;
         let (fee, units) = (told.fee, agreed.all_units());
@@ -103,6 +104,21 @@ impl CancelQuote {
             cancellation: None,
             of_leg: Some(agreed),
         })
+    }
+
+    /// Cancelling `leg` alone while nothing is paid: its price is not asked for any more.
+    pub(crate) fn of_unpaid(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Self {
+        let fee = Money::zero(leg.order.price.currency);
+        Self {
+            digest: digest(booking, Some(leg), fee, Units::ZERO, 0),
+            fee,
+            refund: AssetAmount { units: Units::ZERO, ..booking.payment.quoted.clone() },
+            points_back: 0,
+            changes_at: None,
+            legs: vec![LegFee { fee, changes_at: None, ..leg_fee(leg, now) }],
+            cancellation: None,
+            of_leg: None,
+        }
     }
 
     /// What giving everything back costs where a supplier is why: the customer nothing, us what the
@@ -173,11 +189,36 @@ pub(crate) fn leg_fee(leg: &Leg, now: DateTime<Utc>) -> LegFee {
     LegFee { leg_id: leg.leg_id, fee, changes_at, arrival: leg.arrival() }
 }
 
+/// The fees of what is bought or may be at `now`: of a leg that is to take the place of another,
+/// too.
+fn fees(booking: &Booking, now: DateTime<Utc>) -> Vec<LegFee> {
+    let may_be_bought = |leg: &&Leg| {
+        let there = leg.out.is_none() || leg.is_coming();
+        there && leg.wanted == WantedLeg::Confirmed
+    };
+    booking.legs.iter().filter(may_be_bought).map(|leg| leg_fee(leg, now)).collect()
+}
+
+/// What was agreed to while legs were being bought, once it is known which are: what the terms
+/// charge more by now is ours to bear.
+pub(crate) fn deferred(booking: &Booking, now: DateTime<Utc>) -> Option<Cancellation> {
+    let agreed = booking.deferred?;
+    let waits = booking.standing().any(|leg| decides_a_fee(leg, now));
+    let terms = fees(booking, now).iter().fold(0_i64, |sum, leg| sum.saturating_add(leg.fee.minor));
+    let borne = terms.saturating_sub(agreed.fee.minor).max(agreed.borne.minor);
+    let borne = Money::new(borne, agreed.fee.currency);
+    (!waits).then_some(Cancellation { borne, ..agreed })
+}
+
+const fn may_be_bought(booking: &Booking) -> bool {
+    matches!(booking.phase, Phase::Committing | Phase::Confirmed | Phase::Amending)
+}
+
 /// Whether there is something to cancel at `now`, and the customer can do it.
 pub(crate) fn is_possible(booking: &Booking, now: DateTime<Utc>) -> bool {
-    let bought = matches!(booking.phase, Phase::Confirmed | Phase::Amending);
     let something_left = booking.standing().any(|leg| !leg.stays(now));
-    something_left && (!bought || !is_for_a_person(booking, now))
+    let for_a_person = may_be_bought(booking) && is_for_a_person(booking, now);
+    something_left && booking.deferred.is_none() && !for_a_person
 }
 
 /// Whether only a person can give the trip back at `now`: its supplier changed what may have been

@@ -21,7 +21,7 @@ use crate::{
     event::Event,
     next,
     state::{Booking, EndWhy, Leg, LegCancellation, OnRefusal, Out, Phase},
-    view::{Action, next_actions, next_actions_at},
+    view::{Action, next_actions_at},
 };
 
 /// How long the customer has in bookings that keep nothing else: those from before it was kept, and
@@ -253,7 +253,7 @@ pub(crate) fn answer(
     let nothing_follows = events.len() == 1;
     if nothing_follows {
         // Points paid a part of it, and come back whole or not at all.
-        return Err(Refusal::PaidByPoints { allowed: next_actions(booking) });
+        return Err(Refusal::PaidByPoints { allowed: next_actions_at(booking, now) });
     }
     Ok(events)
 }

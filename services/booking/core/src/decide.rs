@@ -11,17 +11,17 @@ use uuid::Uuid;
 
 use crate::{
     amend::amend_quote,
-    cancel::{self, CancelQuote},
-    changed,
+    cancel::CancelQuote,
+    cancel_leg, changed,
     command::{Accept, Command, LegPlan, PayPlan, Refusal},
     event::{Accepted, AcceptedLeg, Event},
     learn::settle_down,
     next,
     policy::Policy,
     rebook, review,
-    state::{Booking, Difference, EndWhy, Leg, OnRefusal, Phase, State},
+    state::{Booking, Difference, EndWhy, OnRefusal, Phase, State},
     terms,
-    view::{Action, next_actions},
+    view::{Action, next_actions_at},
 };
 
 /// Decides about `command`.
@@ -47,7 +47,7 @@ pub fn decide(
         }
         Command::CancelLeg { leg_id, agreed } => {
             let booking = state.as_deref().ok_or(Refusal::Unknown)?;
-            let events = cancel_leg(booking, *leg_id, *agreed, now)?;
+            let events = cancel_leg::decide(booking, *leg_id, *agreed, now)?;
             Ok(if events.is_empty() { events } else { settle_down(booking, events, now) })
         }
         Command::AcceptTerms { agreed } => {
@@ -173,33 +173,15 @@ fn cancel(
         (Some(false), _) | (None, Some(_)) => {
             Err(Refusal::AgreementNeeded { quote: Box::new(quote) })
         }
+        (Some(true), Some(cancellation)) if booking.phase == Phase::Committing => {
+            Ok(vec![Event::CancellationDeferred { cancellation, agreed: quote.digest }])
+        }
         (Some(true), Some(cancellation)) => {
-            Ok(next::cancel(booking, cancellation, quote.digest, now))
+            Ok(next::cancel(booking, cancellation, Some(quote.digest), now))
         }
         (Some(true) | None, None) => {
             Ok(next::unwind(booking, Phase::Cancelled, EndWhy::CancelledByCustomer, now))
         }
-    }
-}
-
-/// Cancels one leg, for the fee that the customer agreed to.
-fn cancel_leg(
-    booking: &Booking,
-    leg_id: LegId,
-    agreed: Option<Uuid>,
-    now: DateTime<Utc>,
-) -> Result<Vec<Event>, Refusal> {
-    let known = |leg: &Leg| leg.leg_id == leg_id && leg.agreed == agreed;
-    if agreed.is_some() && booking.legs.iter().any(known) {
-        // The same click again.
-        return Ok(Vec::new());
-    }
-    let quote = cancel_leg_quote(booking, leg_id, now)?;
-    match quote.of_leg {
-        Some(cancellation) if agreed == Some(quote.digest) => {
-            Ok(next::cancel_leg(booking, leg_id, cancellation, agreed, now))
-        }
-        Some(_) | None => Err(Refusal::AgreementNeeded { quote: Box::new(quote) }),
     }
 }
 
@@ -237,34 +219,12 @@ fn amend(
     ])
 }
 
-/// What cancelling one leg costs now, the others staying.
-///
-/// # Errors
-/// When it cannot be cancelled alone now.
-pub fn cancel_leg_quote(
-    booking: &Booking,
-    leg_id: LegId,
-    now: DateTime<Utc>,
-) -> Result<CancelQuote, Refusal> {
-    let leg = booking.legs.iter().find(|leg| leg.leg_id == leg_id).ok_or(Refusal::NoSuchLeg)?;
-    let allowed = next_actions(booking);
-    let for_a_person = leg.change.is_some() && leg.may_be_used(now);
-    if !allowed.contains(&Action::CancelLeg) || leg.out.is_some() || leg.stays(now) || for_a_person
-    {
-        return Err(Refusal::NotAllowed { allowed });
-    }
-    CancelQuote::of_leg(booking, leg, now).ok_or(Refusal::PaidByPoints { allowed })
-}
-
 /// What cancelling costs now.
 ///
 /// # Errors
 /// When it cannot be cancelled now.
 pub fn cancel_quote(booking: &Booking, now: DateTime<Utc>) -> Result<CancelQuote, Refusal> {
-    let mut allowed = next_actions(booking);
-    if !cancel::is_possible(booking, now) {
-        allowed.retain(|action| *action != Action::Cancel);
-    }
+    let allowed = next_actions_at(booking, now);
     if allowed.contains(&Action::Cancel) {
         Ok(CancelQuote::of(booking, now))
     } else {
@@ -279,7 +239,7 @@ pub(crate) fn refund(
     to: &str,
     now: DateTime<Utc>,
 ) -> Result<Vec<Event>, Refusal> {
-    let allowed = next_actions(booking);
+    let allowed = next_actions_at(booking, now);
     let known = booking.refund_to() == Some(to);
     if !allowed.contains(&Action::Refund) {
         return if known { Ok(Vec::new()) } else { Err(Refusal::NotAllowed { allowed }) };

@@ -76,7 +76,7 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
             let at = in_s(booking.deadlines.unwind_for_s);
             payable.into_iter().chain([Effect::WakeAt { deadline: Deadline::Unwind, at }]).collect()
         }
-        Event::LegRepriced { .. } | Event::AmendmentFailed { .. } => {
+        Event::LegRepriced { .. } | Event::LegGivenUp { .. } | Event::AmendmentFailed { .. } => {
             wake(Deadline::Unwind, in_s(booking.deadlines.unwind_for_s))
         }
         Event::TermsAsked { by, .. } => wake(Deadline::Payable, *by),
@@ -165,6 +165,8 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
         | Event::DeadlinePassed { .. }
         | Event::HoldingStarted
         | Event::Payable
+        | Event::LegCancellationDeferred { .. }
+        | Event::CancellationDeferred { .. }
         | Event::CancellationAgreed { .. }
         | Event::ReviewOpened { .. }
         | Event::ReviewClosed
@@ -254,6 +256,8 @@ fn wish(booking: &Booking, event: &Event) -> Option<Effect> {
         | Event::ChangeOver { .. }
         | Event::ChangeAnswered { .. }
         | Event::LegLeftOut { .. }
+        | Event::LegGivenUp { .. }
+        | Event::LegCancellationDeferred { .. }
         | Event::LegCancelled { .. }
         | Event::LegLeftThere { .. }
         | Event::LegGivenBack { .. }
@@ -273,6 +277,7 @@ fn wish(booking: &Booking, event: &Event) -> Option<Effect> {
         | Event::DeadlinePassed { .. }
         | Event::HoldingStarted
         | Event::Payable
+        | Event::CancellationDeferred { .. }
         | Event::CancellationAgreed { .. }
         | Event::CommitStarted
         | Event::Confirmed

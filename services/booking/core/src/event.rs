@@ -101,6 +101,25 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         payable_by: Option<DateTime<Utc>>,
     },
+    /// The customer gave a leg up before anything was paid; price and payment follow.
+    LegGivenUp {
+        leg_id: LegId,
+        /// The digest that the customer agreed to.
+        agreed: Uuid,
+        /// The amount of what is left, before points.
+        quoted: AssetAmount,
+        /// The payment of that, where another one was asked for before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        payment_id: Option<PaymentId>,
+    },
+    /// The customer agreed to what cancelling one leg costs before that can be done: its money is
+    /// not final, nobody knows whether it is bought, or another leg is being replaced.
+    LegCancellationDeferred {
+        leg_id: LegId,
+        fee: Money,
+        /// The digest that the customer agreed to.
+        agreed: Uuid,
+    },
     /// The customer agreed to what cancelling one bought leg costs, or the supplier took it away
     /// and it costs nothing; the others stay.
     LegCancelled {
@@ -248,6 +267,13 @@ pub enum Event {
         /// The digest that the customer agreed to, where one was.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         agreed: Option<Uuid>,
+    },
+    /// The customer agreed to what cancelling costs while legs are being bought: nothing more is
+    /// bought, and it is cancelled once nobody waits to hear what the fee hangs on.
+    CancellationDeferred {
+        cancellation: Cancellation,
+        /// The digest that the customer agreed to.
+        agreed: Uuid,
     },
     UnwindStarted {
         end: Phase,

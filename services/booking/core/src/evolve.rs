@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    asset::Units,
+    asset::{AssetAmount, Units},
     ids::{LegId, PaymentId},
     instruction::CARD,
     messages::{Closing, WantedLeg, WantedPoints},
@@ -16,8 +16,8 @@ use crate::{
     fact::Deadline,
     repriced,
     state::{
-        Amendment, Booking, Deadlines, End, Further, Known, Leg, Out, Payment, Phase, Points,
-        Refund, Review, ReviewWhy, Reviewer, State, Stuck, keep_further, take_further,
+        Amendment, Booking, Deadlines, End, EndWhy, Further, Known, Leg, Out, Payment, Phase,
+        Points, Refund, Review, ReviewWhy, Reviewer, State, Stuck, keep_further, take_further,
     },
     terms,
 };
@@ -44,6 +44,7 @@ fn born(recorded: &Recorded) -> State {
         phase: Phase::Pending,
         end: None,
         cancellation: None,
+        deferred: None,
         agreed: None,
         amendment: None,
         on_refusal: accepted.on_refusal,
@@ -98,6 +99,7 @@ pub(crate) fn born_leg(leg: &AcceptedLeg) -> Leg {
         in_place_of: None,
         out: None,
         agreed: None,
+        deferred: None,
         change: None,
         asked: false,
         accepted: None,
@@ -167,6 +169,16 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
                 booking.deadlines.passed.retain(|deadline| *deadline != Deadline::Payable);
             }
         }
+        Event::LegGivenUp { leg_id, agreed, quoted, payment_id } => {
+            legs_of(booking, *leg_id).for_each(|leg| leg.agreed = Some(*agreed));
+            leave(booking, *leg_id, Out::NotHeld { why: EndWhy::CancelledByCustomer });
+            ask_anew(booking, quoted, payment_id.map(|payment_id| (payment_id, *leg_id)));
+        }
+        Event::LegCancellationDeferred { leg_id, fee, agreed } => {
+            for leg in legs_of(booking, *leg_id) {
+                (leg.deferred, leg.agreed) = (Some(*fee), Some(*agreed));
+            }
+        }
         Event::LegCancelled { leg_id, cancellation, agreed } => {
             legs_of(booking, *leg_id).for_each(|leg| leg.agreed = *agreed);
             owe(&mut booking.payment, cancellation.units);
@@ -229,15 +241,18 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
             keep_further(booking, cancellation.further);
             booking.cancellation = Some(*cancellation);
         }
+        Event::CancellationDeferred { cancellation, agreed } => {
+            (booking.deferred, booking.agreed) = (Some(*cancellation), Some(*agreed));
+        }
         Event::UnwindStarted { end, why } => {
             booking.phase = Phase::Unwinding;
             booking.end = Some(End { phase: *end, why: *why });
-            booking.amendment = None;
+            (booking.amendment, booking.deferred) = (None, None);
             if booking.cancellation.is_none() {
                 keep_further(booking, 0);
             }
             for leg in &mut booking.legs {
-                leg.change = None;
+                (leg.change, leg.deferred) = (None, None);
                 if leg.is_coming() {
                     leg.out = Some(Out::NotTaken { why: *why });
                 }
@@ -313,16 +328,21 @@ fn terms_accepted(booking: &mut Booking, accepted: &AcceptedTerms) {
     if !mutant("raise_not_paid") {
         booking.price = *price;
     }
+    ask_anew(booking, quoted, payment_id.zip(legs.first().map(|raised| raised.leg_id)));
+    booking.deadlines.payable_by = *payable_by;
+    booking.deadlines.passed.retain(|deadline| *deadline != Deadline::Payable);
+}
+
+/// Another amount is to be asked for, by `anew` where one was asked for before on account of a leg.
+fn ask_anew(booking: &mut Booking, quoted: &AssetAmount, anew: Option<(PaymentId, LegId)>) {
     let old = &mut booking.payment;
-    (old.quoted, old.asked) = (quoted.clone(), old.asked.take().filter(|_| payment_id.is_some()));
-    if let Some((payment_id, raised)) = payment_id.zip(legs.first()) {
+    (old.quoted, old.asked) = (quoted.clone(), old.asked.take().filter(|_| anew.is_some()));
+    if let Some((payment_id, leg_id)) = anew {
         let new = Payment::new(payment_id, old.rate.clone(), quoted.clone());
         let new = Payment { refund_to: old.refund_to.clone(), ..new };
         let old = std::mem::replace(old, new);
-        booking.further.push(Further::superseded(old, raised.leg_id, *price));
+        booking.further.push(Further::superseded(old, leg_id, booking.price));
     }
-    booking.deadlines.payable_by = *payable_by;
-    booking.deadlines.passed.retain(|deadline| *deadline != Deadline::Payable);
 }
 
 /// What the customer makes of the change of a leg.
@@ -361,7 +381,7 @@ fn unanswered(booking: &mut Booking, at: DateTime<Utc>) {
 fn leave(booking: &mut Booking, leg_id: LegId, out: Out) {
     for leg in booking.legs.iter_mut().filter(|leg| leg.leg_id == leg_id) {
         leg.out = Some(out);
-        leg.change = None;
+        (leg.change, leg.deferred) = (None, None);
         if matches!(out, Out::NotHeld { .. }) {
             booking.price = booking.price.minus(leg.order.price).unwrap_or(booking.price);
         }
@@ -463,6 +483,8 @@ fn apply_money(payment: &mut Payment, event: &Event) {
         | Event::ChangeOver { .. }
         | Event::ChangeAnswered { .. }
         | Event::LegLeftOut { .. }
+        | Event::LegGivenUp { .. }
+        | Event::LegCancellationDeferred { .. }
         | Event::LegCancelled { .. }
         | Event::LegLeftThere { .. }
         | Event::LegGivenBack { .. }
@@ -479,6 +501,7 @@ fn apply_money(payment: &mut Payment, event: &Event) {
         | Event::Confirmed
         | Event::Completed
         | Event::CancellationAgreed { .. }
+        | Event::CancellationDeferred { .. }
         | Event::Rebooked { .. }
         | Event::UnwindStarted { .. }
         | Event::Failed

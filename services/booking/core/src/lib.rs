@@ -4,6 +4,7 @@
 
 mod amend;
 mod cancel;
+mod cancel_leg;
 mod changed;
 mod command;
 mod decide;
@@ -26,9 +27,10 @@ mod view;
 
 pub use amend::{AmendQuote, Due, amend_quote};
 pub use cancel::{CancelQuote, LegFee};
+pub use cancel_leg::cancel_leg_quote;
 pub use changed::{ChangeAnswer, SupplierChange, Theirs, change_answers, change_digest};
 pub use command::{Accept, Command, LegPlan, PayPlan, Refusal, Settle};
-pub use decide::{cancel_leg_quote, cancel_quote, decide};
+pub use decide::{cancel_quote, decide};
 pub use effects::{Effect, effects};
 pub use event::{Accepted, AcceptedLeg, AcceptedTerms, Event, RaisedLeg, Recorded};
 pub use evolve::evolve;

@@ -12,6 +12,7 @@ mod holding;
 mod unwinding;
 
 pub(crate) use closed::asked;
+pub(crate) use difference::close_undone;
 
 use chrono::{DateTime, Utc};
 use contracts::{
@@ -55,16 +56,18 @@ pub(crate) fn unwind(booking: &Booking, end: Phase, why: EndWhy, now: DateTime<U
     events.extend(used.iter().filter(|leg| !leg.left_there).map(left));
     events.extend(to_go.into_iter().skip(forgotten).filter_map(release));
     let kept = contracts::mutants::mutant("points_kept");
-    let back = booking.cancellation.is_none_or(|c| c.points_back) && !kept;
-    if let Some(points) = booking.points.filter(|p| back && p.wanted != WantedPoints::Released) {
+    let back = booking.cancellation.is_none_or(|c| c.points_back);
+    // Points that do not come back pay a fee; where nothing was bought so far they are only held.
+    let wanted = if back { WantedPoints::Released } else { WantedPoints::Captured };
+    if let Some(points) = booking.points.filter(|p| !kept && p.wanted != wanted) {
         let version = points.wanted_version.saturating_add(1);
-        events.push(Event::PointsWished { version, wanted: WantedPoints::Released });
+        events.push(Event::PointsWished { version, wanted });
     }
     let open = booking.payment.asked.is_some() && !booking.payment.close_asked;
     if open && !booking.payment.is_free() && !contracts::mutants::mutant("payment_left_open") {
         events.push(Event::CloseAsked { because: close_because(booking.phase) });
     }
-    events.extend(booking.further.iter().filter_map(difference::close_undone));
+    events.extend(booking.further.iter().filter_map(close_undone));
     events
 }
 
@@ -88,10 +91,10 @@ const fn close_because(phase: Phase) -> CloseBecause {
 pub(crate) fn cancel(
     booking: &Booking,
     cancellation: Cancellation,
-    agreed: Uuid,
+    agreed: Option<Uuid>,
     now: DateTime<Utc>,
 ) -> Vec<Event> {
-    all_back(booking, cancellation, Some(agreed), EndWhy::CancelledByCustomer, now)
+    all_back(booking, cancellation, agreed, EndWhy::CancelledByCustomer, now)
 }
 
 /// Gives back what was bought because of what a supplier made of it.
@@ -150,7 +153,9 @@ pub(crate) fn release(leg: &Leg) -> Option<Event> {
 
 /// Why the booking cannot go on, if a leg that it goes on with is lost and not settled.
 fn lost_leg(booking: &Booking) -> Option<EndWhy> {
-    booking.standing().filter(|leg| !leg.left_there).find_map(lost)
+    // What the customer cancels anyway is no loss.
+    let counts = |leg: &&Leg| !leg.left_there && leg.deferred.is_none();
+    booking.standing().filter(counts).find_map(lost)
 }
 
 /// Why there is nothing of a leg.

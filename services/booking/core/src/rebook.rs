@@ -20,7 +20,7 @@ use crate::{
     decide::refund,
     event::Event,
     state::{Booking, Phase, Refund},
-    view::{Action, next_actions},
+    view::{Action, next_actions, next_actions_at},
 };
 
 /// A booking that is to be paid from what is due back of another, as its customer accepted it.
@@ -94,7 +94,7 @@ pub(crate) fn decide(
     if booking.refund_to() == Some(&place) {
         return Ok(Vec::new());
     }
-    let allowed = next_actions(booking);
+    let allowed = next_actions_at(booking, now);
     if !allowed.contains(&Action::Rebook) {
         return Err(Refusal::NotAllowed { allowed });
     }

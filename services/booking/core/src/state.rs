@@ -40,6 +40,9 @@ pub struct Booking {
     /// What the customer agreed to when cancelling what was bought.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancellation: Option<Cancellation>,
+    /// The same while it is not carried out: nobody knows whether what is being bought is bought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deferred: Option<Cancellation>,
     /// The digest of that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agreed: Option<Uuid>,
@@ -116,16 +119,14 @@ impl Booking {
         self.legs.iter().filter(|leg| leg.out.is_none())
     }
 
-    /// The leg that was booked at first where this one stands now.
-    #[must_use]
-    pub fn first_of(&self, leg_id: LegId) -> LegId {
+    /// The leg, the one whose place it takes, and so on to the one that was booked at first.
+    pub fn line_of(&self, leg_id: LegId) -> impl Iterator<Item = LegId> {
         let before = |leg_id: &LegId| {
             let leg = self.legs.iter().find(|leg| leg.leg_id == *leg_id);
             leg.and_then(|leg| leg.in_place_of)
         };
         // A leg takes the place of one that was there before it, so this ends.
-        let line = std::iter::successors(Some(leg_id), before).take(self.legs.len());
-        line.last().unwrap_or(leg_id)
+        std::iter::successors(Some(leg_id), before).take(self.legs.len())
     }
 
     /// What was agreed to for each leg that the customer cancelled alone, or has another one in the

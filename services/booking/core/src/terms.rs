@@ -23,7 +23,7 @@ use crate::{
     next::{lost, release},
     policy::Policy,
     state::{Booking, Leg, Out, Phase},
-    view::{Action, next_actions},
+    view::next_actions_at,
 };
 
 /// What the customer is asked.
@@ -84,14 +84,9 @@ pub(crate) fn accept(
         // The same agreement again.
         return Ok(Vec::new());
     }
-    if now >= booking.deadlines.payable_by {
-        // The timer that ends it may come later than that.
-        let mut allowed = next_actions(booking);
-        allowed.retain(|action| *action != Action::AcceptTerms);
-        return Err(Refusal::NotAllowed { allowed });
-    }
-    let refused = || Refusal::NotAllowed { allowed: next_actions(booking) };
-    let terms = new_terms(booking).ok_or_else(refused)?;
+    let refused = || Refusal::NotAllowed { allowed: next_actions_at(booking, now) };
+    // The timer that ends it may come later than that.
+    let terms = new_terms(booking).filter(|terms| now < terms.answer_by).ok_or_else(refused)?;
     if terms.digest != agreed {
         return Err(Refusal::TermsToAgree { terms: Box::new(terms) });
     }

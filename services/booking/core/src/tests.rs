@@ -8,6 +8,7 @@
 
 mod amending;
 mod cancelling;
+mod cancelling_early;
 mod changing;
 mod golden;
 mod leaving;

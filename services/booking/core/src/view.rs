@@ -5,7 +5,7 @@ use contracts::asset::Units;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    amend, cancel, changed, rebook,
+    amend, cancel, cancel_leg, changed, rebook,
     state::{self, Booking, Leg, Payment, Phase, Refund},
     terms,
 };
@@ -89,6 +89,7 @@ pub fn status(booking: &Booking) -> Status {
         Phase::Holding => Status::Holding,
         Phase::AwaitingPayment if booking.payment.complete => Status::ConfirmingPayment,
         Phase::AwaitingPayment => Status::AwaitingPayment,
+        Phase::Committing if booking.deferred.is_some() => Status::Cancelling,
         Phase::Committing => Status::Committing,
         Phase::Confirmed => Status::Confirmed,
         Phase::Amending => Status::Amending,
@@ -113,23 +114,23 @@ pub fn next_actions(booking: &Booking) -> Vec<Action> {
 /// What the customer can do at `now`.
 #[must_use]
 pub fn next_actions_at(booking: &Booking, now: DateTime<Utc>) -> Vec<Action> {
+    let cancel = cancel::is_possible(booking, now).then_some(Action::Cancel);
+    let cancel =
+        cancel.into_iter().chain(cancel_leg::is_possible(booking).then_some(Action::CancelLeg));
     match booking.phase {
-        Phase::Pending => vec![Action::Cancel],
+        Phase::Pending | Phase::Committing => cancel.collect(),
         Phase::Holding => {
-            let asked = terms::new_terms(booking).is_some();
+            let asked = terms::new_terms(booking).is_some_and(|terms| now < terms.answer_by);
             let accept = asked.then_some(Action::AcceptTerms);
-            accept.into_iter().chain([Action::Cancel]).collect()
+            accept.into_iter().chain(cancel).collect()
         }
-        Phase::AwaitingPayment if booking.payment.close_asked => Vec::new(),
-        Phase::AwaitingPayment if booking.payment.complete => vec![Action::Cancel],
-        Phase::AwaitingPayment => vec![Action::Pay, Action::Cancel],
-        Phase::Committing => Vec::new(),
+        Phase::AwaitingPayment => {
+            let pay = is_open(&booking.payment).then_some(Action::Pay);
+            pay.into_iter().chain(cancel).collect()
+        }
         Phase::Confirmed => {
-            let several = booking.standing().nth(1).is_some();
             let refund = has_excess(booking) || waits(booking);
-            let cancel = cancel::is_possible(booking, now);
-            let mut actions = Vec::from_iter(cancel.then_some(Action::Cancel));
-            actions.extend(several.then_some(Action::CancelLeg));
+            let mut actions: Vec<Action> = cancel.collect();
             actions.extend(amend::is_possible(booking).then_some(Action::Amend));
             actions.extend(refund.then_some(Action::Refund));
             actions.extend(changed::actions(booking, now));
@@ -137,9 +138,8 @@ pub fn next_actions_at(booking: &Booking, now: DateTime<Utc>) -> Vec<Action> {
         }
         Phase::Amending | Phase::Completed => {
             let refund = has_excess(booking) || waits(booking);
-            let cancel = booking.phase == Phase::Amending && cancel::is_possible(booking, now);
             let mut actions = Vec::from_iter(can_pay(booking).then_some(Action::Pay));
-            actions.extend(cancel.then_some(Action::Cancel));
+            actions.extend(cancel.filter(|_| booking.phase == Phase::Amending));
             actions.extend(refund.then_some(Action::Refund));
             actions
         }
@@ -152,8 +152,12 @@ pub fn next_actions_at(booking: &Booking, now: DateTime<Utc>) -> Vec<Action> {
 
 /// Whether what another leg costs more waits for its money.
 fn can_pay(booking: &Booking) -> bool {
-    let payment = booking.due().map(|due| &due.payment);
-    payment.is_some_and(|p| p.instruction.is_some() && !p.complete && !p.close_asked)
+    booking.due().is_some_and(|due| is_open(&due.payment))
+}
+
+/// Whether somebody knows where to pay, and more is to come.
+const fn is_open(payment: &Payment) -> bool {
+    payment.instruction.is_some() && !payment.complete && !payment.close_asked
 }
 
 /// Whether more settled than the price, and the rest was not given back.

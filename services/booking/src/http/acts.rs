@@ -7,7 +7,11 @@ use contracts::ids::{AccountId, BookingId};
 use http::StatusCode;
 use messaging::StoreError;
 
-use super::{bookings::busy, reader, refused, store_failed, views};
+use super::{
+    bookings::busy,
+    people::{self, LegParty},
+    reader, refused, store_failed, views,
+};
 use crate::{
     App,
     handle::{self, Cause, Input, Unhandled},
@@ -34,6 +38,17 @@ pub(super) async fn ask(
     booking_id: BookingId,
     command: Command,
 ) -> Result<Response, ApiError> {
+    ask_for(app, account, booking_id, command, None).await
+}
+
+/// The same, and keeps who is on a leg of it.
+pub(super) async fn ask_for(
+    app: &App,
+    account: AccountId,
+    booking_id: BookingId,
+    command: Command,
+    named: Option<LegParty>,
+) -> Result<Response, ApiError> {
     booking_of(app, &account, booking_id).await?;
     let cause = Cause {
         source: "request",
@@ -42,10 +57,9 @@ pub(super) async fn ask(
         span: tracing::Span::current(),
     };
     let task = app.clone();
-    let done = app
-        .process
-        .tasks
-        .to_the_end("ask", async move { ask_now(&task, booking_id, &cause, &command).await });
+    let done = app.process.tasks.to_the_end("ask", async move {
+        ask_now(&task, booking_id, &cause, &command, named.as_ref()).await
+    });
     done.await.unwrap_or_else(|| Err(ApiError::internal_logged()))?;
     let booking = booking_of(app, &account, booking_id).await?;
     let shown = Json(views::booking(app, &booking).await);
@@ -58,6 +72,7 @@ pub(super) async fn ask_now(
     booking_id: BookingId,
     cause: &Cause,
     command: &Command,
+    named: Option<&LegParty>,
 ) -> Result<(), ApiError> {
     for _ in 0..CONFLICTS_MAX {
         let mut tx = app.messaging.begin().await.map_err(store_failed)?;
@@ -68,7 +83,12 @@ pub(super) async fn ask_now(
                 Some(Unhandled::Refused(refusal)) => return Err(refused(&refusal)),
                 // It was told of where it was found.
                 Some(Unhandled::Unreadable(_)) => return Err(ApiError::internal_logged()),
-                None => return tx.commit().await.map_err(store_failed),
+                None => {
+                    if let Some(named) = named {
+                        people::keep(app, tx.conn(), booking_id, named).await?;
+                    }
+                    return tx.commit().await.map_err(store_failed);
+                }
             },
             Err(StoreError::Conflict) => {}
             Err(error) if store::is_lock_wait(&error) => return Err(busy()),

@@ -16,6 +16,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     asset::{AssetAmount, Rate},
     ids::{AccountId, BookingId, LegId, PaymentId, QuoteId},
+    internal::Traveller,
     money::Money,
     offer::{LegOrder, Offer, ProductKind},
 };
@@ -29,7 +30,8 @@ use super::{
     cancellation::DeadlineBasis,
     form::{Faults, Form, error},
     openapi::{problems, shapes},
-    people, quotes, reader, refused, search, views,
+    people::{self, LegParty},
+    quotes, reader, refused, search, views,
 };
 use crate::App;
 
@@ -49,6 +51,10 @@ pub(super) struct Asked {
 pub(crate) struct Amendment {
     /// With `?quote=true`: an offer of a new search for the same property, route or activity.
     offer_id: Option<String>,
+    /// With `?quote=true`: who is to be on the new leg, the first to lead, as in a booking request;
+    /// without it those who are on the old one.
+    #[schema(min_items = 1)]
+    travellers: Option<Vec<shapes::Traveller>>,
     /// Without: the `quote` of the answer that told what it costs.
     quote: Option<String>,
 }
@@ -118,6 +124,9 @@ struct Promise {
     leg_id: LegId,
     by: LegId,
     order: LegOrder,
+    /// Who is to be on it, where it is not who is on the old one. Personal data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    travellers: Option<Vec<Traveller>>,
     agreed: Uuid,
     expires_at: DateTime<Utc>,
     /// At which rate it is paid for, where it is.
@@ -153,7 +162,8 @@ pub(crate) fn costs(quote: &AmendQuote) -> Costs {
 /// Tells what other dates, guests or another room cost in the place of a leg, or has them.
 ///
 /// With `?quote=true` the body names an offer of a new search for the same property, route or
-/// activity; its price is asked for now, and nothing changes. Without, the body names that quote:
+/// activity, and who is to be on it where that changes; its price is asked for now, and nothing
+/// changes. Without, the body names that quote:
 /// the new leg is held and bought while the old one stays, and only then the old one is given back
 /// and the difference goes back. Where the new one and the fee cost more than the old one, `pay`
 /// says how much: once the new one is held, the booking shows in `further_payments` what to pay and
@@ -206,7 +216,9 @@ pub(super) async fn amend(
         Box::new(PayPlan { payment_id, rate })
     });
     let command = Command::Amend { leg_id, plan, agreed: promise.agreed, pay };
-    let answer = acts::ask(&app, account.clone(), booking_id, command).await?;
+    let named = promise.travellers;
+    let named = named.map(|travellers| LegParty { leg_id: promise.by, travellers });
+    let answer = acts::ask_for(&app, account.clone(), booking_id, command, named).await?;
     app.cache.drop_lock(&account, QuoteId(promise.by.0)).await;
     Ok(answer)
 }
@@ -218,7 +230,7 @@ async fn tell(
     leg_id: LegId,
     body: &Value,
 ) -> Result<ShownQuote, ApiError> {
-    let offer = read_offer(app, body)?;
+    let (offer, travellers) = read_offer(app, body)?;
     let leg = booking.legs.iter().find(|leg| leg.leg_id == leg_id);
     let leg = leg.ok_or_else(ApiError::not_found)?;
     same_product(&leg.order, &offer)?;
@@ -230,7 +242,10 @@ async fn tell(
     {
         return Err(refused(&refusal));
     }
-    guests_fit(app, booking, leg_id, &offer).await?;
+    match &travellers {
+        Some(named) => named_fit(named, &offer)?,
+        None => stay_on(&people::on_leg(app, booking, leg_id).await?, &offer)?,
+    }
     let mut legs = quotes::price_all(app, vec![offer]).await?;
     let priced = legs.pop().ok_or_else(ApiError::internal_logged)?;
     let plan = LegPlan { leg_id: priced.leg_id, order: priced.order };
@@ -247,6 +262,7 @@ async fn tell(
         leg_id,
         by: plan.leg_id,
         order: plan.order,
+        travellers,
         agreed: quote.digest,
         expires_at,
         pay,
@@ -293,19 +309,22 @@ async fn open_promise(
     quotes::not_too_many(app, &mut conn, account, taken).await
 }
 
-fn read_offer(app: &App, body: &Value) -> Result<Offer, ApiError> {
+fn read_offer(app: &App, body: &Value) -> Result<(Offer, Option<Vec<Traveller>>), ApiError> {
     let faults = Faults::default();
     let form = Form::new(body, "", &faults);
     let offer = form.text("offer_id", |id| {
         search::open(app, id).ok_or_else(|| "is not an offer of ours".to_owned())
     });
+    let most = usize::try_from(app.policy.booking.travellers_max).unwrap_or(usize::MAX);
+    let named = form.optional("travellers");
+    let travellers = named.and_then(|_| people::travellers(&form, &faults, most));
     form.end();
     let past = |offer: &Offer| offer.check_in < search::first_day(app);
     if offer.as_ref().is_some_and(past) {
         faults.add("/offer_id", "invalid", "is in the past");
     }
     faults.answer()?;
-    offer.ok_or_else(ApiError::internal_logged)
+    Ok((offer.ok_or_else(ApiError::internal_logged)?, travellers))
 }
 
 fn read_promise(app: &App, body: &Value) -> Result<Promise, ApiError> {
@@ -360,20 +379,32 @@ fn same_product(order: &LegOrder, offer: &Offer) -> Result<(), ApiError> {
 
 /// Those who are on the leg stay on it: there has to be place for them, and on a flight no seat is
 /// left without a name.
-async fn guests_fit(
-    app: &App,
-    booking: &Booking,
-    leg_id: LegId,
-    offer: &Offer,
-) -> Result<(), ApiError> {
-    let named = people::how_many(app, booking, leg_id).await?;
-    let places = usize::from(offer.occupancy.adults) + offer.occupancy.children.len();
+fn stay_on(named: &[Traveller], offer: &Offer) -> Result<(), ApiError> {
+    let (named, places) = (named.len(), places(offer));
     let flight = offer.product.kind() == ProductKind::Flight;
     if named <= places && (!flight || named == places) {
         return Ok(());
     }
     let detail = format!("the offer is for {places}, and {named} are on the leg");
     Err(ApiError::conflict("guests_differ", detail).with("guests", json!(named)))
+}
+
+/// Those who are to be on the new leg: there has to be place for them, and an airline wants to know
+/// everybody.
+fn named_fit(named: &[Traveller], offer: &Offer) -> Result<(), ApiError> {
+    let places = places(offer);
+    let mut faults = Vec::new();
+    if offer.product.kind() == ProductKind::Flight {
+        faults = people::unfit_for_seats(named, places, "/travellers");
+    } else if named.len() > places {
+        let detail = format!("the offer is for {places} guests");
+        return Err(ApiError::conflict("guests_differ", detail).with("guests", json!(named.len())));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(ApiError::invalid(faults)) }
+}
+
+fn places(offer: &Offer) -> usize {
+    usize::from(offer.occupancy.adults) + offer.occupancy.children.len()
 }
 
 fn not_ours() -> ApiError {

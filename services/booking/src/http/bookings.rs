@@ -247,19 +247,7 @@ fn unfit_to_fly(quote: &Quote, people: &people::Party) -> Vec<chassis::FieldErro
             Some((n, named)) => (format!("/legs/{n}/travellers"), &named.travellers),
             None => ("/travellers".to_owned(), &people.travellers),
         };
-        let seats = leg.guests_max();
-        if travellers.len() != seats {
-            let detail = format!("must name everybody on the flight: {seats}");
-            faults.push(super::form::error(&pointer, "invalid", detail));
-        }
-        for (n, traveller) in travellers.iter().enumerate() {
-            let absent =
-                [("born_on", traveller.born_on.is_none()), ("gender", traveller.gender.is_none())];
-            for (field, _) in absent.into_iter().filter(|(_, absent)| *absent) {
-                let at = format!("{pointer}/{n}/{field}");
-                faults.push(super::form::error(at, "missing", "must be given for a flight"));
-            }
-        }
+        faults.extend(people::unfit_for_seats(travellers, leg.guests_max(), &pointer));
     }
     faults
 }

@@ -38,7 +38,7 @@ pub(super) struct Asked {
     quote: Option<bool>,
 }
 
-/// The quote that is agreed to; needed once the booking is confirmed.
+/// The quote that is agreed to; needed once the booking is being bought, and for one leg.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Cancellation {
@@ -132,9 +132,12 @@ fn shown_fee(leg: &booking_core::LegFee) -> ShownFee {
 
 /// Tells what cancelling costs, or cancels.
 ///
-/// A confirmed booking is cancelled for the fee that was told: the body names the quote. When it
-/// names none, or fee or refund are others by now, the answer is 409 `agreement_needed` with the
-/// quote that holds, and nothing changes.
+/// A booking that is being bought or is confirmed is cancelled for the fee that was told: the body
+/// names the quote. When it names none, or fee or refund are others by now, the answer is 409
+/// `agreement_needed` with the quote that holds, and nothing changes. While nobody knows whether
+/// something is bought that costs a fee, the booking is `cancelling`, nothing more is bought, and
+/// it is undone with the answer; where it turns out that something cannot be had, all the money
+/// goes back.
 #[utoipa::path(
     post, path = "/v1/bookings/{id}/cancellation", tag = "bookings",
     params(
@@ -170,6 +173,11 @@ pub(super) async fn cancel(
 /// Its own terms say what it costs, and its price less that goes back. The body names the quote
 /// that was told; when it names none or another, the answer is 409 `agreement_needed` with the
 /// quote that holds. The last leg is cancelled with the booking.
+///
+/// Before anything is paid the leg is given up: price and amount follow, and the amount is paid to
+/// another address. Once money was seen, the leg's price goes back when that is final. Where it is
+/// not known whether the leg is bought, or another leg is being replaced, `cancelling_for` tells
+/// the fee until it is done; what was never bought costs nothing. One leg at a time.
 #[utoipa::path(
     post, path = "/v1/bookings/{id}/legs/{leg_id}/cancellation", tag = "bookings",
     params(

@@ -19,9 +19,10 @@ use contracts::{
 };
 use http::{HeaderValue, header};
 use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
 
 use super::{
-    form::{Faults, Form},
+    form::{Faults, Form, error},
     reader, store_failed,
 };
 use crate::{App, store};
@@ -44,7 +45,7 @@ pub(crate) struct Party {
 }
 
 /// Who is on one leg. Personal data.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LegParty {
     pub(crate) leg_id: LegId,
@@ -57,11 +58,12 @@ impl Party {
         &self.email
     }
 
-    /// Those of one leg, or everybody.
-    fn on(self, leg_id: Option<LegId>) -> TravellersReply {
-        let Self { travellers, legs, email, phone, special_requests } = self;
-        let own = legs.into_iter().find(|leg| Some(leg.leg_id) == leg_id);
-        let travellers = own.map_or(travellers, |leg| leg.travellers);
+    /// Those of the first of these legs that has its own, or everybody: whoever was on a leg is on
+    /// the one that takes its place, unless others were named for that.
+    fn on(self, mut line: impl Iterator<Item = LegId>) -> TravellersReply {
+        let Self { travellers, mut legs, email, phone, special_requests } = self;
+        let own = line.find_map(|leg_id| legs.iter().position(|leg| leg.leg_id == leg_id));
+        let travellers = own.map_or(travellers, |at| legs.swap_remove(at).travellers);
         TravellersReply { travellers, email, phone, special_requests }
     }
 }
@@ -96,7 +98,8 @@ pub(crate) fn read(
     })
 }
 
-fn travellers(form: &Form<'_>, faults: &Faults, most: usize) -> Option<Vec<Traveller>> {
+/// Reads those who travel.
+pub(super) fn travellers(form: &Form<'_>, faults: &Faults, most: usize) -> Option<Vec<Traveller>> {
     let read = form.list("travellers", most)?.iter().enumerate().map(|(n, value)| {
         traveller(&Form::new(value, &form.at(&format!("travellers/{n}")), faults))
     });
@@ -137,6 +140,29 @@ fn traveller(form: &Form<'_>) -> Option<Traveller> {
     });
     form.end();
     Some(Traveller { given_name: given_name?, family_name: family_name?, born_on, gender })
+}
+
+/// What an airline wants to know of those on a flight and was not told: everybody, with birthday
+/// and gender.
+pub(super) fn unfit_for_seats(
+    travellers: &[Traveller],
+    seats: usize,
+    pointer: &str,
+) -> Vec<chassis::FieldError> {
+    let mut faults = Vec::new();
+    if travellers.len() != seats {
+        let detail = format!("must name everybody on the flight: {seats}");
+        faults.push(error(pointer, "invalid", detail));
+    }
+    for (n, traveller) in travellers.iter().enumerate() {
+        let absent =
+            [("born_on", traveller.born_on.is_none()), ("gender", traveller.gender.is_none())];
+        for (field, _) in absent.into_iter().filter(|(_, absent)| *absent) {
+            let at = format!("{pointer}/{n}/{field}");
+            faults.push(error(at, "missing", "must be given for a flight"));
+        }
+    }
+    faults
 }
 
 /// A name in any script: 1 to 50 characters, no control characters, not only white space.
@@ -213,37 +239,58 @@ pub(crate) async fn tell(
     let mut conn = reader(&app).await?;
     let sealed = store::travellers(&mut conn, booking_id).await.map_err(store_failed)?;
     let sealed = sealed.ok_or_else(ApiError::not_found)?;
-    let open = app.sealer.open(&sealed, booking_id.0.as_bytes());
-    let open = open.map_err(|error| ApiError::internal(&error))?;
-    let party: Party = serde_json::from_slice(&open).map_err(|error| ApiError::internal(&error))?;
+    let party = open(&app, booking_id, &sealed)?;
     tracing::info!(booking.id = %booking_id, by = %claims.sub, "travellers were read");
-    // Whoever was on a leg is on the one that takes its place.
-    let leg = match leg.filter(|_| !party.legs.is_empty()) {
+    let line: Vec<LegId> = match leg.filter(|_| !party.legs.is_empty()) {
         Some(leg_id) => {
             let booking = store::load(&mut conn, booking_id).await.map_err(store_failed)?;
-            Some(booking.map_or(leg_id, |booking| booking.first_of(leg_id)))
+            booking.map_or_else(|| vec![leg_id], |booking| booking.line_of(leg_id).collect())
         }
-        None => None,
+        None => Vec::new(),
     };
-    let mut response = Json(party.on(leg)).into_response();
+    let mut response = Json(party.on(line.into_iter())).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
-/// How many are on a leg; who they are stays sealed.
-pub(super) async fn how_many(
+/// Who is on a leg.
+pub(super) async fn on_leg(
     app: &App,
     booking: &Booking,
     leg_id: LegId,
-) -> Result<usize, ApiError> {
-    let booking_id = booking.booking_id;
+) -> Result<Vec<Traveller>, ApiError> {
     let mut conn = reader(app).await?;
-    let sealed = store::travellers(&mut conn, booking_id).await.map_err(store_failed)?;
+    let sealed = store::travellers(&mut conn, booking.booking_id).await.map_err(store_failed)?;
     let sealed = sealed.ok_or_else(ApiError::internal_logged)?;
-    let open = app.sealer.open(&sealed, booking_id.0.as_bytes());
+    let party = open(app, booking.booking_id, &sealed)?;
+    Ok(party.on(booking.line_of(leg_id)).travellers)
+}
+
+/// Keeps who is on a leg that is to take the place of another; the same again changes nothing. The
+/// booking's row is locked by whoever asks.
+pub(super) async fn keep(
+    app: &App,
+    conn: &mut PgConnection,
+    booking_id: BookingId,
+    named: &LegParty,
+) -> Result<(), ApiError> {
+    let sealed = store::travellers(conn, booking_id).await.map_err(store_failed)?;
+    let sealed = sealed.ok_or_else(ApiError::internal_logged)?;
+    let mut party = open(app, booking_id, &sealed)?;
+    if party.legs.iter().any(|leg| leg.leg_id == named.leg_id) {
+        return Ok(());
+    }
+    party.legs.push(named.clone());
+    let text = serde_json::to_vec(&party).map_err(|error| ApiError::internal(&error))?;
+    let sealed = app.sealer.seal(&text, booking_id.0.as_bytes());
+    let sealed = sealed.map_err(|error| ApiError::internal(&error))?;
+    store::reseal_travellers(conn, booking_id, &sealed).await.map_err(store_failed)
+}
+
+fn open(app: &App, booking_id: BookingId, sealed: &[u8]) -> Result<Party, ApiError> {
+    let open = app.sealer.open(sealed, booking_id.0.as_bytes());
     let open = open.map_err(|error| ApiError::internal(&error))?;
-    let party: Party = serde_json::from_slice(&open).map_err(|error| ApiError::internal(&error))?;
-    Ok(party.on(Some(booking.first_of(leg_id))).travellers.len())
+    serde_json::from_slice(&open).map_err(|error| ApiError::internal(&error))
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ pub(super) async fn act(
         None => Command::Review { act, by: staff, why },
         Some((how, leg_id)) => Command::SettleLeg { leg_id, how, by: staff, why },
     };
-    acts::ask_now(&app, booking_id, &cause, &command).await?;
+    acts::ask_now(&app, booking_id, &cause, &command, None).await?;
     show(State(app), Path(booking_id)).await
 }
 

@@ -226,6 +226,21 @@ pub(crate) async fn travellers(
         .map_err(database("reading travellers"))
 }
 
+/// Writes the sealed travellers of a booking anew.
+pub(crate) async fn reseal_travellers(
+    conn: &mut PgConnection,
+    booking_id: BookingId,
+    sealed: &[u8],
+) -> Result<(), StoreError> {
+    sqlx::query("update traveller set sealed = $2 where booking_id = $1")
+        .bind(booking_id.0)
+        .bind(sealed)
+        .execute(conn)
+        .await
+        .map_err(database("writing travellers"))
+        .map(drop)
+}
+
 /// Sealed travellers that have no digest of their e-mail address, after this booking's.
 pub(crate) async fn travellers_unindexed(
     conn: &mut PgConnection,

@@ -145,6 +145,15 @@ pub(crate) async fn lock(conn: &mut PgConnection, booking_id: Uuid) -> Result<()
         .map_err(database("locking a booking"))
 }
 
+/// Lets all that is read from here on be of one instant, without a lock.
+pub(crate) async fn at_one_instant(conn: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query("set transaction isolation level repeatable read, read only")
+        .execute(conn)
+        .await
+        .map(|_| ())
+        .map_err(database("beginning to read"))
+}
+
 /// Makes a row what its journal folds into.
 pub(crate) async fn restore(
     conn: &mut PgConnection,

@@ -236,7 +236,7 @@ impl<'a> Neighbour<'a> {
         self.settled_units(units()).await;
     }
 
-    async fn settled_units(&mut self, received: Units) {
+    pub(crate) async fn settled_units(&mut self, received: Units) {
         self.seen_units(received).await;
         self.paid_units(received).await;
     }

@@ -178,7 +178,7 @@ async fn a_dearer_stay_of_a_trip_is_undone_when_what_is_held_of_it_ends() {
     .await;
     let late = agree(&world, booking_id, &digest).await;
     assert_eq!((late.status, late.code().as_str()), (StatusCode::CONFLICT, "not_allowed_now"));
-    assert_eq!(late.json()["next_actions"], json!(["cancel"]));
+    assert_eq!(late.json()["next_actions"], json!(["cancel", "cancel_leg"]));
     while booking::fire_timers(&world.app).await.unwrap() != messaging::Step::Idle {}
     let shown = reaches(&world, booking_id, "failing").await;
     assert_eq!(shown["ended_because"], "price_changed");

@@ -1,12 +1,17 @@
 //! Trips of several legs at the gateway: who is on which, and one of them cancelled alone.
 
 use axum::http::StatusCode;
+use contracts::{
+    asset::{AssetAmount, Units},
+    messages::LegState,
+};
 use serde_json::{Value, json};
+use testkit::until;
 use uuid::Uuid;
 
 use crate::{
     messages::dump,
-    neighbour::Neighbour,
+    neighbour::{Neighbour, reaches},
     world::{Answer, World, body},
 };
 
@@ -186,7 +191,7 @@ async fn a_customer_who_keeps_what_could_be_held_pays_for_that_alone() {
     }
     neighbour.leg_at(&quote, 1, 1, LegState::Refused { why: RefusedWhy::SoldOut }).await;
     let path = format!("/v1/bookings/{booking_id}");
-    let shown = testkit::until("the price follows", || async {
+    let shown = until("the price follows", || async {
         let shown = world.get("acct_1", &path).await.json();
         (shown["price"]["minor"] == "40000").then_some(shown)
     })
@@ -196,7 +201,7 @@ async fn a_customer_who_keeps_what_could_be_held_pays_for_that_alone() {
     let mut two = quote.amount.clone();
     two.units =
         quote.rate.units_for(contracts::money::Money::new(40_000, quote.price.currency)).unwrap();
-    testkit::until("what is left is asked for", || async {
+    until("what is left is asked for", || async {
         let asked: Option<String> = sqlx::query_scalar(
             "select state->'payment'->'asked'->>'units' from booking where booking_id = $1",
         )
@@ -208,6 +213,75 @@ async fn a_customer_who_keeps_what_could_be_held_pays_for_that_alone() {
     })
     .await;
     neighbour.prepared_for(two.clone()).await;
-    let shown = crate::neighbour::reaches(&world, booking_id, "awaiting_payment").await;
+    let shown = reaches(&world, booking_id, "awaiting_payment").await;
     assert_eq!(shown["payment"]["amount"], serde_json::to_value(&two).unwrap());
+}
+
+/// Row: A3
+/// Row: A9
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trip_is_thought_over_while_it_is_held_and_while_it_is_bought() {
+    let world = World::new().await;
+    world.app.hear();
+    world.app.listening().await;
+    let quote = world.quote_of_legs("acct_1", 3).await;
+    let booking_id = world.book_quote("acct_1", &quote).await;
+    let leg = |n: usize| {
+        let leg_id = quote.legs[n].leg_id;
+        format!("/v1/bookings/{booking_id}/legs/{leg_id}/cancellation")
+    };
+    let cancel = async |path: &str| {
+        let told = world.post("acct_1", &format!("{path}?quote=true"), &json!({})).await;
+        assert_eq!(told.status, StatusCode::OK, "{told:?}");
+        let agreed = json!({"quote": told.json()["quote"]});
+        let done = world.post("acct_1", path, &agreed).await;
+        assert_eq!(done.status, StatusCode::ACCEPTED, "{done:?}");
+        (told.json(), done.json())
+    };
+    let mut neighbour = Neighbour::of(&world, booking_id).await;
+    neighbour.prepared_for(quote.amount.clone()).await;
+    let reference = |n: usize| format!("R{n}");
+    for n in 0..3 {
+        let held = LegState::Held { reference: reference(n), until: None };
+        neighbour.leg_at(&quote, n, 1, held).await;
+    }
+    let before = reaches(&world, booking_id, "awaiting_payment").await;
+    assert_eq!(before["next_actions"], json!(["pay", "cancel", "cancel_leg"]));
+
+    // Price and amount follow, at another address.
+    let (told, done) = cancel(&leg(2)).await;
+    assert_eq!((&told["fee"]["minor"], &told["refund"]["units"]), (&json!("0"), &json!("0")));
+    assert_eq!(done["price"]["minor"], "40000");
+    assert_eq!(done["legs"][2]["left_out_because"], "cancelled_by_customer");
+    assert_eq!(done["next_actions"], json!(["cancel", "cancel_leg"]), "nobody knows where to pay");
+    assert_eq!((&done["payment"]["address"], done.get("further_payments")), (&Value::Null, None));
+    let mut neighbour = Neighbour::of(&world, booking_id).await;
+    let two_thirds =
+        Units(quote.amount.units.0 / Units::parse("3").unwrap().0 * Units::parse("2").unwrap().0);
+    neighbour.prepared_for(AssetAmount { units: two_thirds, ..quote.amount.clone() }).await;
+    let shown = until("another address is shown", || async {
+        let path = format!("/v1/bookings/{booking_id}");
+        let shown = world.get("acct_1", &path).await.json();
+        shown["payment"]["address"].is_string().then_some(shown)
+    })
+    .await;
+    assert_eq!(shown["payment"]["amount"]["units"], json!(two_thirds));
+    assert_ne!(shown["payment"]["payment_id"], before["payment"]["payment_id"]);
+    assert_eq!(shown["status"], "awaiting_payment");
+
+    // While it is being bought one goes for nothing, and then the other with the booking.
+    neighbour.settled_units(two_thirds).await;
+    let shown = reaches(&world, booking_id, "committing").await;
+    assert_eq!(shown["next_actions"], json!(["cancel", "cancel_leg"]));
+    let (told, done) = cancel(&leg(1)).await;
+    assert_eq!(done["legs"][1]["cancellation"]["back_units"], told["refund"]["units"]);
+    let whole = format!("/v1/bookings/{booking_id}/cancellation");
+    let unnamed = world.post("acct_1", &whole, &json!({})).await;
+    assert_eq!(
+        (unnamed.status, unnamed.code().as_str()),
+        (StatusCode::CONFLICT, "agreement_needed")
+    );
+    let (_, done) = cancel(&whole).await;
+    assert_eq!(done["status"], "cancelling");
+    assert_eq!(done["next_actions"], json!(["refund"]));
 }

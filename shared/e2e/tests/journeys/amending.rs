@@ -2,7 +2,7 @@
 //! back, and the difference goes to where the customer says.
 
 use e2e::{
-    gateway::Shown,
+    gateway::{Shown, Stay},
     traveller::{Traveller, Trip, stay_in},
     truth::World,
 };
@@ -87,6 +87,7 @@ async fn a_stay_is_moved_to_other_days_and_the_difference_comes_back() {
     let found = world.compare_within(&[trip.accepted()], SOON).await.unwrap();
     assert!(found.is_right(), "{found:?}");
     made_longer(&stack, &world, &ada, &trip).await;
+    taken_by_others(&stack, &ada).await;
     stack.stop().await.unwrap();
 }
 
@@ -119,6 +120,60 @@ async fn made_longer(stack: &e2e::Stack, world: &World, ada: &Traveller, first: 
     one_stands(stack, ada, &trip, &moved).await;
     let found = world.compare_within(&[first.accepted(), trip.accepted()], SOON).await.unwrap();
     assert!(found.is_right(), "{found:?}");
+}
+
+/// Somebody else leads, and there is a third: another room for three takes the place of the one for
+/// two, in their names.
+async fn taken_by_others(stack: &e2e::Stack, ada: &Traveller) {
+    let (trip, bought) = ada.travel(&stay_in(150, 2), SOON).await.unwrap();
+    let Stay { property_id, check_in, check_out } = stay_in(150, 2);
+    let search = |adults: u8| {
+        format!(
+            "/v1/stays?property_id={property_id}&check_in={check_in}&check_out={check_out}&adults={adults}&currency=EUR"
+        )
+    };
+    let room = async |adults| {
+        let offers = ada.gateway.found(&search(adults)).await.unwrap();
+        offers.into_iter().find(e2e::gateway::suits).expect("a room that can be held")
+    };
+    let family = trip.guest.trim_start_matches("Ada ").to_owned();
+    let person = |given: &str| json!({"given_name": given, "family_name": family});
+    let party = json!([person("Bea"), person("Ada"), person("Cid")]);
+    let for_two = json!({"offer_id": room(2).await["offer_id"], "travellers": party});
+    let (status, refused) = ask(ada, &trip, "?quote=true", &for_two).await;
+    assert_eq!((status, refused["code"].as_str()), (StatusCode::CONFLICT, Some("guests_differ")));
+    let nobody = json!({"offer_id": room(3).await["offer_id"], "travellers": []});
+    let (status, _) = ask(ada, &trip, "?quote=true", &nobody).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+
+    let for_three = json!({"offer_id": room(3).await["offer_id"], "travellers": party});
+    let (status, told) = ask(ada, &trip, "?quote=true", &for_three).await;
+    assert_eq!(status, StatusCode::OK, "{told}");
+    assert!(!told["quote"].as_str().unwrap().contains(&family), "the quote is sealed");
+    let (status, shown) = ask(ada, &trip, "", &json!({"quote": told["quote"]})).await;
+    assert_eq!((status, &shown["status"]), (StatusCode::ACCEPTED, &json!("amending")), "{shown}");
+    if !told["pay"].is_null() {
+        let payable = ada.until_payable(&trip, SOON).await.unwrap();
+        ada.pay_difference(&payable).await.unwrap();
+    }
+    let confirmed = |shown: &Shown| shown.status() == "confirmed";
+    let moved = ada.until(&trip, "taken by others", SOON, confirmed).await.unwrap();
+    let truth = stack.double().truth().await.unwrap();
+    let at = |reference: &Value| {
+        let one = truth.reservations.iter().find(|r| json!(r.reference) == *reference).unwrap();
+        one.guests.clone()
+    };
+    let (old, new) = (&bought.0["legs"][0]["reference"], &moved.0["legs"][1]["reference"]);
+    assert_eq!((at(old), at(new)), (vec![trip.guest.clone()], vec![format!("Bea {family}")]));
+    until("the old one is given back", async || {
+        let truth = stack.double().truth().await.unwrap();
+        let state = |reference: &Value| {
+            let mut all = truth.reservations.iter();
+            all.find(|r| json!(r.reference) == *reference).unwrap().state.clone()
+        };
+        (state(old) == "cancelled").then(|| assert_eq!(state(new), "confirmed"))
+    })
+    .await;
 }
 
 /// The supplier has the new one alone; the new one was bought before the old one was given back.

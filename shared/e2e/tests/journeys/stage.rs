@@ -37,10 +37,15 @@ pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>
 
 /// A service's clock goes on by so many days.
 pub(crate) async fn days_pass(stack: &Stack, service: &str, days: i64) {
+    minutes_ahead(stack, service, days * 24 * 60).await;
+}
+
+/// A service's clock is so many minutes ahead of the machine's.
+pub(crate) async fn minutes_ahead(stack: &Stack, service: &str, minutes: i64) {
     let url = stack.database_url(service);
     let mut clock = sqlx::PgConnection::connect(&url).await.unwrap();
-    sqlx::query("update holdfast_clock set ahead_by = $1 * interval '1 day'")
-        .bind(days)
+    sqlx::query("update holdfast_clock set ahead_by = $1 * interval '1 minute'")
+        .bind(minutes)
         .execute(&mut clock)
         .await
         .unwrap();

@@ -243,3 +243,56 @@ async fn one_leg_is_cancelled_for_its_own_fee_and_the_others_are_travelled() {
     assert!(found.is_right(), "{found:?}");
     stack.stop().await.unwrap();
 }
+
+/// Row: A3
+/// Row: A9
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trip_is_thought_over_before_it_is_paid_and_while_it_is_bought() {
+    let stack = stage::patient("trip_early").await;
+    let ada = Traveller::of(&stack, "ada").await.unwrap();
+    let world = World::of(&stack).await.unwrap();
+    let agree = async |path: String| {
+        let told = ada.gateway.post(&format!("{path}?quote=true"), &json!({})).await.unwrap();
+        assert_eq!(told.status.as_u16(), 200, "{}", told.json());
+        let agreed = json!({"quote": told.json()["quote"]});
+        let done = ada.gateway.post(&path, &agreed).await.unwrap();
+        (done.status.as_u16(), told.json(), done.json())
+    };
+
+    // One leg is given up before anything is paid: the amount follows, and the rest is travelled.
+    let (trip, first) = payable(&ada, [suits, is_final, suits]).await;
+    let dropped = first.0["legs"][1].clone();
+    let id = dropped["leg_id"].as_str().unwrap();
+    let path = format!("/v1/bookings/{}/legs/{id}/cancellation", trip.booking_id);
+    let (status, told, _) = agree(path).await;
+    assert_eq!((status, &told["fee"]["minor"]), (202, &json!("0")));
+    let less = ada.until_payable(&trip, SOON).await.unwrap();
+    assert_ne!(less.address(), first.address());
+    assert!(less.amount().unwrap().units < first.amount().unwrap().units);
+    ada.pay(&less).await.unwrap();
+    let shown = ada.until_ended(&trip, SOON).await.unwrap();
+    assert_eq!((shown.status(), shown.references().len()), ("confirmed", 2), "{}", shown.0);
+    until("the leg that was given up is gone", async || {
+        let made = reservations(&stack, &trip).await;
+        let own = made.iter().find(|r| json!(r.reference) == dropped["reference"]).unwrap();
+        (own.state == "cancelled").then_some(())
+    })
+    .await;
+
+    // The whole is cancelled while it is bought: only what may be bought costs something.
+    let (other, payable) = payable(&ada, [suits, is_final, suits]).await;
+    stack.double().arm("confirm", "slow", 3, Some(4_000)).await.unwrap();
+    ada.pay(&payable).await.unwrap();
+    let buying = |shown: &Shown| shown.status() == "committing";
+    ada.until(&other, "bought", SOON, buying).await.unwrap();
+    let (status, told, done) =
+        agree(format!("/v1/bookings/{}/cancellation", other.booking_id)).await;
+    assert_eq!((status, &done["status"]), (202, &json!("cancelling")), "{told} {done}");
+    let ended = |shown: &Shown| shown.status() == "cancelled";
+    let shown = ada.until(&other, "undone", SOON, ended).await.unwrap();
+    let due = told["refund"]["units"].as_str().unwrap();
+    assert_eq!((shown.refunds().to_string().as_str(), shown.is_refunded()), (due, true));
+    let found = world.compare_within(&[trip.accepted(), other.accepted()], SOON).await.unwrap();
+    assert!(found.is_right(), "{found:?}");
+    stack.stop().await.unwrap();
+}

@@ -14,6 +14,9 @@ use crate::{mixed, parcel::Role, sometimes::Sometimes};
 /// How many in a thousand who have several legs give one of them back.
 const GIVES_ONE_BACK: u64 = 200;
 
+/// How many in a thousand cancel the whole while it is being bought.
+const CANCELS_WHEN_PAID: u64 = 50;
+
 /// What a traveller says to a change of one leg.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Saying {
@@ -114,16 +117,25 @@ impl World {
         }
     }
 
-    /// Some of those who have several legs give one of them back, soon or much later.
+    /// Some of those who have several legs give one of them back: soon, or much later where all of
+    /// it is bought. Some do not want any of it while it is being bought.
     ///
     /// Drawn from the booking alone, as who thinks again is.
     pub(super) fn gives_one_back(&mut self, booking: &Booking) {
         let (high, low) = booking.booking_id.0.as_u64_pair();
         let drawn = mixed(!(high ^ low ^ booking.version));
+        if booking.phase == Phase::Committing && mixed(!drawn) % 1_000 < CANCELS_WHEN_PAID {
+            let seconds = i64::try_from(mixed(drawn) % 60).unwrap();
+            self.put_in(seconds + 1, Happening::Cancel(booking.booking_id));
+        }
         if booking.standing().count() < 2 || drawn % 1_000 >= GIVES_ONE_BACK {
             return;
         }
-        let latest: u64 = if drawn.is_multiple_of(3) { 20 * 3_600 } else { 300 };
+        let latest: u64 = match booking.phase {
+            Phase::Pending | Phase::Committing => 60,
+            Phase::Confirmed if drawn.is_multiple_of(3) => 20 * 3_600,
+            _ => 300,
+        };
         let seconds = i64::try_from(mixed(drawn) % latest).unwrap();
         self.put_in(seconds + 1, Happening::CancelLeg(booking.booking_id));
     }
@@ -136,7 +148,7 @@ impl World {
         }
         let booking = &self.bookings.rows[&booking_id];
         let standing: Vec<LegId> = booking.standing().map(|leg| leg.leg_id).collect();
-        if booking.phase != Phase::Confirmed || standing.len() < 2 {
+        if standing.len() < 2 {
             return;
         }
         let (high, _) = booking_id.0.as_u64_pair();
@@ -164,6 +176,9 @@ impl World {
             Event::ChangeFound { leg_id, theirs, .. } => {
                 self.told_of_change(booking, *leg_id, theirs);
             }
+            Event::LegGivenUp { .. } => self.hit(Sometimes::LegGivenUp),
+            Event::LegCancellationDeferred { .. } => self.hit(Sometimes::LegCancellationDeferred),
+            Event::CancellationDeferred { .. } => self.hit(Sometimes::CancellationDeferred),
             Event::LegLeftOut { .. } => self.hit(Sometimes::LegLeftOut),
             _ => {}
         }

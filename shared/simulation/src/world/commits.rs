@@ -126,7 +126,12 @@ impl World {
             }
         }
         self.note_booking(before.as_deref(), &booking);
-        let awaits = |b: &Booking| b.phase == Phase::AwaitingPayment;
+        // Another amount is shown anew.
+        let now_asked = booking.payment.payment_id;
+        let awaits = |b: &Booking| {
+            let told = b.payment.instruction.is_some() && b.payment.payment_id == now_asked;
+            b.phase == Phase::AwaitingPayment && told
+        };
         let due = |b: &Booking| b.due().is_some_and(|due| due.payment.instruction.is_some());
         let difference = due(&booking) && !before.as_deref().is_some_and(due);
         let shown = awaits(&booking) && !before.as_deref().is_some_and(awaits);
@@ -167,6 +172,16 @@ impl World {
                 self.hit(Sometimes::PaidByPointsAlone);
             }
             self.thinks_again(after);
+        }
+        let begins = |phase| is(after, phase) && !before.is_some_and(|b| is(b, phase));
+        let wavers = [
+            Phase::Pending,
+            Phase::AwaitingPayment,
+            Phase::Committing,
+            Phase::Confirmed,
+            Phase::Amending,
+        ];
+        if wavers.into_iter().any(begins) {
             self.gives_one_back(after);
         }
         if is(after, Phase::Completed) && !before.is_some_and(|b| is(b, Phase::Completed)) {

@@ -357,7 +357,10 @@ impl World {
     pub(super) fn pay(&mut self, booking_id: BookingId, part: u32) {
         let booking = &self.bookings.rows[&booking_id];
         let payer = self.travellers[&booking_id].payer;
-        let instruction = booking.payment.instruction.as_ref().unwrap().instruction.clone();
+        // Whoever gave a leg up a moment ago may still see the address of before.
+        let told = booking.payments().rev().find_map(|payment| payment.instruction.as_ref());
+        let told = booking.payment.instruction.as_ref().or(told).unwrap();
+        let instruction = told.instruction.clone();
         let open = booking.phase == Phase::AwaitingPayment
             && next_actions(booking).contains(&booking_core::Action::Pay);
         let late = booking.deadlines.pay_by < self.now;

@@ -6,7 +6,7 @@ use contracts::{
     mutants::mutant,
 };
 
-use super::{closed, committing, lost_leg, unwind};
+use super::{closed, committing, holding, lost_leg, unwind};
 use crate::{
     event::Event,
     fact::Deadline,
@@ -17,6 +17,10 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     let payment = &booking.payment;
     if let Some(why) = lost_leg(booking) {
         return unwind(booking, Phase::Failed, why, now);
+    }
+    if payment.asked.is_none() {
+        // A leg was given up.
+        return holding::ask(booking);
     }
     match payment.closing {
         Some(Closing::AlreadySettled { .. }) => {

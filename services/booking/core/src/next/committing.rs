@@ -8,6 +8,7 @@ use contracts::{
 
 use super::{closed, lost_leg, unwind};
 use crate::{
+    cancel, cancel_leg,
     event::Event,
     fact::Deadline,
     state::{Booking, Leg, Phase, Review, ReviewWhy},
@@ -27,6 +28,13 @@ pub(super) fn start(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
 pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     if let Some(why) = lost_leg(booking) {
         return unwind(booking, Phase::Failed, why, now);
+    }
+    if let Some(cancellation) = cancel::deferred(booking, now) {
+        return super::cancel(booking, cancellation, booking.agreed, now);
+    }
+    let one_leg = booking.deferred.is_none().then(|| cancel_leg::deferred(booking, now));
+    if let Some(events) = one_leg.flatten() {
+        return events;
     }
     if booking.standing().all(Leg::is_confirmed) {
         let mut events = vec![Event::Confirmed];
@@ -63,7 +71,8 @@ fn wave(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     if booking.standing().filter(asked).any(|leg| !leg.is_confirmed()) {
         return Vec::new();
     }
-    let mut left: Vec<&Leg> = booking.standing().filter(|leg| !asked(leg)).collect();
+    let mut left: Vec<&Leg> =
+        booking.standing().filter(|leg| !asked(leg) && leg.deferred.is_none()).collect();
     if left.iter().any(|leg| leg.cancels_free(now)) {
         left.retain(|leg| leg.cancels_free(now));
     } else {

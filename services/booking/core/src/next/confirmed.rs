@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{closed, lost_leg};
 use crate::{
-    changed,
+    cancel_leg, changed,
     event::Event,
     fact::Deadline,
     state::{Booking, Leg, ReviewWhy},
@@ -15,6 +15,9 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     let money = closed::money(booking, now);
     if !money.is_empty() {
         return money;
+    }
+    if let Some(events) = cancel_leg::deferred(booking, now) {
+        return events;
     }
     let changed = changed::next(booking, now);
     if !changed.is_empty() {

@@ -84,7 +84,7 @@ fn leave_out(
 }
 
 /// Asks for what is left to pay after the points, at the locked rate.
-fn ask(booking: &Booking) -> Vec<Event> {
+pub(super) fn ask(booking: &Booking) -> Vec<Event> {
     let quoted = &booking.payment.quoted;
     let worth = booking.points.map_or(Ok(booking.price), |p| booking.price.minus(p.worth));
     match worth.and_then(|left| booking.payment.rate.units_for(left)) {

@@ -40,6 +40,9 @@ pub struct Leg {
     /// The digest of what the customer agreed to when cancelling it alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agreed: Option<Uuid>,
+    /// The fee that the customer agreed to for that, while it cannot be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deferred: Option<Money>,
     /// What the supplier changed of it, while the customer has not answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<SupplierChange>,

@@ -244,12 +244,12 @@ fn an_amendment_that_makes_no_sense_now_is_refused_with_what_can_be_done() {
     assert_eq!(world.journal, []);
 
     // The same click twice is one amendment; a second one beside it is not taken, and neither is
-    // the cancellation of a leg.
+    // the cancellation of the leg that is being replaced.
     world.ask(&amend(0, 9_000, now.digest)).unwrap();
     let version = world.booking().version;
     world.ask(&amend(0, 9_000, now.digest)).unwrap();
     assert_eq!(world.booking().version, version);
-    let none = Refusal::NotAllowed { allowed: vec![Action::Cancel] };
+    let none = Refusal::NotAllowed { allowed: vec![Action::Cancel, Action::CancelLeg] };
     let second = Command::Amend {
         leg_id: leg_id(0),
         plan: Box::new(plan(8, 9_000)),
@@ -257,7 +257,7 @@ fn an_amendment_that_makes_no_sense_now_is_refused_with_what_can_be_done() {
         pay: None,
     };
     assert_eq!(world.ask(&second), Err(none.clone()));
-    assert_eq!(cancel_leg_quote(world.booking(), leg_id(1), world.now), Err(none));
+    assert_eq!(cancel_leg_quote(world.booking(), leg_id(0), world.now), Err(none));
 
     // While the old one is being given back nothing else is replaced; a leg that was replaced never
     // is again.
@@ -400,7 +400,7 @@ fn a_booking_is_cancelled_while_another_leg_is_to_come_and_nothing_of_either_sta
         let (plan, agreed) = (Box::new(plan), told.digest);
         world.ask(&Command::Amend { leg_id: leg_id(0), plan, agreed, pay: None }).unwrap();
         before(&mut world);
-        assert_eq!(next_actions(world.booking()), [Action::Cancel], "{name}");
+        assert_eq!(next_actions(world.booking()), [Action::Cancel, Action::CancelLeg], "{name}");
         let paid = world.booking().payment.settled;
         let told = cancel(&mut world);
         assert_eq!(told.fee, eur(fee), "{name}");

@@ -5,10 +5,12 @@
 //! event, and its story is recorded beside the old one. `RECORD=1` records stories that have no
 //! file yet.
 
-use std::{fmt::Write as _, fs, path::PathBuf};
+use std::{collections::BTreeSet, fmt::Write as _, fs, path::PathBuf};
+
+use serde_json::Value;
 
 use super::{rebooking::another, *};
-use crate::{ChangeAnswer, Phase, change_digest, replay};
+use crate::{ChangeAnswer, Phase, cancel_leg_quote, cancel_quote, change_digest, replay};
 
 /// The name of a file, and what the booking in it went through.
 type Story = (&'static str, fn() -> World);
@@ -32,6 +34,9 @@ const STORIES: &[Story] = &[
     ("moved_to_other_days_for_more", moved_for_more),
     ("moved_to_other_days_and_never_paid", moved_and_never_paid),
     ("dearer_at_the_hold_and_agreed_to", dearer_and_agreed),
+    ("one_leg_of_two_given_up_before_it_was_paid", given_up),
+    ("one_leg_of_two_cancelled_while_its_money_came", cancelled_while_paid),
+    ("cancelled_while_being_bought", cancelled_while_bought),
 ];
 
 fn folder() -> PathBuf {
@@ -80,6 +85,47 @@ fn journals_of_every_kind_of_booking_that_were_written_once_give_the_rows_of_the
     }
 }
 
+/// Where each value of a file stands; of kinds and phases, which one it is.
+fn places(value: &Value, at: &str, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            let kind = fields.get("is").and_then(Value::as_str).unwrap_or_default();
+            for (name, value) in fields {
+                places(value, &format!("{at}/{kind}.{name}"), found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| places(item, at, found)),
+        Value::String(word) if at.ends_with(".phase") || at.ends_with(".is") => {
+            found.insert(format!("{at}={word}"));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            found.insert(at.to_owned());
+        }
+    }
+}
+
+/// Row: K1
+#[test]
+fn nothing_is_written_that_no_recorded_version_knows() {
+    let read = |text: &str, found: &mut BTreeSet<String>| {
+        let mut lines = text.lines().peekable();
+        while let Some(line) = lines.next() {
+            let of = if lines.peek().is_some() { "entry" } else { "row" };
+            places(&serde_json::from_str(line).unwrap(), of, found);
+        }
+    };
+    let mut known = BTreeSet::new();
+    for file in fs::read_dir(folder()).unwrap() {
+        read(&fs::read_to_string(file.unwrap().path()).unwrap(), &mut known);
+    }
+    for (name, story) in STORIES {
+        let mut now = BTreeSet::new();
+        read(&written(&story()), &mut now);
+        let new: Vec<_> = now.difference(&known).collect();
+        assert!(new.is_empty(), "{name}: {new:?}: the version before cannot read it");
+    }
+}
+
 /// Row: K1
 #[test]
 fn an_entry_or_a_row_of_a_newer_version_is_read_by_nobody_instead_of_half() {
@@ -105,6 +151,48 @@ fn an_entry_or_a_row_of_a_newer_version_is_read_by_nobody_instead_of_half() {
         assert_ne!(newer, row);
         assert!(serde_json::from_str::<crate::Booking>(&newer).is_err(), "{newer}");
     }
+}
+
+fn cancel_leg(world: &mut World, n: u128) {
+    let agreed = cancel_leg_quote(world.booking(), leg_id(n), world.now).unwrap().digest;
+    world.ask(&Command::CancelLeg { leg_id: leg_id(n), agreed: Some(agreed) }).unwrap();
+}
+
+fn payable_trip() -> World {
+    let mut world = World::accepted(0, vec![order(20_000, None), free().remove(0)]);
+    world.leg(0, 1, held());
+    world.leg(1, 1, held());
+    let asked = world.booking().payment.asked.clone().unwrap();
+    world.tell(&prepared_for(asked));
+    world
+}
+
+fn given_up() -> World {
+    let mut world = payable_trip();
+    cancel_leg(&mut world, 0);
+    world.leg(0, 2, gone(GoneWhy::Released));
+    world
+}
+
+fn cancelled_while_paid() -> World {
+    let mut world = payable_trip();
+    let asked = world.booking().payment.asked.clone().unwrap();
+    world.tell(&seen(2, 1, true));
+    cancel_leg(&mut world, 0);
+    world.tell(&settled_units(3, asked.units));
+    world.leg(1, 2, confirmed());
+    world
+}
+
+fn cancelled_while_bought() -> World {
+    let mut world = payable_trip();
+    let asked = world.booking().payment.asked.clone().unwrap();
+    world.tell(&settled_units(3, asked.units));
+    world.leg(1, 2, confirmed());
+    let agreed = cancel_quote(world.booking(), world.now).unwrap().digest;
+    world.ask(&Command::Cancel { agreed: Some(agreed) }).unwrap();
+    world.leg(0, 2, confirmed());
+    world
 }
 
 fn bought(orders: Vec<LegOrder>) -> World {
@@ -198,7 +286,7 @@ fn cancelled_for_a_fee() -> World {
 }
 
 fn cancel(world: &mut World) {
-    let agreed = crate::cancel_quote(world.booking(), world.now).unwrap().digest;
+    let agreed = cancel_quote(world.booking(), world.now).unwrap().digest;
     world.ask(&Command::Cancel { agreed: Some(agreed) }).unwrap();
 }
 
@@ -230,7 +318,7 @@ fn refund_late() -> World {
 
 fn one_leg_cancelled() -> World {
     let mut world = bought(vec![order(20_000, None), order(10_000, Some(TimeDelta::days(10)))]);
-    let agreed = crate::cancel_leg_quote(world.booking(), leg_id(1), world.now).unwrap().digest;
+    let agreed = cancel_leg_quote(world.booking(), leg_id(1), world.now).unwrap().digest;
     world.ask(&Command::CancelLeg { leg_id: leg_id(1), agreed: Some(agreed) }).unwrap();
     world.leg(1, 5, gone(GoneWhy::Released));
     world.tell(&passed(Deadline::Over));

@@ -281,7 +281,7 @@ fn an_answer_counts_only_while_what_is_held_lasts_also_where_no_timer_came() {
     assert_eq!(world.said.last(), Some(&wake));
 
     world.now = until(3);
-    let late = Refusal::NotAllowed { allowed: vec![Action::Cancel] };
+    let late = Refusal::NotAllowed { allowed: vec![Action::Cancel, Action::CancelLeg] };
     assert_eq!(agree(&mut world, told.digest), Err(late));
     world.now -= TimeDelta::seconds(1);
     agree(&mut world, told.digest).unwrap();

@@ -203,7 +203,7 @@ fn money_that_settled_in_time_wins_over_the_deadline() {
             10 PaymentClosed { closing: AlreadySettled { settled: Units(80000000000000000) }, seq: 2 }
             11 CommitStarted
             12 leg wished Confirmed v2
-            -> Committing, money Settled, next []
+            -> Committing, money Settled, next [Cancel]
                says wake Payable in 600s
                says wake Pay in 1200s
                says wake Settle in 4800s

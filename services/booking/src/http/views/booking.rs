@@ -64,7 +64,8 @@ pub(crate) struct ShownBooking {
     points: Option<ShownPoints>,
     /// Why it was or is being undone.
     ended_because: Option<EndWhy>,
-    /// What cancelling it cost, where it was bought before.
+    /// What cancelling it cost, where it was bought before or may have been; agreed to and not done
+    /// yet while it is `cancelling` and not known what is bought.
     cancellation: Option<ShownCancellation>,
     /// The booking that its money pays instead of going back, where the customer chose so.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,6 +135,11 @@ struct ShownLeg {
     left_out_because: Option<EndWhy>,
     /// What cancelling it alone cost.
     cancellation: Option<ShownLegCancellation>,
+    /// What was agreed to for cancelling it alone, while that waits: for money that is not final,
+    /// an answer whether it is bought, or the end of an amendment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<shapes::Money>, required = false)]
+    cancelling_for: Option<Money>,
     /// What the supplier changed of it, while it waits for an answer.
     change: Option<ShownChange>,
 }
@@ -385,7 +391,7 @@ pub(crate) fn at_depth(app: &App, booking: &Booking, depth: Option<u64>) -> Show
             state: points.known.map(PointsWord::from),
         }),
         ended_because: booking.end.map(|end| end.why.into()),
-        cancellation: booking.cancellation.map(|agreed| ShownCancellation {
+        cancellation: booking.cancellation.or(booking.deferred).map(|agreed| ShownCancellation {
             fee: agreed.fee,
             fee_units: kept(booking, agreed.kept),
             points_back: agreed.points_back,
@@ -486,6 +492,7 @@ fn leg(booking: &Booking, leg: &booking_core::Leg, now: DateTime<Utc>) -> ShownL
         replaced: replaced(leg),
         left_out_because,
         cancellation,
+        cancelling_for: leg.deferred,
         change,
     }
 }

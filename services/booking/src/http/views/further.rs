@@ -86,10 +86,10 @@ pub(super) fn further(app: &App, booking: &Booking, further: &Further) -> ShownF
     }
 }
 
-/// Whether it is one that another took the place of before anybody was shown it; where money came
-/// of it all the same, it is shown.
+/// Whether it is one that another took the place of, because the price rose before anybody was
+/// shown it or a leg was given up; where money came of it all the same, it is shown.
 pub(super) fn is_hidden(booking: &Booking, further: &Further) -> bool {
-    let raised = |leg: &Leg| matches!(leg.out, Some(Out::Repriced { .. }));
+    let raised = |leg: &Leg| matches!(leg.out, Some(Out::Repriced { .. } | Out::NotHeld { .. }));
     let raised = booking.legs.iter().any(|leg| leg.leg_id == further.leg_id && raised(leg));
     raised && further.payment.received.is_zero()
 }
