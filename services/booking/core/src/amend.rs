@@ -107,7 +107,7 @@ pub fn amend_quote(
 }
 
 /// Whether any leg may be replaced now: all of them are bought and in no doubt, nothing is under
-/// way, and there is time.
+/// way, there is time, and what paid for them has not left again.
 pub(crate) fn is_possible(booking: &Booking) -> bool {
     let settled = |leg: &Leg| match leg.out {
         Some(_) => is_away(leg),
@@ -117,6 +117,7 @@ pub(crate) fn is_possible(booking: &Booking) -> bool {
     booking.legs.iter().all(settled)
         && booking.standing().next().is_some()
         && booking.legs.len() < LEGS_EVER_MAX
+        && !booking.money_is_away()
         && !over
 }
 

@@ -47,7 +47,9 @@ pub use state::{
 };
 pub use terms::{LegTerms, NewTerms, new_terms};
 pub use translate::Inbound;
-pub use view::{Action, MoneyAxis, Status, money, next_actions, next_actions_at, status};
+pub use view::{
+    Action, MoneyAxis, Status, is_doubtful, money, next_actions, next_actions_at, status,
+};
 
 /// Gives `events` their versions and their time, and folds them in.
 ///

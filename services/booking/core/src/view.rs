@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     amend, cancel, cancel_leg, changed, rebook,
-    state::{self, Booking, Leg, Payment, Phase, Refund},
+    state::{self, Booking, Leg, Out, Payment, Phase, Refund},
     terms,
 };
 
@@ -71,8 +71,10 @@ pub enum MoneyAxis {
     Due,
     /// Less than the amount was seen.
     Part,
-    /// The amount was seen and is not final, or not any more.
+    /// The amount was seen and is not final.
     Confirming,
+    /// It was final and left its chain; it is waited for again.
+    Reversed,
     Settled,
     /// Money is on its way that will go back once it is final.
     RefundWaiting,
@@ -125,7 +127,8 @@ pub fn next_actions_at(booking: &Booking, now: DateTime<Utc>) -> Vec<Action> {
             accept.into_iter().chain(cancel).collect()
         }
         Phase::AwaitingPayment => {
-            let pay = is_open(&booking.payment).then_some(Action::Pay);
+            let payable = is_open(&booking.payment) && !is_doubtful(booking);
+            let pay = payable.then_some(Action::Pay);
             pay.into_iter().chain(cancel).collect()
         }
         Phase::Confirmed => {
@@ -152,12 +155,20 @@ pub fn next_actions_at(booking: &Booking, now: DateTime<Utc>) -> Vec<Action> {
 
 /// Whether what another leg costs more waits for its money.
 fn can_pay(booking: &Booking) -> bool {
-    booking.due().is_some_and(|due| is_open(&due.payment))
+    let doubtful = booking.legs.iter().any(|leg| leg.out == Some(Out::Coming) && leg.is_in_doubt());
+    !doubtful && booking.due().is_some_and(|due| is_open(&due.payment))
 }
 
 /// Whether somebody knows where to pay, and more is to come.
 const fn is_open(payment: &Payment) -> bool {
     payment.instruction.is_some() && !payment.complete && !payment.close_asked
+}
+
+/// Whether a leg is looked into that was held: nobody is asked to pay for what may not be there, or
+/// may not be what was ordered.
+#[must_use]
+pub fn is_doubtful(booking: &Booking) -> bool {
+    booking.standing().any(Leg::is_in_doubt)
 }
 
 /// Whether more settled than the price, and the rest was not given back.
@@ -191,8 +202,7 @@ pub fn money(booking: &Booking) -> MoneyAxis {
         return money_back(booking);
     }
     if booking.money_is_away() {
-        // It was final, and is waited for again.
-        MoneyAxis::Confirming
+        MoneyAxis::Reversed
     } else if let Some(due) = booking.due().filter(|due| waits_for(&due.payment)) {
         coming(&due.payment)
     } else if payment.is_free() && booking.refunds().all(Refund::has_arrived) {

@@ -395,7 +395,7 @@ fn named_fit(named: &[Traveller], offer: &Offer) -> Result<(), ApiError> {
     let places = places(offer);
     let mut faults = Vec::new();
     if offer.product.kind() == ProductKind::Flight {
-        faults = people::unfit_for_seats(named, places, "/travellers");
+        faults = people::unfit_for_seats(named, (places, offer.check_in), "/travellers");
     } else if named.len() > places {
         let detail = format!("the offer is for {places} guests");
         return Err(ApiError::conflict("guests_differ", detail).with("guests", json!(named.len())));

@@ -247,7 +247,8 @@ fn unfit_to_fly(quote: &Quote, people: &people::Party) -> Vec<chassis::FieldErro
             Some((n, named)) => (format!("/legs/{n}/travellers"), &named.travellers),
             None => ("/travellers".to_owned(), &people.travellers),
         };
-        faults.extend(people::unfit_for_seats(travellers, leg.guests_max(), &pointer));
+        let seats = (leg.guests_max(), leg.order.check_in);
+        faults.extend(people::unfit_for_seats(travellers, seats, &pointer));
     }
     faults
 }

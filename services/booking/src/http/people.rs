@@ -27,6 +27,8 @@ use super::{
 };
 use crate::{App, store};
 
+/// Nobody was ever older.
+const AGE_MAX: u32 = 125;
 const NAME_CHARS_MAX: usize = 50;
 const REQUESTS_CHARS_MAX: usize = 500;
 
@@ -142,13 +144,15 @@ fn traveller(form: &Form<'_>) -> Option<Traveller> {
     Some(Traveller { given_name: given_name?, family_name: family_name?, born_on, gender })
 }
 
-/// What an airline wants to know of those on a flight and was not told: everybody, with birthday
-/// and gender.
+/// What an airline wants to know of those on a flight and was not told: everybody, with a birthday
+/// that somebody who flies on that day can have, and gender.
 pub(super) fn unfit_for_seats(
     travellers: &[Traveller],
-    seats: usize,
+    (seats, departs_on): (usize, NaiveDate),
     pointer: &str,
 ) -> Vec<chassis::FieldError> {
+    let flies =
+        |born_on: NaiveDate| departs_on.years_since(born_on).is_some_and(|years| years <= AGE_MAX);
     let mut faults = Vec::new();
     if travellers.len() != seats {
         let detail = format!("must name everybody on the flight: {seats}");
@@ -160,6 +164,10 @@ pub(super) fn unfit_for_seats(
         for (field, _) in absent.into_iter().filter(|(_, absent)| *absent) {
             let at = format!("{pointer}/{n}/{field}");
             faults.push(error(at, "missing", "must be given for a flight"));
+        }
+        if traveller.born_on.is_some_and(|born_on| !flies(born_on)) {
+            let detail = "must be the birthday of somebody who is on the flight";
+            faults.push(error(format!("{pointer}/{n}/born_on"), "invalid", detail));
         }
     }
     faults

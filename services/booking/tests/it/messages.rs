@@ -89,6 +89,17 @@ async fn nothing_payable_is_shown_before_everything_is_held_and_then_to_the_last
     assert_eq!(shown["payment"]["amount"]["units"], AMOUNT);
     assert_eq!(shown["payment"]["amount"], serde_json::to_value(&quote.amount).unwrap());
     assert_eq!(shown["next_actions"], json!(["pay", "cancel"]));
+
+    // Its supplier has it for other days: nobody is asked to pay for that.
+    neighbour.leg(&quote, 2, LegState::InDoubt { since: Utc::now() }).await;
+    let doubtful = until("the leg is looked into", || async {
+        let shown = world.get("acct_1", &format!("/v1/bookings/{booking_id}")).await.json();
+        (shown["legs"][0]["state"] == "being_checked").then_some(shown)
+    })
+    .await;
+    assert_eq!(doubtful["next_actions"], json!(["cancel"]));
+    assert_eq!(doubtful["payment"]["address"], Value::Null);
+    assert_eq!(doubtful["payment"]["uri"], Value::Null);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -117,6 +117,7 @@ async fn made_longer(stack: &e2e::Stack, world: &World, ada: &Traveller, first: 
     assert_eq!(state(&moved, 1), json!("confirmed"), "{}", moved.0);
     assert_eq!(moved.0["further_payments"][0]["settled"], true);
     assert_eq!(moved.0["legs"][0]["replaced"]["paid"], told["pay"]["price"]);
+    assert_eq!((minor(&before.0["price"]), minor(&moved.0["price"])), (old, new));
     one_stands(stack, ada, &trip, &moved).await;
     let found = world.compare_within(&[first.accepted(), trip.accepted()], SOON).await.unwrap();
     assert!(found.is_right(), "{found:?}");

@@ -11,6 +11,7 @@ use crate::{
     event::Event,
     fact::Deadline,
     state::{Booking, EndWhy, Phase, ReviewWhy},
+    view::is_doubtful,
 };
 
 pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
@@ -30,7 +31,10 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
             return if waits { reversed } else { committing::start(booking, now) };
         }
         Some(Closing::Closed { .. }) => {
-            return unwind(booking, Phase::Failed, EndWhy::NotPaidInTime, now);
+            // Nobody was asked to pay for what was looked into.
+            let doubtful = is_doubtful(booking);
+            let why = if doubtful { EndWhy::NotHeldInTime } else { EndWhy::NotPaidInTime };
+            return unwind(booking, Phase::Failed, why, now);
         }
         None => {}
     }

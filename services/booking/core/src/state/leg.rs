@@ -99,6 +99,12 @@ impl Leg {
         matches!(self.known.state, Some(LegState::Held { .. } | LegState::Confirmed { .. }))
     }
 
+    /// Whether its supplier has it or not, or has it otherwise, is being looked into.
+    #[must_use]
+    pub const fn is_in_doubt(&self) -> bool {
+        matches!(self.known.state, Some(LegState::InDoubt { .. }))
+    }
+
     #[must_use]
     pub const fn is_confirmed(&self) -> bool {
         matches!(self.known.state, Some(LegState::Confirmed { .. }))

@@ -387,7 +387,7 @@ fn money_beyond_the_difference_goes_back_and_money_that_left_is_for_a_person() {
     world.leg(NEW, 2, confirmed());
     tell(&mut world, reversed(8, DIFFERENCE, 5));
     assert_eq!(world.booking().review.unwrap().why, ReviewWhy::MoneyReversed);
-    assert_eq!(money(world.booking()), MoneyAxis::Confirming);
+    assert_eq!(money(world.booking()), MoneyAxis::Reversed);
     let told = |world: &World| {
         world.said.iter().rev().find_map(|effect| match effect {
             Effect::MoneyReversed(message) => Some(message.away),

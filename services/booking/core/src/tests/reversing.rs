@@ -9,7 +9,7 @@ use super::{
     cancelling::{cancel, confirmed_with, undone},
     *,
 };
-use crate::{MoneyAxis, Out, Phase, ReviewWhy, cancel_leg_quote, money};
+use crate::{Action, MoneyAxis, Out, Phase, ReviewWhy, cancel_leg_quote, money, next_actions};
 
 fn bought() -> World {
     confirmed_with(0, vec![order(20_000, Some(TimeDelta::days(10)))])
@@ -69,7 +69,7 @@ fn a_booking_whose_money_left_stands_and_waits_for_a_person_until_it_is_final_ag
     let mut world = bought();
     assert_eq!(world.tell(&reversed(7, AMOUNT, 0)), 2);
     let booking = world.booking();
-    assert_eq!((booking.phase, money(booking)), (Phase::Confirmed, MoneyAxis::Confirming));
+    assert_eq!((booking.phase, money(booking)), (Phase::Confirmed, MoneyAxis::Reversed));
     assert_eq!(booking.review.unwrap().why, ReviewWhy::MoneyReversed);
     assert_eq!(world.tell(&reversed(7, AMOUNT, 0)), 0, "a repeat");
     assert_eq!(world.tell(&reversed(5, 0, AMOUNT)), 0, "old news");
@@ -105,8 +105,8 @@ fn a_leg_that_is_replaced_while_money_is_away_keeps_all_that_it_costs() {
     let orders = vec![order(20_000, Some(TimeDelta::days(10))), order(10_000, None)];
     let mut world = confirmed_with(0, orders);
     let paid = world.booking().payment.settled;
-    world.tell(&reversed(7, 120_000_000_000_000_000, 0));
     amending::started(&mut world, 20_000);
+    world.tell(&reversed(7, 120_000_000_000_000_000, 0));
     world.leg(9, 1, held());
     world.leg(9, 2, confirmed());
     let Some(Out::Replaced { cancellation, .. }) = world.booking().legs[0].out else { panic!() };
@@ -121,27 +121,32 @@ fn a_leg_that_is_replaced_while_money_is_away_keeps_all_that_it_costs() {
 #[test]
 fn what_a_leg_gives_back_while_money_is_away_is_asked_for_once_when_it_is_back() {
     type Give = fn(&mut World);
-    let ways: [(&str, Give); 3] = [
-        ("cancelled", |w| {
+    let nothing: Give = |_| {};
+    let ways: [(&str, Give, Give); 3] = [
+        ("cancelled", nothing, |w| {
             let agreed = cancel_leg_quote(w.booking(), leg_id(0), w.now).unwrap().digest;
             w.ask(&Command::CancelLeg { leg_id: leg_id(0), agreed: Some(agreed) }).unwrap();
         }),
-        ("taken back by the supplier", |w| {
+        ("taken back by the supplier", nothing, |w| {
             w.leg(0, 5, gone(GoneWhy::CancelledBySupplier));
             w.now += TimeDelta::hours(48);
             w.tell(&passed(Deadline::Answer));
         }),
-        ("replaced", |w| {
-            amending::started(w, 9_000);
-            w.leg(9, 1, held());
-            w.leg(9, 2, confirmed());
-        }),
+        (
+            "replaced",
+            |w| drop(amending::started(w, 9_000)),
+            |w| {
+                w.leg(9, 1, held());
+                w.leg(9, 2, confirmed());
+            },
+        ),
     ];
-    for (name, give) in ways {
+    for (name, begin, give) in ways {
         let orders = vec![order(20_000, Some(TimeDelta::days(10))), order(10_000, None)];
         let mut world = confirmed_with(0, orders);
         let paid = world.booking().payment.settled;
         world.state.as_mut().unwrap().payment.refund_to = Some("0xme".to_owned());
+        begin(&mut world);
         world.tell(&reversed(7, 120_000_000_000_000_000, 0));
         give(&mut world);
         assert!(world.booking().legs[0].out.is_some(), "{name}");
@@ -222,4 +227,13 @@ fn nothing_is_bought_with_money_that_left_before_it_was_heard_of() {
     assert_eq!(world.booking().phase, Phase::AwaitingPayment, "it is away by now");
     world.tell(&reversed(9, 0, AMOUNT));
     assert_eq!(world.booking().phase, Phase::Committing);
+}
+
+/// Row: C5
+#[test]
+fn what_is_not_paid_any_more_is_not_changed_for_more() {
+    let mut world = bought();
+    assert!(next_actions(world.booking()).contains(&Action::Amend));
+    world.tell(&reversed(7, AMOUNT, 0));
+    assert!(!next_actions(world.booking()).contains(&Action::Amend));
 }

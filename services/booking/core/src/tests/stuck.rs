@@ -6,7 +6,7 @@ use contracts::{
 };
 
 use super::*;
-use crate::{Phase, ReviewWhy, StuckStep, StuckWhy, safe_acts};
+use crate::{Action, EndWhy, Phase, ReviewWhy, StuckStep, StuckWhy, next_actions, safe_acts};
 
 fn failing(n: u128, seq: u64, version: u32, attempts: u32, why: UndoFailedWhy) -> Fact {
     let state = LegState::InDoubt { since: noon() };
@@ -218,4 +218,24 @@ fn a_refund_that_failed_needs_an_address_and_one_that_is_late_a_proof() {
         };
         assert_eq!(safe_acts(world.booking(), world.now), [SafeAct::Take {}, helps]);
     }
+}
+
+/// Row: D3
+#[test]
+fn nobody_is_asked_to_pay_for_what_is_looked_into_nor_told_that_they_did_not() {
+    let mut world = World::stay();
+    world.tell(&prepared(AMOUNT));
+    let can_pay = |world: &World| next_actions(world.booking()).contains(&Action::Pay);
+    for (seq, state, payable) in [
+        (1, held(), true),
+        (2, LegState::InDoubt { since: noon() }, false),
+        (3, held(), true),
+        (4, LegState::InDoubt { since: noon() }, false),
+    ] {
+        world.leg(0, seq, state);
+        assert_eq!(can_pay(&world), payable, "{seq}");
+    }
+    world.tell(&passed(Deadline::Pay));
+    world.tell(&closed(nothing_came()));
+    assert_eq!(world.booking().end.map(|end| end.why), Some(EndWhy::NotHeldInTime));
 }

@@ -1,8 +1,8 @@
 //! A booking as its customer sees it.
 
 use booking_core::{
-    Booking, LegCancellation, Out, Payment, Phase, Theirs, change_answers, change_digest, money,
-    next_actions_at, status,
+    Booking, LegCancellation, Out, Payment, Phase, Theirs, change_answers, change_digest,
+    is_doubtful, money, next_actions_at, status,
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::{
@@ -359,7 +359,8 @@ pub(crate) async fn booking(app: &App, booking: &Booking) -> ShownBooking {
 
 /// Shows a booking whose money lies that deep.
 pub(crate) fn at_depth(app: &App, booking: &Booking, depth: Option<u64>) -> ShownBooking {
-    let told = instruction(app, booking);
+    let asked = booking.payment.received.is_zero() && booking.phase == Phase::AwaitingPayment;
+    let told = instruction(app, booking).filter(|_| !(asked && is_doubtful(booking)));
     let now = app.clock.now();
     let mut actions = next_actions_at(booking, now);
     let due = booking.due().map(|due| further_told(app, booking, due));
@@ -374,7 +375,7 @@ pub(crate) fn at_depth(app: &App, booking: &Booking, depth: Option<u64>) -> Show
         created_at: booking.created_at,
         changed_at: booking.changed_at,
         quote_id: booking.quote_id,
-        price: booking.price,
+        price: price(booking),
         on_refusal: booking.on_refusal.into(),
         legs: booking.legs.iter().map(|one| leg(booking, one, now)).collect(),
         payment: payment(booking, told, depth),
@@ -495,6 +496,19 @@ fn leg(booking: &Booking, leg: &booking_core::Leg, now: DateTime<Utc>) -> ShownL
         cancelling_for: leg.deferred,
         change,
     }
+}
+
+/// What is booked costs: as at first, with each leg that took another's place in its stead.
+fn price(booking: &Booking) -> Money {
+    let now = |by: LegId| booking.legs.iter().find(|leg| leg.leg_id == by);
+    let more = |leg: &booking_core::Leg| match leg.out {
+        Some(Out::Replaced { by, .. }) => {
+            Some(now(by)?.order.price.minor.saturating_sub(leg.order.price.minor))
+        }
+        _ => None,
+    };
+    let minor = booking.legs.iter().filter_map(more).fold(booking.price.minor, i64::saturating_add);
+    Money::new(minor, booking.price.currency)
 }
 
 fn replaced(leg: &booking_core::Leg) -> Option<ShownReplacement> {
