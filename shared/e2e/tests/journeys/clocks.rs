@@ -42,7 +42,11 @@ async fn clocks_that_differ_by_ten_minutes_promise_no_price_and_lose_no_booking(
     minutes_ahead(&stack, "booking", 0).await;
 
     // The others ahead, and behind.
+    let others = ["supplier-sync", "rewards", "supplier-callback"];
     for minutes in [10, -10] {
+        for service in others {
+            minutes_ahead(&stack, service, -minutes).await;
+        }
         let (trip, shown) = until("prices are promised again", async || {
             let quote = ada.gateway.quote(&some_stay()).await.ok()?;
             let trip = ada.book_quote(quote, |_| {}).await.unwrap();
@@ -51,16 +55,14 @@ async fn clocks_that_differ_by_ten_minutes_promise_no_price_and_lose_no_booking(
         })
         .await;
         minutes_ahead(&stack, "payment-verification", minutes).await;
-        minutes_ahead(&stack, "supplier-sync", -minutes).await;
-        minutes_ahead(&stack, "rewards", minutes).await;
-        minutes_ahead(&stack, "supplier-callback", -minutes).await;
         ada.pay(&shown).await.unwrap();
         confirmed(&trip).await;
         trips.push(trip);
         no_price().await;
-        for service in ["payment-verification", "supplier-sync", "rewards", "supplier-callback"] {
-            minutes_ahead(&stack, service, 0).await;
-        }
+        minutes_ahead(&stack, "payment-verification", 0).await;
+    }
+    for service in others {
+        minutes_ahead(&stack, service, 0).await;
     }
     let accepted: Vec<_> = trips.iter().map(Trip::accepted).collect();
     let found = world.compare_within(&accepted, SOON).await.unwrap();
