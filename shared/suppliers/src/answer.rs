@@ -95,6 +95,9 @@ pub enum Unclear {
     /// with. Something may well exist that no look-up under ours will ever show.
     #[error("the answer names a reservation of another client reference")]
     Foreign,
+    /// More is listed than one look-up reads, and what was read does not show it.
+    #[error("more is listed than is read")]
+    Incomplete,
     /// A status, or an error of the supplier's, that the outcome table calls unknown or does not
     /// list.
     #[error("status {status} {}", code.as_deref().unwrap_or("without a code"))]
@@ -121,6 +124,7 @@ impl Unclear {
             Self::AcceptedOnly => "accepted_only",
             Self::Duplicate => "duplicate",
             Self::Foreign => "foreign",
+            Self::Incomplete => "incomplete",
             Self::Status { .. } => "status",
             Self::Malformed { .. } => "malformed",
         }

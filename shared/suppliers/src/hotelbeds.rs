@@ -119,7 +119,9 @@ impl Dialect for Hotelbeds {
             Some(reference) if known.client_reference.is_empty() => {
                 book::detail_path(access, reference)
             }
-            Some(_) | None => lookup::list_path(access, known.client_reference, now, 1),
+            Some(_) | None => {
+                lookup::list_path(access, known.client_reference, now, 1, lookup::Span::ToNow)
+            }
         };
         request(access, now, Method::Get, &path, None)
     }

@@ -228,7 +228,7 @@ fn is_well(answer: &Answer, earlier: &[HttpReply]) -> Option<bool> {
         Answer::Unknown { why } => Some(match why {
             Unclear::NoAnswer | Unclear::Malformed { .. } | Unclear::Foreign => false,
             Unclear::Status { status, .. } => *status < 500,
-            Unclear::AcceptedOnly | Unclear::Duplicate => true,
+            Unclear::AcceptedOnly | Unclear::Duplicate | Unclear::Incomplete => true,
         }),
         Answer::Seen(_) | Answer::NotFound | Answer::Refused(_) | Answer::Accepted => Some(true),
     }
