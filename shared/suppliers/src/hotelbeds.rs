@@ -18,7 +18,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     ids::LegId,
     money::{Currency, Money},
-    offer::{Offer, PriceCheck, ProductKind, Search},
+    offer::{LegOrder, Offer, PriceCheck, ProductKind, Search},
     supplier::Supplier,
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -112,6 +112,12 @@ impl Dialect for Hotelbeds {
 
     fn cancel_fee(&self, _cost: Money, replies: &[HttpReply]) -> Option<Money> {
         book::cancel_fee(replies.first()?)
+    }
+
+    /// The activity and its modality.
+    fn room(&self, order: &LegOrder) -> Option<String> {
+        let key = key::RateKey::parse(&order.reprice.as_ref()?.rate_key).ok()?;
+        Some(format!("{}/{}", key.activity, key.modality))
     }
 
     fn lookup(&self, access: &Access, now: DateTime<Utc>, known: &Known<'_>) -> HttpRequest {

@@ -30,7 +30,7 @@ pub mod rapid;
 mod registry;
 
 pub use answer::{
-    Answer, BadKey, Broken, NoHandle, Odd, Operation, SeenReservation, SeenState, Unclear,
+    Answer, BadKey, Broken, Guest, NoHandle, Odd, Operation, SeenReservation, SeenState, Unclear,
 };
 pub use callback::{Callback, Covers, Forged};
 pub use http::{HttpReply, HttpRequest, Method, Sent};
@@ -245,6 +245,14 @@ pub trait Dialect: Send + Sync {
     /// nothing of that.
     fn quota(&self, reply: &HttpReply, now: DateTime<Utc>) -> Option<Quota> {
         (reply.status == 429).then(|| Quota::spent(Scope::Account, quota::retry_after(reply, now)))
+    }
+
+    /// Which room of which property at which rate an order is for, or which sort of an activity, by
+    /// the supplier's own ids that its reservations show as well
+    /// ([`SeenReservation::room`]); nothing where they show none. Names are not compared: they are
+    /// spelled as the supplier likes.
+    fn room(&self, _order: &LegOrder) -> Option<String> {
+        None
     }
 
     /// Whether a hold here is a purchase that can be cancelled free: the supplier holds nothing

@@ -20,7 +20,7 @@ use contracts::{
     ids::LegId,
     messages::CallbackClaim,
     money::Currency,
-    offer::{Offer, PriceCheck, ProductKind, Search},
+    offer::{LegOrder, Offer, PriceCheck, ProductKind, Search},
     supplier::Supplier,
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -114,6 +114,11 @@ impl Dialect for Rapid {
 
     fn read(&self, asked: &Asked<'_>, sent: &Sent) -> Answer {
         book::read(asked, sent)
+    }
+
+    /// The property and the rate of the offer's link, as an itinerary names them too.
+    fn room(&self, order: &LegOrder) -> Option<String> {
+        key::RateKey::parse(&order.reprice.as_ref()?.rate_key).ok()?.room()
     }
 
     /// In percent, with the end of the minute in milliseconds; both headers are optional (page

@@ -222,8 +222,8 @@ fn believed(asked: &Asked<'_>, reply: &HttpReply) -> Result<Answer, Broken> {
     }
 }
 
-/// Every order of ours in the pages read. Where there is none, pages that were not read may have it:
-/// then nothing is known.
+/// Every order of ours in the pages read. Where there is none, pages that were not read may have
+/// it: then nothing is known.
 fn listed(asked: &Asked<'_>, last: &HttpReply) -> Result<Answer, Broken> {
     let mut seen: Vec<SeenReservation> = Vec::new();
     for page in asked.earlier.iter().chain([last]) {
@@ -264,13 +264,8 @@ pub(super) fn order_of(
     let detail = wire::read::<OrderDetail>("order", body);
     let shown = detail.and_then(|detail| shown(reference, &head.id, &wrote, &detail));
     Ok(Some(shown.unwrap_or_else(|broken| SeenReservation {
-        reference: head.id,
-        handle: None,
-        state: SeenState::Unclear,
-        check_in: None,
-        check_out: None,
-        price: None,
         odd: Some(broken.into()),
+        ..SeenReservation::bare(&head.id, SeenState::Unclear)
     })))
 }
 
@@ -315,6 +310,9 @@ fn shown(
         check_in: first,
         check_out: last,
         price: Some(price),
+        // Names are compared here, by digest; seats on flights have no room.
+        guests: Vec::new(),
+        room: None,
         odd,
     })
 }
