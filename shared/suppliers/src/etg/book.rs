@@ -11,8 +11,8 @@ use super::{
     wire::{self, Cancelled, Form, FormPayment, OrderDetail, OrderGuest, OrderHead, Orders},
 };
 use crate::{
-    Access, Answer, Asked, Broken, Guest, HttpReply, Known, Odd, Operation, Reserve, SeenReservation,
-    SeenState, Sent, Unclear, outcomes::Verdict,
+    Access, Answer, Asked, Broken, Guest, HttpReply, Known, Odd, Operation, Reserve,
+    SeenReservation, SeenState, Sent, Unclear, outcomes::Verdict,
 };
 
 pub(super) const FORM: &str = "hotel/order/booking/form";

@@ -307,7 +307,10 @@ fn price(room: &RoomDetail) -> Result<Option<Money>, Broken> {
 
 /// It is there, and what it is cannot be read.
 fn unreadable(reference: &str, broken: Broken) -> SeenReservation {
-    SeenReservation { odd: Some(broken.into()), ..SeenReservation::bare(reference, SeenState::Unclear) }
+    SeenReservation {
+        odd: Some(broken.into()),
+        ..SeenReservation::bare(reference, SeenState::Unclear)
+    }
 }
 
 /// Splits an E.164 number into calling code and the rest, as `PhoneRequest` wants it.

@@ -169,6 +169,7 @@ pub(super) struct RateDetail {
 /// Spec 23401, `Notification`, as far as a hint needs it.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Notification {
+    pub(super) event_id: Option<String>,
     pub(super) event_type: Option<String>,
     pub(super) itinerary_id: Option<String>,
     pub(super) affiliate_reference_id: Option<String>,
