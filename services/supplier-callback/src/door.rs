@@ -1,9 +1,10 @@
 //! How many callbacks of each supplier are let in, decided before anything is asked of the
-//! database. What no secret of ours signed has places of its own, so that whoever forges takes none
-//! of the supplier's.
+//! database. What no secret of ours signed has places of its own, and what is stored already takes
+//! these as well: whoever forges, or sends again what was caught on its way, takes none of the
+//! supplier's.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -14,6 +15,8 @@ use contracts::{policy::Policy, supplier::Supplier};
 const BURST_S: u32 = 10;
 /// Forged callbacks of one supplier that are kept in an hour; those beyond are counted.
 pub(crate) const FORGED_KEPT: u32 = 100;
+/// Ids of stored callbacks that are remembered, of each supplier, by this process.
+const REMEMBERED: usize = 5_000;
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// The doors of all suppliers, for one process.
@@ -24,6 +27,14 @@ struct Door {
     forged: Places,
     /// Of the forged ones those that are written down.
     kept: Places,
+    stored: Mutex<Remembered>,
+}
+
+/// The ids of what was stored last.
+#[derive(Default)]
+struct Remembered {
+    ids: BTreeSet<String>,
+    in_order: VecDeque<String>,
 }
 
 impl Doors {
@@ -32,15 +43,41 @@ impl Doors {
             let per_second = policy.of(supplier).callbacks_per_second_max.max(1);
             let places = || Places::new(Duration::from_secs(1) / per_second, per_second * BURST_S);
             let kept = Places::new(HOUR / FORGED_KEPT, FORGED_KEPT);
-            (supplier, Door { signed: places(), forged: places(), kept })
+            (supplier, Door { signed: places(), forged: places(), kept, stored: Mutex::default() })
         };
         Self(Supplier::ALL.into_iter().map(door).collect())
     }
 
+    /// A place for a callback that is signed, by its id.
+    ///
     /// # Errors
     /// With the time after which there is a place.
-    pub(crate) fn signed(&self, supplier: Supplier) -> Result<(), Duration> {
+    pub(crate) fn signed(&self, supplier: Supplier, id: &str) -> Result<(), Duration> {
+        if self.is_stored(supplier, id) {
+            return self.forged(supplier);
+        }
         self.take(supplier, |door| &door.signed)
+    }
+
+    fn is_stored(&self, supplier: Supplier, id: &str) -> bool {
+        self.0.get(&supplier).is_some_and(|door| {
+            let stored = door.stored.lock().unwrap_or_else(PoisonError::into_inner);
+            stored.ids.contains(id)
+        })
+    }
+
+    /// Remembers that a callback is stored.
+    pub(crate) fn remember(&self, supplier: Supplier, id: String) {
+        let Some(door) = self.0.get(&supplier) else { return };
+        let mut stored = door.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        if stored.ids.insert(id.clone()) {
+            stored.in_order.push_back(id);
+        }
+        if stored.in_order.len() > REMEMBERED
+            && let Some(oldest) = stored.in_order.pop_front()
+        {
+            stored.ids.remove(&oldest);
+        }
     }
 
     /// # Errors

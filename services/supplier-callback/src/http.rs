@@ -73,11 +73,14 @@ async fn take(
     let body = body.map_err(|error| unreadable(supplier, &error))?;
     let raw = Raw { headers: plain(&headers), body: body.to_vec() };
     // By its signature alone; its age is judged by the database's clock.
-    if let Err(forged) = verify(&app, supplier, &raw, DateTime::UNIX_EPOCH, Duration::MAX) {
-        app.doors.forged(supplier).map_err(|wait| too_many(supplier, wait))?;
-        return Err(refused(&app, supplier, forged, &body).await);
-    }
-    app.doors.signed(supplier).map_err(|wait| too_many(supplier, wait))?;
+    let id = match verify(&app, supplier, &raw, DateTime::UNIX_EPOCH, Duration::MAX) {
+        Ok(callback) => callback.id,
+        Err(forged) => {
+            app.doors.forged(supplier).map_err(|wait| too_many(supplier, wait))?;
+            return Err(refused(&app, supplier, forged, &body).await);
+        }
+    };
+    app.doors.signed(supplier, &id).map_err(|wait| too_many(supplier, wait))?;
     let push = Push { supplier, raw, span: tracing::Span::current() };
     let (stored, event) = match Taking::take(&app, push).await {
         Some(Taken::Stored(stored, event)) => (stored, event),
@@ -85,6 +88,7 @@ async fn take(
         Some(Taken::Unstored(error)) => return Err(unstored(supplier, Some(&error))),
         None => return Err(unstored(supplier, None)),
     };
+    app.doors.remember(supplier, id);
     let verdict = match stored {
         Stored::First => "first",
         Stored::Again => "again",

@@ -7,6 +7,7 @@ mod door;
 mod http;
 mod store;
 mod taking;
+mod undelivered;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -20,6 +21,7 @@ use sqlx::migrate::Migrator;
 pub use config::Config;
 pub use http::router;
 pub use store::{Raw, open};
+pub use undelivered::fetch_undelivered;
 
 /// The service's own schema.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
@@ -66,6 +68,7 @@ async fn migrate(config: Config, _process: Process, _args: Vec<String>) -> anyho
 /// When something it needs cannot be had.
 pub async fn serve(config: Config, process: Process) -> anyhow::Result<()> {
     let app = App::connect(&config, &process).await?;
+    undelivered::start(&app);
     http::serve(app, &process, config.http_addr).await
 }
 

@@ -2,6 +2,7 @@
 
 mod forged;
 mod support;
+mod undelivered;
 
 use std::collections::BTreeSet;
 
@@ -21,6 +22,7 @@ use uuid::Uuid;
 pub(crate) use self::{
     forged::{NotBelieved, note, within_a_day},
     support::{Received, about, load, named_by},
+    undelivered::{asked, failing, take_due},
 };
 use crate::App;
 

@@ -7,6 +7,7 @@
 mod exchange;
 mod fee;
 mod lanes;
+mod ordered;
 mod record;
 mod wish;
 

@@ -49,6 +49,7 @@ pub fn router(app: App) -> Router {
             "/internal/suppliers/{supplier}/compare",
             get(suppliers::compared).post(suppliers::compare),
         )
+        .route("/internal/suppliers/{supplier}/undelivered", post(suppliers::undelivered))
         .route("/internal/cases", get(suppliers::cases))
         .route("/internal/cases/{case}", get(suppliers::case))
         .route("/internal/cases/{case}/close", post(suppliers::close))

@@ -18,6 +18,7 @@ mod sample;
 mod search;
 mod shop;
 mod store;
+mod undelivered;
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -121,7 +121,7 @@ fn key(name: &str) -> String {
 }
 
 /// Letters become `x`, digits `9`; the rest stays.
-fn shape(text: &str) -> String {
+pub(crate) fn shape(text: &str) -> String {
     let masked = |c: char| match c {
         c if c.is_alphabetic() => 'x',
         c if c.is_numeric() => '9',

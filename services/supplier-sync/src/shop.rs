@@ -250,7 +250,7 @@ async fn heard(app: &App, place: &Place, asked: &Asked, answer: Option<Result<()
 
 /// Opens a case, or counts it. One that is seen all the time is written now and then: nobody who
 /// searches waits for the others' row.
-async fn tell(app: &App, case: NewCase) {
+pub(crate) async fn tell(app: &App, case: NewCase) {
     let new = {
         let mut told = app.shop.told.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (case.supplier, case.subject.clone());

@@ -192,12 +192,12 @@ fn gone(answer: &Answer) -> bool {
 async fn look_up(desk: &Desk<'_>, held: Option<&Made>) -> Said {
     let made = needed(held)?;
     let shown = only(desk, made, seen).await?;
-    as_ordered(made, &shown)?;
+    as_ordered(desk, made, &shown)?;
     Ok(format!("{} {}, as it was ordered", shown.reference, shown.state.word()))
 }
 
 /// Whether a reservation is what was ordered, as far as it says.
-fn as_ordered(made: &Made, shown: &SeenReservation) -> Result<(), Fault> {
+fn as_ordered(desk: &Desk<'_>, made: &Made, shown: &SeenReservation) -> Result<(), Fault> {
     let order = &made.order;
     let reference = made.seen.as_ref().map(|seen| seen.reference.as_str());
     let other = |what: &str| Err(Fault::Seen(format!("another {what} than was ordered")));
@@ -211,6 +211,10 @@ fn as_ordered(made: &Made, shown: &SeenReservation) -> Result<(), Fault> {
     }
     if shown.price.is_some_and(|price| price != order.price) {
         return other("price");
+    }
+    let room = desk.line.dialect.room(order);
+    if shown.room.as_ref().zip(room.as_ref()).is_some_and(|(shown, ordered)| shown != ordered) {
+        return other("room");
     }
     if matches!(shown.state, SeenState::Gone | SeenState::Unclear) {
         return other("state");
@@ -231,7 +235,7 @@ async fn repeat(desk: &Desk<'_>, held: Option<&Made>) -> Said {
     }
     let again = desk.hold(&made.order, &made.client_reference).await;
     let shown = only(desk, made, seen).await?;
-    as_ordered(made, &shown)?;
+    as_ordered(desk, made, &shown)?;
     Ok(format!("{}; still one", told(&again)))
 }
 
@@ -242,7 +246,7 @@ async fn confirm(desk: &Desk<'_>, held: Option<&mut Made>) -> Said {
     }
     let answer = desk.line.exchange(&Ask::Confirm(made.known())).await;
     let shown = only(desk, made, bought).await?;
-    as_ordered(made, &shown)?;
+    as_ordered(desk, made, &shown)?;
     if shown.state != SeenState::Confirmed {
         let seen = format!("{}; then it is {}", told(&answer), shown.state.word());
         return Err(Fault::Seen(seen));
@@ -285,7 +289,7 @@ async fn lost_answer(desk: &Desk<'_>) -> Said {
         return Err(Fault::Seen(told(&lost)));
     }
     let shown = only(desk, &made, seen).await?;
-    as_ordered(&made, &shown)?;
+    as_ordered(desk, &made, &shown)?;
     let reference = shown.reference.clone();
     made.seen = Some(shown);
     let _given_back = desk.line.exchange(&Ask::Cancel(made.known())).await;

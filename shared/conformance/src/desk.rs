@@ -6,10 +6,10 @@ use chrono::Days;
 use contracts::{
     ids::LegId,
     internal::{Gender, Traveller, TravellersReply},
-    money::Currency,
+    money::{Currency, Money},
     offer::{
-        ActivitySearch, FlightSearch, LegOrder, Occupancy, Offer, PriceCheck, ProductKind, Search,
-        StaySearch,
+        ActivitySearch, FlightSearch, LegOrder, Occupancy, Offer, PriceCheck, ProductKind, Reprice,
+        Search, StaySearch,
     },
 };
 use suppliers::{Answer, Ask, Known, Reserve, SeenReservation, Sent};
@@ -139,7 +139,11 @@ impl<'a> Desk<'a> {
                 price,
                 terms,
                 product: offer.product.clone(),
-                reprice: None,
+                reprice: Some(Reprice {
+                    rate_key: offer.rate_key.clone(),
+                    bears: Money::zero(price.currency),
+                    cost: None,
+                }),
             }),
             Ok(PriceCheck::SoldOut) => Err("sold out, a moment after it was offered".to_owned()),
             Err(broken) => Err(format!("the answer to a price check: {broken}")),

@@ -95,6 +95,9 @@ pub enum Unclear {
     /// with. Something may well exist that no look-up under ours will ever show.
     #[error("the answer names a reservation of another client reference")]
     Foreign,
+    /// More is listed than one look-up reads, and what was read does not show it.
+    #[error("more is listed than is read")]
+    Incomplete,
     /// A status, or an error of the supplier's, that the outcome table calls unknown or does not
     /// list.
     #[error("status {status} {}", code.as_deref().unwrap_or("without a code"))]
@@ -121,6 +124,7 @@ impl Unclear {
             Self::AcceptedOnly => "accepted_only",
             Self::Duplicate => "duplicate",
             Self::Foreign => "foreign",
+            Self::Incomplete => "incomplete",
             Self::Status { .. } => "status",
             Self::Malformed { .. } => "malformed",
         }
@@ -142,8 +146,55 @@ pub struct SeenReservation {
     pub check_out: Option<NaiveDate>,
     /// What it costs, where the reply says.
     pub price: Option<Money>,
+    /// In which names it is, where the reply says; of those it was ordered for, as many from the
+    /// first on.
+    pub guests: Vec<Guest>,
+    /// Which room, or which sort of an activity, at which rate, by the supplier's own lasting ids,
+    /// where the reply says: what [`Dialect::room`](crate::Dialect::room) says of an order.
+    pub room: Option<String>,
     /// What is wrong with how it is shown, where something is.
     pub odd: Option<Odd>,
+}
+
+impl SeenReservation {
+    /// One of which nothing is said but how it stands.
+    #[must_use]
+    pub fn bare(reference: &str, state: SeenState) -> Self {
+        Self {
+            reference: reference.to_owned(),
+            handle: None,
+            state,
+            check_in: None,
+            check_out: None,
+            price: None,
+            guests: Vec::new(),
+            room: None,
+            odd: None,
+        }
+    }
+}
+
+/// Somebody in whose name something is. Personal data: compared, never kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Guest {
+    /// Given names.
+    pub given_name: String,
+    /// Family name.
+    pub family_name: String,
+}
+
+impl std::fmt::Debug for Guest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Guest(…)")
+    }
+}
+
+impl Guest {
+    /// Somebody whose two names a reply has; nobody where it leaves one out.
+    pub(crate) fn named(given_name: Option<&str>, family_name: Option<&str>) -> Option<Self> {
+        let (given_name, family_name) = (given_name?.to_owned(), family_name?.to_owned());
+        Some(Self { given_name, family_name })
+    }
 }
 
 /// What is wrong with how a reservation is shown: a case for a person, whatever its state.

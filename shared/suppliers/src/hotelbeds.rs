@@ -18,7 +18,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     ids::LegId,
     money::{Currency, Money},
-    offer::{Offer, PriceCheck, ProductKind, Search},
+    offer::{LegOrder, Offer, PriceCheck, ProductKind, Search},
     supplier::Supplier,
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -114,12 +114,20 @@ impl Dialect for Hotelbeds {
         book::cancel_fee(replies.first()?)
     }
 
+    /// The activity and its modality.
+    fn room(&self, order: &LegOrder) -> Option<String> {
+        let key = key::RateKey::parse(&order.reprice.as_ref()?.rate_key).ok()?;
+        Some(format!("{}/{}", key.activity, key.modality))
+    }
+
     fn lookup(&self, access: &Access, now: DateTime<Utc>, known: &Known<'_>) -> HttpRequest {
         let path = match book::reference(known) {
             Some(reference) if known.client_reference.is_empty() => {
                 book::detail_path(access, reference)
             }
-            Some(_) | None => lookup::list_path(access, known.client_reference, now, 1),
+            Some(_) | None => {
+                lookup::list_path(access, known.client_reference, now, 1, lookup::Span::ToNow)
+            }
         };
         request(access, now, Method::Get, &path, None)
     }

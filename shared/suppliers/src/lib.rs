@@ -30,7 +30,7 @@ pub mod rapid;
 mod registry;
 
 pub use answer::{
-    Answer, BadKey, Broken, NoHandle, Odd, Operation, SeenReservation, SeenState, Unclear,
+    Answer, BadKey, Broken, Guest, NoHandle, Odd, Operation, SeenReservation, SeenState, Unclear,
 };
 pub use callback::{Callback, Covers, Forged};
 pub use http::{HttpReply, HttpRequest, Method, Sent};
@@ -241,10 +241,42 @@ pub trait Dialect: Send + Sync {
         Err(Broken::contract("a list that was not asked for"))
     }
 
+    /// Whether the supplier keeps callbacks that it could not deliver, for us to fetch.
+    fn keeps_undelivered(&self) -> bool {
+        false
+    }
+
+    /// Asks for callbacks that could not be delivered; nothing where none are kept.
+    fn undelivered(&self, _access: &Access, _now: DateTime<Utc>) -> Option<HttpRequest> {
+        None
+    }
+
+    /// The bodies of callbacks that could not be delivered, as they came.
+    ///
+    /// # Errors
+    /// When the supplier did not answer, or not as it says it does.
+    fn read_undelivered(&self, _reply: &HttpReply) -> Result<Vec<String>, Broken> {
+        Err(Broken::contract("callbacks that were not asked for"))
+    }
+
+    /// What one of these is about. It is not signed: it was the answer to a call of ours. Nothing
+    /// where none are kept.
+    fn undelivered_callback(&self, _body: &str) -> Option<Callback> {
+        None
+    }
+
     /// What a reply says of how much more may be asked, or that too much was; nothing where it says
     /// nothing of that.
     fn quota(&self, reply: &HttpReply, now: DateTime<Utc>) -> Option<Quota> {
         (reply.status == 429).then(|| Quota::spent(Scope::Account, quota::retry_after(reply, now)))
+    }
+
+    /// Which room of which property at which rate an order is for, or which sort of an activity, by
+    /// the supplier's own ids that its reservations show as well
+    /// ([`SeenReservation::room`]); nothing where they show none. Names are not compared: they are
+    /// spelled as the supplier likes.
+    fn room(&self, _order: &LegOrder) -> Option<String> {
+        None
     }
 
     /// Whether a hold here is a purchase that can be cancelled free: the supplier holds nothing

@@ -17,7 +17,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     ids::LegId,
     money::Currency,
-    offer::{Offer, PriceCheck, ProductKind, Search},
+    offer::{LegOrder, Offer, PriceCheck, ProductKind, Search},
     supplier::Supplier,
 };
 use hmac::{Hmac, Mac as _};
@@ -115,6 +115,10 @@ impl Dialect for Neutral {
             }
         };
         request(access, now, Method::Get, &path, None)
+    }
+
+    fn room(&self, order: &LegOrder) -> Option<String> {
+        key::RateKey::parse(&order.reprice.as_ref()?.rate_key).ok()?.room_id
     }
 
     fn read(&self, asked: &Asked<'_>, sent: &Sent) -> Answer {

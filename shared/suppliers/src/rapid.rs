@@ -20,10 +20,11 @@ use contracts::{
     ids::LegId,
     messages::CallbackClaim,
     money::Currency,
-    offer::{Offer, PriceCheck, ProductKind, Search},
+    offer::{LegOrder, Offer, PriceCheck, ProductKind, Search},
     supplier::Supplier,
 };
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256, Sha512};
 
 pub(crate) use outcomes::OUTCOMES;
@@ -116,6 +117,11 @@ impl Dialect for Rapid {
         book::read(asked, sent)
     }
 
+    /// The property and the rate of the offer's link, as an itinerary names them too.
+    fn room(&self, order: &LegOrder) -> Option<String> {
+        key::RateKey::parse(&order.reprice.as_ref()?.rate_key).ok()?.room()
+    }
+
     /// In percent, with the end of the minute in milliseconds; both headers are optional (page
     /// "Rate limiting").
     fn quota(&self, reply: &HttpReply, now: DateTime<Utc>) -> Option<Quota> {
@@ -155,6 +161,35 @@ impl Dialect for Rapid {
         }
     }
 
+    fn keeps_undelivered(&self) -> bool {
+        true
+    }
+
+    /// Page on notifications: up to 25 with each call, each returned once.
+    fn undelivered(&self, access: &Access, now: DateTime<Utc>) -> Option<HttpRequest> {
+        Some(request(access, now, Method::Get, "/v3/notifications?undeliverable=true".to_owned()))
+    }
+
+    fn read_undelivered(&self, reply: &HttpReply) -> Result<Vec<String>, Broken> {
+        if reply.status != 200 {
+            let code = wire::codes(&reply.body).into_iter().next();
+            return Err(Broken::Status { status: reply.status, code });
+        }
+        let all: Vec<Box<RawValue>> = wire::read("notifications", &reply.body)?;
+        Ok(all.into_iter().map(|one| one.get().to_owned()).collect())
+    }
+
+    /// Assumed: the id of a push is that of its event, so that what came after all is a repeat.
+    fn undelivered_callback(&self, body: &str) -> Option<Callback> {
+        let notification: wire::Notification = serde_json::from_str(body).unwrap_or_default();
+        let event = notification.event_id.clone();
+        let plain = |id: &String| {
+            (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic() && b != b'.')
+        };
+        let id = event.filter(plain).unwrap_or_else(|| hex::encode(Sha256::digest(body)));
+        Some(read_notification(id, notification))
+    }
+
     /// Assumed: the supplier does not publish how it signs; see the README.
     fn verify_callback(
         &self,
@@ -166,18 +201,22 @@ impl Dialect for Rapid {
     ) -> Result<Callback, Forged> {
         let id = callback::verify_standard(secrets, now, age_max, headers, body)?;
         // A body that cannot be read is still a push of theirs: it is kept, and names nothing.
-        let notification: wire::Notification = serde_json::from_slice(body).unwrap_or_default();
-        let said = |text: Option<String>| {
-            text.filter(|t| (1..=64).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_graphic()))
-        };
-        Ok(Callback {
-            id: id.to_owned(),
-            client_reference: said(notification.affiliate_reference_id),
-            reference: said(notification.itinerary_id),
-            claim: claim(notification.event_type.as_deref()),
-            event: said(notification.event_type),
-            covers: Covers::Body,
-        })
+        let notification = serde_json::from_slice(body).unwrap_or_default();
+        Ok(read_notification(id.to_owned(), notification))
+    }
+}
+
+fn read_notification(id: String, notification: wire::Notification) -> Callback {
+    let said = |text: Option<String>| {
+        text.filter(|t| (1..=64).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_graphic()))
+    };
+    Callback {
+        id,
+        client_reference: said(notification.affiliate_reference_id),
+        reference: said(notification.itinerary_id),
+        claim: claim(notification.event_type.as_deref()),
+        event: said(notification.event_type),
+        covers: Covers::Body,
     }
 }
 

@@ -9,7 +9,7 @@ use testkit::{Doomed, Point, until};
 use uuid::Uuid;
 
 use crate::{
-    refunds::{new_wallet, sent},
+    refunds::{new_wallet, sent, sent_to},
     rig::{Asked, CHAIN, Heard, Rig, close_because, prepare_message, refund_message},
 };
 
@@ -192,7 +192,8 @@ async fn outcome(
         };
         *said.entry(kind).or_default() += 1;
     }
-    assert_eq!(sent(rig, route.refund_id).await.len(), 1, "the refund was sent once");
+    assert_eq!(sent(rig, route.refund_id).await.len(), 1, "the refund was sent");
+    assert_eq!(sent_to(rig, &route.wallet).await, 1, "once, whatever it was called");
     (journal, said)
 }
 
@@ -216,6 +217,10 @@ async fn dies_twice_at_every_step(point: Point) {
             route.begins(step).await;
             assert!(worker.works(&route, step, true).await, "nobody died at {step:?}");
             worker.doomed.dies().await;
+            if (step, point) == (RefundSent, Point::BeforeCommit) {
+                let asked = sent(&rig, route.refund_id).await;
+                assert_eq!(asked.len(), 1, "the treasury has it, and nobody noted that");
+            }
             let second = Worker::start(&rig, Some(point)).await;
             // After its commit a job has nothing left to do.
             let dies = step.is_said() || point == Point::BeforeCommit;

@@ -54,6 +54,15 @@ pub(crate) async fn sent(rig: &Rig, refund_id: Uuid) -> Vec<String> {
     payout["transactions"].as_array().unwrap().iter().map(text).collect()
 }
 
+/// How many payouts the treasury made to an address, under whatever id.
+pub(crate) async fn sent_to(rig: &Rig, wallet: &str) -> usize {
+    let truth = double(rig, http::Method::GET, "/truth", None).await;
+    let payouts = truth["payouts"].as_array().unwrap().iter();
+    payouts
+        .filter(|payout| payout["to"].as_str().is_some_and(|to| to.eq_ignore_ascii_case(wallet)))
+        .count()
+}
+
 /// Asks the treasury now about every refund that is open.
 pub(crate) async fn ask(rig: &Rig, treasury: &Treasury) {
     let due = "update refund set next_ask_at = holdfast_now() where next_ask_at is not null";

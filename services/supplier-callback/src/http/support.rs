@@ -9,6 +9,7 @@ use chassis::{
     ApiError,
     http::{Json, Path, Query},
 };
+use chrono::{DateTime, Utc};
 use contracts::{
     ids::BookingId,
     internal::{
@@ -24,6 +25,7 @@ use sqlx::{Postgres, pool::PoolConnection};
 use crate::{
     App, SERVICE,
     store::{self, NotBelieved, Received},
+    undelivered::TOLD_AFTER,
 };
 
 /// Whoever asks gives us little more than this.
@@ -71,7 +73,8 @@ pub(super) async fn find(
     Ok(Json(FindReply { found: found.into_iter().map(by_callback).collect() }))
 }
 
-/// What was not believed lately, a line for each supplier.
+/// What was not believed lately, a line for each supplier; and who cannot be asked for what it
+/// could not deliver.
 pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionReply>, ApiError> {
     let mut conn = connection(&app).await?;
     let found = store::within_a_day(&mut conn).await.map_err(|error| failed(&error))?;
@@ -82,7 +85,16 @@ pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionRe
         since: first_at,
         by: None,
     };
-    let items = found.into_iter().map(item).collect();
+    let for_s = TOLD_AFTER.as_secs_f64();
+    let failing = store::failing(&mut conn, for_s).await.map_err(|error| failed(&error))?;
+    let unasked = |(supplier, since): (String, DateTime<Utc>)| AttentionItem {
+        kind: AttentionKind::Callback,
+        booking_id: None,
+        what: format!("callbacks that {supplier} could not deliver cannot be fetched"),
+        since,
+        by: None,
+    };
+    let items = found.into_iter().map(item).chain(failing.into_iter().map(unasked)).collect();
     Ok(Json(AttentionReply {
         owner: SERVICE.to_owned(),
         items,

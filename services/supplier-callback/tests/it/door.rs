@@ -45,6 +45,23 @@ async fn a_flood_of_one_supplier_is_429_and_forged_ones_take_no_place_of_those_t
 
 /// Row: B4
 #[tokio::test]
+async fn one_that_is_caught_and_sent_again_takes_no_place_of_those_that_bring_news() {
+    let service = Service::letting_in(1).await;
+    let caught = signed(SECRET, "msg_0", now(), BODY);
+    let mut again = Vec::new();
+    for _ in 0..15 {
+        again.push(service.push(RAPID, &caught, BODY).await.0);
+    }
+    assert_eq!(again[..11], [StatusCode::OK; 11]);
+    assert_eq!(again[14], StatusCode::TOO_MANY_REQUESTS);
+    for id in 1..10 {
+        assert_eq!(push(&service, SECRET, id).await, StatusCode::OK, "{id}");
+    }
+    assert_eq!(service.stored().await, 10);
+}
+
+/// Row: B4
+#[tokio::test]
 async fn what_nobody_of_ours_signed_is_refused_without_a_database() {
     let test = TestService::new("supplier_callback", &MIGRATOR).await;
     let way = Proxy::to(&Database::server()).await;

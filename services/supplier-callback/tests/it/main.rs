@@ -17,3 +17,4 @@ mod door;
 mod rapid;
 mod service;
 mod support;
+mod undelivered;

@@ -1,12 +1,16 @@
 //! Supplier-callback as a test has it: its router, its database, and an ear at the broker.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::{
     Json, Router,
     body::{Body, to_bytes},
     extract::{Path, Query},
-    routing::get,
+    routing::{get, post},
 };
 use chassis::{
     Process,
@@ -27,6 +31,9 @@ pub(crate) const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDazfBwTmLr
 pub(crate) const OLD_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=";
 pub(crate) const OTHER_SECRET: &str = "whsec_b3RoZXIgc3VwcGxpZXIncyBzZWNyZXQsIG5vdCBvdXJz";
 
+/// What supplier-sync gives out, once.
+pub(crate) type Undelivered = Arc<Mutex<Option<Vec<String>>>>;
+
 /// A running service.
 pub(crate) struct Service {
     pub(crate) test: TestService,
@@ -34,6 +41,8 @@ pub(crate) struct Service {
     pub(crate) router: Router,
     pub(crate) broker: Broker,
     pub(crate) queue: String,
+    /// What Rapid could not deliver; nothing where supplier-sync does not say.
+    pub(crate) undelivered: Undelivered,
     signer: Arc<Signer>,
 }
 
@@ -64,7 +73,9 @@ impl Service {
         change: impl FnOnce(&mut Policy),
     ) -> Self {
         let signer = Arc::new(Signer::generate("test").unwrap());
-        let mut config = config(&test, database_url, &supplier_sync().await, &signer);
+        let undelivered = Undelivered::default();
+        let supplier_sync = supplier_sync(undelivered.clone()).await;
+        let mut config = config(&test, database_url, &supplier_sync, &signer);
         change(&mut config.policy);
         let app = App::connect(&config, &test.process).await.expect("the service connects");
         let broker = test.prefix.connect().await;
@@ -85,7 +96,7 @@ impl Service {
         .await
         .unwrap();
         let router = wrapped(&test.process, app.clone());
-        Self { test, app, router, broker, queue, signer }
+        Self { test, app, router, broker, queue, undelivered, signer }
     }
 
     /// Pushes, and says what was answered.
@@ -194,8 +205,13 @@ pub(crate) const BOOKING: &str = "00000000-0000-0000-0000-000000000007";
 pub(crate) const OURS: &str = "R194193582";
 pub(crate) const THEIRS: &str = "1204309424793";
 
-/// supplier-sync's side of the two questions that it is asked.
-async fn supplier_sync() -> String {
+/// supplier-sync's side of the questions that it is asked.
+async fn supplier_sync(undelivered: Undelivered) -> String {
+    let fetch = post(move |Path(supplier): Path<String>| async move {
+        let held = undelivered.lock().unwrap().as_mut().map(std::mem::take);
+        assert_eq!(supplier, "rapid");
+        held.map(Json).ok_or(StatusCode::SERVICE_UNAVAILABLE)
+    });
     let references = get(|Path(id): Path<String>| async move {
         let known = json!([
             { "supplier": "rapid", "client_references": [OURS], "references": [THEIRS] }
@@ -209,6 +225,7 @@ async fn supplier_sync() -> String {
     });
     let router = Router::new()
         .route("/internal/bookings/{id}/references", references)
+        .route("/internal/suppliers/{supplier}/undelivered", fetch)
         .route("/internal/find", find);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

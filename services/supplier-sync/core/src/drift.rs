@@ -29,6 +29,8 @@ pub enum DriftKind {
     Dates,
     Names,
     Price,
+    /// Another room, another rate.
+    Room,
     /// We have it, they show it no more and do not say why.
     Missing,
     /// They have it, and we had given it up.
@@ -37,8 +39,15 @@ pub enum DriftKind {
 
 impl DriftKind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Status, Self::Dates, Self::Names, Self::Price, Self::Missing, Self::Orphan];
+    pub const ALL: [Self; 7] = [
+        Self::Status,
+        Self::Dates,
+        Self::Names,
+        Self::Price,
+        Self::Room,
+        Self::Missing,
+        Self::Orphan,
+    ];
 
     /// The word used in rows and metrics.
     #[must_use]
@@ -48,6 +57,7 @@ impl DriftKind {
             Self::Dates => "dates",
             Self::Names => "names",
             Self::Price => "price",
+            Self::Room => "room",
             Self::Missing => "missing",
             Self::Orphan => "orphan",
         }

@@ -78,13 +78,11 @@ pub(crate) fn order() -> LegOrder {
 
 pub(crate) fn seen(reference: &str, state: SeenState) -> SeenReservation {
     SeenReservation {
-        reference: reference.to_owned(),
         handle: Some(format!("ways of {reference}")),
-        state,
         check_in: Some(order().check_in),
         check_out: Some(order().check_out),
         price: Some(order().price),
-        odd: None,
+        ..SeenReservation::bare(reference, state)
     }
 }
 

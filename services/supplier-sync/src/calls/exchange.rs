@@ -24,7 +24,7 @@ use suppliers::{
 };
 use tracing::{Span, field::Empty};
 
-use super::{fee, record::Answered, wish};
+use super::{fee, ordered, record::Answered, wish};
 use crate::{
     App,
     accounts::{self, Account},
@@ -35,8 +35,6 @@ use crate::{
     store,
 };
 
-/// How long booking gets at least to say who travels, of a lease that allows it.
-const TRAVELLERS_WITHIN_MIN: Duration = Duration::from_secs(5);
 /// What a supplier answered waits no longer than this for the cache to forget what it knew.
 const FORGET_WITHIN: Duration = Duration::from_millis(250);
 /// When the process stops, calls in flight get this long; it is given 25 s in all.
@@ -82,7 +80,7 @@ pub(super) async fn make(app: &App, started: Started) -> Answered {
     let Some(account) = app.accounts.of(call.supplier) else {
         return draft.end(answered(Answer::NotSent));
     };
-    let Ok(travellers) = travellers(app, &call).await else {
+    let Ok(travellers) = ordered::travellers(app, &call).await else {
         return draft.end(answered(Answer::NotSent));
     };
     let ask = ask(&call, &travellers);
@@ -131,6 +129,7 @@ pub(super) async fn make(app: &App, started: Started) -> Answered {
     draft.note(app, &answer, took);
     draft.cases = odd(&call, &answer, &sent);
     draft.cases.extend(fee::higher(dialect, &call, &earlier, &sent));
+    draft.cases.extend(ordered::otherwise(app, dialect, &call, travellers, &answer).await);
     // What was just taken, or perhaps taken, may have been the last one, and some offers can be
     // ordered once.
     let taken = matches!(call.doing, Doing::Reserve { .. }) && answer != Answer::NotSent;
@@ -228,7 +227,7 @@ fn is_well(answer: &Answer, earlier: &[HttpReply]) -> Option<bool> {
         Answer::Unknown { why } => Some(match why {
             Unclear::NoAnswer | Unclear::Malformed { .. } | Unclear::Foreign => false,
             Unclear::Status { status, .. } => *status < 500,
-            Unclear::AcceptedOnly | Unclear::Duplicate => true,
+            Unclear::AcceptedOnly | Unclear::Duplicate | Unclear::Incomplete => true,
         }),
         Answer::Seen(_) | Answer::NotFound | Answer::Refused(_) | Answer::Accepted => Some(true),
     }
@@ -358,31 +357,6 @@ fn first(
         }
         Ask::LookUp(known) => Ok(dialect.lookup(access, now, known)),
     }
-}
-
-/// Something else did not answer; the same may be sent later.
-struct NotYet;
-
-/// Asks booking who travels, where that goes along. They are asked for when they are needed and
-/// never kept but sealed in the journal.
-async fn travellers(app: &App, call: &Call) -> Result<TravellersReply, NotYet> {
-    if !matches!(call.doing, Doing::Reserve { .. }) {
-        return Ok(TravellersReply::default());
-    }
-    let (booking_id, leg_id) = (call.booking_id, call.leg_id);
-    let url = format!("{}/internal/bookings/{booking_id}/travellers?leg={leg_id}", app.booking_url);
-    // A booking that is only busy is waited for: what is asked again at once makes it busier. Half
-    // of the time before the call would be too late is left to the lane and to Redis.
-    let lease = (call.lease_until - call.began_at).to_std().unwrap_or_default();
-    let within = (lease / 8).max(TRAVELLERS_WITHIN_MIN);
-    let asked = app.http.get_json(&url, Some(&app.internal_token), within).await;
-    asked.map_err(|error| {
-        tracing::warn!(
-            error = %chassis::chain(&error), booking.id = %call.booking_id,
-            "booking did not say who travels"
-        );
-        NotYet
-    })
 }
 
 /// The journal's row of an exchange, while it is made.

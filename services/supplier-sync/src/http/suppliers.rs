@@ -18,7 +18,7 @@ use supplier_sync_core::gate::{Breaker, Rules};
 use uuid::Uuid;
 
 use super::support::{STAFF_MAX, connection, failed};
-use crate::{App, cache::Seen, compare::lists, shop, store};
+use crate::{App, cache::Seen, compare::lists, shop, store, undelivered::Fetched};
 
 const WHY_MAX: usize = 2_000;
 const CASES_MAX: i64 = 1_000;
@@ -92,6 +92,22 @@ async fn newest(app: &App, supplier: Supplier) -> Result<Json<ComparisonStanding
     let mut conn = connection(app).await?;
     let newest = store::newest_comparison(&mut conn, supplier).await;
     newest.map_err(|error| failed(&error))?.map(Json).ok_or_else(ApiError::not_found)
+}
+
+/// Fetches callbacks that a supplier could not deliver: their bodies, as they came. It gives each
+/// out once, so whoever asks keeps them. 404 where it keeps none, 503 where it does not say.
+pub(super) async fn undelivered(
+    State(app): State<App>,
+    Path(supplier): Path<Supplier>,
+) -> Result<Json<Vec<String>>, ApiError> {
+    match crate::undelivered::fetch(&app, supplier).await {
+        Fetched::Callbacks(bodies) => Ok(Json(bodies)),
+        Fetched::NoneKept => Err(ApiError::not_found()),
+        Fetched::Unavailable => Err(ApiError::unavailable(
+            "supplier_unavailable",
+            "the supplier did not say what it could not deliver",
+        )),
+    }
 }
 
 /// What was found odd and nobody is done with, the oldest first.

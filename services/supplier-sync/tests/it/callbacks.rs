@@ -1,6 +1,11 @@
 //! Callbacks: reasons to look, and nothing else.
 
-use contracts::messages::{CallbackClaim, EvidenceSource, GoneWhy, LegState, WantedLeg};
+use axum::http::StatusCode;
+use contracts::{
+    messages::{CallbackClaim, EvidenceSource, GoneWhy, LegState, WantedLeg},
+    supplier::Supplier,
+};
+use doubles::{CallbackConfig, Config, Doubles};
 use messaging::Step;
 use serde_json::json;
 use testkit::until;
@@ -215,4 +220,44 @@ async fn surfaced(world: &World) -> i64 {
         .fetch_one(&mut world.admin().await)
         .await
         .unwrap()
+}
+
+/// Row: B4
+#[tokio::test]
+async fn what_could_not_be_delivered_is_given_out_once_and_only_by_a_supplier_that_keeps_it() {
+    let mut world = World::new().await;
+    let mut config = Config::default();
+    // Nobody is at home there.
+    let mut door = CallbackConfig::new(
+        "http://127.0.0.1:1/callbacks",
+        "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDazfBwTmLrOQ=",
+    );
+    door.attempts = 1;
+    config.rapid.callback = Some(door);
+    let double = Doubles::start("127.0.0.1:0".parse().unwrap(), config).await.unwrap();
+    world.double_at = double.local_addr();
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    let reference = world.told_held().await;
+    let token = world.token("internal");
+    let fetch = async |supplier: &str| {
+        let path = format!("/internal/suppliers/{supplier}/undelivered");
+        world.post(&app, &path, &token, &()).await
+    };
+    let bodies = until("what was not delivered", async || {
+        let (status, body) = fetch("rapid").await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        let bodies: Vec<String> = serde_json::from_value(body).unwrap();
+        (!bodies.is_empty()).then_some(bodies)
+    })
+    .await;
+    let dialect = suppliers::dialect(Supplier::Rapid);
+    let callback = dialect.undelivered_callback(&bodies[0]).unwrap();
+    assert_eq!(callback.reference.as_deref(), Some(reference.as_str()));
+    assert_eq!(callback.client_reference, Some(leg.client_reference(1)));
+    assert_eq!(fetch("rapid").await.1, json!([]));
+    assert_eq!(fetch("duffel").await.0, StatusCode::NOT_FOUND);
+    double.shutdown().await;
+    assert_eq!(fetch("rapid").await.0, StatusCode::SERVICE_UNAVAILABLE);
 }

@@ -1,6 +1,8 @@
 //! Each step of a leg against the real database and the double: the process dies at every commit
 //! of it, the one that comes after it dies at its first, and what was wished comes about, once.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use contracts::messages::{LegChanged, LegState, WantedLeg};
 use supplier_sync::App;
@@ -11,6 +13,11 @@ use crate::world::{Leg, World};
 /// What is wished, and what comes of it.
 const STEPS: [(WantedLeg, &str); 3] =
     [(WantedLeg::Held, "held"), (WantedLeg::Confirmed, "confirmed"), (WantedLeg::Released, "gone")];
+/// What is done at the supplier for each wish, and how the reservation stands there then.
+const DEEDS: [(&str, &str); 3] =
+    [("reserve", "held"), ("confirm", "confirmed"), ("cancel", "cancelled")];
+/// What a process that is cut off at its commit would still do, it does in this time.
+const LINGERS: Duration = Duration::from_millis(300);
 /// Seconds after which a doubt is looked into again; all of them prove that nothing was made.
 const WAITS: [i64; 9] = [5, 30, 60, 300, 30, 60, 300, 300, 300];
 
@@ -55,10 +62,12 @@ async fn goes_on(world: &mut World, (doomed, app): &(Doomed, App), leg: &Leg, en
                 return false;
             }
             if told(world, leg).await.as_deref() == Some(end) {
-                return true;
+                // What stands there may have been committed on the way to the point.
+                tokio::time::sleep(LINGERS).await;
+                return !doomed.is_there();
             }
             assert!(world.live().await.len() < 2, "there are two");
-            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+            tokio::time::sleep(Duration::from_millis(25)).await;
         }
         world.wait(wait).await;
         let app = app.clone();
@@ -97,6 +106,7 @@ async fn dies_at(n: usize, point: Point) -> usize {
         world.want(&leg, version, wanted).await;
         for again in [Some((1, point)), None] {
             if !goes_on(&mut world, &process, &leg, end).await {
+                tokio::time::sleep(LINGERS).await;
                 process.0.dies().await;
                 deaths += 1;
                 if deaths == 1 && wanted == WantedLeg::Held {
@@ -122,6 +132,13 @@ async fn dies_at(n: usize, point: Point) -> usize {
         assert_eq!(live.len(), expected, "{wanted:?} after {n} {point:?}: {live:?}");
         assert!(live.iter().all(|one| one["state"] == end), "{live:?}");
     }
+    // Heard twice or not, each wish stands once in the journal.
+    let wishes: i64 =
+        sqlx::query_scalar("select count(*) from leg_event where event ->> 'is' = 'wanted'")
+            .fetch_one(&mut world.admin().await)
+            .await
+            .unwrap();
+    assert_eq!(wishes, 3, "after {n} {point:?}");
     // What the dead had committed and not said is said by others.
     world.wait(TimeDelta::minutes(5).num_seconds()).await;
     testkit::until("all to be said", || async {
@@ -180,4 +197,37 @@ async fn a_process_that_dies_before_it_says_what_the_answer_was_leaves_one_reser
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_dies_before_it_acknowledges_a_wish_changes_nothing() {
     assert!(Box::pin(dies_at(1, Point::BeforeAck)).await > 3);
+}
+
+/// Row: A4
+/// Row: A5
+///
+/// The supplier has done it, and the process dies before it has recorded that; the one that comes
+/// after it dies before it has recorded what it found out.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_by_a_process_that_died_before_its_record_is_found_and_not_done_again() {
+    let mut world = World::new().await;
+    let desk = App::connect(&world.config(), &world.process).await.unwrap();
+    let leg = world.leg(&desk).await;
+    let mut process = start(&world, None).await;
+    for (version, ((wanted, end), (deed, stands))) in (1..).zip(STEPS.into_iter().zip(DEEDS)) {
+        // Done at once, answered a little later.
+        world.fault(deed, "slow", 1, 700).await;
+        world.want(&leg, version, wanted).await;
+        testkit::until("the supplier to have done it", || async {
+            let truth = world.truth().await;
+            (truth["reservations"][0]["state"] == stands).then_some(())
+        })
+        .await;
+        process.0.dies_at(Point::BeforeCommit);
+        process.0.dies().await;
+        assert_ne!(told(&world, &leg).await.as_deref(), Some(end), "it is not recorded");
+        let second = start(&world, Some((1, Point::BeforeCommit))).await;
+        assert!(!goes_on(&mut world, &second, &leg, end).await, "{deed}: nobody died");
+        second.0.dies().await;
+        process = start(&world, None).await;
+        assert!(goes_on(&mut world, &process, &leg, end).await);
+        assert_eq!(world.asked(deed).await, 1, "{deed} was sent again");
+        assert_eq!(world.truth().await["reservations"].as_array().unwrap().len(), 1);
+    }
 }

@@ -19,6 +19,7 @@ mod families;
 mod flights;
 mod gates;
 mod legs;
+mod ordered;
 mod partner;
 mod preview;
 mod repairs;

@@ -108,11 +108,12 @@ async fn a_double_that_keeps_the_rules_passes_and_nothing_of_the_kit_is_left_sta
 #[tokio::test]
 async fn each_fault_is_found_by_the_check_it_is_for() {
     // (fault, at which operation, how often, the checks that find it)
-    let cases: [(&str, &str, u32, &[&str]); 8] = [
+    let cases: [(&str, &str, u32, &[&str]); 9] = [
         // Twice: the broken request takes one.
         ("created_twice", "reserve", 2, &["look_up"]),
         ("wrong_dates", "lookup", 40, &["look_up"]),
         ("wrong_price", "lookup", 40, &["look_up"]),
+        ("wrong_room", "lookup", 40, &["look_up"]),
         ("lookup_empty", "lookup", 60, &["look_up", "lost_answer"]),
         ("confirm_refused", "confirm", 1, &["confirm"]),
         ("cancel_refused", "cancel", 9, &["cancel"]),

@@ -58,6 +58,7 @@ pub(super) const OFFERS: &[Offer] = &[
     Offer { fault: "created_twice", operations: &["reserve"] },
     Offer { fault: "double_booking_form", operations: &["form"] },
     Offer { fault: "wrong_dates", operations: &["lookup"] },
+    Offer { fault: "wrong_guest", operations: &["lookup"] },
     Offer { fault: "wrong_price", operations: &["lookup", "price_check"] },
     Offer { fault: "wrong_currency", operations: &["lookup", "price_check"] },
     Offer { fault: "wrong_reference", operations: &["form", "lookup"] },

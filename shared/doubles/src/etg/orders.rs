@@ -100,6 +100,13 @@ fn retrieve(etg: &Etg, asked: Retrieve, fault: Option<&Fault>, now: DateTime<Utc
                 shown["checkin_at"] = later(order.choice.checkin);
                 shown["checkout_at"] = later(order.choice.checkout);
             }
+            "wrong_guest" => {
+                let guest = &mut shown["rooms_data"][0]["guest_data"]["guests"][0];
+                for (field, said) in [("first_name", "Somebody"), ("last_name", "Else")] {
+                    guest[field] = json!(said);
+                    guest[format!("{field}_original")] = json!(said);
+                }
+            }
             "wrong_price" => shown["amount_sell"]["amount"] = json!(decimal(order.price * 2)),
             "wrong_currency" => shown["amount_sell"]["currency_code"] = json!("USD"),
             "wrong_reference" => shown["partner_data"]["order_id"] = json!("somebody-elses"),

@@ -113,6 +113,9 @@ pub(super) fn booking(
     whole["pendingAmount"] = amount(total);
     whole["holder"]["telephones"] = json!([]);
     whole["activities"] = json!([shown]);
+    if name(fault) == "wrong_room" {
+        whole["activities"][0]["modality"]["code"] = json!("ANOTHER");
+    }
     whole
 }
 

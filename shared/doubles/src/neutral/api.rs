@@ -104,6 +104,7 @@ fn offered(
     json!({
         "offer_id": offer_id,
         "room": RATES[rate].room,
+        "room_id": chosen.room_id(),
         "price": price(chosen.price, &chosen.currency),
         "terms": terms(&chosen, neutral.config.hold_for),
     })
@@ -302,6 +303,10 @@ fn distorted(mut shown: Value, fault: Option<&Fault>) -> Value {
                 shown[field] = json!(day.map(|day| day + Days::new(1)));
             }
         }
+        "wrong_guest" => {
+            shown["guests"][0] = json!({ "given_name": "Somebody", "family_name": "Else" });
+        }
+        "wrong_room" => shown["room_id"] = json!("another-room"),
         "wrong_price" => shown["price"]["amount"] = json!("1234.56"),
         "wrong_reference" => shown["client_reference"] = json!("somebody-elses"),
         _ => {}

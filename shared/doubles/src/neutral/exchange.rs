@@ -50,6 +50,8 @@ pub(super) const OFFERS: &[Offer] = &[
     Offer { fault: "redirect", operations: ALL },
     Offer { fault: "commit_late", operations: DEEDS },
     Offer { fault: "wrong_dates", operations: &["reserve", "lookup"] },
+    Offer { fault: "wrong_guest", operations: &["reserve", "lookup"] },
+    Offer { fault: "wrong_room", operations: &["reserve", "lookup"] },
     Offer { fault: "wrong_price", operations: &["reserve", "lookup"] },
     Offer { fault: "wrong_reference", operations: &["reserve", "lookup"] },
     Offer { fault: "sold_out", operations: &["search", "price_check", "reserve"] },

@@ -43,6 +43,13 @@ pub(crate) struct Chosen {
     pub(crate) expires_at: DateTime<Utc>,
 }
 
+impl Chosen {
+    /// The room at its rate.
+    pub(crate) fn room_id(&self) -> String {
+        format!("{}-{}", PROPERTIES[self.property].0, self.rate + 1)
+    }
+}
+
 /// Where a reservation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -93,6 +100,8 @@ impl Reservation {
             "check_in": self.chosen.check_in,
             "check_out": self.chosen.check_out,
             "price": price(self.chosen.price, &self.chosen.currency),
+            "room_id": self.chosen.room_id(),
+            "guests": self.asked["guests"],
         })
     }
 

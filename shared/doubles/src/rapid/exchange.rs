@@ -51,6 +51,7 @@ pub(super) const OFFERS: &[Offer] = &[
     Offer { fault: "commit_late", operations: DEEDS },
     Offer { fault: "wrong_dates", operations: &["reserve", "lookup"] },
     Offer { fault: "wrong_guest", operations: &["reserve", "lookup"] },
+    Offer { fault: "wrong_room", operations: &["lookup"] },
     Offer { fault: "wrong_price", operations: ANSWERS_WITH_PRICE },
     Offer { fault: "wrong_currency", operations: ANSWERS_WITH_PRICE },
     Offer { fault: "wrong_reference", operations: &["reserve", "lookup"] },

@@ -291,7 +291,11 @@ fn show(
         }
         _ => {}
     }
-    Some(itinerary_json(rapid, &shown, now))
+    let mut shown = itinerary_json(rapid, &shown, now);
+    if name == "wrong_room" {
+        shown["rooms"][0]["rate"]["id"] = json!("999999999");
+    }
+    Some(shown)
 }
 
 /// The state before the last change; a reservation that never changed is not there yet.

@@ -23,7 +23,7 @@ async fn what_does_not_exist_cannot_be_armed_and_what_does_is_listed() {
         assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{body}");
         assert_eq!(response.headers()["content-type"], "application/problem+json");
         let problem: Value = response.json().await.unwrap();
-        assert_eq!(problem["faults"].as_object().unwrap().len(), 37);
+        assert_eq!(problem["faults"].as_object().unwrap().len(), 38);
         assert!(problem["faults"]["slow"].as_array().unwrap().contains(&json!("reserve")));
     }
     let extra = json!({ "operation": "reserve", "fault": "slow", "when": "now" });
@@ -32,7 +32,7 @@ async fn what_does_not_exist_cannot_be_armed_and_what_does_is_listed() {
 }
 
 /// Every fault that is promised, and the tests here that show what it does.
-const PROMISED: [(&str, &str); 37] = [
+const PROMISED: [(&str, &str); 38] = [
     ("timeout_before_commit", MADE_OR_NOT),
     ("timeout_after_commit", MADE_OR_NOT),
     ("reset_after_commit", MADE_OR_NOT),
@@ -48,6 +48,7 @@ const PROMISED: [(&str, &str); 37] = [
     ("huge_body", "a_huge_body_is_valid_and_larger_than_anyone_should_read"),
     ("wrong_dates", TOLD_OR_MADE),
     ("wrong_guest", TOLD_OR_MADE),
+    ("wrong_room", TOLD_OR_MADE),
     ("wrong_price", TOLD_OR_MADE),
     ("wrong_currency", TOLD_OR_MADE),
     ("sold_out", MADE_OR_NOT),
@@ -310,6 +311,9 @@ async fn what_is_made_wrong_exists_wrong_and_what_is_told_wrong_does_not() {
     partner.arm("lookup", "wrong_dates", None).await;
     assert_eq!(room(&partner.look_up("told-1").await)["checkin"], day(31).to_string());
     assert_eq!(room(&partner.look_up("told-1").await)["checkin"], day(30).to_string());
+    let rate = room(&partner.look_up("told-1").await)["rate"]["id"].clone();
+    partner.arm("lookup", "wrong_room", None).await;
+    assert_ne!(room(&partner.look_up("told-1").await)["rate"]["id"], rate);
     partner.arm("lookup", "wrong_reference", None).await;
     let told = partner.look_up("told-1").await;
     assert_ne!(told[0]["affiliate_reference_id"], "told-1");

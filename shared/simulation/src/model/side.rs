@@ -307,6 +307,8 @@ fn shown(real: &Real, order: &LegOrder) -> SeenReservation {
             Standing::Booked => SeenState::Confirmed,
             Standing::Cancelled => SeenState::Gone,
         },
+        guests: Vec::new(),
+        room: None,
         check_in: Some(order.check_in),
         check_out: Some(order.check_out),
         price: Some(order.cost()),

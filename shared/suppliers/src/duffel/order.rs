@@ -96,17 +96,18 @@ pub(super) fn body(access: &Access, reserve: &Reserve<'_>) -> Result<Vec<u8>, Ba
     Ok(json!({ "data": data }).to_string().into_bytes())
 }
 
-/// One order by the supplier's reference, where ours is empty; else the list, newest first.
+/// One order by the supplier's reference, where ours is empty; else the list, oldest first.
 ///
 /// There is no filter for metadata, so every order made since our reference was is read, and ours
-/// are picked out.
+/// are picked out. An order is made soon after its reference, so it is among the first of them
+/// however many were made since.
 pub(super) fn lookup_path(known: &Known<'_>, after: Option<&str>) -> String {
     match known.reference {
         Some(reference) if known.client_reference.is_empty() && is_id("ord_", reference) => {
             format!("/air/orders/{reference}")
         }
         Some(_) | None => {
-            let mut path = format!("/air/orders?limit={PAGE}&sort=-created_at");
+            let mut path = format!("/air/orders?limit={PAGE}&sort=created_at");
             if let Some(since) = made_at(known.client_reference) {
                 let since = (since - CLOCKS_DIFFER).to_rfc3339_opts(SecondsFormat::Secs, true);
                 path.push_str(&format!("&created_at%5Bafter%5D={}", since.replace(':', "%3A")));
@@ -221,7 +222,8 @@ fn believed(asked: &Asked<'_>, reply: &HttpReply) -> Result<Answer, Broken> {
     }
 }
 
-/// Every order of ours in all pages. Pages that were not read may have it: then nothing is known.
+/// Every order of ours in the pages read. Where there is none, pages that were not read may have
+/// it: then nothing is known.
 fn listed(asked: &Asked<'_>, last: &HttpReply) -> Result<Answer, Broken> {
     let mut seen: Vec<SeenReservation> = Vec::new();
     for page in asked.earlier.iter().chain([last]) {
@@ -233,10 +235,15 @@ fn listed(asked: &Asked<'_>, last: &HttpReply) -> Result<Answer, Broken> {
         }
     }
     let page: Envelope<Vec<Box<RawValue>>> = wire::read("orders", &last.body)?;
-    if page.meta.after.is_some() {
-        return Err(Broken::contract("more pages of orders than are read"));
+    let is_whole = page.meta.after.is_none();
+    if !is_whole && asked.earlier.len() + 1 < PAGES_MAX {
+        return Err(Broken::contract("orders at `meta.after`"));
     }
-    Ok(if seen.is_empty() { Answer::NotFound } else { Answer::Seen(seen) })
+    Ok(match (seen.is_empty(), is_whole) {
+        (false, _) => Answer::Seen(seen),
+        (true, true) => Answer::NotFound,
+        (true, false) => Answer::Unknown { why: Unclear::Incomplete },
+    })
 }
 
 /// An order, if it is ours. One that cannot be read further than its reference is there all the
@@ -257,13 +264,8 @@ pub(super) fn order_of(
     let detail = wire::read::<OrderDetail>("order", body);
     let shown = detail.and_then(|detail| shown(reference, &head.id, &wrote, &detail));
     Ok(Some(shown.unwrap_or_else(|broken| SeenReservation {
-        reference: head.id,
-        handle: None,
-        state: SeenState::Unclear,
-        check_in: None,
-        check_out: None,
-        price: None,
         odd: Some(broken.into()),
+        ..SeenReservation::bare(&head.id, SeenState::Unclear)
     })))
 }
 
@@ -308,6 +310,9 @@ fn shown(
         check_in: first,
         check_out: last,
         price: Some(price),
+        // Names are compared here, by digest; seats on flights have no room.
+        guests: Vec::new(),
+        room: None,
         odd,
     })
 }

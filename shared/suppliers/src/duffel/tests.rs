@@ -14,7 +14,7 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 use super::*;
-use crate::{Covers, Operation};
+use crate::{Covers, Operation, Unclear};
 
 const NOW: i64 = 1_800_000_000;
 
@@ -190,7 +190,7 @@ fn a_list_is_read_to_its_last_page_and_no_further_than_forty() {
     let known = Known { client_reference: &reference, reference: None, handle: None };
     let first = Duffel.lookup(&access(), now(), &known);
     expect![
-        "GET /air/orders?limit=50&sort=-created_at&created_at%5Bafter%5D=2025-10-20T04%3A53%3A11Z"
+        "GET /air/orders?limit=50&sort=created_at&created_at%5Bafter%5D=2025-10-20T04%3A53%3A11Z"
     ]
     .assert_eq(&line(&first));
     let page = reply(200, r#"{"data":[],"meta":{"after":"g2wA=="}}"#);
@@ -207,8 +207,14 @@ fn a_list_is_read_to_its_last_page_and_no_further_than_forty() {
         earlier: &forty[..39],
     };
     // What was not read may have it.
-    let answer = Duffel.read(&asked, &Sent::Reply(page));
-    assert!(matches!(answer, Answer::Unknown { .. }), "{answer:?}");
+    let answer = Duffel.read(&asked, &Sent::Reply(page.clone()));
+    assert_eq!(answer, Answer::Unknown { why: Unclear::Incomplete });
+    // What was read and has it is enough.
+    let ours = serde_json::json!({ "id": "ord_9", "metadata": { "client_reference": reference } });
+    let has_it = reply(200, &format!(r#"{{"data":[{ours}],"meta":{{"after":"g2wA=="}}}}"#));
+    let earlier = [vec![has_it], forty[..38].to_vec()].concat();
+    let answer = Duffel.read(&Asked { earlier: &earlier, ..asked }, &Sent::Reply(page));
+    assert!(matches!(&answer, Answer::Seen(seen) if seen[0].reference == "ord_9"), "{answer:?}");
     let odd = reply(200, r#"{"data":[],"meta":{"after":"../&x=1"}}"#);
     assert_eq!(Duffel.go_on(&access(), now(), &ask, &[odd]), None);
 }
@@ -219,7 +225,7 @@ fn an_order_is_looked_up_by_its_own_reference_where_ours_is_empty() {
     assert_eq!(line(&Duffel.lookup(&access(), now(), &known)), "GET /air/orders/ord_9");
     let known = Known { client_reference: "0123-1", ..known };
     let asked = Duffel.lookup(&access(), now(), &known);
-    assert_eq!(line(&asked), "GET /air/orders?limit=50&sort=-created_at");
+    assert_eq!(line(&asked), "GET /air/orders?limit=50&sort=created_at");
 }
 
 #[test]

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use super::{
     OUTCOMES, language,
     terms::money,
-    wire::{self, Cancelled, Form, FormPayment, OrderDetail, OrderHead, Orders},
+    wire::{self, Cancelled, Form, FormPayment, OrderDetail, OrderGuest, OrderHead, Orders},
 };
 use crate::{
-    Access, Answer, Asked, Broken, HttpReply, Known, Odd, Operation, Reserve, SeenReservation,
-    SeenState, Sent, Unclear, outcomes::Verdict,
+    Access, Answer, Asked, Broken, Guest, HttpReply, Known, Odd, Operation, Reserve,
+    SeenReservation, SeenState, Sent, Unclear, outcomes::Verdict,
 };
 
 pub(super) const FORM: &str = "hotel/order/booking/form";
@@ -339,6 +339,7 @@ pub(super) fn seen_all(
                     check_in: Some(detail.checkin_at),
                     check_out: Some(detail.checkout_at),
                     price: price(&detail)?,
+                    guests: guests(&detail),
                     odd: rejected(&detail),
                     ..bare(&reference, own, state)
                 });
@@ -369,6 +370,17 @@ fn state_of(order: &OrderDetail) -> Result<Option<SeenState>, Broken> {
         "failed" => Ok(None),
         _ => Err(Broken::contract("order at `status`")),
     }
+}
+
+/// In whose names its rooms are, as they were written when they were ordered.
+fn guests(order: &OrderDetail) -> Vec<Guest> {
+    let all = order.rooms_data.iter().flat_map(|room| &room.guest_data.guests);
+    let named = |guest: &OrderGuest| {
+        let given_name = guest.first_name_original.as_deref().or(guest.first_name.as_deref());
+        let family_name = guest.last_name_original.as_deref().or(guest.last_name.as_deref());
+        Guest::named(given_name, family_name)
+    };
+    all.filter_map(named).collect()
 }
 
 /// A bought room that the hotel does not take: nobody has said so to its customer yet.
@@ -422,13 +434,5 @@ fn malformed(what: &str) -> Answer {
 }
 
 fn bare(reference: &str, own: &str, state: SeenState) -> SeenReservation {
-    SeenReservation {
-        reference: reference.to_owned(),
-        handle: Some(own.to_owned()),
-        state,
-        check_in: None,
-        check_out: None,
-        price: None,
-        odd: None,
-    }
+    SeenReservation { handle: Some(own.to_owned()), ..SeenReservation::bare(reference, state) }
 }

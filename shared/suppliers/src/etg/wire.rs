@@ -134,13 +134,39 @@ pub(super) struct PartnerData {
     pub(super) order_id: String,
 }
 
-/// The part of an order that says what it is.
-#[derive(Debug, Deserialize)]
+/// The part of an order that says what it is. Personal data.
+#[derive(Deserialize)]
 pub(super) struct OrderDetail {
     pub(super) status: String,
     pub(super) checkin_at: NaiveDate,
     pub(super) checkout_at: NaiveDate,
     pub(super) amount_sell: Option<Amount>,
+    #[serde(default)]
+    pub(super) rooms_data: Vec<OrderRoom>,
+}
+
+/// A room of an order: it has a name, and no id.
+#[derive(Deserialize)]
+pub(super) struct OrderRoom {
+    #[serde(default)]
+    pub(super) guest_data: GuestData,
+}
+
+/// Who sleeps there.
+#[derive(Default, Deserialize)]
+pub(super) struct GuestData {
+    #[serde(default)]
+    pub(super) guests: Vec<OrderGuest>,
+}
+
+/// Somebody, as written when it was ordered, and as the hotel is told. Personal data: compared,
+/// never kept.
+#[derive(Deserialize)]
+pub(super) struct OrderGuest {
+    pub(super) first_name: Option<String>,
+    pub(super) last_name: Option<String>,
+    pub(super) first_name_original: Option<String>,
+    pub(super) last_name_original: Option<String>,
 }
 
 /// Page "Cancel booking".

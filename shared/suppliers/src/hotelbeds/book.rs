@@ -13,10 +13,10 @@ use super::{
     key::BookKey,
     language, lookup,
     shop::{ADULT_AGE, each_age},
-    wire::{self, Booking, BookingHead, BookingReply},
+    wire::{self, Booked, BookedPax, Booking, BookingHead, BookingReply},
 };
 use crate::{
-    Access, Answer, Asked, Broken, HttpReply, Known, Operation, Reserve, SeenReservation,
+    Access, Answer, Asked, Broken, Guest, HttpReply, Known, Operation, Reserve, SeenReservation,
     SeenState, Sent, Unclear, outcomes::Verdict,
 };
 
@@ -229,13 +229,8 @@ pub(super) fn shown(
     said_at: Option<DateTime<Utc>>,
 ) -> SeenReservation {
     detailed(reference, booking, said_at).unwrap_or_else(|broken| SeenReservation {
-        reference: reference.to_owned(),
-        handle: None,
-        state: SeenState::Unclear,
-        check_in: None,
-        check_out: None,
-        price: None,
         odd: Some(broken.into()),
+        ..SeenReservation::bare(reference, SeenState::Unclear)
     })
 }
 
@@ -272,6 +267,18 @@ fn detailed(
         check_in: Some(activity.date_from),
         check_out: Some(activity.date_to),
         price,
+        guests: activity.paxes.iter().filter_map(named).collect(),
+        room: sort_of(activity),
         odd: None,
     })
+}
+
+fn named(pax: &BookedPax) -> Option<Guest> {
+    Guest::named(pax.name.as_deref(), pax.surname.as_deref())
+}
+
+/// The activity and its modality, which a list leaves out.
+fn sort_of(activity: &Booked) -> Option<String> {
+    let modality = activity.modality.as_ref()?.code.as_deref()?;
+    Some(format!("{}/{modality}", activity.code.as_deref()?))
 }

@@ -1,5 +1,7 @@
 //! Finding a booking by our own reference: the list of what was made on the days it can be of, page
-//! by page, then its details.
+//! by page, then its details. Where so much was made on these days that it is not all read, the
+//! list of the leg's own days is read instead: what it shows is there, and of what it does not show
+//! nothing is known.
 //!
 //! Page booking-details has a look-up by client reference too. It wants the holder's name and the
 //! days of the activity, so it would not show a booking that was made for another day, and it shows
@@ -23,8 +25,8 @@ const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const PER_PAGE: u64 = 100;
 /// Pages asked for in one look-up; what is on none of them is not known.
 const PAGES_MAX: u64 = 20;
-/// A leg is booked soon after it was thought of; a look-up covers these days after it, and every
-/// day until it is made.
+/// A leg is booked soon after it was thought of; a look-up covers these days after it, and, where
+/// that is not too much, every day until it is made.
 const DAYS_AFTER: u64 = 2;
 
 /// Ten digits of the leg's time, ten of a hash of leg and attempt.
@@ -63,12 +65,16 @@ pub(super) fn list_path(
     client_reference: &str,
     now: DateTime<Utc>,
     page: u64,
+    span: Span,
 ) -> String {
     let today = now.date_naive();
     let day = day_of(client_reference).filter(|day| *day <= today).unwrap_or(today);
     let start = day.checked_sub_days(Days::new(1)).unwrap_or(day);
     let after = |day: NaiveDate, days| day.checked_add_days(Days::new(days)).unwrap_or(day);
-    let end = after(day, DAYS_AFTER).max(after(today, 1));
+    let end = match span {
+        Span::ToNow => after(day, DAYS_AFTER).max(after(today, 1)),
+        Span::OfLeg => after(day, DAYS_AFTER),
+    };
     format!(
         "/bookings/{}?start={start}&end={end}&includedCancelled=true&filterType=CREATION\
          &itemsPerPage={PER_PAGE}&page={page}",
@@ -76,18 +82,35 @@ pub(super) fn list_path(
     )
 }
 
+/// Which days a list is of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Span {
+    /// From the leg's to today's.
+    #[default]
+    ToNow,
+    /// Those on which its first attempt was made.
+    OfLeg,
+}
+
 /// What the pages read so far come to.
 #[derive(Default)]
 struct Found {
     ours: Vec<SeenReservation>,
+    span: Span,
     items: u64,
     pages: u64,
     total: u64,
 }
 
 impl Found {
+    /// Whether nothing more of the list is to be read.
     fn complete(&self) -> bool {
         self.items >= self.total
+    }
+
+    /// Whether all that it can be is read.
+    fn is_everything(&self) -> bool {
+        self.complete() && self.span == Span::ToNow
     }
 
     fn add(&mut self, reply: &HttpReply, client_reference: &str) -> Result<(), Broken> {
@@ -102,8 +125,17 @@ impl Found {
             let named: wire::BookingHead = wire::read("booking", booking.get().as_bytes())?;
             if named.client_reference.as_deref() == Some(client_reference) {
                 let reference = head(booking.get(), Some(client_reference))?;
-                self.ours.push(shown(&reference, booking.get(), None));
+                // Also on a page of the list that was begun before.
+                if self.span == Span::ToNow || self.ours.iter().all(|o| o.reference != reference) {
+                    self.ours.push(shown(&reference, booking.get(), None));
+                }
             }
+        }
+        let begins = self.span == Span::ToNow && self.pages == 0;
+        if begins && total > PER_PAGE * PAGES_MAX {
+            let ours = std::mem::take(&mut self.ours);
+            *self = Self { ours, span: Span::OfLeg, total, ..Self::default() };
+            return Ok(());
         }
         self.items = self.items.saturating_add(items);
         self.pages = self.pages.saturating_add(1);
@@ -138,7 +170,7 @@ pub(super) fn next(
     let found = found(replies, client_reference).ok()?;
     if !found.complete() {
         let more = found.pages < PAGES_MAX;
-        return more.then(|| list_path(access, client_reference, now, found.pages + 1));
+        return more.then(|| list_path(access, client_reference, now, found.pages + 1, found.span));
     }
     match found.ours.as_slice() {
         [only] => Some(detail_path(access, &only.reference)),
@@ -180,10 +212,10 @@ pub(super) fn read(asked: &Asked<'_>, sent: &Sent) -> Answer {
     }
     if !found.ours.is_empty() {
         Answer::Seen(found.ours)
-    } else if found.complete() {
+    } else if found.is_everything() {
         Answer::NotFound
     } else {
-        malformed(Broken::contract("more bookings than are looked through"))
+        Answer::Unknown { why: Unclear::Incomplete }
     }
 }
 

@@ -207,6 +207,29 @@ fn a_look_up_lists_the_days_of_the_leg_page_by_page_and_then_asks_for_details() 
     assert_eq!(next(&[page(&[&ours, &ours], 2)]), None, "two are told as they are");
     let many = vec![page(&["other"], 1_000); 20];
     assert_eq!(next(&many), None, "it ends somewhere");
+
+    // Of more than is ever read, the leg's own days come first.
+    let first = page(&["other"], 2_001);
+    let of_leg = |n| {
+        format!(
+            "/activity-api/3.0/bookings/en?start=2027-01-31&end=2027-02-03&includedCancelled=true\
+             &filterType=CREATION&itemsPerPage=100&page={n}"
+        )
+    };
+    assert_eq!(next(std::slice::from_ref(&first)), Some(of_leg(1)));
+    assert_eq!(next(&[first.clone(), page(&["other"], 2)]), Some(of_leg(2)));
+    let there = [first.clone(), page(&["other"], 2), page(&[&ours], 2)];
+    assert_eq!(next(&there), Some("/activity-api/3.0/bookings/en/102-7".to_owned()));
+    let read = |earlier: &[HttpReply], last: HttpReply| {
+        let asked =
+            Asked { operation: Operation::Lookup, client_reference: &ours, hold: false, earlier };
+        Hotelbeds.read(&asked, &Sent::Reply(last))
+    };
+    // What is not among them may be among the others.
+    let none = read(&there[..2], page(&["other"], 2));
+    assert_eq!(none, Answer::Unknown { why: Unclear::Incomplete });
+    assert_eq!(read(&[first], page(&[], 0)), Answer::Unknown { why: Unclear::Incomplete });
+    assert_eq!(read(&many[..19], many[19].clone()), Answer::Unknown { why: Unclear::Incomplete });
 }
 
 #[test]

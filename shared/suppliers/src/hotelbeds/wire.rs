@@ -113,7 +113,7 @@ pub(super) struct BookingHead {
     pub(super) client_reference: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct Booking {
     pub(super) status: String,
     pub(super) currency: String,
@@ -121,11 +121,28 @@ pub(super) struct Booking {
     pub(super) activities: Vec<Booked>,
 }
 
-#[derive(Debug, Deserialize)]
+/// Of it. Personal data.
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Booked {
     pub(super) date_from: NaiveDate,
     pub(super) date_to: NaiveDate,
+    pub(super) code: Option<String>,
+    pub(super) modality: Option<BookedModality>,
+    #[serde(default)]
+    pub(super) paxes: Vec<BookedPax>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct BookedModality {
+    pub(super) code: Option<String>,
+}
+
+/// Personal data: compared, never kept.
+#[derive(Deserialize)]
+pub(super) struct BookedPax {
+    pub(super) name: Option<String>,
+    pub(super) surname: Option<String>,
 }
 
 /// Page booking-list.

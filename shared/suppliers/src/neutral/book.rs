@@ -9,7 +9,7 @@ use super::{
     wire::{self, Head, List, Reservation},
 };
 use crate::{
-    Access, Answer, Asked, Broken, HttpReply, Known, Operation, Reserve, SeenReservation,
+    Access, Answer, Asked, Broken, Guest, HttpReply, Known, Operation, Reserve, SeenReservation,
     SeenState, Sent, Unclear, outcomes::Verdict,
 };
 
@@ -128,13 +128,8 @@ pub(super) fn one(body: &[u8], client_reference: &str) -> Result<SeenReservation
     }
     let reference = head.reference;
     Ok(detailed(&reference, body).unwrap_or_else(|broken| SeenReservation {
-        reference,
-        handle: None,
-        state: SeenState::Unclear,
-        check_in: None,
-        check_out: None,
-        price: None,
         odd: Some(broken.into()),
+        ..SeenReservation::bare(&reference, SeenState::Unclear)
     }))
 }
 
@@ -160,6 +155,8 @@ fn detailed(reference: &str, body: &[u8]) -> Result<SeenReservation, Broken> {
         check_in: Some(shown.check_in),
         check_out: Some(shown.check_out),
         price: Some(price),
+        guests: shown.guests.into_iter().map(Guest::from).collect(),
+        room: shown.room_id,
         odd: None,
     })
 }

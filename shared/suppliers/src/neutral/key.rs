@@ -12,12 +12,14 @@ const PREFIX: &str = "neutral1.";
 /// `book_token` is opaque and no longer than this.
 const TOKEN_MAX: usize = 512;
 
-/// What an offer's key carries: its id, and the price it was offered at.
+/// What an offer's key carries: its id, the price it was offered at, and of which room it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RateKey {
     pub(super) offer_id: String,
     pub(super) price: Money,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) room_id: Option<String>,
 }
 
 impl RateKey {

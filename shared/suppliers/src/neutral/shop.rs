@@ -47,7 +47,12 @@ pub(super) fn read_search(search: &StaySearch, reply: &HttpReply) -> Result<Vec<
         }
         Ok(Offer {
             supplier: Supplier::Neutral,
-            rate_key: RateKey { offer_id: shown.offer_id.clone(), price }.text(),
+            rate_key: RateKey {
+                offer_id: shown.offer_id.clone(),
+                price,
+                room_id: shown.room_id.clone(),
+            }
+            .text(),
             property_id: search.property_id.clone(),
             property_name: found.property.name.clone(),
             room_name: shown.room.clone(),

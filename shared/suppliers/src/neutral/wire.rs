@@ -1,4 +1,4 @@
-//! The partner API's JSON. Every field that it documents is required, also where it may be null:
+//! The partner API's JSON. Every field that it documents as required is, also where it may be null:
 //! what is left out is an answer that does not keep the contract.
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -6,7 +6,7 @@ use contracts::money::{Currency, Money};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use crate::{Broken, HttpReply};
+use crate::{Broken, Guest, HttpReply};
 
 /// `POST /v1/offers`.
 #[derive(Debug, Deserialize)]
@@ -27,6 +27,8 @@ pub(super) struct Property {
 pub(super) struct ShownOffer {
     pub(super) offer_id: String,
     pub(super) room: String,
+    #[serde(default)]
+    pub(super) room_id: Option<String>,
     pub(super) price: Price,
     pub(super) terms: ShownTerms,
 }
@@ -79,8 +81,8 @@ pub(super) struct Head {
     pub(super) client_reference: String,
 }
 
-/// A reservation.
-#[derive(Debug, Deserialize)]
+/// A reservation. Personal data.
+#[derive(Deserialize)]
 pub(super) struct Reservation {
     pub(super) state: String,
     #[serde(deserialize_with = "held_until")]
@@ -88,6 +90,23 @@ pub(super) struct Reservation {
     pub(super) check_in: NaiveDate,
     pub(super) check_out: NaiveDate,
     pub(super) price: Price,
+    #[serde(default)]
+    pub(super) room_id: Option<String>,
+    #[serde(default)]
+    pub(super) guests: Vec<ShownGuest>,
+}
+
+/// Somebody who stays. Personal data: compared, never kept.
+#[derive(Deserialize)]
+pub(super) struct ShownGuest {
+    given_name: String,
+    family_name: String,
+}
+
+impl From<ShownGuest> for Guest {
+    fn from(ShownGuest { given_name, family_name }: ShownGuest) -> Self {
+        Self { given_name, family_name }
+    }
 }
 
 #[derive(Debug, Deserialize)]

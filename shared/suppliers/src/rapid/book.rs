@@ -17,7 +17,7 @@ use super::{
     wire::{self, Charge, ItineraryDetail, ItineraryHead, Links, RoomDetail},
 };
 use crate::{
-    Access, Answer, Asked, Broken, HttpReply, Known, Operation, Reserve, SeenReservation,
+    Access, Answer, Asked, Broken, Guest, HttpReply, Known, Operation, Reserve, SeenReservation,
     SeenState, Sent, Unclear, outcomes::Verdict,
 };
 
@@ -168,7 +168,7 @@ fn created(asked: &Asked<'_>, body: &[u8]) -> Result<SeenReservation, Broken> {
             None if asked.hold || challenged => SeenState::Unclear,
             None => SeenState::Confirmed,
         };
-        Ok(SeenReservation { handle, ..bare(&reference, state) })
+        Ok(SeenReservation { handle, ..SeenReservation::bare(&reference, state) })
     });
     Ok(found.unwrap_or_else(|broken| unreadable(&reference, broken)))
 }
@@ -224,7 +224,7 @@ fn shown(
         let empty = held.filter(|_| detail.rooms.is_empty());
         let state = if gone { SeenState::Gone } else { empty.unwrap_or(SeenState::Unclear) };
         let handle = handle(&detail.links, &Links::new())?;
-        return Ok(SeenReservation { handle, ..bare(reference, state) });
+        return Ok(SeenReservation { handle, ..SeenReservation::bare(reference, state) });
     };
     let state = match (room.status.as_str(), held) {
         ("canceled", _) if mutant("cancelled_reads_as_booked") => SeenState::Confirmed,
@@ -242,8 +242,19 @@ fn shown(
         check_in,
         check_out,
         price: price(room)?,
+        guests: Guest::named(room.given_name.as_deref(), room.family_name.as_deref())
+            .into_iter()
+            .collect(),
+        room: rate(detail, room),
         odd: None,
     })
+}
+
+/// The property and the rate. A room of an itinerary has an id of its own, which is no type of
+/// room.
+fn rate(detail: &ItineraryDetail, room: &RoomDetail) -> Option<String> {
+    let rate = room.rate.as_ref()?.id.as_deref()?;
+    Some(format!("{}/{rate}", detail.property_id.as_deref()?))
 }
 
 /// A hold, where there is a link to resume it.
@@ -296,18 +307,9 @@ fn price(room: &RoomDetail) -> Result<Option<Money>, Broken> {
 
 /// It is there, and what it is cannot be read.
 fn unreadable(reference: &str, broken: Broken) -> SeenReservation {
-    SeenReservation { odd: Some(broken.into()), ..bare(reference, SeenState::Unclear) }
-}
-
-fn bare(reference: &str, state: SeenState) -> SeenReservation {
     SeenReservation {
-        reference: reference.to_owned(),
-        handle: None,
-        state,
-        check_in: None,
-        check_out: None,
-        price: None,
-        odd: None,
+        odd: Some(broken.into()),
+        ..SeenReservation::bare(reference, SeenState::Unclear)
     }
 }
 

@@ -33,6 +33,16 @@ impl RateKey {
         format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(json))
     }
 
+    /// The property and the rate, from
+    /// `/v3/properties/{property_id}/rooms/{room_id}/rates/{rate_id}`.
+    pub(super) fn room(&self) -> Option<String> {
+        let path = self.href.split('?').next()?.strip_prefix("/v3/properties/")?;
+        match path.split('/').collect::<Vec<_>>().as_slice() {
+            [property, "rooms", _, "rates", rate] => Some(format!("{property}/{rate}")),
+            _ => None,
+        }
+    }
+
     /// Reads a key back; its link is checked again, for the key has been through other hands.
     pub(super) fn parse(text: &str) -> Result<Self, BadKey> {
         let json = text.strip_prefix(PREFIX).ok_or(BadKey)?;

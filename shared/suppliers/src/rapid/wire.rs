@@ -136,22 +136,25 @@ pub(super) struct ItineraryHead {
     pub(super) affiliate_reference_id: Option<String>,
 }
 
-/// The part of an itinerary that says what it is.
-#[derive(Debug, Deserialize)]
+/// The part of an itinerary that says what it is. Personal data.
+#[derive(Deserialize)]
 pub(super) struct ItineraryDetail {
     #[serde(default)]
     pub(super) links: Links,
     #[serde(default)]
     pub(super) rooms: Vec<RoomDetail>,
+    pub(super) property_id: Option<String>,
 }
 
-/// Spec 22522, `RoomItinerary`.
-#[derive(Debug, Deserialize)]
+/// Spec 22522, `RoomItinerary`. Personal data.
+#[derive(Deserialize)]
 pub(super) struct RoomDetail {
     pub(super) status: String,
     pub(super) checkin: Option<NaiveDate>,
     pub(super) checkout: Option<NaiveDate>,
     pub(super) rate: Option<RateDetail>,
+    pub(super) given_name: Option<String>,
+    pub(super) family_name: Option<String>,
     #[serde(default)]
     pub(super) links: Links,
 }
@@ -159,12 +162,14 @@ pub(super) struct RoomDetail {
 /// Spec 22601, `RateItinerary`.
 #[derive(Debug, Deserialize)]
 pub(super) struct RateDetail {
+    pub(super) id: Option<String>,
     pub(super) pricing: Option<Pricing>,
 }
 
 /// Spec 23401, `Notification`, as far as a hint needs it.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Notification {
+    pub(super) event_id: Option<String>,
     pub(super) event_type: Option<String>,
     pub(super) itinerary_id: Option<String>,
     pub(super) affiliate_reference_id: Option<String>,

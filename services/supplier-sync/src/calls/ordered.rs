@@ -1,0 +1,176 @@
+//! Who travels, and whether what a supplier shows is in their names and of the room that was
+//! ordered. What differs is a case with both values, and changes nothing else.
+//!
+//! Names are kept nowhere. Booking is asked for them when there are some to compare; where it does
+//! not answer at once, the next look-up compares.
+
+use std::time::Duration;
+
+use chassis::metrics::{self, Counter};
+use contracts::internal::{Traveller, TravellersReply};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use supplier_sync_core::{Call, Doing, DriftKind};
+use suppliers::{Answer, Dialect, Guest, SeenReservation, SeenState};
+
+use crate::{App, sample, store::NewCase};
+
+/// How long booking gets at least to say who travels, of a lease that allows it.
+const WITHIN_MIN: Duration = Duration::from_secs(5);
+/// What was learnt waits no longer than this for names to compare it with.
+const COMPARE_WITHIN: Duration = Duration::from_secs(1);
+
+/// Something else did not answer; the same may be sent later.
+pub(super) struct NotYet;
+
+/// Asks booking who travels, where that goes along. They are asked for when they are needed and
+/// never kept but sealed in the journal.
+pub(super) async fn travellers(app: &App, call: &Call) -> Result<TravellersReply, NotYet> {
+    if !matches!(call.doing, Doing::Reserve { .. }) {
+        return Ok(TravellersReply::default());
+    }
+    // A booking that is only busy is waited for: what is asked again at once makes it busier. Half
+    // of the time before the call would be too late is left to the lane and to Redis.
+    let lease = (call.lease_until - call.began_at).to_std().unwrap_or_default();
+    ask(app, call, (lease / 8).max(WITHIN_MIN)).await
+}
+
+async fn ask(app: &App, call: &Call, within: Duration) -> Result<TravellersReply, NotYet> {
+    let (booking_id, leg_id) = (call.booking_id, call.leg_id);
+    let url = format!("{}/internal/bookings/{booking_id}/travellers?leg={leg_id}", app.booking_url);
+    let asked = app.http.get_json(&url, Some(&app.internal_token), within).await;
+    asked.map_err(|error| {
+        tracing::warn!(
+            error = %chassis::chain(&error), booking.id = %call.booking_id,
+            "booking did not say who travels"
+        );
+        NotYet
+    })
+}
+
+/// What of a reservation that is there is not as ordered. `sent` are those who were named in this
+/// very call.
+pub(super) async fn otherwise(
+    app: &App,
+    dialect: &dyn Dialect,
+    call: &Call,
+    sent: TravellersReply,
+    answer: &Answer,
+) -> Vec<NewCase> {
+    let Answer::Seen(seen) = answer else { return Vec::new() };
+    let there = || seen.iter().filter(|one| one.state != SeenState::Gone);
+    let ordered = dialect.room(&call.order);
+    let rooms = there().filter_map(|one| room(call, ordered.as_deref()?, one));
+    let mut cases: Vec<NewCase> = rooms.collect();
+    if there().any(|one| !one.guests.is_empty()) {
+        let who = match call.doing {
+            Doing::Reserve { .. } => sent,
+            Doing::Confirm | Doing::Cancel | Doing::LookUp { .. } => {
+                ask(app, call, COMPARE_WITHIN).await.unwrap_or(sent)
+            }
+        };
+        cases.extend(there().filter_map(|one| names(call, &who.travellers, one)));
+    }
+    for case in &cases {
+        let labels = [("supplier", case.supplier), ("kind", case.kind)];
+        metrics::add(Counter::DriftCases, &labels, 1);
+    }
+    cases
+}
+
+fn room(call: &Call, ours: &str, seen: &SeenReservation) -> Option<NewCase> {
+    let theirs = seen.room.as_deref()?;
+    let values = || (json!({ "room": ours }), json!({ "room": theirs }));
+    (ours != theirs).then(|| differs(call, DriftKind::Room, seen, values()))
+}
+
+/// Not every supplier is told of everybody, and some want a name for each of more people than we
+/// know: whoever is shown has to be one of those who travel, and as many of these, from the first
+/// on, have to be shown.
+fn names(call: &Call, travellers: &[Traveller], seen: &SeenReservation) -> Option<NewCase> {
+    let (theirs, shown) = (seen.guests.as_slice(), seen.guests.len());
+    let ours: Vec<Guest> = travellers.iter().map(guest).collect();
+    let expected = || ours.iter().take(shown);
+    let is_one = |one: &Guest| ours.iter().any(|own| is_same(own, one));
+    let is_shown = |own: &Guest| theirs.iter().any(|one| is_same(own, one));
+    if ours.is_empty() || shown == 0 || (theirs.iter().all(is_one) && expected().all(is_shown)) {
+        return None;
+    }
+    let value = |of: &[&Guest]| masked(&call.client_reference, of);
+    let values =
+        (value(&expected().collect::<Vec<_>>()), value(&theirs.iter().collect::<Vec<_>>()));
+    Some(differs(call, DriftKind::Names, seen, values))
+}
+
+fn guest(traveller: &Traveller) -> Guest {
+    let Traveller { given_name, family_name, .. } = traveller;
+    Guest { given_name: given_name.clone(), family_name: family_name.clone() }
+}
+
+fn is_same(ours: &Guest, theirs: &Guest) -> bool {
+    let same = |ours: &str, theirs: &str| {
+        // Written with other letters, there is nothing to compare.
+        let other_letters = !ours.is_ascii() && theirs.is_ascii();
+        other_letters || plain(ours) == plain(theirs)
+    };
+    same(&ours.given_name, &theirs.given_name) && same(&ours.family_name, &theirs.family_name)
+}
+
+/// Case, spaces and hyphens do not count: suppliers write names as they like.
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// The shapes of names, and a digest of them that is bound to our reference.
+fn masked(reference: &str, guests: &[&Guest]) -> Value {
+    let shape = |one: &&Guest| sample::shape(&format!("{} {}", one.given_name, one.family_name));
+    let mut names: Vec<String> = guests
+        .iter()
+        .map(|one| format!("{}\u{1f}{}", plain(&one.given_name), plain(&one.family_name)))
+        .collect();
+    names.sort();
+    let digest = Sha256::digest(format!("{reference}\u{1e}{}", names.join("\u{1e}")));
+    json!({ "guests": guests.iter().map(shape).collect::<Vec<_>>(), "digest": hex::encode(digest) })
+}
+
+fn differs(
+    call: &Call,
+    kind: DriftKind,
+    seen: &SeenReservation,
+    (ours, theirs): (Value, Value),
+) -> NewCase {
+    let leg = Some((call.leg_id, call.booking_id));
+    let (supplier, subject) = (call.supplier.word(), seen.reference.clone());
+    NewCase { supplier, kind: kind.word(), subject, leg, ours, theirs }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(given_name: &str, family_name: &str) -> Guest {
+        Guest { given_name: given_name.to_owned(), family_name: family_name.to_owned() }
+    }
+
+    #[test]
+    fn names_are_the_same_however_they_are_spelled() {
+        let ada = one("Ada Mary", "King-Noel");
+        for (given, family) in [("ADA MARY", "KING NOEL"), ("Adamary", "KingNoel")] {
+            assert!(is_same(&ada, &one(given, family)), "{given} {family}");
+        }
+        assert!(!is_same(&ada, &one("Ada", "King-Noel")));
+        assert!(is_same(&one("Zoë", "Müller"), &one("Zoe", "Mueller")));
+        assert!(!is_same(&one("Zoë", "Quill"), &one("Zoe", "Else")));
+    }
+
+    /// Row: B7
+    #[test]
+    fn what_differs_is_shown_by_shape_and_digest_and_no_name() {
+        let (ours, theirs) = (one("Ada", "Lovelace"), one("Bob", "Babbages"));
+        let (ours, theirs) = (masked("r", &[&ours]), masked("r", &[&theirs]));
+        assert_eq!(ours["guests"], json!(["xxx xxxxxxxx"]));
+        assert_eq!(ours["guests"], theirs["guests"]);
+        assert_ne!(ours["digest"], theirs["digest"]);
+        assert_ne!(ours["digest"], masked("q", &[&one("Ada", "Lovelace")])["digest"]);
+    }
+}
