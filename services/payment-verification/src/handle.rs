@@ -475,6 +475,7 @@ fn observation(loaded: &Loaded, fact: &Fact) -> tracing::Span {
         Fact::RefundFound { .. } => "find out about a refund",
         Fact::MovedIn { .. } => "take in money of another payment",
         Fact::CardOpened { .. } => "see the card gateway ready",
+        Fact::RateBelieved { .. } => "price a refund",
         Fact::RefundApproved { .. } => "let a refund go",
         Fact::ProofNamed { .. } => "name the proof of a refund",
     };

@@ -7,7 +7,7 @@ use contracts::{
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
         BookingLegReplaced, BookingMoneyReversed, BookingMoved, ConfirmedLeg, LegState, LegWanted,
-        PaymentClose, PaymentPrepare, PaymentRefund, PointsWanted, RefundBasis, WantedLeg,
+        PaymentClose, PaymentPrepare, PaymentRefund, PointsWanted, WantedLeg,
     },
     mutants::mutant,
 };
@@ -319,7 +319,7 @@ fn refund(
         refund_id,
         units,
         to,
-        basis: RefundBasis::Then,
+        basis: booking.refund_basis,
         handled_by: booking.handled_by().map(str::to_owned),
     }
 }

@@ -120,6 +120,7 @@ fn news(booking: &Booking, payment: &Payment, fact: &Fact, now: DateTime<Utc>) -
                 state: changed.state,
                 seq: changed.seq,
                 transaction: changed.transaction.clone(),
+                value: changed.value.clone().map(Box::new),
             })
         }
         Fact::Points(changed) => booking

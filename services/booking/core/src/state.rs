@@ -8,7 +8,7 @@ use contracts::{
     asset::{AssetAmount, Rate, Units},
     ids::{AccountId, BookingId, LegId, PaymentId, QuoteId},
     instruction::SignedInstruction,
-    messages::{Closing, PointsState, RefundState, WantedPoints},
+    messages::{Closing, PointsState, RefundBasis, RefundState, RefundValue, WantedPoints},
     money::Money,
     mutants::mutant,
 };
@@ -54,6 +54,9 @@ pub struct Booking {
     /// All legs together, but those that were left out before anything could be paid.
     pub price: Money,
     pub payment: Payment,
+    /// At which value money goes back that had paid.
+    #[serde(default, skip_serializing_if = "RefundBasis::is_then")]
+    pub refund_basis: RefundBasis,
     /// Payments of what other legs cost more than those whose place they took, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub further: Vec<Further>,
@@ -481,6 +484,9 @@ pub struct Refund {
     /// The transaction that brings it, once one is seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction: Option<String>,
+    /// What it is worth, and what is sent for that, where it goes back by value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Box<RefundValue>>,
 }
 
 /// Points redeemed for a booking.

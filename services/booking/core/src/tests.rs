@@ -31,7 +31,7 @@ use contracts::{
     messages::{
         Closing, GoneWhy, LegChanged, LegContent, LegState, PaymentClosed, PaymentPrepared,
         PaymentRefundChanged, PaymentReversed, PaymentSeen, PaymentSettled, PointsChanged,
-        PointsState, RefundState, RefusedWhy,
+        PointsState, RefundBasis, RefundState, RefusedWhy,
     },
     money::{Currency, Money},
     offer::{CancelStep, LegOrder, Occupancy, Terms},
@@ -64,6 +64,7 @@ fn policy() -> Policy {
         review_for_max: TimeDelta::hours(4),
         refund_for_max: TimeDelta::hours(24),
         answer_for_max: TimeDelta::hours(48),
+        refund_basis: RefundBasis::Then,
         point_worth_minor: 1,
     }
 }
@@ -339,6 +340,7 @@ fn refund_of(refund_id: Uuid, units: Units, seq: u64, state: RefundState) -> Fac
         units,
         state,
         transaction,
+        value: None,
     })
 }
 

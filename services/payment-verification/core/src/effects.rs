@@ -14,7 +14,7 @@ use crate::{
     event::Event,
     ledger::{Posting, postings},
     matching,
-    refund::RefundChange,
+    refund::{RefundChange, value::Value},
     state::{Payment, Request},
 };
 
@@ -94,6 +94,7 @@ fn say(payment: &Payment, event: &Event) -> Option<Effect> {
             units: grant.units,
             state: RefundState::Granted,
             transaction: None,
+            value: grant.value.as_ref().map(Value::told),
         })),
         Event::Refund { refund_id, change } => say_refund(payment, *refund_id, change),
         Event::Refused { .. }
@@ -133,6 +134,7 @@ fn say_refund(payment: &Payment, refund_id: Uuid, change: &RefundChange) -> Opti
     let (units, state) = match change {
         RefundChange::Refused { units, .. } => (*units, RefundState::Failed),
         RefundChange::Sent { .. }
+        | RefundChange::Priced(_)
         | RefundChange::Unsent
         | RefundChange::Confirmed { .. }
         | RefundChange::Moved { .. }
@@ -158,6 +160,7 @@ fn say_refund(payment: &Payment, refund_id: Uuid, change: &RefundChange) -> Opti
         units,
         state,
         transaction: transaction.map(|hash| hash.on_chain(chain)),
+        value: refund.and_then(|refund| refund.value.as_ref()).map(Value::told),
     }))
 }
 

@@ -14,7 +14,7 @@ use crate::{
     decide::Refusal,
     fact::Sighted,
     moving::MovedIn,
-    refund::RefundChange,
+    refund::{RefundChange, value::Value},
     state::Request,
 };
 
@@ -142,8 +142,11 @@ pub struct Grant {
     pub units: Units,
     /// Where to, if the customer said so.
     pub to: Option<String>,
-    /// At which value it was computed.
+    /// At which value it goes back.
     pub basis: RefundBasis,
+    /// That value, where it is not of as many units as were paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
     /// How deep what is sent must be to be final.
     pub confirmations: u32,
     /// Whether a second person has to let it go.

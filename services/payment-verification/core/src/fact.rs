@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::{
     chain::{BlockRef, Hash32, TransferKey},
     moving::MovedIn,
+    rates::Believed,
     refund::Finding,
 };
 
@@ -70,6 +71,13 @@ pub enum Fact {
         refund_id: Uuid,
         /// What.
         finding: Finding,
+    },
+    /// A rate is believed that a refund waits for.
+    RateBelieved {
+        /// Which.
+        refund_id: Uuid,
+        /// The rate.
+        believed: Believed,
     },
     /// A member of staff lets a refund go that waits for a second person.
     RefundApproved {

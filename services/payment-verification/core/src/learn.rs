@@ -12,7 +12,7 @@ use crate::{
     fact::{Fact, Sighted},
     ledger::Account,
     matching, moving, refund,
-    refund::approval,
+    refund::{approval, value},
     state::{Deposit, Payment, Posted, Request, Sighting, total},
 };
 
@@ -31,6 +31,7 @@ pub fn learn(payment: &Payment, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
             | Fact::PayoutSeen { .. }
             | Fact::PayoutRejected { .. }
             | Fact::RefundFound { .. }
+            | Fact::RateBelieved { .. }
             | Fact::RefundApproved { .. }
             | Fact::ProofNamed { .. } => None,
         };
@@ -64,6 +65,7 @@ fn directly(payment: &Payment, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
         Fact::PayoutSeen { refund_id, sighted } => refund::seen(payment, *refund_id, sighted),
         Fact::PayoutRejected { refund_id } => refund::rejected(payment, *refund_id),
         Fact::RefundFound { refund_id, finding } => refund::found(payment, *refund_id, *finding),
+        Fact::RateBelieved { refund_id, believed } => value::priced(payment, *refund_id, believed),
         Fact::RefundApproved { refund_id, by, why } => {
             approval::approved(payment, *refund_id, by, why)
         }

@@ -36,6 +36,8 @@ pub enum Account {
     PaidOut,
     /// What the treasury sent and nobody had granted.
     Misspent,
+    /// What was sent more or less than was granted, of refunds that went back by value.
+    ExchangeDifference,
 }
 
 impl Account {
@@ -54,6 +56,7 @@ impl Account {
             Self::Moved => "moved",
             Self::PaidOut => "paid_out",
             Self::Misspent => "misspent",
+            Self::ExchangeDifference => "exchange_difference",
         }
     }
 }

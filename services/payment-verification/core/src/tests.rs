@@ -8,4 +8,5 @@ mod moving;
 mod properties;
 mod refunds;
 mod stories;
+mod values;
 mod world;

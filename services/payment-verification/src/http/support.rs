@@ -176,6 +176,7 @@ fn actor(row: &Happened) -> String {
         | "refund_moved"
         | "moved_in" => "booking".to_owned(),
         "refund_failed" | "refund_finding" => "treasury".to_owned(),
+        "refund_priced" => ROLE.to_owned(),
         "refund_proof_named" | "refund_approved" => {
             let body: Value = serde_json::from_str(&row.body).unwrap_or_default();
             let by = body.pointer("/change/by").and_then(Value::as_str);

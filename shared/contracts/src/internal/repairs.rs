@@ -324,8 +324,12 @@ pub struct WaitingRefund {
     pub amount: AssetAmount,
     /// The same in whole coins, for people.
     pub amount_decimal: String,
-    /// At which value it was computed.
+    /// At which value it goes back.
     pub basis: RefundBasis,
+    /// How much is sent, in whole coins; nothing while it waits for a rate, which what goes back in
+    /// the currency of the price does until somebody let it go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sends_decimal: Option<String>,
     /// What it was worth when its price was made.
     pub worth: Option<Money>,
     /// Whether the customer has said where to.

@@ -281,6 +281,7 @@ fn print_change(change: &RefundChange) -> String {
         RefundChange::Refused { refusal, .. } => format!("{kind}: {refusal}"),
         RefundChange::AddressGiven { to } => format!("{kind}: {to}"),
         RefundChange::Approved { by, .. } => format!("{kind} by {by}"),
+        RefundChange::Priced(priced) => format!("{kind}: {}", priced.units),
         RefundChange::PayoutSeen(s) => format!("{kind}: {} in block {}", s.units, s.block.height),
         RefundChange::AddressRefused { units }
         | RefundChange::Failed { units }
