@@ -132,6 +132,9 @@ impl<'a> Desk<'a> {
         }
         let mut desk = Self::of(app, readable);
         desk.catch_up(conn).await?;
+        if let Some((id, why)) = desk.aside.unread() {
+            return Err(corrupt("untold", id, why));
+        }
         Ok(desk)
     }
 

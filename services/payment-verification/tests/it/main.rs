@@ -34,3 +34,4 @@ mod rig;
 mod shown;
 mod support;
 mod two_nodes;
+mod unreadable;
