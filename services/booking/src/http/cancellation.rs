@@ -63,13 +63,13 @@ pub(crate) struct ShownQuote {
     /// The refund in whole coins, for people.
     refund_decimal: String,
     refund_basis: RefundBasis,
-    /// What of the refund had paid, in the currency of the price: it goes back by this value. Absent
-    /// where `refund_basis` is `then`, and where nothing had paid yet.
+    /// What of the refund had paid, in the currency of the price: it goes back by this value.
+    /// Absent where `refund_basis` is `then`, and where nothing had paid yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<shapes::Money>, required = false)]
     refund_worth: Option<Money>,
-    /// How much that would be at the rate of now, rounded down to a whole unit; absent where no rate
-    /// is young enough.
+    /// How much that would be at the rate of now, rounded down to a whole unit; absent where no
+    /// rate is young enough.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<shapes::AssetAmount>, required = false)]
     refund_now: Option<AssetAmount>,

@@ -35,3 +35,4 @@ mod shown;
 mod support;
 mod two_nodes;
 mod unreadable;
+mod values;

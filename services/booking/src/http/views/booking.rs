@@ -301,8 +301,8 @@ struct ShownRefund {
     /// Null until its owner heard of it.
     state: Option<RefundWord>,
     basis: RefundBasis,
-    /// What of it had paid, in the currency of the price, where it goes back by value; the rest goes
-    /// back as it came. Absent where as many units go back as were paid.
+    /// What of it had paid, in the currency of the price, where it goes back by value; the rest
+    /// goes back as it came. Absent where as many units go back as were paid.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<shapes::Money>, required = false)]
     worth: Option<Money>,
