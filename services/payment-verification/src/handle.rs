@@ -480,6 +480,7 @@ fn observation(loaded: &Loaded, fact: &Fact) -> tracing::Span {
         Fact::CardOpened { .. } => "see the card gateway ready",
         Fact::RateBelieved { .. } => "price a refund",
         Fact::RefundApproved { .. } => "let a refund go",
+        Fact::WrittenOff { .. } => "write money off",
         Fact::ProofNamed { .. } => "name the proof of a refund",
     };
     let span = tracing::info_span!(

@@ -270,10 +270,25 @@ fn payments() {
     );
     let because = CloseBecause::NotPaid;
     check(
-        &PaymentReversed { booking_id, payment_id, seq: 5, gone: units(), settled: Units::ZERO },
+        &PaymentReversed {
+            booking_id,
+            payment_id,
+            seq: 5,
+            gone: units(),
+            settled: Units::ZERO,
+            lost: Units::ZERO,
+        },
         &expect![[r#"
             event holdfast.payment.reversed.v1
             {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","seq":5,"gone":"80000000000000000","settled":"0"}
+        "#]],
+    );
+    let (gone, settled, lost) = (Units::ZERO, Units::ZERO, units());
+    check(
+        &PaymentReversed { booking_id, payment_id, seq: 6, gone, settled, lost },
+        &expect![[r#"
+            event holdfast.payment.reversed.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","seq":6,"gone":"0","settled":"0","lost":"80000000000000000"}
         "#]],
     );
     check(

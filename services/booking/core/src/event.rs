@@ -188,6 +188,9 @@ pub enum Event {
         gone: Units,
         /// All that is final.
         settled: Units,
+        /// What staff said is lost for good.
+        #[serde(default, skip_serializing_if = "is_nothing")]
+        lost: Units,
     },
     CloseAsked {
         #[serde(default)]
@@ -199,8 +202,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "is_zero")]
         seq: u64,
     },
-    /// Money is to go back, at the value that the booking was accepted with: the units are those that
-    /// were paid.
+    /// Money is to go back, at the value that the booking was accepted with; the units are those
+    /// that were paid.
     RefundAsked {
         refund_id: Uuid,
         units: Units,
@@ -313,6 +316,10 @@ pub struct Accepted {
     /// At which value money goes back that had paid.
     #[serde(default, skip_serializing_if = "RefundBasis::is_then")]
     pub refund_basis: RefundBasis,
+}
+
+fn is_nothing(units: &Units) -> bool {
+    units.is_zero()
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -412,9 +412,10 @@ fn apply_money(payment: &mut Payment, event: &Event) {
                 payment.received = payment.received.max(*received);
             }
         }
-        Event::MoneyReversed { seq, gone, settled } => {
+        Event::MoneyReversed { seq, gone, settled, lost } => {
             payment.reversed_seq = *seq;
             payment.gone = *gone;
+            payment.lost = *lost;
             if *seq > payment.settled_seq {
                 payment.settled = *settled;
             }

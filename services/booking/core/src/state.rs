@@ -330,6 +330,8 @@ pub enum EndWhy {
     CancelledByCustomer,
     /// The supplier made something else of it, and the customer did not want that.
     ChangedBySupplier,
+    /// The money that had paid it left its chain for good before it was bought.
+    PaymentLost,
 }
 
 /// The payment of a booking, an axis of its own.
@@ -359,6 +361,9 @@ pub struct Payment {
     /// Final money that is away; nothing can be given back of it.
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub gone: Units,
+    /// Final money that left and that nobody waits for any more: a person said that it is lost.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub lost: Units,
     pub close_asked: bool,
     pub closing: Option<Closing>,
     pub refunds: Vec<Refund>,
@@ -402,6 +407,7 @@ impl Payment {
             paid: false,
             reversed_seq: 0,
             gone: Units::ZERO,
+            lost: Units::ZERO,
             close_asked: false,
             closing: None,
             refunds: Vec::new(),
@@ -419,7 +425,14 @@ impl Payment {
     /// Whether the amount is final.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.paid || self.asked.as_ref().is_some_and(|a| self.settled >= a.units)
+        (self.paid && self.lost.is_zero())
+            || self.asked.as_ref().is_some_and(|a| self.settled >= a.units)
+    }
+
+    /// Whether it had been paid, and that money is lost for good.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        !self.lost.is_zero() && !self.is_settled()
     }
 
     /// Whether more was seen than is final.

@@ -306,8 +306,15 @@ fn settled_units(seq: u64, received: Units) -> Fact {
 
 fn reversed(seq: u64, gone: u64, settled: u64) -> Fact {
     let (booking_id, payment_id) = ids();
-    let (gone, settled) = (units(gone), units(settled));
-    Fact::PaymentReversed(PaymentReversed { booking_id, payment_id, seq, gone, settled })
+    let (gone, settled, lost) = (units(gone), units(settled), Units::ZERO);
+    Fact::PaymentReversed(PaymentReversed { booking_id, payment_id, seq, gone, settled, lost })
+}
+
+/// All that was away is lost for good.
+fn lost(seq: u64, lost: u64) -> Fact {
+    let (booking_id, payment_id) = ids();
+    let (gone, settled, lost) = (Units::ZERO, Units::ZERO, units(lost));
+    Fact::PaymentReversed(PaymentReversed { booking_id, payment_id, seq, gone, settled, lost })
 }
 
 /// Told before any money was.

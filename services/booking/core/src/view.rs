@@ -78,6 +78,8 @@ pub enum MoneyAxis {
     RefundWaiting,
     RefundDue,
     Refunded,
+    /// What had paid left its chain for good.
+    Reversed,
 }
 
 /// The public status of a booking.
@@ -189,6 +191,8 @@ pub fn money(booking: &Booking) -> MoneyAxis {
     if booking.money_is_away() {
         // It was final, and is waited for again.
         MoneyAxis::Confirming
+    } else if booking.payments().any(Payment::is_lost) {
+        MoneyAxis::Reversed
     } else if let Some(due) = booking.due().filter(|due| waits_for(&due.payment)) {
         coming(&due.payment)
     } else if payment.is_free() && booking.refunds().all(Refund::has_arrived) {

@@ -84,7 +84,10 @@ fn say(payment: &Payment, event: &Event) -> Option<Effect> {
             let settled = PaymentSettled { booking_id, payment_id, seq, received, complete };
             Some(Effect::SaySettled(settled))
         }
-        Event::Reversed { .. } | Event::Restored { .. } => Some(say_reversed(payment)),
+        Event::Reversed { .. }
+        | Event::Restored { .. }
+        | Event::WrittenOff { .. }
+        | Event::Recovered { .. } => Some(say_reversed(payment)),
         Event::Closed { closing, .. } => Some(say_closed(payment, *closing)),
         Event::RefundGranted(grant) => Some(Effect::SayRefund(PaymentRefundChanged {
             booking_id,
@@ -116,6 +119,7 @@ fn say_reversed(payment: &Payment) -> Effect {
         seq: payment.seq,
         gone: payment.away_units(),
         settled: payment.final_units(),
+        lost: payment.lost_units(),
     })
 }
 

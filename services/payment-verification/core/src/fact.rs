@@ -88,6 +88,13 @@ pub enum Fact {
         /// Why.
         why: String,
     },
+    /// A member of staff says of money that left the chain that it is lost for good.
+    WrittenOff {
+        /// Who.
+        by: String,
+        /// Why.
+        why: String,
+    },
     /// A member of staff names the transaction that brought a refund.
     ProofNamed {
         /// Which.

@@ -11,7 +11,7 @@ use crate::{
     evolve::{evolve, evolve_all},
     fact::{Fact, Sighted},
     ledger::Account,
-    matching, moving, refund,
+    loss, matching, moving, refund,
     refund::{approval, value},
     state::{Deposit, Payment, Posted, Request, Sighting, total},
 };
@@ -32,6 +32,7 @@ pub fn learn(payment: &Payment, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
             | Fact::PayoutRejected { .. }
             | Fact::RefundFound { .. }
             | Fact::RateBelieved { .. }
+            | Fact::WrittenOff { .. }
             | Fact::RefundApproved { .. }
             | Fact::ProofNamed { .. } => None,
         };
@@ -69,6 +70,7 @@ fn directly(payment: &Payment, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
         Fact::RefundApproved { refund_id, by, why } => {
             approval::approved(payment, *refund_id, by, why)
         }
+        Fact::WrittenOff { by, why } => loss::written_off(payment, by, why),
         Fact::ProofNamed { refund_id, transaction, by, why } => {
             refund::proof_named(payment, *refund_id, *transaction, by, why)
         }
@@ -157,6 +159,7 @@ fn deep(payment: &Payment, head: Head, look: u64) -> Vec<Event> {
     if !again.is_empty() {
         let (transfers, units) = split(again);
         events.push(Event::Restored { transfers, units });
+        events.extend(loss::recovered(&evolve_all(payment.clone(), &events)));
     }
     if !new.is_empty() {
         let (transfers, units) = split(new);

@@ -407,6 +407,21 @@ pub(crate) async fn addressed_at(
     .map_err(database("reading when a refund got its address"))
 }
 
+/// Whether the treasury has a refund of the payment that did not end.
+pub(crate) async fn is_handed(
+    conn: &mut PgConnection,
+    payment: PaymentId,
+) -> Result<bool, StoreError> {
+    sqlx::query_scalar(
+        "select exists (select from refund where payment_id = $1 and handed_at is not null
+             and state in ('granted', 'sent'))",
+    )
+    .bind(payment.0)
+    .fetch_one(conn)
+    .await
+    .map_err(database("looking for refunds that are under way"))
+}
+
 /// Says when the treasury is asked about a refund next; nothing when not any more.
 pub(crate) async fn ask_again(
     conn: &mut PgConnection,

@@ -21,6 +21,7 @@ mod families;
 mod finality;
 mod front;
 mod ledger;
+mod losses;
 mod moving;
 mod outputs;
 mod outputs_refunded;

@@ -238,6 +238,9 @@ pub enum SafeAct {
     },
     /// The customer is to name an address for what a refund could not bring: nothing else helps.
     AskForAddress {},
+    /// Say of money that left its chain that it is lost for good: `POST
+    /// /internal/cases/{id}/write-off` of payment-verification, at its case.
+    WriteOffMoney {},
     /// Leave a leg at its supplier, with nothing more to be done about it: it takes nothing back,
     /// or what it changed was used. For whoever looks into it: `POST
     /// /internal/bookings/{id}/review` of booking.

@@ -81,6 +81,10 @@ pub struct PaymentSettled {
 }
 message!(PaymentSettled, Event, "holdfast.payment.settled.v1", booking_id);
 
+fn is_nothing(units: &Units) -> bool {
+    units.is_zero()
+}
+
 /// Event of payment-verification: final money left its chain after it had paid or was due back, or
 /// such money is final again. It says how all of it stands, so the newest one is enough.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +100,9 @@ pub struct PaymentReversed {
     pub gone: Units,
     /// All that is final now.
     pub settled: Units,
+    /// What staff said is lost for good, of what paid or was due back: it is not waited for.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub lost: Units,
 }
 message!(PaymentReversed, Event, "holdfast.payment.reversed.v1", booking_id);
 

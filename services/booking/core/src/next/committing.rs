@@ -10,7 +10,7 @@ use super::{closed, lost_leg, unwind};
 use crate::{
     event::Event,
     fact::Deadline,
-    state::{Booking, Leg, Phase, Review, ReviewWhy},
+    state::{Booking, EndWhy, Leg, Phase, Review, ReviewWhy},
 };
 
 /// Starts the commitment and buys the first legs.
@@ -45,6 +45,9 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     let reversed = closed::reversed(booking);
     if booking.money_is_away() || !reversed.is_empty() {
         return reversed;
+    }
+    if booking.payment.is_lost() {
+        return unwind(booking, Phase::Failed, EndWhy::PaymentLost, now);
     }
     let wave = wave(booking, now);
     if wave.is_empty()

@@ -48,7 +48,7 @@ words! {
 words! {
     /// How the money of a booking stands.
     MoneyAxis from booking_core::MoneyAxis {
-        None, Due, Part, Confirming, Settled, RefundWaiting, RefundDue, Refunded,
+        None, Due, Part, Confirming, Settled, RefundWaiting, RefundDue, Refunded, Reversed,
     }
 }
 
@@ -58,6 +58,7 @@ words! {
         SoldOut, PriceChanged, RateExpired, RefusedBySupplier, CouldNotBeSent,
         SupplierUnavailable, HoldLapsed, CancelledBySupplier,
         PointsUnavailable, NotHeldInTime, NotPaidInTime, CancelledByCustomer, ChangedBySupplier,
+        PaymentLost,
     }
 }
 

@@ -32,7 +32,7 @@ fn asked(amount: u64, to: Option<&str>) -> Command {
 }
 
 /// Payout `n` of `amount` in the block `block` of height `block`, seen by `look`.
-fn payout(n: u8, amount: u64, block: u8, look: u64) -> Fact {
+pub(super) fn payout(n: u8, amount: u64, block: u8, look: u64) -> Fact {
     let key = TransferKey { transaction: hash(n), position: String::new() };
     let block = BlockRef { height: u64::from(block), hash: hash(block) };
     let sighted = Sighted { key, units: units(amount), block, look, stamped_at: start(), rests: 0 };

@@ -265,6 +265,8 @@ fn print(event: &Event) -> String {
         Event::Withdrawn { units, .. } => format!("withdrawn: {units}"),
         Event::Reversed { units, .. } => format!("reversed: {units}"),
         Event::Restored { units, .. } => format!("restored: {units}"),
+        Event::WrittenOff { loss, by, .. } => format!("{} written off by {by}", loss.units()),
+        Event::Recovered { ours, due } => format!("recovered: {ours}, due {due}"),
         Event::RefundGranted(g) => {
             format!(
                 "refund of {}: due {}, excess {}, price {}",
