@@ -89,6 +89,15 @@ impl Feed {
         self.lock().shown.clone()
     }
 
+    /// The rate of an asset now; nothing where none that is young enough is believed.
+    pub(crate) fn rate(&self, asset: &str, currency: &str, now: DateTime<Utc>) -> Option<Believed> {
+        let shown = self.shown()?;
+        let is_young = now.signed_duration_since(shown.as_of) <= self.age_max;
+        let known = shown.assets.iter().find(|known| known.asset.as_str() == asset)?;
+        let rate = known.rates.iter().find(|rate| rate.currency.code() == currency)?;
+        is_young.then(|| Believed { rate: rate.clone(), as_of: shown.as_of })
+    }
+
     /// Reads the feed once.
     ///
     /// # Errors

@@ -132,6 +132,9 @@ impl<'a> Desk<'a> {
         }
         let mut desk = Self::of(app, readable);
         desk.catch_up(conn).await?;
+        if let Some((id, why)) = desk.aside.unread() {
+            return Err(corrupt("untold", id, why));
+        }
         Ok(desk)
     }
 
@@ -475,7 +478,9 @@ fn observation(loaded: &Loaded, fact: &Fact) -> tracing::Span {
         Fact::RefundFound { .. } => "find out about a refund",
         Fact::MovedIn { .. } => "take in money of another payment",
         Fact::CardOpened { .. } => "see the card gateway ready",
+        Fact::RateBelieved { .. } => "price a refund",
         Fact::RefundApproved { .. } => "let a refund go",
+        Fact::WrittenOff { .. } => "write money off",
         Fact::ProofNamed { .. } => "name the proof of a refund",
     };
     let span = tracing::info_span!(

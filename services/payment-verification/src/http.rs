@@ -46,6 +46,7 @@ pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
         .route("/internal/cases", get(cases::list))
         .route("/internal/cases/{id}", get(cases::show))
         .route("/internal/cases/{id}/close", post(cases::close))
+        .route("/internal/cases/{id}/write-off", post(cases::write_off))
         .route("/internal/refunds/waiting", get(approvals::list))
         .route("/internal/refunds/{id}/approval", get(approvals::show).post(approvals::approve))
         .route("/internal/refunds/{id}/proof", post(repairs::prove))

@@ -19,7 +19,7 @@ use chassis::{
     trace,
 };
 use chrono::{DateTime, Utc};
-use contracts::messages::RefundState;
+use contracts::{ids::PaymentId, messages::RefundState};
 use http::Method;
 use messaging::{Step, StoreError};
 use payment_verification_core::{Fact, chain::Hash32, refund::Finding};
@@ -34,7 +34,7 @@ use crate::{
     handle::Desk,
     store::{
         chain as cursors, payout,
-        refund::{self, Due, Wanted},
+        refund::{self, Due, Unpriced, Wanted},
     },
 };
 
@@ -44,6 +44,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const LEASE: Duration = Duration::from_secs(60);
 /// How many refunds one step asks about, side by side.
 const AT_ONCE: i64 = 16;
+/// How many refunds that wait for a rate one step looks at.
+const PRICED_AT_ONCE: i64 = 200;
 
 /// The treasury as this service reaches it.
 #[derive(Debug, Clone)]
@@ -76,6 +78,7 @@ impl Treasury {
     /// # Errors
     /// When the database is of no use; what was taken is asked about again later.
     pub async fn step(&self) -> Result<Step, StoreError> {
+        self.price().await?;
         let due = refund::take_due(self.app.messaging.pool(), AT_ONCE, LEASE).await?;
         let count = due.len();
         let mut asking = tokio::task::JoinSet::new();
@@ -102,6 +105,23 @@ impl Treasury {
             }
         }
         failed.map_or_else(|| Ok(Step::of(count)), Err)
+    }
+
+    /// Prices refunds that go back by value and wait for a rate; where none is young enough and
+    /// believed they go on waiting, and `attention` says so.
+    async fn price(&self) -> Result<(), StoreError> {
+        let (now, waiting) = refund::unpriced(self.app.messaging.pool(), PRICED_AT_ONCE).await?;
+        for Unpriced { refund_id, payment_id, asset, worth_currency } in waiting {
+            let currency = worth_currency.unwrap_or_default();
+            let Some(believed) = self.app.feed.rate(&asset, &currency, now) else { continue };
+            let id = PaymentId(payment_id);
+            let mut tx = self.app.messaging.begin().await?;
+            let mut desk = Desk::open(&self.app, tx.conn(), &[id]).await?;
+            desk.tell(id, &Fact::RateBelieved { refund_id, believed }, now)?;
+            desk.save(&mut tx).await?;
+            tx.commit().await?;
+        }
+        Ok(())
     }
 
     async fn look_after(&self, due: &Due) -> Result<(), StoreError> {

@@ -120,7 +120,11 @@ impl Watcher {
         self.pace.went(&blocks);
         let blocks = linked(&cursor, blocks?);
         let Some(last) = blocks.last() else {
-            return self.walk_back(&cursor, cursor.at.height).await;
+            return match self.walk_back(&cursor, cursor.at.height).await? {
+                // Nothing left, and what comes next does not stand on it.
+                Step::Idle => Err(ChainError::Changed { height: next }.into()),
+                went @ Step::Did(_) => Ok(went),
+            };
         };
         let look = self.look_at_balances(last.head.at, &newest).await?;
         // Stamps that run ahead prove no deadline while there are more blocks to read: what came

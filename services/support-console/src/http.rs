@@ -84,6 +84,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/payment-cases", get(payment_cases::list))
         .route("/v1/payment-cases/{id}", get(payment_cases::show))
         .route("/v1/payment-cases/{id}/close", post(payment_cases::close))
+        .route("/v1/payment-cases/{id}/write-off", post(payment_cases::write_off))
         .route("/v1/acts", get(acts::list))
         .route("/v1/bookings/{id}/seen", get(seen::show))
         .route("/v1/bookings/{id}/legs", get(legs::list))

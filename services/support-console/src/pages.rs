@@ -88,6 +88,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/cases", get(cases::list))
         .route("/cases/{id}", get(cases::show).post(cases::close))
         .route("/payment-cases/{id}", get(payment_cases::show).post(payment_cases::close))
+        .route("/payment-cases/{id}/write-off", post(payment_cases::write_off))
         .route("/audit", get(audit::show))
         .route("/sign-out", post(sign_in::sign_out))
         .route_layer(middleware::from_fn_with_state(app.clone(), session::required));

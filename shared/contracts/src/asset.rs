@@ -36,6 +36,12 @@ impl AssetId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether it is a currency that a card is charged in.
+    #[must_use]
+    pub fn is_card(&self) -> bool {
+        self.0.starts_with("card-")
+    }
 }
 
 impl TryFrom<String> for AssetId {
@@ -155,6 +161,23 @@ impl Rate {
     /// # Errors
     /// When the price is negative or in another currency, the rate is zero, or it does not fit.
     pub fn units_for(&self, price: Money) -> Result<Units, MoneyError> {
+        let (below, is_whole) = self.units(price)?;
+        let up = if is_whole || mutant("rounded_down") { U512::ZERO } else { U512::from(1_u8) };
+        let units = below.checked_add(up).ok_or(MoneyError::OutOfRange)?;
+        U256::checked_from_limbs_slice(units.as_limbs()).map(Units).ok_or(MoneyError::OutOfRange)
+    }
+
+    /// How many units of the asset `worth` buys, rounded down to a whole one.
+    ///
+    /// # Errors
+    /// When the worth is negative or in another currency, the rate is zero, or it does not fit.
+    pub fn units_within(&self, worth: Money) -> Result<Units, MoneyError> {
+        let (below, _) = self.units(worth)?;
+        U256::checked_from_limbs_slice(below.as_limbs()).map(Units).ok_or(MoneyError::OutOfRange)
+    }
+
+    /// The whole units of a price, and whether they are all of it.
+    fn units(&self, price: Money) -> Result<(U512, bool), MoneyError> {
         if price.currency != self.currency {
             return Err(MoneyError::DifferentCurrencies);
         }
@@ -167,10 +190,7 @@ impl Rate {
             .ok_or(MoneyError::OutOfRange)?;
         let below = scaled.checked_div(per_coin).ok_or(MoneyError::OutOfRange)?;
         let rest = scaled.checked_rem(per_coin).ok_or(MoneyError::OutOfRange)?;
-        let up =
-            if rest.is_zero() || mutant("rounded_down") { U512::ZERO } else { U512::from(1_u8) };
-        let units = below.checked_add(up).ok_or(MoneyError::OutOfRange)?;
-        U256::checked_from_limbs_slice(units.as_limbs()).map(Units).ok_or(MoneyError::OutOfRange)
+        Ok((below, rest.is_zero()))
     }
 }
 
@@ -226,6 +246,10 @@ mod tests {
             let paid = U512::from(units.0) * U512::from(micro);
             proptest::prop_assert!(paid >= price);
             proptest::prop_assert!(paid < price + U512::from(micro));
+            // What is bought for it is never worth more, and by less than one unit less.
+            let within = rate.units_within(Money::new(minor, currency)).unwrap();
+            let bought = U512::from(within.0) * U512::from(micro);
+            proptest::prop_assert!(bought <= price && price < bought + U512::from(micro));
         }
     }
 }

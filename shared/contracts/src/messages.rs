@@ -12,7 +12,7 @@ pub use booking::{
 pub use payments::{
     CloseBecause, Closing, PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared,
     PaymentRefund, PaymentRefundChanged, PaymentReversed, PaymentSeen, PaymentSettled, RefundBasis,
-    RefundState,
+    RefundPriced, RefundState, RefundValue,
 };
 pub use rewards::{PointsChanged, PointsState, PointsWanted, WantedPoints};
 pub use suppliers::{

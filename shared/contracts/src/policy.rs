@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Deserializer};
 
 use crate::{
+    messages::RefundBasis,
     money::{Currency, Money},
     supplier::Supplier,
 };
@@ -210,8 +211,8 @@ pub struct Payment {
     /// A refund with an address that is not proven by then is looked into.
     #[serde(deserialize_with = "duration")]
     pub refund_for_max: Duration,
-    /// At which value money goes back.
-    pub refund_basis: RefundAt,
+    /// At which value money goes back that had paid.
+    pub refund_basis: RefundBasis,
     /// What may go back of one payment before a second person has to let it go, in whole units of
     /// the price's currency. Where a currency is not named, nothing may.
     pub refund_alone_max: BTreeMap<Currency, u32>,
@@ -225,14 +226,6 @@ impl Payment {
         let minor = 10_i64.checked_pow(currency.scale()).and_then(|one| whole.checked_mul(one));
         Money::new(minor.unwrap_or(0), currency)
     }
-}
-
-/// At which value money goes back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RefundAt {
-    /// Of then: as many units as were paid.
-    Then,
 }
 
 /// What becomes of money that is too little at the deadline.

@@ -9,7 +9,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::{
-    asset::{AssetAmount, AssetId, Units},
+    asset::{AssetAmount, AssetId, Rate, Units},
     ids::{AccountId, BookingId, CallbackId, LegId, PaymentId},
     instruction::{Instruction, SignedInstruction},
     message::{Kind, Message},
@@ -270,10 +270,25 @@ fn payments() {
     );
     let because = CloseBecause::NotPaid;
     check(
-        &PaymentReversed { booking_id, payment_id, seq: 5, gone: units(), settled: Units::ZERO },
+        &PaymentReversed {
+            booking_id,
+            payment_id,
+            seq: 5,
+            gone: units(),
+            settled: Units::ZERO,
+            lost: Units::ZERO,
+        },
         &expect![[r#"
             event holdfast.payment.reversed.v1
             {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","seq":5,"gone":"80000000000000000","settled":"0"}
+        "#]],
+    );
+    let (gone, settled, lost) = (Units::ZERO, Units::ZERO, units());
+    check(
+        &PaymentReversed { booking_id, payment_id, seq: 6, gone, settled, lost },
+        &expect![[r#"
+            event holdfast.payment.reversed.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","seq":6,"gone":"0","settled":"0","lost":"80000000000000000"}
         "#]],
     );
     check(
@@ -328,11 +343,36 @@ fn payments() {
             refund_id,
             units,
             state,
-            transaction,
+            transaction: transaction.clone(),
+            value: None,
         },
         &expect![[r#"
             event holdfast.payment.refund_changed.v1
             {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","seq":5,"refund_id":"00000000-0000-0000-0000-000000000005","units":"80000000000000000","state":"sent","transaction":"0xcc"}
+        "#]],
+    );
+    let rate = Rate {
+        asset: AssetId::parse("eth").unwrap(),
+        decimals: 18,
+        currency: Currency::Eur,
+        micro_minor_per_coin: 250_000_000_000,
+    };
+    let priced = RefundPriced { units: received, rate, as_of: at() };
+    let value = Some(RefundValue { worth: price, priced: Some(priced) });
+    check(
+        &PaymentRefundChanged {
+            booking_id,
+            payment_id,
+            seq: 5,
+            refund_id,
+            units,
+            state,
+            transaction,
+            value,
+        },
+        &expect![[r#"
+            event holdfast.payment.refund_changed.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","seq":5,"refund_id":"00000000-0000-0000-0000-000000000005","units":"80000000000000000","state":"sent","transaction":"0xcc","value":{"worth":{"minor":"20000","scale":2,"currency":"EUR"},"priced":{"units":"80000000000000000","rate":{"asset":"eth","decimals":18,"currency":"EUR","micro_minor_per_coin":250000000000},"as_of":"2027-01-15T08:00:00.123456Z"}}}
         "#]],
     );
 }

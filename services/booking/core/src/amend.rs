@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     asset::{AssetAmount, Rate, Units},
     ids::{LegId, derive},
+    messages::RefundBasis,
     money::Money,
 };
 use uuid::Uuid;
@@ -36,6 +37,8 @@ pub struct AmendQuote {
     pub back: Money,
     /// The same in what was paid with, at the rates of then.
     pub refund: AssetAmount,
+    /// At which value it goes back.
+    pub basis: RefundBasis,
     /// What has to be paid where the new one and the fee cost more than the old one.
     pub pay: Option<Due>,
     /// When the fee begins to be another.
@@ -99,6 +102,7 @@ pub fn amend_quote(
         fee: agreed.fee,
         back: Money::new(back.max(0), price.currency),
         refund: AssetAmount { units: agreed.all_units(), ..booking.payment.quoted.clone() },
+        basis: booking.refund_basis,
         pay,
         changes_at: told.changes_at,
         arrival: told.arrival,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     asset::{AssetAmount, Units},
     ids::{LegId, derive},
-    messages::{GoneWhy, LegState, WantedLeg},
+    messages::{GoneWhy, LegState, RefundBasis, WantedLeg},
     money::Money,
 };
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,10 @@ pub struct CancelQuote {
     /// What goes back, in what was paid with and at the rate of then; of money that is not final
     /// yet, what was seen.
     pub refund: AssetAmount,
+    /// At which value it goes back.
+    pub basis: RefundBasis,
+    /// What of it had paid, in the currency of the price, where that goes back by value.
+    pub worth: Option<Money>,
     /// How many redeemed points go back.
     pub points_back: u64,
     /// When it begins to cost something else; nothing when it never does.
@@ -77,7 +81,20 @@ impl CancelQuote {
         let changes_at = legs.iter().filter_map(|leg| leg.changes_at).min();
         let refund = AssetAmount { units, ..booking.payment.quoted.clone() };
         let (cancellation, of_leg) = (agreed, None);
-        Self { digest, fee, refund, points_back, changes_at, legs, cancellation, of_leg }
+        let basis = booking.refund_basis;
+        let worth = agreed.map(|c| left_of_fee(booking, &c)).filter(|_| !basis.is_then());
+        Self {
+            digest,
+            fee,
+            refund,
+            basis,
+            worth,
+            points_back,
+            changes_at,
+            legs,
+            cancellation,
+            of_leg,
+        }
     }
 
     /// What cancelling `leg` alone costs at `now`, by its own terms: its price less that goes back.
@@ -98,6 +115,8 @@ impl CancelQuote {
             digest: digest(booking, Some(leg), fee, units, 0),
             fee,
             refund: AssetAmount { units, ..booking.payment.quoted.clone() },
+            basis: booking.refund_basis,
+            worth: Some(back).filter(|_| !booking.refund_basis.is_then()),
             points_back: 0,
             changes_at: told.changes_at,
             legs: vec![told],
@@ -267,6 +286,15 @@ fn agreed(booking: &Booking, legs: &[LegFee]) -> Cancellation {
         further: from_money.saturating_sub(of_first),
         points_back,
     }
+}
+
+/// What was paid in money less what of it pays this fee and those of before.
+fn left_of_fee(booking: &Booking, agreed: &Cancellation) -> Money {
+    let before = booking.cancelled_legs().fold(0_i64, |sum, c| sum.saturating_add(c.fee.minor));
+    let points = booking.points.filter(|_| !agreed.points_back).map_or(0, |p| p.worth.minor);
+    let kept = before.saturating_add(agreed.fee.minor).saturating_sub(points);
+    let left = booking.left_in_money();
+    Money::new(left.minor.saturating_sub(kept).max(0), left.currency)
 }
 
 fn digest(

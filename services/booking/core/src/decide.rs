@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use contracts::{
     ids::LegId,
-    messages::{WantedLeg, WantedPoints},
+    messages::{RefundBasis, WantedLeg, WantedPoints},
     money::Money,
     mutants::mutant,
 };
@@ -114,6 +114,12 @@ fn accepted(accept: &Accept, policy: &Policy, now: DateTime<Utc>) -> Result<Vec<
         review_for_s: policy.review_for_max.num_seconds(),
         refund_for_s: policy.refund_for_max.num_seconds(),
         answer_for_s: changed::kept_s(policy.answer_for_max),
+        // A card is charged in the currency of the price: all values are one.
+        refund_basis: if accept.rate.asset.is_card() {
+            RefundBasis::Then
+        } else {
+            policy.refund_basis
+        },
     }))];
     events.extend(accept.legs.iter().map(|leg| Event::LegWished {
         leg_id: leg.leg_id,

@@ -7,7 +7,7 @@ use contracts::{
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
         BookingLegReplaced, BookingMoneyReversed, BookingMoved, ConfirmedLeg, LegState, LegWanted,
-        PaymentClose, PaymentPrepare, PaymentRefund, PointsWanted, RefundBasis, WantedLeg,
+        PaymentClose, PaymentPrepare, PaymentRefund, PointsWanted, WantedLeg,
     },
     mutants::mutant,
 };
@@ -100,12 +100,14 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
         }
         Event::MoneyReversed { .. } => {
             let away = booking.money_is_away();
+            // Points that were earned with money that is lost stay frozen.
+            let lost = booking.payments().any(Payment::is_lost);
             let told = Effect::MoneyReversed(BookingMoneyReversed {
                 booking_id: booking.booking_id,
                 account_id: booking.account_id.clone(),
                 version: recorded.version,
                 at: recorded.at,
-                away,
+                away: away || lost,
             });
             let goes_on = booking.phase == Phase::Committing && !away;
             let at = in_s(booking.deadlines.commit_for_s);
@@ -325,7 +327,7 @@ fn refund(
         refund_id,
         units,
         to,
-        basis: RefundBasis::Then,
+        basis: booking.refund_basis,
         handled_by: booking.handled_by().map(str::to_owned),
     }
 }

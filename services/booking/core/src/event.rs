@@ -7,7 +7,7 @@ use contracts::{
     instruction::SignedInstruction,
     messages::{
         CloseBecause, Closing, LegAsks, LegContent, LegEvidence, LegState, PointsState,
-        RefundState, UndoFailing, WantedLeg, WantedPoints,
+        RefundBasis, RefundState, RefundValue, UndoFailing, WantedLeg, WantedPoints,
     },
     money::Money,
     offer::LegOrder,
@@ -207,6 +207,9 @@ pub enum Event {
         gone: Units,
         /// All that is final.
         settled: Units,
+        /// What staff said is lost for good.
+        #[serde(default, skip_serializing_if = "is_nothing")]
+        lost: Units,
     },
     CloseAsked {
         #[serde(default)]
@@ -218,7 +221,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "is_zero")]
         seq: u64,
     },
-    /// Money is to go back, at the value of then: as many units as were paid.
+    /// Money is to go back, at the value that the booking was accepted with; the units are those
+    /// that were paid.
     RefundAsked {
         refund_id: Uuid,
         units: Units,
@@ -251,6 +255,9 @@ pub enum Event {
         seq: u64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         transaction: Option<String>,
+        /// What it is worth, and what is sent for that, where it goes back by value.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        value: Option<Box<RefundValue>>,
     },
     DeadlinePassed {
         deadline: Deadline,
@@ -332,6 +339,13 @@ pub struct Accepted {
     /// How long the customer has to answer what a supplier changed; 0 for two days.
     #[serde(default, skip_serializing_if = "is_zero_s")]
     pub answer_for_s: i64,
+    /// At which value money goes back that had paid.
+    #[serde(default, skip_serializing_if = "RefundBasis::is_then")]
+    pub refund_basis: RefundBasis,
+}
+
+fn is_nothing(units: &Units) -> bool {
+    units.is_zero()
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

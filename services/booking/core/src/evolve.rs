@@ -54,6 +54,7 @@ fn born(recorded: &Recorded) -> State {
             refund_to: accepted.refund_to.clone(),
             ..Payment::new(accepted.payment_id, accepted.rate.clone(), accepted.quoted.clone())
         },
+        refund_basis: accepted.refund_basis,
         further: Vec::new(),
         points: (accepted.points > 0).then_some(Points {
             points: accepted.points,
@@ -431,9 +432,10 @@ fn apply_money(payment: &mut Payment, event: &Event) {
                 payment.received = payment.received.max(*received);
             }
         }
-        Event::MoneyReversed { seq, gone, settled } => {
+        Event::MoneyReversed { seq, gone, settled, lost } => {
             payment.reversed_seq = *seq;
             payment.gone = *gone;
+            payment.lost = *lost;
             if *seq > payment.settled_seq {
                 payment.settled = *settled;
             }
@@ -461,11 +463,12 @@ fn apply_money(payment: &mut Payment, event: &Event) {
             let addressed = |r: &mut Refund| (r.to, r.by) = (Some(to.clone()), Some(*by));
             change_refund(payment, *refund_id, Units::ZERO, addressed);
         }
-        Event::RefundNews { refund_id, units, state, seq, transaction } => {
+        Event::RefundNews { refund_id, units, state, seq, transaction, value } => {
             change_refund(payment, *refund_id, *units, |r| {
                 r.state = Some(*state);
                 r.seq = Some(*seq).filter(|seq| *seq > 0);
                 r.transaction.clone_from(transaction);
+                r.value.clone_from(value);
             });
             let known = payment.refunds.iter().find(|refund| refund.refund_id == *refund_id);
             if known.is_some_and(|r| r.has_failed() && r.to == payment.refund_to) {
@@ -554,6 +557,7 @@ const fn born_refund(refund_id: Uuid, units: Units) -> Refund {
         by: None,
         late: false,
         transaction: None,
+        value: None,
     }
 }
 

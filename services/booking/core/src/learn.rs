@@ -105,7 +105,8 @@ fn news(booking: &Booking, payment: &Payment, fact: &Fact, now: DateTime<Utc>) -
         Fact::PaymentReversed(reversed) => {
             let news = reversed.seq > payment.reversed_seq;
             let (seq, gone, settled) = (reversed.seq, reversed.gone, reversed.settled);
-            news.then_some(Event::MoneyReversed { seq, gone, settled })
+            let lost = reversed.lost;
+            news.then_some(Event::MoneyReversed { seq, gone, settled, lost })
         }
         Fact::PaymentClosed(closed) => {
             let news = Event::PaymentClosed { closing: closed.closing, seq: closed.seq };
@@ -120,6 +121,7 @@ fn news(booking: &Booking, payment: &Payment, fact: &Fact, now: DateTime<Utc>) -
                 state: changed.state,
                 seq: changed.seq,
                 transaction: changed.transaction.clone(),
+                value: changed.value.clone().map(Box::new),
             })
         }
         Fact::Points(changed) => booking

@@ -1,7 +1,7 @@
 //! What the core needs of the policy.
 
 use chrono::TimeDelta;
-use contracts::policy;
+use contracts::{messages::RefundBasis, policy};
 
 /// Durations and worths that an accepted booking takes with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,7 @@ pub struct Policy {
     pub unwind_for_max: TimeDelta,
     pub review_for_max: TimeDelta,
     pub refund_for_max: TimeDelta,
+    pub refund_basis: RefundBasis,
     pub answer_for_max: TimeDelta,
     pub point_worth_minor: u32,
 }
@@ -31,6 +32,7 @@ impl Policy {
             unwind_for_max: delta(booking.unwind_for_max),
             review_for_max: delta(booking.review_for_max),
             refund_for_max: delta(policy.payment.refund_for_max),
+            refund_basis: policy.payment.refund_basis,
             answer_for_max: delta(booking.answer_for_max),
             point_worth_minor: policy.rewards.point_worth_minor,
         }

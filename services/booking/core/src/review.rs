@@ -136,10 +136,10 @@ fn about(booking: &Booking, review: Review) -> Vec<SafeAct> {
         ReviewWhy::ChangedBySupplier => {
             booking.legs.iter().filter(|leg| leg.change.is_some()).map(repair).collect()
         }
+        // It may be mined again; what a card's holder got back is lost.
+        ReviewWhy::MoneyReversed => vec![SafeAct::WriteOffMoney {}],
         // Blocks are waited for; a broken rule is for an engineer.
-        ReviewWhy::MoneyNotFinal | ReviewWhy::MoneyReversed | ReviewWhy::InvariantBroken => {
-            Vec::new()
-        }
+        ReviewWhy::MoneyNotFinal | ReviewWhy::InvariantBroken => Vec::new(),
     }
 }
 

@@ -8,7 +8,7 @@ use contracts::{
     asset::{AssetAmount, Rate, Units},
     ids::{AccountId, BookingId, LegId, PaymentId, QuoteId},
     instruction::SignedInstruction,
-    messages::{Closing, PointsState, RefundState, WantedPoints},
+    messages::{Closing, PointsState, RefundBasis, RefundState, RefundValue, WantedPoints},
     money::Money,
     mutants::mutant,
 };
@@ -57,6 +57,9 @@ pub struct Booking {
     /// All legs together, but those that were left out before anything could be paid.
     pub price: Money,
     pub payment: Payment,
+    /// At which value money goes back that had paid.
+    #[serde(default, skip_serializing_if = "RefundBasis::is_then")]
+    pub refund_basis: RefundBasis,
     /// Payments of what other legs cost more than those whose place they took, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub further: Vec<Further>,
@@ -328,6 +331,8 @@ pub enum EndWhy {
     CancelledByCustomer,
     /// The supplier made something else of it, and the customer did not want that.
     ChangedBySupplier,
+    /// The money that had paid it left its chain for good before it was bought.
+    PaymentLost,
 }
 
 /// The payment of a booking, an axis of its own.
@@ -357,6 +362,9 @@ pub struct Payment {
     /// Final money that is away; nothing can be given back of it.
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub gone: Units,
+    /// Final money that left and that nobody waits for any more: a person said that it is lost.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub lost: Units,
     pub close_asked: bool,
     pub closing: Option<Closing>,
     pub refunds: Vec<Refund>,
@@ -400,6 +408,7 @@ impl Payment {
             paid: false,
             reversed_seq: 0,
             gone: Units::ZERO,
+            lost: Units::ZERO,
             close_asked: false,
             closing: None,
             refunds: Vec::new(),
@@ -417,7 +426,14 @@ impl Payment {
     /// Whether the amount is final.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.paid || self.asked.as_ref().is_some_and(|a| self.settled >= a.units)
+        (self.paid && self.lost.is_zero())
+            || self.asked.as_ref().is_some_and(|a| self.settled >= a.units)
+    }
+
+    /// Whether it had been paid, and that money is lost for good.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        !self.lost.is_zero() && !self.is_settled()
     }
 
     /// Whether more was seen than is final.
@@ -482,6 +498,9 @@ pub struct Refund {
     /// The transaction that brings it, once one is seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction: Option<String>,
+    /// What it is worth, and what is sent for that, where it goes back by value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Box<RefundValue>>,
 }
 
 /// Points redeemed for a booking.

@@ -32,7 +32,7 @@ use contracts::{
     messages::{
         Closing, GoneWhy, LegChanged, LegContent, LegState, PaymentClosed, PaymentPrepared,
         PaymentRefundChanged, PaymentReversed, PaymentSeen, PaymentSettled, PointsChanged,
-        PointsState, RefundState, RefusedWhy,
+        PointsState, RefundBasis, RefundState, RefusedWhy,
     },
     money::{Currency, Money},
     offer::{CancelStep, LegOrder, Occupancy, Terms},
@@ -65,6 +65,7 @@ fn policy() -> Policy {
         review_for_max: TimeDelta::hours(4),
         refund_for_max: TimeDelta::hours(24),
         answer_for_max: TimeDelta::hours(48),
+        refund_basis: RefundBasis::Then,
         point_worth_minor: 1,
     }
 }
@@ -306,8 +307,15 @@ fn settled_units(seq: u64, received: Units) -> Fact {
 
 fn reversed(seq: u64, gone: u64, settled: u64) -> Fact {
     let (booking_id, payment_id) = ids();
-    let (gone, settled) = (units(gone), units(settled));
-    Fact::PaymentReversed(PaymentReversed { booking_id, payment_id, seq, gone, settled })
+    let (gone, settled, lost) = (units(gone), units(settled), Units::ZERO);
+    Fact::PaymentReversed(PaymentReversed { booking_id, payment_id, seq, gone, settled, lost })
+}
+
+/// All that was away is lost for good.
+fn lost(seq: u64, lost: u64) -> Fact {
+    let (booking_id, payment_id) = ids();
+    let (gone, settled, lost) = (Units::ZERO, Units::ZERO, units(lost));
+    Fact::PaymentReversed(PaymentReversed { booking_id, payment_id, seq, gone, settled, lost })
 }
 
 /// Told before any money was.
@@ -340,6 +348,7 @@ fn refund_of(refund_id: Uuid, units: Units, seq: u64, state: RefundState) -> Fac
         units,
         state,
         transaction,
+        value: None,
     })
 }
 

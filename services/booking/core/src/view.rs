@@ -73,7 +73,7 @@ pub enum MoneyAxis {
     Part,
     /// The amount was seen and is not final.
     Confirming,
-    /// It was final and left its chain; it is waited for again.
+    /// It was final and left its chain: it is waited for again, or lost for good.
     Reversed,
     Settled,
     /// Money is on its way that will go back once it is final.
@@ -201,7 +201,7 @@ pub fn money(booking: &Booking) -> MoneyAxis {
     if going_back {
         return money_back(booking);
     }
-    if booking.money_is_away() {
+    if booking.money_is_away() || booking.payments().any(Payment::is_lost) {
         MoneyAxis::Reversed
     } else if let Some(due) = booking.due().filter(|due| waits_for(&due.payment)) {
         coming(&due.payment)

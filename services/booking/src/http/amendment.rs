@@ -31,7 +31,8 @@ use super::{
     form::{Faults, Form, error},
     openapi::{problems, shapes},
     people::{self, LegParty},
-    quotes, reader, refused, search, views,
+    quotes, reader, refused, search,
+    views::{self, RefundBasis},
 };
 use crate::App;
 
@@ -97,8 +98,7 @@ pub(crate) struct Costs {
     refund: AssetAmount,
     /// The refund in whole coins, for people.
     refund_decimal: String,
-    /// At which value it goes back.
-    refund_basis: &'static str,
+    refund_basis: RefundBasis,
 }
 
 /// What has to be paid for another leg in the place of one.
@@ -155,7 +155,7 @@ pub(crate) fn costs(quote: &AmendQuote) -> Costs {
         }),
         refund: quote.refund.clone(),
         refund_decimal: quote.refund.decimal(),
-        refund_basis: "then",
+        refund_basis: quote.basis.into(),
     }
 }
 

@@ -27,7 +27,8 @@ use super::{
     account, acts,
     form::{Faults, Form},
     openapi::{problems, shapes},
-    refused, views,
+    quotes, refused,
+    views::{self, RefundBasis},
 };
 use crate::App;
 
@@ -56,13 +57,22 @@ pub(crate) struct ShownQuote {
     #[schema(value_type = shapes::Money)]
     fee: Money,
     /// What goes back: as many units as were paid, less the fee at the rate of then. The fee is
-    /// rounded up to a whole unit.
+    /// rounded up to a whole unit. Where `refund_basis` is not `then`, another amount is sent.
     #[schema(value_type = shapes::AssetAmount)]
     refund: AssetAmount,
     /// The refund in whole coins, for people.
     refund_decimal: String,
-    /// At which value it goes back.
-    refund_basis: &'static str,
+    refund_basis: RefundBasis,
+    /// What of the refund had paid, in the currency of the price: it goes back by this value.
+    /// Absent where `refund_basis` is `then`, and where nothing had paid yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<shapes::Money>, required = false)]
+    refund_worth: Option<Money>,
+    /// How much that would be at the rate of now, rounded down to a whole unit; absent where no
+    /// rate is young enough.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<shapes::AssetAmount>, required = false)]
+    refund_now: Option<AssetAmount>,
     /// Redeemed points that come back.
     points_back: u64,
     /// Until when this fee holds, UTC; null when it holds as long as the booking can be cancelled.
@@ -113,12 +123,29 @@ pub(crate) fn shown(quote: &CancelQuote) -> ShownQuote {
         fee: quote.fee,
         refund: quote.refund.clone(),
         refund_decimal: quote.refund.decimal(),
-        refund_basis: "then",
+        refund_basis: quote.basis.into(),
+        refund_worth: quote.worth,
+        refund_now: None,
         points_back: quote.points_back,
         deadline: quote.changes_at,
         deadline_basis: first.and_then(|leg| leg.deadline_basis),
         legs,
     }
+}
+
+/// The same with what its worth would bring at the rate of now, where there is one.
+async fn told(app: &App, quote: &CancelQuote) -> ShownQuote {
+    let refund_now = match quote.worth {
+        Some(worth) => bought_now(app, &quote.refund, worth).await,
+        None => None,
+    };
+    ShownQuote { refund_now, ..shown(quote) }
+}
+
+async fn bought_now(app: &App, paid: &AssetAmount, worth: Money) -> Option<AssetAmount> {
+    let assets = quotes::assets(app).await.ok()?;
+    let (rate, _) = quotes::rate(app, &assets, &paid.asset, worth.currency).ok()?;
+    Some(AssetAmount { units: rate.units_within(worth).ok()?, ..paid.clone() })
 }
 
 fn shown_fee(leg: &booking_core::LegFee) -> ShownFee {
@@ -163,7 +190,7 @@ pub(super) async fn cancel(
     if quote == Some(true) {
         let booking = acts::booking_of(&app, &account, booking_id).await?;
         let quote = cancel_quote(&booking, app.clock.now()).map_err(|r| refused(&r))?;
-        return Ok(Json(shown(&quote)).into_response());
+        return Ok(Json(told(&app, &quote).await).into_response());
     }
     acts::ask(&app, account, booking_id, Command::Cancel { agreed }).await
 }
@@ -204,7 +231,7 @@ pub(super) async fn cancel_leg(
     if quote == Some(true) {
         let booking = acts::booking_of(&app, &account, booking_id).await?;
         let quote = cancel_leg_quote(&booking, leg_id, app.clock.now()).map_err(|r| refused(&r))?;
-        return Ok(Json(shown(&quote)).into_response());
+        return Ok(Json(told(&app, &quote).await).into_response());
     }
     acts::ask(&app, account, booking_id, Command::CancelLeg { leg_id, agreed }).await
 }

@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 pub(super) use self::{
     booking::{ShownBooking, at_depth, booking},
     terms::shown as new_terms,
-    words::{ChangeAnswer, MoneyAxis, ReviewWhy, Status},
+    words::{ChangeAnswer, MoneyAxis, RefundBasis, ReviewWhy, Status},
 };
 use super::{
     account,

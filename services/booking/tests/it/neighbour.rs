@@ -208,6 +208,7 @@ impl<'a> Neighbour<'a> {
             units: serde_json::from_value(refund["units"].clone()).unwrap(),
             state,
             transaction: None,
+            value: None,
         })
         .await;
     }

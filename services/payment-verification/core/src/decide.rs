@@ -33,7 +33,7 @@ pub enum Refusal {
     /// The refund was asked for with another amount, value or place before.
     #[error("the refund has other terms")]
     OtherRefund,
-    /// Only as many units as were paid can be given back.
+    /// Only as many units as were paid could be given back once; old journals have it.
     #[error("the refund is of a value that is not computed here")]
     OtherBasis,
     /// Where the refund is wanted is no address that could receive it.

@@ -14,7 +14,7 @@ use crate::{
     event::Event,
     ledger::{Posting, postings},
     matching,
-    refund::RefundChange,
+    refund::{RefundChange, value::Value},
     state::{Payment, Request},
 };
 
@@ -84,7 +84,10 @@ fn say(payment: &Payment, event: &Event) -> Option<Effect> {
             let settled = PaymentSettled { booking_id, payment_id, seq, received, complete };
             Some(Effect::SaySettled(settled))
         }
-        Event::Reversed { .. } | Event::Restored { .. } => Some(say_reversed(payment)),
+        Event::Reversed { .. }
+        | Event::Restored { .. }
+        | Event::WrittenOff { .. }
+        | Event::Recovered { .. } => Some(say_reversed(payment)),
         Event::Closed { closing, .. } => Some(say_closed(payment, *closing)),
         Event::RefundGranted(grant) => Some(Effect::SayRefund(PaymentRefundChanged {
             booking_id,
@@ -94,6 +97,7 @@ fn say(payment: &Payment, event: &Event) -> Option<Effect> {
             units: grant.units,
             state: RefundState::Granted,
             transaction: None,
+            value: grant.value.as_ref().map(Value::told),
         })),
         Event::Refund { refund_id, change } => say_refund(payment, *refund_id, change),
         Event::Refused { .. }
@@ -115,6 +119,7 @@ fn say_reversed(payment: &Payment) -> Effect {
         seq: payment.seq,
         gone: payment.away_units(),
         settled: payment.final_units(),
+        lost: payment.lost_units(),
     })
 }
 
@@ -133,6 +138,7 @@ fn say_refund(payment: &Payment, refund_id: Uuid, change: &RefundChange) -> Opti
     let (units, state) = match change {
         RefundChange::Refused { units, .. } => (*units, RefundState::Failed),
         RefundChange::Sent { .. }
+        | RefundChange::Priced(_)
         | RefundChange::Unsent
         | RefundChange::Confirmed { .. }
         | RefundChange::Moved { .. }
@@ -158,6 +164,7 @@ fn say_refund(payment: &Payment, refund_id: Uuid, change: &RefundChange) -> Opti
         units,
         state,
         transaction: transaction.map(|hash| hash.on_chain(chain)),
+        value: refund.and_then(|refund| refund.value.as_ref()).map(Value::told),
     }))
 }
 

@@ -13,8 +13,9 @@ use crate::{
     closing::CloseAsked,
     decide::Refusal,
     fact::Sighted,
+    ledger::Loss,
     moving::MovedIn,
-    refund::RefundChange,
+    refund::{RefundChange, value::Value},
     state::Request,
 };
 
@@ -122,6 +123,22 @@ pub enum Event {
         /// How much together.
         units: Units,
     },
+    /// A member of staff says of money that left the chain that it is lost for good.
+    WrittenOff {
+        /// How much, and whose it was.
+        loss: Loss,
+        /// Who.
+        by: String,
+        /// Why.
+        why: String,
+    },
+    /// Money that was said to be lost is final again.
+    Recovered {
+        /// So much of it had been lost to us.
+        ours: Units,
+        /// So much is due back.
+        due: Units,
+    },
     /// A refund is granted; the treasury has to send it.
     RefundGranted(Grant),
     /// A refund went on, or was found out about.
@@ -142,8 +159,11 @@ pub struct Grant {
     pub units: Units,
     /// Where to, if the customer said so.
     pub to: Option<String>,
-    /// At which value it was computed.
+    /// At which value it goes back.
     pub basis: RefundBasis,
+    /// That value, where it is not of as many units as were paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
     /// How deep what is sent must be to be final.
     pub confirmations: u32,
     /// Whether a second person has to let it go.
@@ -187,6 +207,8 @@ impl Event {
             Self::Withdrawn { .. } => "withdrawn",
             Self::Reversed { .. } => "reversed",
             Self::Restored { .. } => "restored",
+            Self::WrittenOff { .. } => "written_off",
+            Self::Recovered { .. } => "recovered",
             Self::RefundGranted(_) => "refund_granted",
             Self::Refund { change, .. } => change.kind(),
         }

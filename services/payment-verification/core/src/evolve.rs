@@ -56,7 +56,11 @@ pub fn evolve(mut payment: Payment, event: &Event) -> Payment {
             payment.refunds.insert(grant.refund_id, Refund::granted(grant));
         }
         Event::Refund { refund_id, change } => refund::apply(&mut payment, *refund_id, change),
-        Event::Refused { .. } | Event::Exceeded { .. } | Event::CameLate { .. } => {}
+        Event::Refused { .. }
+        | Event::Exceeded { .. }
+        | Event::CameLate { .. }
+        | Event::WrittenOff { .. }
+        | Event::Recovered { .. } => {}
     }
     payment
 }

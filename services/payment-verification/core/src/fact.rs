@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::{
     chain::{BlockRef, Hash32, TransferKey},
     moving::MovedIn,
+    rates::Believed,
     refund::Finding,
 };
 
@@ -71,10 +72,24 @@ pub enum Fact {
         /// What.
         finding: Finding,
     },
+    /// A rate is believed that a refund waits for.
+    RateBelieved {
+        /// Which.
+        refund_id: Uuid,
+        /// The rate.
+        believed: Believed,
+    },
     /// A member of staff lets a refund go that waits for a second person.
     RefundApproved {
         /// Which.
         refund_id: Uuid,
+        /// Who.
+        by: String,
+        /// Why.
+        why: String,
+    },
+    /// A member of staff says of money that left the chain that it is lost for good.
+    WrittenOff {
         /// Who.
         by: String,
         /// Why.

@@ -11,8 +11,8 @@ use crate::{
     evolve::{evolve, evolve_all},
     fact::{Fact, Sighted},
     ledger::Account,
-    matching, moving, refund,
-    refund::approval,
+    loss, matching, moving, refund,
+    refund::{approval, value},
     state::{Deposit, Payment, Posted, Request, Sighting, total},
 };
 
@@ -31,6 +31,8 @@ pub fn learn(payment: &Payment, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
             | Fact::PayoutSeen { .. }
             | Fact::PayoutRejected { .. }
             | Fact::RefundFound { .. }
+            | Fact::RateBelieved { .. }
+            | Fact::WrittenOff { .. }
             | Fact::RefundApproved { .. }
             | Fact::ProofNamed { .. } => None,
         };
@@ -64,9 +66,11 @@ fn directly(payment: &Payment, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
         Fact::PayoutSeen { refund_id, sighted } => refund::seen(payment, *refund_id, sighted),
         Fact::PayoutRejected { refund_id } => refund::rejected(payment, *refund_id),
         Fact::RefundFound { refund_id, finding } => refund::found(payment, *refund_id, *finding),
+        Fact::RateBelieved { refund_id, believed } => value::priced(payment, *refund_id, believed),
         Fact::RefundApproved { refund_id, by, why } => {
             approval::approved(payment, *refund_id, by, why)
         }
+        Fact::WrittenOff { by, why } => loss::written_off(payment, by, why),
         Fact::ProofNamed { refund_id, transaction, by, why } => {
             refund::proof_named(payment, *refund_id, *transaction, by, why)
         }
@@ -155,6 +159,7 @@ fn deep(payment: &Payment, head: Head, look: u64) -> Vec<Event> {
     if !again.is_empty() {
         let (transfers, units) = split(again);
         events.push(Event::Restored { transfers, units });
+        events.extend(loss::recovered(&evolve_all(payment.clone(), &events)));
     }
     if !new.is_empty() {
         let (transfers, units) = split(new);

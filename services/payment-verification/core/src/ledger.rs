@@ -36,6 +36,10 @@ pub enum Account {
     PaidOut,
     /// What the treasury sent and nobody had granted.
     Misspent,
+    /// What was sent more or less than was granted, of refunds that went back by value.
+    ExchangeDifference,
+    /// What was final, left the chain and is lost to us.
+    WrittenOff,
 }
 
 impl Account {
@@ -54,8 +58,21 @@ impl Account {
             Self::Moved => "moved",
             Self::PaidOut => "paid_out",
             Self::Misspent => "misspent",
+            Self::ExchangeDifference => "exchange_difference",
+            Self::WrittenOff => "written_off",
         }
     }
+}
+
+/// Money that is lost, by whose it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loss {
+    /// The customer had paid so much of it too much.
+    pub of_excess: Units,
+    /// So much of it was due back.
+    pub of_due: Units,
+    /// The rest is ours to bear.
+    pub ours: Units,
 }
 
 /// One line of a transaction: `units` out of one account and into another.
@@ -104,7 +121,9 @@ impl Book {
 /// A posting names both its accounts, so a transaction cannot be out of balance.
 #[must_use]
 pub fn postings(event: &Event) -> Vec<Posting> {
-    use Account::{Customer, Dust, Excess, Moved, Price, Received, RefundDue, Reversed};
+    use Account::{
+        Customer, Dust, Excess, Moved, Price, Received, RefundDue, Reversed, WrittenOff,
+    };
     let lines = match event {
         Event::MovedIn { moved, .. } => vec![(Moved, Customer, moved.units)],
         Event::Finalised { units, .. } => vec![(Received, Customer, *units)],
@@ -120,6 +139,14 @@ pub fn postings(event: &Event) -> Vec<Posting> {
         Event::Withdrawn { units, .. } => vec![(Customer, Received, *units)],
         Event::Reversed { units, .. } => vec![(Reversed, Received, *units)],
         Event::Restored { units, .. } => vec![(Received, Reversed, *units)],
+        Event::WrittenOff { loss, .. } => vec![
+            (Excess, Reversed, loss.of_excess),
+            (RefundDue, Reversed, loss.of_due),
+            (WrittenOff, Reversed, loss.ours),
+        ],
+        Event::Recovered { ours, due } => {
+            vec![(Reversed, WrittenOff, *ours), (Reversed, RefundDue, *due)]
+        }
         Event::RefundGranted(grant) => granted(grant),
         Event::Refund { change, .. } => change.moves(),
         Event::Prepared(_)

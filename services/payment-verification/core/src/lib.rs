@@ -17,6 +17,7 @@ pub mod evolve;
 pub mod fact;
 pub mod learn;
 pub mod ledger;
+pub mod loss;
 pub mod matching;
 pub mod moving;
 pub mod rates;

@@ -5,6 +5,7 @@
 //! that it does not own up to: people receive money from others, too.
 
 pub mod approval;
+pub mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +13,7 @@ use contracts::{
     asset::Units,
     ids::PaymentId,
     instruction::{CARD, payment_at},
-    messages::{RefundBasis, RefundState},
+    messages::{RefundBasis, RefundPriced, RefundState},
     mutants::mutant,
 };
 use serde::{Deserialize, Serialize};
@@ -28,7 +29,7 @@ use crate::{
     fact::Sighted,
     ledger::Account,
     moving,
-    refund::approval::Approval,
+    refund::{approval::Approval, value::Value},
     state::{Payment, Posted, Sighting, Transfer},
 };
 
@@ -39,8 +40,11 @@ pub struct Refund {
     pub units: Units,
     /// Where to, once the customer said so.
     pub to: Option<String>,
-    /// At which value it was computed.
+    /// At which value it goes back.
     pub basis: RefundBasis,
+    /// That value, where it is not of as many units as were paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
     /// Whether a second person has to let it go, and who did.
     #[serde(default)]
     pub approval: Approval,
@@ -102,6 +106,8 @@ pub enum RefundChange {
         /// Why.
         why: String,
     },
+    /// It is known how much is sent for what it is worth.
+    Priced(RefundPriced),
     /// The customer said where to; it stays so.
     AddressGiven {
         /// Where to.
@@ -140,6 +146,9 @@ pub enum RefundChange {
         payout: TransferKey,
         /// How much.
         units: Units,
+        /// How much was granted, where it went back by value.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        granted: Option<Units>,
     },
     /// A payout is final and proves nothing.
     Misspent {
@@ -158,6 +167,9 @@ pub enum RefundChange {
         units: Units,
         /// Whether it was the proof.
         proof: bool,
+        /// How much was granted, where it was the proof of one that went back by value.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        granted: Option<Units>,
     },
     /// Something was found out that a person must look into.
     Found(Finding),
@@ -179,6 +191,7 @@ impl RefundChange {
         match self {
             Self::Refused { .. } => "refund_refused",
             Self::Approved { .. } => "refund_approved",
+            Self::Priced(_) => "refund_priced",
             Self::AddressGiven { .. } => "refund_address_given",
             Self::AddressRefused { .. } => "refund_address_refused",
             Self::Failed { .. } => "refund_failed",
@@ -208,6 +221,7 @@ impl RefundChange {
             Self::Found(Finding::Astray(_)) => Some("refund_astray"),
             Self::Refused { .. }
             | Self::Approved { .. }
+            | Self::Priced(_)
             | Self::AddressGiven { .. }
             | Self::AddressRefused { .. }
             | Self::PayoutSeen(_)
@@ -233,6 +247,7 @@ impl RefundChange {
             }
             Self::Refused { .. }
             | Self::Approved { .. }
+            | Self::Priced(_)
             | Self::AddressGiven { .. }
             | Self::AddressRefused { .. }
             | Self::Failed { .. }
@@ -250,13 +265,17 @@ impl RefundChange {
             Self::AddressRefused { units } | Self::Failed { units } => {
                 vec![(RefundGranted, RefundDue, *units)]
             }
-            Self::Confirmed { units, .. } => vec![(RefundGranted, PaidOut, *units)],
+            Self::Confirmed { units, granted, .. } => arrived(*units, *granted),
             Self::Moved { units, .. } => vec![(RefundGranted, Moved, *units)],
             Self::Misspent { units, .. } => vec![(Wasted, PaidOut, *units)],
-            Self::Reversed { units, proof: true, .. } => vec![(PaidOut, RefundGranted, *units)],
+            Self::Reversed { units, proof: true, granted, .. } => {
+                let lines = arrived(*units, *granted).into_iter();
+                lines.map(|(debit, credit, units)| (credit, debit, units)).collect()
+            }
             Self::Reversed { units, proof: false, .. } => vec![(PaidOut, Wasted, *units)],
             Self::Refused { .. }
             | Self::Approved { .. }
+            | Self::Priced(_)
             | Self::AddressGiven { .. }
             | Self::PayoutSeen(_)
             | Self::Sent { .. }
@@ -265,6 +284,18 @@ impl RefundChange {
             | Self::ProofNamed { .. } => vec![],
         }
     }
+}
+
+/// What a refund that arrived moves. Where more or less was sent than was granted, because a coin
+/// is worth less or more than it was, the difference is ours.
+fn arrived(sent: Units, granted: Option<Units>) -> Vec<(Account, Account, Units)> {
+    use Account::{ExchangeDifference, PaidOut, RefundGranted};
+    let granted = granted.unwrap_or(sent);
+    vec![
+        (RefundGranted, PaidOut, granted.min(sent)),
+        (RefundGranted, ExchangeDifference, granted.saturating_sub(sent)),
+        (ExchangeDifference, PaidOut, sent.saturating_sub(granted)),
+    ]
 }
 
 /// Decides what was asked of a refund; nothing for a repeat.
@@ -319,9 +350,6 @@ fn again(granted: &Refund, asked: &RefundAsked, reaches: bool) -> Result<Vec<Eve
 
 fn grant(payment: &Payment, asked: &RefundAsked, means: &Means<'_>) -> Result<Vec<Event>, Refusal> {
     let Some(request) = &payment.request else { return Err(Refusal::NothingToRefund) };
-    if asked.basis != RefundBasis::Then {
-        return Err(Refusal::OtherBasis);
-    }
     if asked.units.is_zero() {
         return Err(Refusal::NothingToRefund);
     }
@@ -340,6 +368,7 @@ fn grant(payment: &Payment, asked: &RefundAsked, means: &Means<'_>) -> Result<Ve
         units: asked.units,
         to: asked.to.clone(),
         basis: asked.basis,
+        value: Value::of(payment, request, asked),
         needs_second: approval::is_needed(payment, request, asked.units, means.refund_alone_max),
         handled_by: asked.handled_by.clone(),
         confirmations: depth.unwrap_or(request.confirmations),
@@ -372,6 +401,11 @@ pub(crate) fn apply(payment: &mut Payment, refund_id: Uuid, change: &RefundChang
     match change {
         RefundChange::Refused { .. } | RefundChange::ProofNamed { .. } => {}
         RefundChange::Approved { by, .. } => refund.approval = Approval::Given { by: by.clone() },
+        RefundChange::Priced(priced) => {
+            if let Some(value) = &mut refund.value {
+                value.priced = Some(priced.clone());
+            }
+        }
         RefundChange::AddressGiven { to } => refund.to = Some(to.clone()),
         RefundChange::AddressRefused { .. } | RefundChange::Failed { .. } => {
             refund.state = RefundState::Failed;
@@ -383,7 +417,7 @@ pub(crate) fn apply(payment: &mut Payment, refund_id: Uuid, change: &RefundChang
         RefundChange::Sent { .. } => refund.state = RefundState::Sent,
         RefundChange::Moved { .. } => refund.state = RefundState::Confirmed,
         RefundChange::Unsent => refund.state = RefundState::Granted,
-        RefundChange::Confirmed { payout, units } => {
+        RefundChange::Confirmed { payout, units, .. } => {
             refund.post(payout, Posted::Final(*units));
             refund.proof = Some(payout.clone());
             refund.state = RefundState::Confirmed;
@@ -407,6 +441,7 @@ impl Refund {
             units: grant.units,
             to: grant.to.clone(),
             basis: grant.basis,
+            value: grant.value.clone(),
             approval: if grant.needs_second { Approval::Waits } else { Approval::NotNeeded },
             handled_by: grant.handled_by.clone(),
             confirmations: grant.confirmations,
@@ -501,7 +536,8 @@ fn next(payment: &Payment, refund_id: Uuid, head: Option<(u64, u64)>) -> Option<
     });
     if let Some((payout, units)) = gone {
         let proof = refund.proof.as_ref() == Some(&payout);
-        return Some(RefundChange::Reversed { payout, units, proof });
+        let granted = refund.granted_otherwise().filter(|_| proof);
+        return Some(RefundChange::Reversed { payout, units, proof, granted });
     }
     // The oldest first, so that of two payouts the second is the one too many.
     let mut open: Vec<(Sighting, &TransferKey)> = refund
@@ -511,7 +547,8 @@ fn next(payment: &Payment, refund_id: Uuid, head: Option<(u64, u64)>) -> Option<
         .filter_map(|(key, payout)| Some((payment.stands(payout)?, key)))
         .collect();
     open.sort_by_key(|(sighting, key)| (sighting.height, (*key).clone()));
-    let right = open.iter().find(|(sighting, _)| sighting.units == refund.units);
+    let sends = refund.sends();
+    let right = open.iter().find(|(sighting, _)| Some(sighting.units) == sends);
     match (refund.state, right) {
         (RefundState::Granted, Some((_, key))) => {
             return Some(RefundChange::Sent { payout: (*key).clone() });
@@ -527,9 +564,10 @@ fn next(payment: &Payment, refund_id: Uuid, head: Option<(u64, u64)>) -> Option<
     let (sighting, payout) = open.into_iter().find(|(sighting, _)| is_final(sighting))?;
     let (payout, units) = (payout.clone(), sighting.units);
     let why = match refund.state {
-        _ if units != refund.units => Misspent::WrongAmount,
+        _ if Some(units) != sends => Misspent::WrongAmount,
         RefundState::Sent | RefundState::Granted => {
-            return Some(RefundChange::Confirmed { payout, units });
+            let granted = refund.granted_otherwise();
+            return Some(RefundChange::Confirmed { payout, units, granted });
         }
         RefundState::Confirmed => Misspent::Twice,
         RefundState::Failed => Misspent::AfterFailure,

@@ -39,6 +39,11 @@ impl Aside {
         Self { chain: chain.to_owned(), payments, ..Self::default() }
     }
 
+    /// The first payment that cannot be told everything, and why.
+    pub(super) fn unread(&self) -> Option<(PaymentId, String)> {
+        self.payments.iter().next().map(|(id, why)| (*id, why.clone()))
+    }
+
     pub(super) async fn save(&self, conn: &mut PgConnection) -> Result<(), StoreError> {
         if !self.payments.is_empty() {
             for id in untold::put_aside(conn, &self.chain, &self.payments).await? {
@@ -64,20 +69,34 @@ impl Desk<'_> {
         if behind.is_empty() {
             return Ok(());
         }
-        for kept in untold::of(conn, &behind).await? {
-            self.aside.told.push(kept.untold_id);
-            self.tell_kept(kept)?;
+        let mut kept = untold::of(conn, &behind).await?;
+        // One that cannot be told everything is told nothing: it stays aside.
+        let unread = kept.extract_if(.., |kept| kept.untold.is_err());
+        let unread: Vec<Kept> = unread.collect();
+        for Kept { payment_id, untold, .. } in unread {
+            if let (Err(error), Some(_)) = (untold, self.open.remove(&payment_id)) {
+                self.aside.payments.insert(payment_id, chassis::chain(&error).to_string());
+            }
         }
-        self.aside.taken_up = behind;
+        kept.retain(|kept| self.open.contains_key(&kept.payment_id));
+        for Kept { untold_id, payment_id, chain, kept_at, untold } in kept {
+            self.aside.told.push(untold_id);
+            self.tell_kept((payment_id, &chain), untold?, kept_at)?;
+        }
+        self.aside.taken_up = behind.into_iter().filter(|id| self.open.contains_key(id)).collect();
         Ok(())
     }
 
-    fn tell_kept(&mut self, kept: Kept) -> Result<(), StoreError> {
-        let Kept { payment_id: id, chain, kept_at, untold, .. } = kept;
+    fn tell_kept(
+        &mut self,
+        (id, chain): (PaymentId, &str),
+        untold: Untold,
+        kept_at: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
         match untold {
             Untold::Aside {} => Ok(()),
             Untold::Came { contract, sighted } => {
-                self.came(id, &chain, contract.as_deref(), sighted, kept_at)
+                self.came(id, chain, contract.as_deref(), sighted, kept_at)
             }
             Untold::Held { units, sent, block, look, stamped_at } => {
                 self.held(id, Held { units, sent, block, look, stamped_at }, kept_at)

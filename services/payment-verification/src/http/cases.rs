@@ -7,13 +7,23 @@ use chassis::{
 };
 use contracts::{
     asset::AssetAmount,
+    ids::PaymentId,
     internal::{CaseCloseRequest, CasesReply, PaymentCase},
+};
+use messaging::StoreError;
+use payment_verification_core::{
+    Fact,
+    loss::{NotLost, may_write_off},
 };
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{repairs::who_and_why, support::failed};
-use crate::{App, store::case};
+use crate::{
+    App,
+    handle::Desk,
+    store::{card::now, case, refund},
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,6 +67,51 @@ pub(super) async fn close(
     let closed = case::close(app.messaging.pool(), case_id, &staff, &why).await;
     closed.map_err(|error| failed(&error))?;
     one(&app, case_id).await
+}
+
+/// Says that the money of a case is lost for good: nobody waits for it any more, and the cases of
+/// its having left close with who says so and why.
+pub(super) async fn write_off(
+    State(app): State<App>,
+    Path(case_id): Path<Uuid>,
+    Json(CaseCloseRequest { staff, why }): Json<CaseCloseRequest>,
+) -> Result<Json<PaymentCase>, ApiError> {
+    let wrong = who_and_why(&staff, &why);
+    if !wrong.is_empty() {
+        return Err(ApiError::invalid(wrong));
+    }
+    let Json(case) = one(&app, case_id).await?;
+    let done = lose(&app, case.payment_id, &staff, &why).await.map_err(|error| failed(&error))?;
+    match done {
+        Ok(()) => one(&app, case_id).await,
+        Err(why @ NotLost::NothingAway) => Err(ApiError::conflict("nothing_away", why.to_string())),
+        Err(why @ NotLost::RefundUnderWay) => {
+            Err(ApiError::conflict("refund_under_way", why.to_string()))
+        }
+    }
+}
+
+async fn lose(
+    app: &App,
+    id: PaymentId,
+    staff: &str,
+    why: &str,
+) -> Result<Result<(), NotLost>, StoreError> {
+    let mut tx = app.messaging.begin().await?;
+    let mut desk = Desk::open(app, tx.conn(), &[id]).await?;
+    let Some(payment) = desk.payment(id) else { return Ok(Err(NotLost::NothingAway)) };
+    if let Err(why) = may_write_off(payment) {
+        return Ok(Err(why));
+    }
+    if refund::is_handed(tx.conn(), id).await? {
+        return Ok(Err(NotLost::RefundUnderWay));
+    }
+    let now = now(tx.conn()).await?;
+    desk.tell(id, &Fact::WrittenOff { by: staff.to_owned(), why: why.to_owned() }, now)?;
+    desk.save(&mut tx).await?;
+    case::close_lost(tx.conn(), id, staff, why).await?;
+    tx.commit().await?;
+    Ok(Ok(()))
 }
 
 async fn one(app: &App, case_id: Uuid) -> Result<Json<PaymentCase>, ApiError> {

@@ -31,6 +31,8 @@ enum Named {
     NoSuchRefund,
     /// It is not under way.
     Ended(RefundState),
+    /// Nobody knows yet how much is to be sent.
+    NotPriced,
     ProvesNothing,
 }
 
@@ -46,6 +48,10 @@ pub(super) async fn prove(
         Named::Ended(state) => {
             let detail = format!("the refund is {state:?} already").to_lowercase();
             Err(ApiError::conflict("refund_ended", detail))
+        }
+        Named::NotPriced => {
+            let detail = "it waits for a rate: how much is to be sent is not known yet";
+            Err(ApiError::conflict("not_priced", detail))
         }
         Named::ProvesNothing => {
             let detail = "no transfer of its asset to its address stands in that transaction, as \
@@ -96,11 +102,14 @@ async fn name(
     };
     let mut desk = Desk::open(app, tx.conn(), &[id]).await?;
     let refunds = desk.payment(id).map(|payment| &payment.refunds);
-    let Some(state) = refunds.and_then(|all| all.get(&refund_id)).map(|refund| refund.state) else {
+    let Some(refund) = refunds.and_then(|all| all.get(&refund_id)) else {
         return Ok(Named::NoSuchRefund);
     };
-    if matches!(state, RefundState::Confirmed | RefundState::Failed) {
-        return Ok(Named::Ended(state));
+    if matches!(refund.state, RefundState::Confirmed | RefundState::Failed) {
+        return Ok(Named::Ended(refund.state));
+    }
+    if refund.sends().is_none() {
+        return Ok(Named::NotPriced);
     }
     refund::add_named(tx.conn(), refund_id, transaction, cursor.now).await?;
     payout::claim(tx.conn(), &Wanted { refund_id, transaction }).await?;

@@ -25,6 +25,7 @@ struct Row {
     basis: String,
     worth_minor: Option<i64>,
     worth_currency: Option<String>,
+    sends: Option<String>,
     has_address: bool,
     handled_by: Option<String>,
     granted_at: DateTime<Utc>,
@@ -38,7 +39,7 @@ pub(crate) async fn waiting(
 ) -> Result<Vec<WaitingRefund>, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(
         "select refund_id, booking_id, payment_id, units::text as units,
-             decimals, asset, basis, worth_minor, worth_currency,
+             decimals, asset, basis, worth_minor, worth_currency, sends::text as sends,
              address is not null as has_address, handled_by, granted_at
          from refund
          where approval = 'waits' and state = 'granted' and ($1::uuid is null or refund_id = $1)
@@ -60,7 +61,10 @@ impl Row {
         // Whatever waits was granted since its decimals are kept.
         let decimals = self.decimals.and_then(|decimals| u8::try_from(decimals).ok());
         let decimals = decimals.ok_or_else(|| corrupt("refund", id, "it has no decimals"))?;
+        let sends = self.sends.as_deref().map(Units::parse).transpose();
+        let sends = sends.map_err(|source| corrupt("refund", id, source))?;
         let amount = AssetAmount { units, decimals, asset };
+        let sends = sends.map(|units| AssetAmount { units, ..amount.clone() });
         let code = self.worth_currency.as_deref();
         let currency = Currency::ALL.into_iter().find(|known| Some(known.code()) == code);
         let basis = match self.basis.as_str() {
@@ -76,6 +80,7 @@ impl Row {
             amount_decimal: amount.decimal(),
             amount,
             basis,
+            sends_decimal: sends.as_ref().map(AssetAmount::decimal),
             worth: self.worth_minor.zip(currency).map(|(minor, of)| Money::new(minor, of)),
             has_address: self.has_address,
             handled_by: self.handled_by,

@@ -50,28 +50,41 @@ fn limit(at_most: usize) -> i64 {
     i64::try_from(at_most).unwrap_or(i64::MAX)
 }
 
+/// A refund that waits longer than this for a rate needs a person: the sources are away, or are not
+/// believed.
+const RATE_WITHIN_S: f64 = 60.0;
+
 /// Refunds that got their address longer ago than they may take and did not arrive, the oldest
-/// first. One that failed is left out once another one of its payment makes up for it.
+/// first, and those for which there is no rate. One that failed is left out once another one of its
+/// payment makes up for it.
 pub(crate) async fn refunds(
     pool: &PgPool,
     for_max: Duration,
     at_most: usize,
 ) -> Result<Waiting, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(
-        "select booking_id, 'a refund is ' || state as what,
-             greatest(addressed_at, approved_at) as since, count(*) over () as count
-         from refund r
-         where state <> 'confirmed' and approval <> 'waits'
-             and greatest(addressed_at, approved_at)
-                 <= holdfast_now() - make_interval(secs => $1)
-             and not (state = 'failed' and exists (
-                 select from refund later
-                 where later.payment_id = r.payment_id and later.state <> 'failed'
-                     and later.granted_at >= r.granted_at and later.units >= r.units))
+        "select booking_id, what, since, count(*) over () as count
+         from (
+             select refund_id, booking_id, 'a refund is ' || state as what,
+                 greatest(addressed_at, approved_at) as since
+             from refund r
+             where state <> 'confirmed' and approval <> 'waits' and rate_wanted_at is null
+                 and greatest(addressed_at, approved_at)
+                     <= holdfast_now() - make_interval(secs => $1)
+                 and not (state = 'failed' and exists (
+                     select from refund later
+                     where later.payment_id = r.payment_id and later.state <> 'failed'
+                         and later.granted_at >= r.granted_at and later.units >= r.units))
+             union all
+             select refund_id, booking_id, 'a refund waits for a rate', rate_wanted_at
+             from refund
+             where rate_wanted_at <= holdfast_now() - make_interval(secs => $3)
+         ) as waiting
          order by since, refund_id limit $2",
     )
     .bind(for_max.as_secs_f64())
     .bind(limit(at_most))
+    .bind(RATE_WITHIN_S)
     .fetch_all(pool)
     .await
     .map_err(database("reading which refunds are late"))?;

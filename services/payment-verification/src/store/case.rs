@@ -231,6 +231,31 @@ pub(crate) async fn close(
     .map(drop)
 }
 
+/// Closes the open cases of a payment whose money is lost, with who says so and why.
+pub(crate) async fn close_lost(
+    conn: &mut PgConnection,
+    payment: PaymentId,
+    staff: &str,
+    why: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "with closed as (update payment_case
+                         set closed_at = holdfast_now(), closed_because = 'written off: ' || $4
+                         where payment_id = $1 and reason = $2 and closed_at is null
+                         returning case_id, closed_at, closed_because)
+         insert into payment_case_closing (case_id, at, staff, why)
+         select case_id, closed_at, $3, closed_because from closed",
+    )
+    .bind(payment.0)
+    .bind(REVERSED)
+    .bind(staff)
+    .bind(why)
+    .execute(conn)
+    .await
+    .map_err(database("closing cases of money that is lost"))
+    .map(drop)
+}
+
 impl Row {
     fn read(self) -> Result<PaymentCase, StoreError> {
         let units = self.units.as_deref().map(Units::parse).transpose();

@@ -42,6 +42,8 @@ struct Row {
     traceparent: Option<String>,
     tracestate: Option<String>,
     is_behind: bool,
+    seq: i64,
+    journalled: Option<i64>,
 }
 
 /// Loads payments and locks them until the transaction ends, in the order of their ids, so that two
@@ -53,7 +55,9 @@ pub(crate) async fn load(
     let ids: Vec<Uuid> = payments.iter().map(|id| id.0).collect();
     let rows: Vec<Row> = sqlx::query_as(
         "select payment_id, state::text as state, traceparent, tracestate,
-             exists (select from untold u where u.payment_id = p.payment_id) as is_behind
+             exists (select from untold u where u.payment_id = p.payment_id) as is_behind,
+             seq, (select max(e.seq) from payment_event e where e.payment_id = p.payment_id)
+                 as journalled
          from payment p where payment_id = any($1) order by payment_id for update",
     )
     .bind(ids)
@@ -61,15 +65,37 @@ pub(crate) async fn load(
     .await
     .map_err(database("loading payments"))?;
     let mut read = Rows::default();
-    for Row { payment_id, state, traceparent, tracestate, is_behind } in rows {
-        let id = PaymentId(payment_id);
-        let trace = traceparent.map(|traceparent| TraceContext { traceparent, tracestate });
-        match serde_json::from_str(&state) {
-            Ok(payment) => drop(read.readable.insert(id, Loaded { payment, trace, is_behind })),
-            Err(source) => drop(read.unreadable.insert(id, corrupt("payment", id, source))),
+    for row in rows {
+        let id = PaymentId(row.payment_id);
+        match row.payment() {
+            Ok(payment) => {
+                let Row { traceparent, tracestate, is_behind, .. } = row;
+                let trace = traceparent.map(|traceparent| TraceContext { traceparent, tracestate });
+                read.readable.insert(id, Loaded { payment, trace, is_behind });
+            }
+            Err(error) => drop(read.unreadable.insert(id, error)),
         }
     }
     Ok(read)
+}
+
+impl Row {
+    /// The payment, if the row is of it and as new as its journal: one that was mended wrongly
+    /// could never be written.
+    fn payment(&self) -> Result<Payment, StoreError> {
+        let id = self.payment_id;
+        let payment: Payment =
+            serde_json::from_str(&self.state).map_err(|source| corrupt("payment", id, source))?;
+        if payment.payment_id.0 != id {
+            return Err(corrupt("payment", id, "its state is another payment's"));
+        }
+        let seq = signed(payment.seq);
+        // Of the journal that is only what had been written before the row was waited for.
+        if self.seq != seq || self.journalled.is_some_and(|newest| newest > seq) {
+            return Err(corrupt("payment", id, "its state is not as new as its journal"));
+        }
+        Ok(payment)
+    }
 }
 
 /// A payment to be written, and the version its row has.

@@ -39,26 +39,31 @@ pub(crate) async fn save(
     sqlx::query(
         "insert into refund as old (refund_id, payment_id, booking_id, units, address, address_key,
              state, chain, contract, asset, confirmations, approval, approved_by, approved_at,
-             handled_by, basis, decimals, worth_minor, worth_currency, granted_at, addressed_at,
-             next_ask_at)
+             handled_by, basis, decimals, worth_minor, worth_currency, sends, rate_wanted_at,
+             granted_at, addressed_at, next_ask_at)
          select r.refund_id, r.payment_id, r.booking_id, r.units::numeric, r.address, r.address_key,
              r.state, r.chain, r.contract, r.asset, r.confirmations, r.approval, r.approved_by,
              case when r.approved_by is not null then $19 end,
-             r.handled_by, r.basis, r.decimals, r.worth_minor, r.worth_currency, $19,
+             r.handled_by, r.basis, r.decimals, r.worth_minor, r.worth_currency,
+             r.sends::numeric, case when r.wants_rate then $19 end, $19,
              case when r.address_key is not null then $19 end,
              case when r.address_key is not null and r.approval <> 'waits' then $19 end
          from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bytea[],
                  $7::text[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::text[],
-                 $13::text[], $14::text[], $15::text[], $16::integer[], $17::bigint[], $18::text[])
+                 $13::text[], $14::text[], $15::text[], $16::integer[], $17::bigint[], $18::text[],
+                 $20::text[], $21::boolean[])
              as r (refund_id, payment_id, booking_id, units, address, address_key, state, chain,
                  contract, asset, confirmations, approval, approved_by, handled_by, basis, decimals,
-                 worth_minor, worth_currency)
+                 worth_minor, worth_currency, sends, wants_rate)
          on conflict (refund_id) do update set
              state = excluded.state, address = excluded.address,
              address_key = excluded.address_key,
              approval = excluded.approval, approved_by = excluded.approved_by,
              approved_at = coalesce(old.approved_at, excluded.approved_at),
              addressed_at = coalesce(old.addressed_at, excluded.addressed_at),
+             sends = excluded.sends,
+             rate_wanted_at = case when excluded.rate_wanted_at is not null
+                 then coalesce(old.rate_wanted_at, excluded.rate_wanted_at) end,
              next_ask_at = case
                  when old.next_ask_at is null and excluded.state in ('granted', 'sent')
                      then excluded.next_ask_at
@@ -84,6 +89,8 @@ pub(crate) async fn save(
     .bind(rows.iter().map(|row| row.worth().map(|worth| worth.minor)).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.worth().map(|w| w.currency.code())).collect::<Vec<_>>())
     .bind(now)
+    .bind(rows.iter().map(|row| row.refund.sends().map(|u| u.to_string())).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.refund.wants_rate()).collect::<Vec<_>>())
     .execute(&mut *conn)
     .await
     .map_err(database("writing refunds"))?;
@@ -234,6 +241,7 @@ pub(crate) async fn take_due(
     let rows: Vec<DueRow> = sqlx::query_as(
         "with due as (
              select refund_id from refund o where next_ask_at <= holdfast_now()
+                 and sends is not null
                  and (handed_at is not null or (
                      not exists (select from untold u where u.payment_id = o.payment_id)
                      and (not exists (
@@ -251,7 +259,7 @@ pub(crate) async fn take_due(
              next_ask_at = holdfast_now() + make_interval(secs => $2)
          from due, payment p
          where r.refund_id = due.refund_id and p.payment_id = r.payment_id
-         returning r.refund_id, r.payment_id, r.booking_id, r.units::text as units, r.address,
+         returning r.refund_id, r.payment_id, r.booking_id, r.sends::text as units, r.address,
              r.chain, r.contract, r.asset, r.confirmations, r.handed_at is not null as handed,
              r.state = 'failed' as failed,
              r.asks - 1 as asks, p.traceparent, p.tracestate",
@@ -284,6 +292,32 @@ impl DueRow {
             trace: self.traceparent.map(|traceparent| TraceContext { traceparent, tracestate }),
         }
     }
+}
+
+/// A refund that waits for a rate.
+#[derive(Debug, Clone, FromRow)]
+pub(crate) struct Unpriced {
+    pub(crate) refund_id: Uuid,
+    pub(crate) payment_id: Uuid,
+    pub(crate) asset: String,
+    pub(crate) worth_currency: Option<String>,
+}
+
+/// Finds refunds that wait for a rate, those that wait longest first, and what time it is.
+pub(crate) async fn unpriced(
+    pool: &PgPool,
+    at_most: i64,
+) -> Result<(DateTime<Utc>, Vec<Unpriced>), StoreError> {
+    let rows: Vec<Unpriced> = sqlx::query_as(
+        "select refund_id, payment_id, asset, worth_currency from refund
+         where rate_wanted_at is not null order by rate_wanted_at limit $1",
+    )
+    .bind(at_most)
+    .fetch_all(pool)
+    .await
+    .map_err(database("looking for refunds that wait for a rate"))?;
+    let now = sqlx::query_scalar("select holdfast_now()").fetch_one(pool).await;
+    Ok((now.map_err(database("reading the time"))?, rows))
 }
 
 /// The transactions that were named for a refund and of which no transfer is known to be its own.
@@ -371,6 +405,21 @@ pub(crate) async fn addressed_at(
     .fetch_one(conn)
     .await
     .map_err(database("reading when a refund got its address"))
+}
+
+/// Whether the treasury has a refund of the payment that did not end.
+pub(crate) async fn is_handed(
+    conn: &mut PgConnection,
+    payment: PaymentId,
+) -> Result<bool, StoreError> {
+    sqlx::query_scalar(
+        "select exists (select from refund where payment_id = $1 and handed_at is not null
+             and state in ('granted', 'sent'))",
+    )
+    .bind(payment.0)
+    .fetch_one(conn)
+    .await
+    .map_err(database("looking for refunds that are under way"))
 }
 
 /// Says when the treasury is asked about a refund next; nothing when not any more.

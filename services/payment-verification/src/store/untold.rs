@@ -32,14 +32,13 @@ pub(crate) enum Untold {
     Payout { refund_id: Uuid, sighted: Sighted },
 }
 
-/// One of these, as it is kept.
-#[derive(Debug)]
+/// One of these, as it is kept, or why it cannot be read.
 pub(crate) struct Kept {
     pub(crate) untold_id: i64,
     pub(crate) payment_id: PaymentId,
     pub(crate) chain: String,
     pub(crate) kept_at: DateTime<Utc>,
-    pub(crate) untold: Untold,
+    pub(crate) untold: Result<Untold, StoreError>,
 }
 
 /// Finds the payments that this chain has something to tell, or put aside.
@@ -80,11 +79,11 @@ pub(crate) async fn of(
     .map_err(database("reading what payments are still to be told"))?;
     let kept = |row: Row| {
         let untold = serde_json::from_str(&row.fact)
-            .map_err(|source| corrupt("untold", row.untold_id, source))?;
+            .map_err(|source| corrupt("untold", row.untold_id, source));
         let Row { untold_id, payment_id, chain, kept_at, .. } = row;
-        Ok(Kept { untold_id, payment_id: PaymentId(payment_id), chain, kept_at, untold })
+        Kept { untold_id, payment_id: PaymentId(payment_id), chain, kept_at, untold }
     };
-    rows.into_iter().map(kept).collect()
+    Ok(rows.into_iter().map(kept).collect())
 }
 
 /// Keeps something for later. What an address holds is the same at each block, and kept once until

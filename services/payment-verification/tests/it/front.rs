@@ -25,6 +25,8 @@ pub(crate) struct Manner {
     pub(crate) other_units: bool,
     /// It tells of blocks under other hashes.
     pub(crate) other_hash: bool,
+    /// It tells of blocks that stand on none that anybody knows.
+    pub(crate) other_parent: bool,
     /// It calls a block of another branch final.
     pub(crate) other_final: bool,
     /// It tells of no logs.
@@ -149,6 +151,9 @@ async fn answer(State(behind): State<Behind>, body: Bytes) -> Result<Vec<u8>, St
 fn lie(manner: &Manner, told: &mut Value) {
     if manner.other_hash && told["parentHash"].is_string() {
         told["hash"] = json!(format!("0x{}", "5".repeat(64)));
+    }
+    if manner.other_parent && told["parentHash"].is_string() {
+        told["parentHash"] = json!(format!("0x{}", "7".repeat(64)));
     }
     for receipt in told.as_array_mut().into_iter().flatten() {
         if manner.other_hash && receipt["logs"].is_array() {

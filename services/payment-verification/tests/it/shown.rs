@@ -13,7 +13,7 @@ use crate::{
     rig::{CHAIN, Rig, milli_ether},
 };
 
-async fn rates(rig: &Rig, path: &str, body: Value) {
+pub(crate) async fn rates(rig: &Rig, path: &str, body: Value) {
     let http = HttpClient::new(HttpClientConfig::default()).unwrap();
     let url = format!("{}/rates{path}", rig.doubles.base_url());
     let request = HttpRequest::new(http::Method::POST, url).json(body.to_string());

@@ -82,6 +82,25 @@ async fn what_one_node_alone_says_counts_for_nothing() {
 
 /// Row: C9
 #[tokio::test(flavor = "multi_thread")]
+async fn a_block_that_stands_on_none_that_is_known_is_an_error_and_no_money() {
+    let rig = Rig::new().await;
+    let asked = rig.prepare(milli_ether(10)).await;
+    rig.watch().await;
+    rig.pay(&asked.address, milli_ether(10)).await;
+    rig.anvil.mine(3).await;
+    rig.front.behave(Manner { other_parent: true, ..Manner::default() });
+    for _look in 0..2 {
+        fails_with(&rig, "do not fit together").await;
+    }
+    assert_eq!(rig.journal(asked.payment_id).await, ["prepared"]);
+    rig.front.behave(Manner::default());
+    rig.watch().await;
+    assert_eq!(rig.settled(asked.payment_id).await.received, units(milli_ether(10)));
+    rig.end().await;
+}
+
+/// Row: C9
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_lags_or_stalls_holds_the_chain_back_to_its_own_newest_block() {
     let (rig, second) = two().await;
     let asked = rig.prepare(milli_ether(10)).await;

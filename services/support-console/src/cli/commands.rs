@@ -109,6 +109,13 @@ pub(super) enum Command {
         #[command(flatten)]
         because: Because,
     },
+    /// Say that money that left its chain is lost for good
+    WriteOff {
+        /// The case of its having left
+        id: Uuid,
+        #[command(flatten)]
+        because: Because,
+    },
     /// List refunds that a second person has to let go
     Refunds,
     /// Let a refund go
@@ -359,6 +366,9 @@ impl Command {
             Self::PaymentCase { id } => get(format!("/v1/payment-cases/{id}")),
             Self::ClosePaymentCase { id, because } => {
                 post(format!("/v1/payment-cases/{id}/close"), because, &[])
+            }
+            Self::WriteOff { id, because } => {
+                post(format!("/v1/payment-cases/{id}/write-off"), because, &[])
             }
             Self::Refunds => get("/v1/refunds".to_owned()),
             Self::ApproveRefund { booking, refund, because } => {

@@ -165,6 +165,13 @@ const OPERATIONS: &[Operation] = &[
         "Because",
         (200, Some("OddPayment")),
     ),
+    post(
+        "/v1/payment-cases/{id}/write-off",
+        "Says that money that left its chain is lost for good: its booking waits for it no more",
+        APPROVER,
+        "Because",
+        (200, Some("OddPayment")),
+    ),
     get("/v1/acts", "Lists what staff did or were kept from, the newest first", ACTS, "Acts"),
     get(
         "/v1/bookings/{id}/seen",

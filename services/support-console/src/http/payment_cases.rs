@@ -12,7 +12,7 @@ use http::StatusCode;
 use uuid::Uuid;
 
 use super::{
-    OPERATOR,
+    APPROVER, OPERATOR,
     acting::{About, Actor, Attempt},
     actions::Because,
     elsewhere::{self, Told},
@@ -62,15 +62,36 @@ pub(crate) async fn close(
     Path(id): Path<Uuid>,
     body: Result<Json<Because>, ApiError>,
 ) -> Result<Json<PaymentCase>, ApiError> {
+    end(&app, actor, id, body, ("close_payment_case", "close", OPERATOR)).await
+}
+
+/// Says that the money of one that left its chain is lost for good: its booking waits for it no
+/// more.
+pub(crate) async fn write_off(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<Uuid>,
+    body: Result<Json<Because>, ApiError>,
+) -> Result<Json<PaymentCase>, ApiError> {
+    end(&app, actor, id, body, ("write_off_payment", "write-off", APPROVER)).await
+}
+
+async fn end(
+    app: &App,
+    actor: Actor,
+    id: Uuid,
+    body: Result<Json<Because>, ApiError>,
+    (act, path, role): (&'static str, &str, &'static str),
+) -> Result<Json<PaymentCase>, ApiError> {
     let about = About { payment_case_id: Some(id), ..About::default() };
-    let attempt = Attempt::permit_about(&app, actor, "close_payment_case", about, OPERATOR).await?;
+    let attempt = Attempt::permit_about(app, actor, act, about, role).await?;
     let Json(Because { reason }) = body?;
     let mut attempt = attempt.because(&reason)?;
-    match one(&app, id).await {
+    match one(app, id).await {
         Ok(case) => attempt.about(Some(case.booking_id.0)),
         Err(error) => return Err(attempt.refused(error).await),
     }
     let body = CaseCloseRequest { staff: attempt.actor_name().to_owned(), why: reason };
-    let path = format!("/internal/cases/{id}/close");
-    elsewhere::tell(&app, attempt, Told { owner: OWNER, path, body }).await.map(Json)
+    let path = format!("/internal/cases/{id}/{path}");
+    elsewhere::tell(app, attempt, Told { owner: OWNER, path, body }).await.map(Json)
 }

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     App,
-    http::{OPERATOR, acting::Actor, actions::Because, payment_cases},
+    http::{APPROVER, OPERATOR, acting::Actor, actions::Because, payment_cases},
 };
 
 /// Cases as a table.
@@ -109,7 +109,7 @@ fn explained(reason: &str) -> &'static str {
             "The chain did not carry out a transfer to the payment's address. Nothing came; its sender may believe that it did."
         }
         "payment_reversed" => {
-            "Money that was final and had paid is not on its chain any more. The case closes by itself when it is final again."
+            "Money that was final and had paid is not on its chain any more, or the bank gave it back to the card's holder. The case closes by itself when it is final again; what is lost for good is written off."
         }
         "payment_unreadable" => {
             "The payment's row cannot be read. What its chain tells of it is kept and told to it once the row is mended; the case closes by itself then."
@@ -194,6 +194,9 @@ pub(super) async fn show(
             }
         }
         @if case.closed_at.is_none() && session.may(OPERATOR) { (closing(&case, &session)) }
+        @if case.closed_at.is_none() && case.reason == "payment_reversed" && session.may(APPROVER) {
+            (writing_off(&case, &session))
+        }
     };
     Ok(Page::new(title(&case.reason), "/cases", body).framed(Some(&session)))
 }
@@ -210,6 +213,35 @@ fn closing(case: &PaymentCase, session: &Session) -> Markup {
             }
         }
     }
+}
+
+fn writing_off(case: &PaymentCase, session: &Session) -> Markup {
+    html! {
+        section.card.narrow {
+            h2 { "Write the money off" }
+            p {
+                "The money is lost for good: the card's holder got it back, or it was spent "
+                "otherwise. Its booking waits for it no more: what is bought stands, what is not "
+                "bought is undone, a refund that was not sent is none, and its points stay frozen."
+            }
+            form method="post" action=(format!("/payment-cases/{}/write-off", case.case_id)) {
+                (csrf(session))
+                (reason("How you know that it will not come back"))
+                div.acts { button type="submit" { "Write it off" } }
+            }
+        }
+    }
+}
+
+/// Writes its money off.
+pub(super) async fn write_off(
+    State(app): State<App>,
+    actor: Actor,
+    Path(id): Path<Uuid>,
+    Form(because): Form<Because>,
+) -> Result<Response, ApiError> {
+    drop(payment_cases::write_off(State(app), actor, Path(id), because.map(Json)).await?);
+    Ok(Redirect::to(&format!("/payment-cases/{id}")).into_response())
 }
 
 /// Closes it.

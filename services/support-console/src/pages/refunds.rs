@@ -97,6 +97,7 @@ pub(super) async fn ask(
                 dt { "Amount" } dd { (refund.amount_decimal) " " (refund.amount.asset) }
                 dt { "At the value" } dd { (basis(refund.basis)) }
                 dt { "Worth then" } dd { (worth(&refund)) }
+                dt { "Will be sent" } dd { (sends(&refund)) }
                 dt { "The customer said where to" }
                 dd { (if refund.has_address { "yes" } else { "not yet" }) }
                 dt { "Waits for" } dd { (ago(refund.granted_at, session.now)) }
@@ -128,8 +129,18 @@ pub(super) async fn ask(
 const fn basis(basis: RefundBasis) -> &'static str {
     match basis {
         RefundBasis::Then => "of then: as many units as were paid",
-        RefundBasis::Now => "of now",
-        RefundBasis::Fiat => "of the price's currency",
+        RefundBasis::Now => "of now: as many units as were worth it when it was granted",
+        RefundBasis::Fiat => {
+            "in the currency of the price: as many units as are worth it when they are sent"
+        }
+    }
+}
+
+/// How much is sent, as far as that is known.
+fn sends(refund: &WaitingRefund) -> String {
+    match &refund.sends_decimal {
+        Some(amount) => format!("{amount} {}", refund.amount.asset),
+        None => "what it is worth at the rate of then".to_owned(),
     }
 }
 

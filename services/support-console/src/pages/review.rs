@@ -79,6 +79,9 @@ pub(super) fn section(booking_id: BookingId, reply: &ReviewReply, session: &Sess
                             }
                         }
                         SafeAct::RepairLeg { .. } => a.button.quiet href="#legs" { "Repair a leg" },
+                        SafeAct::WriteOffMoney {} => {
+                            a.button.quiet href="/cases" { "Write its money off, at its case" }
+                        }
                         SafeAct::AskForAddress {} => {
                             span.sub {
                                 "The customer is to name another address for the refund: at their "

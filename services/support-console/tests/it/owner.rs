@@ -50,6 +50,7 @@ impl Owner {
             .route("/internal/cases", get(cases))
             .route("/internal/cases/{id}", get(case))
             .route("/internal/cases/{id}/close", post(close))
+            .route("/internal/cases/{id}/write-off", post(close))
             .with_state(owner.clone());
         let here = "127.0.0.1:0".parse().unwrap();
         let ready = chassis::http::Ready::new();
@@ -124,10 +125,15 @@ async fn reset(State(owner): State<Owner>, Json(mut told): Json<Value>) -> Json<
 pub(crate) const CASE: Uuid = Uuid::from_u128(9);
 /// The one odd payment.
 pub(crate) const ODD: Uuid = Uuid::from_u128(10);
+/// One whose money left its chain.
+pub(crate) const AWAY: Uuid = Uuid::from_u128(11);
 
 async fn case(State(owner): State<Owner>, Path(id): Path<Uuid>) -> Result<Json<Value>, StatusCode> {
     if id == ODD {
         return Ok(Json(odd(&owner)));
+    }
+    if id == AWAY {
+        return Ok(Json(odd_one(&owner, AWAY, "payment_reversed")));
     }
     if id != CASE {
         return Err(StatusCode::NOT_FOUND);
@@ -146,10 +152,14 @@ async fn case(State(owner): State<Owner>, Path(id): Path<Uuid>) -> Result<Json<V
 }
 
 fn odd(owner: &Owner) -> Value {
+    odd_one(owner, ODD, "other_asset")
+}
+
+fn odd_one(owner: &Owner, id: Uuid, reason: &str) -> Value {
     let told = owner.told();
-    let closed = told.iter().find(|told| told["closed"] == json!(ODD));
+    let closed = told.iter().find(|told| told["closed"] == json!(id));
     let mut case = json!({
-        "case_id": ODD, "reason": "other_asset", "subject": "eip155:1 0xab#<i>0</i>",
+        "case_id": id, "reason": reason, "subject": "eip155:1 0xab#<i>0</i>",
         "payment_id": Uuid::from_u128(2), "booking_id": Uuid::from_u128(1), "chain": "eip155:1",
         "transaction": BROUGHT_IT, "contract": "0xdac17f958d2ee523a2206206994597c13d831ec7",
         "units": "5000000000", "asset": "usdt-ethereum", "amount_decimal": "5000.000000",

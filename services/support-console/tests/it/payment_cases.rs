@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::{
     browser::Browser,
-    console::{Console, OPERATOR, VIEWER, id},
-    owner::{BROUGHT_IT, ODD, Owner},
+    console::{APPROVER, Console, OPERATOR, VIEWER, id},
+    owner::{AWAY, BROUGHT_IT, ODD, Owner},
 };
 
 /// Row: C8
@@ -60,6 +60,38 @@ async fn an_odd_payment_shows_what_came_and_is_closed_by_an_operator_with_a_reas
     assert_eq!(told[2..], [json!([about, "begun", booking]), json!([about, "done", booking])]);
     let audit = ada.get("/audit").await.text;
     assert!(audit.contains(&format!("href=\"{case}\"")) && audit.contains(why), "{audit}");
+    console.close().await;
+}
+
+/// Row: C5
+#[tokio::test(flavor = "multi_thread")]
+async fn money_that_is_lost_is_written_off_by_an_approver_with_a_reason_and_is_in_the_audit() {
+    let mut console = Console::closed().await;
+    let owner = Owner::start(&console).await;
+    console.app = console.beside_an_owner(&owner.url).await;
+    let (case, act) =
+        (format!("/payment-cases/{AWAY}"), format!("/payment-cases/{AWAY}/write-off"));
+    let ada = Browser::signed_in(&console, "ada", "support_operator").await;
+    let page = ada.get(&case).await.text;
+    assert!(page.contains("Close it") && !page.contains("Write it off"), "{page}");
+    let page = ada.submit(&case, &act, &[("reason", "let me")]).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    let (status, _) = console.post(&format!("/v1{act}"), APPROVER, &json!({ "reason": "" })).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(owner.told(), Vec::<Value>::new());
+
+    let anna = Browser::signed_in(&console, "anna", "support_approver").await;
+    let odd = anna.get(&format!("/payment-cases/{ODD}")).await.text;
+    assert!(!odd.contains("Write it off"), "nothing is lost there: {odd}");
+    let page = anna.submit(&case, &act, &[("reason", "the bank decided")]).await;
+    assert_eq!((page.status, page.location()), (StatusCode::SEE_OTHER, case.as_str()));
+    let page = anna.get(&case).await.text;
+    assert!(page.contains("Closed by <b>anna</b>") && !page.contains("Write it off"), "{page}");
+    let (_, page) = console.get("/v1/acts", VIEWER).await;
+    let acts = page["acts"].as_array().unwrap().iter().rev();
+    let acts = acts.filter(|act| act["act"] == "write_off_payment");
+    let outcomes: Vec<_> = acts.map(|act| act["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["denied", "begun", "done"]);
     console.close().await;
 }
 

@@ -238,6 +238,9 @@ pub enum SafeAct {
     },
     /// The customer is to name an address for what a refund could not bring: nothing else helps.
     AskForAddress {},
+    /// Say of money that left its chain that it is lost for good: `POST
+    /// /internal/cases/{id}/write-off` of payment-verification, at its case.
+    WriteOffMoney {},
     /// Leave a leg at its supplier, with nothing more to be done about it: it takes nothing back,
     /// or what it changed was used. For whoever looks into it: `POST
     /// /internal/bookings/{id}/review` of booking.
@@ -324,8 +327,12 @@ pub struct WaitingRefund {
     pub amount: AssetAmount,
     /// The same in whole coins, for people.
     pub amount_decimal: String,
-    /// At which value it was computed.
+    /// At which value it goes back.
     pub basis: RefundBasis,
+    /// How much is sent, in whole coins; nothing while it waits for a rate, which what goes back in
+    /// the currency of the price does until somebody let it go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sends_decimal: Option<String>,
     /// What it was worth when its price was made.
     pub worth: Option<Money>,
     /// Whether the customer has said where to.

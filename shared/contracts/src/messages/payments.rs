@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::message;
 use crate::{
-    asset::{AssetAmount, Units},
+    asset::{AssetAmount, Rate, Units},
     ids::{BookingId, PaymentId},
     instruction::SignedInstruction,
     money::Money,
@@ -81,6 +81,10 @@ pub struct PaymentSettled {
 }
 message!(PaymentSettled, Event, "holdfast.payment.settled.v1", booking_id);
 
+fn is_nothing(units: &Units) -> bool {
+    units.is_zero()
+}
+
 /// Event of payment-verification: final money left its chain after it had paid or was due back, or
 /// such money is final again. It says how all of it stands, so the newest one is enough.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +100,9 @@ pub struct PaymentReversed {
     pub gone: Units,
     /// All that is final now.
     pub settled: Units,
+    /// What staff said is lost for good, of what paid or was due back: it is not waited for.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub lost: Units,
 }
 message!(PaymentReversed, Event, "holdfast.payment.reversed.v1", booking_id);
 
@@ -167,14 +174,44 @@ message!(PaymentClosed, Event, "holdfast.payment.closed.v1", booking_id);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefundBasis {
-    /// Of then: as many units as were paid, whatever they are worth now. The only one that is
-    /// computed.
+    /// Of then: as many units as were paid, whatever they are worth now.
     #[default]
     Then,
-    /// Of now: units worth today what was paid.
+    /// Of now: as many units as are worth what was paid when the refund is granted.
     Now,
-    /// In the currency of the price.
+    /// In the currency of the price: as many units as are worth what was paid when they are sent.
     Fiat,
+}
+
+impl RefundBasis {
+    /// Whether as many units go back as were paid.
+    #[must_use]
+    pub const fn is_then(&self) -> bool {
+        matches!(self, Self::Then)
+    }
+}
+
+/// What a refund is worth that goes back by value, and what is sent for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefundValue {
+    /// What of it had paid was worth when the price was made, to the nearest minor unit.
+    pub worth: Money,
+    /// What is sent; nothing while that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priced: Option<RefundPriced>,
+}
+
+/// What is sent for a refund that goes back by value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefundPriced {
+    /// How much in all, rounded down to a whole unit and never nothing.
+    pub units: Units,
+    /// At which rate.
+    pub rate: Rate,
+    /// As of when that is.
+    pub as_of: DateTime<Utc>,
 }
 
 /// Command to payment-verification: give back settled money, once per `refund_id`.
@@ -237,5 +274,8 @@ pub struct PaymentRefundChanged {
     /// The transaction that brings it, once one is seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction: Option<String>,
+    /// What it is worth, where it goes back by value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<RefundValue>,
 }
 message!(PaymentRefundChanged, Event, "holdfast.payment.refund_changed.v1", booking_id);

@@ -154,7 +154,11 @@ impl Ledgers {
 fn arrived(shown: &Shown) -> i128 {
     let refunds = shown.0["payment"]["refunds"].as_array().into_iter().flatten();
     let arrived = refunds.filter(|refund| refund["state"] == "confirmed");
-    let units = arrived.filter_map(|refund| refund["units"].as_str()?.parse::<i128>().ok());
+    // What goes back by value is sent in other units than were paid.
+    let sent = |refund: &serde_json::Value| {
+        refund["sends"].as_str().or_else(|| refund["units"].as_str())?.parse::<i128>().ok()
+    };
+    let units = arrived.filter_map(sent);
     units.sum()
 }
 

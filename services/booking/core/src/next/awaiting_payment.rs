@@ -28,7 +28,13 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
             // What paid and left again buys nothing; a person looks until it is back.
             let reversed = closed::reversed(booking);
             let waits = booking.money_is_away() || !reversed.is_empty();
-            return if waits { reversed } else { committing::start(booking, now) };
+            return match waits {
+                true => reversed,
+                false if payment.is_lost() => {
+                    unwind(booking, Phase::Failed, EndWhy::PaymentLost, now)
+                }
+                false => committing::start(booking, now),
+            };
         }
         Some(Closing::Closed { .. }) => {
             // Nobody was asked to pay for what was looked into.

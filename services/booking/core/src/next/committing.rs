@@ -11,7 +11,7 @@ use crate::{
     cancel, cancel_leg,
     event::Event,
     fact::Deadline,
-    state::{Booking, Leg, Phase, Review, ReviewWhy},
+    state::{Booking, EndWhy, Leg, Phase, Review, ReviewWhy},
 };
 
 /// Starts the commitment and buys the first legs.
@@ -53,6 +53,9 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     let reversed = closed::reversed(booking);
     if booking.money_is_away() || !reversed.is_empty() {
         return reversed;
+    }
+    if booking.payment.is_lost() {
+        return unwind(booking, Phase::Failed, EndWhy::PaymentLost, now);
     }
     let wave = wave(booking, now);
     if wave.is_empty()

@@ -24,6 +24,9 @@ pub(super) fn next(booking: &Booking, due: &Further, new: &Leg) -> Vec<Event> {
             (false, false) => Vec::new(),
         };
     }
+    if payment.is_lost() && payment.gone.is_zero() {
+        return give_up(booking, new, EndWhy::PaymentLost);
+    }
     if let Some(Closing::Closed { .. }) = payment.closing {
         return give_up(booking, new, EndWhy::NotPaidInTime);
     }

@@ -292,3 +292,62 @@ proptest! {
         prop_assert_eq!(quote(&world).fee, told.fee);
     }
 }
+
+/// Row: C10
+#[test]
+fn a_booking_goes_back_at_the_value_it_was_accepted_with_and_tells_what_that_is_worth() {
+    // By card it is all the same.
+    for (asset, expected) in [("eth", RefundBasis::Now), ("card-eur", RefundBasis::Then)] {
+        let Command::Accept(mut accept) = accept(0, vec![order(20_000, None)]) else { panic!() };
+        accept.rate.asset = AssetId::parse(asset).unwrap();
+        accept.quoted.asset = accept.rate.asset.clone();
+        let policy = Policy { refund_basis: RefundBasis::Now, ..policy() };
+        let events = decide(&None, &Command::Accept(accept), &policy, noon()).unwrap();
+        let Event::Accepted(accepted) = &events[0] else { panic!("{events:?}") };
+        assert_eq!(accepted.refund_basis, expected, "{asset}");
+    }
+    let mut world = bought(0);
+    assert_eq!((quote(&world).basis, quote(&world).worth), (RefundBasis::Then, None));
+    world.state.as_mut().unwrap().refund_basis = RefundBasis::Fiat;
+    let told = quote(&world);
+    let worth = Money::new(20_000, Currency::Eur);
+    assert_eq!((told.basis, told.worth), (RefundBasis::Fiat, Some(worth)), "300.00 less 100.00");
+    let alone = crate::cancel_leg_quote(world.booking(), leg_id(0), world.now).unwrap();
+    assert_eq!((alone.basis, alone.worth), (RefundBasis::Fiat, Some(worth)));
+    world.now += TimeDelta::days(6);
+    assert_eq!(quote(&world).worth, Some(Money::new(15_000, Currency::Eur)));
+    cancel(&mut world);
+    undone(&mut world);
+    let asked = world.said.iter().find_map(|effect| match effect {
+        Effect::Refund(refund) => Some(refund.clone()),
+        _ => None,
+    });
+    let asked = asked.unwrap();
+    assert_eq!(asked.basis, RefundBasis::Fiat);
+    // What its owner says of the value is kept.
+    let value = contracts::messages::RefundValue { worth, priced: None };
+    let Fact::Refund(news) = refund_of(asked.refund_id, asked.units, 10, RefundState::Granted)
+    else {
+        panic!()
+    };
+    world.tell(&Fact::Refund(PaymentRefundChanged { value: Some(value.clone()), ..news }));
+    assert_eq!(world.booking().payment.refunds[0].value.as_deref(), Some(&value));
+}
+
+/// Row: C10
+#[test]
+fn what_points_paid_of_a_fee_is_not_taken_out_of_the_worth() {
+    // 250.00 of 300.00 are paid in money. Of a fee of 100.00 all is paid by it, and the points come
+    // back; of one of 280.00 the points pay 50.00.
+    for (fee, left) in [(0, 15_000), (18_000, 2_000)] {
+        let mut first = order(20_000, Some(TimeDelta::days(10)));
+        let fee = Money::new(fee, Currency::Eur);
+        first.terms.cancel_steps.insert(0, CancelStep { from: noon() - TimeDelta::days(1), fee });
+        let mut world = confirmed_with(5_000, vec![first, order(10_000, None)]);
+        world.state.as_mut().unwrap().refund_basis = RefundBasis::Now;
+        let told = quote(&world);
+        assert_eq!(told.worth, Some(Money::new(left, Currency::Eur)), "{fee}");
+        let units = rate().units_for(Money::new(left, Currency::Eur)).unwrap();
+        assert_eq!(told.refund.units, units, "{fee}");
+    }
+}

@@ -400,3 +400,16 @@ fn money_beyond_the_difference_goes_back_and_money_that_left_is_for_a_person() {
     let broken = |e: &Recorded| matches!(e.event, Event::InvariantBroken { .. });
     assert!(!world.journal.iter().any(broken));
 }
+
+/// Row: C5
+#[test]
+fn another_leg_whose_money_is_lost_before_it_is_bought_leaves_the_booking_as_it_was() {
+    let mut world = payable();
+    tell(&mut world, reversed(5, DIFFERENCE, 0));
+    tell(&mut world, settled(4, DIFFERENCE));
+    assert_eq!(wanted(&world, NEW), WantedLeg::Held, "it is away");
+    tell(&mut world, lost(9, DIFFERENCE));
+    assert_eq!((status(world.booking()), world.booking().review), (Status::Confirmed, None));
+    assert_eq!(wanted(&world, NEW), WantedLeg::Released);
+    assert!(world.booking().amendment.is_none());
+}

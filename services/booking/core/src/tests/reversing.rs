@@ -237,3 +237,56 @@ fn what_is_not_paid_any_more_is_not_changed_for_more() {
     world.tell(&reversed(7, AMOUNT, 0));
     assert!(!next_actions(world.booking()).contains(&Action::Amend));
 }
+
+/// Row: C5
+#[test]
+fn a_bought_booking_whose_money_is_lost_for_good_stands_and_waits_for_nobody() {
+    let mut world = bought();
+    world.tell(&reversed(7, AMOUNT, 0));
+    assert_eq!(why(&world), Some(ReviewWhy::MoneyReversed));
+    let safe = crate::safe_acts(world.booking(), world.now);
+    assert!(safe.contains(&contracts::internal::SafeAct::WriteOffMoney {}), "{safe:?}");
+    world.tell(&seen(8, 0, false));
+    world.tell(&lost(9, AMOUNT));
+    let booking = world.booking();
+    assert_eq!((booking.phase, booking.review), (Phase::Confirmed, None));
+    assert_eq!(money(booking), MoneyAxis::Reversed);
+    assert_eq!(told(&world), [true, true], "its points stay frozen");
+    // Nothing goes back of what is not there.
+    cancel(&mut world);
+    undone(&mut world);
+    assert_eq!((world.booking().phase, why(&world)), (Phase::Cancelled, None));
+    assert!(world.booking().payment.refunds.is_empty());
+    // It came back after all.
+    world.tell(&reversed(11, 0, AMOUNT));
+    assert_eq!(world.booking().payment.refunds.len(), 1);
+    assert_eq!(told(&world).last(), Some(&false));
+}
+
+/// Row: C5
+#[test]
+fn nothing_is_bought_with_money_that_is_lost_for_good_and_what_is_bought_of_a_trip_is_given_back() {
+    let mut world = half_bought();
+    world.leg(1, 2, confirmed());
+    let mut world = World { said: vec![], ..world };
+    let all = 120_000_000_000_000_000;
+    world.tell(&reversed(7, all, 0));
+    world.tell(&lost(9, all));
+    let booking = world.booking();
+    assert_eq!(booking.phase, Phase::Unwinding);
+    let end = booking.end.unwrap();
+    assert_eq!((end.phase, end.why), (Phase::Failed, crate::EndWhy::PaymentLost));
+    assert_eq!(wanted(&world), [WantedLeg::Released; 2]);
+
+    // Before anything was bought, too.
+    let mut world = World::stay();
+    world.leg(0, 1, held());
+    world.tell(&prepared(AMOUNT));
+    world.tell(&passed(Deadline::Pay));
+    world.tell(&reversed(6, AMOUNT, 0));
+    world.tell(&closed_at(5, Closing::AlreadySettled { settled: units(AMOUNT) }));
+    assert_eq!(world.booking().phase, Phase::AwaitingPayment);
+    world.tell(&lost(9, AMOUNT));
+    assert_eq!(world.booking().phase, Phase::Unwinding);
+    assert_eq!(world.booking().end.unwrap().why, crate::EndWhy::PaymentLost);
+}

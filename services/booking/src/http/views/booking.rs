@@ -22,8 +22,8 @@ use super::{
     further::{ShownFurther, further, further_told, is_hidden},
     terms::{ShownNewTerms, new_terms},
     words::{
-        Action, ChangeAnswer, EndWhy, LegWord, MoneyAxis, OnRefusal, PointsWord, RefundWord,
-        ReviewWhy, Status, StuckStep, StuckWhy,
+        Action, ChangeAnswer, EndWhy, LegWord, MoneyAxis, OnRefusal, PointsWord, RefundBasis,
+        RefundWord, ReviewWhy, Status, StuckStep, StuckWhy,
     },
 };
 use crate::{
@@ -271,6 +271,7 @@ struct ShownPayment {
     pay_by: DateTime<Utc>,
     /// Where money that goes back is sent; null while the customer has not said.
     refund_to: Option<String>,
+    refund_basis: RefundBasis,
     /// Of this payment and of the further ones.
     refunds: Vec<ShownRefund>,
 }
@@ -305,14 +306,35 @@ struct ShownRefund {
     units: Units,
     /// Null until its owner heard of it.
     state: Option<RefundWord>,
-    /// At which value: as many units as were paid.
-    basis: &'static str,
+    basis: RefundBasis,
+    /// What of it had paid, in the currency of the price, where it goes back by value; the rest
+    /// goes back as it came. Absent where as many units go back as were paid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<shapes::Money>, required = false)]
+    worth: Option<Money>,
+    /// How many units are sent, in all; null while it is not known at which rate.
+    #[schema(value_type = Option<shapes::Units>)]
+    sends: Option<Units>,
+    /// The rate of that: what one whole coin costs, in millionths of the minor unit of `worth`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    sends_at: Option<ShownRefundRate>,
     /// Where to; null while it waits for an address.
     to: Option<String>,
     /// Until when it is to have arrived.
     by: Option<DateTime<Utc>>,
     /// The transaction that brings it, once it is seen.
     transaction: Option<String>,
+}
+
+/// At which rate a refund goes back by value.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = BookingRefundRate)]
+struct ShownRefundRate {
+    #[schema(value_type = shapes::Units)]
+    micro_minor_per_coin: String,
+    as_of: DateTime<Utc>,
 }
 
 /// Points that pay a part.
@@ -544,16 +566,6 @@ fn payment(booking: &Booking, told: Option<&Instruction>, depth: Option<u64>) ->
     });
     let confirmations = depth.filter(|_| told.is_some());
     let unknown = told.is_some() && confirmations.is_none() && !payment.received.is_zero();
-    let refund = |payment_id, refund: &booking_core::Refund| ShownRefund {
-        payment_id,
-        refund_id: refund.refund_id,
-        units: refund.units,
-        state: refund.state.map(RefundWord::from),
-        basis: "then",
-        to: refund.to.clone(),
-        by: refund.by,
-        transaction: refund.transaction.clone(),
-    };
     ShownPayment {
         state: money(booking).into(),
         payment_id: payment.payment_id,
@@ -572,10 +584,36 @@ fn payment(booking: &Booking, told: Option<&Instruction>, depth: Option<u64>) ->
         confirmations_needed: told.map(|t| t.confirmations),
         pay_by: booking.deadlines.pay_by,
         refund_to: booking.refund_to().map(str::to_owned),
+        refund_basis: booking.refund_basis.into(),
         refunds: booking
             .payments()
-            .flat_map(|one| one.refunds.iter().map(|known| refund(one.payment_id, known)))
+            .flat_map(|one| one.refunds.iter().map(|known| refund(booking, one.payment_id, known)))
             .collect(),
+    }
+}
+
+fn refund(booking: &Booking, payment_id: PaymentId, refund: &booking_core::Refund) -> ShownRefund {
+    let priced = refund.value.as_ref().and_then(|value| value.priced.as_ref());
+    ShownRefund {
+        payment_id,
+        refund_id: refund.refund_id,
+        units: refund.units,
+        state: refund.state.map(RefundWord::from),
+        basis: booking.refund_basis.into(),
+        worth: refund.value.as_ref().map(|value| value.worth),
+        sends: match (&refund.value, refund.state) {
+            (Some(_), _) => priced.map(|priced| priced.units),
+            // Its owner may say yet that it goes back by value.
+            (None, None) if !booking.refund_basis.is_then() => None,
+            (None, _) => Some(refund.units),
+        },
+        sends_at: priced.map(|priced| ShownRefundRate {
+            micro_minor_per_coin: priced.rate.micro_minor_per_coin.to_string(),
+            as_of: priced.as_of,
+        }),
+        to: refund.to.clone(),
+        by: refund.by,
+        transaction: refund.transaction.clone(),
     }
 }
 

@@ -58,6 +58,7 @@ words! {
         SoldOut, PriceChanged, RateExpired, RefusedBySupplier, CouldNotBeSent,
         SupplierUnavailable, HoldLapsed, CancelledBySupplier,
         PointsUnavailable, NotHeldInTime, NotPaidInTime, CancelledByCustomer, ChangedBySupplier,
+        PaymentLost,
     }
 }
 
@@ -95,6 +96,14 @@ words! {
 words! {
     /// How far money on its way back is.
     RefundWord from contracts::messages::RefundState { Granted, Sent, Confirmed, Failed }
+}
+
+words! {
+    /// At which value money goes back that had paid: `then`, as many units as were paid; `now`, as
+    /// many as are worth that when the refund is granted; `fiat`, as many as are worth it when they
+    /// are sent, once it is known where to. What came too much, too little or too late never paid,
+    /// and goes back as it came.
+    RefundBasis from contracts::messages::RefundBasis { Then, Now, Fiat }
 }
 
 /// What is known of a leg.

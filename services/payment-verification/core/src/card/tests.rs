@@ -319,6 +319,26 @@ fn nothing_is_given_back_of_what_the_bank_took_back() {
     assert_eq!(till.gateway.charged(), PRICE);
 }
 
+/// Row: C5
+/// Row: L4
+#[test]
+fn a_lost_dispute_is_waited_for_by_nobody_once_a_person_wrote_it_off() {
+    let mut till = Till::settled();
+    till.gateway.is_lost = true;
+    assert_eq!(till.look(), Wish::Wait);
+    assert_eq!(number(till.payment.away_units()), PRICE);
+    let (by, why) = ("ada".to_owned(), "the bank decided".to_owned());
+    till.learn(&Fact::WrittenOff { by, why });
+    let Some(Effect::SayReversed(told)) =
+        till.said.iter().rev().find(|effect| matches!(effect, Effect::SayReversed(_)))
+    else {
+        panic!("{:?}", till.said)
+    };
+    assert_eq!((number(told.gone), number(told.lost)), (0, PRICE));
+    assert_eq!(till.look(), Wish::Wait);
+    assert_eq!(till.kinds.last(), Some(&"written_off"), "nothing new comes of asking again");
+}
+
 /// Row: C10
 /// Row: L4
 #[test]

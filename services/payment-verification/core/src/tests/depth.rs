@@ -1,7 +1,7 @@
 //! How deep money must lie, and how much of it is there when it is mined again.
 
 use super::world::{World, head, left, prepare, seen, units};
-use crate::{Event, Fact, ledger::Account};
+use crate::{Event, Fact, Payment, fact::Sighted, ledger::Account};
 
 /// Amounts of more than 1000 lie six deep, smaller ones three.
 const DEEP: u64 = 6;
@@ -73,4 +73,23 @@ fn the_largest_amounts_wait_for_the_chains_own_word_where_it_gives_one() {
     small.tell(&seen(2, 5_000, 20, 4));
     assert!(!is_final(&small.tell(&head_and_final(60, 5, Some(19)))));
     assert!(is_final(&small.tell(&head_and_final(60, 6, Some(20)))));
+}
+
+/// Row: C11
+#[test]
+fn an_amount_of_256_bits_is_taken_as_it_is_and_no_sum_wraps() {
+    use contracts::asset::Units;
+    use ruint::aliases::U256;
+
+    let mut world = World::new();
+    world.ask(&prepare(100));
+    for (n, look) in [(1, 2), (2, 3)] {
+        let Fact::TransferSeen(sighted) = seen(n, 1, 10, look) else { panic!() };
+        world.tell(&Fact::TransferSeen(Sighted { units: Units(U256::MAX), ..sighted }));
+        assert_eq!(world.payment.seen.received, Units(U256::MAX));
+        world.tell(&head(40, look + 10));
+    }
+    assert!(world.payment.settled);
+    let json = serde_json::to_string(&world.payment).unwrap();
+    assert_eq!(serde_json::from_str::<Payment>(&json).unwrap(), world.payment);
 }

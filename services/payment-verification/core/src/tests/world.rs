@@ -265,6 +265,8 @@ fn print(event: &Event) -> String {
         Event::Withdrawn { units, .. } => format!("withdrawn: {units}"),
         Event::Reversed { units, .. } => format!("reversed: {units}"),
         Event::Restored { units, .. } => format!("restored: {units}"),
+        Event::WrittenOff { loss, by, .. } => format!("{} written off by {by}", loss.units()),
+        Event::Recovered { ours, due } => format!("recovered: {ours}, due {due}"),
         Event::RefundGranted(g) => {
             format!(
                 "refund of {}: due {}, excess {}, price {}",
@@ -281,6 +283,7 @@ fn print_change(change: &RefundChange) -> String {
         RefundChange::Refused { refusal, .. } => format!("{kind}: {refusal}"),
         RefundChange::AddressGiven { to } => format!("{kind}: {to}"),
         RefundChange::Approved { by, .. } => format!("{kind} by {by}"),
+        RefundChange::Priced(priced) => format!("{kind}: {}", priced.units),
         RefundChange::PayoutSeen(s) => format!("{kind}: {} in block {}", s.units, s.block.height),
         RefundChange::AddressRefused { units }
         | RefundChange::Failed { units }

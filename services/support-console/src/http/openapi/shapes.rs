@@ -411,6 +411,7 @@ fn refunds() -> Shapes {
                 ("amount", anything()),
                 ("amount_decimal", text()),
                 ("basis", words(&["then", "now", "fiat"])),
+                ("sends_decimal?", text()),
                 ("worth?", anything()),
                 ("has_address", truth()),
                 ("handled_by?", text()),

@@ -1,0 +1,108 @@
+//! Refunds that go back by value: they wait for a rate, say so, and are proven by what that comes
+//! to.
+
+use chrono::TimeDelta;
+use contracts::messages::{PaymentRefund, RefundBasis, RefundState};
+use messaging::Step;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{
+    approvals::read,
+    refunds::{ask, cases, ledger, new_wallet, news, paid, sent, state, treasury},
+    rig::{Rig, milli_ether, refund_message, units},
+    shown::rates,
+};
+
+/// Paid for 250 euro with 0.1 ether, at 2,500 euro an ether.
+///
+/// Row: C10
+/// Row: C11
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_by_value_waits_for_a_rate_that_can_be_believed_and_is_proven_by_what_it_buys() {
+    let rig = Rig::new().await;
+    let treasury = treasury(&rig);
+    let (then, now, fiat) = (
+        paid(&rig, milli_ether(100)).await,
+        paid(&rig, milli_ether(100)).await,
+        paid(&rig, milli_ether(100)).await,
+    );
+    let wallet = new_wallet();
+    let refund = async |asked, basis| {
+        let refund_id = Uuid::now_v7();
+        let to = Some(wallet.clone()).filter(|_| basis != RefundBasis::Fiat);
+        let refund = refund_message(asked, refund_id, milli_ether(100));
+        let refund = PaymentRefund { to, basis, ..refund };
+        rig.say(&refund).await;
+        (refund_id, refund, news(&rig, asked, RefundState::Granted).await)
+    };
+    let (then_id, _, told) = refund(&then, RefundBasis::Then).await;
+    assert_eq!(told.value, None);
+    let (now_id, _, told) = refund(&now, RefundBasis::Now).await;
+    let value = told.value.unwrap();
+    assert_eq!((value.worth.minor, value.priced), (25_000, None));
+    let (fiat_id, in_fiat, _) = refund(&fiat, RefundBasis::Fiat).await;
+
+    // Nobody has read a rate so far: only what needs none is handed over, and a person is told.
+    ask(&rig, &treasury).await;
+    let handed = "select string_agg(refund_id::text, ',') from refund where handed_at is not null";
+    assert_eq!(rig.ask_database(handed).await, then_id.to_string());
+    rig.service.database.offset_clock(TimeDelta::minutes(2)).await;
+    let (_, attention) = read(&rig, "/internal/attention").await;
+    let waits = |told: &serde_json::Value| {
+        let items = told["items"].as_array().unwrap().iter();
+        items.filter(|item| item["what"] == "a refund waits for a rate").count()
+    };
+    assert_eq!(waits(&attention), 1, "{attention}");
+
+    // An ether costs twice as much by now; one that jumps by much more is not believed.
+    rates(&rig, "/set", json!({ "id": "eth", "vs": "eur", "price": "5000" })).await;
+    payment_verification::read_rates(&rig.app).await.unwrap();
+    while let Step::Did(_) = treasury.step().await.unwrap() {}
+    let sends = async |id: Uuid| {
+        rig.ask_database(&format!("select sends from refund where refund_id = '{id}'")).await
+    };
+    assert_eq!(sends(now_id).await, milli_ether(50).to_string());
+    assert_eq!(sends(fiat_id).await, "", "nobody knows where to");
+    rates(&rig, "/set", json!({ "id": "eth", "vs": "eur", "price": "5000000" })).await;
+    drop(payment_verification::read_rates(&rig.app).await);
+    rig.service.database.offset_clock(TimeDelta::minutes(4)).await;
+    let to = Some(wallet.clone());
+    rig.say(&PaymentRefund { to, ..in_fiat }).await;
+    rig.until_journal(fiat.payment_id, "refund_address_given").await;
+    ask(&rig, &treasury).await;
+    assert_eq!(sends(fiat_id).await, "", "the last rate that was believed is too old");
+    rates(&rig, "/set", json!({ "id": "eth", "vs": "eur", "price": "4000" })).await;
+    payment_verification::read_rates(&rig.app).await.unwrap();
+    ask(&rig, &treasury).await;
+    assert_eq!(sends(fiat_id).await, (milli_ether(125) / 2).to_string());
+    assert_eq!(sends(now_id).await, milli_ether(50).to_string(), "priced once");
+
+    testkit::until("all to be confirmed", async || {
+        ask(&rig, &treasury).await;
+        rig.anvil.mine(3).await;
+        rig.watch().await;
+        let confirmed = rig.ask_database("select count(*) from refund where state = 'confirmed'");
+        (confirmed.await == "3").then_some(())
+    })
+    .await;
+    for (asked, id, amount, gained) in [
+        (&then, then_id, milli_ether(100), 0),
+        (&now, now_id, milli_ether(50), milli_ether(50)),
+        (&fiat, fiat_id, milli_ether(125) / 2, milli_ether(75) / 2),
+    ] {
+        assert_eq!((sent(&rig, id).await.len(), state(&rig, id).await.as_str()), (1, "confirmed"));
+        assert_eq!(cases(&rig, asked).await, "");
+        let accounts = ledger(&rig, asked).await;
+        let of = |account: &str| accounts.get(account).cloned().unwrap_or("0".to_owned());
+        assert_eq!(of("paid_out"), amount.to_string());
+        assert_eq!(of("exchange_difference"), gained.to_string());
+        assert_eq!((of("customer"), of("refund_granted")), ("0".to_owned(), "0".to_owned()));
+    }
+    let told = news(&rig, &now, RefundState::Confirmed).await;
+    assert_eq!(told.units, units(milli_ether(100)), "what it was granted of");
+    assert_eq!(told.value.and_then(|value| value.priced).unwrap().units, units(milli_ether(50)));
+    let (_, attention) = read(&rig, "/internal/attention").await;
+    assert_eq!(waits(&attention), 0, "{attention}");
+    rig.end().await;
+}
