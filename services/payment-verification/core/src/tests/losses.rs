@@ -26,9 +26,9 @@ fn write_off(world: &mut World) -> Vec<Event> {
 
 /// What was last told of money that is away: away, final, lost.
 fn told(world: &World) -> [u64; 3] {
-    let told = world.said.iter().rev().find_map(|effect| match effect {
-        Effect::SayReversed(told) => Some([told.gone, told.settled, told.lost]),
-        _ => None,
+    let told = world.said.iter().rev().find_map(|effect| {
+        let Effect::SayReversed(told) = effect else { return None };
+        Some([told.gone, told.settled, told.lost])
     });
     told.unwrap().map(|units| units.to_string().parse().unwrap())
 }

@@ -79,9 +79,9 @@ fn balance(payment: &Payment, account: Account) -> i128 {
 }
 
 fn told(world: &World) -> (RefundState, Option<RefundValue>) {
-    let told = world.said.iter().rev().find_map(|effect| match effect {
-        Effect::SayRefund(told) => Some((told.state, told.value.clone())),
-        _ => None,
+    let told = world.said.iter().rev().find_map(|effect| {
+        let Effect::SayRefund(told) = effect else { return None };
+        Some((told.state, told.value.clone()))
     });
     told.unwrap()
 }
@@ -227,9 +227,11 @@ fn what_pays_another_payment_moves_as_it_came() {
     world.into = Some(other.payment.clone());
     let place = place_of_payment(other.payment.payment_id);
     let events = world.ask(&asked(1, PAID, RefundBasis::Now, Some(&place)));
-    let moved = events.iter().find_map(|event| match event {
-        Event::Refund { change: RefundChange::Moved { units, .. }, .. } => Some(*units),
-        _ => None,
+    let moved = events.iter().find_map(|event| {
+        let Event::Refund { change: RefundChange::Moved { units, .. }, .. } = event else {
+            return None;
+        };
+        Some(*units)
     });
     assert_eq!(moved, Some(units(PAID)));
     assert_eq!(balance(&world.payment, Account::ExchangeDifference), 0);
