@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     cancel::{leg_fee, take},
     command::{LegPlan, Refusal},
-    state::{Booking, Leg, LegCancellation},
+    state::{Booking, Leg, LegCancellation, Payment},
     stuck::is_away,
     view::{Action, next_actions_at},
 };
@@ -122,6 +122,7 @@ pub(crate) fn is_possible(booking: &Booking) -> bool {
         && booking.standing().next().is_some()
         && booking.legs.len() < LEGS_EVER_MAX
         && !booking.money_is_away()
+        && !booking.payments().any(Payment::is_lost)
         && !over
 }
 
