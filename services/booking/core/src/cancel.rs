@@ -132,6 +132,8 @@ impl CancelQuote {
             digest: digest(booking, Some(leg), fee, Units::ZERO, 0),
             fee,
             refund: AssetAmount { units: Units::ZERO, ..booking.payment.quoted.clone() },
+            basis: booking.refund_basis,
+            worth: None,
             points_back: 0,
             changes_at: None,
             legs: vec![LegFee { fee, changes_at: None, ..leg_fee(leg, now) }],

@@ -101,7 +101,7 @@ impl Reservation {
             "check_out": self.chosen.check_out,
             "price": price(self.chosen.price, &self.chosen.currency),
             "room_id": self.chosen.room_id(),
-            "guests": self.asked["guests"],
+            "guests": self.asked["guests"].as_array().cloned().unwrap_or_default(),
         })
     }
 
