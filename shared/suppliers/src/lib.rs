@@ -289,8 +289,8 @@ pub trait Dialect: Send + Sync {
         false
     }
 
-    /// Whether a cancel names the supplier's reservation, and not only ours, under which there may be
-    /// several.
+    /// Whether a cancel names the supplier's reservation, and not only ours, under which there may
+    /// be several.
     fn cancels_by_reference(&self) -> bool {
         true
     }

@@ -256,20 +256,20 @@ async fn dies_twice_at_every_step(steps: &[Step], point: Point, end: &str) {
 /// Row: A5
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_dies_twice_before_each_commit_changes_nothing() {
-    dies_twice_at_every_step(&THERE_AND_BACK, Point::BeforeCommit, "cancelled").await;
+    Box::pin(dies_twice_at_every_step(&THERE_AND_BACK, Point::BeforeCommit, "cancelled")).await;
 }
 
 /// Row: A4
 /// Row: A5
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_dies_twice_after_each_commit_changes_nothing() {
-    dies_twice_at_every_step(&THERE_AND_BACK, Point::AfterCommit, "cancelled").await;
+    Box::pin(dies_twice_at_every_step(&THERE_AND_BACK, Point::AfterCommit, "cancelled")).await;
 }
 
 /// Row: A4
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_dies_twice_before_each_acknowledgement_changes_nothing() {
-    dies_twice_at_every_step(&REFUSED_AT_LAST, Point::BeforeAck, "failed").await;
+    Box::pin(dies_twice_at_every_step(&REFUSED_AT_LAST, Point::BeforeAck, "failed")).await;
 }
 
 /// Wherever it fails, all of it is undone, once, although each undo is told twice.

@@ -212,10 +212,8 @@ fn answered(leg: &mut Leg, number: u32, outcome: &Outcome, at: DateTime<Utc>) {
     // Where a cancel names no reservation, which of several is gone is for a look-up to show.
     let any_of_them = !dialect(order.supplier).cancels_by_reference()
         && attempt.reservations.values().filter(|one| !one.is_said_gone()).count() > 1;
-    let outcome = match outcome {
-        Outcome::Accepted if exchange.doing == Doing::Cancel && any_of_them => &Outcome::Unknown,
-        said => said,
-    };
+    let one_is_gone = *outcome == Outcome::Accepted && exchange.doing == Doing::Cancel;
+    let outcome = if one_is_gone && any_of_them { &Outcome::Unknown } else { outcome };
     if exchange.doing == Doing::Cancel && outcome.may_have_been_sent() && !refused {
         let about = exchange.reference.as_deref().unwrap_or_default();
         let each = attempt.reservations.iter_mut().filter(|one| any_of_them || one.0 == about);

@@ -41,8 +41,8 @@ pub(crate) struct Count {
 /// Begins a comparison of everything made since the oldest leg that may still be at the supplier,
 /// and of at least a week; nothing where one is under way, or was begun since `unless_since`.
 ///
-/// The night's comparison needs a leg that was there before the night, and the oldest has the lowest
-/// id: an empty system compares nothing.
+/// The night's comparison needs a leg that was there before the night, and the oldest has the
+/// lowest id: an empty system compares nothing.
 pub(crate) async fn begin_comparison(
     conn: &mut PgConnection,
     supplier: Supplier,
