@@ -35,7 +35,7 @@ use crate::{
     store::{
         card::{self, Due},
         case::{self, NewCase},
-        refund::span_of,
+        refund::{self, span_of},
     },
 };
 pub(crate) use push::take;
@@ -245,6 +245,11 @@ impl Cards {
             desk.tell(id, fact, now)?;
         }
         let Some(payment) = desk.payment(id).cloned() else { return Ok(None) };
+        // What the gateway has is on its way, and is no loss that can be written off.
+        let has = told.refunds.iter().filter_map(|refund| refund.refund_id);
+        for refund_id in has.filter(|refund_id| payment.refunds.contains_key(refund_id)) {
+            refund::add_told(tx.conn(), refund_id, &[], now).await?;
+        }
         case::open(tx.conn(), &look.cases(id), now).await?;
         let wish = match (wish(&payment, &told, now), refused) {
             // The bank gives no money for what it held: it is given up, and the booking told so.

@@ -78,7 +78,7 @@ impl Treasury {
     /// # Errors
     /// When the database is of no use; what was taken is asked about again later.
     pub async fn step(&self) -> Result<Step, StoreError> {
-        self.price().await?;
+        let mut failed = self.price().await?;
         let due = refund::take_due(self.app.messaging.pool(), AT_ONCE, LEASE).await?;
         let count = due.len();
         let mut asking = tokio::task::JoinSet::new();
@@ -96,7 +96,6 @@ impl Treasury {
             }
             asking.spawn(async move { treasury.look_after(&due).await }.instrument(span));
         }
-        let mut failed = None;
         while let Some(ended) = asking.join_next().await {
             match ended {
                 Ok(Ok(())) => {}
@@ -108,20 +107,33 @@ impl Treasury {
     }
 
     /// Prices refunds that go back by value and wait for a rate; where none is young enough and
-    /// believed they go on waiting, and `attention` says so.
-    async fn price(&self) -> Result<(), StoreError> {
+    /// believed they go on waiting, and `attention` says so. One that cannot be priced holds up no
+    /// other; why not is given back.
+    async fn price(&self) -> Result<Option<StoreError>, StoreError> {
         let (now, waiting) = refund::unpriced(self.app.messaging.pool(), PRICED_AT_ONCE).await?;
+        let mut failed = None;
         for Unpriced { refund_id, payment_id, asset, worth_currency } in waiting {
             let currency = worth_currency.unwrap_or_default();
             let Some(believed) = self.app.feed.rate(&asset, &currency, now) else { continue };
-            let id = PaymentId(payment_id);
-            let mut tx = self.app.messaging.begin().await?;
-            let mut desk = Desk::open(&self.app, tx.conn(), &[id]).await?;
-            desk.tell(id, &Fact::RateBelieved { refund_id, believed }, now)?;
-            desk.save(&mut tx).await?;
-            tx.commit().await?;
+            let fact = Fact::RateBelieved { refund_id, believed };
+            if let Err(error) = self.believe(PaymentId(payment_id), &fact, now).await {
+                failed = Some(error);
+            }
         }
-        Ok(())
+        Ok(failed)
+    }
+
+    async fn believe(
+        &self,
+        id: PaymentId,
+        fact: &Fact,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.app.messaging.begin().await?;
+        let mut desk = Desk::open(&self.app, tx.conn(), &[id]).await?;
+        desk.tell(id, fact, now)?;
+        desk.save(&mut tx).await?;
+        tx.commit().await
     }
 
     async fn look_after(&self, due: &Due) -> Result<(), StoreError> {

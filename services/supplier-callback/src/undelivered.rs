@@ -73,22 +73,25 @@ async fn fetch(app: &App, supplier: Supplier) -> Result<Step, StoreError> {
         }
     };
     let mut tries = 1;
-    while let Err(error) = keep(app, supplier, &bodies).await {
-        if tries == TRIES {
-            tracing::error!(
-                %supplier, count = bodies.len(),
-                "callbacks were fetched and could not be stored; what they are about is swept"
-            );
-            return Err(error);
+    loop {
+        match keep(app, supplier, &bodies).await {
+            Ok(new) => return Ok(Step::of(new)),
+            Err(error) if tries == TRIES => {
+                tracing::error!(
+                    %supplier, count = bodies.len(),
+                    "callbacks were fetched and could not be stored; what they are about is swept"
+                );
+                return Err(error);
+            }
+            Err(_) => {}
         }
         tries += 1;
         tokio::time::sleep(TRY_AGAIN_AFTER).await;
     }
-    Ok(Step::of(bodies.len()))
 }
 
-/// Stores them; where there were some, there may be more.
-async fn keep(app: &App, supplier: Supplier, bodies: &[String]) -> Result<(), StoreError> {
+/// Stores them and says how many are new; where some were, there may be more.
+async fn keep(app: &App, supplier: Supplier, bodies: &[String]) -> Result<usize, StoreError> {
     let read = |body: &String| {
         let callback = dialect(supplier).undelivered_callback(body)?;
         Some((callback, Raw { headers: Vec::new(), body: body.as_bytes().to_vec() }))
@@ -105,16 +108,16 @@ async fn keep(app: &App, supplier: Supplier, bodies: &[String]) -> Result<(), St
     let mut tx = app.messaging.begin().await?;
     let now = store::now(tx.conn()).await?;
     let stored = store::keep(app, &mut tx, now, &kept).await?;
-    let again = if bodies.is_empty() { ASK_EVERY } else { Duration::ZERO };
+    let new = stored.iter().filter(|stored| **stored == Stored::First).count();
+    let again = if new == 0 { ASK_EVERY } else { Duration::ZERO };
     store::asked(tx.conn(), supplier, true, again.as_secs_f64()).await?;
     tx.commit().await?;
-    let new = stored.iter().filter(|stored| **stored == Stored::First).count();
     let labels = [("supplier", supplier.word()), ("verdict", "undelivered")];
     metrics::add(Counter::CallbacksReceived, &labels, u64::try_from(new).unwrap_or(0));
     if !bodies.is_empty() {
         tracing::info!(%supplier, new, count = bodies.len(), "undelivered callbacks were fetched");
     }
-    Ok(())
+    Ok(new)
 }
 
 async fn connection(app: &App) -> Result<sqlx::pool::PoolConnection<sqlx::Postgres>, StoreError> {

@@ -21,7 +21,7 @@ use simulation::{
 };
 
 /// The others take more seeds: `./scripts/simulate --mutants` gives each two thousand.
-const SEEDS: u64 = 100;
+const SEEDS: u64 = 200;
 /// The mistakes that so few seeds do not find, and nobody looks for here.
 const RARE: [&str; 9] = [
     "bought_unread",

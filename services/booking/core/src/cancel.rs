@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     cancel_leg::decides_a_fee,
-    state::{Booking, Cancellation, Leg, LegCancellation, Phase},
+    state::{Booking, Cancellation, Leg, LegCancellation, Payment, Phase},
 };
 
 /// What cancelling a booking costs at one instant.
@@ -82,7 +82,10 @@ impl CancelQuote {
         let refund = AssetAmount { units, ..booking.payment.quoted.clone() };
         let (cancellation, of_leg) = (agreed, None);
         let basis = booking.refund_basis;
-        let worth = agreed.map(|c| left_of_fee(booking, &c)).filter(|_| !basis.is_then());
+        // Of what is not there, or not all of it, nothing is promised.
+        let there = !units.is_zero() && !booking.payments().any(Payment::is_lost);
+        let worth = agreed.map(|c| left_of_fee(booking, &c));
+        let worth = worth.filter(|_| there && !basis.is_then());
         Self {
             digest,
             fee,

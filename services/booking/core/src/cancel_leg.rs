@@ -28,12 +28,14 @@ pub(crate) fn is_possible(booking: &Booking) -> bool {
         | Phase::AwaitingPayment
         | Phase::Committing
         | Phase::Confirmed => true,
-        // Nobody knows what points will have paid of it once another leg costs less.
-        Phase::Amending => booking.points.is_none(),
+        // Nobody knows what points will have paid of it once another leg costs less, nor of which
+        // payment it would go back once another leg is paid for.
+        Phase::Amending => booking.points.is_none() && booking.due().is_none(),
         Phase::Completed | Phase::Unwinding | Phase::Failed | Phase::Cancelled => false,
     };
     let waits = booking.deferred.is_some() || booking.legs.iter().any(|leg| leg.deferred.is_some());
-    open && !waits && booking.standing().nth(1).is_some()
+    let lost = booking.payments().any(Payment::is_lost);
+    open && !waits && !lost && booking.standing().nth(1).is_some()
 }
 
 /// What cancelling one leg costs now, the others staying.

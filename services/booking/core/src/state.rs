@@ -109,12 +109,13 @@ impl Booking {
         }
     }
 
-    /// What of the money that came is ours, also while some of it left its chain: it is short of
-    /// [`Self::kept`] by no more than the dust that a payment may be short of.
+    /// What of the money that came is ours, also while some of it left its chain or is lost: it is
+    /// short of [`Self::kept`] by no more than the dust that a payment may be short of.
     #[must_use]
     pub fn had(&self) -> Units {
-        let (settled, gone) = (self.payment.settled, self.payment.gone);
-        self.kept().min(settled.checked_add(gone).unwrap_or(settled))
+        let left = [self.payment.gone, self.payment.lost].into_iter();
+        let settled = self.payment.settled;
+        self.kept().min(left.fold(settled, |sum, left| sum.checked_add(left).unwrap_or(sum)))
     }
 
     /// The legs that the booking goes on with.

@@ -1,5 +1,6 @@
 //! What booking makes of what it hears, through the real broker: once, in any order, however often.
 
+use axum::http::StatusCode;
 use chrono::{TimeDelta, Utc};
 use contracts::{
     asset::Units,
@@ -100,6 +101,10 @@ async fn nothing_payable_is_shown_before_everything_is_held_and_then_to_the_last
     assert_eq!(doubtful["next_actions"], json!(["cancel"]));
     assert_eq!(doubtful["payment"]["address"], Value::Null);
     assert_eq!(doubtful["payment"]["uri"], Value::Null);
+    let picture = world.get("acct_1", &format!("/v1/bookings/{booking_id}/qr")).await;
+    assert_eq!(picture.status, StatusCode::NOT_FOUND, "{picture:?}");
+    let told = String::from_utf8(world.get("acct_1", &path).await.bytes).unwrap();
+    assert!(!told.contains("0x"), "an address while the leg is looked into: {told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -241,7 +241,7 @@ pub(crate) async fn take_due(
     let rows: Vec<DueRow> = sqlx::query_as(
         "with due as (
              select refund_id from refund o where next_ask_at <= holdfast_now()
-                 and sends is not null
+                 and (sends is not null or basis = 'then')
                  and (handed_at is not null or (
                      not exists (select from untold u where u.payment_id = o.payment_id)
                      and (not exists (
@@ -251,7 +251,7 @@ pub(crate) async fn take_due(
                                  select from payment_case_closing z where z.case_id = c.case_id)))
                      or (select coalesce(sum(t.units), 0) from transfer t
                          where t.payment_id = o.payment_id and t.final)
-                     >= (select sum(a.units) from refund a
+                     >= (select coalesce(sum(a.units), 0) from refund a
                          where a.payment_id = o.payment_id and a.state <> 'failed'))))
              order by next_ask_at limit $1 for update skip locked
          )
@@ -259,7 +259,7 @@ pub(crate) async fn take_due(
              next_ask_at = holdfast_now() + make_interval(secs => $2)
          from due, payment p
          where r.refund_id = due.refund_id and p.payment_id = r.payment_id
-         returning r.refund_id, r.payment_id, r.booking_id, r.sends::text as units, r.address,
+         returning r.refund_id, r.payment_id, r.booking_id, coalesce(r.sends, r.units)::text as units, r.address,
              r.chain, r.contract, r.asset, r.confirmations, r.handed_at is not null as handed,
              r.state = 'failed' as failed,
              r.asks - 1 as asks, p.traceparent, p.tracestate",

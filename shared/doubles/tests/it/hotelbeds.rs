@@ -455,7 +455,7 @@ async fn every_fault_can_be_armed_strikes_once_and_the_server_goes_on() {
     let url = format!("{}/hotelbeds/faults", agent.base);
     let listed: Value = agent.http.get(&url).send().await.unwrap().json().await.unwrap();
     let faults = listed["faults"].as_object().unwrap();
-    assert_eq!(faults.len(), 30);
+    assert_eq!(faults.len(), 31);
     let mut struck = 0;
     for (fault, operations) in faults {
         for operation in operations.as_array().unwrap().iter().map(|it| it.as_str().unwrap()) {

@@ -381,8 +381,7 @@ pub(crate) async fn booking(app: &App, booking: &Booking) -> ShownBooking {
 
 /// Shows a booking whose money lies that deep.
 pub(crate) fn at_depth(app: &App, booking: &Booking, depth: Option<u64>) -> ShownBooking {
-    let asked = booking.payment.received.is_zero() && booking.phase == Phase::AwaitingPayment;
-    let told = instruction(app, booking).filter(|_| !(asked && is_doubtful(booking)));
+    let told = instruction(app, booking);
     let now = app.clock.now();
     let mut actions = next_actions_at(booking, now);
     let due = booking.due().map(|due| further_told(app, booking, due));
@@ -619,7 +618,10 @@ fn refund(booking: &Booking, payment_id: PaymentId, refund: &booking_core::Refun
 
 /// What to pay and where, if it may be shown and the signature of payment-verification holds.
 pub(super) fn instruction<'a>(app: &App, booking: &'a Booking) -> Option<&'a Instruction> {
-    if is_shown(booking) { signed(app, booking, &booking.payment) } else { None }
+    // Nobody is asked to pay for what is looked into; where what came is, is shown.
+    let asked = booking.payment.received.is_zero() && booking.phase == Phase::AwaitingPayment;
+    let shown = is_shown(booking) && !(asked && is_doubtful(booking));
+    if shown { signed(app, booking, &booking.payment) } else { None }
 }
 
 /// What to pay of a payment and where, if the signature of payment-verification holds.

@@ -58,7 +58,7 @@ pub(super) struct ShownFurther {
 
 /// What a wallet opens to pay what is missing of a further payment; nothing when nothing is.
 pub(super) fn due_uri(app: &App, booking: &Booking, further: &Further) -> Option<String> {
-    let told = further_told(app, booking, further)?;
+    let told = further_told(app, booking, further).filter(|_| !further.payment.close_asked)?;
     let left = told.amount.units.saturating_sub(further.payment.received);
     told.uri(left).filter(|_| !left.is_zero())
 }
@@ -66,7 +66,9 @@ pub(super) fn due_uri(app: &App, booking: &Booking, further: &Further) -> Option
 /// Shows a further payment.
 pub(super) fn further(app: &App, booking: &Booking, further: &Further) -> ShownFurther {
     let (payment, told) = (&further.payment, further_told(app, booking, further));
-    let left = told.map(|told| told.amount.units.saturating_sub(payment.received));
+    // What is being closed asks for nothing any more.
+    let asks = told.filter(|_| !payment.close_asked);
+    let left = asks.map(|told| told.amount.units.saturating_sub(payment.received));
     ShownFurther {
         payment_id: payment.payment_id,
         leg_id: further.leg_id,
@@ -100,7 +102,12 @@ pub(super) fn further_told<'a>(
     booking: &Booking,
     further: &'a Further,
 ) -> Option<&'a Instruction> {
-    let lost = |leg: &Leg| matches!(leg.out, Some(Out::NotTaken { .. }));
+    // Nobody is asked to pay for what was not had, or is looked into.
+    let lost = |leg: &Leg| match leg.out {
+        Some(Out::NotTaken { .. }) => true,
+        Some(Out::Coming) => leg.is_in_doubt(),
+        _ => false,
+    };
     let lost = booking.legs.iter().any(|leg| leg.leg_id == further.leg_id && lost(leg));
     let shown = !lost || !further.payment.received.is_zero();
     signed(app, booking, &further.payment).filter(|_| shown)
