@@ -259,7 +259,8 @@ pub(crate) async fn take_due(
              next_ask_at = holdfast_now() + make_interval(secs => $2)
          from due, payment p
          where r.refund_id = due.refund_id and p.payment_id = r.payment_id
-         returning r.refund_id, r.payment_id, r.booking_id, coalesce(r.sends, r.units)::text as units, r.address,
+         returning r.refund_id, r.payment_id, r.booking_id,
+             coalesce(r.sends, r.units)::text as units, r.address,
              r.chain, r.contract, r.asset, r.confirmations, r.handed_at is not null as handed,
              r.state = 'failed' as failed,
              r.asks - 1 as asks, p.traceparent, p.tracestate",
