@@ -29,7 +29,7 @@ async fn what_could_not_be_delivered_is_fetched_stored_sealed_and_said_once_like
     service.heard().await;
     let odd = "{\"event_id\":7}".to_owned();
     *service.undelivered.lock().unwrap() = Some(vec![pushed, notification("event_2"), odd]);
-    assert_eq!(fetch_undelivered(&service.app).await.unwrap(), Step::Did(3));
+    assert_eq!(fetch_undelivered(&service.app).await.unwrap(), Step::Did(2));
     let mut said = [service.heard().await, service.heard().await];
     said.sort_by_key(|one| one.reference.is_none());
     let [named, of_nothing] = said;
@@ -51,6 +51,11 @@ async fn what_could_not_be_delivered_is_fetched_stored_sealed_and_said_once_like
     service.test.database.offset_clock(TimeDelta::minutes(6)).await;
     assert_eq!(fetch_undelivered(&service.app).await.unwrap(), Step::Did(1));
     service.heard().await;
+    // What is given out again is nothing new, and not asked for again without pause.
+    service.test.database.offset_clock(TimeDelta::minutes(12)).await;
+    *service.undelivered.lock().unwrap() = Some(vec![notification("event_3")]);
+    assert_eq!(fetch_undelivered(&service.app).await.unwrap(), Step::Idle);
+    assert_eq!(fetch_undelivered(&service.app).await.unwrap(), Step::Idle);
     // Taken again by hand it is said as it was read.
     assert_eq!(service.again(&named.callback_id.to_string()).await, StatusCode::ACCEPTED);
     let again = service.heard().await;
