@@ -192,6 +192,10 @@ const main = async () => {
   await page.getByRole("heading", { name: "Refunds to let go" }).waitFor();
   await look(page, "refunds");
 
+  const discard = () => page.getByRole("link", { name: "Discard" }).count();
+  await page.goto(`${task.console}/letters/${task.parked}`);
+  must((await discard()) > 0, "an operator is offered no act");
+
   await page.goto(`${task.console}/audit`);
   await page.getByText("it is garbage").first().waitFor();
   await look(page, "audit");
@@ -200,8 +204,8 @@ const main = async () => {
 
   // Who may only look finds no act, and gets none by its address.
   await signIn(page, task.viewer);
-  await page.goto(`${task.console}/letters/${task.evil}`);
-  must((await page.getByRole("link", { name: "Discard" }).count()) === 0, "a viewer is offered an act");
+  await page.goto(`${task.console}/letters/${task.parked}`);
+  must((await discard()) === 0, "a viewer is offered an act");
   await page.goto(`${task.console}/letters/${task.evil}/discard`);
   await page.getByRole("heading", { name: "Not yours to do" }).waitFor();
   await untainted(page, "a refusal");

@@ -86,6 +86,7 @@ async fn a_support_person_looks_and_acts_in_a_browser_and_no_message_runs_in_it(
         "mended": String::from_utf8(letter.body).unwrap(),
         "evil": evil["dead_letter_id"],
         "group": evil["letter_cause_id"],
+        "parked": letters[0]["dead_letter_id"],
     });
     let said = chromium::run("console.cjs", &task).await.unwrap();
     assert!(said.contains("a viewer looks and does nothing"), "{said}");
