@@ -68,6 +68,12 @@ async fn a_second_up_changes_nothing_and_a_third_mends_what_died() {
     drop(taken);
     let (well, said) = stack(&["up"]).await;
     assert!(well && said.contains("rewards had ended; starting it again"), "{said}");
+    // So is what holds nothing that is not elsewhere: the world stays.
+    let node = running.pid("anvil");
+    running.kill("redis-locks");
+    let (well, said) = stack(&["up"]).await;
+    assert!(well && said.contains("redis-locks had ended; starting it again"), "{said}");
+    assert_eq!(Stack::open(NAME).unwrap().unwrap().pid("anvil"), node);
 
     let (well, said) = stack(&["down"]).await;
     assert!(well, "{said}");

@@ -290,3 +290,17 @@ fn nothing_is_bought_with_money_that_is_lost_for_good_and_what_is_bought_of_a_tr
     assert_eq!(world.booking().phase, Phase::Unwinding);
     assert_eq!(world.booking().end.unwrap().why, crate::EndWhy::PaymentLost);
 }
+
+/// Row: C5
+#[test]
+fn no_leg_is_cancelled_alone_of_what_is_lost_and_what_was_had_counts_if_it_comes_back() {
+    let all = 120_000_000_000_000_000;
+    let orders = vec![order(20_000, Some(TimeDelta::days(10))), order(10_000, None)];
+    let mut world = confirmed_with(0, orders);
+    assert!(next_actions(world.booking()).contains(&Action::CancelLeg));
+    let had = world.booking().had();
+    world.tell(&reversed(7, all, 0));
+    world.tell(&lost(9, all));
+    assert!(!next_actions(world.booking()).contains(&Action::CancelLeg));
+    assert_eq!(world.booking().had().min(units(all)), had.min(units(all)));
+}
