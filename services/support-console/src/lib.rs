@@ -26,7 +26,7 @@ use contracts::{
     policy::Support,
     routing::{CONSUMERS, Routing},
 };
-use messaging::{DatabaseConfig, Messaging, MessagingConfig};
+use messaging::{DatabaseConfig, Messaging, MessagingConfig, Planning};
 use sqlx::{PgPool, migrate::Migrator};
 
 pub use config::Config;
@@ -100,8 +100,11 @@ impl App {
     /// # Errors
     /// When something cannot be had, or the schema is behind.
     pub async fn connect(config: &Config, process: &Process) -> anyhow::Result<Self> {
-        let database =
-            DatabaseConfig::new(config.database_url.clone(), config.database_connections, SERVICE);
+        let (url, connections) = (config.database_url.clone(), config.database_connections);
+        let database = DatabaseConfig {
+            planning: Planning::EachTime,
+            ..DatabaseConfig::new(url, connections, SERVICE)
+        };
         let pool = messaging::connect(&database).await.context("connecting to the database")?;
         let missing = messaging::migrations_missing(&pool, &MIGRATOR).await?;
         anyhow::ensure!(

@@ -25,7 +25,7 @@ use crate::{
 
 use self::{
     faults::{Counts, Ground, Processes},
-    load::Load,
+    load::{Clicked, Load},
     servers::Servers,
 };
 
@@ -60,6 +60,8 @@ pub struct Report {
     pub given_away: usize,
     /// Ended or not, somebody has to look.
     pub stuck: usize,
+    /// Bookings whose customer had no answer at first, and found them under the same key.
+    pub recovered: usize,
     /// How often each fault happened.
     pub kills: BTreeMap<String, u32>,
     /// Messages that were parked, and sent again by staff once the faults were over.
@@ -129,9 +131,9 @@ async fn ended(
     seed: u64,
 ) -> anyhow::Result<Report> {
     let began = Instant::now();
-    let accepted = load.end().await?;
+    let Clicked { accepted, recovered } = load.end().await?;
     let (compared, parked) = converge(&stack, world, &accepted, began, staffed).await?;
-    let report = told(&compared, kills, parked, began.elapsed(), seed);
+    let report = Report { recovered, ..told(&compared, kills, parked, began.elapsed(), seed) };
     if let Ok(stack) = Arc::try_unwrap(stack) {
         stack.stop().await.ok();
     }
@@ -190,6 +192,7 @@ fn told(
         overcharged: compared.overcharged,
         given_away: compared.given_away,
         stuck: compared.in_review,
+        recovered: 0,
         kills,
         parked,
         converged_s: (took.as_secs_f64() * 10.0).round() / 10.0,

@@ -4,6 +4,7 @@
 pub mod bench;
 pub mod load;
 pub mod usage;
+mod wire;
 
 use serde::Serialize;
 

@@ -35,8 +35,21 @@ const PLANNING: [(&str, &str); 5] = [
     ("enable_mergejoin", "off"),
     ("jit", "off"),
 ];
+/// Plans are made anew for each execution, by what is in the tables then.
+const PLANNING_EACH_TIME: [(&str, &str); 2] =
+    [("plan_cache_mode", "force_custom_plan"), ("jit", "off")];
 /// How long a connection may be idle and still be taken to work.
 const TRIED_AFTER: Duration = Duration::from_secs(1);
+
+/// When the plan of a prepared statement is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Planning {
+    /// Once, for who says few things often, and finds all of it by one key.
+    Once,
+    /// Each time, for who says many things now and then, and joins tables of several indexes: which
+    /// of them is the right one cannot be told while they are empty.
+    EachTime,
+}
 
 /// How a service reaches its database.
 #[derive(Debug, Clone)]
@@ -55,6 +68,8 @@ pub struct DatabaseConfig {
     pub idle_timeout: Duration,
     /// How long somebody may wait for a connection of the pool.
     pub acquire_timeout: Duration,
+    /// When plans are made.
+    pub planning: Planning,
 }
 
 impl DatabaseConfig {
@@ -70,6 +85,7 @@ impl DatabaseConfig {
             lock_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(15),
             acquire_timeout: Duration::from_secs(3),
+            planning: Planning::Once,
         }
     }
 }
@@ -85,6 +101,10 @@ impl DatabaseConfig {
 #[expect(clippy::disallowed_methods, reason = "this is the place the ban points to")]
 pub async fn connect(config: &DatabaseConfig) -> Result<PgPool, sqlx::Error> {
     let millis = |limit: Duration| limit.as_millis().to_string();
+    let planning: &[(&str, &str)] = match config.planning {
+        Planning::Once => &PLANNING,
+        Planning::EachTime => &PLANNING_EACH_TIME,
+    };
     let options = PgConnectOptions::from_str(config.url.expose_secret())?
         .application_name(config.application_name)
         .options([
@@ -92,7 +112,7 @@ pub async fn connect(config: &DatabaseConfig) -> Result<PgPool, sqlx::Error> {
             ("lock_timeout", millis(config.lock_timeout)),
             ("idle_in_transaction_session_timeout", millis(config.idle_timeout)),
         ])
-        .options(PLANNING);
+        .options(planning.iter().copied());
     PgPoolOptions::new()
         .max_connections(config.max_connections)
         .min_connections(1)

@@ -27,7 +27,8 @@ mod tx;
 
 pub use connection::BrokerError;
 pub use database::{
-    DatabaseConfig, MigrationError, clock_offset, connect, migrate, migrations, migrations_missing,
+    DatabaseConfig, MigrationError, Planning, clock_offset, connect, migrate, migrations,
+    migrations_missing,
 };
 pub use failure::{Failure, Kind as StoreTrouble, Outcome, StoreError, database, reject, retry};
 pub use handles::{Handled, Handles, Parked, Parks, Received};

@@ -194,6 +194,15 @@ impl BrokerNode {
         self.control(&["set_vm_memory_high_watermark", "absolute", limit]);
     }
 
+    /// Lets the node's disk look full, or not: then, too, whoever publishes is blocked.
+    ///
+    /// # Panics
+    /// When the node does not do as told.
+    pub fn disk_full(&self, on: bool) {
+        // More than any disk has; the default of 50 MB.
+        self.control(&["set_disk_free_limit", if on { "1000TB" } else { "50MB" }]);
+    }
+
     /// How many messages of a queue are delivered and not acknowledged, as of some seconds ago.
     ///
     /// # Panics

@@ -1,4 +1,4 @@
-//! A TCP way to a server that can be cut, refused, held, or made to swallow answers.
+//! A TCP way to a server that can be cut, refused, held, or made to swallow answers or both ways.
 
 use std::{
     io,
@@ -21,6 +21,7 @@ use tokio::{
 const PASS: u8 = 0;
 const REFUSE: u8 = 1;
 const SWALLOW: u8 = 2;
+const ONE_WAY: u8 = 3;
 
 type Watch = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
 
@@ -113,6 +114,12 @@ impl Proxy {
     /// [`Self::cut`].
     pub fn swallow(&self) {
         self.state.mode.store(SWALLOW, Ordering::SeqCst);
+    }
+
+    /// Passes on what clients send, and none of what servers answer, until [`Self::up`] and
+    /// [`Self::cut`].
+    pub fn one_way(&self) {
+        self.state.mode.store(ONE_WAY, Ordering::SeqCst);
     }
 
     /// The next time a client sends something that `marks` says yes to, the server gets it, the
@@ -230,7 +237,7 @@ async fn down_way(
             state.lose();
             return Ok(());
         }
-        if state.mode.load(Ordering::SeqCst) != SWALLOW {
+        if !matches!(state.mode.load(Ordering::SeqCst), SWALLOW | ONE_WAY) {
             to.write_all(&buffer[..count]).await?;
         }
     }

@@ -198,14 +198,22 @@ impl Ground {
                 self.drawn.count("database");
                 at(servers, Servers::kill_database).await??;
             }
-            24..30 => {
+            24..28 => {
                 tell("the broker is short of memory");
                 self.drawn.count("alarms");
                 at(servers, |servers| servers.alarm(true)).await?;
                 tokio::time::sleep(self.drawn.wait(500, 5_000)).await;
                 at(servers, |servers| servers.alarm(false)).await?;
             }
-            30..60 => self.cut(servers, tell).await,
+            28..32 => {
+                tell("the broker's disk is full");
+                self.drawn.count("disks");
+                at(servers, |servers| servers.fill_broker(true)).await?;
+                tokio::time::sleep(self.drawn.wait(500, 5_000)).await;
+                at(servers, |servers| servers.fill_broker(false)).await?;
+            }
+            32..36 => self.fill_database(servers, tell).await?,
+            36..62 => self.cut(servers, tell).await,
             _ => {
                 let fault = SUPPLIER[self.drawn.below(SUPPLIER.len())];
                 let times = u32::try_from(1 + self.drawn.below(3))?;
@@ -213,6 +221,23 @@ impl Ground {
             }
         }
         Ok(())
+    }
+
+    /// Fills the disk of the database for a while, where it has one of its own.
+    async fn fill_database(
+        &mut self,
+        servers: &Arc<Servers>,
+        tell: &(impl Fn(&str) + Sync),
+    ) -> anyhow::Result<()> {
+        if !at(servers, Servers::fill_database).await?? {
+            tell("the database has no disk of its own that could be filled");
+            self.drawn.count("disks_not_filled");
+            return Ok(());
+        }
+        tell("the database's disk is full");
+        self.drawn.count("disks");
+        tokio::time::sleep(self.drawn.wait(500, 5_000)).await;
+        at(servers, Servers::free_database).await?
     }
 
     /// Lets the supplier do wrong; what cannot be armed is told, and left out.
@@ -235,14 +260,15 @@ impl Ground {
         }
     }
 
-    /// Cuts a way: all at once, for a while, with what is sent swallowed, or with an answer lost.
+    /// Cuts a way: all at once, for a while, with what is sent swallowed, or only what is answered,
+    /// or with an answer lost.
     async fn cut(&mut self, servers: &Servers, tell: &(impl Fn(&str) + Sync)) {
         let (name, way) = match self.drawn.below(2) {
             0 => ("broker", &servers.to_broker),
             _ => ("database", &servers.to_database),
         };
         let lasts = self.drawn.wait(200, 4_000);
-        let how = match self.drawn.below(4) {
+        let how = match self.drawn.below(5) {
             0 => {
                 way.cut();
                 "cut"
@@ -254,6 +280,10 @@ impl Ground {
             2 => {
                 way.swallow();
                 "half open"
+            }
+            3 => {
+                way.one_way();
+                "open one way"
             }
             _ => {
                 let commit = b"COMMIT";

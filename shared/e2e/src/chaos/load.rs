@@ -39,7 +39,22 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
 /// A stream of customers.
 pub(super) struct Load {
     stop: watch::Sender<bool>,
-    coming: JoinHandle<JoinSet<Option<Accepted>>>,
+    coming: JoinHandle<JoinSet<Option<Customer>>>,
+}
+
+/// Whose click was accepted.
+struct Customer {
+    accepted: Accepted,
+    /// Whether an earlier click had no answer, or one that says nothing.
+    in_doubt: bool,
+}
+
+/// Everybody whose click was accepted.
+pub(super) struct Clicked {
+    pub(super) accepted: Vec<Accepted>,
+    /// How many of them did not know it at first, and learned it by asking again under the same
+    /// key.
+    pub(super) recovered: usize,
 }
 
 impl Load {
@@ -63,26 +78,28 @@ impl Load {
         Self { stop, coming }
     }
 
-    /// Nobody new comes; waits for everybody's answer. Those whose click was accepted.
-    pub(super) async fn end(self) -> anyhow::Result<Vec<Accepted>> {
+    /// Nobody new comes; waits for everybody's answer.
+    pub(super) async fn end(self) -> anyhow::Result<Clicked> {
         self.stop.send_replace(true);
         let mut customers = self.coming.await?;
-        let mut accepted = Vec::new();
+        let mut clicked = Clicked { accepted: Vec::new(), recovered: 0 };
         let all = async {
             while let Some(customer) = customers.join_next().await {
-                accepted.extend(customer.context("a customer")?);
+                let Some(customer) = customer.context("a customer")? else { continue };
+                clicked.accepted.push(customer.accepted);
+                clicked.recovered += usize::from(customer.in_doubt);
             }
             anyhow::Ok(())
         };
         let answered = tokio::time::timeout(ANSWERED_WITHIN + 2 * LOOKS_FOR, all).await;
         answered.context("a click is never answered")??;
-        Ok(accepted)
+        Ok(clicked)
     }
 }
 
 /// One customer, from the quote to the payment, and perhaps back; nothing when there was no quote,
 /// or no booking.
-async fn customer(stack: &Stack, n: usize, stopped: &watch::Receiver<bool>) -> Option<Accepted> {
+async fn customer(stack: &Stack, n: usize, stopped: &watch::Receiver<bool>) -> Option<Customer> {
     let account = format!("chaos-{}", n / PER_ACCOUNT);
     let over = || *stopped.borrow();
     let traveller = Traveller::of(stack, &account).await.ok()?;
@@ -103,7 +120,7 @@ async fn customer(stack: &Stack, n: usize, stopped: &watch::Receiver<bool>) -> O
         body["redeem_points"] = POINTS.into();
     }
     let key = hex::encode(rand::random::<[u8; 12]>());
-    let booking_id = click(&traveller, &key, &body).await?;
+    let (booking_id, in_doubt) = click(&traveller, &key, &body).await?;
     let mut accepted = Accepted {
         booking_id,
         token: stack.token(&account, &["customer"]),
@@ -119,7 +136,7 @@ async fn customer(stack: &Stack, n: usize, stopped: &watch::Receiver<bool>) -> O
             cancel(&traveller, &accepted.booking_id).await.ok();
         }
     }
-    Some(accepted)
+    Some(Customer { accepted, in_doubt })
 }
 
 /// Whether it is the turn of one of so many.
@@ -136,12 +153,15 @@ async fn quote(traveller: &Traveller, two: bool) -> anyhow::Result<Quote> {
     traveller.gateway.quote_trip(&[(first, suits), (second, suits)]).await
 }
 
-/// Clicks until there is an answer that is one: accepted, or refused for good.
-async fn click(traveller: &Traveller, key: &str, body: &Value) -> Option<String> {
+/// Clicks until there is an answer that is one: accepted, or refused for good; and whether it took
+/// more than one click.
+async fn click(traveller: &Traveller, key: &str, body: &Value) -> Option<(String, bool)> {
+    let mut in_doubt = false;
     loop {
         if let Ok(answer) = traveller.gateway.book(key, body).await {
             if answer.status == StatusCode::ACCEPTED {
-                return answer.json()["booking_id"].as_str().map(str::to_owned);
+                let booking_id = answer.json()["booking_id"].as_str()?.to_owned();
+                return Some((booking_id, in_doubt));
             }
             let again = answer.status.is_server_error()
                 || answer.status == StatusCode::TOO_MANY_REQUESTS
@@ -150,6 +170,7 @@ async fn click(traveller: &Traveller, key: &str, body: &Value) -> Option<String>
                 return None;
             }
         }
+        in_doubt = true;
         tokio::time::sleep(AGAIN_AFTER).await;
     }
 }

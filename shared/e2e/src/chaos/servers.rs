@@ -2,6 +2,7 @@
 //! way that can be cut.
 
 use std::{
+    io::{self, Write as _},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -17,6 +18,8 @@ use crate::checkout::{Checkout, Infra};
 /// Connections of all services and of whoever looks behind the curtain.
 const CONNECTIONS: u32 = 300;
 const UP_WITHIN: Duration = Duration::from_secs(60);
+/// As large as a long run needs; only what is written is taken of the memory.
+const DISK: &str = "size=3g";
 
 /// Both servers and the ways to them.
 pub(super) struct Servers {
@@ -67,6 +70,11 @@ impl Servers {
         self.brokers.lock().unwrap()[0].alarm(on);
     }
 
+    /// Lets the broker find its disk full, or not.
+    pub(super) fn fill_broker(&self, full: bool) {
+        self.brokers.lock().unwrap()[0].disk_full(full);
+    }
+
     /// Ends one node of the broker as a power cut would, and leaves it so.
     pub(super) fn kill_node(&self, n: usize) {
         self.brokers.lock().unwrap()[n].kill();
@@ -94,6 +102,16 @@ impl Servers {
         self.database.lock().unwrap().kill_and_restart()
     }
 
+    /// Fills the disk of the database; whether it has one of its own that can be filled.
+    pub(super) fn fill_database(&self) -> anyhow::Result<bool> {
+        self.database.lock().unwrap().fill()
+    }
+
+    /// Frees the disk of the database, and starts whatever ended on it.
+    pub(super) fn free_database(&self) -> anyhow::Result<()> {
+        self.database.lock().unwrap().free()
+    }
+
     /// Ends the broker in order, and leaves it so.
     pub(super) fn stop_broker(&self) {
         self.brokers.lock().unwrap()[0].stop();
@@ -119,6 +137,8 @@ struct DatabaseNode {
     programs: PathBuf,
     port: u16,
     server: Option<Child>,
+    /// Whether the folder is a disk of its own, which root may make of memory.
+    own_disk: bool,
 }
 
 impl DatabaseNode {
@@ -127,7 +147,8 @@ impl DatabaseNode {
             std::env::temp_dir().join(format!("holdfast-pg-{:08x}", rand::random::<u32>()));
         std::fs::create_dir_all(&folder)?;
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let mut node = Self { programs: programs()?, folder, port, server: None };
+        let own_disk = is_root() && mounted(&folder);
+        let mut node = Self { programs: programs()?, folder, port, server: None, own_disk };
         if is_root() {
             let owned =
                 Command::new("chown").arg("postgres:postgres").arg(&node.folder).status()?;
@@ -176,6 +197,48 @@ impl DatabaseNode {
         ready.status().is_ok_and(|status| status.success())
     }
 
+    /// Takes what is left of its disk: it writes nothing any more, and may end of it.
+    fn fill(&self) -> anyhow::Result<bool> {
+        if !self.own_disk {
+            return Ok(false);
+        }
+        let mut file = std::fs::File::create(self.filler())?;
+        let block = vec![0_u8; 1 << 20];
+        // To the last byte: what is left after a block that no longer fits counts, too.
+        let mut size = block.len();
+        while size > 0 {
+            match file.write(&block[..size]) {
+                Ok(0) => size /= 2,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::StorageFull => size /= 2,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(true)
+    }
+
+    fn free(&mut self) -> anyhow::Result<()> {
+        drop(std::fs::remove_file(self.filler()));
+        let begun = Instant::now();
+        // It recovers by itself if it still runs; what ended on a full disk is started again.
+        while !self.answers() {
+            ensure!(
+                begun.elapsed() < UP_WITHIN,
+                "the database does not come back from a full disk"
+            );
+            let ended = |server: &mut Child| !matches!(server.try_wait(), Ok(None));
+            if self.server.as_mut().is_none_or(ended) {
+                return self.up();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.folder.join("filler")
+    }
+
     fn kill_and_restart(&mut self) -> anyhow::Result<()> {
         self.kill();
         self.up()
@@ -208,8 +271,18 @@ impl DatabaseNode {
 impl Drop for DatabaseNode {
     fn drop(&mut self) {
         self.kill();
+        if self.own_disk {
+            drop(Command::new("umount").arg("--lazy").arg(&self.folder).status());
+        }
         drop(std::fs::remove_dir_all(&self.folder));
     }
+}
+
+/// Makes a folder a disk of its own; not everywhere may root do so.
+fn mounted(folder: &Path) -> bool {
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", DISK, "tmpfs"]).arg(folder).stderr(Stdio::null());
+    mount.status().is_ok_and(|status| status.success())
 }
 
 fn is_root() -> bool {

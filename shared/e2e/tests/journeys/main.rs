@@ -19,6 +19,7 @@ mod cancelling;
 mod cards;
 mod clocks;
 mod demo;
+mod dying;
 mod edge;
 mod flights;
 mod locks;

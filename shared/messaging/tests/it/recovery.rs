@@ -10,7 +10,7 @@ use contracts::{
     messages::{BookingFailed, PointsChanged, PointsState},
 };
 use futures::FutureExt as _;
-use messaging::{Address, Messaging, OutboxRow, retry};
+use messaging::{Address, DatabaseConfig, Messaging, OutboxRow, Planning, retry};
 use sqlx::Connection as _;
 use testkit::{BrokerNode, Database, Proxy, TestService};
 use uuid::Uuid;
@@ -33,7 +33,7 @@ async fn by_broker_proxy(service: &TestService) -> (Messaging, Proxy) {
 async fn by_database_proxy(service: &TestService) -> (Messaging, Proxy) {
     let proxy = Proxy::to(&Database::server()).await;
     let url = service.database.service_url_by(proxy.address());
-    let pool = messaging::connect(&messaging::DatabaseConfig::new(url, 10, "test")).await.unwrap();
+    let pool = messaging::connect(&DatabaseConfig::new(url, 10, "test")).await.unwrap();
     (Messaging::start(service.messaging_config(), pool, &service.process).await.unwrap(), proxy)
 }
 
@@ -213,7 +213,7 @@ async fn a_queue_that_cannot_be_made_holds_up_no_messages_but_its_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_inserted_after_cancelled_begins_is_there() {
     let service = service().await;
-    let config = messaging::DatabaseConfig::new(service.database.service_url(), 2, "test");
+    let config = DatabaseConfig::new(service.database.service_url(), 2, "test");
     let pool = messaging::connect(&config).await.unwrap();
     let messaging =
         Messaging::start(service.messaging_config(), pool.clone(), &service.process).await.unwrap();
@@ -521,10 +521,20 @@ async fn a_database_that_is_away_for_too_long_frees_the_deliveries() {
 /// The way to the broker swallows everything: nobody says no, nobody says yes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_confirmation_that_never_comes_leaves_the_row_to_be_sent_again() {
+    never_confirmed(Proxy::swallow).await;
+}
+
+/// The broker gets everything, and its confirmations are lost: it is all sent twice, and taken once.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_arrived_and_was_never_confirmed_is_sent_again_and_takes_effect_once() {
+    never_confirmed(Proxy::one_way).await;
+}
+
+async fn never_confirmed(fails: impl FnOnce(&Proxy)) {
     let service = service().await;
     let (messaging, proxy) = by_broker_proxy(&service).await;
     hear(&messaging, &Script::default()).await;
-    proxy.swallow();
+    fails(&proxy);
     let bookings: Vec<Uuid> = (0..50).map(booking).collect();
     let begun = Instant::now();
     say(&messaging, &bookings).await;
@@ -646,5 +656,33 @@ async fn a_retry_comes_to_the_consumer_that_failed_and_to_no_other() {
     let headers = first.properties.headers().clone().unwrap();
     assert_eq!(headers.inner()[header::ATTEMPT], lapin::types::AMQPValue::LongLongInt(0));
     assert!(observer.take(&other).await.is_none(), "the others heard it once");
+    service.stop().await;
+}
+
+/// A plan that is kept is that of the tables as they were when it was made.
+#[tokio::test(flavor = "multi_thread")]
+async fn plans_are_kept_or_made_each_time_as_a_service_wants_them() {
+    let service = service().await;
+    let plan = async |planning| {
+        let url = service.database.service_url();
+        let config = DatabaseConfig { planning, ..DatabaseConfig::new(url, 1, "test") };
+        let pool = messaging::connect(&config).await.unwrap();
+        let mut connection = pool.acquire().await.unwrap();
+        let prepare = "prepare asked (text) as select state from inbox where consumer = $1";
+        sqlx::raw_sql(prepare).execute(&mut *connection).await.unwrap();
+        // PostgreSQL itself keeps the plan of the sixth execution.
+        for _ in 0..6 {
+            sqlx::raw_sql("execute asked ('rewards')").execute(&mut *connection).await.unwrap();
+        }
+        let told: Vec<String> = sqlx::query_scalar("explain execute asked ('rewards')")
+            .persistent(false)
+            .fetch_all(&mut *connection)
+            .await
+            .unwrap();
+        told.join("\n")
+    };
+    let (once, each_time) = (plan(Planning::Once).await, plan(Planning::EachTime).await);
+    assert!(once.contains("$1") && !once.contains("Seq Scan"), "{once}");
+    assert!(each_time.contains("'rewards'"), "{each_time}");
     service.stop().await;
 }
