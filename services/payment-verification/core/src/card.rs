@@ -221,7 +221,7 @@ fn is_unwanted(payment: &Payment, now: DateTime<Utc>) -> bool {
     }
     let Some(asked) = payment.close_asked else { return false };
     match asked.because {
-        CloseBecause::NeverShown | CloseBecause::Undone => true,
+        CloseBecause::NeverShown | CloseBecause::Undone | CloseBecause::CalledOff => true,
         CloseBecause::NotPaid => {
             let late = closing::in_time_until(payment).is_none_or(|until| now > until);
             late && !closing::will_pay(payment)
