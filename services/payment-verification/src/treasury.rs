@@ -120,8 +120,8 @@ impl Treasury {
     }
 
     /// Prices refunds that go back by value and wait for a rate; where none is young enough and
-    /// believed they go on waiting behind nobody, and `attention` says so. One that cannot be priced holds up no
-    /// other; why not is given back.
+    /// believed they go on waiting, ahead of nobody, and `attention` says so. One that cannot be
+    /// priced holds up no other; why not is given back.
     async fn price(&self) -> Result<Option<StoreError>, StoreError> {
         let pool = self.app.messaging.pool();
         let (now, wanted) = refund::rates_wanted(pool).await?;
