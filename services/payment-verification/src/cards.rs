@@ -251,6 +251,9 @@ impl Cards {
             refund::add_told(tx.conn(), refund_id, &[], now).await?;
         }
         case::open(tx.conn(), &look.cases(id), now).await?;
+        for over in look.over() {
+            case::close_over(tx.conn(), id, &over, now).await?;
+        }
         let wish = match (wish(&payment, &told, now), refused) {
             // The bank gives no money for what it held: it is given up, and the booking told so.
             (Wish::Take, Some(Wish::Take)) => Wish::LetGo,

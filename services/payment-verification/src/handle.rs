@@ -13,6 +13,7 @@ use payment_verification_core::{
     Command, Effect, Event, Fact, Payment,
     assets::Asset,
     card::is_card,
+    cases::ends,
     chain::TransferKey,
     decide,
     decide::{Means, Patience, Refusal, needs_deposit, refused},
@@ -32,7 +33,7 @@ use crate::{
     address::address_key,
     store::{
         self, card,
-        case::{self, NewCase, REVERSED, Restored, Shown},
+        case::{self, NewCase, REVERSED, Restored, Shown, Turn},
         chain::{Touched, heads, payments_at, save_transfers},
         corrupt,
         payment::{self, Changed, Entry, Given, Loaded, Rows, Transaction},
@@ -104,7 +105,7 @@ pub(crate) struct Desk<'a> {
     heads: BTreeMap<String, Head>,
     given: Vec<Given>,
     refunds: BTreeSet<(PaymentId, Uuid)>,
-    cases: Vec<NewCase>,
+    cases: Vec<Turn>,
     back: Vec<Restored>,
     journal: Vec<Entry>,
     transactions: Vec<Transaction>,
@@ -311,12 +312,12 @@ impl<'a> Desk<'a> {
                 Event::RefundGranted(grant) => drop(self.refunds.insert((id, grant.refund_id))),
                 Event::Refund { refund_id, change } => {
                     self.refunds.insert((id, *refund_id));
-                    self.cases.extend(case_of(payment, *refund_id, change));
+                    self.cases.extend(case_of(payment, *refund_id, change).map(Turn::Opens));
                 }
                 Event::Reversed { units, transfers } => {
                     tracing::error!(payment.id = %id, %units, "settled money left its chain");
                     let gone = transfers.iter().filter_map(|key| reversed(payment, key));
-                    self.cases.extend(gone);
+                    self.cases.extend(gone.map(Turn::Opens));
                 }
                 Event::Restored { transfers, .. } => {
                     let back = transfers.iter().filter_map(|key| restored(payment, key));
@@ -324,6 +325,7 @@ impl<'a> Desk<'a> {
                 }
                 _ => {}
             }
+            self.cases.extend(ends(payment, &event).map(|over| Turn::Over(id, over)));
             self.journal.push(Entry { payment_id: id, seq, event });
         }
         Ok(())
@@ -360,7 +362,7 @@ impl<'a> Desk<'a> {
             refunds.filter_map(|(id, refund)| Some((self.payment(*id)?, *refund))).collect();
         refund::save(conn, &refunds, at).await?;
         card::wake(conn, changed_now, at).await?;
-        case::open(conn, &self.cases, at).await?;
+        case::turn(conn, self.cases, at).await?;
         case::close_reversed(conn, &self.back, at).await?;
         tx.say_all(self.messages);
         Ok(())
@@ -480,6 +482,7 @@ fn observation(loaded: &Loaded, fact: &Fact) -> tracing::Span {
         Fact::CardOpened { .. } => "see the card gateway ready",
         Fact::RateBelieved { .. } => "price a refund",
         Fact::RefundApproved { .. } => "let a refund go",
+        Fact::RefundSettled { .. } => "answer for what is missing of a refund",
         Fact::WrittenOff { .. } => "write money off",
         Fact::ProofNamed { .. } => "name the proof of a refund",
     };

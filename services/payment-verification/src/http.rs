@@ -39,6 +39,9 @@ pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
     let verifier = Verifier::from_keys(&config.token_public_keys, &config.token_issuer, "internal")
         .context("reading PAYMENT_VERIFICATION_TOKEN_PUBLIC_KEYS")?;
     let outside = app.clone();
+    let losses = Router::new()
+        .route("/internal/cases/{id}/write-off", post(cases::write_off))
+        .with_state(app.treasury(config)?);
     let internal = Router::new()
         .route("/internal/shown", get(shown))
         .route("/internal/timeline/{booking}", get(support::timeline))
@@ -46,13 +49,14 @@ pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
         .route("/internal/cases", get(cases::list))
         .route("/internal/cases/{id}", get(cases::show))
         .route("/internal/cases/{id}/close", post(cases::close))
-        .route("/internal/cases/{id}/write-off", post(cases::write_off))
         .route("/internal/refunds/waiting", get(approvals::list))
         .route("/internal/refunds/{id}/approval", get(approvals::show).post(approvals::approve))
         .route("/internal/refunds/{id}/proof", post(repairs::prove))
+        .route("/internal/refunds/{id}/settlement", post(repairs::settle))
         .route("/internal/attention", get(support::attention))
         .merge(app.messaging.routes())
-        .with_state(app);
+        .with_state(app)
+        .merge(losses);
     let has_cards = config.card_gateway.is_some();
     let guarded = guarded(internal, verifier);
     // The gateway shows no token of ours: what it pushes is signed.

@@ -22,7 +22,12 @@ use chrono::{DateTime, Utc};
 use contracts::{ids::PaymentId, messages::RefundState};
 use http::Method;
 use messaging::{Step, StoreError};
-use payment_verification_core::{Fact, chain::Hash32, refund::Finding};
+use payment_verification_core::{
+    Fact,
+    chain::Hash32,
+    rates::Believed,
+    refund::{Finding, Refund},
+};
 use secrecy::SecretString;
 use sqlx::PgConnection;
 use tracing::Instrument as _;
@@ -34,7 +39,7 @@ use crate::{
     handle::Desk,
     store::{
         chain as cursors, payout,
-        refund::{self, Due, Unpriced, Wanted},
+        refund::{self, Due, Pair, Unpriced, Wanted},
     },
 };
 
@@ -56,6 +61,14 @@ pub struct Treasury {
     token: Option<SecretString>,
     nodes: BTreeMap<String, Nodes>,
     backoff: Backoff,
+}
+
+/// What the treasury has of what it was told and did not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MayHave {
+    HasNone,
+    Has,
+    DoesNotSay,
 }
 
 impl Treasury {
@@ -107,14 +120,20 @@ impl Treasury {
     }
 
     /// Prices refunds that go back by value and wait for a rate; where none is young enough and
-    /// believed they go on waiting, and `attention` says so. One that cannot be priced holds up no
-    /// other; why not is given back.
+    /// believed they go on waiting, ahead of nobody, and `attention` says so. One that cannot be
+    /// priced holds up no other; why not is given back.
     async fn price(&self) -> Result<Option<StoreError>, StoreError> {
-        let (now, waiting) = refund::unpriced(self.app.messaging.pool(), PRICED_AT_ONCE).await?;
+        let pool = self.app.messaging.pool();
+        let (now, wanted) = refund::rates_wanted(pool).await?;
+        let believed = |Pair { asset, currency }: Pair| {
+            let believed = self.app.feed.rate(&asset, &currency, now)?;
+            Some((Pair { asset, currency }, believed))
+        };
+        let known: BTreeMap<Pair, Believed> = wanted.into_iter().filter_map(believed).collect();
+        let waiting = refund::unpriced(pool, Vec::from_iter(known.keys()), PRICED_AT_ONCE).await?;
         let mut failed = None;
-        for Unpriced { refund_id, payment_id, asset, worth_currency } in waiting {
-            let currency = worth_currency.unwrap_or_default();
-            let Some(believed) = self.app.feed.rate(&asset, &currency, now) else { continue };
+        for Unpriced { refund_id, payment_id, pair } in waiting {
+            let Some(believed) = known.get(&pair).cloned() else { continue };
             let fact = Fact::RateBelieved { refund_id, believed };
             if let Err(error) = self.believe(PaymentId(payment_id), &fact, now).await {
                 failed = Some(error);
@@ -142,16 +161,32 @@ impl Treasury {
         self.learn(due, &answer, &mined).await
     }
 
+    pub(crate) const fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Whether it may have a refund of a payment although it was never heard to say so: the answer
+    /// to what it was told may be lost.
+    ///
+    /// # Errors
+    /// When the database is of no use.
+    pub(crate) async fn may_have(&self, payment: PaymentId) -> Result<MayHave, StoreError> {
+        for due in refund::unheard(self.app.messaging.pool(), payment).await? {
+            match self.put(&Payout::of(&due), Question::HasItStill).await {
+                Answer::Cannot => {}
+                Answer::Unknown => return Ok(MayHave::DoesNotSay),
+                answer @ (Answer::Has(_) | Answer::Disagrees) => {
+                    self.learn(&due, &answer, &[]).await?;
+                    return Ok(MayHave::Has);
+                }
+            }
+        }
+        Ok(MayHave::HasNone)
+    }
+
     /// Hands a refund over, or asks about one that was.
     async fn ask(&self, due: &Due) -> Answer {
-        let payout = Payout {
-            id: due.refund_id.to_string(),
-            chain: due.chain.clone(),
-            asset: due.asset.clone(),
-            contract: due.contract.clone(),
-            to: due.to.clone(),
-            amount: due.units.clone(),
-        };
+        let payout = Payout::of(due);
         let answer = self.put(&payout, Question::of(due)).await;
         if answer == Answer::Cannot && !due.failed && due.asks > 0 {
             // It was told before, and that answer may be lost.
@@ -233,23 +268,26 @@ impl Treasury {
             desk.tell(id, &Fact::RefundFound { refund_id, finding }, now)?;
         }
         let state = desk.payment(id).and_then(|payment| payment.refunds.get(&refund_id));
-        let next = self.next_ask(due, state.map(|refund| refund.state), late_at, now);
+        let next = self.next_ask(due, state, late_at, now);
         desk.save(&mut tx).await?;
         refund::ask_again(tx.conn(), refund_id, next).await?;
         tx.commit().await
     }
 
     /// When the treasury is asked next. A refund that arrived is asked about once more when it
-    /// would have been late, for what was sent besides; one that failed for good, ever more seldom.
+    /// would have been late, for what was sent besides; one that failed or that staff answered for,
+    /// for good, ever more seldom.
     fn next_ask(
         &self,
         due: &Due,
-        state: Option<RefundState>,
+        refund: Option<&Refund>,
         late_at: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Option<DateTime<Utc>> {
-        match state? {
-            RefundState::Failed if now >= late_at => {
+        let refund = refund?;
+        let for_good = refund.state == RefundState::Failed || refund.is_settled_otherwise();
+        match refund.state {
+            RefundState::Failed | RefundState::Confirmed if for_good && now >= late_at => {
                 Some(now + refund::span_of(self.app.policy.refund_for_max))
             }
             RefundState::Confirmed => (now < late_at).then_some(late_at),

@@ -91,6 +91,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/bookings/{id}/legs/{leg}/acts", post(legs::act))
         .route("/v1/bookings/{id}/review", get(review::show).post(review::act))
         .route("/v1/bookings/{id}/refunds/{refund}/proof", post(review::prove))
+        .route("/v1/bookings/{id}/refunds/{refund}/settlement", post(review::settle))
         .route("/v1/bookings/{id}/refunds/{refund}/approval", post(refunds::approve))
         .route("/v1/refunds", get(refunds::list))
         .route("/v1/bookings/{id}/travellers", post(people::show))

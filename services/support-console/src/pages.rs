@@ -80,6 +80,10 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/bookings/{id}/legs/{leg}", get(legs::ask).post(legs::act))
         .route("/bookings/{id}/review", get(review::ask).post(review::act))
         .route("/bookings/{id}/refunds/{refund}", get(review::ask_for_proof).post(review::prove))
+        .route(
+            "/bookings/{id}/refunds/{refund}/settlement",
+            get(review::ask_to_settle).post(review::settle),
+        )
         .route("/bookings/{id}/refunds/{refund}/approval", get(refunds::ask).post(refunds::approve))
         .route("/refunds", get(refunds::list))
         .route("/bookings/{id}/travellers", get(people::ask).post(people::show))

@@ -14,8 +14,9 @@ pub use export::{ExportReply, ExportedEvent};
 pub use legs::{LookUpReply, LookUpRequest, ReferencesReply, SupplierReferences};
 pub use repairs::{
     AttemptKnown, AttemptStanding, LegAct, LegActRequest, LegStanding, LegsReply, OpenReview,
-    RefundApprovalRequest, RefundProofRequest, ReservationStage, ReservationStanding, ReviewAct,
-    ReviewActRequest, ReviewReply, SafeAct, StuckStanding, WaitingRefund, WaitingRefundsReply,
+    RefundApprovalRequest, RefundProofRequest, RefundSettlementRequest, RefundStanding,
+    ReservationStage, ReservationStanding, ReviewAct, ReviewActRequest, ReviewReply, SafeAct,
+    StuckStanding, WaitingRefund, WaitingRefundsReply,
 };
 use serde::{Deserialize, Serialize};
 pub use suppliers::{

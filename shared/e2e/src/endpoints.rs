@@ -25,6 +25,10 @@ pub struct Endpoints {
     pub evm_payers: Vec<String>,
     /// Symbol to contract.
     pub evm_tokens: BTreeMap<String, String>,
+    /// The node of the Bitcoin family with its name and word; its own wallet has coins
+    /// (`sendtoaddress`), and it makes blocks when it is asked (`generatetoaddress`).
+    #[serde(default)]
+    pub utxo_rpc: Option<String>,
     pub rate_feed: String,
     pub treasury: String,
     /// The trace receiver: OTLP over HTTP at `/v1/traces`, and its pages.

@@ -41,5 +41,5 @@ pub mod truth;
 pub mod up;
 
 pub use endpoints::Endpoints;
-pub use profile::Profile;
+pub use profile::{Change, Profile};
 pub use stack::{Options, SERVICES, Stack};

@@ -242,7 +242,7 @@ impl Layout {
     }
 
     /// The node with the name and the word that it wants.
-    fn coins_url(&self) -> String {
+    pub(crate) fn coins_url(&self) -> String {
         format!("http://{USER}:{PASSWORD}@{}", self.address(COINS))
     }
 

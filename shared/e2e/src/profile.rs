@@ -19,7 +19,7 @@ pub enum Profile {
 }
 
 /// (table, key, value as TOML); `supplier.*` is every supplier's.
-type Change = (&'static str, &'static str, &'static str);
+pub type Change = (&'static str, &'static str, &'static str);
 
 const FAST: &[Change] = &[
     ("lock", "for", r#""6s""#),
@@ -124,6 +124,19 @@ fn change(policy: &mut toml::Table, table: &str, key: &str, value: &str) -> Opti
     let line: toml::Table = toml::from_str(&format!("value = {value}")).unwrap();
     *old = line["value"].clone();
     Some(())
+}
+
+/// A policy with some values changed.
+///
+/// # Panics
+/// When it is no policy, or has no such key.
+#[must_use]
+pub(crate) fn changed(policy: &str, changes: &[Change]) -> String {
+    let mut changed: toml::Table = toml::from_str(policy).unwrap();
+    for (table, key, value) in changes {
+        assert!(change(&mut changed, table, key, value).is_some(), "there is no {table}.{key}");
+    }
+    toml::to_string(&changed).unwrap()
 }
 
 impl FromStr for Profile {

@@ -19,7 +19,7 @@ use crate::{
     checkout::{Checkout, Infra},
     keys::Keys,
     processes::{ASSETS, CACHE, CHAIN_ID, COINS, DOUBLES, LOCKS, Layout, NODE, TRACES},
-    profile::Profile,
+    profile::{self, Change, Profile},
     program::{Noted, Program, Recipe},
     servers::{self, Database},
     token::Token,
@@ -51,6 +51,8 @@ pub struct Options {
     /// Names its folder, its databases and its vhost: lower-case letters, digits, `_`.
     pub name: String,
     pub profile: Profile,
+    /// Besides what the profile changes of the policy.
+    pub policy: Vec<Change>,
     /// Whether the processes outlive whoever starts them.
     pub lasting: bool,
     /// The share of traces that services send.
@@ -79,6 +81,7 @@ impl Options {
         Self {
             name: name.to_owned(),
             profile: Profile::Fast,
+            policy: Vec::new(),
             lasting: false,
             share_of_traces: 1.0,
             block_time_s: Some(1),
@@ -131,7 +134,7 @@ impl Stack {
             }
             None => options.profile.policy(),
         };
-        std::fs::write(dir.join("policy.toml"), policy)?;
+        std::fs::write(dir.join("policy.toml"), profile::changed(&policy, &options.policy))?;
         let keys = Keys::generate()?;
         keys.save(&dir.join("keys.json"))?;
         std::fs::write(dir.join("stack.json"), serde_json::to_string_pretty(&layout)?)?;

@@ -19,6 +19,7 @@ mod booking;
 mod chain;
 mod commit;
 mod database;
+mod gateway;
 #[cfg(feature = "mutants")]
 pub mod hunt;
 mod parcel;

@@ -60,6 +60,8 @@ pub const MUTANTS: &[Mutant] = &[
     mutant("short_pays", "any money pays any price"),
     mutant("closed_without_reading", "unpaid is said before the blocks were read"),
     mutant("refund_address_dropped", "the address that a refund gets is forgotten"),
+    mutant("card_kept_held", "what is held of an undone booking's card is never let go"),
+    mutant("held_card_is_final", "what a card holds counts as taken"),
     mutant("sent_unapproved", "a large refund is sent before a second person let it go"),
     // booking-core
     mutant("old_news_wins", "old news of a leg replaces newer"),

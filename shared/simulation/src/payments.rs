@@ -13,6 +13,7 @@ use messaging_core::{Cause, Trouble};
 use payment_verification_core::{
     Command, Effect, Event, Fact, Payment,
     assets::Registry,
+    card::is_card,
     chain::{BlockRef, Hash32},
     closing::answered_after,
     decide,
@@ -95,14 +96,21 @@ impl Payments {
 
     /// What was learnt of a payment elsewhere than on its chain.
     pub(crate) fn learn(&self, id: PaymentId, fact: &Fact, now: DateTime<Utc>) -> Commit {
+        self.learn_all(id, std::slice::from_ref(fact), now)
+    }
+
+    /// Several things at once.
+    pub(crate) fn learn_all(&self, id: PaymentId, facts: &[Fact], now: DateTime<Utc>) -> Commit {
         let mut desk = self.desk(now);
-        desk.tell(id, fact);
+        for fact in facts {
+            desk.tell(id, fact);
+        }
         desk.commit()
     }
 
     /// Which block time the first of the closings that wait is waiting for.
     pub(crate) fn closing_waits_for(&self) -> Option<DateTime<Utc>> {
-        self.rows.values().filter_map(answered_after).min()
+        self.rows.values().filter(|payment| is_watched(payment)).filter_map(answered_after).min()
     }
 
     /// One step of the watcher; nothing when it has seen everything.
@@ -171,9 +179,10 @@ impl Payments {
             payment.transfers.values().chain(payouts).any(|transfer| moving(transfer.posted))
         };
         let touched: Vec<PaymentId> = desk.open.keys().copied().collect();
-        let waiting = self.rows.iter().filter(|(_, payment)| waits(payment)).map(|(id, _)| *id);
+        let watched = || self.rows.iter().filter(|(_, payment)| is_watched(payment));
+        let waiting = watched().filter(|(_, payment)| waits(payment)).map(|(id, _)| *id);
         let stamped_at = blocks.last().unwrap().stamped_at;
-        let closing = self.rows.iter().filter(|(_, p)| answered_after(p).is_some());
+        let closing = watched().filter(|(_, p)| answered_after(p).is_some());
         let told: std::collections::BTreeSet<PaymentId> =
             waiting.chain(touched).chain(closing.map(|(id, _)| *id)).collect();
         let head = cursor.at().height;
@@ -218,6 +227,12 @@ impl Desk<'_> {
         let rows = changed.map(|(payment, events)| Rows::Payment(Box::new(payment), events));
         Commit { rows: rows.collect(), said: self.said, ..Commit::default() }
     }
+}
+
+/// Whether its money is on the chain; a card's is at the gateway.
+fn is_watched(payment: &Payment) -> bool {
+    let request = payment.request.as_ref().or(payment.asked.as_ref());
+    !request.is_some_and(is_card)
 }
 
 fn parcel(payment: &Payment, effect: &Effect, id: MessageId) -> Option<Parcel> {

@@ -12,7 +12,7 @@ use contracts::{
     messages::{LegState, RefundState},
 };
 use payment_verification_core::{
-    Payment, closing::in_time_until, matching, refund::RefundChange, state::Posted,
+    Payment, card::is_card, closing::in_time_until, matching, refund::RefundChange, state::Posted,
 };
 use rewards_core::{Book, LotId, RedemptionState, Stage, rules::Rule};
 
@@ -173,7 +173,7 @@ impl World {
         let Some(payment) = self.payments.rows.get(&booking.payment.payment_id) else {
             return (promised && !booking.payment.is_free()).then(|| "never paid".to_owned());
         };
-        if let Some(what) = self.money_is_known(payment) {
+        if let Some(what) = self.money_is_known(payment).or_else(|| self.card_at_rest(payment)) {
             return Some(what);
         }
         if let Some(what) = self.refunds_agree(&booking.payment, payment) {
@@ -226,7 +226,7 @@ impl World {
             let asked = further.payment.asked.is_some();
             return asked.then(|| "a difference was never asked for".to_owned());
         };
-        let known = self.money_is_known(payment);
+        let known = self.money_is_known(payment).or_else(|| self.card_at_rest(payment));
         if let Some(what) = known.or_else(|| self.refunds_agree(&further.payment, payment)) {
             return Some(what);
         }
@@ -296,6 +296,10 @@ impl World {
         for (payment_id, payment) in &self.payments.rows {
             for (refund_id, refund) in &payment.refunds {
                 let Some(proof) = &refund.proof else { continue };
+                if payment.request.as_ref().is_some_and(is_card) {
+                    // Its gateway has each under our id.
+                    continue;
+                }
                 let named = self.payments.named.get(&proof.transaction);
                 if named != Some(&(*payment_id, *refund_id)) {
                     let what = format!("refund {refund_id} is proven by what is not its own");
@@ -312,7 +316,7 @@ impl World {
 
     fn money_is_known(&self, payment: &Payment) -> Option<String> {
         let request = payment.request.as_ref()?;
-        let stands = self.chain.balance(&request.deposit.address);
+        let stands = self.stands_at(payment, request);
         let known = payment.final_units();
         (stands != known).then(|| format!("{stands} stands on the chain, {known} is known"))
     }

@@ -89,10 +89,16 @@ pub enum Sometimes {
     LegCancellationDeferred,
     CancellationDeferred,
     LegLeftOut,
+    CardTaken,
+    CardLetGo,
+    CardGivesBack,
+    CardRefundFailed,
+    CardAnswerLost,
+    CardPushRepeated,
 }
 
 impl Sometimes {
-    pub const ALL: [Self; 84] = [
+    pub const ALL: [Self; 90] = [
         Self::TimeoutBeforeArrival,
         Self::TimeoutAfterCommit,
         Self::LateCommit,
@@ -177,6 +183,12 @@ impl Sometimes {
         Self::LegCancellationDeferred,
         Self::CancellationDeferred,
         Self::LegLeftOut,
+        Self::CardTaken,
+        Self::CardLetGo,
+        Self::CardGivesBack,
+        Self::CardRefundFailed,
+        Self::CardAnswerLost,
+        Self::CardPushRepeated,
     ];
 
     /// Its word in the output: `timeout_after_commit`.

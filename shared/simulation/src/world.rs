@@ -22,6 +22,7 @@ use crate::{
     chain::Chain,
     commit::Timer,
     database::Database,
+    gateway::Gateway,
     mixed,
     parcel::{Parcel, Role},
     payments::Payments,
@@ -36,6 +37,7 @@ use crate::{
 
 mod amending;
 mod bus;
+mod cards;
 mod changing;
 mod commits;
 mod exchange;
@@ -97,6 +99,9 @@ pub(crate) enum Happening {
     CancelLeg(BookingId),
     AnswerChange(Saying),
     GiveAddress(BookingId),
+    LookAtCard(PaymentId),
+    CardPush(PaymentId),
+    CardRefundEnds { payment_id: PaymentId, refund_id: Uuid },
     AskTreasury { payment_id: PaymentId, refund_id: Uuid },
     LetRefundGo { payment_id: PaymentId, refund_id: Uuid },
     Pay { booking_id: BookingId, part: u32 },
@@ -154,6 +159,9 @@ pub(crate) struct World {
     pub(crate) mining: Option<DateTime<Utc>>,
     pub(crate) watching: bool,
     pub(crate) treasury: Treasury,
+    pub(crate) gateway: Gateway,
+    /// When each payment by card is looked at next.
+    pub(crate) looks: BTreeMap<PaymentId, DateTime<Utc>>,
     pub(crate) travellers: BTreeMap<BookingId, Traveller>,
     /// Everybody's booking in the order in which they were drawn.
     pub(crate) invited: Vec<BookingId>,
@@ -219,7 +227,9 @@ impl World {
                 sabotage,
             },
             payments: Payments {
-                registry: payment_verification_core::assets::Registry::parse(registry).unwrap(),
+                registry: payment_verification_core::assets::Registry::parse(registry)
+                    .unwrap()
+                    .with_cards(),
                 patience: Patience { grace, block_time: TimeDelta::seconds(12) },
                 rows: BTreeMap::new(),
                 journals: BTreeMap::new(),
@@ -242,6 +252,8 @@ impl World {
             mining: None,
             watching: false,
             treasury: Treasury::default(),
+            gateway: Gateway::default(),
+            looks: BTreeMap::new(),
             travellers: BTreeMap::new(),
             invited: Vec::new(),
             leg_owners: BTreeMap::new(),
@@ -309,6 +321,11 @@ impl World {
             Happening::CancelLeg(booking_id) => self.cancel_leg(booking_id),
             Happening::AnswerChange(saying) => self.answer_change(saying),
             Happening::GiveAddress(booking_id) => self.give_address(booking_id),
+            Happening::LookAtCard(id) => self.look_at_card(id),
+            Happening::CardPush(id) => self.card_pushed(id),
+            Happening::CardRefundEnds { payment_id, refund_id } => {
+                self.card_refund_ends(payment_id, refund_id);
+            }
             Happening::AskTreasury { payment_id, refund_id } => {
                 self.ask_treasury(payment_id, refund_id);
             }

@@ -6,8 +6,8 @@ use contracts::{
     ids::{LegId, PaymentId},
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
-        BookingLegReplaced, BookingMoneyReversed, BookingMoved, ConfirmedLeg, LegState, LegWanted,
-        PaymentClose, PaymentPrepare, PaymentRefund, PointsWanted, WantedLeg,
+        BookingLegReplaced, BookingMoneyReversed, BookingMoved, CloseBecause, ConfirmedLeg,
+        LegState, LegWanted, PaymentClose, PaymentPrepare, PaymentRefund, PointsWanted, WantedLeg,
     },
     mutants::mutant,
 };
@@ -301,7 +301,9 @@ fn money_wish(booking: &Booking, payment: &Payment, event: &Event) -> Option<Eff
     let (booking_id, payment_id) = (booking.booking_id, payment.payment_id);
     let refund = |id: Uuid, units, to| Effect::Refund(refund(booking, payment_id, id, units, to));
     if let Event::CloseAsked { because } = event {
-        let because = *because;
+        let undone = *because == CloseBecause::Undone;
+        let missed = payment.gone.is_zero() || !booking.kept().is_zero();
+        let because = if undone && !missed { CloseBecause::CalledOff } else { *because };
         return Some(Effect::Close(PaymentClose { booking_id, payment_id, because }));
     }
     if let Event::RefundAsked { refund_id, units, to, .. } = event {

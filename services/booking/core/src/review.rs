@@ -122,7 +122,7 @@ fn by_hand(booking: &Booking, review: Review, now: DateTime<Utc>) -> Vec<SafeAct
 fn about(booking: &Booking, review: Review) -> Vec<SafeAct> {
     let repair = |leg: &Leg| SafeAct::RepairLeg { leg_id: leg.leg_id };
     match review.why {
-        ReviewWhy::Stuck => review.stuck.and_then(unstick).into_iter().collect(),
+        ReviewWhy::Stuck => review.stuck.map(unstick).unwrap_or_default(),
         ReviewWhy::CommitStuck => {
             let hangs = |leg: &&Leg| leg.wanted == WantedLeg::Confirmed && !leg.is_confirmed();
             booking.legs.iter().filter(hangs).map(repair).collect()
@@ -144,13 +144,15 @@ fn about(booking: &Booking, review: Review) -> Vec<SafeAct> {
 }
 
 /// What helps a step of the undo that does not go on.
-fn unstick(stuck: Stuck) -> Option<SafeAct> {
+fn unstick(stuck: Stuck) -> Vec<SafeAct> {
     match stuck.step {
-        StuckStep::ReleaseLeg { leg_id } => Some(SafeAct::RepairLeg { leg_id }),
+        StuckStep::ReleaseLeg { leg_id } => vec![SafeAct::RepairLeg { leg_id }],
         StuckStep::SendRefund { .. } if stuck.reason == StuckWhy::Refused => {
-            Some(SafeAct::AskForAddress {})
+            vec![SafeAct::AskForAddress {}]
         }
-        StuckStep::SendRefund { refund_id } => Some(SafeAct::ProveRefund { refund_id }),
-        StuckStep::ReleasePoints | StuckStep::ClosePayment | StuckStep::SettleMoney => None,
+        StuckStep::SendRefund { refund_id } => {
+            vec![SafeAct::ProveRefund { refund_id }, SafeAct::SettleRefund { refund_id }]
+        }
+        StuckStep::ReleasePoints | StuckStep::ClosePayment | StuckStep::SettleMoney => Vec::new(),
     }
 }

@@ -16,7 +16,7 @@ use contracts::{
     internal::PriceCheckRequest,
     money::{Currency, Money},
     offer::{LegOrder, Occupancy, Offer, PriceCheck, Product, Reprice},
-    shown::{ASSETS_KEY, ShownAssets},
+    shown::{ASSETS_KEY, NotPayable, ShownAssets},
     supplier::Supplier,
 };
 use futures::future::join_all;
@@ -251,7 +251,8 @@ fn read(
     asset.map(|asset| (offers, asset)).ok_or_else(ApiError::internal_logged)
 }
 
-/// The rate of the asset now, refused when it is older than the policy allows.
+/// The rate of the asset now, refused when it is older than the policy allows, or when the asset
+/// has rates and none in the currency of the price.
 pub(super) fn rate(
     app: &App,
     shown: &ShownAssets,
@@ -265,6 +266,11 @@ pub(super) fn rate(
     let rate = known.rates.iter().find(|rate| rate.currency == currency);
     match (rate, rates_hold(app, shown)) {
         (Some(rate), RatesHold::Yes) => Ok((rate.clone(), shown.as_of)),
+        // A card of another currency, or what nobody watches: waiting helps nobody.
+        (None, _) if known.not_payable == Some(NotPayable::NoNode) => {
+            Err(not_offered(Some(WhyNot::NoNode)))
+        }
+        (None, _) if !known.rates.is_empty() => Err(not_offered(Some(WhyNot::NoRate))),
         (Some(_), RatesHold::No) | (None, _) => Err(no_rate()),
     }
 }
@@ -306,7 +312,8 @@ pub(super) fn not_offered(why: Option<WhyNot>) -> ApiError {
     let detail = match why {
         Some(WhyNot::TooSmall) => "the price is less than what is asked for in this asset",
         Some(WhyNot::NoNode) => "nobody watches this asset's chain",
-        Some(WhyNot::NoRate | WhyNot::SettlesTooLate) | None => {
+        Some(WhyNot::NoRate) => "this asset has no rate in the currency of the price",
+        Some(WhyNot::SettlesTooLate) | None => {
             "a payment in this asset is usually final only after the space is let go"
         }
     };

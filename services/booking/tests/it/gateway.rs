@@ -169,6 +169,21 @@ async fn a_quote_request_is_told_every_fault_at_once() {
     let unpayable = json!({"offers": ["made-up"], "pay_with": "shells"});
     assert_eq!(told(unpayable).await, ["/offers/0", "/pay_with"]);
 
+    // What has rates and none in the currency of the price is not offered, however long one waits.
+    let mut shown = crate::openapi::assets(&quote);
+    shown.assets[0].rates[0].currency = contracts::money::Currency::Chf;
+    world.show(ASSETS_KEY, &shown).await;
+    let in_euro = json!({"offers": [offer("EUR", "2027-03-14")], "pay_with": "eth"});
+    let answer = world.post("acct_1", "/v1/quotes", &in_euro).await;
+    let refused = (StatusCode::CONFLICT, "asset_not_offered");
+    assert_eq!((answer.status, answer.code().as_str()), refused, "{answer:?}");
+    assert!(answer.json()["detail"].as_str().unwrap().contains("currency of the price"));
+    shown.assets[0].rates.clear();
+    world.show(ASSETS_KEY, &shown).await;
+    let answer = world.post("acct_1", "/v1/quotes", &in_euro).await;
+    let later = (StatusCode::SERVICE_UNAVAILABLE, "rate_unavailable");
+    assert_eq!((answer.status, answer.code().as_str()), later, "{answer:?}");
+
     let huge = json!({"offers": ["x".repeat(1 << 20)], "pay_with": "eth"});
     let answer = world.post("acct_1", "/v1/quotes", &huge).await;
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);

@@ -11,6 +11,7 @@ use contracts::{
     asset::Units,
     instruction::CARD_CHAIN,
     messages::{CloseBecause, RefundState},
+    mutants::mutant,
 };
 use uuid::Uuid;
 
@@ -109,7 +110,8 @@ pub fn facts(payment: &Payment, told: &Told, now: DateTime<Utc>) -> Vec<Fact> {
     match told.stage {
         Stage::Waits => {}
         Stage::Held(units) => {
-            facts.extend(sight(payment, known, &key, ("held", HEAD), units, now).map(seen));
+            let height = if mutant("held_card_is_final") { 1 } else { HEAD };
+            facts.extend(sight(payment, known, &key, ("held", height), units, now).map(seen));
         }
         Stage::Taken(_) if told.is_lost => facts.extend(left(payment, known, look)),
         Stage::Taken(units) => {
@@ -194,7 +196,9 @@ fn of_refund(payment: &Payment, told: &ToldRefund, look: u64, now: DateTime<Utc>
 pub fn wish(payment: &Payment, told: &Told, now: DateTime<Utc>) -> Wish {
     match told.stage {
         Stage::Over => Wish::Wait,
-        Stage::Waits | Stage::Held(_) if is_unwanted(payment, now) => Wish::LetGo,
+        Stage::Waits | Stage::Held(_) if is_unwanted(payment, now) && !mutant("card_kept_held") => {
+            Wish::LetGo
+        }
         Stage::Held(_) if payment.seen.complete && !payment.settled => Wish::Take,
         Stage::Waits | Stage::Held(_) => Wish::Wait,
         // Its holder has it back already.
@@ -221,7 +225,7 @@ fn is_unwanted(payment: &Payment, now: DateTime<Utc>) -> bool {
     }
     let Some(asked) = payment.close_asked else { return false };
     match asked.because {
-        CloseBecause::NeverShown | CloseBecause::Undone => true,
+        CloseBecause::NeverShown | CloseBecause::Undone | CloseBecause::CalledOff => true,
         CloseBecause::NotPaid => {
             let late = closing::in_time_until(payment).is_none_or(|until| now > until);
             late && !closing::will_pay(payment)

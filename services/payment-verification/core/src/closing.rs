@@ -53,7 +53,7 @@ pub fn answered_after(payment: &Payment) -> Option<DateTime<Utc>> {
     let asked = payment.close_asked.filter(|_| payment.closing.is_none())?;
     match asked.because {
         CloseBecause::NotPaid => in_time_until(payment),
-        CloseBecause::Undone | CloseBecause::NeverShown => Some(asked.at),
+        CloseBecause::Undone | CloseBecause::CalledOff | CloseBecause::NeverShown => Some(asked.at),
     }
 }
 
@@ -65,7 +65,10 @@ pub(crate) fn ask(payment: &Payment, because: CloseBecause, now: DateTime<Utc>) 
     let nobody_paid = (because == CloseBecause::NeverShown && payment.transfers.is_empty())
         || mutant("closed_without_reading");
     if payment.settled || payment.request.is_none() || nobody_paid {
-        return vec![answer(payment)];
+        // That nobody misses what is away ends its case.
+        let called_off = because == CloseBecause::CalledOff && !payment.gone_units().is_zero();
+        let asked = called_off.then_some(Event::CloseAsked(CloseAsked { because, at: now }));
+        return asked.into_iter().chain([answer(payment)]).collect();
     }
     // A booking that is undone while its deadline is looked into waits for less; never for more.
     let known = payment.close_asked.map(|asked| asked.because);

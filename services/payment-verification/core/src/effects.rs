@@ -141,6 +141,9 @@ fn say_refund(payment: &Payment, refund_id: Uuid, change: &RefundChange) -> Opti
         | RefundChange::Priced(_)
         | RefundChange::Unsent
         | RefundChange::Confirmed { .. }
+        | RefundChange::AddedUp(_)
+        | RefundChange::Settled { .. }
+        | RefundChange::FellShort(_)
         | RefundChange::Moved { .. }
         | RefundChange::AddressRefused { .. }
         | RefundChange::Failed { .. }

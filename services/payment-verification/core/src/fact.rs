@@ -88,6 +88,15 @@ pub enum Fact {
         /// Why.
         why: String,
     },
+    /// A member of staff answers for what is missing of a refund.
+    RefundSettled {
+        /// Which.
+        refund_id: Uuid,
+        /// Who.
+        by: String,
+        /// Why.
+        why: String,
+    },
     /// A member of staff says of money that left the chain that it is lost for good.
     WrittenOff {
         /// Who.

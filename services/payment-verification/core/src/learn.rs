@@ -12,7 +12,7 @@ use crate::{
     fact::{Fact, Sighted},
     ledger::Account,
     loss, matching, moving, refund,
-    refund::{approval, value},
+    refund::{approval, ending, value},
     state::{Deposit, Payment, Posted, Request, Sighting, total},
 };
 
@@ -34,6 +34,7 @@ pub fn learn(payment: &Payment, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
             | Fact::RateBelieved { .. }
             | Fact::WrittenOff { .. }
             | Fact::RefundApproved { .. }
+            | Fact::RefundSettled { .. }
             | Fact::ProofNamed { .. } => None,
         };
         let after = evolve_all(payment.clone(), &events);
@@ -70,6 +71,7 @@ fn directly(payment: &Payment, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
         Fact::RefundApproved { refund_id, by, why } => {
             approval::approved(payment, *refund_id, by, why)
         }
+        Fact::RefundSettled { refund_id, by, why } => ending::settled(payment, *refund_id, by, why),
         Fact::WrittenOff { by, why } => loss::written_off(payment, by, why),
         Fact::ProofNamed { refund_id, transaction, by, why } => {
             refund::proof_named(payment, *refund_id, *transaction, by, why)

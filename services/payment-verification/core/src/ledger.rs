@@ -36,6 +36,9 @@ pub enum Account {
     PaidOut,
     /// What the treasury sent and nobody had granted.
     Misspent,
+    /// What was granted, did not come, and a person answers for: it was given otherwise, or is owed
+    /// no more.
+    SettledOtherwise,
     /// What was sent more or less than was granted, of refunds that went back by value.
     ExchangeDifference,
     /// What was final, left the chain and is lost to us.
@@ -58,6 +61,7 @@ impl Account {
             Self::Moved => "moved",
             Self::PaidOut => "paid_out",
             Self::Misspent => "misspent",
+            Self::SettledOtherwise => "settled_otherwise",
             Self::ExchangeDifference => "exchange_difference",
             Self::WrittenOff => "written_off",
         }

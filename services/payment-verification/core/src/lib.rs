@@ -6,6 +6,7 @@ pub mod address;
 pub mod assets;
 pub mod balance;
 pub mod card;
+pub mod cases;
 pub mod chain;
 pub mod closing;
 pub mod command;

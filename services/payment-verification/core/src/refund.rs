@@ -5,6 +5,7 @@
 //! that it does not own up to: people receive money from others, too.
 
 pub mod approval;
+pub mod ending;
 pub mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +30,7 @@ use crate::{
     fact::Sighted,
     ledger::Account,
     moving,
-    refund::{approval::Approval, value::Value},
+    refund::{approval::Approval, ending::Ending, value::Value},
     state::{Payment, Posted, Sighting, Transfer},
 };
 
@@ -59,6 +60,9 @@ pub struct Refund {
     pub payouts: BTreeMap<TransferKey, Transfer>,
     /// The payout that proves it, once it is final.
     pub proof: Option<TransferKey>,
+    /// How it ended without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<Ending>,
     /// What was found out once and is not told again.
     pub told: BTreeSet<Finding>,
 }
@@ -150,6 +154,19 @@ pub enum RefundChange {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         granted: Option<Units>,
     },
+    /// Payouts of other amounts are final and bring all of it together: the refund arrived.
+    AddedUp(Ending),
+    /// A member of staff answers for what is missing: nothing more is to come.
+    Settled {
+        /// How much came, and how much did not.
+        ending: Ending,
+        /// Who.
+        by: String,
+        /// Why.
+        why: String,
+    },
+    /// What it had ended by left the chain in part: it goes on.
+    FellShort(Ending),
     /// A payout is final and proves nothing.
     Misspent {
         /// Which.
@@ -200,6 +217,9 @@ impl RefundChange {
             Self::Moved { .. } => "refund_moved",
             Self::Unsent => "refund_unsent",
             Self::Confirmed { .. } => "refund_confirmed",
+            Self::AddedUp(_) => "refund_added_up",
+            Self::Settled { .. } => "refund_settled",
+            Self::FellShort(_) => "refund_fell_short",
             Self::Misspent { .. } => "payout_misspent",
             Self::Reversed { .. } => "payout_reversed",
             Self::Found(_) => "refund_finding",
@@ -229,6 +249,9 @@ impl RefundChange {
             | Self::Unsent
             | Self::Moved { .. }
             | Self::Confirmed { .. }
+            | Self::AddedUp(_)
+            | Self::Settled { .. }
+            | Self::FellShort(_)
             | Self::ProofNamed { .. } => None,
         }
     }
@@ -253,6 +276,9 @@ impl RefundChange {
             | Self::Failed { .. }
             | Self::Unsent
             | Self::Moved { .. }
+            | Self::AddedUp(_)
+            | Self::Settled { .. }
+            | Self::FellShort(_)
             | Self::Found(Finding::Overdue | Finding::Disputed) => None,
         }
     }
@@ -268,10 +294,9 @@ impl RefundChange {
             Self::Confirmed { units, granted, .. } => arrived(*units, *granted),
             Self::Moved { units, .. } => vec![(RefundGranted, Moved, *units)],
             Self::Misspent { units, .. } => vec![(Wasted, PaidOut, *units)],
-            Self::Reversed { units, proof: true, granted, .. } => {
-                let lines = arrived(*units, *granted).into_iter();
-                lines.map(|(debit, credit, units)| (credit, debit, units)).collect()
-            }
+            Self::AddedUp(ending) | Self::Settled { ending, .. } => ending.moves(),
+            Self::FellShort(ending) => turned(ending.moves()),
+            Self::Reversed { units, proof: true, granted, .. } => turned(arrived(*units, *granted)),
             Self::Reversed { units, proof: false, .. } => vec![(PaidOut, Wasted, *units)],
             Self::Refused { .. }
             | Self::Approved { .. }
@@ -296,6 +321,11 @@ fn arrived(sent: Units, granted: Option<Units>) -> Vec<(Account, Account, Units)
         (RefundGranted, ExchangeDifference, granted.saturating_sub(sent)),
         (ExchangeDifference, PaidOut, sent.saturating_sub(granted)),
     ]
+}
+
+/// The same lines the other way round.
+fn turned(lines: Vec<(Account, Account, Units)>) -> Vec<(Account, Account, Units)> {
+    lines.into_iter().map(|(debit, credit, units)| (credit, debit, units)).collect()
 }
 
 /// Decides what was asked of a refund; nothing for a repeat.
@@ -422,6 +452,14 @@ pub(crate) fn apply(payment: &mut Payment, refund_id: Uuid, change: &RefundChang
             refund.proof = Some(payout.clone());
             refund.state = RefundState::Confirmed;
         }
+        RefundChange::AddedUp(ending) | RefundChange::Settled { ending, .. } => {
+            refund.ending = Some(*ending);
+            refund.state = RefundState::Confirmed;
+        }
+        RefundChange::FellShort(_) => {
+            refund.ending = None;
+            refund.state = RefundState::Granted;
+        }
         RefundChange::Misspent { payout, units, .. } => refund.post(payout, Posted::Final(*units)),
         RefundChange::Reversed { payout, proof, .. } => {
             refund.post(payout, Posted::Nothing);
@@ -448,6 +486,7 @@ impl Refund {
             state: RefundState::Granted,
             payouts: BTreeMap::new(),
             proof: None,
+            ending: None,
             told: BTreeSet::new(),
         }
     }
@@ -539,6 +578,9 @@ fn next(payment: &Payment, refund_id: Uuid, head: Option<(u64, u64)>) -> Option<
         let granted = refund.granted_otherwise().filter(|_| proof);
         return Some(RefundChange::Reversed { payout, units, proof, granted });
     }
+    if let Some(ending) = refund.falls_short() {
+        return Some(RefundChange::FellShort(ending));
+    }
     // The oldest first, so that of two payouts the second is the one too many.
     let mut open: Vec<(Sighting, &TransferKey)> = refund
         .payouts
@@ -555,6 +597,9 @@ fn next(payment: &Payment, refund_id: Uuid, head: Option<(u64, u64)>) -> Option<
         }
         (RefundState::Sent, None) => return Some(RefundChange::Unsent),
         _ => {}
+    }
+    if let Some(ending) = refund.adds_up().filter(|_| right.is_none()) {
+        return Some(RefundChange::AddedUp(ending));
     }
     let (head, look) = head?;
     let is_final = |sighting: &Sighting| {

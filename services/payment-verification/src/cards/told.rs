@@ -4,6 +4,7 @@ use contracts::{ids::PaymentId, messages::RefundState};
 use payment_verification_core::{
     assets::cards::units_of,
     card::{Stage, Told, ToldRefund, ToldState},
+    cases::Over,
     refund::Refund as Granted,
     state::Request,
 };
@@ -16,6 +17,10 @@ use crate::store::case::NewCase;
 
 /// The status of a payment whose money was taken.
 pub(super) const TAKEN: &str = "succeeded";
+
+const LOST: &str = "lost";
+/// The statuses of disputes that are decided.
+const OVER: [&str; 4] = [LOST, "won", "warning_closed", "prevented"];
 
 /// What the gateway told of one payment in one round.
 #[derive(Debug)]
@@ -67,7 +72,7 @@ impl Look {
         Ok(Told {
             intent: intent.id.clone(),
             stage,
-            is_lost: self.disputes.iter().any(|dispute| dispute.status == "lost"),
+            is_lost: self.disputes.iter().any(|dispute| dispute.status == LOST),
             refunds: self.refunds.iter().map(refund).collect::<Result<_, _>>()?,
         })
     }
@@ -78,10 +83,34 @@ impl Look {
         let case =
             |reason, subject: String| NewCase { payment_id: id, reason, subject, transfer: None };
         let intent = &self.intent.id;
-        let disputed = self.intent.is_disputed().then(|| case("card_disputed", intent.clone()));
+        let disputed = self.is_in_dispute().then(|| case("card_disputed", intent.clone()));
         let foreign = self.refunds.iter().filter(|refund| refund.ours().is_none());
         let foreign = foreign.map(|refund| case("card_foreign_refund", refund.id.clone()));
         disputed.into_iter().chain(foreign).collect()
+    }
+}
+
+impl Look {
+    fn is_in_dispute(&self) -> bool {
+        let over = |dispute: &Dispute| OVER.contains(&dispute.status.as_str());
+        self.intent.is_disputed() && (self.disputes.is_empty() || !self.disputes.iter().all(over))
+    }
+
+    /// The cases that what was told ends: it is about the payment, and nobody complains any more.
+    pub(super) fn over(&self) -> Vec<Over> {
+        let over = |reasons, because: &str| Over {
+            reasons,
+            refund_id: None,
+            because: because.to_owned(),
+            staff: None,
+        };
+        let differs = over(&["card_differs"], "the gateway tells of it as it should be");
+        let decided = match self.disputes.iter().any(|dispute| dispute.status == LOST) {
+            true => "the card's holder has the money back",
+            false => "the money stays",
+        };
+        let disputed = over(&["card_disputed"], decided);
+        std::iter::once(differs).chain((!self.is_in_dispute()).then_some(disputed)).collect()
     }
 }
 

@@ -16,7 +16,7 @@ use sqlx::PgConnection;
 
 use super::Desk;
 use crate::store::{
-    case::{NewCase, Shown},
+    case::{NewCase, Shown, Turn},
     untold::{self, Kept, Untold},
 };
 
@@ -137,7 +137,8 @@ impl Desk<'_> {
                     units: sighted.units,
                     block: sighted.block.hash,
                 };
-                self.cases.push(NewCase::of_transfer(id, reason, shown));
+                let stray = NewCase::of_transfer(id, reason, shown);
+                self.cases.push(Turn::Opens(stray));
                 self.at.get_or_insert(now);
                 Ok(())
             }

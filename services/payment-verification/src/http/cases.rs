@@ -23,6 +23,7 @@ use crate::{
     App,
     handle::Desk,
     store::{card::now, case, refund},
+    treasury::{MayHave, Treasury},
 };
 
 #[derive(Deserialize)]
@@ -72,7 +73,7 @@ pub(super) async fn close(
 /// Says that the money of a case is lost for good: nobody waits for it any more, and the cases of
 /// its having left close with who says so and why.
 pub(super) async fn write_off(
-    State(app): State<App>,
+    State(treasury): State<Treasury>,
     Path(case_id): Path<Uuid>,
     Json(CaseCloseRequest { staff, why }): Json<CaseCloseRequest>,
 ) -> Result<Json<PaymentCase>, ApiError> {
@@ -80,10 +81,23 @@ pub(super) async fn write_off(
     if !wrong.is_empty() {
         return Err(ApiError::invalid(wrong));
     }
-    let Json(case) = one(&app, case_id).await?;
-    let done = lose(&app, case.payment_id, &staff, &why).await.map_err(|error| failed(&error))?;
+    let app = treasury.app();
+    let Json(case) = one(app, case_id).await?;
+    match treasury.may_have(case.payment_id).await.map_err(|error| failed(&error))? {
+        MayHave::HasNone => {}
+        MayHave::Has => {
+            let why = NotLost::RefundUnderWay;
+            return Err(ApiError::conflict("refund_under_way", why.to_string()));
+        }
+        MayHave::DoesNotSay => {
+            let detail = "the treasury was told to send a refund of the payment and does not say \
+                          whether it has it";
+            return Err(ApiError::conflict("treasury_silent", detail));
+        }
+    }
+    let done = lose(app, case.payment_id, &staff, &why).await.map_err(|error| failed(&error))?;
     match done {
-        Ok(()) => one(&app, case_id).await,
+        Ok(()) => one(app, case_id).await,
         Err(why @ NotLost::NothingAway) => Err(ApiError::conflict("nothing_away", why.to_string())),
         Err(why @ NotLost::RefundUnderWay) => {
             Err(ApiError::conflict("refund_under_way", why.to_string()))

@@ -1,14 +1,26 @@
-//! A member of staff names the transaction that brought a refund. The chain proves it, or nothing.
+//! A member of staff names the transaction that brought a refund, which the chain proves or nothing
+//! does; or answers for what is missing of it.
 
 use axum::extract::State;
 use chassis::{
     ApiError, FieldError,
     http::{Json, Path},
 };
-use contracts::{internal::RefundProofRequest, messages::RefundState};
+use contracts::{
+    asset::Units,
+    internal::{RefundProofRequest, RefundSettlementRequest, RefundStanding},
+    messages::RefundState,
+};
 use http::StatusCode;
 use messaging::StoreError;
-use payment_verification_core::{Fact, chain::Hash32};
+use payment_verification_core::{
+    Fact,
+    chain::Hash32,
+    refund::{
+        Refund,
+        ending::{NotSettled, may_settle},
+    },
+};
 use uuid::Uuid;
 
 use super::support::failed;
@@ -16,6 +28,7 @@ use crate::{
     App,
     handle::Desk,
     store::{
+        card::now,
         chain::lock_cursor,
         payout,
         refund::{self, Wanted},
@@ -27,23 +40,25 @@ const WHY_MAX: usize = 500;
 
 /// What naming a transaction came to.
 enum Named {
-    Proven,
+    Proven(RefundStanding),
     NoSuchRefund,
     /// It is not under way.
     Ended(RefundState),
     /// Nobody knows yet how much is to be sent.
     NotPriced,
     ProvesNothing,
+    /// What it brought was known; so much is missing still.
+    KnownAlready(Units),
 }
 
 pub(super) async fn prove(
     State(app): State<App>,
     Path(refund_id): Path<Uuid>,
     Json(asked): Json<RefundProofRequest>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<(StatusCode, Json<RefundStanding>), ApiError> {
     let transaction = read(&asked)?;
     match name(&app, refund_id, transaction, &asked).await.map_err(|error| failed(&error))? {
-        Named::Proven => Ok(StatusCode::ACCEPTED),
+        Named::Proven(standing) => Ok((StatusCode::ACCEPTED, Json(standing))),
         Named::NoSuchRefund => Err(ApiError::not_found()),
         Named::Ended(state) => {
             let detail = format!("the refund is {state:?} already").to_lowercase();
@@ -58,7 +73,63 @@ pub(super) async fn prove(
                           far as blocks were read, that is not another refund's";
             Err(ApiError::conflict("proves_nothing", detail))
         }
+        Named::KnownAlready(missing) => {
+            let detail = format!(
+                "what that transaction brought is known and not all of it: {missing} of its \
+                 smallest units are missing still, or lie not deep enough"
+            );
+            Err(ApiError::conflict("known_already", detail))
+        }
     }
+}
+
+/// Answers for what is missing.
+pub(super) async fn settle(
+    State(app): State<App>,
+    Path(refund_id): Path<Uuid>,
+    Json(RefundSettlementRequest { staff, why }): Json<RefundSettlementRequest>,
+) -> Result<Json<RefundStanding>, ApiError> {
+    let wrong = who_and_why(&staff, &why);
+    if !wrong.is_empty() {
+        return Err(ApiError::invalid(wrong));
+    }
+    let answer = answer_for(&app, refund_id, staff, why).await.map_err(|error| failed(&error))?;
+    answer.map(Json).map_err(|why| match why {
+        NotSettled::NoSuchRefund => ApiError::not_found(),
+        NotSettled::Ended => ApiError::conflict("refund_ended", why.to_string()),
+        NotSettled::NotPriced => ApiError::conflict("not_priced", why.to_string()),
+        NotSettled::OnItsWay => ApiError::conflict("refund_under_way", why.to_string()),
+    })
+}
+
+async fn answer_for(
+    app: &App,
+    refund_id: Uuid,
+    by: String,
+    why: String,
+) -> Result<Result<RefundStanding, NotSettled>, StoreError> {
+    let mut tx = app.messaging.begin().await?;
+    let Some((id, _)) = refund::chain_of(tx.conn(), refund_id).await? else {
+        return Ok(Err(NotSettled::NoSuchRefund));
+    };
+    let mut desk = Desk::open(app, tx.conn(), &[id]).await?;
+    let Some(payment) = desk.payment(id) else { return Ok(Err(NotSettled::NoSuchRefund)) };
+    if let Err(why) = may_settle(payment, refund_id) {
+        return Ok(Err(why));
+    }
+    let now = now(tx.conn()).await?;
+    desk.tell(id, &Fact::RefundSettled { refund_id, by, why }, now)?;
+    let refund = desk.payment(id).and_then(|payment| payment.refunds.get(&refund_id));
+    let standing = refund.map(standing).ok_or(NotSettled::NoSuchRefund);
+    desk.save(&mut tx).await?;
+    tx.commit().await?;
+    Ok(standing)
+}
+
+fn standing(refund: &Refund) -> RefundStanding {
+    let ended = refund.state == RefundState::Confirmed;
+    let missing = refund.missing().filter(|_| !ended).unwrap_or(Units::ZERO);
+    RefundStanding { state: refund.state, missing }
 }
 
 fn read(asked: &RefundProofRequest) -> Result<Hash32, ApiError> {
@@ -108,8 +179,9 @@ async fn name(
     if matches!(refund.state, RefundState::Confirmed | RefundState::Failed) {
         return Ok(Named::Ended(refund.state));
     }
-    if refund.sends().is_none() {
-        return Ok(Named::NotPriced);
+    let Some(missing) = refund.missing() else { return Ok(Named::NotPriced) };
+    if refund.payouts.keys().any(|key| key.transaction == transaction) {
+        return Ok(Named::KnownAlready(missing));
     }
     refund::add_named(tx.conn(), refund_id, transaction, cursor.now).await?;
     payout::claim(tx.conn(), &Wanted { refund_id, transaction }).await?;
@@ -125,7 +197,9 @@ async fn name(
     for fact in &facts {
         desk.tell(id, fact, cursor.now)?;
     }
+    let refund = desk.payment(id).and_then(|payment| payment.refunds.get(&refund_id));
+    let named = refund.map_or(Named::NoSuchRefund, |refund| Named::Proven(standing(refund)));
     desk.save(&mut tx).await?;
     tx.commit().await?;
-    Ok(Named::Proven)
+    Ok(named)
 }

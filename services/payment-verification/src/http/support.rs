@@ -176,8 +176,8 @@ fn actor(row: &Happened) -> String {
         | "refund_moved"
         | "moved_in" => "booking".to_owned(),
         "refund_failed" | "refund_finding" => "treasury".to_owned(),
-        "refund_priced" => ROLE.to_owned(),
-        "refund_proof_named" | "refund_approved" | "written_off" => {
+        "refund_priced" | "refund_added_up" | "refund_fell_short" => ROLE.to_owned(),
+        "refund_proof_named" | "refund_approved" | "refund_settled" | "written_off" => {
             let body: Value = serde_json::from_str(&row.body).unwrap_or_default();
             let by = body.pointer("/change/by").or_else(|| body.get("by"));
             let by = by.and_then(Value::as_str);

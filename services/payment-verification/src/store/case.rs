@@ -7,7 +7,10 @@ use contracts::{
     internal::PaymentCase,
 };
 use messaging::{StoreError, database};
-use payment_verification_core::chain::{Hash32, TransferKey};
+use payment_verification_core::{
+    cases::Over,
+    chain::{Hash32, TransferKey},
+};
 use sqlx::{FromRow, PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -47,7 +50,34 @@ impl NewCase {
     }
 }
 
-/// Opens cases; those that are known stay as they are.
+/// A case that begins, or cases that are over.
+#[derive(Debug, Clone)]
+pub(crate) enum Turn {
+    Opens(NewCase),
+    Over(PaymentId, Over),
+}
+
+/// Opens and closes cases in the order in which it came to that.
+pub(crate) async fn turn(
+    conn: &mut PgConnection,
+    turns: Vec<Turn>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let mut opening = vec![];
+    for turn in turns {
+        match turn {
+            Turn::Opens(case) => opening.push(case),
+            Turn::Over(payment, over) => {
+                open(conn, &std::mem::take(&mut opening), now).await?;
+                close_over(conn, payment, &over, now).await?;
+            }
+        }
+    }
+    open(conn, &opening, now).await
+}
+
+/// Opens cases; those that are known stay as they are. One that ended by itself opens again, and
+/// one that a person closed does not.
 pub(crate) async fn open(
     conn: &mut PgConnection,
     cases: &[NewCase],
@@ -60,14 +90,18 @@ pub(crate) async fn open(
     sqlx::query(
         "insert into payment_case (case_id, reason, subject, payment_id, booking_id, chain,
              transaction_hash, position, contract, units, block_hash, opened_at)
-         select c.case_id, c.reason, c.subject, c.payment_id, p.booking_id, c.chain,
+         select distinct on (c.reason, c.subject)
+             c.case_id, c.reason, c.subject, c.payment_id, p.booking_id, c.chain,
              c.transaction_hash, c.position, c.contract, c.units::numeric, c.block_hash, $11
          from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::bytea[],
                  $7::text[], $8::text[], $9::text[], $10::bytea[])
              as c (case_id, reason, subject, payment_id, chain, transaction_hash, position,
                  contract, units, block_hash)
              join payment p on p.payment_id = c.payment_id
-         on conflict (reason, subject) do nothing",
+         on conflict (reason, subject) do update
+             set opened_at = excluded.opened_at, closed_at = null, closed_because = null
+             where payment_case.closed_at is not null and not exists (
+                 select from payment_case_closing z where z.case_id = payment_case.case_id)",
     )
     .bind(
         cases
@@ -130,6 +164,35 @@ pub(crate) async fn close_reversed(
     .execute(conn)
     .await
     .map_err(database("closing cases of money that is back"))
+    .map(drop)
+}
+
+/// Closes the cases of a payment, or of one of its refunds, that are over.
+pub(crate) async fn close_over(
+    conn: &mut PgConnection,
+    payment: PaymentId,
+    over: &Over,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let refund = over.refund_id.map(|id| format!("refund {id}"));
+    sqlx::query(
+        "with closed as (
+             update payment_case set closed_at = $5, closed_because = $4
+             where payment_id = $1 and reason = any($2) and closed_at is null
+                 and ($3::text is null or subject = $3 or starts_with(subject, $3 || ' '))
+             returning case_id)
+         insert into payment_case_closing (case_id, at, staff, why)
+         select case_id, $5, $6, $4 from closed where $6 is not null",
+    )
+    .bind(payment.0)
+    .bind(over.reasons)
+    .bind(refund)
+    .bind(&over.because)
+    .bind(now)
+    .bind(over.staff.as_deref())
+    .execute(conn)
+    .await
+    .map_err(database("closing cases that are over"))
     .map(drop)
 }
 

@@ -204,7 +204,7 @@ pub(crate) struct Due {
     pub(crate) confirmations: u64,
     /// Whether it is known that the treasury has it.
     pub(crate) handed: bool,
-    /// Whether it is known that the treasury cannot send it.
+    /// Whether the treasury is not to send it: it cannot, or staff answered for it before.
     pub(crate) failed: bool,
     /// How often it was asked before.
     pub(crate) asks: u32,
@@ -262,7 +262,7 @@ pub(crate) async fn take_due(
          returning r.refund_id, r.payment_id, r.booking_id,
              coalesce(r.sends, r.units)::text as units, r.address,
              r.chain, r.contract, r.asset, r.confirmations, r.handed_at is not null as handed,
-             r.state = 'failed' as failed,
+             r.state = 'failed' or (r.state = 'confirmed' and r.handed_at is null) as failed,
              r.asks - 1 as asks, p.traceparent, p.tracestate",
     )
     .bind(at_once)
@@ -295,30 +295,72 @@ impl DueRow {
     }
 }
 
+/// The refunds of a payment that the treasury was told and is not known to have: what it answered
+/// may be lost.
+pub(crate) async fn unheard(pool: &PgPool, payment: PaymentId) -> Result<Vec<Due>, StoreError> {
+    let rows: Vec<DueRow> = sqlx::query_as(
+        "select r.refund_id, r.payment_id, r.booking_id,
+             coalesce(r.sends, r.units)::text as units, r.address,
+             r.chain, r.contract, r.asset, r.confirmations, false as handed, false as failed,
+             r.asks, p.traceparent, p.tracestate
+         from refund r join payment p using (payment_id)
+         where r.payment_id = $1 and r.state = 'granted' and r.handed_at is null and r.asks > 0
+             and r.address is not null",
+    )
+    .bind(payment.0)
+    .fetch_all(pool)
+    .await
+    .map_err(database("looking for refunds that may be under way"))?;
+    Ok(rows.into_iter().map(DueRow::read).collect())
+}
+
+/// What a rate is wanted of, and in what.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, FromRow)]
+pub(crate) struct Pair {
+    pub(crate) asset: String,
+    pub(crate) currency: String,
+}
+
 /// A refund that waits for a rate.
 #[derive(Debug, Clone, FromRow)]
 pub(crate) struct Unpriced {
     pub(crate) refund_id: Uuid,
     pub(crate) payment_id: Uuid,
-    pub(crate) asset: String,
-    pub(crate) worth_currency: Option<String>,
+    #[sqlx(flatten)]
+    pub(crate) pair: Pair,
 }
 
-/// Finds refunds that wait for a rate, those that wait longest first, and what time it is.
+/// The rates that refunds wait for, and what time it is.
+pub(crate) async fn rates_wanted(pool: &PgPool) -> Result<(DateTime<Utc>, Vec<Pair>), StoreError> {
+    let pairs = sqlx::query_as(
+        "select distinct asset, worth_currency as currency from refund
+         where rate_wanted_at is not null and worth_currency is not null",
+    )
+    .fetch_all(pool)
+    .await
+    .map_err(database("looking for rates that refunds wait for"))?;
+    let now = sqlx::query_scalar("select holdfast_now()").fetch_one(pool).await;
+    Ok((now.map_err(database("reading the time"))?, pairs))
+}
+
+/// Finds refunds that wait for one of these rates, those that wait longest first.
 pub(crate) async fn unpriced(
     pool: &PgPool,
+    known: Vec<&Pair>,
     at_most: i64,
-) -> Result<(DateTime<Utc>, Vec<Unpriced>), StoreError> {
-    let rows: Vec<Unpriced> = sqlx::query_as(
-        "select refund_id, payment_id, asset, worth_currency from refund
-         where rate_wanted_at is not null order by rate_wanted_at limit $1",
+) -> Result<Vec<Unpriced>, StoreError> {
+    sqlx::query_as(
+        "select refund_id, payment_id, asset, worth_currency as currency from refund
+         where rate_wanted_at is not null and (asset, worth_currency) in (
+             select * from unnest($1::text[], $2::text[]))
+         order by rate_wanted_at limit $3",
     )
+    .bind(known.iter().map(|pair| pair.asset.as_str()).collect::<Vec<_>>())
+    .bind(known.iter().map(|pair| pair.currency.as_str()).collect::<Vec<_>>())
     .bind(at_most)
     .fetch_all(pool)
     .await
-    .map_err(database("looking for refunds that wait for a rate"))?;
-    let now = sqlx::query_scalar("select holdfast_now()").fetch_one(pool).await;
-    Ok((now.map_err(database("reading the time"))?, rows))
+    .map_err(database("looking for refunds that wait for a rate"))
 }
 
 /// The transactions that were named for a refund and of which no transfer is known to be its own.

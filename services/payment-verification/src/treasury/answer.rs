@@ -19,6 +19,19 @@ pub(super) struct Payout {
     pub(super) amount: String,
 }
 
+impl Payout {
+    pub(super) fn of(due: &Due) -> Self {
+        Self {
+            id: due.refund_id.to_string(),
+            chain: due.chain.clone(),
+            asset: due.asset.clone(),
+            contract: due.contract.clone(),
+            to: due.to.clone(),
+            amount: due.units.clone(),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Entry {
     #[serde(flatten)]

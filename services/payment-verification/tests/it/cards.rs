@@ -379,6 +379,9 @@ async fn what_the_gateway_tells_of_another_amount_or_currency_is_a_case_and_no_m
     till.rig.service.logs.expect("settled money left its chain");
     till.post("/act", json!({ "of": id, "act": "dispute_lost" })).await;
     till.look_until_cases("card_differs card_disputed payment_reversed").await;
+    let open = "select string_agg(reason, ' ' order by reason) from payment_case
+        where closed_at is null";
+    assert_eq!(till.rig.ask_database(open).await, "payment_reversed", "the others are decided");
     till.end().await;
 }
 

@@ -1,13 +1,14 @@
 //! Money that left its chain for good: a member of staff writes it off.
 
 use contracts::messages::RefundState;
+use doubles::Doubles;
 use http::StatusCode;
 use serde_json::json;
 
 use crate::{
     approvals::{act, read},
-    refunds::{ask, granted, ledger, new_wallet, news, sent, treasury},
-    rig::{Heard, Rig, milli_ether, units},
+    refunds::{arm, ask, granted, ledger, new_wallet, news, sent, treasury},
+    rig::{Heard, Rig, doubles_on, milli_ether, units},
 };
 
 /// Row: C5
@@ -70,5 +71,50 @@ async fn what_left_for_good_is_written_off_by_a_person_and_waited_for_by_nobody(
     );
     ask(&rig, &treasury).await;
     assert!(sent(&rig, refund_id).await.is_empty());
+    rig.end().await;
+}
+
+/// Row: C5
+/// Row: C10
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_written_off_that_the_treasury_took_on_although_its_answer_was_lost() {
+    let mut rig = Rig::new().await;
+    rig.service.logs.expect("settled money left its chain");
+    rig.service.logs.expect("refund_failed");
+    let treasury = treasury(&rig);
+    let asked = rig.prepare(milli_ether(20)).await;
+    rig.pay(&asked.address, milli_ether(20)).await;
+    rig.anvil.mine(3).await;
+    rig.watch().await;
+    rig.settled(asked.payment_id).await;
+    granted(&rig, &asked, milli_ether(5), &new_wallet()).await;
+    arm(&rig, "never").await;
+    ask(&rig, &treasury).await;
+    let the_answer_is_lost = async |rig: &Rig| {
+        sqlx::query("update refund set handed_at = null").execute(&rig.pool).await.unwrap();
+    };
+    the_answer_is_lost(&rig).await;
+    rig.anvil.reorg(4).await;
+    rig.watch().await;
+    let [case] = crate::cases::cases(&rig).await.try_into().unwrap();
+    let path = format!("/internal/cases/{}/write-off", case.case_id);
+    let (status, body) = act(&rig, &path, "ada", "spent elsewhere").await;
+    assert_eq!((status, &body["code"]), (StatusCode::CONFLICT, &json!("refund_under_way")));
+    assert_eq!(rig.ask_database("select count(handed_at) from refund").await, "1", "it is heard");
+
+    // One that does not answer may have it; one that has nothing of it keeps nothing from being lost.
+    the_answer_is_lost(&rig).await;
+    let address = rig.doubles.local_addr();
+    let elsewhere = Doubles::start(([127, 0, 0, 1], 0).into(), doubles::Config::default());
+    std::mem::replace(&mut rig.doubles, elsewhere.await.unwrap()).shutdown().await;
+    let (status, body) = act(&rig, &path, "ada", "spent elsewhere").await;
+    assert_eq!((status, &body["code"]), (StatusCode::CONFLICT, &json!("treasury_silent")));
+    let anew = Doubles::start(address, doubles_on(&rig.anvil)).await.unwrap();
+    std::mem::replace(&mut rig.doubles, anew).shutdown().await;
+    let (status, body) = act(&rig, &path, "ada", "spent elsewhere").await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    news(&rig, &asked, RefundState::Failed).await;
+    let open = "select count(*) from payment_case where closed_at is null";
+    assert_eq!(rig.ask_database(open).await, "0", "nothing is due of what failed");
     rig.end().await;
 }

@@ -106,3 +106,28 @@ async fn a_refund_by_value_waits_for_a_rate_that_can_be_believed_and_is_proven_b
     assert_eq!(waits(&attention), 0, "{attention}");
     rig.end().await;
 }
+
+/// Row: C10
+#[tokio::test(flavor = "multi_thread")]
+async fn refunds_of_what_has_no_rate_hold_up_no_others_however_many_they_are() {
+    let rig = Rig::new().await;
+    let treasury = treasury(&rig);
+    let asked = paid(&rig, milli_ether(100)).await;
+    let refund_id = Uuid::now_v7();
+    let refund = refund_message(&asked, refund_id, milli_ether(100));
+    rig.say(&PaymentRefund { basis: RefundBasis::Now, ..refund }).await;
+    news(&rig, &asked, RefundState::Granted).await;
+    let without = "insert into refund (refund_id, payment_id, booking_id, units, state, chain,
+             asset, decimals, confirmations, basis, worth_minor, worth_currency, granted_at,
+             rate_wanted_at)
+         select gen_random_uuid(), gen_random_uuid(), booking_id, units, state, chain, 'gone',
+             decimals, confirmations, basis, worth_minor, worth_currency, granted_at,
+             rate_wanted_at - interval '1 day'
+         from refund, generate_series(1, 250)";
+    sqlx::query(without).execute(&rig.pool).await.unwrap();
+    payment_verification::read_rates(&rig.app).await.unwrap();
+    ask(&rig, &treasury).await;
+    let sends = format!("select sends is not null from refund where refund_id = '{refund_id}'");
+    assert_eq!(rig.ask_database(&sends).await, "true");
+    rig.end().await;
+}

@@ -293,6 +293,12 @@ pub(super) enum Repair {
         #[command(flatten)]
         because: Because,
     },
+    /// Answer for what is missing of a refund: given otherwise, or owed no more
+    Settle {
+        refund: Uuid,
+        #[command(flatten)]
+        because: Because,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -455,6 +461,9 @@ impl Repair {
             Self::Prove { refund, transaction, because } => {
                 let path = format!("/v1/bookings/{booking}/refunds/{refund}/proof");
                 post(path, because, &[("transaction", json!(transaction))])
+            }
+            Self::Settle { refund, because } => {
+                post(format!("/v1/bookings/{booking}/refunds/{refund}/settlement"), because, &[])
             }
         }
     }

@@ -205,7 +205,14 @@ const OPERATIONS: &[Operation] = &[
         "Names the transaction that brought a refund; only the chain proves it",
         APPROVER,
         "Proof",
-        (202, None),
+        (202, Some("RefundStanding")),
+    ),
+    post(
+        "/v1/bookings/{id}/refunds/{refund}/settlement",
+        "Answers for what is missing of a refund: given otherwise, or owed no more",
+        APPROVER,
+        "Because",
+        (200, Some("RefundStanding")),
     ),
     get("/v1/refunds", "Lists refunds that a second person has to let go", &[], "WaitingRefunds"),
     post(

@@ -10,7 +10,10 @@ use chassis::{
 };
 use contracts::{
     ids::{BookingId, LegId},
-    internal::{RefundProofRequest, ReviewAct, ReviewActRequest, ReviewReply, SafeAct},
+    internal::{
+        RefundProofRequest, RefundSettlementRequest, RefundStanding, ReviewAct, ReviewActRequest,
+        ReviewReply, SafeAct,
+    },
 };
 use http::StatusCode;
 use serde::Deserialize;
@@ -19,6 +22,7 @@ use uuid::Uuid;
 use super::{
     APPROVER, OPERATOR,
     acting::{Actor, Attempt},
+    actions::Because,
     elsewhere::{self, Told},
     in_a_column, may_look,
 };
@@ -91,30 +95,59 @@ pub(crate) async fn act(
     elsewhere::tell(&app, attempt, Told { owner: OWNER, path, body }).await.map(Json)
 }
 
-/// Names the transaction that brought a refund of this booking. 202: its owner looks at the chain.
+/// Names the transaction that brought a refund of this booking. 202: its owner looks at the chain,
+/// and says what is missing still.
 pub(crate) async fn prove(
     State(app): State<App>,
     actor: Actor,
     Path((booking_id, refund_id)): Path<(BookingId, Uuid)>,
     body: Result<Json<Proof>, ApiError>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<(StatusCode, Json<Option<RefundStanding>>), ApiError> {
     let name = "prove_refund";
     let attempt = Attempt::permit_about(&app, actor, name, booking_id.into(), APPROVER).await?;
     let Json(Proof { reason, transaction }) = body?;
     let attempt = attempt.because(&reason)?;
     in_a_column("/transaction", Some(&transaction))?;
-    // Only what booking calls safe as things stand; that also says whose the refund is.
-    let Some(review) = standing(&app, booking_id).await else {
-        return Err(attempt.refused(elsewhere::silent(OWNER)).await);
-    };
-    if !review.safe.contains(&SafeAct::ProveRefund { refund_id }) {
-        let detail = "no proof of that refund of this booking is asked for as things stand";
-        return Err(attempt.refused(ApiError::conflict("not_safe_now", detail)).await);
-    }
+    let attempt = safe(&app, attempt, booking_id, SafeAct::ProveRefund { refund_id }).await?;
     let staff = attempt.actor_name().to_owned();
     let body = RefundProofRequest { staff, why: reason, transaction };
     let path = format!("/internal/refunds/{refund_id}/proof");
     let told = Told { owner: TREASURER, path, body };
-    elsewhere::tell::<_, ()>(&app, attempt, told).await?;
-    Ok(StatusCode::ACCEPTED)
+    let standing = elsewhere::tell(&app, attempt, told).await?;
+    Ok((StatusCode::ACCEPTED, Json(standing)))
+}
+
+/// Answers for what is missing of a refund of this booking. No money is sent.
+pub(crate) async fn settle(
+    State(app): State<App>,
+    actor: Actor,
+    Path((booking_id, refund_id)): Path<(BookingId, Uuid)>,
+    body: Result<Json<Because>, ApiError>,
+) -> Result<Json<RefundStanding>, ApiError> {
+    let name = "settle_refund";
+    let attempt = Attempt::permit_about(&app, actor, name, booking_id.into(), APPROVER).await?;
+    let Json(Because { reason }) = body?;
+    let attempt = attempt.because(&reason)?;
+    let attempt = safe(&app, attempt, booking_id, SafeAct::SettleRefund { refund_id }).await?;
+    let staff = attempt.actor_name().to_owned();
+    let body = RefundSettlementRequest { staff, why: reason };
+    let path = format!("/internal/refunds/{refund_id}/settlement");
+    elsewhere::tell(&app, attempt, Told { owner: TREASURER, path, body }).await.map(Json)
+}
+
+/// Goes on with what booking calls safe as things stand; that also says whose the refund is.
+async fn safe(
+    app: &App,
+    attempt: Attempt,
+    booking_id: BookingId,
+    act: SafeAct,
+) -> Result<Attempt, ApiError> {
+    let Some(review) = standing(app, booking_id).await else {
+        return Err(attempt.refused(elsewhere::silent(OWNER)).await);
+    };
+    if !review.safe.contains(&act) {
+        let detail = "nothing of that is asked for a refund of this booking as things stand";
+        return Err(attempt.refused(ApiError::conflict("not_safe_now", detail)).await);
+    }
+    Ok(attempt)
 }

@@ -11,7 +11,7 @@ use chassis::{
 };
 use contracts::{
     ids::{BookingId, LegId},
-    internal::{OpenReview, ReviewAct, ReviewReply, SafeAct, SeenReply},
+    internal::{OpenReview, RefundStanding, ReviewAct, ReviewReply, SafeAct, SeenReply},
 };
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -27,6 +27,7 @@ use crate::{
     http::{
         APPROVER, OPERATOR,
         acting::Actor,
+        actions::Because,
         review::{self, Proof, Wanted},
     },
 };
@@ -68,6 +69,11 @@ pub(super) fn section(booking_id: BookingId, reply: &ReviewReply, session: &Sess
                                 "Name what brought the refund …"
                             }
                         }
+                        SafeAct::SettleRefund { refund_id } if session.may(APPROVER) => {
+                            a.button.quiet href=(format!("/bookings/{booking_id}/refunds/{refund_id}/settlement")) {
+                                "Answer for what is missing …"
+                            }
+                        }
                         SafeAct::LeaveLeg { leg_id } if session.may(OPERATOR) => {
                             a.button.quiet href=(link(&format!("leave_leg&leg_id={leg_id}"))) {
                                 "Leave a leg there …"
@@ -91,6 +97,7 @@ pub(super) fn section(booking_id: BookingId, reply: &ReviewReply, session: &Sess
                         SafeAct::Take {}
                         | SafeAct::Release {}
                         | SafeAct::ProveRefund { .. }
+                        | SafeAct::SettleRefund { .. }
                         | SafeAct::LeaveLeg { .. }
                         | SafeAct::GiveBackLeg { .. } => {}
                     }
@@ -207,9 +214,7 @@ pub(super) async fn ask_for_proof(
     if !session.may(APPROVER) {
         return Err(ApiError::forbidden());
     }
-    let path = format!("/internal/bookings/{booking_id}/seen");
-    let seen = app.owners.one::<SeenReply>("booking", &path).await;
-    let shown = seen.and_then(Result::ok).map(|seen| seen.shown).unwrap_or_default();
+    let shown = shown(&app, booking_id).await;
     let body = html! {
         section.card { h2 { "The refund" } (refund(&shown, refund_id)) }
         section.card.narrow {
@@ -217,8 +222,9 @@ pub(super) async fn ask_for_proof(
             p {
                 "Blocks that were read are searched for that transaction. If it brought this "
                 "refund's asset to this refund's address, and no other refund has it, the refund "
-                "counts as sent by it and is over once it lies deep enough. If not, nothing "
-                "changes. No money is sent."
+                "counts as sent by it and is over once it lies deep enough. What brought a part of "
+                "it counts as that part, and parts add up. If not, nothing changes. No money is "
+                "sent."
             }
             form method="post" action=(format!("/bookings/{booking_id}/refunds/{refund_id}")) {
                 (csrf(&session))
@@ -234,6 +240,57 @@ pub(super) async fn ask_for_proof(
         }
     };
     Ok(Page::new("Name what brought the refund", "", body).framed(Some(&session)))
+}
+
+/// What answering for a refund would do, and a form.
+pub(super) async fn ask_to_settle(
+    State(app): State<App>,
+    session: Session,
+    Path((booking_id, refund_id)): Path<(BookingId, Uuid)>,
+) -> Result<Response, ApiError> {
+    if !session.may(APPROVER) {
+        return Err(ApiError::forbidden());
+    }
+    let shown = shown(&app, booking_id).await;
+    let body = html! {
+        section.card { h2 { "The refund" } (refund(&shown, refund_id)) }
+        section.card.narrow {
+            h2 { "This will be done" }
+            p {
+                "The refund is over, and the customer is told that it arrived: you answer for what "
+                "of it did not come to its address. It was given otherwise, or it is owed no more. "
+                "No money is sent. What the treasury sends of it all the same is a case."
+            }
+            form method="post" action=(format!("/bookings/{booking_id}/refunds/{refund_id}/settlement")) {
+                (csrf(&session))
+                (reason("How it was given, or why it is owed no more"))
+                div.acts {
+                    button type="submit" { "I answer for it" }
+                    a.button.quiet href=(format!("/bookings/{booking_id}")) { "No, go back" }
+                }
+            }
+        }
+    };
+    Ok(Page::new("Answer for what is missing", "", body).framed(Some(&session)))
+}
+
+/// Ends it.
+pub(super) async fn settle(
+    State(app): State<App>,
+    actor: Actor,
+    Path((booking_id, refund_id)): Path<(BookingId, Uuid)>,
+    Form(because): Form<Because>,
+) -> Result<Response, ApiError> {
+    let path = Path((booking_id, refund_id));
+    drop(review::settle(State(app), actor, path, because.map(Json)).await?);
+    Ok(Redirect::to(&format!("/bookings/{booking_id}")).into_response())
+}
+
+/// What its customer is shown of a booking.
+async fn shown(app: &App, booking_id: BookingId) -> Value {
+    let path = format!("/internal/bookings/{booking_id}/seen");
+    let seen = app.owners.one::<SeenReply>("booking", &path).await;
+    seen.and_then(Result::ok).map(|seen| seen.shown).unwrap_or_default()
 }
 
 /// What booking shows of a refund; never where it goes.
@@ -258,13 +315,28 @@ fn refund(shown: &Value, refund_id: Uuid) -> Markup {
 /// Names it.
 pub(super) async fn prove(
     State(app): State<App>,
+    session: Session,
     actor: Actor,
     Path((booking_id, refund_id)): Path<(BookingId, Uuid)>,
     Form(proof): Form<Proof>,
 ) -> Result<Response, ApiError> {
     let path = Path((booking_id, refund_id));
-    let _accepted = review::prove(State(app), actor, path, proof.map(Json)).await?;
-    Ok(Redirect::to(&format!("/bookings/{booking_id}")).into_response())
+    let (_accepted, Json(standing)) =
+        review::prove(State(app), actor, path, proof.map(Json)).await?;
+    let missing = standing.filter(|standing| !standing.missing.is_zero());
+    let Some(RefundStanding { missing, .. }) = missing else {
+        return Ok(Redirect::to(&format!("/bookings/{booking_id}")).into_response());
+    };
+    let body = html! {
+        section.card.narrow {
+            p {
+                "It counts. " (missing) " of its smallest units do not lie deep enough yet, or are "
+                "missing still."
+            }
+            div.acts { a.button href=(format!("/bookings/{booking_id}")) { "Back to the booking" } }
+        }
+    };
+    Ok(Page::new("It brought the refund, or a part", "", body).framed(Some(&session)))
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {

@@ -42,6 +42,7 @@ impl Owner {
             .route("/internal/legs/{id}/acts", post(acted))
             .route("/internal/attention", get(attention))
             .route("/internal/refunds/{id}/proof", post(prove))
+            .route("/internal/refunds/{id}/settlement", post(settle))
             .route("/internal/refunds/{id}/approval", get(waits).post(let_go))
             .route("/internal/refunds/waiting", get(waiting))
             .route("/internal/suppliers", get(suppliers))
@@ -78,7 +79,10 @@ impl Owner {
                 "stuck": { "step": "send_refund", "reason": "late", "attempts": 1, "leg_id": null,
                            "refund_id": self.refund },
             },
-            "safe": [{ "is": act }, { "is": "prove_refund", "refund_id": self.refund }],
+            "safe": [
+                { "is": act }, { "is": "prove_refund", "refund_id": self.refund },
+                { "is": "settle_refund", "refund_id": self.refund },
+            ],
         })
     }
 }
@@ -333,8 +337,24 @@ async fn prove(
     let brought = told["transaction"] == BROUGHT_IT;
     owner.told.lock().unwrap().push(told);
     if brought {
-        return (StatusCode::ACCEPTED, Json(Value::Null));
+        return (StatusCode::ACCEPTED, Json(json!({ "state": "granted", "missing": "40" })));
     }
     let problem = json!({ "code": "proves_nothing", "detail": "no transfer of it stands there" });
     (StatusCode::CONFLICT, Json(problem))
+}
+
+/// Once: it ended by that.
+async fn settle(
+    State(owner): State<Owner>,
+    Path(refund): Path<Uuid>,
+    Json(told): Json<Value>,
+) -> (StatusCode, Json<Value>) {
+    assert_eq!(refund, owner.refund);
+    let again = owner.told().contains(&told);
+    owner.told.lock().unwrap().push(told);
+    if again {
+        let problem = json!({ "code": "refund_ended", "detail": "the refund ended already" });
+        return (StatusCode::CONFLICT, Json(problem));
+    }
+    (StatusCode::OK, Json(json!({ "state": "confirmed", "missing": "0" })))
 }

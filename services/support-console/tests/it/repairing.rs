@@ -67,7 +67,7 @@ async fn a_review_is_taken_by_an_operator_and_a_refund_proven_by_an_approver_onc
     assert_eq!(status, StatusCode::CONFLICT);
     assert!(body["detail"].as_str().unwrap().contains("no transfer"), "{body}");
     let (status, body) = console.post(&ours, APPROVER, &named(BROUGHT_IT)).await;
-    assert_eq!(status, StatusCode::ACCEPTED, "{body}");
+    assert_eq!((status, &body["missing"]), (StatusCode::ACCEPTED, &json!("40")), "{body}");
     let told = json!({ "staff": "ada", "why": "by hand", "transaction": BROUGHT_IT });
     assert_eq!(owner.told().last(), Some(&told));
     let expected = [
@@ -83,6 +83,54 @@ async fn a_review_is_taken_by_an_operator_and_a_refund_proven_by_an_approver_onc
         "prove_refund refused",
         "prove_refund begun",
         "prove_refund done",
+    ];
+    assert_eq!(audit(&console, booking).await, expected);
+    console.close().await;
+}
+
+/// Row: C10
+/// Row: G9
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_missing_of_a_refund_is_answered_for_by_an_approver_with_a_reason_and_is_in_the_audit()
+ {
+    let (console, owner) = with_an_owner().await;
+    let booking = id().0;
+    let settle = |refund: Uuid| format!("/v1/bookings/{booking}/refunds/{refund}/settlement");
+    let ours = settle(owner.refund);
+    let because = json!({ "reason": "paid by bank" });
+    assert_eq!(console.post(&ours, OPERATOR, &because).await.0, StatusCode::FORBIDDEN);
+    let (status, _) = console.post(&ours, APPROVER, &json!({ "reason": " " })).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let (status, body) = console.post(&settle(id().0), APPROVER, &because).await;
+    assert_eq!((status, &body["code"]), (StatusCode::CONFLICT, &json!("not_safe_now")), "{body}");
+    assert_eq!(owner.told(), [] as [Value; 0]);
+    let (status, body) = console.post(&ours, APPROVER, &because).await;
+    assert_eq!((status, &body["state"]), (StatusCode::OK, &json!("confirmed")), "{body}");
+    assert_eq!(owner.told(), [json!({ "staff": "ada", "why": "paid by bank" })]);
+    assert_eq!(console.post(&ours, APPROVER, &because).await.0, StatusCode::CONFLICT);
+
+    // The same by its page, which says what it does.
+    let page = format!("/bookings/{booking}/refunds/{}/settlement", owner.refund);
+    let otto = Browser::signed_in(&console, "otto", "support_operator").await;
+    assert_eq!(otto.get(&page).await.status, StatusCode::FORBIDDEN);
+    let bo = Browser::signed_in(&console, "bo", "support_approver").await;
+    assert!(bo.get(&format!("/bookings/{booking}")).await.text.contains("Answer for what is"));
+    let said = bo.get(&page).await.text;
+    for part in ["No money is sent.", "107460000000000000", "owed no more"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let done = bo.submit(&page, &page, &[("reason", "in cash")]).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text);
+    assert_eq!(owner.told().last(), Some(&json!({ "staff": "bo", "why": "in cash" })));
+    let expected = [
+        "settle_refund denied",
+        "settle_refund refused",
+        "settle_refund begun",
+        "settle_refund done",
+        "settle_refund begun",
+        "settle_refund refused",
+        "settle_refund begun",
+        "settle_refund done",
     ];
     assert_eq!(audit(&console, booking).await, expected);
     console.close().await;
@@ -120,6 +168,9 @@ async fn a_page_says_what_a_repair_would_do_and_only_then_its_form_does_it() {
     let page = ada.submit(&proof, &proof, &fields).await;
     assert_eq!(page.status, StatusCode::CONFLICT);
     assert!(page.text.contains("no transfer of it stands there"), "{}", page.text);
+    let fields = [("transaction", BROUGHT_IT), ("reason", "by hand")];
+    let page = ada.submit(&proof, &proof, &fields).await;
+    assert!(page.text.contains("40 of its smallest units"), "{}", page.text);
 
     // A repair of a leg: what is known of what it is about, and whether it is safe now.
     let leg = format!("{path}/legs/{}", owner.leg);

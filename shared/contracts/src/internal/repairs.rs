@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    asset::AssetAmount,
+    asset::{AssetAmount, Units},
     ids::{BookingId, LegId, PaymentId},
-    messages::{LegState, RefundBasis, UndoFailing, WantedLeg},
+    messages::{LegState, RefundBasis, RefundState, UndoFailing, WantedLeg},
     money::Money,
     supplier::Supplier,
 };
@@ -236,6 +236,12 @@ pub enum SafeAct {
         /// Which.
         refund_id: Uuid,
     },
+    /// Answer for what is missing of a refund, because it was given otherwise or is owed no more:
+    /// `POST /internal/refunds/{id}/settlement` of payment-verification.
+    SettleRefund {
+        /// Which.
+        refund_id: Uuid,
+    },
     /// The customer is to name an address for what a refund could not bring: nothing else helps.
     AskForAddress {},
     /// Say of money that left its chain that it is lost for good: `POST
@@ -289,9 +295,10 @@ pub struct ReviewActRequest {
 
 /// `POST /internal/refunds/{id}/proof` of payment-verification: which transaction brought it.
 ///
-/// Only the chain proves it: answered with 202 when a transfer of the refund's asset to its address
-/// stands in that transaction and belongs to no other refund, 404 for an unknown refund, 409
-/// `proves_nothing` when there is none, 422 without a name, a reason or a transaction.
+/// Only the chain proves it: answered with 202 and a [`RefundStanding`] when a transfer of the
+/// refund's asset to its address stands in that transaction and belongs to no other refund, 404 for
+/// an unknown refund, 409 `proves_nothing` when there is none, `known_already` when what it brought
+/// was known, 422 without a name, a reason or a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RefundProofRequest {
@@ -301,6 +308,30 @@ pub struct RefundProofRequest {
     pub why: String,
     /// The transaction's hash.
     pub transaction: String,
+}
+
+/// `POST /internal/refunds/{id}/settlement` of payment-verification: what is missing of a refund was
+/// given otherwise, or is owed no more, as a member of staff answers for.
+///
+/// Answered with a [`RefundStanding`], 404 for an unknown refund, 409 when it ended, when something
+/// of it is on its way or when nobody knows how much is to be sent, 422 without a name or a reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefundSettlementRequest {
+    /// The member of staff: the `sub` of their token.
+    pub staff: String,
+    /// Why.
+    pub why: String,
+}
+
+/// How far a refund is, after somebody said something about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefundStanding {
+    /// How far.
+    pub state: RefundState,
+    /// What of it is missing still, in the asset's smallest units: not final at its address.
+    pub missing: Units,
 }
 
 /// Answer to `GET /internal/refunds/waiting` of payment-verification: the refunds that a second

@@ -117,6 +117,9 @@ pub enum CloseBecause {
     NotPaid,
     /// The booking is undone: whatever came, or comes, goes back.
     Undone,
+    /// The same while its money is away from its chain, and nothing of it would stay with us: nobody
+    /// misses it. What comes back goes back.
+    CalledOff,
 }
 
 /// Command to payment-verification: say whether money came, once that can be known; nothing that

@@ -176,6 +176,7 @@ impl Stack {
             evm_rpc: self.url(NODE),
             evm_payers: self.payers()?,
             evm_tokens: BTreeMap::from([(SYMBOL.to_owned(), self.token_on_chain()?.contract)]),
+            utxo_rpc: self.layout.has_coins().then(|| self.layout.coins_url()),
             rate_feed: format!("{}/rates", self.url(DOUBLES)),
             treasury: format!("{}/treasury", self.url(DOUBLES)),
             otlp: self.url(TRACES),

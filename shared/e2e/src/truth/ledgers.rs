@@ -106,8 +106,9 @@ impl Ledgers {
                 "{booking_id}: {came} units came to its addresses, its ledger knows {known}"
             ));
         }
-        // What pays another booking instead is told as a refund that arrived, too.
-        let paid_out = of("paid_out").abs() + of("moved").max(0);
+        // What pays another booking instead, or what staff answers for, is told as a refund that
+        // arrived, too.
+        let paid_out = of("paid_out").abs() + of("moved").max(0) + of("settled_otherwise").max(0);
         let told = arrived(shown);
         if paid_out != told {
             wrong.push(format!(

@@ -2,7 +2,7 @@
 
 use contracts::asset::Units;
 use e2e::{
-    Stack,
+    Options, Profile, Stack,
     gateway::Shown,
     token::SYMBOL,
     traveller::{Traveller, some_stay},
@@ -103,5 +103,64 @@ async fn money_for_what_is_not_sold_goes_back_once_to_where_the_traveller_wants_
     for step in ["refund granted", "refund sent", "refund confirmed"] {
         assert!(what.contains(&step), "{step} in {what:?}");
     }
+    stack.stop().await.unwrap();
+}
+
+/// An ether is worth a fifth more by the time the money goes back, so fewer of it are sent.
+///
+/// Row: C10
+/// Row: C11
+#[tokio::test(flavor = "multi_thread")]
+async fn a_booking_of_value_now_gives_back_what_its_price_is_worth_when_it_is_given_back() {
+    let policy = vec![("payment", "refund_basis", r#""now""#)];
+    let options = Options { profile: Profile::Demo, policy, ..Options::test("c10_value") };
+    let stack = Stack::start(options).await.unwrap();
+    let (traveller, node) = (Traveller::of(&stack, "ada").await.unwrap(), stack.node());
+    let wallet = traveller.new_wallet();
+    let quote = traveller.gateway.quote(&some_stay()).await.unwrap();
+    let wanted = |body: &mut Value| body["refund_to"] = json!(wallet);
+    let trip = traveller.book_quote(quote, wanted).await.unwrap();
+    let payable = traveller.until_payable(&trip, SOON).await.unwrap();
+    assert_eq!(payable.0["payment"]["refund_basis"], "now");
+    traveller.pay(&payable).await.unwrap();
+    let shown = traveller.until_ended(&trip, SOON).await.unwrap();
+    assert_eq!(shown.status(), "confirmed", "{}", shown.0);
+
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let dearer = json!({ "id": "eth", "vs": "eur", "price": "3000" });
+    let set = http.post(format!("{}/rates/set", stack.url("doubles"))).json(&dearer).send();
+    assert!(set.await.unwrap().status().is_success());
+    // 2,500 euro became 3,000. The quote says what that comes to, and what is sent is that.
+    let asked = payable.amount().unwrap().units;
+    let fewer = Units(asked.0 * U256::from(5) / U256::from(6));
+    let a_cent = U256::from(10).pow(U256::from(13));
+    let is_fewer = |told: &Value| {
+        let told = Units::parse(told.as_str().unwrap()).unwrap();
+        fewer.saturating_sub(told).0.max(told.saturating_sub(fewer).0) < a_cent
+    };
+    let path = format!("/v1/bookings/{}/cancellation", trip.booking_id);
+    let quote = until("quoted at the new rate", async || {
+        let quote = traveller.gateway.post(&format!("{path}?quote=true"), &json!({})).await;
+        let quote = quote.unwrap().json();
+        is_fewer(&quote["refund_now"]["units"]).then_some(quote)
+    })
+    .await;
+    let agreed = json!({"quote": quote["quote"]});
+    let cancelled = traveller.gateway.post(&path, &agreed).await.unwrap();
+    assert!(cancelled.status.is_success(), "{}", cancelled.json());
+    let shown = until("refunded", async || {
+        let shown = traveller.gateway.booking(&trip.booking_id).await.unwrap();
+        (shown.status() == "cancelled" && shown.is_refunded()).then_some(shown)
+    })
+    .await;
+    let refund = &shown.0["payment"]["refunds"][0];
+    let price = &shown.0["price"];
+    assert_eq!((&refund["basis"], &refund["worth"]), (&json!("now"), price), "{}", shown.0);
+    assert_eq!(refund["units"], json!(asked), "what it was granted of");
+    assert_eq!(refund["sends_at"]["micro_minor_per_coin"], "300000000000");
+    let sends = Units::parse(refund["sends"].as_str().unwrap()).unwrap();
+    assert_eq!(node.balance(&wallet).await.unwrap(), sends);
+    assert!(is_fewer(&refund["sends"]), "{sends} of {asked}");
+    assert_eq!(treasury(&stack).await.len(), 1);
     stack.stop().await.unwrap();
 }

@@ -11,8 +11,8 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use contracts::routing::Routing;
 use e2e::{
-    Endpoints, SERVICES, Stack, broker::Broker, checkout::Checkout, gateway::Gateway, node::Node,
-    up::endpoints_file,
+    Endpoints, SERVICES, Stack, broker::Broker, checkout::Checkout, coins::Coins, gateway::Gateway,
+    node::Node, up::endpoints_file,
 };
 use serde_json::Value;
 use sqlx::Connection as _;
@@ -122,6 +122,9 @@ async fn everything_can_be_reached(endpoints: &Endpoints) {
     if let Some(api) = &endpoints.rabbitmq_api {
         assert_eq!(anybody(api).get("/api/overview").await.unwrap().status, 200);
     }
+    let coins = Coins::at(endpoints.utxo_rpc.as_ref().unwrap());
+    let wallet = coins.call("getbalance", serde_json::json!([])).await.unwrap();
+    assert!(wallet.as_f64().unwrap() > 0.0, "{wallet}");
     Broker::at(&endpoints.amqp, Routing::default()).await.unwrap();
     for redis in [&endpoints.redis, &endpoints.redis_cache] {
         let client = redis::Client::open(redis.as_str()).unwrap();

@@ -4,6 +4,7 @@ use booking_core::{Booking, Command, LegPlan, PayPlan, Phase, Refusal, amend_quo
 use contracts::{
     asset::{Rate, Units},
     ids::{BookingId, PaymentId},
+    instruction::CARD_CHAIN,
     money::Money,
 };
 
@@ -57,7 +58,9 @@ impl World {
         let rate = &booking.payment.rate;
         let micro = rate.micro_minor_per_coin;
         let percent = u64::try_from(self.seconds(60, 160)).unwrap();
-        let rate = Rate { micro_minor_per_coin: micro / 100 * percent, ..rate.clone() };
+        // A card pays one to one.
+        let micro = if rate.decimals == 2 { micro } else { micro / 100 * percent };
+        let rate = Rate { micro_minor_per_coin: micro, ..rate.clone() };
         let quote = match amend_quote(&booking, old.leg_id, &plan, Some(&rate), self.now) {
             Ok(quote) => quote,
             Err(Refusal::NotAllowed { .. } | Refusal::PaidByPoints { .. }) => return,
@@ -120,6 +123,9 @@ impl World {
         let further = booking.further.iter().find(|one| one.payment.payment_id == payment_id);
         let signed = further.unwrap().payment.instruction.as_ref().unwrap();
         let address = signed.instruction.address.clone();
+        if signed.instruction.chain == CARD_CHAIN {
+            return self.pay_by_card(booking_id, payment_id);
+        }
         self.tell(Some(booking_id), || format!("the customer pays a difference of {units}"));
         self.transfer(&address, units);
     }

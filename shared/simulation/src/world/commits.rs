@@ -47,6 +47,7 @@ impl World {
                     let id = payment.payment_id;
                     self.check_final(&payment, &events);
                     self.plan_refunds(&payment, &events);
+                    self.wake_card(&payment);
                     self.payments.journals.entry(id).or_default().extend(events);
                     self.payments.rows.insert(id, *payment);
                     self.plan_block();
@@ -238,7 +239,7 @@ impl World {
         let payment = self.payments.rows.get(&booking.payment.payment_id);
         let paid = payment.is_some_and(|p| p.settled);
         let request = payment.and_then(|p| p.request.as_ref());
-        let stands = request.map(|request| self.chain.balance(&request.deposit.address));
+        let stands = payment.zip(request).map(|(one, request)| self.stands_at(one, request));
         if !paid && !booking.payment.is_free() {
             self.broken("S13", Some(id), "confirmed and not paid".to_owned());
         }

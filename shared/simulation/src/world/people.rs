@@ -9,6 +9,7 @@ use chrono::{Datelike as _, Days, NaiveDate, TimeDelta};
 use contracts::{
     asset::{AssetAmount, AssetId, Rate, Units},
     ids::{AccountId, BookingId, LegId, PaymentId, QuoteId},
+    instruction::{CARD, CARD_CHAIN},
     money::{Currency, Money},
     offer::{CancelStep, LegOrder, Occupancy, Reprice, Terms},
     supplier::Supplier,
@@ -108,15 +109,11 @@ impl World {
         let legs: Vec<LegPlan> = (0..=more).map(|_| self.leg(booking_id)).collect();
         let minor = legs.iter().map(|leg| leg.order.price.minor).sum();
         let price = Money::new(minor, Currency::Eur);
-        let rate = Rate {
-            asset: AssetId::parse("eth").unwrap(),
-            decimals: 18,
-            currency: Currency::Eur,
-            micro_minor_per_coin: self.rng.random_range(200_000_000_000..400_000_000_000),
-        };
+        let drawn = self.rng.random_range(200_000_000_000..400_000_000_000);
+        let rate = rate(booking_id, drawn);
         let quoted = AssetAmount {
             units: rate.units_for(price).unwrap(),
-            decimals: 18,
+            decimals: rate.decimals,
             asset: rate.asset.clone(),
         };
         let points = match self.chance(self.setting.redeems) {
@@ -312,10 +309,13 @@ impl World {
             return self.put_in(3, Happening::GiveAddress(booking_id));
         }
         // Where sending was refused, another address may do.
-        let given = &mut self.travellers.get_mut(&booking_id).unwrap().addresses;
-        *given += 1;
-        let anew = *given > 1;
-        let command = Command::Refund { to: format!("0x{:040x}", 0xba5e_0000 + *given) };
+        let traveller = self.travellers.get_mut(&booking_id).unwrap();
+        traveller.addresses += 1;
+        let given = traveller.addresses;
+        let anew = given > 1;
+        let by_card = self.travellers[&booking_id].accept.rate.asset.as_str() == "card-eur";
+        let to = if by_card { CARD.to_owned() } else { format!("0x{:040x}", 0xba5e_0000 + given) };
+        let command = Command::Refund { to };
         match self.bookings.ask(booking_id, &command, self.now) {
             Ok(commit) => {
                 self.hit(Sometimes::RefundAddressGiven);
@@ -381,6 +381,9 @@ impl World {
         if !open && part == 0 {
             self.hit(Sometimes::PaidWhileClosing);
         }
+        if instruction.chain == CARD_CHAIN {
+            return self.pay_by_card(booking_id, instruction.payment_id);
+        }
         let whole = instruction.amount.units;
         let tenths = |n: u64| {
             Units(whole.0 / Units::parse("10").unwrap().0 * Units::parse(&n.to_string()).unwrap().0)
@@ -411,6 +414,17 @@ impl World {
             _ => {}
         }
     }
+}
+
+/// What it is paid with: one in eight by card, drawn from the booking alone.
+fn rate(booking_id: BookingId, drawn: u64) -> Rate {
+    let (high, low) = booking_id.0.as_u64_pair();
+    let (asset, decimals, micro_minor_per_coin) = match (mixed(high ^ low) >> 8) % 8 {
+        0 => ("card-eur", 2, 100_000_000),
+        _ => ("eth", 18, drawn),
+    };
+    let asset = AssetId::parse(asset).unwrap();
+    Rate { asset, decimals, currency: Currency::Eur, micro_minor_per_coin }
 }
 
 /// Some would rather have what can be had than nothing. Drawn from the booking alone, so that all

@@ -3,6 +3,7 @@
 use contracts::{asset::Units, ids::PaymentId, messages::RefundState};
 use payment_verification_core::{
     Event, Fact, Payment,
+    card::is_card,
     refund::{RefundChange, approval::Approval},
 };
 use ruint::aliases::U256;
@@ -28,12 +29,19 @@ impl World {
                     refund_id,
                     change: RefundChange::AddressGiven { .. } | RefundChange::Approved { .. },
                 } if payment.refunds[refund_id].to.is_some() => *refund_id,
-                Event::Refund { change: RefundChange::Confirmed { .. }, .. } => {
+                Event::Refund {
+                    change: RefundChange::Confirmed { .. } | RefundChange::AddedUp(_),
+                    ..
+                } => {
                     self.hit(Sometimes::RefundArrived);
                     continue;
                 }
                 _ => continue,
             };
+            if payment.request.as_ref().is_some_and(is_card) {
+                // The gateway is asked, with the next look.
+                continue;
+            }
             let seconds = self.seconds(1, 600);
             let payment_id = payment.payment_id;
             self.put_in(seconds, Happening::AskTreasury { payment_id, refund_id });
@@ -122,6 +130,15 @@ impl World {
     /// What is called final lies as deep as was agreed.
     pub(super) fn check_final(&mut self, payment: &Payment, events: &[Event]) {
         let Some(request) = &payment.request else { return };
+        if is_card(request) {
+            let is_final = |event: &Event| matches!(event, Event::Finalised { .. });
+            let taken = !self.gateway.taken(payment.payment_id).is_zero();
+            if events.iter().any(is_final) && !taken {
+                let what = "final, and nothing was taken from the card".to_owned();
+                self.broken("S13", Some(payment.booking_id), what);
+            }
+            return;
+        }
         let blocks = u64::try_from(self.chain.blocks.len()).unwrap();
         let keys = events.iter().filter_map(|event| match event {
             Event::Finalised { transfers, .. } => Some(transfers),

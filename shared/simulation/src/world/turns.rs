@@ -52,7 +52,10 @@ impl World {
                 self.of_reference(reference)
             }
             Happening::Push(push) => self.of_reference(push.reference()),
-            Happening::AskTreasury { payment_id, .. }
+            Happening::LookAtCard(payment_id)
+            | Happening::CardPush(payment_id)
+            | Happening::CardRefundEnds { payment_id, .. }
+            | Happening::AskTreasury { payment_id, .. }
             | Happening::LetRefundGo { payment_id, .. } => {
                 self.payments.rows.get(payment_id).map(|payment| payment.booking_id)
             }

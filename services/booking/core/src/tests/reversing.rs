@@ -2,7 +2,7 @@
 //! away.
 
 use chrono::TimeDelta;
-use contracts::messages::WantedLeg;
+use contracts::messages::{CloseBecause, WantedLeg};
 
 use super::{
     amending,
@@ -22,6 +22,25 @@ fn told(world: &World) -> Vec<bool> {
         _ => None,
     });
     told.collect()
+}
+
+/// Why the payment was to be closed, each time.
+fn closed_because(world: &World) -> Vec<CloseBecause> {
+    let told = world.said.iter().filter_map(|effect| match effect {
+        Effect::Close(message) => Some(message.because),
+        _ => None,
+    });
+    told.collect()
+}
+
+/// Row: C5
+#[test]
+fn money_that_is_away_is_missed_where_a_fee_was_to_stay() {
+    let mut world = confirmed_with(0, vec![order(20_000, None)]);
+    world.tell(&reversed(7, AMOUNT, 0));
+    cancel(&mut world);
+    assert!(!world.booking().kept().is_zero());
+    assert_eq!(closed_because(&world), [CloseBecause::Undone]);
 }
 
 /// Row: C5
@@ -92,6 +111,7 @@ fn no_refund_is_asked_of_money_that_is_away_and_all_of_it_once_it_is_back() {
     assert_eq!(world.booking().phase, Phase::Cancelled);
     assert!(world.booking().payment.refunds.is_empty(), "there is nothing to give back");
     assert_eq!(world.booking().review, None);
+    assert_eq!(closed_because(&world), [CloseBecause::CalledOff], "and nobody misses it");
 
     world.tell(&reversed(9, 0, AMOUNT));
     let [refund] = world.booking().payment.refunds.as_slice() else { panic!("no refund") };

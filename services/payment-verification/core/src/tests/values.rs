@@ -27,7 +27,7 @@ const WALLET: &str = "0x00000000000000000000000000000000000000Aa";
 const PAID: u64 = 100_000_000_000_000_000;
 
 /// Paid for 250 euro at 2,500 euro an ether.
-fn paid() -> World {
+pub(super) fn paid() -> World {
     paid_with(PAID)
 }
 
@@ -39,7 +39,7 @@ fn paid_with(came: u64) -> World {
     world
 }
 
-fn asked(n: u128, amount: u64, basis: RefundBasis, to: Option<&str>) -> Command {
+pub(super) fn asked(n: u128, amount: u64, basis: RefundBasis, to: Option<&str>) -> Command {
     let (refund_id, to) = (Uuid::from_u128(n), to.map(str::to_owned));
     Command::Refund(RefundAsked { refund_id, units: units(amount), to, basis, handled_by: None })
 }
@@ -116,9 +116,15 @@ fn a_refund_of_now_sends_what_is_worth_today_what_was_paid_and_only_that_proves_
     assert_eq!(of(&world, Account::ExchangeDifference), quarter, "what was not sent is ours");
     assert_eq!(of(&world, Account::Misspent), -2 * quarter);
     assert_eq!(of(&world, Account::PaidOut), 3 * quarter);
-    // Its block leaves after all: as if it had never been.
+    // Its block leaves after all: what came too much is all of it, and more.
     world.tell(&left(21, 41));
+    assert!(refund(&world, 1).proof.is_none() && refund(&world, 1).ending.is_some());
+    assert_eq!(of(&world, Account::ExchangeDifference), quarter);
+    assert_eq!(of(&world, Account::Misspent), -quarter);
+    // That leaves, too: as if nothing had ever been sent.
+    world.tell(&left(20, 42));
     assert_eq!(of(&world, Account::ExchangeDifference), 0);
+    assert_eq!(of(&world, Account::Misspent), 0);
     assert_eq!(of(&world, Account::RefundGranted), 2 * quarter);
 }
 

@@ -289,6 +289,12 @@ fn print_change(change: &RefundChange) -> String {
         | RefundChange::Failed { units }
         | RefundChange::Moved { units, .. }
         | RefundChange::Confirmed { units, .. } => format!("{kind}: {units}"),
+        RefundChange::AddedUp(ending) | RefundChange::FellShort(ending) => {
+            format!("{kind}: {}", ending.came)
+        }
+        RefundChange::Settled { ending, by, .. } => {
+            format!("{kind}: {} came, {by} answers for {}", ending.came, ending.otherwise)
+        }
         RefundChange::Misspent { units, why, .. } => format!("{kind}: {units}, {why:?}"),
         RefundChange::Reversed { units, proof, .. } => format!("{kind}: {units}, proof: {proof}"),
         RefundChange::ProofNamed { transaction, by, .. } => format!("{by} names {transaction}"),

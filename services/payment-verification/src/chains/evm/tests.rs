@@ -88,6 +88,28 @@ fn a_token_moves_by_its_own_log_at_its_place_in_the_receipt() {
     assert_eq!(only.to.last(), Some(&0xbb));
 }
 
+/// The call says one amount, and the log of what came another one.
+///
+/// Row: C8
+#[test]
+fn a_token_that_keeps_a_fee_is_credited_with_what_its_log_says_came() {
+    let (to, collector) = ("00000000000000000000000000000000000000bb", "0".repeat(38) + "fe");
+    let input = format!("0xa9059cbb{to:0>64}{:0>64}", "64");
+    let called = json!([{ "hash": hash(1), "to": TOKEN, "value": "0x0", "input": input }]);
+    let all = receipts(json!([{
+        "transactionHash": hash(1), "blockHash": hash(10), "status": "0x1",
+        "logs": [
+            log(TOKEN, &transfer_topics(&collector), "3"),
+            log(TOKEN, &transfer_topics(to), "61"),
+        ],
+    }]));
+    let (transfers, oddities) = node().transfers(&block(called), &all).unwrap();
+    assert!(oddities.is_empty(), "{oddities:?}");
+    let ours = transfers.iter().filter(|transfer| transfer.to.last() == Some(&0xbb));
+    let came: Vec<_> = ours.map(|transfer| transfer.units.to_string()).collect();
+    assert_eq!(came, ["97"], "not the hundred that were sent");
+}
+
 #[test]
 fn a_call_that_failed_moves_nothing_and_neither_does_what_it_called() {
     let to = "0x00000000000000000000000000000000000000dd";

@@ -401,6 +401,13 @@ fn bookings() -> Shapes {
 
 fn refunds() -> Shapes {
     vec![
+        (
+            "RefundStanding",
+            object(&[
+                ("state", words(&["granted", "sent", "confirmed", "failed"])),
+                ("missing", text()),
+            ]),
+        ),
         ("WaitingRefunds", object(&[("refunds", many(of("WaitingRefund")))])),
         (
             "WaitingRefund",

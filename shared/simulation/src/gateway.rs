@@ -1,0 +1,95 @@
+//! A card gateway: it holds what a customer allows, takes, lets go and gives back what it is asked
+//! for, each once.
+
+use std::collections::BTreeMap;
+
+use contracts::{asset::Units, ids::PaymentId};
+use payment_verification_core::card::{Stage, Told, ToldRefund, ToldState, Wish};
+use uuid::Uuid;
+
+/// What it has of one payment.
+#[derive(Debug, Clone)]
+pub(crate) struct Charge {
+    pub(crate) units: Units,
+    pub(crate) stage: Stage,
+    pub(crate) refunds: Vec<ToldRefund>,
+}
+
+/// Everything that it was ever asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Gateway {
+    pub(crate) charges: BTreeMap<PaymentId, Charge>,
+}
+
+impl Gateway {
+    /// It gets ready to be paid so much; asked again it is the same.
+    pub(crate) fn open(&mut self, id: PaymentId, units: Units) {
+        let charge = || Charge { units, stage: Stage::Waits, refunds: Vec::new() };
+        self.charges.entry(id).or_insert_with(charge);
+    }
+
+    /// The customer allows it to hold the amount; whether it does now.
+    pub(crate) fn allow(&mut self, id: PaymentId) -> bool {
+        let Some(charge) = self.charges.get_mut(&id) else { return false };
+        let waits = charge.stage == Stage::Waits;
+        if waits {
+            charge.stage = Stage::Held(charge.units);
+        }
+        waits
+    }
+
+    /// It does what is wished, unless it cannot; whether anything changed.
+    pub(crate) fn perform(&mut self, id: PaymentId, wish: &Wish) -> bool {
+        let Some(charge) = self.charges.get_mut(&id) else { return false };
+        match (wish, charge.stage) {
+            (Wish::Take, Stage::Held(units)) => charge.stage = Stage::Taken(units),
+            (Wish::LetGo, Stage::Waits | Stage::Held(_)) => charge.stage = Stage::Over,
+            (Wish::GiveBack { refund_id, units }, Stage::Taken(_)) => {
+                let known = |refund: &ToldRefund| refund.refund_id == Some(*refund_id);
+                if charge.refunds.iter().any(known) {
+                    return false;
+                }
+                let (id, refund_id) = (format!("re_{refund_id}"), Some(*refund_id));
+                let state = ToldState::Pending;
+                charge.refunds.push(ToldRefund { id, refund_id, units: *units, state });
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// A refund that is on its way arrives, or comes back.
+    pub(crate) fn end_refund(&mut self, id: PaymentId, refund_id: Uuid, state: ToldState) {
+        let refunds = self.charges.get_mut(&id).into_iter().flat_map(|one| &mut one.refunds);
+        for refund in refunds.filter(|refund| refund.refund_id == Some(refund_id)) {
+            refund.state = state;
+        }
+    }
+
+    /// What it tells of a payment.
+    pub(crate) fn told(&self, id: PaymentId) -> Option<Told> {
+        let charge = self.charges.get(&id)?;
+        Some(Told {
+            intent: format!("pi_{id}"),
+            stage: charge.stage,
+            is_lost: false,
+            refunds: charge.refunds.clone(),
+        })
+    }
+
+    /// What it took.
+    pub(crate) fn taken(&self, id: PaymentId) -> Units {
+        match self.charges.get(&id).map(|charge| charge.stage) {
+            Some(Stage::Taken(units)) => units,
+            _ => Units::ZERO,
+        }
+    }
+}
+
+impl Charge {
+    /// What it gave back, or is about to.
+    pub(crate) fn given_back(&self) -> Units {
+        let live = self.refunds.iter().filter(|refund| refund.state != ToldState::Failed);
+        live.fold(Units::ZERO, |sum, refund| sum.checked_add(refund.units).unwrap())
+    }
+}
