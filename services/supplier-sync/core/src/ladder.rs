@@ -122,7 +122,8 @@ fn rung(attempt: &Attempt, doubt: &Doubt, policy: &Policy) -> DateTime<Utc> {
     let looks = &attempt.looks;
     let last = looks.last_at.map_or(doubt.since, |at| at.max(doubt.since));
     let at = match (doubt.at_once, looks.in_doubt) {
-        (true, 0) => doubt.since,
+        // Whatever the clock said then: it may have been put back since.
+        (true, 0) => DateTime::UNIX_EPOCH,
         (true, done) => last + policy.ladder_wait(done.saturating_sub(1)),
         (false, done) => last + policy.ladder_wait(done),
     };

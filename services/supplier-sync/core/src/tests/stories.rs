@@ -1499,3 +1499,15 @@ fn a_purchase_that_was_not_sent_leaves_in_doubt_what_was() {
     let next = world.leg().in_flight.as_ref().and_then(|next| next.before);
     assert_eq!(open.or(next), before);
 }
+
+#[test]
+fn what_is_held_is_read_and_bought_at_once_although_the_clock_was_put_back_meanwhile() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.answer(Answer::Seen(vec![SeenReservation::bare("R1", SeenState::Held { until: None })]));
+    world.wait(-600);
+    world.want(WantedLeg::Confirmed);
+    assert_eq!(world.doing(), Some(Doing::LookUp { why: LookUpWhy::Doubt }));
+    world.answer(held("R1"));
+    assert_eq!(world.doing(), Some(Doing::Confirm));
+}
