@@ -80,7 +80,13 @@ fn doubt_at(leg: &Leg, attempt: &Attempt, policy: &Policy) -> Option<DateTime<Ut
     });
     let named = attempt.reservations.values();
     let named = named.filter_map(|reservation| doubt_about(leg, attempt, reservation, policy));
-    blind.into_iter().chain(named).map(|doubt| rung(attempt, &doubt, policy)).min()
+    let tried = leg.open_try(policy).filter(|open| open.attempt == attempt.number);
+    let tried = tried.map(|open| Doubt {
+        since: open.since,
+        at_once: open.is_over(),
+        settled_from: open.settled_from(policy),
+    });
+    blind.into_iter().chain(named).chain(tried).map(|doubt| rung(attempt, &doubt, policy)).min()
 }
 
 fn doubt_about(

@@ -21,6 +21,7 @@ mod clocks;
 mod demo;
 mod edge;
 mod flights;
+mod guests;
 mod locks;
 mod messages;
 mod outings;

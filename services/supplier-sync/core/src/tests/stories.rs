@@ -27,11 +27,13 @@ fn check(world: &World, story: &Expect) {
     story.assert_eq(&text);
 }
 
-fn line(event: &Event) -> String {
+pub(super) fn line(event: &Event) -> String {
     match event {
         Event::Wanted { wanted_version, wanted, .. } => {
             format!("wanted {wanted:?} ({wanted_version})")
         }
+        Event::GuestsWanted { version, .. } => format!("other guests wanted ({version})"),
+        Event::GuestsSettled { end, .. } => format!("told of guests {end:?}"),
         Event::AttemptMade { attempt, .. } => format!("attempt {attempt}"),
         Event::Began { exchange, doing, attempt, reference, .. } => {
             let about = reference.as_deref().map_or(format!("attempt {attempt}"), str::to_owned);
@@ -74,6 +76,7 @@ fn doing_words(doing: Doing) -> String {
         Doing::Reserve { hold: false } => "buy".to_owned(),
         Doing::Confirm => "confirm".to_owned(),
         Doing::Cancel => "cancel".to_owned(),
+        Doing::Amend => "amend".to_owned(),
         Doing::LookUp { why } => format!("look up ({why:?})"),
     }
 }
