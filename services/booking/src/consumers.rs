@@ -2,8 +2,8 @@
 
 use booking_core::Inbound;
 use contracts::messages::{
-    LegChanged, PaymentClosed, PaymentPrepared, PaymentRefundChanged, PaymentReversed, PaymentSeen,
-    PaymentSettled, PointsChanged,
+    LegChanged, LegGuestsSettled, PaymentClosed, PaymentPrepared, PaymentRefundChanged,
+    PaymentReversed, PaymentSeen, PaymentSettled, PointsChanged,
 };
 use messaging::Consumers;
 
@@ -11,6 +11,7 @@ use messaging::Consumers;
 pub(crate) fn consumers() -> Consumers<Inbound> {
     Consumers::new(crate::ROLE)
         .on::<LegChanged>(Inbound::from)
+        .on::<LegGuestsSettled>(Inbound::from)
         .on::<PaymentPrepared>(Inbound::from)
         .on::<PaymentSeen>(Inbound::from)
         .on::<PaymentSettled>(Inbound::from)

@@ -206,6 +206,7 @@ pub(crate) fn follow(
                     traceparent: traceparent.clone(),
                 }),
                 Effect::Leg(m) => said.push(Outgoing::new(id, entry.at, &m)),
+                Effect::Guests(m) => said.push(Outgoing::new(id, entry.at, &m)),
                 Effect::Points(m) => said.push(Outgoing::new(id, entry.at, &m)),
                 Effect::Prepare(m) => said.push(Outgoing::new(id, entry.at, &m)),
                 Effect::Close(m) => said.push(Outgoing::new(id, entry.at, &m)),

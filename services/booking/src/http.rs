@@ -187,7 +187,7 @@ pub(crate) fn store_failed(error: StoreError) -> ApiError {
 pub(crate) fn refused(refusal: &Refusal) -> ApiError {
     match refusal {
         Refusal::NotAllowed { allowed } => {
-            ApiError::conflict("not_allowed_now", "the booking does not allow this any more")
+            ApiError::conflict("not_allowed_now", "the booking does not allow this now")
                 .with("next_actions", json!(allowed))
         }
         Refusal::AgreementNeeded { quote } => {

@@ -1,6 +1,6 @@
 //! Everything supplier-sync hears.
 
-use contracts::messages::{CallbackReceived, LegWanted};
+use contracts::messages::{CallbackReceived, LegGuestsWanted, LegWanted};
 use messaging::Consumers;
 use supplier_sync_core as core;
 
@@ -15,6 +15,7 @@ pub(crate) enum Inbound {
 pub(crate) fn consumers() -> Consumers<Inbound> {
     Consumers::new(crate::ROLE)
         .on(|message: LegWanted| Inbound::Leg(message.into()))
+        .on(|message: LegGuestsWanted| Inbound::Leg(message.into()))
         .on(Inbound::Callback)
 }
 

@@ -292,6 +292,10 @@ impl Touched {
                     let id = MessageId::caused_by(recorded.at, leg.leg_id.0, recorded.version, n);
                     follows.said.push(Outgoing::new(id, recorded.at, &*message));
                 }
+                Effect::TellGuests(message) => {
+                    let id = MessageId::caused_by(recorded.at, leg.leg_id.0, recorded.version, n);
+                    follows.said.push(Outgoing::new(id, recorded.at, &*message));
+                }
                 Effect::Call(call) => {
                     let (trace, began) = (trace::of(&cause.span), Instant::now());
                     follows.after.push(Follow::Call(Started { call, trace, began }));
@@ -343,7 +347,7 @@ impl Touched {
 fn supplier(state: &State, input: &Input) -> Option<Supplier> {
     let ordered = match input {
         Input::Command(Command::Want { order, .. }) => Some(order.supplier),
-        Input::Command(Command::Act(_)) | Input::Fact(_) => None,
+        Input::Command(Command::Act(_) | Command::WantGuests { .. }) | Input::Fact(_) => None,
     };
     state.as_deref().map(|leg| leg.order.supplier).or(ordered)
 }

@@ -87,6 +87,7 @@ impl Line {
             Ask::Reserve(reserve) => dialect.reserve(access, now, reserve).ok(),
             Ask::Confirm(known) => dialect.confirm(access, now, known).ok(),
             Ask::Cancel(known) => dialect.cancel(access, now, known).ok(),
+            Ask::Amend(amend) => dialect.amend(access, now, amend).ok(),
             Ask::LookUp(known) => Some(dialect.lookup(access, now, known)),
         }
     }
@@ -103,6 +104,7 @@ fn about<'a>(ask: &Ask<'a>) -> (Operation, &'a str, bool) {
         Ask::Reserve(reserve) => (Operation::Reserve, reserve.client_reference, reserve.hold),
         Ask::Confirm(known) => (Operation::Confirm, known.client_reference, false),
         Ask::Cancel(known) => (Operation::Cancel, known.client_reference, false),
+        Ask::Amend(amend) => (Operation::Amend, amend.known.client_reference, false),
         Ask::LookUp(known) => (Operation::Lookup, known.client_reference, false),
     }
 }

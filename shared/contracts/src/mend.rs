@@ -13,9 +13,9 @@ use crate::{
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
         BookingLegReplaced, BookingMoneyReversed, BookingMoved, CallbackReceived, LegChanged,
-        LegWanted, PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared, PaymentRefund,
-        PaymentRefundChanged, PaymentReversed, PaymentSeen, PaymentSettled, PointsChanged,
-        PointsWanted,
+        LegGuestsSettled, LegGuestsWanted, LegWanted, PaymentClose, PaymentClosed, PaymentPrepare,
+        PaymentPrepared, PaymentRefund, PaymentRefundChanged, PaymentReversed, PaymentSeen,
+        PaymentSettled, PointsChanged, PointsWanted,
     },
 };
 
@@ -59,9 +59,11 @@ const COUNTERS: [&str; 3] = ["seq", "version", "wanted_version"];
 /// What a body is, as its type reads it: its subject, and its bytes as we write them.
 type Read = fn(&[u8]) -> Result<(Uuid, Vec<u8>), serde_json::Error>;
 
-const TYPES: [(&str, Read); 22] = [
+const TYPES: [(&str, Read); 24] = [
     readable::<LegWanted>(),
     readable::<LegChanged>(),
+    readable::<LegGuestsWanted>(),
+    readable::<LegGuestsSettled>(),
     readable::<CallbackReceived>(),
     readable::<PaymentPrepare>(),
     readable::<PaymentPrepared>(),

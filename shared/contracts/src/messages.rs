@@ -16,8 +16,9 @@ pub use payments::{
 };
 pub use rewards::{PointsChanged, PointsState, PointsWanted, WantedPoints};
 pub use suppliers::{
-    CallbackClaim, CallbackReceived, EvidenceSource, GoneWhy, LegAsks, LegChanged, LegContent,
-    LegEvidence, LegState, LegWanted, RefusedWhy, UndoFailedWhy, UndoFailing, WantedLeg,
+    CallbackClaim, CallbackReceived, EvidenceSource, GoneWhy, GuestsEnd, LegAsks, LegChanged,
+    LegContent, LegEvidence, LegGuestsSettled, LegGuestsWanted, LegState, LegWanted, RefusedWhy,
+    UndoFailedWhy, UndoFailing, WantedLeg,
 };
 
 macro_rules! message {

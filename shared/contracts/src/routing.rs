@@ -5,9 +5,9 @@ use crate::{
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
         BookingLegReplaced, BookingMoneyReversed, BookingMoved, CallbackReceived, LegChanged,
-        LegWanted, PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared, PaymentRefund,
-        PaymentRefundChanged, PaymentReversed, PaymentSeen, PaymentSettled, PointsChanged,
-        PointsWanted,
+        LegGuestsSettled, LegGuestsWanted, LegWanted, PaymentClose, PaymentClosed, PaymentPrepare,
+        PaymentPrepared, PaymentRefund, PaymentRefundChanged, PaymentReversed, PaymentSeen,
+        PaymentSettled, PointsChanged, PointsWanted,
     },
 };
 
@@ -91,6 +91,7 @@ pub const HEARD: [(&str, &[Heard]); 4] = [
         "booking",
         &[
             heard::<LegChanged>(),
+            heard::<LegGuestsSettled>(),
             heard::<PaymentPrepared>(),
             heard::<PaymentSeen>(),
             heard::<PaymentSettled>(),
@@ -100,7 +101,10 @@ pub const HEARD: [(&str, &[Heard]); 4] = [
             heard::<PointsChanged>(),
         ],
     ),
-    ("supplier-sync", &[heard::<LegWanted>(), heard::<CallbackReceived>()]),
+    (
+        "supplier-sync",
+        &[heard::<LegWanted>(), heard::<LegGuestsWanted>(), heard::<CallbackReceived>()],
+    ),
     (
         "payment-verification",
         &[heard::<PaymentPrepare>(), heard::<PaymentClose>(), heard::<PaymentRefund>()],

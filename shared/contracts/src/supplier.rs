@@ -36,6 +36,16 @@ impl Supplier {
             Self::Neutral => "neutral",
         }
     }
+
+    /// Whether others can be put on what is bought without another reservation, for nothing: where
+    /// the dialect has such a call.
+    #[must_use]
+    pub const fn changes_guests(self) -> bool {
+        match self {
+            Self::Rapid => true,
+            Self::Etg | Self::Hotelbeds | Self::Duffel | Self::Neutral => false,
+        }
+    }
 }
 
 impl fmt::Display for Supplier {

@@ -95,6 +95,32 @@ fn legs() {
             {"booking_id":"00000000-0000-0000-0000-000000000001","leg_id":"00000000-0000-0000-0000-000000000002","version":1,"wanted":"held","order":{"supplier":"rapid","book_key":"/v3/itineraries?token=t","property_id":"1100001","check_in":"2027-03-14","check_out":"2027-03-16","occupancy":{"adults":2,"children":[9]},"price":{"minor":"20000","scale":2,"currency":"EUR"},"terms":{"refundable":true,"cancel_steps":[{"from":"2027-01-15T08:00:00.123456Z","fee":{"minor":"20000","scale":2,"currency":"EUR"}}],"holdable":true}}}
         "#]],
     );
+    check(
+        &LegGuestsWanted { booking_id, leg_id, version: 1, party: Uuid::from_u128(9) },
+        &expect![[r#"
+            command holdfast.leg.guests_wanted.v1
+            {"booking_id":"00000000-0000-0000-0000-000000000001","leg_id":"00000000-0000-0000-0000-000000000002","version":1,"party":"00000000-0000-0000-0000-000000000009"}
+        "#]],
+    );
+    for (end, expected) in [
+        (
+            GuestsEnd::Changed,
+            expect![[r#"
+                event holdfast.leg.guests_settled.v1
+                {"booking_id":"00000000-0000-0000-0000-000000000001","leg_id":"00000000-0000-0000-0000-000000000002","version":1,"end":{"is":"changed"}}
+            "#]],
+        ),
+        (
+            GuestsEnd::Kept { why: RefusedWhy::Rejected },
+            expect![[r#"
+                event holdfast.leg.guests_settled.v1
+                {"booking_id":"00000000-0000-0000-0000-000000000001","leg_id":"00000000-0000-0000-0000-000000000002","version":1,"end":{"is":"kept","why":"rejected"}}
+            "#]],
+        ),
+    ] {
+        let (version, evidence) = (1, None);
+        check(&LegGuestsSettled { booking_id, leg_id, version, end, evidence }, &expected);
+    }
     let reference = "R1".to_owned();
     for (state, expected) in [
         (

@@ -8,6 +8,7 @@
 mod auth;
 mod book;
 mod catalogue;
+mod change;
 mod content;
 mod errors;
 mod exchange;
@@ -108,7 +109,10 @@ pub(crate) fn router(rapid: Arc<Rapid>) -> Router {
             "/itineraries/{itinerary_id}",
             get(itinerary::retrieve).put(itinerary::resume).delete(itinerary::cancel),
         )
-        .route("/itineraries/{itinerary_id}/rooms/{room_id}", delete(itinerary::cancel_room))
+        .route(
+            "/itineraries/{itinerary_id}/rooms/{room_id}",
+            delete(itinerary::cancel_room).put(change::change_room),
+        )
         .route("/notifications", get(notifications::undelivered).post(notifications::test));
     Router::new()
         .nest("/v3", api)

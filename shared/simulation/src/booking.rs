@@ -91,6 +91,7 @@ fn commit(state: State, events: Vec<booking_core::Event>, now: DateTime<Utc>) ->
                     continue;
                 }
                 Effect::Leg(message) => Parcel::of(id, &message),
+                Effect::Guests(message) => Parcel::of(id, &message),
                 Effect::Points(message) => Parcel::of(id, &message),
                 Effect::Prepare(message) => Parcel::of(id, &message),
                 Effect::Close(message) => Parcel::of(id, &message),

@@ -100,6 +100,7 @@ impl Legs {
                     match effect {
                         Effect::Call(call) => commit.calls.push(*call),
                         Effect::Tell(message) => commit.said.push(Parcel::of(id, &*message)),
+                        Effect::TellGuests(message) => commit.said.push(Parcel::of(id, &*message)),
                     }
                 }
             }

@@ -16,14 +16,23 @@ pub enum Operation {
     Confirm,
     /// Cancel what is held or bought.
     Cancel,
+    /// Put others on what is bought.
+    Amend,
     /// What exists.
     Lookup,
 }
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 6] =
-        [Self::Search, Self::PriceCheck, Self::Reserve, Self::Confirm, Self::Cancel, Self::Lookup];
+    pub const ALL: [Self; 7] = [
+        Self::Search,
+        Self::PriceCheck,
+        Self::Reserve,
+        Self::Confirm,
+        Self::Cancel,
+        Self::Amend,
+        Self::Lookup,
+    ];
 
     /// The word used in rows, metrics and journals.
     #[must_use]
@@ -34,6 +43,7 @@ impl Operation {
             Self::Reserve => "reserve",
             Self::Confirm => "confirm",
             Self::Cancel => "cancel",
+            Self::Amend => "amend",
             Self::Lookup => "lookup",
         }
     }

@@ -131,7 +131,9 @@ impl Dialect for Duffel {
                 let after = order::next_page(last)?;
                 request(access, Method::Get, order::lookup_path(known, Some(&after)), None)
             }
-            Ask::Cancel(_) | Ask::LookUp(_) | Ask::Reserve(_) | Ask::Confirm(_) => return None,
+            Ask::Cancel(_) | Ask::LookUp(_) | Ask::Reserve(_) | Ask::Confirm(_) | Ask::Amend(_) => {
+                return None;
+            }
         };
         Some(NextCall { request, after: Duration::ZERO })
     }

@@ -129,7 +129,7 @@ impl Dialect for Etg {
         let next = match ask {
             Ask::Reserve(reserve) => book::after_reserve(access, reserve, replies)?,
             Ask::LookUp(known) => book::after_lookup(known, replies)?,
-            Ask::Confirm(_) | Ask::Cancel(_) => return None,
+            Ask::Confirm(_) | Ask::Cancel(_) | Ask::Amend(_) => return None,
         };
         Some(NextCall { request: request(access, next.path, &next.body), after: next.after })
     }

@@ -140,7 +140,7 @@ impl Dialect for Hotelbeds {
         replies: &[HttpReply],
     ) -> Option<NextCall> {
         let (method, path) = match ask {
-            Ask::Reserve(_) | Ask::Confirm(_) => return None,
+            Ask::Reserve(_) | Ask::Confirm(_) | Ask::Amend(_) => return None,
             Ask::Cancel(known) => {
                 let reference = book::reference(known)?;
                 let [simulated] = replies else { return None };

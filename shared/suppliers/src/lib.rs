@@ -80,6 +80,15 @@ pub struct Known<'a> {
     pub handle: Option<&'a str>,
 }
 
+/// Others to be on what is bought, in the reservation that is there.
+#[derive(Debug, Clone, Copy)]
+pub struct Amend<'a> {
+    /// The reservation.
+    pub known: Known<'a>,
+    /// Who is to be on it. Personal data.
+    pub travellers: &'a TravellersReply,
+}
+
 /// What an exchange with a supplier is for. Most suppliers want one call for each, some want
 /// several.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +99,8 @@ pub enum Ask<'a> {
     Confirm(Known<'a>),
     /// Cancels what is held or bought.
     Cancel(Known<'a>),
+    /// Puts others on what is bought.
+    Amend(Amend<'a>),
     /// Asks what exists.
     LookUp(Known<'a>),
 }
@@ -106,7 +117,7 @@ pub struct NextCall {
 /// What a reply answers.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
-    /// Reserve, confirm, cancel or look-up.
+    /// Reserve, confirm, cancel, amend or look-up.
     pub operation: Operation,
     /// Our reference, as it was sent; an answer about another is no answer.
     pub client_reference: &'a str,
@@ -192,6 +203,21 @@ pub trait Dialect: Send + Sync {
         known: &Known<'_>,
     ) -> Result<HttpRequest, NoHandle>;
 
+    /// Puts others on what is bought, in the reservation that is there: no other one is made, and
+    /// it costs nothing. Asked twice for the same, it is as if asked once.
+    ///
+    /// # Errors
+    /// When the handle does not say how, look it up first; a supplier that
+    /// [cannot](Supplier::changes_guests) never says how.
+    fn amend(
+        &self,
+        _access: &Access,
+        _now: DateTime<Utc>,
+        _amend: &Amend<'_>,
+    ) -> Result<HttpRequest, NoHandle> {
+        Err(NoHandle)
+    }
+
     /// What a cancellation costs, as the answers to its calls say it, the quote before the deed;
     /// nothing where the supplier does not say. `cost` is what was to be paid.
     fn cancel_fee(&self, _cost: Money, _replies: &[HttpReply]) -> Option<Money> {
@@ -218,7 +244,8 @@ pub trait Dialect: Send + Sync {
         None
     }
 
-    /// Says what came of a reserve, confirm, cancel or look-up, from how far its last call got.
+    /// Says what came of a reserve, confirm, cancel, amend or look-up, from how far its last call
+    /// got.
     fn read(&self, asked: &Asked<'_>, sent: &Sent) -> Answer;
 
     /// Asks for one page of everything that the supplier has of us and that was made in a period,

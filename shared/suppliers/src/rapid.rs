@@ -30,7 +30,7 @@ use sha2::{Digest as _, Sha256, Sha512};
 pub(crate) use outcomes::OUTCOMES;
 
 use crate::{
-    Access, Answer, Asked, BadKey, Broken, Callback, Covers, Dialect, Forged, HttpReply,
+    Access, Amend, Answer, Asked, BadKey, Broken, Callback, Covers, Dialect, Forged, HttpReply,
     HttpRequest, Known, Left, Method, NoHandle, Quota, Reserve, Scope, Sent, callback, quota,
 };
 
@@ -107,6 +107,21 @@ impl Dialect for Rapid {
     ) -> Result<HttpRequest, NoHandle> {
         let path = book::Handle::of(known).cancel.ok_or(NoHandle)?;
         Ok(request(access, now, Method::Delete, path))
+    }
+
+    /// Spec 14716, a change of a room's details: no other itinerary, nothing to pay, and the same
+    /// again is the same.
+    fn amend(
+        &self,
+        access: &Access,
+        now: DateTime<Utc>,
+        amend: &Amend<'_>,
+    ) -> Result<HttpRequest, NoHandle> {
+        let path = book::Handle::of(&amend.known).change.ok_or(NoHandle)?;
+        let mut made = request(access, now, Method::Put, path);
+        made.headers.push(("content-type".into(), "application/json".into()));
+        made.body = Some(book::change(amend));
+        Ok(made)
     }
 
     fn lookup(&self, access: &Access, now: DateTime<Utc>, known: &Known<'_>) -> HttpRequest {

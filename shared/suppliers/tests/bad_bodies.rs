@@ -380,7 +380,11 @@ fn came(
             let (key, currency) = offer.unwrap();
             Came::Price(dialect.read_price_check(key, *currency, &reply))
         }
-        Operation::Reserve | Operation::Confirm | Operation::Cancel | Operation::Lookup => {
+        Operation::Reserve
+        | Operation::Confirm
+        | Operation::Cancel
+        | Operation::Amend
+        | Operation::Lookup => {
             let earlier: Vec<HttpReply> = fixture.earlier.iter().map(http).collect();
             let asked = Asked {
                 operation,

@@ -91,8 +91,10 @@ fn every_dialect_has_a_good_a_bad_an_empty_and_an_unknown_fixture_of_every_opera
             kinds.entry(fixture.operation).or_default().insert(fixture.kind);
         }
         // What is bought at once is never confirmed.
-        let asked = |operation: &Operation| {
-            *operation != Operation::Confirm || !dialect.holds_by_purchase()
+        let asked = |operation: &Operation| match operation {
+            Operation::Confirm => !dialect.holds_by_purchase(),
+            Operation::Amend => dialect.supplier().changes_guests(),
+            _ => true,
         };
         for operation in Operation::ALL.into_iter().filter(asked) {
             for kind in [Kind::Good, Kind::Bad, Kind::Empty, Kind::UnknownStatus] {
@@ -284,7 +286,11 @@ fn read(dialect: &dyn Dialect, fixture: &Fixture) -> serde_json::Value {
                 Err(broken) => none(&broken),
             }
         }
-        Operation::Reserve | Operation::Confirm | Operation::Cancel | Operation::Lookup => {
+        Operation::Reserve
+        | Operation::Confirm
+        | Operation::Cancel
+        | Operation::Amend
+        | Operation::Lookup => {
             let asked = Asked {
                 operation,
                 client_reference: fixture.asked["client_reference"].as_str().unwrap(),

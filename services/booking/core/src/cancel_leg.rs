@@ -16,7 +16,7 @@ use crate::{
     command::Refusal,
     event::Event,
     next::{self, close_undone, lost, release},
-    state::{Booking, Further, Leg, LegCancellation, Payment, Phase},
+    state::{Booking, EndWhy, Further, Leg, LegCancellation, Payment, Phase},
     view::{Action, next_actions_at},
 };
 
@@ -28,14 +28,32 @@ pub(crate) fn is_possible(booking: &Booking) -> bool {
         | Phase::AwaitingPayment
         | Phase::Committing
         | Phase::Confirmed => true,
-        // Nobody knows what points will have paid of it once another leg costs less, nor of which
-        // payment it would go back once another leg is paid for.
-        Phase::Amending => booking.points.is_none() && booking.due().is_none(),
+        Phase::Amending => {
+            is_open(booking) || (booking.points.is_none() && booking.due().is_none())
+        }
         Phase::Completed | Phase::Unwinding | Phase::Failed | Phase::Cancelled => false,
     };
     let waits = booking.deferred.is_some() || booking.legs.iter().any(|leg| leg.deferred.is_some());
     let lost = booking.payments().any(Payment::is_lost);
     open && !waits && !lost && booking.standing().nth(1).is_some()
+}
+
+/// Whether an amendment can still be given up: nothing is bought for it so far.
+fn is_open(booking: &Booking) -> bool {
+    let coming = booking.legs.iter().find(|leg| leg.is_coming());
+    coming.is_none_or(|leg| leg.wanted == WantedLeg::Held)
+}
+
+/// Whether a leg may be cancelled while another one takes the place of one. The one that is to go
+/// may while nothing is bought for it: that ends the amendment. Of the others nobody knows what
+/// points will have paid of them once another leg costs less, nor of which payment they would go
+/// back once another leg is being bought for one.
+fn is_free(booking: &Booking, leg: &Leg) -> bool {
+    let Some(amendment) = &booking.amendment else { return true };
+    if amendment.leg_id == leg.leg_id {
+        return is_open(booking);
+    }
+    booking.points.is_none() && (booking.due().is_none() || is_open(booking))
 }
 
 /// What cancelling one leg costs now, the others staying.
@@ -50,9 +68,8 @@ pub fn cancel_leg_quote(
     let leg = booking.legs.iter().find(|leg| leg.leg_id == leg_id).ok_or(Refusal::NoSuchLeg)?;
     let allowed = next_actions_at(booking, now);
     let for_a_person = leg.change.is_some() && leg.may_be_used(now);
-    let replaced = booking.amendment.is_some_and(|amendment| amendment.leg_id == leg_id);
     if !allowed.contains(&Action::CancelLeg)
-        || replaced
+        || !is_free(booking, leg)
         || leg.out.is_some()
         || leg.stays(now)
         || for_a_person
@@ -84,9 +101,22 @@ pub(crate) fn decide(
         return Err(Refusal::AgreementNeeded { quote: Box::new(quote) });
     };
     let leg = booking.legs.iter().find(|leg| leg.leg_id == leg_id).ok_or(Refusal::NoSuchLeg)?;
+    let replaced = booking.amendment.is_some_and(|amendment| amendment.leg_id == leg_id);
     match quote.of_leg {
         None => Ok(give_up(booking, leg, agreed)),
         Some(cancellation) if booking.phase == Phase::Confirmed => {
+            Ok(next::cancel_leg(booking, leg_id, cancellation, Some(agreed), now))
+        }
+        Some(cancellation) if replaced => {
+            let coming = booking.legs.iter().find(|leg| leg.is_coming());
+            let why = EndWhy::CancelledByCustomer;
+            let mut events =
+                coming.map_or_else(Vec::new, |new| next::give_up_amendment(booking, new, why));
+            events.extend(next::cancel_leg(booking, leg_id, cancellation, Some(agreed), now));
+            Ok(events)
+        }
+        // What goes back of it is not paid by what the other leg costs more.
+        Some(cancellation) if booking.due().is_some() => {
             Ok(next::cancel_leg(booking, leg_id, cancellation, Some(agreed), now))
         }
         Some(LegCancellation { fee, .. }) => {

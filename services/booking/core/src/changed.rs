@@ -191,6 +191,13 @@ pub(crate) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     unanswered.map(back).find(|events| !events.is_empty()).unwrap_or_default()
 }
 
+/// Notes what suppliers changed of the legs that no amendment is about.
+pub(crate) fn noted_beside(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
+    let replaced = booking.amendment.map(|amendment| amendment.leg_id);
+    let legs = booking.standing().filter(|leg| Some(leg.leg_id) != replaced);
+    legs.filter_map(|leg| noted(booking, leg, now)).collect()
+}
+
 fn noted(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Option<Event> {
     let known = leg.change.as_ref().map(|change| &change.theirs);
     match found(leg) {

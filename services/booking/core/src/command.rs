@@ -53,6 +53,12 @@ pub enum Command {
         /// How it is paid for, where it costs more.
         pay: Option<Box<PayPlan>>,
     },
+    /// Put others on a leg of what was bought, in the reservation that is there.
+    ChangeGuests {
+        leg_id: LegId,
+        /// Under which they are kept; the same again is a repeat.
+        party: Uuid,
+    },
     /// Send what goes back to this address.
     Refund {
         /// An address of the chain that was paid on.

@@ -15,6 +15,7 @@ use crate::{
     cancel_leg, changed,
     command::{Accept, Command, LegPlan, PayPlan, Refusal},
     event::{Accepted, AcceptedLeg, Event},
+    guests,
     learn::settle_down,
     next,
     policy::Policy,
@@ -64,6 +65,11 @@ pub fn decide(
             let booking = state.as_deref().ok_or(Refusal::Unknown)?;
             let of = (*leg_id, plan.as_ref(), pay.as_deref());
             let events = amend(booking, of, *agreed, policy, now)?;
+            Ok(if events.is_empty() { events } else { settle_down(booking, events, now) })
+        }
+        Command::ChangeGuests { leg_id, party } => {
+            let booking = state.as_deref().ok_or(Refusal::Unknown)?;
+            let events = guests::decide(booking, *leg_id, *party, now)?;
             Ok(if events.is_empty() { events } else { settle_down(booking, events, now) })
         }
         Command::Refund { to } => {

@@ -7,7 +7,8 @@ use contracts::{
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
         BookingLegReplaced, BookingMoneyReversed, BookingMoved, CloseBecause, ConfirmedLeg,
-        LegState, LegWanted, PaymentClose, PaymentPrepare, PaymentRefund, PointsWanted, WantedLeg,
+        LegGuestsWanted, LegState, LegWanted, PaymentClose, PaymentPrepare, PaymentRefund,
+        PointsWanted, WantedLeg,
     },
     mutants::mutant,
 };
@@ -24,6 +25,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     Leg(LegWanted),
+    Guests(LegGuestsWanted),
     Points(PointsWanted),
     Prepare(PaymentPrepare),
     Close(PaymentClose),
@@ -84,6 +86,12 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
             Effect::WakeAt { deadline: Deadline::Payable, at: accepted.payable_by },
             Effect::WakeAt { deadline: Deadline::Unwind, at: in_s(booking.deadlines.unwind_for_s) },
         ],
+        Event::GuestsWished { leg_id, version, party, by } => {
+            let (booking_id, leg_id) = (booking.booking_id, *leg_id);
+            let (version, party) = (*version, *party);
+            let wish = LegGuestsWanted { booking_id, leg_id, version, party };
+            vec![Effect::Guests(wish), Effect::WakeAt { deadline: Deadline::Amend, at: *by }]
+        }
         Event::AmendmentStarted { held_by, .. } => wake(Deadline::Amend, *held_by),
         Event::LegReplaced { leg_id, by, .. } => {
             let told = leg_replaced(booking, recorded, *leg_id, *by).map(Effect::LegReplaced);
@@ -156,6 +164,7 @@ pub fn effects(booking: &Booking, recorded: &Recorded) -> Vec<Effect> {
             further_payment(booking, recorded, *payment_id, event)
         }
         Event::LegNews { .. }
+        | Event::GuestsSettled { .. }
         | Event::LegGivenBack { .. }
         | Event::PointsNews { .. }
         | Event::PaymentReady { .. }
@@ -267,6 +276,8 @@ fn wish(booking: &Booking, event: &Event) -> Option<Effect> {
         | Event::AmendmentStarted { .. }
         | Event::LegReplaced { .. }
         | Event::AmendmentFailed { .. }
+        | Event::GuestsWished { .. }
+        | Event::GuestsSettled { .. }
         | Event::FurtherPayment { .. }
         | Event::PointsNews { .. }
         | Event::PaymentReady { .. }

@@ -6,7 +6,7 @@ use contracts::{
     ids::{AccountId, BookingId, LegId, PaymentId, QuoteId},
     instruction::SignedInstruction,
     messages::{
-        CloseBecause, Closing, LegAsks, LegContent, LegEvidence, LegState, PointsState,
+        CloseBecause, Closing, GuestsEnd, LegAsks, LegContent, LegEvidence, LegState, PointsState,
         RefundBasis, RefundState, RefundValue, UndoFailing, WantedLeg, WantedPoints,
     },
     money::Money,
@@ -155,6 +155,23 @@ pub enum Event {
         /// What has to be paid before it is bought.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         difference: Option<Box<Difference>>,
+    },
+    /// The customer wants others on a leg, in the reservation that is there.
+    GuestsWished {
+        leg_id: LegId,
+        version: u32,
+        /// Under which they are kept.
+        party: Uuid,
+        /// Until when its supplier is to have done it.
+        by: DateTime<Utc>,
+    },
+    /// They are on it, or surely not.
+    GuestsSettled {
+        leg_id: LegId,
+        version: u32,
+        end: GuestsEnd,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<LegEvidence>,
     },
     /// What happened to a payment beside the first; the event is one of those of a payment.
     FurtherPayment {

@@ -14,7 +14,7 @@ use crate::{
     changed::{ChangeAnswer, SupplierChange, Theirs},
     event::{AcceptedLeg, AcceptedTerms, Event, Recorded},
     fact::Deadline,
-    repriced,
+    guests, repriced,
     state::{
         Amendment, Booking, Deadlines, End, EndWhy, Further, Known, Leg, Out, Payment, Phase,
         Points, Refund, Review, ReviewWhy, Reviewer, State, Stuck, keep_further, take_further,
@@ -106,6 +106,7 @@ pub(crate) fn born_leg(leg: &AcceptedLeg) -> Leg {
         accepted: None,
         left_there: false,
         points_made_good: false,
+        guests: None,
     }
 }
 
@@ -215,6 +216,17 @@ fn apply(booking: &mut Booking, recorded: &Recorded) {
             let paid = booking.due().map_or(0, |due| due.pays.minor);
             take_further(booking, paid);
             amendment_ended(booking);
+        }
+        Event::GuestsWished { leg_id, version, party, .. } => {
+            booking.phase = Phase::Amending;
+            booking.deadlines.passed.retain(|deadline| *deadline != Deadline::Amend);
+            legs_of(booking, *leg_id).for_each(|leg| guests::wished(leg, *version, *party));
+        }
+        Event::GuestsSettled { leg_id, end, .. } => {
+            legs_of(booking, *leg_id).for_each(|leg| guests::settled(leg, *end));
+            if booking.is_changing_guests() {
+                booking.phase = Phase::Confirmed;
+            }
         }
         Event::PointsWished { version, wanted } => {
             if let Some(points) = &mut booking.points {
@@ -494,6 +506,8 @@ fn apply_money(payment: &mut Payment, event: &Event) {
         | Event::AmendmentStarted { .. }
         | Event::LegReplaced { .. }
         | Event::AmendmentFailed { .. }
+        | Event::GuestsWished { .. }
+        | Event::GuestsSettled { .. }
         | Event::FurtherPayment { .. }
         | Event::PointsWished { .. }
         | Event::PointsNews { .. }

@@ -1,8 +1,8 @@
 //! Everything that can happen to a booking. A fact cannot be refused.
 
 use contracts::messages::{
-    LegChanged, PaymentClosed, PaymentPrepared, PaymentRefundChanged, PaymentReversed, PaymentSeen,
-    PaymentSettled, PointsChanged,
+    LegChanged, LegGuestsSettled, PaymentClosed, PaymentPrepared, PaymentRefundChanged,
+    PaymentReversed, PaymentSeen, PaymentSettled, PointsChanged,
 };
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
     Leg(LegChanged),
+    Guests(LegGuestsSettled),
     PaymentPrepared(Box<PaymentPrepared>),
     PaymentSeen(PaymentSeen),
     PaymentSettled(PaymentSettled),

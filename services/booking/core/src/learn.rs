@@ -8,6 +8,7 @@ use crate::{
     changed,
     event::Event,
     fact::{Deadline, Fact},
+    guests::LegGuests,
     next, record,
     state::{Booking, Leg, Payment, Phase, State},
 };
@@ -57,7 +58,7 @@ fn join(booking: &Booking, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
         Fact::PaymentReversed(reversed) => Some(reversed.payment_id),
         Fact::PaymentClosed(closed) => Some(closed.payment_id),
         Fact::Refund(changed) => Some(changed.payment_id),
-        Fact::Leg(_) | Fact::Points(_) | Fact::Passed(_) => None,
+        Fact::Leg(_) | Fact::Guests(_) | Fact::Points(_) | Fact::Passed(_) => None,
     };
     let is = |payment: &&Payment| Some(payment.payment_id) == about;
     let further = booking.further.iter().map(|further| &further.payment).find(is);
@@ -108,6 +109,18 @@ fn news(booking: &Booking, payment: &Payment, fact: &Fact, now: DateTime<Utc>) -
             let lost = reversed.lost;
             news.then_some(Event::MoneyReversed { seq, gone, settled, lost })
         }
+        Fact::Guests(settled) => {
+            let leg = booking.legs.iter().find(|leg| leg.leg_id == settled.leg_id);
+            let waits =
+                |guests: &LegGuests| guests.version == settled.version && guests.end.is_none();
+            let waits = leg.and_then(|leg| leg.guests).is_some_and(|guests| waits(&guests));
+            waits.then(|| Event::GuestsSettled {
+                leg_id: settled.leg_id,
+                version: settled.version,
+                end: settled.end,
+                evidence: settled.evidence.clone(),
+            })
+        }
         Fact::PaymentClosed(closed) => {
             let news = Event::PaymentClosed { closing: closed.closing, seq: closed.seq };
             payment.closing.is_none().then_some(news)
@@ -134,9 +147,12 @@ fn news(booking: &Booking, payment: &Payment, fact: &Fact, now: DateTime<Utc>) -
 }
 
 fn passed(booking: &Booking, deadline: Deadline, now: DateTime<Utc>) -> Option<Event> {
+    let seen = || booking.deadlines.passed.contains(&deadline);
     let known = match deadline {
         Deadline::Refund => booking.next_refund_by().is_none_or(|by| by > now),
         Deadline::Answer => changed::next_answer_by(booking).is_none_or(|by| by > now),
+        // Of what is over, only what went before may still be on its way back.
+        Deadline::Unwind if booking.legs.iter().any(|leg| leg.out.is_some()) => seen(),
         Deadline::Payable
         | Deadline::Pay
         | Deadline::Settle
@@ -144,7 +160,7 @@ fn passed(booking: &Booking, deadline: Deadline, now: DateTime<Utc>) -> Option<E
         | Deadline::Unwind
         | Deadline::Over
         | Deadline::Amend
-        | Deadline::Difference => booking.deadlines.passed.contains(&deadline),
+        | Deadline::Difference => booking.phase.is_closed() || seen(),
     };
     (!known).then_some(Event::DeadlinePassed { deadline })
 }

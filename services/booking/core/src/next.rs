@@ -11,6 +11,7 @@ mod difference;
 mod holding;
 mod unwinding;
 
+pub(crate) use amending::give_up as give_up_amendment;
 pub(crate) use closed::asked;
 pub(crate) use difference::close_undone;
 

@@ -11,6 +11,7 @@ mod cancelling;
 mod cancelling_early;
 mod changing;
 mod golden;
+mod guests;
 mod leaving;
 mod legs;
 mod missed;

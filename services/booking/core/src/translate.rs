@@ -3,8 +3,8 @@
 use contracts::{
     ids::BookingId,
     messages::{
-        LegChanged, PaymentClosed, PaymentPrepared, PaymentRefundChanged, PaymentReversed,
-        PaymentSeen, PaymentSettled, PointsChanged,
+        LegChanged, LegGuestsSettled, PaymentClosed, PaymentPrepared, PaymentRefundChanged,
+        PaymentReversed, PaymentSeen, PaymentSettled, PointsChanged,
     },
 };
 
@@ -28,6 +28,7 @@ macro_rules! inbound {
 }
 
 inbound!(LegChanged, Fact::Leg);
+inbound!(LegGuestsSettled, Fact::Guests);
 inbound!(PaymentPrepared, |m| Fact::PaymentPrepared(Box::new(m)));
 inbound!(PaymentSeen, Fact::PaymentSeen);
 inbound!(PaymentSettled, Fact::PaymentSettled);

@@ -5,7 +5,9 @@ use axum::{
     extract::State,
     response::{IntoResponse as _, Response},
 };
-use booking_core::{AmendQuote, Booking, Command, LegPlan, PayPlan, Refusal, amend_quote};
+use booking_core::{
+    AmendQuote, Booking, Command, Leg, LegPlan, PayPlan, Refusal, amend_quote, may_change_guests,
+};
 use chassis::{
     ApiError,
     auth::Bearer,
@@ -14,11 +16,11 @@ use chassis::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    asset::{AssetAmount, Rate},
+    asset::{AssetAmount, Rate, Units},
     ids::{AccountId, BookingId, LegId, PaymentId, QuoteId},
     internal::Traveller,
     money::Money,
-    offer::{LegOrder, Offer, ProductKind},
+    offer::{LegOrder, Occupancy, Offer, ProductKind},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -50,10 +52,11 @@ pub(super) struct Asked {
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Amendment {
-    /// With `?quote=true`: an offer of a new search for the same property, route or activity.
+    /// With `?quote=true`: an offer of a new search for the same property, route or activity;
+    /// without it only who is on the leg changes, in the reservation that is there.
     offer_id: Option<String>,
-    /// With `?quote=true`: who is to be on the new leg, the first to lead, as in a booking request;
-    /// without it those who are on the old one.
+    /// With `?quote=true`: who is to be on the leg, the first to lead, as in a booking request;
+    /// without it those who are on it now.
     #[schema(min_items = 1)]
     travellers: Option<Vec<shapes::Traveller>>,
     /// Without: the `quote` of the answer that told what it costs.
@@ -67,6 +70,8 @@ pub(crate) struct Amendment {
 pub(crate) struct ShownQuote {
     /// Names both legs and what it costs; the amendment that agrees to it says it.
     quote: String,
+    /// Which way it goes.
+    way: Way,
     #[serde(flatten)]
     costs: Costs,
     /// Until when this can be agreed to, UTC: the price is promised until then, unless giving back
@@ -74,6 +79,17 @@ pub(crate) struct ShownQuote {
     deadline: DateTime<Utc>,
     /// Where that instant comes from, where it is the old leg's; null where it is the price's.
     deadline_basis: Option<DeadlineBasis>,
+}
+
+/// Which way an amendment goes.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = AmendmentWay)]
+enum Way {
+    /// Another reservation is bought, and the old one is given back then.
+    AnotherReservation,
+    /// The supplier changes the reservation that is there.
+    InPlace,
 }
 
 /// What it costs.
@@ -134,6 +150,54 @@ struct Promise {
     pay: Option<PromisedRate>,
 }
 
+/// The same where only who is on the leg changes.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GuestsPromise {
+    booking_id: BookingId,
+    leg_id: LegId,
+    /// Under which they are kept.
+    party: Uuid,
+    /// Personal data.
+    others: Vec<Traveller>,
+    expires_at: DateTime<Utc>,
+}
+
+/// Either of them.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Promised {
+    Another(Box<Promise>),
+    InPlace(GuestsPromise),
+}
+
+impl Promised {
+    const fn about(&self) -> (BookingId, LegId) {
+        match self {
+            Self::Another(promise) => (promise.booking_id, promise.leg_id),
+            Self::InPlace(promise) => (promise.booking_id, promise.leg_id),
+        }
+    }
+
+    /// Whether it was agreed to before: the same click again is answered as the first was, however
+    /// late.
+    fn is_known(&self, booking: &Booking) -> bool {
+        booking.legs.iter().any(|leg| match self {
+            Self::Another(promise) => leg.leg_id == promise.by,
+            Self::InPlace(promise) => leg.guests.is_some_and(|guests| {
+                guests.party == promise.party || guests.on_it == Some(promise.party)
+            }),
+        })
+    }
+
+    const fn expires_at(&self) -> DateTime<Utc> {
+        match self {
+            Self::Another(promise) => promise.expires_at,
+            Self::InPlace(promise) => promise.expires_at,
+        }
+    }
+}
+
 /// A payment that will be asked for, at the rate of the quote.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -163,12 +227,16 @@ pub(crate) fn costs(quote: &AmendQuote) -> Costs {
 ///
 /// With `?quote=true` the body names an offer of a new search for the same property, route or
 /// activity, and who is to be on it where that changes; its price is asked for now, and nothing
-/// changes. Without, the body names that quote:
-/// the new leg is held and bought while the old one stays, and only then the old one is given back
-/// and the difference goes back. Where the new one and the fee cost more than the old one, `pay`
-/// says how much: once the new one is held, the booking shows in `further_payments` what to pay and
-/// where, and the new one is bought when that money is final. Where the new one cannot be had, or
-/// is not paid for in time, the booking is what it was, and whatever came for it goes back.
+/// changes. Where only who is on the leg changes and its supplier can do that in the reservation
+/// that is there, no offer is named: it costs nothing, nothing is given back, and what the supplier
+/// refuses leaves the leg as it was. `way` says which of them it is.
+///
+/// Without, the body names that quote: the new leg is held and bought while the old one stays, and
+/// only then the old one is given back and the difference goes back. Where the new one and the fee
+/// cost more than the old one, `pay` says how much: once the new one is held, the booking shows in
+/// `further_payments` what to pay and where, and the new one is bought when that money is final.
+/// Where the new one cannot be had, or is not paid for in time, the booking is what it was, and
+/// whatever came for it goes back.
 ///
 /// 409 `asset_not_offered` says that the difference cannot be paid in the asset of the booking now.
 /// 409 `agreement_needed` says that it costs something else by now; ask for a new quote.
@@ -199,17 +267,23 @@ pub(super) async fn amend(
         let booking = acts::booking_of(&app, &account, booking_id).await?;
         return Ok(Json(tell(&app, &booking, leg_id, &body).await?).into_response());
     }
-    let promise = read_promise(&app, &body)?;
-    if (promise.booking_id, promise.leg_id) != (booking_id, leg_id) {
+    let promised = read_promise(&app, &body)?;
+    if promised.about() != (booking_id, leg_id) {
         return Err(not_ours());
     }
     let booking = acts::booking_of(&app, &account, booking_id).await?;
-    // The same click again is answered as the first was, however late.
-    let known = booking.legs.iter().any(|leg| leg.leg_id == promise.by);
-    if !known && promise.expires_at <= app.clock.now() {
+    if !promised.is_known(&booking) && promised.expires_at() <= app.clock.now() {
         let detail = "the price is not promised any more; ask for a new quote";
         return Err(ApiError::conflict("quote_expired", detail));
     }
+    let promise = match promised {
+        Promised::Another(promise) => *promise,
+        Promised::InPlace(GuestsPromise { party, others, .. }) => {
+            let command = Command::ChangeGuests { leg_id, party };
+            let named = Some(LegParty { leg_id: LegId(party), travellers: others });
+            return acts::ask_for(&app, account, booking_id, command, named).await;
+        }
+    };
     let plan = Box::new(LegPlan { leg_id: promise.by, order: promise.order });
     let pay = promise.pay.map(|pay| {
         let PromisedRate { payment_id, rate } = pay;
@@ -223,6 +297,49 @@ pub(super) async fn amend(
     Ok(answer)
 }
 
+/// Tells what it comes to when only who is on the leg changes; nothing changes, and nobody is
+/// asked.
+fn tell_in_place(
+    app: &App,
+    booking: &Booking,
+    leg: &Leg,
+    others: Vec<Traveller>,
+) -> Result<ShownQuote, ApiError> {
+    if !leg.order.supplier.changes_guests() {
+        let detail = "must be given: the supplier changes nobody in the reservation that is there";
+        return Err(ApiError::invalid(vec![error("/offer_id", "missing", detail)]));
+    }
+    let now = app.clock.now();
+    may_change_guests(booking, leg.leg_id, now).map_err(|refusal| refused(&refusal))?;
+    fits(others.len(), places(&leg.order.occupancy))?;
+    let lasts_for = TimeDelta::from_std(app.policy.lock.lasts_for).unwrap_or(TimeDelta::MAX);
+    let expires_at = now + lasts_for;
+    let (price, none) = (leg.order.price, Money::zero(leg.order.price.currency));
+    let refund = AssetAmount { units: Units::ZERO, ..booking.payment.quoted.clone() };
+    let promise = Promised::InPlace(GuestsPromise {
+        booking_id: booking.booking_id,
+        leg_id: leg.leg_id,
+        party: mint::uuid7(),
+        others,
+        expires_at,
+    });
+    Ok(ShownQuote {
+        quote: seal(app, &promise)?,
+        way: Way::InPlace,
+        costs: Costs {
+            price,
+            fee: none,
+            back: none,
+            pay: None,
+            refund_decimal: refund.decimal(),
+            refund,
+            refund_basis: booking.refund_basis.into(),
+        },
+        deadline: expires_at,
+        deadline_basis: None,
+    })
+}
+
 /// Asks the supplier for the price now and tells what it comes to; changes nothing.
 async fn tell(
     app: &App,
@@ -230,8 +347,14 @@ async fn tell(
     leg_id: LegId,
     body: &Value,
 ) -> Result<ShownQuote, ApiError> {
-    let (offer, travellers) = read_offer(app, body)?;
     let leg = booking.legs.iter().find(|leg| leg.leg_id == leg_id);
+    let (offer, travellers) = match (read_offer(app, body)?, leg) {
+        ((Some(offer), travellers), _) => (offer, travellers),
+        ((None, others), Some(leg)) => {
+            return tell_in_place(app, booking, leg, others.unwrap_or_default());
+        }
+        ((None, _), None) => return Err(ApiError::not_found()),
+    };
     let leg = leg.ok_or_else(ApiError::not_found)?;
     same_product(&leg.order, &offer)?;
     // What cannot be done needs no supplier to be asked.
@@ -257,7 +380,7 @@ async fn tell(
     let expires_at = fee_until.unwrap_or(price_until);
     open_promise(app, &booking.account_id, plan.leg_id, expires_at).await?;
     let pay = rate.map(|rate| PromisedRate { payment_id: PaymentId(mint::uuid7()), rate });
-    let promise = Promise {
+    let promise = Promised::Another(Box::new(Promise {
         booking_id: booking.booking_id,
         leg_id,
         by: plan.leg_id,
@@ -266,9 +389,10 @@ async fn tell(
         agreed: quote.digest,
         expires_at,
         pay,
-    };
+    }));
     Ok(ShownQuote {
         quote: seal(app, &promise)?,
+        way: Way::AnotherReservation,
         costs: costs(&quote),
         deadline: expires_at,
         deadline_basis: fee_until.map(|at| DeadlineBasis::of(at, quote.arrival)),
@@ -309,14 +433,19 @@ async fn open_promise(
     quotes::not_too_many(app, &mut conn, account, taken).await
 }
 
-fn read_offer(app: &App, body: &Value) -> Result<(Offer, Option<Vec<Traveller>>), ApiError> {
+/// The offer, and who is to be on it; without travellers there is an offer.
+fn read_offer(
+    app: &App,
+    body: &Value,
+) -> Result<(Option<Offer>, Option<Vec<Traveller>>), ApiError> {
     let faults = Faults::default();
     let form = Form::new(body, "", &faults);
-    let offer = form.text("offer_id", |id| {
-        search::open(app, id).ok_or_else(|| "is not an offer of ours".to_owned())
-    });
-    let most = usize::try_from(app.policy.booking.travellers_max).unwrap_or(usize::MAX);
     let named = form.optional("travellers");
+    let given = named.is_none() || form.optional("offer_id").is_some();
+    let opened =
+        |id: &str| search::open(app, id).ok_or_else(|| "is not an offer of ours".to_owned());
+    let offer = given.then(|| form.text("offer_id", opened)).flatten();
+    let most = usize::try_from(app.policy.booking.travellers_max).unwrap_or(usize::MAX);
     let travellers = named.and_then(|_| people::travellers(&form, &faults, most));
     form.end();
     let past = |offer: &Offer| offer.check_in < search::first_day(app);
@@ -324,23 +453,23 @@ fn read_offer(app: &App, body: &Value) -> Result<(Offer, Option<Vec<Traveller>>)
         faults.add("/offer_id", "invalid", "is in the past");
     }
     faults.answer()?;
-    Ok((offer.ok_or_else(ApiError::internal_logged)?, travellers))
+    Ok((offer, travellers))
 }
 
-fn read_promise(app: &App, body: &Value) -> Result<Promise, ApiError> {
+fn read_promise(app: &App, body: &Value) -> Result<Promised, ApiError> {
     let faults = Faults::default();
     let form = Form::new(body, "", &faults);
     let promise = form.text("quote", |sealed| {
         let wrong = || "must be the quote of an amendment".to_owned();
         let text = app.sealer.open_text(sealed, AMENDMENT_AAD).map_err(|_| wrong())?;
-        serde_json::from_str::<Promise>(&text).map_err(|_| wrong())
+        serde_json::from_str::<Promised>(&text).map_err(|_| wrong())
     });
     form.end();
     faults.answer()?;
     promise.ok_or_else(ApiError::internal_logged)
 }
 
-fn seal(app: &App, promise: &Promise) -> Result<String, ApiError> {
+fn seal(app: &App, promise: &Promised) -> Result<String, ApiError> {
     let text = serde_json::to_string(promise).map_err(|error| ApiError::internal(&error))?;
     app.sealer.seal_text(&text, AMENDMENT_AAD).map_err(|error| ApiError::internal(&error))
 }
@@ -380,7 +509,7 @@ fn same_product(order: &LegOrder, offer: &Offer) -> Result<(), ApiError> {
 /// Those who are on the leg stay on it: there has to be place for them, and on a flight no seat is
 /// left without a name.
 fn stay_on(named: &[Traveller], offer: &Offer) -> Result<(), ApiError> {
-    let (named, places) = (named.len(), places(offer));
+    let (named, places) = (named.len(), places(&offer.occupancy));
     let flight = offer.product.kind() == ProductKind::Flight;
     if named <= places && (!flight || named == places) {
         return Ok(());
@@ -392,19 +521,26 @@ fn stay_on(named: &[Traveller], offer: &Offer) -> Result<(), ApiError> {
 /// Those who are to be on the new leg: there has to be place for them, and an airline wants to know
 /// everybody.
 fn named_fit(named: &[Traveller], offer: &Offer) -> Result<(), ApiError> {
-    let places = places(offer);
+    let places = places(&offer.occupancy);
     let mut faults = Vec::new();
     if offer.product.kind() == ProductKind::Flight {
         faults = people::unfit_for_seats(named, (places, offer.check_in), "/travellers");
-    } else if named.len() > places {
-        let detail = format!("the offer is for {places} guests");
-        return Err(ApiError::conflict("guests_differ", detail).with("guests", json!(named.len())));
+    } else {
+        fits(named.len(), places)?;
     }
     if faults.is_empty() { Ok(()) } else { Err(ApiError::invalid(faults)) }
 }
 
-fn places(offer: &Offer) -> usize {
-    usize::from(offer.occupancy.adults) + offer.occupancy.children.len()
+fn fits(named: usize, places: usize) -> Result<(), ApiError> {
+    if named <= places {
+        return Ok(());
+    }
+    let detail = format!("it is for {places} guests");
+    Err(ApiError::conflict("guests_differ", detail).with("guests", json!(named)))
+}
+
+fn places(occupancy: &Occupancy) -> usize {
+    usize::from(occupancy.adults) + occupancy.children.len()
 }
 
 fn not_ours() -> ApiError {

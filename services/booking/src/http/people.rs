@@ -20,6 +20,7 @@ use contracts::{
 use http::{HeaderValue, header};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::{
     form::{Faults, Form, error},
@@ -46,7 +47,8 @@ pub(crate) struct Party {
     special_requests: Option<String>,
 }
 
-/// Who is on one leg. Personal data.
+/// Who is on one leg, or is named for one: then in place of its id stands that under which they
+/// are asked for. Personal data.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LegParty {
@@ -62,9 +64,9 @@ impl Party {
 
     /// Those of the first of these legs that has its own, or everybody: whoever was on a leg is on
     /// the one that takes its place, unless others were named for that.
-    fn on(self, mut line: impl Iterator<Item = LegId>) -> TravellersReply {
+    fn on(self, mut line: impl Iterator<Item = Uuid>) -> TravellersReply {
         let Self { travellers, mut legs, email, phone, special_requests } = self;
-        let own = line.find_map(|leg_id| legs.iter().position(|leg| leg.leg_id == leg_id));
+        let own = line.find_map(|party| legs.iter().position(|leg| leg.leg_id.0 == party));
         let travellers = own.map_or(travellers, |at| legs.swap_remove(at).travellers);
         TravellersReply { travellers, email, phone, special_requests }
     }
@@ -235,26 +237,31 @@ fn special_requests(text: &str) -> Result<String, String> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Asked {
     leg: Option<LegId>,
+    /// Those who were named for it under this, whoever is on it.
+    party: Option<Uuid>,
 }
 
-/// `GET /internal/bookings/{id}/travellers?leg=`: for supplier-sync, just before it books a leg.
+/// `GET /internal/bookings/{id}/travellers?leg=`: for supplier-sync, just before it books a leg, or
+/// with `&party=` puts others on it.
 pub(crate) async fn tell(
     State(app): State<App>,
     Bearer(claims): Bearer,
     Path(booking_id): Path<BookingId>,
-    Query(Asked { leg }): Query<Asked>,
+    Query(Asked { leg, party: named }): Query<Asked>,
 ) -> Result<Response, ApiError> {
     let mut conn = reader(&app).await?;
     let sealed = store::travellers(&mut conn, booking_id).await.map_err(store_failed)?;
     let sealed = sealed.ok_or_else(ApiError::not_found)?;
     let party = open(&app, booking_id, &sealed)?;
     tracing::info!(booking.id = %booking_id, by = %claims.sub, "travellers were read");
-    let line: Vec<LegId> = match leg.filter(|_| !party.legs.is_empty()) {
-        Some(leg_id) => {
+    let line: Vec<Uuid> = match (named, leg.filter(|_| !party.legs.is_empty())) {
+        (Some(named), _) if party.legs.iter().any(|leg| leg.leg_id.0 == named) => vec![named],
+        (Some(_), _) => return Err(ApiError::not_found()),
+        (None, Some(leg_id)) => {
             let booking = store::load(&mut conn, booking_id).await.map_err(store_failed)?;
-            booking.map_or_else(|| vec![leg_id], |booking| booking.line_of(leg_id).collect())
+            booking.map_or_else(|| vec![leg_id.0], |booking| booking.parties_of(leg_id).collect())
         }
-        None => Vec::new(),
+        (None, None) => Vec::new(),
     };
     let mut response = Json(party.on(line.into_iter())).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -271,7 +278,7 @@ pub(super) async fn on_leg(
     let sealed = store::travellers(&mut conn, booking.booking_id).await.map_err(store_failed)?;
     let sealed = sealed.ok_or_else(ApiError::internal_logged)?;
     let party = open(app, booking.booking_id, &sealed)?;
-    Ok(party.on(booking.line_of(leg_id)).travellers)
+    Ok(party.on(booking.parties_of(leg_id)).travellers)
 }
 
 /// Keeps who is on a leg that is to take the place of another; the same again changes nothing. The

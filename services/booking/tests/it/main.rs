@@ -16,6 +16,7 @@ mod cancelling;
 mod changing;
 mod families;
 mod gateway;
+mod guests;
 mod history;
 mod live;
 mod messages;

@@ -7,6 +7,8 @@ use contracts::{
     offer::LegOrder,
 };
 
+use uuid::Uuid;
+
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -19,6 +21,13 @@ pub enum Command {
         order: Box<LegOrder>,
         /// What the supplier made of it that the customer agreed to.
         accepts: Option<LegContent>,
+    },
+    /// Others are wanted on what is bought; the higher version counts.
+    WantGuests {
+        booking_id: BookingId,
+        version: u32,
+        /// Under which the booking tells who they are.
+        party: Uuid,
     },
     /// A member of staff repairs it.
     Act(Act),

@@ -31,6 +31,17 @@ pub fn decide(
         Command::Want { booking_id, leg_id, version, wanted, order, accepts } => {
             (booking_id, leg_id, version, wanted, order, accepts)
         }
+        Command::WantGuests { booking_id, version, party } => {
+            let leg = known.ok_or(Refusal::Unknown)?;
+            if leg.booking_id != *booking_id {
+                return Err(Refusal::OtherBooking);
+            }
+            if leg.guests.as_ref().is_some_and(|guests| guests.version >= *version) {
+                return Ok(Vec::new());
+            }
+            let events = vec![Event::GuestsWanted { version: *version, party: *party }];
+            return Ok(settle_down(state, events, policy, now));
+        }
         Command::Act(act) => {
             let events = repair(known.ok_or(Refusal::Unknown)?, act, policy, now)?;
             return Ok(settle_down(state, events, policy, now));

@@ -78,6 +78,8 @@ pub fn drifts(leg: &Leg, recorded: &Recorded, policy: &Policy) -> Vec<Drift> {
             missing(leg, policy).into_iter().chain(orphans).collect()
         }
         Event::Wanted { .. }
+        | Event::GuestsWanted { .. }
+        | Event::GuestsSettled { .. }
         | Event::AttemptMade { .. }
         | Event::Began { .. }
         | Event::LeaseRanOut { .. }

@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 use contracts::{
     ids::{BookingId, LegId},
-    messages::LegChanged,
+    messages::{LegChanged, LegGuestsSettled},
     offer::LegOrder,
     supplier::Supplier,
 };
 
 use crate::{
+    amend::{Guests, Naming},
     event::{Event, Recorded},
     state::{Doing, Leg},
 };
@@ -19,6 +20,7 @@ pub enum Effect {
     /// An exchange to be made once the event is committed.
     Call(Box<Call>),
     Tell(Box<LegChanged>),
+    TellGuests(Box<LegGuestsSettled>),
 }
 
 /// One exchange with the supplier, and all that it needs but the names.
@@ -33,6 +35,8 @@ pub struct Call {
     pub client_reference: String,
     pub reference: Option<String>,
     pub handle: Option<String>,
+    /// Others who are wanted on it, or are on it since.
+    pub naming: Option<Naming>,
     pub order: Box<LegOrder>,
     pub began_at: DateTime<Utc>,
     /// Past this it must not be sent: others take it as sent by then.
@@ -56,6 +60,7 @@ pub fn effects(leg: &Leg, recorded: &Recorded) -> Vec<Effect> {
                 client_reference: made.client_reference.clone(),
                 reference: reference.clone(),
                 handle: known.and_then(|reservation| reservation.handle.clone()),
+                naming: leg.guests.as_ref().and_then(Guests::naming),
                 order: leg.order.clone(),
                 began_at: recorded.at,
                 lease_until: *lease_until,
@@ -75,7 +80,17 @@ pub fn effects(leg: &Leg, recorded: &Recorded) -> Vec<Effect> {
                 no_show: *no_show,
             }))]
         }
+        Event::GuestsSettled { version, end, evidence } => {
+            vec![Effect::TellGuests(Box::new(LegGuestsSettled {
+                booking_id: leg.booking_id,
+                leg_id: leg.leg_id,
+                version: *version,
+                end: *end,
+                evidence: evidence.clone(),
+            }))]
+        }
         Event::Wanted { .. }
+        | Event::GuestsWanted { .. }
         | Event::AttemptMade { .. }
         | Event::Answered { .. }
         | Event::LeaseRanOut { .. }

@@ -4,13 +4,14 @@ use chrono::{DateTime, NaiveDate, Utc};
 use contracts::{
     ids::{BookingId, CallbackId, LegId},
     messages::{
-        CallbackClaim, LegAsks, LegContent, LegEvidence, LegState, RefusedWhy, UndoFailing,
-        WantedLeg,
+        CallbackClaim, GuestsEnd, LegAsks, LegContent, LegEvidence, LegState, RefusedWhy,
+        UndoFailing, WantedLeg,
     },
     money::Money,
     offer::LegOrder,
 };
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::state::Doing;
 
@@ -37,6 +38,16 @@ pub enum Event {
         /// Nothing where it is the one already known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         order: Option<Box<LegOrder>>,
+    },
+    /// Others are wanted on what is bought, with a higher version than any before.
+    GuestsWanted { version: u32, party: Uuid },
+    /// That wish ended, and the booking is told how.
+    GuestsSettled {
+        version: u32,
+        end: GuestsEnd,
+        /// What that rests on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<LegEvidence>,
     },
     /// A numbered attempt with a client reference of its own, before anything of it is sent.
     AttemptMade { attempt: u32, client_reference: String },
@@ -218,6 +229,9 @@ pub struct Seen {
     pub check_out: Option<NaiveDate>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Money>,
+    /// Whether it is in the names that are wanted by now, where that could be compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_wanted: Option<bool>,
 }
 
 /// The state one answer showed a reservation in.

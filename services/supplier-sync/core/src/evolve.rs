@@ -8,6 +8,7 @@ use contracts::{
 use suppliers::dialect;
 
 use crate::{
+    amend::Guests,
     event::{Event, Outcome, Recorded, Seen},
     evidence::{Blind, NotSent, Open, OpenWhy, Reading, Reservation, Shown, Stage},
     state::{Asked, Attempt, Doing, Exchange, Heard, Hint, Leg, LookUpWhy, State, Told},
@@ -47,6 +48,7 @@ fn wished(event: &Event) -> State {
         overdue: Vec::new(),
         told: None,
         heard: None,
+        guests: None,
     }))
 }
 
@@ -61,6 +63,15 @@ fn apply(leg: &mut Leg, event: &Event, at: DateTime<Utc>) {
                 all.for_each(|reservation| reservation.judge_anew(order));
             }
             wished_anew(leg);
+        }
+        Event::GuestsWanted { version, party } => {
+            let (before, exchanges) = (leg.guests.take(), leg.exchanges);
+            leg.guests = Some(Guests::wanted(before, *version, *party, exchanges));
+        }
+        Event::GuestsSettled { end, .. } => {
+            if let Some(guests) = &mut leg.guests {
+                (guests.end, guests.told, guests.open) = (Some(*end), true, None);
+            }
         }
         Event::AttemptMade { attempt, client_reference } => {
             leg.attempts.push(Attempt::new(*attempt, client_reference.clone()));
@@ -175,6 +186,7 @@ fn hinted(
 fn begin(leg: &mut Leg, mut exchange: Exchange) {
     leg.exchanges = exchange.number;
     let (number, attempt, about) = (exchange.number, exchange.attempt, exchange.reference.clone());
+    let about = about.filter(|_| exchange.doing != Doing::Amend);
     let before = &mut exchange.before;
     change(leg, attempt, |attempt| {
         if let Some(reservation) = about.and_then(|r| attempt.reservations.get_mut(&r)) {
@@ -225,10 +237,19 @@ fn answered(leg: &mut Leg, number: u32, outcome: &Outcome, at: DateTime<Utc>) {
     {
         show(attempt, reservations);
     }
+    if let (Some(guests), Outcome::Seen { reservations }, false) =
+        (&mut leg.guests, outcome, exchange.doing.mutates())
+    {
+        guests.looked(reservations, reading);
+    }
     match exchange.doing {
         Doing::Reserve { .. } => attempt.reserved(outcome, at),
         Doing::Confirm => attempt.moved(&exchange, Going::Buying, outcome, at),
         Doing::Cancel => attempt.moved(&exchange, Going::Cancelling, outcome, at),
+        Doing::Amend => {
+            attempt.looks.in_doubt = 0;
+            leg.guests.iter_mut().for_each(|guests| guests.tried(&exchange, outcome, at));
+        }
         Doing::LookUp { why } => attempt.looked(why, outcome, reading),
     }
     // A callback that is looked into is told of where it said what is not so, or came after the
@@ -255,7 +276,12 @@ fn lease_ran_out(leg: &mut Leg, number: u32, at: DateTime<Utc>) {
     let Some(exchange) = take(leg, number) else { return };
     let until = exchange.lease_until;
     let nothing = if mutant("lease_means_not_sent") { Outcome::NotSent } else { Outcome::Unknown };
+    if exchange.doing == Doing::Amend {
+        let guests = leg.guests.iter_mut();
+        guests.for_each(|guests| guests.tried(&exchange, &Outcome::Unknown, until));
+    }
     change(leg, exchange.attempt, |attempt| match exchange.doing {
+        Doing::Amend => attempt.looks.in_doubt = 0,
         Doing::Reserve { .. } => attempt.reserved(&nothing, until),
         Doing::Confirm => attempt.moved(&exchange, Going::Buying, &Outcome::Unknown, until),
         Doing::Cancel => attempt.moved(&exchange, Going::Cancelling, &Outcome::Unknown, until),

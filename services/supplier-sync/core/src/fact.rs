@@ -1,5 +1,7 @@
 //! Everything that can happen to a leg.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 use contracts::{
     ids::CallbackId,
@@ -12,6 +14,13 @@ use suppliers::Answer;
 pub enum Fact {
     /// An exchange with the supplier ended with this.
     Answered { exchange: u32, answer: Answer },
+    /// A look-up ended with this while others are wanted on the leg.
+    Named {
+        exchange: u32,
+        answer: Answer,
+        /// Of each reservation whose names could be compared: whether it is in those wanted.
+        names: BTreeMap<String, bool>,
+    },
     /// A reserve was refused because the price is another one by now.
     Repriced { exchange: u32, asks: LegAsks },
     /// An exchange could not be made because the dialect has to look the reservation up first.

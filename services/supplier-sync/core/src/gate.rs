@@ -50,7 +50,9 @@ impl Class {
             Operation::Search => Self::Search,
             Operation::PriceCheck => Self::PriceCheck,
             Operation::Reserve => Self::Reserve,
-            Operation::Confirm | Operation::Cancel | Operation::Lookup => Self::Finish,
+            Operation::Confirm | Operation::Cancel | Operation::Amend | Operation::Lookup => {
+                Self::Finish
+            }
         }
     }
 

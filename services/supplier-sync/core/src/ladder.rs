@@ -80,7 +80,13 @@ fn doubt_at(leg: &Leg, attempt: &Attempt, policy: &Policy) -> Option<DateTime<Ut
     });
     let named = attempt.reservations.values();
     let named = named.filter_map(|reservation| doubt_about(leg, attempt, reservation, policy));
-    blind.into_iter().chain(named).map(|doubt| rung(attempt, &doubt, policy)).min()
+    let tried = leg.open_try(policy).filter(|open| open.attempt == attempt.number);
+    let tried = tried.map(|open| Doubt {
+        since: open.since,
+        at_once: open.is_over(),
+        settled_from: open.settled_from(policy),
+    });
+    blind.into_iter().chain(named).chain(tried).map(|doubt| rung(attempt, &doubt, policy)).min()
 }
 
 fn doubt_about(
@@ -122,7 +128,8 @@ fn rung(attempt: &Attempt, doubt: &Doubt, policy: &Policy) -> DateTime<Utc> {
     let looks = &attempt.looks;
     let last = looks.last_at.map_or(doubt.since, |at| at.max(doubt.since));
     let at = match (doubt.at_once, looks.in_doubt) {
-        (true, 0) => doubt.since,
+        // Whatever the clock said then: it may have been put back since.
+        (true, 0) => DateTime::UNIX_EPOCH,
         (true, done) => last + policy.ladder_wait(done.saturating_sub(1)),
         (false, done) => last + policy.ladder_wait(done),
     };

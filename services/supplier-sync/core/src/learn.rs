@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use contracts::messages::RefusedWhy;
 
 use crate::{
+    amend::compared,
     event::{Event, Outcome},
     fact::Fact,
     next::settle_down,
@@ -27,6 +28,9 @@ pub fn learn(state: &State, fact: &Fact, policy: &Policy, now: DateTime<Utc>) ->
 fn join(leg: &Leg, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
     match fact {
         Fact::Answered { exchange, answer } => ended(leg, *exchange, || outcome(answer)),
+        Fact::Named { exchange, answer, names } => {
+            ended(leg, *exchange, || compared(outcome(answer), names))
+        }
         Fact::Repriced { exchange, asks } => {
             let (why, asks) = (RefusedWhy::PriceChanged, Some(Box::new(asks.clone())));
             ended(leg, *exchange, || Outcome::Refused { why, asks })

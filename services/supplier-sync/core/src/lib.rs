@@ -3,6 +3,7 @@
 #![doc = include_str!("../README.md")]
 #![warn(clippy::as_conversions, clippy::float_arithmetic, clippy::wildcard_enum_match_arm)]
 
+mod amend;
 mod command;
 pub mod compare;
 mod decide;
@@ -23,6 +24,7 @@ mod state;
 mod translate;
 mod truth;
 
+pub use amend::{Guests, NamesRead, Naming, OpenTry};
 pub use command::{Act, Command, Refusal};
 pub use decide::decide;
 pub use drift::{Drift, DriftKind, drifts};

@@ -7,6 +7,7 @@ use contracts::{messages::WantedLeg, mutants::mutant};
 use suppliers::dialect;
 
 use crate::{
+    amend,
     event::Event,
     evidence::{Blind, Reservation, Stage},
     ladder,
@@ -48,6 +49,7 @@ fn next(leg: &Leg, policy: &Policy, now: DateTime<Utc>) -> Option<Event> {
         .or_else(|| give_up(leg, policy, now))
         .or_else(|| case(leg, policy))
         .or_else(|| truth::told(leg, policy))
+        .or_else(|| amend::settled(leg, policy, now))
         .or_else(|| begin(leg, policy, now))
 }
 
@@ -160,7 +162,9 @@ pub(crate) fn sending<'a>(leg: &'a Leg, policy: &Policy) -> Option<Sending<'a>> 
     if leg.wanted == WantedLeg::Confirmed && buyable {
         return Some(about(Doing::Confirm, chosen));
     }
-    undo(leg, policy)
+    let amend = amend::sending(leg, policy, NOT_SENT_WAIT_MAX);
+    let amend = amend.map(|(at, one)| Sending { at, ..about(Doing::Amend, one) });
+    undo(leg, policy).into_iter().chain(amend).min_by_key(|sending| sending.at)
 }
 
 /// What has to be given back next: one that the supplier keeps holds up no other.

@@ -64,7 +64,9 @@ impl Policy {
     #[must_use]
     pub fn lease_for(&self, doing: Doing) -> TimeDelta {
         match doing {
-            Doing::Reserve { .. } | Doing::Confirm | Doing::Cancel => self.answer_within_max,
+            Doing::Reserve { .. } | Doing::Confirm | Doing::Cancel | Doing::Amend => {
+                self.answer_within_max
+            }
             Doing::LookUp { .. } => self.answer_within_max / 2,
         }
     }

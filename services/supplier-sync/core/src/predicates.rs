@@ -4,7 +4,7 @@
 //! and the simulator call them all through [`broken`].
 
 use chrono::{DateTime, Utc};
-use contracts::messages::{LegState, WantedLeg};
+use contracts::messages::{GuestsEnd, LegState, WantedLeg};
 
 use crate::{
     event::{Event, Outcome, Recorded},
@@ -31,6 +31,7 @@ pub fn broken(journal: &[Recorded], policy: &Policy) -> Vec<String> {
         if let Some(leg) = state.as_deref() {
             wrong.extend(told_is_true(leg, recorded));
             wrong.extend(told_gone_is_gone(leg, recorded, policy));
+            wrong.extend(told_of_guests_is_true(journal, recorded));
         }
         if let Event::InvariantBroken { what } = &recorded.event {
             wrong.push(what.clone());
@@ -139,6 +140,39 @@ fn told_is_true(leg: &Leg, recorded: &Recorded) -> Option<String> {
     let bought = reservation.stage == Stage::Confirmed;
     (!bought || (odd && reservation.odd_reads >= 2))
         .then(|| format!("told that {reference} is bought, and it is not, or not as ordered"))
+}
+
+/// That others are on what is bought is told on the supplier's word or on what it shows; that it
+/// was kept is never told against its word.
+fn told_of_guests_is_true(journal: &[Recorded], recorded: &Recorded) -> Option<String> {
+    let Event::GuestsSettled { version, end, .. } = &recorded.event else { return None };
+    let past: Vec<&Recorded> = journal.iter().filter(|r| r.version < recorded.version).collect();
+    let wish =
+        |event: &Event| matches!(event, Event::GuestsWanted { version: v, .. } if v == version);
+    let wished = past.iter().find(|r| wish(&r.event))?;
+    let amends = |number: u32| {
+        past.iter().any(|r| {
+            let began = matches!(&r.event, Event::Began { exchange, doing: Doing::Amend, .. }
+                if *exchange == number);
+            began && r.version > wished.version
+        })
+    };
+    let word = past.iter().any(|r| {
+        let Event::Answered { exchange, outcome } = &r.event else { return false };
+        *outcome == Outcome::Accepted && amends(*exchange)
+    });
+    let shown = past.iter().filter(|r| r.version > wished.version).any(|r| {
+        let Event::Answered { outcome: Outcome::Seen { reservations }, .. } = &r.event else {
+            return false;
+        };
+        reservations.iter().any(|one| one.as_wanted == Some(true))
+    });
+    match end {
+        GuestsEnd::Changed => {
+            (!word && !shown).then(|| "told of other guests, whom nobody has seen".to_owned())
+        }
+        GuestsEnd::Kept { .. } => word.then(|| "told that guests stay who were changed".to_owned()),
+    }
 }
 
 /// One exchange, as the journal has it.

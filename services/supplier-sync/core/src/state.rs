@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use suppliers::Operation;
 
 use crate::{
-    evidence::{Blind, NotSent, ODD_READS_TOLD, Open, Reservation, Shown, Stage},
+    amend::Guests,
+    evidence::{Blind, NotSent, ODD_READS_TOLD, Open, OpenWhy, Reservation, Shown, Stage},
     policy::Policy,
 };
 
@@ -46,6 +47,9 @@ pub struct Leg {
     /// A callback that was looked into and of which the booking has not been told.
     #[serde(default)]
     pub heard: Option<Heard>,
+    /// Others who are wanted on what is bought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guests: Option<Guests>,
 }
 
 /// One try to get a reservation, under one client reference.
@@ -194,6 +198,8 @@ pub enum Doing {
     /// Buys what is held.
     Confirm,
     Cancel,
+    /// Puts others on what is bought.
+    Amend,
     /// Asks what there is; the only one that changes nothing.
     LookUp {
         why: LookUpWhy,
@@ -231,7 +237,7 @@ impl Doing {
     #[must_use]
     pub const fn mutates(self) -> bool {
         match self {
-            Self::Reserve { .. } | Self::Confirm | Self::Cancel => true,
+            Self::Reserve { .. } | Self::Confirm | Self::Cancel | Self::Amend => true,
             Self::LookUp { .. } => false,
         }
     }
@@ -240,7 +246,9 @@ impl Doing {
     #[must_use]
     pub const fn evidence(self) -> EvidenceSource {
         match self {
-            Self::Reserve { .. } | Self::Confirm | Self::Cancel => EvidenceSource::Answer,
+            Self::Reserve { .. } | Self::Confirm | Self::Cancel | Self::Amend => {
+                EvidenceSource::Answer
+            }
             Self::LookUp { why: LookUpWhy::Hint } => EvidenceSource::Callback,
             Self::LookUp { .. } => EvidenceSource::LookUp,
         }
@@ -253,6 +261,7 @@ impl Doing {
             Self::Reserve { .. } => Operation::Reserve,
             Self::Confirm => Operation::Confirm,
             Self::Cancel => Operation::Cancel,
+            Self::Amend => Operation::Amend,
             Self::LookUp { .. } => Operation::Lookup,
         }
     }
@@ -303,7 +312,9 @@ impl Leg {
     pub fn in_doubt_since(&self, policy: &Policy) -> Option<DateTime<Utc>> {
         let attempts = self.attempts.iter().filter_map(Attempt::in_doubt_since);
         let opened = self.reservations().filter_map(|(_, _, r)| r.in_doubt_since(policy));
-        attempts.chain(opened).min()
+        let tried = self.open_try(policy).filter(|open| open.why != OpenWhy::NoHandle);
+        let tried = tried.map(|open| open.since);
+        attempts.chain(opened).chain(tried).min()
     }
 
     /// Whether an exchange that can change something is under way.

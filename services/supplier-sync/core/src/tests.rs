@@ -9,6 +9,7 @@
     reason = "a panic is a failed test"
 )]
 
+mod amending;
 mod comparing;
 mod double;
 mod drifting;
@@ -21,7 +22,7 @@ mod worlds;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use contracts::{
     ids::{BookingId, LegId},
-    messages::{CallbackClaim, LegChanged, LegState, WantedLeg},
+    messages::{CallbackClaim, LegChanged, LegGuestsSettled, LegState, WantedLeg},
     money::{Currency, Money},
     offer::{LegOrder, Occupancy, Terms},
     policy,
@@ -43,6 +44,8 @@ pub(crate) struct World {
     pub(crate) now: DateTime<Utc>,
     pub(crate) calls: Vec<Call>,
     pub(crate) told: Vec<LegChanged>,
+    /// How wishes for other guests ended.
+    pub(crate) settled: Vec<LegGuestsSettled>,
     pub(crate) order: LegOrder,
     /// Whether the whole journal is checked after every step, or when the test asks for it.
     pub(crate) checks: Checks,
@@ -128,6 +131,7 @@ impl World {
             now: start(),
             calls: Vec::new(),
             told: Vec::new(),
+            settled: Vec::new(),
             order: order(),
             checks: Checks::EveryStep,
             wishes: 0,
@@ -233,6 +237,7 @@ impl World {
                     match effect {
                         Effect::Call(call) => self.calls.push(*call),
                         Effect::Tell(changed) => self.told.push(*changed),
+                        Effect::TellGuests(settled) => self.settled.push(*settled),
                     }
                 }
                 self.journal.push(one);

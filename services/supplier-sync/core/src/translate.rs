@@ -1,6 +1,9 @@
 //! Contract messages to commands, answers of a dialect to what they prove.
 
-use contracts::{ids::LegId, messages::LegWanted};
+use contracts::{
+    ids::LegId,
+    messages::{LegGuestsWanted, LegWanted},
+};
 use suppliers::{Answer, SeenReservation, SeenState, Unclear};
 
 use crate::{
@@ -21,6 +24,13 @@ impl From<LegWanted> for Inbound {
         let order = Box::new(order);
         let command = Command::Want { booking_id, leg_id, version, wanted, order, accepts };
         Self { leg_id, command }
+    }
+}
+
+impl From<LegGuestsWanted> for Inbound {
+    fn from(message: LegGuestsWanted) -> Self {
+        let LegGuestsWanted { booking_id, leg_id, version, party } = message;
+        Self { leg_id, command: Command::WantGuests { booking_id, version, party } }
     }
 }
 
@@ -53,5 +63,6 @@ fn seen(reservation: &SeenReservation) -> Seen {
         check_in: reservation.check_in,
         check_out: reservation.check_out,
         price: reservation.price,
+        as_wanted: None,
     }
 }

@@ -1,7 +1,10 @@
 //! One exchange with a supplier: made if its lease allows, read by the dialect, sealed for the
 //! journal.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use chassis::{
     metrics::{self, Counter, Histogram},
@@ -19,8 +22,8 @@ use supplier_sync_core::{
     gate::{self, Class},
 };
 use suppliers::{
-    Answer, Ask, Asked, Dialect, HttpReply, HttpRequest, Known, Left, NextCall, Reserve, Sent,
-    Unclear, dialect,
+    Amend, Answer, Ask, Asked, Dialect, HttpReply, HttpRequest, Known, Left, NextCall, Reserve,
+    Sent, Unclear, dialect,
 };
 use tracing::{Span, field::Empty};
 
@@ -129,7 +132,9 @@ pub(super) async fn make(app: &App, started: Started) -> Answered {
     draft.note(app, &answer, took);
     draft.cases = odd(&call, &answer, &sent);
     draft.cases.extend(fee::higher(dialect, &call, &earlier, &sent));
-    draft.cases.extend(ordered::otherwise(app, dialect, &call, travellers, &answer).await);
+    let ordered::Compared { cases, names } =
+        ordered::compare(app, dialect, &call, travellers, &answer).await;
+    draft.cases.extend(cases);
     // What was just taken, or perhaps taken, may have been the last one, and some offers can be
     // ordered once.
     let taken = matches!(call.doing, Doing::Reserve { .. }) && answer != Answer::NotSent;
@@ -141,13 +146,16 @@ pub(super) async fn make(app: &App, started: Started) -> Answered {
     app.gates.hear(call.supplier, (class, &path), None, well).await;
     match spent.filter(|_| answer == Answer::NotSent) {
         Some(wait) => draft.put_off(exchange, wait),
-        None => draft.end(learnt(app, &call, answer).await),
+        None => draft.end(learnt(app, &call, answer, names).await),
     }
 }
 
 /// What an answer comes to; where only the price is another one, with what it is now.
-async fn learnt(app: &App, call: &Call, answer: Answer) -> Fact {
+async fn learnt(app: &App, call: &Call, answer: Answer, names: BTreeMap<String, bool>) -> Fact {
     let exchange = call.exchange;
+    if !names.is_empty() {
+        return Fact::Named { exchange, answer, names };
+    }
     let repriced = match (call.doing, &answer, &call.order.reprice) {
         (
             Doing::Reserve { .. },
@@ -327,6 +335,7 @@ fn ask<'a>(call: &'a Call, travellers: &'a TravellersReply) -> Ask<'a> {
         }
         Doing::Confirm => Ask::Confirm(known),
         Doing::Cancel => Ask::Cancel(known),
+        Doing::Amend => Ask::Amend(Amend { known, travellers }),
         Doing::LookUp { .. } => Ask::LookUp(known),
     }
 }
@@ -354,6 +363,9 @@ fn first(
         }
         Ask::Cancel(known) => {
             dialect.cancel(access, now, known).map_err(|_none| Impossible::LookFirst)
+        }
+        Ask::Amend(amend) => {
+            dialect.amend(access, now, amend).map_err(|_none| Impossible::LookFirst)
         }
         Ask::LookUp(known) => Ok(dialect.lookup(access, now, known)),
     }

@@ -64,7 +64,7 @@ impl Lanes {
             }
             let lane = match started.call.doing {
                 Doing::Cancel | Doing::LookUp { .. } => &mut waiting.first,
-                Doing::Confirm => &mut waiting.confirms,
+                Doing::Confirm | Doing::Amend => &mut waiting.confirms,
                 Doing::Reserve { .. } => &mut waiting.reserves,
             };
             lane.push_back(started);
@@ -198,6 +198,7 @@ mod tests {
             client_reference: "ours".to_owned(),
             reference: None,
             handle: None,
+            naming: None,
             order: Box::new(order),
             began_at: DateTime::UNIX_EPOCH,
             lease_until: DateTime::UNIX_EPOCH,

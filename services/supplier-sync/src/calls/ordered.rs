@@ -4,7 +4,7 @@
 //! Names are kept nowhere. Booking is asked for them when there are some to compare; where it does
 //! not answer at once, the next look-up compares.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use chassis::metrics::{self, Counter};
 use contracts::internal::{Traveller, TravellersReply};
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use supplier_sync_core::{Call, Doing, DriftKind};
 use suppliers::{Answer, Dialect, Guest, SeenReservation, SeenState};
+use uuid::Uuid;
 
 use crate::{App, sample, store::NewCase};
 
@@ -26,18 +27,31 @@ pub(super) struct NotYet;
 /// Asks booking who travels, where that goes along. They are asked for when they are needed and
 /// never kept but sealed in the journal.
 pub(super) async fn travellers(app: &App, call: &Call) -> Result<TravellersReply, NotYet> {
-    if !matches!(call.doing, Doing::Reserve { .. }) {
-        return Ok(TravellersReply::default());
-    }
+    let others = match call.doing {
+        Doing::Reserve { .. } => None,
+        // Without a wish there is nobody to put on it.
+        Doing::Amend => Some(call.naming.ok_or(NotYet)?.party),
+        Doing::Confirm | Doing::Cancel | Doing::LookUp { .. } => {
+            return Ok(TravellersReply::default());
+        }
+    };
     // A booking that is only busy is waited for: what is asked again at once makes it busier. Half
     // of the time before the call would be too late is left to the lane and to Redis.
     let lease = (call.lease_until - call.began_at).to_std().unwrap_or_default();
-    ask(app, call, (lease / 8).max(WITHIN_MIN)).await
+    ask(app, call, others, (lease / 8).max(WITHIN_MIN)).await
 }
 
-async fn ask(app: &App, call: &Call, within: Duration) -> Result<TravellersReply, NotYet> {
+/// Those on the leg, or those who were named for it under an id.
+async fn ask(
+    app: &App,
+    call: &Call,
+    others: Option<Uuid>,
+    within: Duration,
+) -> Result<TravellersReply, NotYet> {
     let (booking_id, leg_id) = (call.booking_id, call.leg_id);
-    let url = format!("{}/internal/bookings/{booking_id}/travellers?leg={leg_id}", app.booking_url);
+    let others = others.map_or_else(String::new, |party| format!("&party={party}"));
+    let base = &app.booking_url;
+    let url = format!("{base}/internal/bookings/{booking_id}/travellers?leg={leg_id}{others}");
     let asked = app.http.get_json(&url, Some(&app.internal_token), within).await;
     asked.map_err(|error| {
         tracing::warn!(
@@ -48,34 +62,74 @@ async fn ask(app: &App, call: &Call, within: Duration) -> Result<TravellersReply
     })
 }
 
-/// What of a reservation that is there is not as ordered. `sent` are those who were named in this
-/// very call.
-pub(super) async fn otherwise(
+/// What an answer shows of what was ordered.
+pub(super) struct Compared {
+    /// What is not as ordered.
+    pub(super) cases: Vec<NewCase>,
+    /// While others are wanted on the leg: of each reservation, whether it is in their names.
+    pub(super) names: BTreeMap<String, bool>,
+}
+
+/// Holds what is there against what was ordered. `sent` are those who were named in this very call.
+pub(super) async fn compare(
     app: &App,
     dialect: &dyn Dialect,
     call: &Call,
     sent: TravellersReply,
     answer: &Answer,
-) -> Vec<NewCase> {
-    let Answer::Seen(seen) = answer else { return Vec::new() };
+) -> Compared {
+    let mut found = Compared { cases: Vec::new(), names: BTreeMap::new() };
+    let Answer::Seen(seen) = answer else { return found };
     let there = || seen.iter().filter(|one| one.state != SeenState::Gone);
     let ordered = dialect.room(&call.order);
-    let rooms = there().filter_map(|one| room(call, ordered.as_deref()?, one));
-    let mut cases: Vec<NewCase> = rooms.collect();
+    found.cases.extend(there().filter_map(|one| room(call, ordered.as_deref()?, one)));
     if there().any(|one| !one.guests.is_empty()) {
-        let who = match call.doing {
+        let others = others(app, call).await;
+        let asked = match call.doing {
             Doing::Reserve { .. } => sent,
-            Doing::Confirm | Doing::Cancel | Doing::LookUp { .. } => {
-                ask(app, call, COMPARE_WITHIN).await.unwrap_or(sent)
+            Doing::Confirm | Doing::Cancel | Doing::Amend | Doing::LookUp { .. } => {
+                ask(app, call, None, COMPARE_WITHIN).await.unwrap_or(sent)
             }
         };
-        cases.extend(there().filter_map(|one| names(call, &who.travellers, one)));
+        for one in there() {
+            let wanted = is_for(&others, &one.guests);
+            let decides = call.naming.is_some_and(|naming| naming.decides);
+            let is_new = wanted.filter(|_| decides).map(|wanted| (one.reference.clone(), wanted));
+            found.names.extend(is_new);
+            if wanted != Some(true) {
+                found.cases.extend(names(call, &asked.travellers, one));
+            }
+        }
     }
-    for case in &cases {
+    for case in &found.cases {
         let labels = [("supplier", case.supplier), ("kind", case.kind)];
         metrics::add(Counter::DriftCases, &labels, 1);
     }
-    cases
+    found
+}
+
+/// Those who are wanted on the leg instead, or are on it since; nobody where booking does not say.
+async fn others(app: &App, call: &Call) -> Vec<Traveller> {
+    let Some(naming) = call.naming else { return Vec::new() };
+    let asked = ask(app, call, Some(naming.party), COMPARE_WITHIN).await;
+    asked.map_or_else(|_| Vec::new(), |reply| reply.travellers)
+}
+
+/// Whether these, from the first on, are shown; nothing where that cannot be told: names that are
+/// written with other letters may be anybody's.
+fn is_for(travellers: &[Traveller], shown: &[Guest]) -> Option<bool> {
+    let ours = travellers.iter().map(guest);
+    let pairs: Vec<(Guest, &Guest)> = ours.zip(shown).collect();
+    let spelled = |(ours, theirs): &(Guest, &Guest)| {
+        plain(&ours.given_name) == plain(&theirs.given_name)
+            && plain(&ours.family_name) == plain(&theirs.family_name)
+    };
+    match pairs.as_slice() {
+        [] => None,
+        pairs if pairs.iter().all(spelled) => Some(true),
+        pairs if pairs.iter().all(|(ours, theirs)| is_same(ours, theirs)) => None,
+        _ => Some(false),
+    }
 }
 
 fn room(call: &Call, ours: &str, seen: &SeenReservation) -> Option<NewCase> {
@@ -161,6 +215,22 @@ mod tests {
         assert!(!is_same(&ada, &one("Ada", "King-Noel")));
         assert!(is_same(&one("Zoë", "Müller"), &one("Zoe", "Mueller")));
         assert!(!is_same(&one("Zoë", "Quill"), &one("Zoe", "Else")));
+    }
+
+    #[test]
+    fn only_names_that_are_spelled_so_are_taken_for_those_that_were_put_on() {
+        let person = |given: &str, family: &str| Traveller {
+            given_name: given.to_owned(),
+            family_name: family.to_owned(),
+            born_on: None,
+            gender: None,
+        };
+        let wanted = [person("Ada", "King-Noel"), person("Bob", "Babbage")];
+        assert_eq!(is_for(&wanted, &[one("ADA", "KING NOEL")]), Some(true));
+        assert_eq!(is_for(&wanted, &[one("Bob", "Babbage")]), Some(false), "the lead is another");
+        assert_eq!(is_for(&wanted, &[]), None);
+        assert_eq!(is_for(&[], &[one("Ada", "King")]), None);
+        assert_eq!(is_for(&[person("李", "小龙")], &[one("Bob", "Babbage")]), None);
     }
 
     /// Row: B7

@@ -29,6 +29,8 @@ impl Noted {
             | Event::DeclaredAbsent { .. }
             | Event::Told { undo_failing: Some(_), .. } => true,
             Event::Wanted { .. }
+            | Event::GuestsWanted { .. }
+            | Event::GuestsSettled { .. }
             | Event::AttemptMade { .. }
             | Event::Began { .. }
             | Event::Answered { .. }
@@ -96,6 +98,8 @@ impl Noted {
                 "a member of staff declared something absent"
             ),
             Event::Wanted { .. }
+            | Event::GuestsWanted { .. }
+            | Event::GuestsSettled { .. }
             | Event::AttemptMade { .. }
             | Event::Began { .. }
             | Event::Answered { .. }

@@ -3,7 +3,7 @@
 
 use contracts::{
     internal::{TimelineEntry, TimelineKind},
-    messages::{CallbackClaim, GoneWhy, LegState, UndoFailing, WantedLeg},
+    messages::{CallbackClaim, GoneWhy, GuestsEnd, LegState, UndoFailing, WantedLeg},
 };
 use serde_json::{Value, json};
 use supplier_sync_core::Event;
@@ -130,6 +130,19 @@ fn state(event: Event) -> Option<Line> {
             actor: Some("booking".to_owned()),
             detail: vec![("wanted_version", json!(wanted_version))],
             ..text(format!("wanted {}", wish(wanted)))
+        },
+        Event::GuestsWanted { version, .. } => Line {
+            actor: Some("booking".to_owned()),
+            detail: vec![("guests_version", json!(version))],
+            ..text("wanted for other guests".to_owned())
+        },
+        Event::GuestsSettled { version, end, evidence } => Line {
+            reference: evidence.as_ref().and_then(|evidence| evidence.reference.clone()),
+            detail: vec![("guests_version", json!(version)), ("evidence", json!(evidence))],
+            ..text(match end {
+                GuestsEnd::Changed => "told: it is for the other guests".to_owned(),
+                GuestsEnd::Kept { why } => format!("told: its guests stay, {why:?}"),
+            })
         },
         Event::AttemptMade { attempt, client_reference } => {
             Line { reference: Some(client_reference), ..text(format!("attempt {attempt}")) }

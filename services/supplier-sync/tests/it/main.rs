@@ -18,6 +18,7 @@ mod crashes;
 mod families;
 mod flights;
 mod gates;
+mod guests;
 mod legs;
 mod ordered;
 mod partner;

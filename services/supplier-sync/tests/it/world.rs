@@ -2,7 +2,7 @@
 //! HTTP.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     sync::{
         Arc, Mutex,
@@ -44,6 +44,8 @@ use uuid::Uuid;
 
 /// Whoever travels has this name, and it must turn up in no clear text.
 pub(crate) const FAMILY_NAME: &str = "Lovelace";
+/// Under which others are told of who may be put on a leg.
+pub(crate) const OTHERS: Uuid = Uuid::from_u128(0xbea);
 /// Every property of the double has rates that can be held.
 pub(crate) const PROPERTY: &str = "1100001";
 /// One that two suppliers sell.
@@ -624,7 +626,8 @@ async fn start_double(at: SocketAddr) -> Doubles {
 async fn booking(signer: Arc<Signer>, takes_ms: Arc<AtomicU64>) -> SocketAddr {
     let verifier =
         chassis::auth::Verifier::from_keys(&[signer.public_key()], "test", "internal").unwrap();
-    let travellers = get(move |headers: HeaderMap, Path(id): Path<Uuid>| {
+    type Asked = axum::extract::Query<BTreeMap<String, String>>;
+    let travellers = get(move |headers: HeaderMap, Path(id): Path<Uuid>, asked: Asked| {
         let good = verifier.authenticate(&headers).is_ok() && !id.is_nil();
         let takes = takes_ms.clone();
         async move {
@@ -637,7 +640,9 @@ async fn booking(signer: Arc<Signer>, takes_ms: Arc<AtomicU64>) -> SocketAddr {
             while let Some(left) = left() {
                 tokio::time::sleep(left.min(Duration::from_millis(20))).await;
             }
-            if good { Ok(Json(travellers())) } else { Err(StatusCode::UNAUTHORIZED) }
+            let others = asked.get("party").is_some_and(|party| *party == OTHERS.to_string());
+            let lead = if others { "Bea" } else { "Ada" };
+            if good { Ok(Json(travellers(lead))) } else { Err(StatusCode::UNAUTHORIZED) }
         }
     });
     let router = Router::new().route("/internal/bookings/{id}/travellers", travellers);
@@ -647,10 +652,10 @@ async fn booking(signer: Arc<Signer>, takes_ms: Arc<AtomicU64>) -> SocketAddr {
     address
 }
 
-fn travellers() -> TravellersReply {
+fn travellers(lead: &str) -> TravellersReply {
     TravellersReply {
         travellers: vec![Traveller {
-            given_name: "Ada".to_owned(),
+            given_name: lead.to_owned(),
             family_name: FAMILY_NAME.to_owned(),
             born_on: chrono::NaiveDate::from_ymd_opt(1990, 12, 10),
             gender: Some(Gender::Female),

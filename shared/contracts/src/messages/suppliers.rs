@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::message;
 use crate::{
@@ -222,6 +223,55 @@ pub struct LegChanged {
     pub no_show: bool,
 }
 message!(LegChanged, Event, "holdfast.leg.changed.v1", booking_id);
+
+/// Command to supplier-sync: others are to be on a leg that is bought, in the reservation that is
+/// there.
+///
+/// A lower version than one already taken has no effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LegGuestsWanted {
+    /// Whose leg.
+    pub booking_id: BookingId,
+    /// Which leg.
+    pub leg_id: LegId,
+    /// Grows with every such wish for this leg.
+    pub version: u32,
+    /// Under which the booking tells who they are.
+    pub party: Uuid,
+}
+message!(LegGuestsWanted, Command, "holdfast.leg.guests_wanted.v1", booking_id);
+
+/// How a wish to have others on a leg ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
+pub enum GuestsEnd {
+    /// The supplier has the reservation in their names.
+    Changed,
+    /// It is in the names that it was in, surely.
+    Kept {
+        /// Why.
+        why: RefusedWhy,
+    },
+}
+
+/// Event of supplier-sync: a wish to have others on a leg ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LegGuestsSettled {
+    /// Whose leg.
+    pub booking_id: BookingId,
+    /// Which leg.
+    pub leg_id: LegId,
+    /// Which wish.
+    pub version: u32,
+    /// How.
+    pub end: GuestsEnd,
+    /// What this rests on, where it rests on something of the supplier's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<LegEvidence>,
+}
+message!(LegGuestsSettled, Event, "holdfast.leg.guests_settled.v1", booking_id);
 
 /// What a callback says of the reservation that it names: never believed, only held against what is
 /// known.

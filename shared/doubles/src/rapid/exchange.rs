@@ -27,8 +27,8 @@ const COMMIT_LATE: Duration = Duration::from_secs(60);
 /// How answers travel unless a fault says more.
 const MANNER: Manner = Manner { silence: SILENCE, slow: SLOW, elsewhere: "/rapid/redirected" };
 
-const ALL: &[&str] = &["reserve", "confirm", "cancel", "lookup", "search", "price_check"];
-const DEEDS: &[&str] = &["reserve", "confirm", "cancel"];
+const ALL: &[&str] = &["reserve", "confirm", "cancel", "amend", "lookup", "search", "price_check"];
+const DEEDS: &[&str] = &["reserve", "confirm", "cancel", "amend"];
 const ANSWERS_WITH_PRICE: &[&str] = &["reserve", "lookup", "search", "price_check"];
 
 /// Every fault of Rapid and where it can strike.
@@ -62,6 +62,7 @@ pub(super) const OFFERS: &[Offer] = &[
     Offer { fault: "hold_lapses", operations: &["reserve", "confirm"] },
     Offer { fault: "confirm_refused", operations: &["confirm"] },
     Offer { fault: "cancel_refused", operations: &["cancel"] },
+    Offer { fault: "amend_refused", operations: &["amend"] },
     Offer { fault: "lookup_lag", operations: &["reserve", "lookup"] },
     Offer { fault: "lookup_empty", operations: &["lookup"] },
     Offer { fault: "lookup_stale", operations: &["lookup"] },

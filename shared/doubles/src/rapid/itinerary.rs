@@ -232,7 +232,7 @@ fn undo(
 }
 
 /// Reads the link of a resume or a cancellation: the token must be the itinerary's.
-fn read_link(
+pub(super) fn read_link(
     rapid: &Rapid,
     reference: &str,
     headers: &HeaderMap,
@@ -386,7 +386,10 @@ fn room_json(
     });
     if status == "booked" {
         let href = format!("/v3/itineraries/{}/rooms/{}?token={token}", it.reference, room.id);
-        body["links"] = json!({ "cancel": { "method": "DELETE", "href": href } });
+        body["links"] = json!({
+            "cancel": { "method": "DELETE", "href": href },
+            "change": { "method": "PUT", "href": href },
+        });
         body["confirmation_id"] = json!({
             "expedia": format!("{}", it.reference % 10_000_000_000),
             "property": format!("P{}", it.reference % 1_000_000),

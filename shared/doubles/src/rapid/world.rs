@@ -346,6 +346,16 @@ impl World {
         self.take_units(&selection, -freed);
     }
 
+    /// Puts a booked room in another name and tells about it.
+    pub(crate) fn rename(&mut self, reference: u64, room: &str, guest: Guest) {
+        let Some(reservation) = self.reservations.get_mut(&reference) else { return };
+        let reservation = Arc::make_mut(reservation);
+        if let Some(room) = reservation.rooms.iter_mut().find(|it| it.id == room) {
+            room.guest = guest;
+        }
+        self.notices.push(Notice::about(reservation, "itinerary.agent.change"));
+    }
+
     /// Cancels one room of a booking; the booking with it when it was the last.
     pub(crate) fn cancel_room(&mut self, reference: u64, room: &str, at: DateTime<Utc>) {
         let Some(reservation) = self.reservations.get_mut(&reference) else { return };

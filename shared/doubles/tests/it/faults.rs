@@ -23,7 +23,7 @@ async fn what_does_not_exist_cannot_be_armed_and_what_does_is_listed() {
         assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{body}");
         assert_eq!(response.headers()["content-type"], "application/problem+json");
         let problem: Value = response.json().await.unwrap();
-        assert_eq!(problem["faults"].as_object().unwrap().len(), 38);
+        assert_eq!(problem["faults"].as_object().unwrap().len(), 39);
         assert!(problem["faults"]["slow"].as_array().unwrap().contains(&json!("reserve")));
     }
     let extra = json!({ "operation": "reserve", "fault": "slow", "when": "now" });
@@ -32,7 +32,7 @@ async fn what_does_not_exist_cannot_be_armed_and_what_does_is_listed() {
 }
 
 /// Every fault that is promised, and the tests here that show what it does.
-const PROMISED: [(&str, &str); 38] = [
+const PROMISED: [(&str, &str); 39] = [
     ("timeout_before_commit", MADE_OR_NOT),
     ("timeout_after_commit", MADE_OR_NOT),
     ("reset_after_commit", MADE_OR_NOT),
@@ -56,6 +56,7 @@ const PROMISED: [(&str, &str); 38] = [
     ("lookup_lag", LOOKED),
     ("lookup_empty", LOOKED),
     ("cancel_refused", DEEDS),
+    ("amend_refused", "a_room_is_put_in_another_name_or_not_as_the_fault_is_named"),
     ("slow", "a_request_that_sleeps_holds_up_no_other"),
     ("redirect", "who_follows_a_redirect_is_found_out"),
     ("commit_late", "a_late_commit_answers_504_and_is_there_afterwards"),
@@ -91,6 +92,27 @@ async fn every_fault_that_is_promised_can_be_armed_and_has_a_test_and_there_is_n
         let (_, rest) = tests.split_once(&format!("async fn {test}()")).expect(test);
         let (body, _) = rest.split_once("\n}").unwrap();
         assert!(body.contains(&format!("\"{fault}\"")), "{test} does not arm {fault}");
+    }
+}
+
+#[tokio::test]
+async fn a_room_is_put_in_another_name_or_not_as_the_fault_is_named() {
+    let partner = Partner::new().await;
+    let made = partner.reserve("named-1", true).await;
+    partner.call(Method::PUT, &href(&made["links"], "resume")).send().await.unwrap();
+    let room = partner.look_up("named-1").await[0]["rooms"][0].clone();
+    let link = href(&room["links"], "change");
+    for (fault, name, status, shown) in [
+        ("amend_refused", "Bea", 400, "Ada"),
+        ("http_500_before", "Bea", 500, "Ada"),
+        ("http_500_after", "Bea", 500, "Bea"),
+        ("accepted_202", "Cid", 202, "Cid"),
+    ] {
+        partner.arm("amend", fault, None).await;
+        let asked = partner.call(Method::PUT, &link).json(&json!({ "given_name": name }));
+        assert_eq!(got(asked).await, Got::Status(status), "{fault}");
+        let room = &partner.look_up("named-1").await[0]["rooms"][0];
+        assert_eq!(room["given_name"], shown, "{fault}");
     }
 }
 
@@ -215,6 +237,15 @@ async fn every_armable_fault_can_strike_and_the_server_goes_on() {
                 continue;
             }
             let made: Value = request.send().await.unwrap().json().await.unwrap();
+            if operation == "amend" {
+                partner.call(Method::PUT, &href(&made["links"], "resume")).send().await.unwrap();
+                let room = partner.look_up(&client_reference).await[0]["rooms"][0].clone();
+                partner.arm(operation, fault, Some(1)).await;
+                let named = json!({ "given_name": "Bea" });
+                let change = href(&room["links"], "change");
+                got(partner.call(Method::PUT, &change).json(&named)).await;
+                continue;
+            }
             partner.arm(operation, fault, Some(1)).await;
             let (method, link) = match operation {
                 "confirm" => (Method::PUT, "resume"),

@@ -69,6 +69,42 @@ async fn a_stay_is_found_checked_held_resumed_seen_and_cancelled() {
 }
 
 #[tokio::test]
+async fn a_booked_room_is_put_in_another_name_and_nothing_else_of_it_changes() {
+    let partner = Partner::new().await;
+    let held = partner.reserve("other-1", true).await;
+    assert!(partner.look_up("other-1").await[0]["rooms"][0]["links"].get("change").is_none());
+    partner.call(Method::PUT, &href(&held["links"], "resume")).send().await.unwrap();
+    let before = partner.look_up("other-1").await;
+    let link = href(&before[0]["rooms"][0]["links"], "change");
+    let change =
+        async |body: Value| partner.call(Method::PUT, &link).json(&body).send().await.unwrap();
+    for (body, kind) in [
+        (json!({"given_name": ""}), "given_name.invalid"),
+        (json!({"family_name": "x".repeat(61)}), "family_name.invalid"),
+        (json!({"checkin": "2027-01-01"}), "body.invalid"),
+    ] {
+        assert_eq!(refused(change(body).await).await, [kind]);
+    }
+    let wrong = link.replace("token=", "token=x");
+    let wrong = partner.call(Method::PUT, &wrong).json(&json!({})).send().await.unwrap();
+    assert_eq!(refused(wrong).await, ["link.invalid"]);
+    assert_eq!(partner.look_up("other-1").await, before);
+
+    for _twice in 0..2 {
+        let done = change(json!({"given_name": "Bea"})).await;
+        assert_eq!(done.status(), StatusCode::NO_CONTENT);
+    }
+    let after = partner.look_up("other-1").await;
+    let mut expected = before.clone();
+    expected[0]["rooms"][0]["given_name"] = json!("Bea");
+    assert_eq!(after, expected);
+
+    let cancel = href(&after[0]["rooms"][0]["links"], "cancel");
+    partner.call(Method::DELETE, &cancel).send().await.unwrap();
+    assert_eq!(refused(change(json!({"given_name": "Cid"})).await).await, ["link.invalid"]);
+}
+
+#[tokio::test]
 async fn the_truth_lists_what_exists_and_what_was_asked() {
     let partner = Partner::new().await;
     let made = partner.reserve("truth-1", true).await;

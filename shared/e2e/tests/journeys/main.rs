@@ -22,6 +22,7 @@ mod demo;
 mod dying;
 mod edge;
 mod flights;
+mod guests;
 mod locks;
 mod messages;
 mod outings;

@@ -192,6 +192,7 @@ impl Moment {
                     Effect::Refund(message) => self.put(Post::Refund(message)),
                     // Nobody who is here hears of these.
                     Effect::Points(_)
+                    | Effect::Guests(_)
                     | Effect::Confirmed(_)
                     | Effect::Failed(_)
                     | Effect::Cancelled(_)

@@ -191,6 +191,8 @@ impl Side {
                         }
                         Effect::Call(call) => self.wire = Some(call),
                         Effect::Tell(message) => said.push(*message),
+                        // Nobody asks for it here.
+                        Effect::TellGuests(_) => {}
                     }
                 }
                 if let Some(what) = self.is_told_wrong(&entry.event) {
@@ -287,6 +289,8 @@ impl Side {
                 real.standing = to;
                 Answer::Accepted
             }
+            // Nobody asks for it here.
+            Doing::Amend => odd(),
             Doing::LookUp { .. } => {
                 let own =
                     |r: &&Real| r.client_reference == call.client_reference && r.shows_at <= now;

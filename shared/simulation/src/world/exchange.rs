@@ -120,6 +120,8 @@ impl World {
             }
             Doing::Confirm => rapid().confirm(access, now, &known).ok(),
             Doing::Cancel => rapid().cancel(access, now, &known).ok(),
+            // Nobody asks for it here.
+            Doing::Amend => None,
             Doing::LookUp { .. } => Some(rapid().lookup(access, now, &known)),
         }
     }

@@ -218,7 +218,9 @@ fn believed(asked: &Asked<'_>, reply: &HttpReply) -> Result<Answer, Broken> {
             Ok(seen.map_or(Answer::NotFound, |seen| Answer::Seen(vec![seen])))
         }
         Operation::Lookup => listed(asked, reply),
-        Operation::Search | Operation::PriceCheck => Err(Broken::contract("not asked for")),
+        Operation::Amend | Operation::Search | Operation::PriceCheck => {
+            Err(Broken::contract("not asked for"))
+        }
     }
 }
 

@@ -191,9 +191,11 @@ pub(super) fn read(asked: &Asked<'_>, sent: &Sent) -> Answer {
     match asked.operation {
         Operation::Reserve => reserved(asked, sent),
         Operation::Lookup => looked_up(asked, sent),
-        Operation::Confirm | Operation::Cancel | Operation::Search | Operation::PriceCheck => {
-            judged(asked.operation, sent, || Answer::Accepted)
-        }
+        Operation::Confirm
+        | Operation::Cancel
+        | Operation::Amend
+        | Operation::Search
+        | Operation::PriceCheck => judged(asked.operation, sent, || Answer::Accepted),
     }
 }
 

@@ -171,6 +171,7 @@ fn believed(asked: &Asked<'_>, reply: &HttpReply) -> Answer {
                 Operation::Reserve
                 | Operation::Search
                 | Operation::PriceCheck
+                | Operation::Amend
                 | Operation::Lookup => true,
             };
             // What does not show the deed done leaves it open.

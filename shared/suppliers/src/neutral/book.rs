@@ -78,6 +78,7 @@ fn believed(asked: &Asked<'_>, reply: &HttpReply) -> Answer {
         Operation::Reserve
         | Operation::Confirm
         | Operation::Cancel
+        | Operation::Amend
         | Operation::Search
         | Operation::PriceCheck => done(asked, reply),
     };
@@ -101,9 +102,11 @@ fn done(asked: &Asked<'_>, reply: &HttpReply) -> Result<Answer, Broken> {
     let is_done = match asked.operation {
         Operation::Cancel => seen.state == SeenState::Gone,
         Operation::Confirm => seen.state == SeenState::Confirmed,
-        Operation::Reserve | Operation::Search | Operation::PriceCheck | Operation::Lookup => {
-            seen.state != SeenState::Gone
-        }
+        Operation::Reserve
+        | Operation::Amend
+        | Operation::Search
+        | Operation::PriceCheck
+        | Operation::Lookup => seen.state != SeenState::Gone,
     };
     // What does not show the deed done leaves it open.
     if is_done { Ok(Answer::Seen(vec![seen])) } else { Err(Broken::contract("not as was asked")) }

@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 
 use super::{
     OUTCOMES,
-    link::{CANCEL, RESUME, encode},
+    link::{CANCEL, CHANGE, RESUME, encode},
     terms::instant,
     wire::{self, Charge, ItineraryDetail, ItineraryHead, Links, RoomDetail},
 };
 use crate::{
-    Access, Answer, Asked, Broken, Guest, HttpReply, Known, Operation, Reserve, SeenReservation,
-    SeenState, Sent, Unclear, outcomes::Verdict,
+    Access, Amend, Answer, Asked, Broken, Guest, HttpReply, Known, Operation, Reserve,
+    SeenReservation, SeenState, Sent, Unclear, outcomes::Verdict,
 };
 
 /// The links of one reservation.
@@ -29,6 +29,8 @@ pub(super) struct Handle {
     pub(super) resume: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cancel: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) change: Option<String>,
 }
 
 impl Handle {
@@ -39,11 +41,12 @@ impl Handle {
         Self {
             resume: handle.resume.and_then(|href| RESUME.checked(&href)),
             cancel: handle.cancel.and_then(|href| CANCEL.checked(&href)),
+            change: handle.change.and_then(|href| CHANGE.checked(&href)),
         }
     }
 
     fn text(&self) -> Option<String> {
-        let known = self.resume.is_some() || self.cancel.is_some();
+        let known = self.resume.is_some() || self.cancel.is_some() || self.change.is_some();
         known.then(|| serde_json::to_string(self).ok()).flatten()
     }
 }
@@ -84,6 +87,18 @@ pub(super) fn body(access: &Access, reserve: &Reserve<'_>) -> Vec<u8> {
                 "address": { "country_code": access.country_code },
             },
         }],
+    });
+    body.to_string().into_bytes()
+}
+
+/// The body of a change of a room's details: spec 23207, `ChangeRoomDetailsRequest`. Only what
+/// changes goes along: who leads, as in the booking, and nobody else is named there either.
+pub(super) fn change(amend: &Amend<'_>) -> Vec<u8> {
+    let lead = amend.travellers.travellers.first();
+    let name = |of: fn(&Traveller) -> &String| lead.map(of).cloned().unwrap_or_default();
+    let body = json!({
+        "given_name": name(|lead| &lead.given_name),
+        "family_name": name(|lead| &lead.family_name),
     });
     body.to_string().into_bytes()
 }
@@ -130,7 +145,7 @@ pub(super) fn read(asked: &Asked<'_>, sent: &Sent) -> Answer {
 /// Reads the body of an answer that the table believes.
 fn believed(asked: &Asked<'_>, reply: &HttpReply) -> Answer {
     let seen = match asked.operation {
-        Operation::Confirm | Operation::Cancel => return Answer::Accepted,
+        Operation::Confirm | Operation::Cancel | Operation::Amend => return Answer::Accepted,
         Operation::Reserve => created(asked, &reply.body).map(|one| vec![one]),
         Operation::Lookup => retrieved(asked, reply),
         Operation::Search | Operation::PriceCheck => Err(Broken::contract("not asked for")),
@@ -277,7 +292,9 @@ fn handle(links: &Links, room: &Links) -> Result<Option<String>, Broken> {
     let of_room = link(room, "cancel", &CANCEL)?;
     let of_all = link(links, "cancel", &CANCEL)?;
     let cancel = if resume.is_some() { of_all.or(of_room) } else { of_room.or(of_all) };
-    Ok(Handle { resume, cancel }.text())
+    // Not every room can be changed, and one whose link leads elsewhere cannot.
+    let change = room.get("change").and_then(|link| CHANGE.of(link));
+    Ok(Handle { resume, cancel, change }.text())
 }
 
 type Dates = (Option<NaiveDate>, Option<NaiveDate>);

@@ -18,6 +18,9 @@ pub(super) const RESUME: Way = Way { method: "PUT", prefix: "/v3/itineraries/" }
 /// From a held or booked one to none.
 pub(super) const CANCEL: Way = Way { method: "DELETE", prefix: "/v3/itineraries/" };
 
+/// From a booked room to one of other details.
+pub(super) const CHANGE: Way = Way { method: "PUT", prefix: "/v3/itineraries/" };
+
 /// Tokens are long; this much is plenty, and more is no link.
 const LENGTH_MAX: usize = 4_096;
 

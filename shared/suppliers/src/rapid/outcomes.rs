@@ -7,7 +7,7 @@
 use contracts::messages::RefusedWhy::{RateExpired, Rejected, SoldOut};
 
 use crate::{
-    answer::Operation::{self, Cancel, Confirm, Lookup, Reserve},
+    answer::Operation::{self, Amend, Cancel, Confirm, Lookup, Reserve},
     outcomes::{
         Rule, Table,
         Verdict::{self, NotFound, NotSent, PriceChanged, SureNo, SureYes, Taken, Unknown},
@@ -133,6 +133,21 @@ pub(crate) static OUTCOMES: Table = Table {
         rule(Cancel, 403, "request_unauthorized", NotSent, "spec 13810: turned away at the door"),
         rule(Cancel, 426, "upgrade_required", NotSent, "spec 13870: turned away at the door"),
         rule(Cancel, 429, "too_many_requests", NotSent, "spec 13882: over capacity, not processed"),
+        // Change of a room's details.
+        status(Amend, 202, Unknown, "spec 14813: valid, state unknown, make a retrieve call"),
+        status(Amend, 204, SureYes, "spec 14857: the booking has successfully changed"),
+        rule(Amend, 400, "link.invalid", SureNo(RateExpired), "spec 14899: the link is invalid"),
+        rule(Amend, 401, "request_unauthenticated", NotSent, "spec 14951: turned away at the door"),
+        rule(Amend, 403, "request_unauthorized", NotSent, "spec 14982: turned away at the door"),
+        rule(
+            Amend,
+            404,
+            "resource_not_found",
+            SureNo(Rejected),
+            "spec 14994: the itinerary was not found",
+        ),
+        rule(Amend, 426, "upgrade_required", NotSent, "spec 15042: turned away at the door"),
+        rule(Amend, 429, "too_many_requests", NotSent, "spec 15054: over capacity, not processed"),
         // Retrieve.
         status(Lookup, 200, SureYes, "spec 8756: what exists, possibly nothing"),
         status(Lookup, 206, SureYes, "spec 9626: what exists, with fields missing"),

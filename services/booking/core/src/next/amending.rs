@@ -19,7 +19,14 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     if !money.is_empty() {
         return money;
     }
-    let Some((amendment, old, new)) = parties(booking) else { return Vec::new() };
+    // What suppliers make of the legs that stay is noted meanwhile; it is answered afterwards.
+    let noted = changed::noted_beside(booking, now);
+    if !noted.is_empty() {
+        return noted;
+    }
+    let Some((amendment, old, new)) = parties(booking) else {
+        return changing_guests(booking, now);
+    };
     if let Some(why) = lost(new) {
         return give_up(booking, new, why);
     }
@@ -51,6 +58,15 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     closed::review(booking, now)
 }
 
+/// Others are being put on a leg: its supplier's word is waited for.
+fn changing_guests(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
+    let late = booking.deadlines.passed.contains(&Deadline::Amend);
+    if late && booking.review.is_none() {
+        return vec![Event::ReviewOpened { why: ReviewWhy::AmendmentStuck, stuck: None }];
+    }
+    closed::review(booking, now)
+}
+
 /// The amendment, the leg that is to go and the one that is to come.
 fn parties(booking: &Booking) -> Option<(&Amendment, &Leg, &Leg)> {
     let amendment = booking.amendment.as_ref()?;
@@ -79,7 +95,7 @@ fn replace(
 }
 
 /// There will be no new one: the booking is what it was.
-pub(super) fn give_up(booking: &Booking, new: &Leg, why: EndWhy) -> Vec<Event> {
+pub(crate) fn give_up(booking: &Booking, new: &Leg, why: EndWhy) -> Vec<Event> {
     let mut events = vec![Event::AmendmentFailed { leg_id: new.leg_id, why }];
     events.extend(difference::close(booking));
     events.extend(release(new).filter(|_| !mutant("failed_amendment_stays")));

@@ -16,6 +16,10 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     if !money.is_empty() {
         return money;
     }
+    if booking.review.is_some_and(|review| review.why == ReviewWhy::AmendmentStuck) {
+        // It is over by now.
+        return vec![Event::ReviewClosed];
+    }
     if let Some(events) = cancel_leg::deferred(booking, now) {
         return events;
     }

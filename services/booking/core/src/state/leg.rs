@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::EndWhy;
-use crate::changed::{SupplierChange, Theirs};
+use crate::{
+    changed::{SupplierChange, Theirs},
+    guests::LegGuests,
+};
 
 /// No clock on earth is further ahead of UTC.
 const AHEAD_MAX: TimeDelta = TimeDelta::hours(14);
@@ -58,6 +61,9 @@ pub struct Leg {
     /// Whether a person made good what points paid of it and did not come back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub points_made_good: bool,
+    /// Others who were put on it, or are to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guests: Option<LegGuests>,
 }
 
 /// What supplier-sync told last of a leg.

@@ -11,8 +11,8 @@ use super::{
     paying, *,
 };
 use crate::{
-    Action, AmendQuote, Event, MoneyAxis, Out, PayPlan, Phase, ReviewWhy, Status, amend_quote,
-    cancel_leg_quote, money, next_actions, safe_acts, status,
+    Action, AmendQuote, EndWhy, Event, MoneyAxis, Out, PayPlan, Phase, ReviewWhy, Status,
+    amend_quote, cancel_leg_quote, money, next_actions, safe_acts, status,
 };
 
 /// The leg that comes.
@@ -53,6 +53,16 @@ pub(super) fn started(world: &mut World, minor: i64) -> AmendQuote {
     world.ask(&amend(0, minor, told.digest)).unwrap();
     assert_eq!(world.booking().phase, Phase::Amending);
     told
+}
+
+/// The amendment of leg 0 by one that costs more is under way.
+fn started_for_more(world: &mut World, minor: i64) -> PaymentId {
+    let (plan, rate) = (Box::new(plan(NEW, minor)), paying::rate_of(2_000));
+    let told = amend_quote(world.booking(), leg_id(0), &plan, Some(&rate), world.now).unwrap();
+    let payment_id = paying::payment(0);
+    let (agreed, pay) = (told.digest, Some(Box::new(PayPlan { payment_id, rate })));
+    world.ask(&Command::Amend { leg_id: leg_id(0), plan, agreed, pay }).unwrap();
+    payment_id
 }
 
 pub(super) fn wanted(world: &World, n: u128) -> WantedLeg {
@@ -243,8 +253,7 @@ fn an_amendment_that_makes_no_sense_now_is_refused_with_what_can_be_done() {
     assert_eq!(refused, Err(Refusal::NotHoldable));
     assert_eq!(world.journal, []);
 
-    // The same click twice is one amendment; a second one beside it is not taken, and neither is
-    // the cancellation of the leg that is being replaced.
+    // The same click twice is one amendment; a second one beside it is not taken.
     world.ask(&amend(0, 9_000, now.digest)).unwrap();
     let version = world.booking().version;
     world.ask(&amend(0, 9_000, now.digest)).unwrap();
@@ -256,12 +265,14 @@ fn an_amendment_that_makes_no_sense_now_is_refused_with_what_can_be_done() {
         agreed: now.digest,
         pay: None,
     };
-    assert_eq!(world.ask(&second), Err(none.clone()));
-    assert_eq!(cancel_leg_quote(world.booking(), leg_id(0), world.now), Err(none));
+    assert_eq!(world.ask(&second), Err(none));
 
     // While the old one is being given back nothing else is replaced; a leg that was replaced never
     // is again.
+    // What is being bought in its place is waited for.
     world.leg(NEW, 1, held());
+    let none = Refusal::NotAllowed { allowed: vec![Action::Cancel, Action::CancelLeg] };
+    assert_eq!(cancel_leg_quote(world.booking(), leg_id(0), world.now), Err(none));
     world.leg(NEW, 2, confirmed());
     assert!(!next_actions(world.booking()).contains(&Action::Amend));
     world.leg(0, 8, LegState::InDoubt { since: noon() });
@@ -423,6 +434,102 @@ fn a_booking_is_cancelled_while_another_leg_is_to_come_and_nothing_of_either_sta
         let all = refund.units.checked_add(world.booking().kept());
         assert_eq!(all, Some(paid), "{name}");
     }
+}
+
+/// Row: A3
+/// Row: A4
+#[test]
+fn the_leg_that_is_to_go_is_cancelled_alone_while_nothing_is_bought_for_it_and_that_ends_it() {
+    for held_by_then in [false, true] {
+        let mut world = two();
+        world.now += TimeDelta::days(6);
+        let alone = cancel_leg_quote(world.booking(), leg_id(0), world.now).unwrap();
+        let pay = started_for_more(&mut world, 26_000);
+        if held_by_then {
+            world.leg(NEW, 1, held());
+        }
+        let told = cancel_leg_quote(world.booking(), leg_id(0), world.now).unwrap();
+        assert_eq!((told.fee, told.refund.clone()), (alone.fee, alone.refund), "as without it");
+        let agreed = Some(told.digest);
+        world.ask(&Command::CancelLeg { leg_id: leg_id(0), agreed }).unwrap();
+        assert_eq!(status(world.booking()), Status::Confirmed);
+        let gone_for = |out: Option<Out>| matches!(out, Some(Out::Cancelled { .. }));
+        assert!(gone_for(out(&world, 0)));
+        let why = EndWhy::CancelledByCustomer;
+        assert_eq!(out(&world, NEW), Some(Out::NotTaken { why }));
+        for n in [0, NEW] {
+            assert_eq!(wanted(&world, n), WantedLeg::Released);
+        }
+        assert_eq!(wanted(&world, 1), WantedLeg::Confirmed);
+        let refund = &world.booking().payment.refunds[0];
+        assert_eq!(refund.units, told.refund.units);
+        // What comes for the difference all the same goes back.
+        let due = world.booking().further[0].payment.quoted.units;
+        if held_by_then {
+            world.tell(&paying::of(pay, closed(Closing::AlreadySettled { settled: due })));
+            let further = &world.booking().further[0];
+            assert_eq!((further.payment.refunds[0].units, further.kept), (due, Units::ZERO));
+        }
+        // The same click again.
+        let version = world.booking().version;
+        world.ask(&Command::CancelLeg { leg_id: leg_id(0), agreed }).unwrap();
+        assert_eq!(world.booking().version, version);
+    }
+}
+
+/// Row: C11
+#[test]
+fn another_leg_is_cancelled_while_a_difference_is_waited_for_and_each_payment_pays_its_own() {
+    for ends_well in [true, false] {
+        let mut world = cancelling::confirmed_with(
+            0,
+            vec![
+                order(20_000, Some(TimeDelta::days(10))),
+                order(10_000, Some(TimeDelta::days(10))),
+            ],
+        );
+        let pay = started_for_more(&mut world, 26_000);
+        let due = world.booking().due().unwrap().payment.quoted.units;
+        let told = cancel_leg_quote(world.booking(), leg_id(1), world.now).unwrap();
+        let agreed = Some(told.digest);
+        world.ask(&Command::CancelLeg { leg_id: leg_id(1), agreed }).unwrap();
+        assert_eq!(status(world.booking()), Status::Amending, "the other one goes on");
+        assert_eq!(world.booking().payment.refunds[0].units, told.refund.units);
+        world.leg(NEW, 1, held());
+        world.tell(&paying::of(pay, settled_units(3, due)));
+        let at_rate = |minor| rate().units_for(eur(minor)).unwrap();
+        if ends_well {
+            world.leg(NEW, 2, confirmed());
+            assert_eq!(world.booking().further[0].kept, due);
+        } else {
+            world.leg(NEW, 2, refused());
+            world.tell(&paying::of(pay, closed(Closing::AlreadySettled { settled: due })));
+            assert_eq!(world.booking().further[0].kept, Units::ZERO);
+            assert_eq!(world.booking().further[0].payment.refunds[0].units, due);
+        }
+        assert_eq!(world.booking().kept(), at_rate(20_000));
+        let left = if ends_well { 26_000 } else { 20_000 };
+        assert_eq!(world.booking().left_in_money(), eur(left));
+    }
+}
+
+#[test]
+fn what_a_supplier_makes_of_a_leg_that_stays_is_noted_while_another_is_amended() {
+    let mut world = two();
+    started(&mut world, 9_000);
+    let moved = leg_moved(1, 5, world.wanted_version(1), 7);
+    world.tell(&moved);
+    let change = world.booking().legs[1].change.clone().unwrap();
+    assert_eq!(change.since, world.now, "it has its time from now on");
+    // As it was agreed to again, it is none any more.
+    world.leg(1, 6, confirmed());
+    assert_eq!(world.booking().legs[1].change, None);
+    let moved = leg_moved(1, 7, world.wanted_version(1), 7);
+    world.tell(&moved);
+    world.leg(NEW, 1, held());
+    world.leg(NEW, 2, confirmed());
+    assert_eq!(world.booking().review.unwrap().why, ReviewWhy::ChangedBySupplier);
+    assert!(next_actions(world.booking()).contains(&Action::RefundChange));
 }
 
 #[test]

@@ -351,3 +351,18 @@ fn what_points_paid_of_a_fee_is_not_taken_out_of_the_worth() {
         assert_eq!(told.refund.units, units, "{fee}");
     }
 }
+
+/// Row: A8
+#[test]
+fn a_deadline_that_passes_after_the_end_is_nothing_new() {
+    let mut world = World::stay();
+    world.ask(&CANCEL).unwrap();
+    world.leg(0, 1, gone(GoneWhy::NeverMade));
+    world.tell(&closed(nothing_came()));
+    assert_eq!(world.booking().phase, Phase::Cancelled);
+    let version = world.booking().version;
+    for deadline in Deadline::ALL {
+        world.tell(&passed(deadline));
+    }
+    assert_eq!(world.booking().version, version);
+}

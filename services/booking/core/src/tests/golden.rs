@@ -37,6 +37,8 @@ const STORIES: &[Story] = &[
     ("one_leg_of_two_given_up_before_it_was_paid", given_up),
     ("one_leg_of_two_cancelled_while_its_money_came", cancelled_while_paid),
     ("cancelled_while_being_bought", cancelled_while_bought),
+    ("other_guests_in_place", other_guests),
+    ("other_guests_refused_and_then_cancelled", other_guests_refused),
 ];
 
 fn folder() -> PathBuf {
@@ -192,6 +194,22 @@ fn cancelled_while_bought() -> World {
     let agreed = cancel_quote(world.booking(), world.now).unwrap().digest;
     world.ask(&Command::Cancel { agreed: Some(agreed) }).unwrap();
     world.leg(0, 2, confirmed());
+    world
+}
+
+fn other_guests() -> World {
+    let mut world = bought(free());
+    world.ask(&guests::change(0, 70)).unwrap();
+    world.tell(&guests::settled_as(0, 1, guests::CHANGED));
+    world.tell(&passed(Deadline::Over));
+    world
+}
+
+fn other_guests_refused() -> World {
+    let mut world = bought(free());
+    world.ask(&guests::change(0, 70)).unwrap();
+    world.tell(&guests::settled_as(0, 1, guests::KEPT));
+    cancel(&mut world);
     world
 }
 

@@ -110,9 +110,13 @@ fn what_another_leg_costs_more_is_paid_before_it_is_bought_and_the_old_one_goes_
     assert_eq!(money(world.booking()), MoneyAxis::Settled);
     world.leg(NEW, 1, held());
     assert_eq!(wanted(&world, NEW), WantedLeg::Held, "not bought before it is paid");
-    assert_eq!(next_actions(world.booking()), [Action::Cancel], "nobody knows where to pay");
+    assert_eq!(
+        next_actions(world.booking()),
+        [Action::Cancel, Action::CancelLeg],
+        "nobody knows where to pay"
+    );
     tell(&mut world, prepared(DIFFERENCE));
-    assert_eq!(next_actions(world.booking()), [Action::Pay, Action::Cancel]);
+    assert_eq!(next_actions(world.booking()), [Action::Pay, Action::Cancel, Action::CancelLeg]);
     assert_eq!(money(world.booking()), MoneyAxis::Due);
     tell(&mut world, seen(2, 1, false));
     assert_eq!(money(world.booking()), MoneyAxis::Part);
@@ -222,7 +226,7 @@ fn dearer_again(world: &mut World, n: u128, old: LegId) {
     world.ask(&Command::Amend { leg_id: old, plan, agreed, pay }).unwrap();
     world.leg(n, 1, held());
     world.tell(&of(payment(1), prepared_for(due.clone())));
-    assert_eq!(next_actions(world.booking()), [Action::Pay, Action::Cancel]);
+    assert_eq!(next_actions(world.booking()), [Action::Pay, Action::Cancel, Action::CancelLeg]);
     assert!(!world.booking().due().unwrap().payment.close_asked);
     world.tell(&of(payment(1), settled_units(4, due.units)));
     world.leg(n, 2, confirmed());

@@ -35,6 +35,7 @@ fn brief(event: &Event) -> String {
 pub(super) fn said(effect: &Effect) -> String {
     match effect {
         Effect::Leg(m) => format!("leg {:?} v{}", m.wanted, m.version),
+        Effect::Guests(m) => format!("guests v{}", m.version),
         Effect::Points(m) => format!("points {:?} v{} ({})", m.wanted, m.version, m.points),
         Effect::Prepare(m) => format!("prepare {} for {}", m.amount.units, m.price),
         Effect::Close(_) => "close the payment".to_owned(),

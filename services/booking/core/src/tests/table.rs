@@ -110,6 +110,7 @@ fn kind(input: &Input) -> &'static str {
             Command::AcceptTerms { .. } => "accept terms",
             Command::AnswerChange { .. } => "answer",
             Command::Amend { .. } => "amend",
+            Command::ChangeGuests { .. } => "change guests",
             Command::Refund { .. } => "refund",
             Command::Rebook { .. } => "rebook",
             Command::Review { .. } => "review",
@@ -117,6 +118,7 @@ fn kind(input: &Input) -> &'static str {
         },
         Input::Happened(fact) => match fact {
             Fact::Leg(_) => "leg",
+            Fact::Guests(_) => "guests",
             Fact::PaymentPrepared(_) => "prepared",
             Fact::PaymentSeen(_) => "seen",
             Fact::PaymentSettled(_) => "settled",
@@ -144,12 +146,14 @@ const KINDS: &[&str] = &[
     "cancel",
     "cancel leg",
     "amend",
+    "change guests",
     "answer",
     "refund",
     "rebook",
     "review",
     "settle",
     "leg",
+    "guests",
     "prepared",
     "seen",
     "settled",
@@ -209,6 +213,7 @@ const INPUTS: &[(&str, Make)] = &[
         let agreed = quote.map_or(Uuid::nil(), |quote| quote.digest);
         Input::Asked(Command::Amend { leg_id: leg_id(0), plan, agreed, pay: None })
     }),
+    ("put others on one leg", |_| Input::Asked(guests::change(0, 70))),
     ("refund to an address", |_| Input::Asked(Command::Refund { to: "0xme".to_owned() })),
     ("rebook", |_| {
         let into = Box::new(rebooking::another(AMOUNT));
@@ -234,6 +239,7 @@ const INPUTS: &[(&str, Make)] = &[
     ("leg in doubt", |w| news(w, LegState::InDoubt { since: noon() })),
     ("the leg that comes bought", |_| of_coming(confirmed())),
     ("the leg that comes refused", |_| of_coming(refused())),
+    ("other guests on one leg", |_| Input::Happened(guests::settled_as(0, 1, guests::CHANGED))),
     ("payment prepared", |_| Input::Happened(prepared(AMOUNT))),
     ("part of the money seen", |_| Input::Happened(seen(6, 1, false))),
     ("all of the money seen", |_| Input::Happened(seen(6, AMOUNT, true))),

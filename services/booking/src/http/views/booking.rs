@@ -22,8 +22,8 @@ use super::{
     further::{ShownFurther, further, further_told, is_hidden},
     terms::{ShownNewTerms, new_terms},
     words::{
-        Action, ChangeAnswer, EndWhy, LegWord, MoneyAxis, OnRefusal, PointsWord, RefundBasis,
-        RefundWord, ReviewWhy, Status, StuckStep, StuckWhy,
+        Action, ChangeAnswer, EndWhy, GuestsWord, LegWord, MoneyAxis, OnRefusal, PointsWord,
+        RefundBasis, RefundWord, ReviewWhy, Status, StuckStep, StuckWhy,
     },
 };
 use crate::{
@@ -142,6 +142,11 @@ struct ShownLeg {
     cancelling_for: Option<Money>,
     /// What the supplier changed of it, while it waits for an answer.
     change: Option<ShownChange>,
+    /// How far the newest wish is to have others on it in the reservation that is there; absent
+    /// where there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    guests: Option<GuestsWord>,
 }
 
 /// What a supplier changed of what was bought.
@@ -514,6 +519,7 @@ fn leg(booking: &Booking, leg: &booking_core::Leg, now: DateTime<Utc>) -> ShownL
         replaced: replaced(leg),
         left_out_because,
         cancellation,
+        guests: leg.guests.as_ref().map(GuestsWord::of),
         cancelling_for: leg.deferred,
         change,
     }

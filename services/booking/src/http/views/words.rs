@@ -127,3 +127,26 @@ words! {
     /// What the customer can make of a change of the supplier's.
     ChangeAnswer from booking_core::ChangeAnswer { Accept, Refund, UndoTrip }
 }
+
+/// How far a wish is to have others on a leg.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = BookingLegGuests)]
+pub(crate) enum GuestsWord {
+    /// Its supplier is asked.
+    Changing,
+    /// They are on it.
+    Changed,
+    /// They are not: those stay who were on it.
+    Kept,
+}
+
+impl GuestsWord {
+    pub(super) const fn of(guests: &booking_core::LegGuests) -> Self {
+        match guests.end {
+            None => Self::Changing,
+            Some(contracts::messages::GuestsEnd::Changed) => Self::Changed,
+            Some(contracts::messages::GuestsEnd::Kept { .. }) => Self::Kept,
+        }
+    }
+}

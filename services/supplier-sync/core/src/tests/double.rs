@@ -147,6 +147,7 @@ impl Double {
             }
             Doing::Confirm => self.change(call, SeenState::Confirmed),
             Doing::Cancel => self.change(call, SeenState::Gone),
+            Doing::Amend => Answer::Accepted,
             Doing::LookUp { .. } => {
                 let shown = |kept: &&Kept| {
                     kept.client_reference == call.client_reference && kept.shows_at <= now

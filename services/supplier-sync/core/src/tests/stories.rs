@@ -27,11 +27,13 @@ fn check(world: &World, story: &Expect) {
     story.assert_eq(&text);
 }
 
-fn line(event: &Event) -> String {
+pub(super) fn line(event: &Event) -> String {
     match event {
         Event::Wanted { wanted_version, wanted, .. } => {
             format!("wanted {wanted:?} ({wanted_version})")
         }
+        Event::GuestsWanted { version, .. } => format!("other guests wanted ({version})"),
+        Event::GuestsSettled { end, .. } => format!("told of guests {end:?}"),
         Event::AttemptMade { attempt, .. } => format!("attempt {attempt}"),
         Event::Began { exchange, doing, attempt, reference, .. } => {
             let about = reference.as_deref().map_or(format!("attempt {attempt}"), str::to_owned);
@@ -74,6 +76,7 @@ fn doing_words(doing: Doing) -> String {
         Doing::Reserve { hold: false } => "buy".to_owned(),
         Doing::Confirm => "confirm".to_owned(),
         Doing::Cancel => "cancel".to_owned(),
+        Doing::Amend => "amend".to_owned(),
         Doing::LookUp { why } => format!("look up ({why:?})"),
     }
 }
@@ -1498,4 +1501,16 @@ fn a_purchase_that_was_not_sent_leaves_in_doubt_what_was() {
     let open = world.leg().attempts[0].reservations["R1"].open;
     let next = world.leg().in_flight.as_ref().and_then(|next| next.before);
     assert_eq!(open.or(next), before);
+}
+
+#[test]
+fn what_is_held_is_read_and_bought_at_once_although_the_clock_was_put_back_meanwhile() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.answer(Answer::Seen(vec![SeenReservation::bare("R1", SeenState::Held { until: None })]));
+    world.wait(-600);
+    world.want(WantedLeg::Confirmed);
+    assert_eq!(world.doing(), Some(Doing::LookUp { why: LookUpWhy::Doubt }));
+    world.answer(held("R1"));
+    assert_eq!(world.doing(), Some(Doing::Confirm));
 }

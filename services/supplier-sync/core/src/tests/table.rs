@@ -100,7 +100,9 @@ fn follows(world: &World, before: usize) -> String {
             Event::AttemptMade { attempt, .. } => parts.push(format!("attempt {attempt}")),
             Event::InvariantBroken { what } => parts.push(format!("BROKEN {what}")),
             Event::Mismatch { .. } => parts.push("case".to_owned()),
+            Event::GuestsSettled { end, .. } => parts.push(format!("told of guests {end:?}")),
             Event::Wanted { .. }
+            | Event::GuestsWanted { .. }
             | Event::Answered { .. }
             | Event::LeaseRanOut { .. }
             | Event::Hinted { .. }
@@ -127,6 +129,7 @@ fn verb(doing: Doing) -> &'static str {
         Doing::Reserve { hold: false } => "buy",
         Doing::Confirm => "confirm",
         Doing::Cancel => "cancel",
+        Doing::Amend => "amend",
         Doing::LookUp { .. } => "look up",
     }
 }
