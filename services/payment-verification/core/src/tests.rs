@@ -4,6 +4,7 @@ mod approvals;
 mod balances;
 mod closings;
 mod depth;
+mod golden;
 mod losses;
 mod moving;
 mod properties;
