@@ -127,6 +127,70 @@ async fn a_cancellation_that_makes_no_sense_is_told_so_and_changes_nothing() {
     assert_eq!(dump(&world).await, before);
 }
 
+/// Row: A3
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_cancellations_of_the_whole_at_once_one_counts_and_both_are_answered_alike() {
+    let world = World::new().await;
+    world.app.hear();
+    world.app.listening().await;
+    let quote = world.quote_with("acct_1", TimeDelta::minutes(10), steps).await;
+    let booking_id = world.book_quote("acct_1", &quote).await;
+    let mut neighbour = Neighbour::of(&world, booking_id).await;
+    neighbour.confirms(&quote).await;
+    let told = ask(&world, booking_id, "?quote=true", &json!({})).await.json();
+    let agreed = json!({"quote": told["quote"]});
+    let click = || ask(&world, booking_id, "", &agreed);
+    let (one, other, third) = tokio::join!(click(), click(), click());
+    for answer in [one, other, third] {
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+        assert_eq!(answer.json()["status"], "cancelling");
+    }
+    let sql = "select count(*) from booking_event
+                where kind in ('cancellation_agreed', 'unwind_started')";
+    let kept: i64 = sqlx::query_scalar(sql).fetch_one(&world.pool).await.unwrap();
+    assert_eq!(kept, 2, "each of them once");
+}
+
+/// Row: A3
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_completed_is_neither_cancelled_nor_changed_nor_refunded() {
+    let world = World::new().await;
+    world.app.hear();
+    world.app.listening().await;
+    let quote = world.quote_with("acct_1", TimeDelta::minutes(10), steps).await;
+    let booking_id = world.book_quote("acct_1", &quote).await;
+    let mut neighbour = Neighbour::of(&world, booking_id).await;
+    neighbour.confirms(&quote).await;
+    let told = ask(&world, booking_id, "?quote=true", &json!({})).await.json();
+    world.service.database.offset_clock(TimeDelta::days(150)).await;
+    while booking::fire_timers(&world.app).await.unwrap() != messaging::Step::Idle {}
+    let shown = reaches(&world, booking_id, "completed").await;
+    assert_eq!(shown["next_actions"], json!([]));
+
+    let before = dump(&world).await;
+    let leg = format!("legs/{}/", quote.legs[0].leg_id);
+    let offer = world.other_days(&quote, "2027-11");
+    let to = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+    for (path, body) in [
+        ("cancellation?quote=true".to_owned(), json!({})),
+        ("cancellation".to_owned(), json!({"quote": told["quote"]})),
+        ("cancellation".to_owned(), json!({})),
+        (format!("{leg}cancellation"), json!({})),
+        (format!("{leg}amendment?quote=true"), json!({"offer_id": offer})),
+        ("refund".to_owned(), json!({"to": to})),
+    ] {
+        let path = format!("/v1/bookings/{booking_id}/{path}");
+        let told = world.post("acct_1", &path, &body).await;
+        let refused = (told.status, told.code(), told.json()["next_actions"].clone());
+        assert_eq!(
+            refused,
+            (StatusCode::CONFLICT, "not_allowed_now".to_owned(), json!([])),
+            "{path}"
+        );
+    }
+    assert_eq!(dump(&world).await, before);
+}
+
 /// Row: A8
 #[tokio::test(flavor = "multi_thread")]
 async fn a_closed_booking_takes_no_command_and_keeps_every_fact() {

@@ -169,6 +169,44 @@ async fn legs_are_cancelled_one_by_one_each_once_and_the_last_with_the_booking()
     assert!(booking::store::rebuild(&mut conn, booking_id).await.unwrap());
 }
 
+/// Row: A3
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leg_that_is_cancelled_is_not_amended_nor_before_its_supplier_answered() {
+    let world = World::new().await;
+    world.app.hear();
+    world.app.listening().await;
+    let quote = world.quote_of_legs("acct_1", 2).await;
+    let booking_id = world.book_quote("acct_1", &quote).await;
+    let mut neighbour = Neighbour::of(&world, booking_id).await;
+    neighbour.confirms_trip(&quote).await;
+    let path = |n: usize, what: &str| {
+        format!("/v1/bookings/{booking_id}/legs/{}/{what}", quote.legs[n].leg_id)
+    };
+    let offer = json!({"offer_id": world.other_days(&quote, "2027-04")});
+    let amend = async || world.post("acct_1", &path(0, "amendment?quote=true"), &offer).await;
+    let told = world.post("acct_1", &path(0, "cancellation?quote=true"), &json!({})).await.json();
+    let agreed = json!({"quote": told["quote"]});
+    let cancelled = world.post("acct_1", &path(0, "cancellation"), &agreed).await;
+    assert_eq!(cancelled.status, StatusCode::ACCEPTED, "{cancelled:?}");
+    let next = cancelled.json()["next_actions"].clone();
+
+    // It may be there still: its supplier did not say.
+    let before = dump(&world).await;
+    let refused = |told: &Answer| (told.status, told.code(), told.json()["next_actions"].clone());
+    let told = amend().await;
+    let expected = (StatusCode::CONFLICT, "not_allowed_now".to_owned(), next);
+    assert_eq!(refused(&told), expected);
+    assert_eq!(dump(&world).await, before);
+    let gone = LegState::Gone { why: contracts::messages::GoneWhy::Released };
+    neighbour.leg_at(&quote, 0, 9, gone).await;
+    until("its supplier to say so", || async {
+        let shown = world.get("acct_1", &format!("/v1/bookings/{booking_id}")).await.json();
+        (shown["legs"][0]["state"] == "gone").then_some(())
+    })
+    .await;
+    assert_eq!(refused(&amend().await).0, StatusCode::CONFLICT);
+}
+
 /// Row: L1
 #[tokio::test(flavor = "multi_thread")]
 async fn a_customer_who_keeps_what_could_be_held_pays_for_that_alone() {

@@ -172,6 +172,17 @@ impl World {
     }
 
     /// The id of an offer, as the gateway makes it.
+    /// An offer of the stay that quotes are of, for other days of the same month.
+    pub(crate) fn other_days(&self, quote: &Quote, month: &str) -> String {
+        let order = &quote.legs[0].order;
+        self.seal_offer(&serde_json::json!({
+            "supplier": order.supplier, "rate_key": "k", "property_id": order.property_id,
+            "property_name": "Harbour House", "room_name": "Double",
+            "check_in": format!("{month}-20"), "check_out": format!("{month}-22"),
+            "occupancy": order.occupancy, "price": order.price, "terms": order.terms,
+        }))
+    }
+
     pub(crate) fn seal_offer(&self, offer: &Value) -> String {
         let sealer = chassis::seal::Sealer::from_config(&self.config.seal_keys).unwrap();
         sealer.seal_text(&offer.to_string(), b"offer").unwrap()

@@ -17,6 +17,7 @@ pub struct NotOnChain(&'static str);
 
 /// A block by its height and hash; the hash alone says which block it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BlockRef {
     /// How many blocks came before it.
     pub height: u64,

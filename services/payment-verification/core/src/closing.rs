@@ -22,6 +22,7 @@ use crate::{
 
 /// A closing that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CloseAsked {
     /// Why.
     pub because: CloseBecause,

@@ -22,6 +22,7 @@ pub enum Command {
 
 /// What is to be paid, by when, as booking asks for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Terms {
     /// What is to be paid, to the last unit.
     pub amount: AssetAmount,

@@ -16,7 +16,7 @@ use crate::{
 
 /// Why something that was asked cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(tag = "why", rename_all = "snake_case")]
+#[serde(tag = "why", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Refusal {
     /// The payment was closed before it was asked for.
     #[error("the payment is closed")]

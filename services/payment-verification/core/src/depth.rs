@@ -14,6 +14,7 @@ use crate::{
 
 /// What amounts of more than this need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Deeper {
     /// More than this.
     pub beyond: Units,

@@ -21,7 +21,7 @@ use crate::{
 
 /// What happened to one payment; event number n makes the payment's `seq` n.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
     /// The request is ready: it has an address and a depth.
     Prepared(Request),
@@ -152,6 +152,7 @@ pub enum Event {
 
 /// A granted refund and out of which accounts it is paid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Grant {
     /// The refund.
     pub refund_id: Uuid,

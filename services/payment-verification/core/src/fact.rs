@@ -119,6 +119,7 @@ pub enum Fact {
 
 /// One sight of one transfer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Sighted {
     /// Which transfer.
     pub key: TransferKey,

@@ -70,6 +70,7 @@ impl Account {
 
 /// Money that is lost, by whose it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Loss {
     /// The customer had paid so much of it too much.
     pub of_excess: Units,
@@ -92,6 +93,7 @@ pub struct Posting {
 
 /// Both sides of one account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Sides {
     /// All that was debited.
     pub debit: Units,

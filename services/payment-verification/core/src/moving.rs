@@ -26,6 +26,7 @@ use crate::{
 
 /// Money that came out of another payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MovedIn {
     /// Out of which.
     pub from: PaymentId,

@@ -36,6 +36,7 @@ use crate::{
 
 /// One granted refund.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Refund {
     /// How much.
     pub units: Units,
@@ -69,7 +70,7 @@ pub struct Refund {
 
 /// Something about a refund that a person must look into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(tag = "what", content = "transaction", rename_all = "snake_case")]
+#[serde(tag = "what", content = "transaction", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Finding {
     /// It was not proven in time.
     Overdue,
@@ -94,7 +95,7 @@ pub enum Misspent {
 
 /// What happened to one refund.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
 pub enum RefundChange {
     /// It was asked for and cannot be granted; asked for again, it is looked at anew.
     Refused {

@@ -24,6 +24,7 @@ use crate::{
 
 /// One payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Payment {
     /// The request.
     pub payment_id: PaymentId,
@@ -65,6 +66,7 @@ pub struct Payment {
 
 /// What is to be paid, where, and how deep it must be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Request {
     /// What booking asked for.
     pub terms: Terms,
@@ -94,6 +96,7 @@ pub struct Request {
 
 /// One address derived from the public key, given to one payment for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Deposit {
     /// The address as it is shown.
     pub address: String,
@@ -103,6 +106,7 @@ pub struct Deposit {
 
 /// One transfer to the payment's address.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Transfer {
     /// In which blocks it was seen, now or once.
     pub sightings: BTreeMap<Hash32, Sighting>,
@@ -112,6 +116,7 @@ pub struct Transfer {
 
 /// A transfer in one block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Sighting {
     /// The block's height.
     pub height: u64,
@@ -129,7 +134,7 @@ pub struct Sighting {
 
 /// What the ledger says of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(tag = "is", content = "units", rename_all = "snake_case")]
+#[serde(tag = "is", content = "units", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Posted {
     /// Nothing: it is not final.
     #[default]
@@ -142,6 +147,7 @@ pub enum Posted {
 
 /// What was last said of the money seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Seen {
     /// All that stands on canonical blocks.
     pub received: Units,

@@ -5,6 +5,7 @@ mod balances;
 mod closings;
 mod depth;
 mod endings;
+mod golden;
 mod losses;
 mod moving;
 mod properties;

@@ -94,7 +94,9 @@ impl Node {
         for raw in self.rpc.ask_all(asked, &calls).await? {
             let block: RawBlock = read(asked, &raw)?;
             let head = head_of(&block.head)?;
-            let transfers = block.transfers(self.maturity);
+            let transfers = block
+                .transfers(self.maturity)
+                .map_err(|source| ChainError::NotReadable { asked, source })?;
             blocks.push(Block { head, transfers, oddities: vec![] });
         }
         Ok(blocks)

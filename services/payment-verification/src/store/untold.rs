@@ -18,7 +18,7 @@ use super::corrupt;
 
 /// Something that a payment is still to be told.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Untold {
     /// That it was put aside; nothing happened to it by that.
     Aside {},

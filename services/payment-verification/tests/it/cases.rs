@@ -12,7 +12,7 @@ use tower::ServiceExt as _;
 use crate::{
     approvals::{act, read},
     front::Manner,
-    rig::{Rig, TOKEN, TOKEN_CODE, milli_ether, units},
+    rig::{Heard, Rig, TOKEN, TOKEN_CODE, milli_ether, units},
 };
 
 /// Calls `transfer(to, amount)` of the token for each pair of words it is called with, as an
@@ -57,6 +57,34 @@ pub(crate) async fn cases(rig: &Rig) -> Vec<PaymentCase> {
     assert_eq!(reply.status(), 200);
     let body = axum::body::to_bytes(reply.into_body(), 1 << 20).await.unwrap();
     serde_json::from_slice::<CasesReply>(&body).unwrap().cases
+}
+
+/// A token that keeps a part for itself moves two sums, and says so of each.
+///
+/// Row: C8
+/// Row: C2
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_token_that_takes_a_fee_what_arrived_counts_and_not_what_was_sent() {
+    let rig = Rig::new().await;
+    let asked = rig.prepare_in("usdc", 6, 5_000_000).await;
+    let (batch, keeper) =
+        (rig.deploy(2, BATCH_CODE).await, "0x00000000000000000000000000000000000000fe");
+    let to = pairs(&[(&asked.address, 4_900_000), (keeper, 100_000)]);
+    call(&rig, 3, &batch, 0, &format!("0x{to}")).await;
+    rig.anvil.mine(3).await;
+    rig.watch().await;
+    let part = |heard: &Heard| match heard {
+        Heard::Seen(seen) => (seen.received == units(4_900_000)).then_some(seen.complete),
+        _ => None,
+    };
+    assert!(!rig.hear(asked.payment_id, part).await, "the rest is still to pay");
+    assert!(!rig.journal(asked.payment_id).await.contains(&"settled".to_owned()));
+    let to = pairs(&[(&asked.address, 100_000), (keeper, 2_000)]);
+    call(&rig, 3, &batch, 0, &format!("0x{to}")).await;
+    rig.anvil.mine(3).await;
+    rig.watch().await;
+    assert_eq!(rig.settled(asked.payment_id).await.received, units(5_000_000));
+    rig.end().await;
 }
 
 /// Row: C8

@@ -21,8 +21,12 @@ pub(crate) struct Manner {
     pub(crate) says: Option<&'static str>,
     /// What it says its newest block is.
     pub(crate) newest: Option<u64>,
-    /// It tells of tokens with other amounts.
+    /// It tells of tokens and outputs with other amounts.
     pub(crate) other_units: bool,
+    /// It writes amounts of outputs so that nobody reads them.
+    pub(crate) odd_units: bool,
+    /// It tells of this first block.
+    pub(crate) other_first: bool,
     /// It tells of blocks under other hashes.
     pub(crate) other_hash: bool,
     /// It tells of blocks that stand on none that anybody knows.
@@ -55,8 +59,13 @@ struct Behind {
 
 impl Front {
     pub(crate) async fn before(anvil: &Anvil) -> Self {
+        Self::before_node(anvil.url()).await
+    }
+
+    /// One before a node of any family.
+    pub(crate) async fn before_node(url: String) -> Self {
         let front = Self::to_come().await;
-        front.stand_before(anvil);
+        *front.node.lock().unwrap() = url;
         front
     }
 
@@ -142,6 +151,9 @@ async fn answer(State(behind): State<Behind>, body: Bytes) -> Result<Vec<u8>, St
         if past.is_some_and(|newest| height(&call["params"][0]) > newest) {
             reply["result"] = Value::Null;
         }
+        if manner.other_first && call["method"] == "getblockhash" && call["params"][0] == 0 {
+            reply["result"] = json!("5".repeat(64));
+        }
         lie(&manner, &mut reply["result"]);
     }
     Ok(serde_json::to_vec(&replies).unwrap())
@@ -154,6 +166,25 @@ fn lie(manner: &Manner, told: &mut Value) {
     }
     if manner.other_parent && told["parentHash"].is_string() {
         told["parentHash"] = json!(format!("0x{}", "7".repeat(64)));
+    }
+    // What chains of the Bitcoin family call these.
+    if manner.other_hash && told["previousblockhash"].is_string() {
+        told["hash"] = json!("5".repeat(64));
+    }
+    if manner.other_parent && told["previousblockhash"].is_string() {
+        told["previousblockhash"] = json!("7".repeat(64));
+    }
+    let transactions = told.get_mut("tx").and_then(Value::as_array_mut);
+    for transaction in transactions.into_iter().flatten() {
+        let outputs = transaction.get_mut("vout").and_then(Value::as_array_mut);
+        for output in outputs.into_iter().flatten() {
+            if manner.other_units {
+                output["value"] = json!(9.5);
+            }
+            if manner.odd_units {
+                output["value"] = json!("1.5");
+            }
+        }
     }
     for receipt in told.as_array_mut().into_iter().flatten() {
         if manner.other_hash && receipt["logs"].is_array() {

@@ -7,7 +7,10 @@ use payment_verification::watcher::Watcher;
 use serde_json::json;
 use testkit::Litecoin;
 
-use crate::rig::{Asked, Heard, Rig, close_because, units};
+use crate::{
+    front::{Front, Manner},
+    rig::{Asked, Heard, Rig, close_because, units},
+};
 
 /// One coin in its smallest unit.
 pub(crate) const COIN: u128 = 100_000_000;
@@ -24,6 +27,22 @@ impl World {
         let rig = Rig::beside(&[format!("{}={}", Litecoin::CHAIN, node.url())]).await;
         let watcher = rig.watcher_of(Litecoin::CHAIN);
         Self { rig, node, watcher }
+    }
+
+    /// With two nodes that have to agree, in front of the one.
+    pub(crate) async fn with_two_nodes() -> (Self, [Front; 2]) {
+        let node = Litecoin::start().await;
+        let fronts = [Front::before_node(node.url()).await, Front::before_node(node.url()).await];
+        let others = fronts.each_ref().map(|front| format!("{}={}", Litecoin::CHAIN, front.url()));
+        let rig = Rig::beside(&others).await;
+        let watcher = rig.watcher_of(Litecoin::CHAIN);
+        (Self { rig, node, watcher }, fronts)
+    }
+
+    async fn fails_with(&self, what: &str) {
+        let error = self.watcher.step().await.unwrap_err();
+        let told = chassis::chain(&error).to_string();
+        assert!(told.contains(what), "{told} does not say {what:?}");
     }
 
     pub(crate) async fn watch(&self) {
@@ -152,6 +171,117 @@ async fn a_payment_that_is_mined_again_after_a_reorg_counts_once_and_its_depth_b
     world.mine(1).await;
     assert_eq!(world.rig.settled(asked.payment_id).await.received, units(COIN));
     assert_eq!(world.rig.ask_database("select count(*) from transfer").await, "1");
+    world.rig.end().await;
+}
+
+/// Row: C9
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_of_outputs_that_answers_nonsense_settles_nothing_and_stops_nothing_for_good() {
+    let (world, [_, second]) = World::with_two_nodes().await;
+    let asked = world.rig.prepare_in("ltc", 8, COIN).await;
+    world.watch().await;
+    world.node.pay(&asked.address, "1").await;
+    world.node.mine(2).await;
+    let wrong = |says| Manner { says: Some(says), ..Manner::default() };
+    for (manner, what) in [
+        (wrong("<html><body>Checking your browser</body></html>"), "cannot be read"),
+        (wrong(r#"[{"jsonrpc":"2.0","id":0,"result":"53"},{"jsonr"#), "cannot be read"),
+        (wrong(r#"[{"id":0,"result":"0x53"},{"id":1,"result":{}}]"#), "cannot be read"),
+        (wrong(r#"[{"id":0,"error":{"code":-28}},{"id":1,"result":null}]"#), "refused"),
+        (wrong(r#"{"error":{"code":-32005,"message":"rate limit"}}"#), "cannot be read"),
+        (Manner { other_first: true, ..Manner::default() }, "serves chain 5555"),
+        (Manner { odd_units: true, ..Manner::default() }, "cannot be read"),
+        (Manner { down: true, ..Manner::default() }, "refused"),
+    ] {
+        second.behave(manner);
+        world.fails_with(what).await;
+    }
+    assert_eq!(world.journal(&asked).await, ["prepared"]);
+    second.behave(Manner::default());
+    world.watch().await;
+    assert_eq!(world.rig.settled(asked.payment_id).await.received, units(COIN));
+    world.rig.end().await;
+}
+
+/// Row: C9
+/// Row: C1
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_node_of_outputs_alone_says_counts_for_nothing() {
+    let (world, fronts) = World::with_two_nodes().await;
+    let asked = world.rig.prepare_in("ltc", 8, COIN).await;
+    world.watch().await;
+    world.node.pay(&asked.address, "1").await;
+    world.node.mine(2).await;
+    let lie = |units, hash, parent| Manner {
+        other_units: units,
+        other_hash: hash,
+        other_parent: parent,
+        ..Manner::default()
+    };
+    for lie in [lie(true, false, false), lie(false, true, false), lie(false, false, true)] {
+        // The first is believed no more than the second.
+        for front in &fronts {
+            front.behave(lie.clone());
+            world.fails_with("do not agree").await;
+            front.behave(Manner::default());
+        }
+    }
+    // Where both of them tell of a block that stands on none that is known, neither is believed.
+    for front in &fronts {
+        front.behave(lie(false, false, true));
+    }
+    for _look in 0..2 {
+        world.fails_with("do not fit together").await;
+    }
+    assert_eq!(world.journal(&asked).await, ["prepared"]);
+    for front in &fronts {
+        front.behave(Manner::default());
+    }
+    world.watch().await;
+    assert_eq!(world.rig.settled(asked.payment_id).await.received, units(COIN));
+    world.rig.end().await;
+}
+
+/// Row: C5
+#[tokio::test(flavor = "multi_thread")]
+async fn settled_coins_that_leave_are_a_case_that_closes_when_they_are_final_again() {
+    let world = World::new().await;
+    let asked = world.rig.prepare_in("ltc", 8, COIN).await;
+    let other = world.rig.prepare_in("ltc", 8, 2 * COIN).await;
+    let stays = world.node.pay(&asked.address, "1").await;
+    world.mine(1).await;
+    let robbed = world.node.pay(&other.address, "2").await;
+    world.mine(3).await;
+    world.rig.settled(asked.payment_id).await;
+    world.rig.settled(other.payment_id).await;
+
+    // Both leave; one is mined again, the other one is spent elsewhere.
+    world.rig.service.logs.expect("settled money left its chain");
+    world.node.reorg(4).await;
+    world.double_spend(&robbed).await;
+    world.mine(1).await;
+    let [one, two] = crate::cases::cases(&world.rig).await.try_into().unwrap();
+    let open = [&one, &two].map(|case| (case.reason.as_str(), case.closed_at.is_none()));
+    assert_eq!(open, [("payment_reversed", true); 2]);
+    for (asked, coins) in [(&asked, COIN), (&other, 2 * COIN)] {
+        let away = |heard: &Heard| match heard {
+            Heard::Reversed(told) => {
+                ((told.gone, told.settled) == (units(coins), units(0))).then_some(())
+            }
+            _ => None,
+        };
+        world.rig.hear(asked.payment_id, away).await;
+        assert!(world.journal(asked).await.contains(&"reversed".to_owned()));
+    }
+    world.mine(5).await;
+    let cases = crate::cases::cases(&world.rig).await;
+    let still: Vec<_> = cases.iter().filter(|case| case.closed_at.is_none()).collect();
+    let [still] = still.as_slice() else { panic!("{cases:?}") };
+    assert_eq!(still.payment_id, other.payment_id, "the one that is lost");
+    assert_eq!(world.journal(&asked).await.last().unwrap(), "restored");
+    assert!(!world.journal(&other).await.contains(&"restored".to_owned()));
+    let place = world.node.rpc("getrawtransaction", json!([stays, true])).await;
+    assert!(place["confirmations"].as_i64().unwrap() >= 2);
     world.rig.end().await;
 }
 

@@ -182,6 +182,19 @@ async fn settled_money_that_leaves_is_a_case_that_closes_when_it_is_final_again(
     let rig = Rig::new().await;
     let asked = rig.prepare(milli_ether(20)).await;
     let transaction = rig.pay(&asked.address, milli_ether(20)).await;
+    leaves_and_comes_back(rig, asked, transaction, milli_ether(20)).await;
+}
+
+/// Row: C5
+#[tokio::test(flavor = "multi_thread")]
+async fn settled_tokens_that_leave_are_a_case_that_closes_when_they_are_final_again() {
+    let rig = Rig::new().await;
+    let asked = rig.prepare_in("usdc", 6, 4_000_000).await;
+    let transaction = rig.pay_token(0, &asked.address, 4_000_000).await;
+    leaves_and_comes_back(rig, asked, transaction, 4_000_000).await;
+}
+
+async fn leaves_and_comes_back(rig: Rig, asked: Asked, transaction: String, paid: u128) {
     let bytes = raw(&rig, &transaction).await;
     let (left, _) = place(&rig, &transaction).await;
     rig.anvil.mine(3).await;
@@ -202,7 +215,7 @@ async fn settled_money_that_leaves_is_a_case_that_closes_when_it_is_final_again(
         _ => None,
     };
     rig.hear(asked.payment_id, nothing).await;
-    let all = units(milli_ether(20));
+    let all = units(paid);
     until_reversed(&rig, &asked, (all, units(0))).await;
 
     rig.anvil.rpc("eth_sendRawTransaction", json!([bytes])).await;

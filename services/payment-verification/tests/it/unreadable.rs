@@ -54,6 +54,36 @@ async fn a_row_that_was_mended_to_an_older_state_holds_up_no_other() {
     rig.end().await;
 }
 
+/// A watcher of the version before meets what a newer one wrote.
+///
+/// Row: K1
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_of_a_newer_version_is_put_aside_and_not_written_back_without_what_is_new() {
+    let rig = Rig::new().await;
+    let asked = rig.prepare(milli_ether(20)).await;
+    let (id, right) = (asked.payment_id, state(&rig, &asked).await);
+    rig.service.logs.expect("a payment is put aside");
+    // Of a part of the payment, where it is easily overlooked.
+    let newer = right.replacen("\"dust\"", "\"surcharge\":1,\"dust\"", 1);
+    assert_ne!(newer, right);
+    let set = |state: &str| {
+        let state = state.replace('\'', "''");
+        format!("update payment set state = '{state}' where payment_id = '{id}'")
+    };
+    execute(&rig, &set(&newer)).await;
+    rig.pay(&asked.address, milli_ether(20)).await;
+    another_is_paid(&rig).await;
+    assert_eq!(rig.ask_database(OPEN).await, "payment_unreadable");
+    assert_eq!(state(&rig, &asked).await, newer);
+    // By one that reads it, it is told what happened meanwhile.
+    execute(&rig, &set(&right)).await;
+    rig.anvil.mine(1).await;
+    rig.watch().await;
+    assert_eq!(rig.settled(id).await.received, units(milli_ether(20)));
+    assert_eq!(rig.ask_database(OPEN).await, "none");
+    rig.end().await;
+}
+
 /// Row: C5
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_kept_and_cannot_be_read_holds_up_no_other_and_loses_nothing() {

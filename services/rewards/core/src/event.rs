@@ -17,7 +17,7 @@ pub type Parts = BTreeMap<LotId, u64>;
 
 /// One change of an account, as it is kept for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
     /// A booking earned points; they are pending.
     ///

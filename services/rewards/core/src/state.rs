@@ -18,6 +18,7 @@ use crate::{command::GrantId, event::Parts, rules::Rule};
 /// Lots and redemptions stay for good: points can come back to a lot long after it was used up, and
 /// a message that is heard again must find what its first hearing did.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Account {
     /// How many events happened.
     pub version: u64,
@@ -45,6 +46,7 @@ pub struct Account {
 
 /// How the money that paid a booking stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PaidMoney {
     /// The version of the booking that said so.
     pub version: u64,
@@ -68,6 +70,7 @@ pub enum LotId {
 
 /// Points that were earned or granted together and expire together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Lot {
     /// How many there were at first, without those that were taken back since.
     pub points: u64,
@@ -109,6 +112,7 @@ pub enum Stage {
 
 /// The points that a booking redeems.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Redemption {
     /// The highest wish heard.
     pub version: u32,

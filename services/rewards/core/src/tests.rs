@@ -15,6 +15,7 @@ use crate::{
     postings, translate::Input,
 };
 
+mod golden;
 mod properties;
 mod stories;
 

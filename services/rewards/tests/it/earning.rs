@@ -93,6 +93,23 @@ async fn a_cancelled_booking_takes_its_points_back_before_and_after_they_were_av
 /// Row: E1
 #[tokio::test]
 async fn an_account_that_cannot_be_read_is_put_off_and_holds_up_no_other() {
+    is_put_off_and_holds_up_no_other("json_build_object('odd', state)", "state -> 'odd'").await;
+}
+
+/// A process of the version before meets what a newer one wrote.
+///
+/// Row: K1
+#[tokio::test]
+async fn an_account_of_a_newer_version_is_put_off_and_not_written_back_without_what_is_new() {
+    is_put_off_and_holds_up_no_other(
+        "(state::jsonb || '{\"surcharge\": 1}')::json",
+        "(state::jsonb - 'surcharge')::json",
+    )
+    .await;
+}
+
+/// Makes a row unreadable, as a statement says, and then right again.
+async fn is_put_off_and_holds_up_no_other(spoil: &str, mend: &str) {
     let house = House::open().await;
     let logs = &house.service.logs;
     logs.expect("put off");
@@ -101,9 +118,16 @@ async fn an_account_that_cannot_be_read_is_put_off_and_holds_up_no_other() {
         house.say(&confirmed(who, booking(), 10_000, 3)).await;
     }
     house.handled().await;
-    let spoil = "update account set state = json_build_object('odd', state) where account_id = $1";
-    let spoil = sqlx::query(spoil).bind(bad.as_str());
+    let statement = |set| format!("update account set state = {set} where account_id = $1");
+    let spoil = sqlx::query(sqlx::AssertSqlSafe(statement(spoil))).bind(bad.as_str());
     spoil.execute(&mut house.admin().await).await.unwrap();
+
+    let row = async || {
+        let sql = "select state::text from account where account_id = $1";
+        let row = sqlx::query_scalar::<_, String>(sql).bind(bad.as_str());
+        row.fetch_one(&mut house.admin().await).await.unwrap()
+    };
+    let spoilt = row().await;
 
     let later = Utc::now() + TimeDelta::days(30);
     house.go_to(later).await;
@@ -112,8 +136,9 @@ async fn an_account_that_cannot_be_read_is_put_off_and_holds_up_no_other() {
     let told = || logs.errors().iter().filter(|line| line.contains("put off")).count();
     assert_eq!((house.mature().await, told()), (0, 1), "it is told once and left alone");
 
-    let mend = "update account set state = state -> 'odd' where account_id = $1";
-    let mend = sqlx::query(mend).bind(bad.as_str());
+    assert_eq!(row().await, spoilt, "nobody writes what nobody reads");
+
+    let mend = sqlx::query(sqlx::AssertSqlSafe(statement(mend))).bind(bad.as_str());
     mend.execute(&mut house.admin().await).await.unwrap();
     house.go_to(later + TimeDelta::minutes(61)).await;
     assert_eq!((house.mature().await, told()), (1, 1));

@@ -39,6 +39,9 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
         let waits = difference::next(booking, due, new);
         return if waits.is_empty() { closed::review(booking, now) } else { waits };
     }
+    if !buying && new.is_past(now) {
+        return give_up(booking, new, EndWhy::HoldLapsed);
+    }
     if new.is_held() && !buying {
         return vec![Event::LegWished {
             leg_id: new.leg_id,

@@ -57,6 +57,9 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     if booking.payment.is_lost() {
         return unwind(booking, Phase::Failed, EndWhy::PaymentLost, now);
     }
+    if to_buy(booking).any(|leg| leg.is_past(now)) {
+        return unwind(booking, Phase::Failed, EndWhy::HoldLapsed, now);
+    }
     let wave = wave(booking, now);
     if wave.is_empty()
         && booking.deadlines.passed.contains(&Deadline::Commit)
@@ -67,15 +70,22 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     wave
 }
 
-/// The legs to buy now: first those that can still be cancelled free, side by side; then the others
-/// one at a time, the cheapest to undo first.
+/// The legs that are still to be bought.
+fn to_buy(booking: &Booking) -> impl Iterator<Item = &Leg> {
+    booking.standing().filter(|leg| leg.wanted != WantedLeg::Confirmed && leg.deferred.is_none())
+}
+
+/// The legs to buy now, none where the days of one are over: first those that can still be
+/// cancelled free, side by side; then the others one at a time, the cheapest to undo first.
 fn wave(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     let asked = |leg: &&Leg| leg.wanted == WantedLeg::Confirmed;
     if booking.standing().filter(asked).any(|leg| !leg.is_confirmed()) {
         return Vec::new();
     }
-    let mut left: Vec<&Leg> =
-        booking.standing().filter(|leg| !asked(leg) && leg.deferred.is_none()).collect();
+    let mut left: Vec<&Leg> = to_buy(booking).collect();
+    if left.iter().any(|leg| leg.is_past(now)) {
+        return Vec::new();
+    }
     if left.iter().any(|leg| leg.cancels_free(now)) {
         left.retain(|leg| leg.cancels_free(now));
     } else {

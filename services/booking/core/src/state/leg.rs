@@ -175,6 +175,15 @@ impl Leg {
         self.is_confirmed() && now >= last.and_time(NaiveTime::MIN).and_utc() + BEHIND_MAX
     }
 
+    /// Whether its first day is over everywhere on earth: what nobody could come to any more is not
+    /// bought.
+    #[must_use]
+    pub fn is_past(&self, now: DateTime<Utc>) -> bool {
+        let first = self.order.check_in;
+        let over = first.succ_opt().unwrap_or(first);
+        now >= over.and_time(NaiveTime::MIN).and_utc() + BEHIND_MAX
+    }
+
     /// Whether points that paid it stay spent, and nobody made that good so far.
     #[must_use]
     pub const fn owes_points(&self) -> bool {

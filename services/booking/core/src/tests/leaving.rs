@@ -33,18 +33,18 @@ fn used_up(world: &World, n: u128) -> DateTime<Utc> {
     leg(world, n).order.check_out.and_time(chrono::NaiveTime::MIN).and_utc() + TimeDelta::hours(12)
 }
 
-fn settle(world: &mut World, n: u128, how: Settle, by: &str) -> Result<(), Refusal> {
+pub(super) fn settle(world: &mut World, n: u128, how: Settle, by: &str) -> Result<(), Refusal> {
     let (by, why) = (by.to_owned(), "they said so on the phone".to_owned());
     world.ask(&Command::SettleLeg { leg_id: leg_id(n), how, by, why })
 }
 
-fn takes(world: &mut World, by: &str) {
+pub(super) fn takes(world: &mut World, by: &str) {
     let (act, by, why) = (ReviewAct::Take, by.to_owned(), "my shift".to_owned());
     world.ask(&Command::Review { act, by, why }).unwrap();
 }
 
 /// The supplier says no to giving leg `n` back.
-fn refuses(world: &mut World, n: u128, seq: u64) {
+pub(super) fn refuses(world: &mut World, n: u128, seq: u64) {
     let state = LegState::InDoubt { since: noon() };
     let version = world.wanted_version(n);
     let Fact::Leg(changed) = leg_news(n, seq, version, state) else { unreachable!() };
@@ -125,6 +125,74 @@ fn what_was_used_up_when_a_purchase_fails_is_seen_by_a_person() {
     assert!(world.booking().review.is_some());
     takes(&mut world, "ada");
     settle(&mut world, 0, Settle::LeaveThere, "ada").unwrap();
+}
+
+/// Money may be final long after it was paid.
+#[test]
+fn what_nobody_could_come_to_any_more_is_not_bought_and_all_that_was_paid_goes_back() {
+    let first = noon().date_naive();
+    let mut soon = order(20_000, None);
+    (soon.check_in, soon.check_out) = (first, first + chrono::Days::new(2));
+    let paid = || {
+        let other = order(10_000, Some(TimeDelta::days(10)));
+        let mut world = World::accepted(0, vec![soon.clone(), other]);
+        world.leg(0, 1, held());
+        world.leg(1, 1, held());
+        let asked = world.booking().payment.asked.clone().unwrap();
+        world.tell(&prepared_for(asked.clone()));
+        (world, asked.units)
+    };
+    let over = first.succ_opt().unwrap().and_time(chrono::NaiveTime::MIN).and_utc();
+    let over = over + TimeDelta::hours(12);
+    let wanted = |world: &World| [leg(world, 0).wanted, leg(world, 1).wanted];
+
+    // Somewhere it is still the day on which it begins.
+    let (mut world, units) = paid();
+    world.now = over - TimeDelta::seconds(1);
+    world.tell(&settled_units(3, units));
+    assert_eq!(wanted(&world), [WantedLeg::Held, WantedLeg::Confirmed], "what cancels free first");
+    // What is not asked for by then never is, and what was bought goes back.
+    world.now = over;
+    world.leg(1, 2, confirmed());
+    assert_eq!(wanted(&world), [WantedLeg::Released; 2]);
+
+    let (mut world, units) = paid();
+    world.now = over;
+    world.tell(&settled_units(3, units));
+    assert_eq!(wanted(&world), [WantedLeg::Released; 2], "nothing of the trip is bought");
+    let end = world.booking().end.unwrap();
+    assert_eq!((end.phase, end.why), (Phase::Failed, crate::EndWhy::HoldLapsed));
+    world.leg(0, 5, gone(GoneWhy::Released));
+    world.leg(1, 5, gone(GoneWhy::Released));
+    world.tell(&closed_at(4, Closing::AlreadySettled { settled: units }));
+    assert_eq!(world.booking().phase, Phase::Failed);
+    assert_eq!(world.booking().payment.refunds[0].units, units, "all of it");
+
+    // What was asked for in time and is told late is bought: its supplier has it.
+    let (mut world, units) = paid();
+    world.now = over - TimeDelta::seconds(1);
+    world.tell(&settled_units(3, units));
+    world.leg(1, 2, confirmed());
+    assert_eq!(wanted(&world), [WantedLeg::Confirmed; 2]);
+    world.now = over;
+    world.leg(0, 2, confirmed());
+    assert_eq!(world.booking().phase, Phase::Confirmed);
+}
+
+#[test]
+fn what_would_take_the_place_of_a_leg_is_not_bought_once_nobody_could_come_to_it() {
+    let mut world = confirmed_with(0, vec![order(20_000, Some(TimeDelta::days(10)))]);
+    let first = noon().date_naive();
+    let mut plan = amending::plan(amending::NEW, 20_000);
+    (plan.order.check_in, plan.order.check_out) = (first, first + chrono::Days::new(2));
+    let told = amend_quote(world.booking(), leg_id(0), &plan, None, world.now).unwrap();
+    let amend =
+        Command::Amend { leg_id: leg_id(0), plan: Box::new(plan), agreed: told.digest, pay: None };
+    world.ask(&amend).unwrap();
+    world.now += TimeDelta::days(3);
+    world.leg(amending::NEW, 1, held());
+    assert_eq!((world.booking().phase, leg(&world, 0).out), (Phase::Confirmed, None));
+    assert_eq!(leg(&world, amending::NEW).wanted, WantedLeg::Released);
 }
 
 /// Row: G8

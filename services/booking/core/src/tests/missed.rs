@@ -6,7 +6,7 @@ use super::*;
 use crate::{Phase, Status, status};
 
 /// The supplier says of leg `n` whether anybody came.
-fn came(world: &mut World, n: u128, seq: u64, no_show: bool) {
+pub(super) fn came(world: &mut World, n: u128, seq: u64, no_show: bool) {
     let wanted_version = world.wanted_version(n);
     let Fact::Leg(changed) = leg_news(n, seq, wanted_version, confirmed()) else { unreachable!() };
     world.tell(&Fact::Leg(LegChanged { no_show, ..changed }));

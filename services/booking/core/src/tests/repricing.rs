@@ -11,13 +11,13 @@ use crate::{Action, EndWhy, Event, Out, Phase, Status, new_terms, next_actions, 
 const REFUSED: LegState = LegState::Refused { why: RefusedWhy::PriceChanged };
 
 /// 200.00, of which up to 6.00 more are ours to bear.
-fn bearing() -> LegOrder {
+pub(super) fn bearing() -> LegOrder {
     let bears = Money::new(600, Currency::Eur);
     let reprice = Reprice { rate_key: "rate".to_owned(), bears, cost: None };
     LegOrder { reprice: Some(reprice), ..order(20_000, Some(TimeDelta::days(10))) }
 }
 
-fn asks(minor: i64) -> LegAsks {
+pub(super) fn asks(minor: i64) -> LegAsks {
     let price = Money::new(minor, Currency::Eur);
     let mut terms = bearing().terms;
     terms.cancel_steps.iter_mut().for_each(|step| step.fee = price);
@@ -36,7 +36,7 @@ pub(super) fn refused_for(world: &World, n: u128, minor: i64) -> Fact {
     refused_now(world, n, 5, asks(minor))
 }
 
-fn refuse(world: &mut World, n: u128, asks: LegAsks) {
+pub(super) fn refuse(world: &mut World, n: u128, asks: LegAsks) {
     let fact = refused_now(world, n, 1, asks);
     world.tell(&fact);
 }
@@ -49,7 +49,7 @@ fn repriced(world: &World) -> Option<LegId> {
 }
 
 /// News of the leg that came in the place of one.
-fn again(world: &mut World, seq: u64, state: LegState) {
+pub(super) fn again(world: &mut World, seq: u64, state: LegState) {
     let leg_id = repriced(world).unwrap();
     let leg = world.booking().legs.iter().find(|leg| leg.leg_id == leg_id).unwrap();
     let Fact::Leg(changed) = leg_news(0, seq, leg.wanted_version, state) else { unreachable!() };

@@ -54,6 +54,24 @@ fn more_than_a_hundred_assets_ship_on_two_families_of_chain() {
     assert!(kinds["own coins of EVM networks"] >= 8 && kinds["tokens"] >= 90, "{kinds:?}");
 }
 
+/// Chains that settle on another one say late what is final: the depth of their last tier is no
+/// promise that is shorter.
+///
+/// Row: L3
+#[test]
+fn the_chains_that_say_what_is_final_are_asked_and_take_their_time() {
+    let registry = Registry::parse(DEFAULT).unwrap();
+    let says: Vec<_> = registry.chains().filter(|chain| chain.finalized).collect();
+    let ids: Vec<_> = says.iter().map(|chain| chain.id.as_str()).collect();
+    let known = ["eip155:1", "eip155:10", "eip155:137", "eip155:42161", "eip155:56", "eip155:8453"];
+    assert_eq!(ids, known);
+    for asset in registry.assets().filter(|asset| asset.finalized) {
+        let on_another = ["eip155:10", "eip155:42161", "eip155:8453"].contains(&&*asset.chain);
+        let settles = registry.settles_in_s(asset);
+        assert!(settles >= 1_800 || !on_another, "{} settles in {settles} s", asset.id);
+    }
+}
+
 /// Row: L3
 #[test]
 fn a_token_is_one_entry_and_a_chain_of_a_known_family_is_one_entry() {

@@ -20,7 +20,7 @@ use crate::{
 
 /// Whether a second person has to let a refund go.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
+#[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Approval {
     /// It goes by itself.
     #[default]

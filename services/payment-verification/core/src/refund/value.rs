@@ -26,6 +26,7 @@ use crate::{
 
 /// The value at which a refund goes back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Value {
     /// What of it had paid the price; the rest goes back as it came.
     pub of_paid: Units,

@@ -15,7 +15,7 @@ use crate::{
     moving::{arrives, destination},
 };
 
-const OTHER: PaymentId = PaymentId(Uuid::from_u128(11));
+pub(super) const OTHER: PaymentId = PaymentId(Uuid::from_u128(11));
 
 /// Closed unpaid, and `came` afterwards.
 fn late(came: u64) -> World {
@@ -67,7 +67,7 @@ fn move_as(n: u128, amount: u64, into: PaymentId) -> Command {
 }
 
 /// Asks one to pay the other, in one step as the shell does; what was told of the refund.
-fn moved(from: &mut World, into: &mut World, amount: u64) -> Vec<RefundState> {
+pub(super) fn moved(from: &mut World, into: &mut World, amount: u64) -> Vec<RefundState> {
     moved_as(7, from, into, amount)
 }
 

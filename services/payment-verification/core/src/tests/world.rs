@@ -152,6 +152,11 @@ impl World {
         Self { registry: Registry::parse(DEFAULT).unwrap(), ..Self::new() }
     }
 
+    /// With the registry that ships, and cards.
+    pub(crate) fn with_cards() -> Self {
+        Self { registry: Registry::parse(DEFAULT).unwrap().with_cards(), ..Self::new() }
+    }
+
     /// On a chain that says by itself what is final.
     pub(crate) fn on_a_chain_that_says_what_is_final() -> Self {
         let text = REGISTRY.replace("\"5m\" }", "\"5m\", finalized = true }");

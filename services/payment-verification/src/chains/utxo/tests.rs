@@ -26,7 +26,6 @@ fn every_output_is_a_transfer_at_its_place_and_none_is_read_as_a_float() {
                 {{ "value": 0.00000001, "n": 0, "scriptPubKey": {{ "hex": "{}" }} }},
                 {{ "value": 20999999.97690000, "n": 1, "scriptPubKey": {{ "hex": "{}" }} }},
                 {{ "value": 0.00000000, "n": 2, "scriptPubKey": {{ "hex": "6a00" }} }},
-                {{ "value": 1e3, "n": 3, "scriptPubKey": {{ "hex": "{}" }} }},
                 {{ "ismweb": true, "output_id": "00" }} ] }}"#,
         hash(1),
         script(1),
@@ -34,10 +33,9 @@ fn every_output_is_a_transfer_at_its_place_and_none_is_read_as_a_float() {
         hash(1),
         script(2),
         script(2),
-        script(3),
     );
     let block = block(&transactions).unwrap();
-    let transfers = block.transfers(100);
+    let transfers = block.transfers(100).unwrap();
     let told: Vec<_> = transfers
         .iter()
         .map(|t| (t.key.to_string(), t.units.to_string(), t.rests, t.to.len()))
@@ -52,6 +50,35 @@ fn every_output_is_a_transfer_at_its_place_and_none_is_read_as_a_float() {
         ]
     );
     assert_eq!(head_of(&block.head).unwrap().parent, Hash32([6; 32]));
+}
+
+/// Row: C9
+#[test]
+fn an_output_that_cannot_be_read_is_an_error_and_never_left_out() {
+    let right = (r#""value": 1.5"#, r#""n": 3"#, r#""scriptPubKey": { "hex": "0014aa" }"#);
+    let read = |(value, n, script): (&str, &str, &str)| {
+        let parts: Vec<_> = [value, n, script].into_iter().filter(|p| !p.is_empty()).collect();
+        let (id, parts) = (hash(1), parts.join(", "));
+        let transaction = format!(r#"{{ "txid": "{id}", "vin": [], "vout": [{{ {parts} }}] }}"#);
+        block(&transaction)?.transfers(100)
+    };
+    assert_eq!(read(right).unwrap().len(), 1);
+    let (value, n, script) = right;
+    for wrong in [
+        (r#""value": 1e3"#, n, script),
+        (r#""value": -1.5"#, n, script),
+        (r#""value": "1.5""#, n, script),
+        (r#""value": 0.000000001"#, n, script),
+        (value, n, r#""scriptPubKey": { "hex": "0x14" }"#),
+        (value, n, r#""scriptPubKey": { "hex": "001" }"#),
+        (value, n, r#""scriptPubKey": { "asm": "0" }"#),
+        (value, r#""n": -1"#, script),
+        ("", n, script),
+        (value, "", script),
+        (value, n, ""),
+    ] {
+        assert!(read(wrong).is_err(), "{wrong:?}");
+    }
 }
 
 #[test]

@@ -51,7 +51,10 @@ impl Node {
             // One that is gone by now is no loss.
             let Ok(raw) = answer else { continue };
             let transaction: RawTransaction = read(asked, &raw)?;
-            self.waiting.lock().insert(id, transaction.transfers(0));
+            let transfers = transaction
+                .transfers(0)
+                .map_err(|source| ChainError::NotReadable { asked, source })?;
+            self.waiting.lock().insert(id, transfers);
         }
         Ok(self.waiting.lock().values().flatten().cloned().collect())
     }

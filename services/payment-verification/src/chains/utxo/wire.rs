@@ -58,7 +58,7 @@ struct RawInput {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawOutput {
-    // Some chains have outputs of other kinds beside; they pay nobody here.
+    // Some chains have outputs of other kinds beside, with none of these; they pay nobody here.
     value: Option<Box<RawValue>>,
     n: Option<u32>,
     script_pub_key: Option<RawScript>,
@@ -75,28 +75,48 @@ pub(super) struct Digits(pub(super) Hash32);
 
 impl RawBlock {
     /// Every output of the block; those that the block itself makes rest for `maturity` blocks.
-    pub(super) fn transfers(&self, maturity: u32) -> Vec<Transfer> {
-        let outputs = self.tx.iter().flat_map(|transaction| transaction.transfers(maturity));
-        outputs.collect()
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub(super) fn transfers(&self, maturity: u32) -> Result<Vec<Transfer>, serde_json::Error> {
+        let mut transfers = vec![];
+        for transaction in &self.tx {
+            transfers.extend(transaction.transfers(maturity)?);
+        }
+        Ok(transfers)
     }
 }
 
 impl RawTransaction {
-    /// Every output that says how much it pays to which script.
-    pub(super) fn transfers(&self, maturity: u32) -> Vec<Transfer> {
+    /// Every output that pays something to a script.
+    ///
+    /// # Errors
+    /// When an amount, a script or a place cannot be read: left out, its money would be found by
+    /// nobody.
+    pub(super) fn transfers(&self, maturity: u32) -> Result<Vec<Transfer>, serde_json::Error> {
         let made = self.vin.iter().any(|input| input.coinbase.is_some());
-        let outputs = self.vout.iter().filter_map(|output| {
-            let script = hex::decode(&output.script_pub_key.as_ref()?.hex).ok()?;
-            let units = units(output.value.as_ref()?.get())?;
-            Some(Transfer {
-                key: TransferKey { transaction: self.txid.0, position: output.n?.to_string() },
-                to: script,
-                contract: None,
-                units,
-                rests: if made { maturity } else { 0 },
-            })
-        });
-        outputs.filter(|transfer| !transfer.units.is_zero()).collect()
+        let mut transfers = vec![];
+        for output in &self.vout {
+            let RawOutput { value, n, script_pub_key } = output;
+            let (value, n, script) = match (value, n, script_pub_key) {
+                (Some(value), Some(n), Some(script)) => (value, n, script),
+                (None, None, None) => continue,
+                _ => return Err(serde_json::Error::custom("an output is not whole")),
+            };
+            let to = hex::decode(&script.hex).map_err(serde_json::Error::custom)?;
+            let units = units(value.get())
+                .ok_or_else(|| serde_json::Error::custom("an amount is no plain decimal number"))?;
+            if !units.is_zero() {
+                transfers.push(Transfer {
+                    key: TransferKey { transaction: self.txid.0, position: n.to_string() },
+                    to,
+                    contract: None,
+                    units,
+                    rests: if made { maturity } else { 0 },
+                });
+            }
+        }
+        Ok(transfers)
     }
 }
 
