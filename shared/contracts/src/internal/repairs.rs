@@ -310,8 +310,8 @@ pub struct RefundProofRequest {
     pub transaction: String,
 }
 
-/// `POST /internal/refunds/{id}/settlement` of payment-verification: what is missing of a refund was
-/// given otherwise, or is owed no more, as a member of staff answers for.
+/// `POST /internal/refunds/{id}/settlement` of payment-verification: what is missing of a refund
+/// was given otherwise, or is owed no more, as a member of staff answers for.
 ///
 /// Answered with a [`RefundStanding`], 404 for an unknown refund, 409 when it ended, when something
 /// of it is on its way or when nobody knows how much is to be sent, 422 without a name or a reason.

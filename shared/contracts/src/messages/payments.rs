@@ -117,8 +117,8 @@ pub enum CloseBecause {
     NotPaid,
     /// The booking is undone: whatever came, or comes, goes back.
     Undone,
-    /// The same while its money is away from its chain, and nothing of it would stay with us: nobody
-    /// misses it. What comes back goes back.
+    /// The same while its money is away from its chain, and nothing of it would stay with us:
+    /// nobody misses it. What comes back goes back.
     CalledOff,
 }
 
