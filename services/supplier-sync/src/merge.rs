@@ -66,7 +66,7 @@ mod tests {
     fn offer(supplier: Supplier, room: &str, minor: i64, free_days: Option<i64>) -> Offer {
         let price = Money::new(minor, Currency::Eur);
         let at = |days| DateTime::from_timestamp(1_800_000_000 + days * 86_400, 0).unwrap();
-        let steps = free_days.map(|days| CancelStep { from: at(days), fee: price });
+        let steps = free_days.map(|days| CancelStep::new(at(days), price));
         Offer {
             supplier,
             rate_key: format!("{supplier}-{room}-{minor}"),

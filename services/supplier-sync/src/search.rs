@@ -118,11 +118,12 @@ async fn lead(
     let asked_in = app.cache.generation(search).await;
     let parts::Gathered { parts, learned, at } = parts::gather(app, search, digest, by).await?;
     let answer = compose(parts);
+    let life = app.policy.search.of(search.kind());
     let kept = Kept {
         offers: &answer,
-        keep_for: parts::keep_for(app, &answer, at),
+        keep_for: parts::keep_for(life, &answer, at),
         parts: &learned,
-        findable_for: app.policy.search.hard_for * 2,
+        findable_for: life.hard_for * 2,
     };
     app.cache.keep(search, digest, asked_in, kept).await;
     Ok(answer)

@@ -202,6 +202,37 @@ pub struct CancelStep {
     pub from: DateTime<Utc>,
     /// What it costs from then on.
     pub fee: Money,
+    /// Where that instant comes from.
+    #[serde(default, skip_serializing_if = "StepBasis::is_instant")]
+    pub basis: StepBasis,
+}
+
+impl CancelStep {
+    /// A step at an instant that the supplier named.
+    #[must_use]
+    pub const fn new(from: DateTime<Utc>, fee: Money) -> Self {
+        Self { from, fee, basis: StepBasis::Instant }
+    }
+}
+
+/// Where the instant of a step comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepBasis {
+    /// The supplier named it, with its offset from UTC.
+    #[default]
+    Instant,
+    /// The supplier named a local time and not its time zone: this is the earliest instant that it
+    /// could be.
+    LocalEarliest,
+}
+
+impl StepBasis {
+    /// Whether it is the one that need not be said.
+    #[must_use]
+    pub const fn is_instant(&self) -> bool {
+        matches!(self, Self::Instant)
+    }
 }
 
 /// What the customer agrees to besides the price.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer};
 use crate::{
     messages::RefundBasis,
     money::{Currency, Money},
+    offer::ProductKind,
     supplier::Supplier,
 };
 
@@ -57,18 +58,42 @@ pub struct Lock {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Search {
-    /// How long an answer is fresh.
-    #[serde(deserialize_with = "duration")]
-    pub soft_for: Duration,
-    /// How long it is kept at all.
-    #[serde(deserialize_with = "duration")]
-    pub hard_for: Duration,
+    /// Answers of stays.
+    pub stay: Life,
+    /// Answers of flights, whose offers expire.
+    pub flight: Life,
+    /// Answers of activities.
+    pub activity: Life,
     /// How long suppliers get to answer a search.
     #[serde(deserialize_with = "duration")]
     pub deadline: Duration,
     /// How long they get for a price check.
     #[serde(deserialize_with = "duration")]
     pub price_check_deadline: Duration,
+}
+
+impl Search {
+    /// The life of answers of this kind.
+    #[must_use]
+    pub const fn of(&self, kind: ProductKind) -> &Life {
+        match kind {
+            ProductKind::Stay => &self.stay,
+            ProductKind::Flight => &self.flight,
+            ProductKind::Activity => &self.activity,
+        }
+    }
+}
+
+/// How long an answer is worth something.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Life {
+    /// How long it is fresh.
+    #[serde(deserialize_with = "duration")]
+    pub soft_for: Duration,
+    /// How long it is kept at all.
+    #[serde(deserialize_with = "duration")]
+    pub hard_for: Duration,
 }
 
 /// Bookings.

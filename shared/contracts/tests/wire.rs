@@ -17,7 +17,7 @@ use contracts::{
     money::{Currency, Money},
     offer::{
         ActivitySearch, CancelStep, FlightSearch, FlightSegment, LegOrder, Occupancy, Product,
-        Search, StaySearch, Terms,
+        Search, StaySearch, StepBasis, Terms,
     },
     shown::search_digest,
     supplier::Supplier,
@@ -76,11 +76,22 @@ fn order() -> LegOrder {
         price: price(),
         terms: Terms {
             refundable: true,
-            cancel_steps: vec![CancelStep { from: at(), fee: price() }],
+            cancel_steps: vec![CancelStep::new(at(), price())],
             holdable: true,
         },
         product: Product::Stay,
         reprice: None,
+    }
+}
+
+#[test]
+fn a_step_says_where_its_instant_comes_from_only_where_the_supplier_did_not_name_it() {
+    let told = CancelStep::new(at(), price());
+    let local = CancelStep { basis: StepBasis::LocalEarliest, ..told.clone() };
+    for (step, basis) in [(told, None), (local, Some("local_earliest"))] {
+        let json = serde_json::to_value(&step).unwrap();
+        assert_eq!(json.get("basis").and_then(|basis| basis.as_str()), basis);
+        assert_eq!(serde_json::from_value::<CancelStep>(json).unwrap(), step);
     }
 }
 

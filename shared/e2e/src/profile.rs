@@ -18,14 +18,14 @@ pub enum Profile {
     Demo,
 }
 
-/// (table, key, value as TOML); `supplier.*` is every supplier's.
+/// (table, key, value as TOML); `supplier.*` is every supplier's, `search.*` every product's.
 pub type Change = (&'static str, &'static str, &'static str);
 
 const FAST: &[Change] = &[
     ("lock", "for", r#""6s""#),
     ("lock", "open_per_account_max", "500"),
-    ("search", "soft_for", r#""3s""#),
-    ("search", "hard_for", r#""9s""#),
+    ("search.*", "soft_for", r#""3s""#),
+    ("search.*", "hard_for", r#""9s""#),
     ("search", "deadline", r#""4s""#),
     ("search", "price_check_deadline", r#""4s""#),
     ("booking", "pending_for_max", r#""8s""#),
@@ -109,6 +109,9 @@ impl Profile {
 
 fn tables(named: &str) -> Vec<String> {
     match named.strip_suffix(".*") {
+        Some("search") => {
+            ["stay", "flight", "activity"].map(|kind| format!("search.{kind}")).into()
+        }
         Some(of) => Supplier::ALL.map(|supplier| format!("{of}.{supplier}")).into(),
         None => vec![named.to_owned()],
     }

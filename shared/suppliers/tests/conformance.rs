@@ -316,7 +316,8 @@ fn terms(terms: &Terms) -> String {
     let mut text = if terms.refundable { ", refundable" } else { ", not refundable" }.to_owned();
     for step in &terms.cancel_steps {
         let from = step.from.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
-        text.push_str(&format!(", from {from} {}", step.fee));
+        let basis = if step.basis.is_instant() { "" } else { " at the earliest" };
+        text.push_str(&format!(", from {from}{basis} {}", step.fee));
     }
     if terms.holdable {
         text.push_str(", holdable");

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     cancel::{leg_fee, take},
     command::{LegPlan, Refusal},
-    state::{Booking, Leg, LegCancellation, Payment},
+    state::{Booking, DeadlineBasis, Leg, LegCancellation, Payment},
     stuck::is_away,
     view::{Action, next_actions_at},
 };
@@ -43,8 +43,8 @@ pub struct AmendQuote {
     pub pay: Option<Due>,
     /// When the fee begins to be another.
     pub changes_at: Option<DateTime<Utc>>,
-    /// When the day of arrival of the old one may have begun.
-    pub arrival: DateTime<Utc>,
+    /// Where that instant comes from.
+    pub changes_basis: Option<DeadlineBasis>,
     /// What is recorded when the customer agrees.
     pub(crate) agreed: LegCancellation,
 }
@@ -105,7 +105,7 @@ pub fn amend_quote(
         basis: booking.refund_basis,
         pay,
         changes_at: told.changes_at,
-        arrival: told.arrival,
+        changes_basis: told.basis,
         agreed,
     })
 }

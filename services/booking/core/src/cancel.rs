@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     cancel_leg::decides_a_fee,
-    state::{Booking, Cancellation, Leg, LegCancellation, Payment, Phase},
+    state::{Booking, Cancellation, DeadlineBasis, Leg, LegCancellation, Payment, Phase},
 };
 
 /// What cancelling a booking costs at one instant.
@@ -52,8 +52,8 @@ pub struct LegFee {
     pub fee: Money,
     /// When it begins to cost something else.
     pub changes_at: Option<DateTime<Utc>>,
-    /// From when on nothing is given back, whatever the terms leave open.
-    pub arrival: DateTime<Utc>,
+    /// Where that instant comes from.
+    pub basis: Option<DeadlineBasis>,
 }
 
 impl CancelQuote {
@@ -139,7 +139,7 @@ impl CancelQuote {
             worth: None,
             points_back: 0,
             changes_at: None,
-            legs: vec![LegFee { fee, changes_at: None, ..leg_fee(leg, now) }],
+            legs: vec![LegFee { fee, changes_at: None, basis: None, ..leg_fee(leg, now) }],
             cancellation: None,
             of_leg: None,
         }
@@ -210,7 +210,8 @@ pub(crate) fn leg_fee(leg: &Leg, now: DateTime<Utc>) -> LegFee {
     } else {
         (leg.cancel_fee(now), leg.cancel_fee_changes_at(now))
     };
-    LegFee { leg_id: leg.leg_id, fee, changes_at, arrival: leg.arrival() }
+    let basis = changes_at.map(|at| leg.basis_of(at));
+    LegFee { leg_id: leg.leg_id, fee, changes_at, basis }
 }
 
 /// The fees of what is bought or may be at `now`: of a leg that is to take the place of another,

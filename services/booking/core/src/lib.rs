@@ -43,9 +43,9 @@ pub use rebook::Rebooking;
 pub use replay::replay;
 pub use review::safe_acts;
 pub use state::{
-    Amendment, Booking, Cancellation, Deadlines, Difference, End, EndWhy, Further, Known, Leg,
-    LegCancellation, OnRefusal, Out, Payment, Phase, Points, Refund, Review, ReviewWhy, Reviewer,
-    State, Stuck, StuckStep, StuckWhy,
+    Amendment, Booking, Cancellation, DeadlineBasis, Deadlines, Difference, End, EndWhy, Further,
+    Known, Leg, LegCancellation, OnRefusal, Out, Payment, Phase, Points, Refund, Review, ReviewWhy,
+    Reviewer, State, Stuck, StuckStep, StuckWhy,
 };
 pub use terms::{LegTerms, NewTerms, new_terms};
 pub use translate::Inbound;

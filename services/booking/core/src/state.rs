@@ -14,7 +14,7 @@ use contracts::{
 };
 pub use further::{Difference, Further};
 pub(crate) use further::{keep as keep_further, take as take_further};
-pub use leg::{Amendment, Known, Leg, LegCancellation, Out};
+pub use leg::{Amendment, DeadlineBasis, Known, Leg, LegCancellation, Out};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

@@ -89,7 +89,7 @@ fn order(minor: i64, free_for: Option<TimeDelta>) -> LegOrder {
         terms: Terms {
             refundable: free_for.is_some(),
             cancel_steps: free_for
-                .map(|d| CancelStep { from: noon() + d, fee: price })
+                .map(|d| CancelStep::new(noon() + d, price))
                 .into_iter()
                 .collect(),
             holdable: true,

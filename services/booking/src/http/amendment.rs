@@ -395,7 +395,7 @@ async fn tell(
         way: Way::AnotherReservation,
         costs: costs(&quote),
         deadline: expires_at,
-        deadline_basis: fee_until.map(|at| DeadlineBasis::of(at, quote.arrival)),
+        deadline_basis: fee_until.and(quote.changes_basis).map(DeadlineBasis::from),
     })
 }
 

@@ -89,15 +89,22 @@ pub(crate) struct ShownQuote {
 pub(crate) enum DeadlineBasis {
     /// The supplier named the instant, with its offset from UTC.
     SupplierInstant,
+    /// The supplier named a local time and not its time zone: 14 hours before that time in UTC, the
+    /// earliest it could be.
+    LocalEarliest,
     /// The day of arrival may have begun: 14 hours before it begins in UTC, since its time zone is
     /// not known.
     ArrivalDay,
 }
 
-impl DeadlineBasis {
-    /// What the instant is that a fee changes at, by the arrival of its leg.
-    pub(super) fn of(at: DateTime<Utc>, arrival: DateTime<Utc>) -> Self {
-        if at == arrival { Self::ArrivalDay } else { Self::SupplierInstant }
+impl From<booking_core::DeadlineBasis> for DeadlineBasis {
+    fn from(basis: booking_core::DeadlineBasis) -> Self {
+        use booking_core::DeadlineBasis as Core;
+        match basis {
+            Core::SupplierInstant => Self::SupplierInstant,
+            Core::LocalEarliest => Self::LocalEarliest,
+            Core::ArrivalDay => Self::ArrivalDay,
+        }
     }
 }
 
@@ -153,7 +160,7 @@ fn shown_fee(leg: &booking_core::LegFee) -> ShownFee {
         leg_id: leg.leg_id,
         fee: leg.fee,
         deadline: leg.changes_at,
-        deadline_basis: leg.changes_at.map(|at| DeadlineBasis::of(at, leg.arrival)),
+        deadline_basis: leg.basis.map(DeadlineBasis::from),
     }
 }
 

@@ -83,6 +83,7 @@ struct ShownOffer {
 #[derive(Clone, Default)]
 pub(crate) struct Searches {
     flights: Flights<Result<Text, Failed>>,
+    refreshes: Flights<()>,
     texts: Arc<Texts>,
 }
 
@@ -91,6 +92,8 @@ pub(crate) struct Searches {
 struct Text {
     body: Bytes,
     suppliers: Arc<[SupplierPart]>,
+    /// Whether it lay in the cache, or was asked for.
+    known: bool,
 }
 
 /// Why there is no answer; a flight's answer goes to many, and an error cannot.
@@ -133,9 +136,10 @@ pub(super) async fn find(
 fn answer(text: Text) -> Response {
     for part in &*text.suppliers {
         let result = match part.state {
+            Freshness::Unavailable => "silent",
+            Freshness::Fresh | Freshness::Stale if !text.known => "miss",
             Freshness::Fresh => "hit",
             Freshness::Stale => "stale",
-            Freshness::Unavailable => "miss",
         };
         let labels = [("supplier", part.supplier.word()), ("result", result)];
         metrics::add(Counter::CacheReads, &labels, 1);
@@ -144,16 +148,17 @@ fn answer(text: Text) -> Response {
 }
 
 async fn fly(app: &App, search: Search, digest: &str, page: &Page) -> Result<Text, Failed> {
-    let (stamp, found) = match app.cache.offers(&offers_key(digest)).await {
+    let (stamp, found, known) = match app.cache.offers(&offers_key(digest)).await {
         // Past its soft life it is served as it is, and supplier-sync refreshes it meanwhile.
-        Some((stamp, found)) if found.soft_until > app.clock.now() => (Some(stamp), found),
+        Some((stamp, found)) if found.soft_until > app.clock.now() => (Some(stamp), found, true),
         Some((_, old)) => {
-            refresh(app, search);
-            (None, stale_of(old))
+            refresh(app, search, digest);
+            (None, stale_of(old), true)
         }
-        None => (None, ask(app, &search).await?),
+        None => (None, ask(app, &search).await?, false),
     };
-    let text = write(app, found, digest, page).map_err(|error| {
+    let text = write(app, found, digest, page).map(|text| Text { known, ..text });
+    let text = text.map_err(|error| {
         tracing::error!(error = %chassis::chain(&error), "an answer cannot be written");
         Failed::Internal
     })?;
@@ -170,13 +175,19 @@ async fn ask(app: &App, search: &Search) -> Result<ShownOffers, Failed> {
     })
 }
 
-/// Has a stale answer asked anew behind the customer's back; supplier-sync makes one call of many.
-fn refresh(app: &App, search: Search) {
-    let owners = app.owners.clone();
-    app.process.tasks.spawn_short("refresh a stale answer", async move {
-        if let Err(error) = owners.search(&search).await {
-            tracing::warn!(error = %chassis::chain(&error), "a stale answer could not be refreshed");
-        }
+/// Has a stale answer asked anew behind the customer's back, once at a time however many are shown
+/// it; supplier-sync makes one call of many.
+fn refresh(app: &App, search: Search, digest: &str) {
+    let (app, digest) = (app.clone(), digest.to_owned());
+    app.process.tasks.clone().spawn_short("refresh a stale answer", async move {
+        let owners = app.owners.clone();
+        let asks = || async move {
+            if let Err(error) = owners.search(&search).await {
+                let error = chassis::chain(&error);
+                tracing::warn!(%error, "a stale answer could not be refreshed");
+            }
+        };
+        app.searches.refreshes.join(&app.process.tasks, "refresh", &digest, asks).await;
     });
 }
 
@@ -198,7 +209,7 @@ fn write(app: &App, found: ShownOffers, digest: &str, page: &Page) -> Result<Tex
     let answer =
         Answer { as_of: found.as_of, suppliers: found.suppliers, partial, offers: offers?, next };
     let body = serde_json::to_vec(&answer).map_err(|error| ApiError::internal(&error))?;
-    Ok(Text { body: body.into(), suppliers })
+    Ok(Text { body: body.into(), suppliers, known: true })
 }
 
 fn shown(app: &App, offer: Offer) -> Result<ShownOffer, ApiError> {

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     messages::{Closing, RefundState},
     money::{Currency, Money},
-    offer::CancelStep,
+    offer::{CancelStep, StepBasis},
 };
 use serde_json::{Value, json};
 use testkit::until;
@@ -20,7 +20,7 @@ use crate::{
 /// Free for an hour, then 50.00 EUR.
 fn steps(now: DateTime<Utc>) -> Vec<CancelStep> {
     let fee = Money::new(5_000, Currency::Eur);
-    vec![CancelStep { from: now + TimeDelta::hours(1), fee }]
+    vec![CancelStep::new(now + TimeDelta::hours(1), fee)]
 }
 
 async fn ask(world: &World, booking_id: Uuid, query: &str, body: &Value) -> Answer {
@@ -96,6 +96,26 @@ async fn a_confirmed_booking_is_cancelled_for_the_fee_that_was_agreed_to_and_no_
     assert_eq!(shown["next_actions"], json!(["refund", "rebook"]));
     let mut conn = world.pool.acquire().await.unwrap();
     assert!(booking::store::rebuild(&mut conn, booking_id).await.unwrap());
+}
+
+/// Row: A9
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_of_a_local_time_is_told_as_such() {
+    let world = World::new().await;
+    world.app.hear();
+    world.app.listening().await;
+    let local = |now| {
+        let step = |step| CancelStep { basis: StepBasis::LocalEarliest, ..step };
+        steps(now).into_iter().map(step).collect()
+    };
+    let quote = world.quote_with("acct_1", TimeDelta::minutes(10), local).await;
+    let booking_id = world.book_quote("acct_1", &quote).await;
+    let mut neighbour = Neighbour::of(&world, booking_id).await;
+    let shown = neighbour.confirms(&quote).await;
+    assert_eq!(shown["legs"][0]["terms"]["cancel_steps"][0]["basis"], "local_earliest");
+    let told = ask(&world, booking_id, "?quote=true", &json!({})).await.json();
+    assert_eq!(told["deadline_basis"], "local_earliest", "{told}");
+    assert_eq!(told["legs"][0]["deadline_basis"], "local_earliest");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,14 @@
 //! What a search shows of what lies in the cache: page by page, marked where it is partial or old,
 //! and nothing that was forgotten.
 
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
 use axum::http::StatusCode;
 use chrono::{TimeDelta, Utc};
 use contracts::{
@@ -142,4 +150,71 @@ async fn an_answer_says_who_is_missing_and_what_redis_forgets_is_shown_no_more()
     let () = connection(&world).await.del(offers_key(&search_digest(&search()))).await.unwrap();
     // Nobody else is there to be asked.
     assert_eq!(world.get("acct_1", PATH).await.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+/// A supplier-sync that takes its time; how often it was asked.
+async fn slow_sync(world: &mut World, takes: Duration) -> Arc<AtomicU32> {
+    let asked = Arc::new(AtomicU32::new(0));
+    let counts = Arc::clone(&asked);
+    let answers = move || async move {
+        counts.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(takes).await;
+        axum::Json(answer(3))
+    };
+    let routes = axum::Router::new().route("/internal/search", axum::routing::post(answers));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    world.config.supplier_sync_url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+    world.restart().await;
+    asked
+}
+
+/// Row: D6
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_answer_is_asked_anew_once_at_a_time_however_many_pages_of_it_are_shown() {
+    let mut world = World::new().await;
+    let asked = slow_sync(&mut world, Duration::from_secs(2)).await;
+    let mut old = answer(50);
+    old.soft_until = Utc::now() - TimeDelta::seconds(1);
+    kept(&world, &old, 1).await;
+    for limit in 1..=20 {
+        let page = found(&world, &format!("{PATH}&limit={limit}")).await;
+        assert_eq!(page["suppliers"][0]["state"], "stale");
+    }
+    testkit::until("it is asked", || async { (asked.load(Ordering::SeqCst) > 0).then_some(()) })
+        .await;
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+/// How often the series of a supplier and a result was counted.
+fn reads(supplier: &str, result: &str) -> u64 {
+    let text = chassis::metrics::render();
+    let lines = text.lines().filter(|line| line.starts_with("holdfast_cache_reads_total{"));
+    let labels = [format!("supplier=\"{supplier}\""), format!("result=\"{result}\"")];
+    let mut of = lines.filter(|line| labels.iter().all(|label| line.contains(label)));
+    of.next().map_or(0, |line| line.rsplit_once(' ').unwrap().1.parse().unwrap())
+}
+
+/// Row: D6
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_asked_for_now_is_no_hit_of_the_cache() {
+    let mut world = World::new().await;
+    slow_sync(&mut world, Duration::ZERO).await;
+    let counted = || {
+        [("rapid", "miss"), ("rapid", "hit"), ("rapid", "stale"), ("etg", "silent")]
+            .map(|(supplier, result)| reads(supplier, result))
+    };
+    found(&world, PATH).await;
+    assert_eq!(counted(), [1, 0, 0, 1], "cold");
+    kept(&world, &answer(3), 1).await;
+    // Read from Redis, and then from what was written of it before.
+    for _ in 0..2 {
+        found(&world, PATH).await;
+    }
+    assert_eq!(counted(), [1, 2, 0, 3], "known");
+    let mut old = answer(3);
+    old.soft_until = Utc::now() - TimeDelta::seconds(1);
+    kept(&world, &old, 2).await;
+    found(&world, PATH).await;
+    assert_eq!(counted(), [1, 2, 1, 4], "old");
 }

@@ -37,7 +37,7 @@ pub(crate) struct World {
     pub(crate) pool: PgPool,
     signer: Signer,
     pub(crate) instructions: SigningKey,
-    config: Config,
+    pub(crate) config: Config,
     pub(crate) cache: Redis,
 }
 

@@ -7,6 +7,7 @@ use chassis::metrics::{self, Counter};
 use chrono::{DateTime, Utc};
 use contracts::{
     offer::{Offer, Search},
+    policy::Life,
     shown::{Freshness, ShownOffers, SupplierPart},
     supplier::Supplier,
 };
@@ -58,6 +59,7 @@ pub(super) async fn gather(
         }
     });
     let answers = join_all(asked).await;
+    let life = app.policy.search.of(search.kind());
     let at = now(app).await?;
     let anybody = answers.iter().any(|(_, asked)| asked.has_offers_or_said_none());
     let mut parts = Vec::new();
@@ -69,9 +71,9 @@ pub(super) async fn gather(
                 continue;
             }
             Asked::Now(Some(offers), _) => said(app, search, supplier, offers, at),
-            Asked::Now(None, old) => silent(app, supplier, old, anybody, at),
+            Asked::Now(None, old) => silent(life, supplier, old, anybody, at),
         };
-        learned.push((supplier, part.clone(), keep_for(app, &part, at)));
+        learned.push((supplier, part.clone(), keep_for(life, &part, at)));
         parts.push(part);
     }
     Ok(Gathered { parts, learned, at })
@@ -80,12 +82,12 @@ pub(super) async fn gather(
 /// How long an answer or a part is kept: to the end of its hard life.
 ///
 /// Where nobody said anything only so long that the same is not asked again at once.
-pub(super) fn keep_for(app: &App, answer: &ShownOffers, now: DateTime<Utc>) -> Duration {
+pub(super) fn keep_for(life: &Life, answer: &ShownOffers, now: DateTime<Utc>) -> Duration {
     if answer.suppliers.iter().all(|part| part.state == Freshness::Unavailable) {
         return (answer.soft_until - now).to_std().unwrap_or(SILENT_FOR).max(SILENT_FOR);
     }
     let old = (now - answer.as_of).to_std().unwrap_or_default();
-    jittered(app.policy.search.hard_for).saturating_sub(old).max(SILENT_FOR)
+    jittered(life.hard_for).saturating_sub(old).max(SILENT_FOR)
 }
 
 /// What became of one supplier's part.
@@ -120,8 +122,9 @@ fn said(
         hold(app, offer.supplier, &mut offer.terms, as_of);
     }
     // That there is nothing may change with one cancellation.
+    let life = app.policy.search.of(search.kind());
     let sooner = if offers.is_empty() { SOONER } else { 1 };
-    let soft_until = as_of + span(jittered(app.policy.search.soft_for) / sooner);
+    let soft_until = as_of + span(jittered(life.soft_for) / sooner);
     let suppliers = vec![SupplierPart { supplier, state: Freshness::Fresh }];
     ShownOffers { as_of, soft_until, suppliers, offers }
 }
@@ -129,15 +132,15 @@ fn said(
 /// The part of a supplier that did not answer: what it offered before, while that may still be
 /// shown.
 fn silent(
-    app: &App,
+    life: &Life,
     supplier: Supplier,
     old: Option<ShownOffers>,
     anybody: bool,
     now: DateTime<Utc>,
 ) -> ShownOffers {
-    let wait = if anybody { jittered(app.policy.search.soft_for) / SOONER } else { SILENT_FOR };
+    let wait = if anybody { jittered(life.soft_for) / SOONER } else { SILENT_FOR };
     let soft_until = now + span(wait);
-    let hard_for = span(app.policy.search.hard_for);
+    let hard_for = span(life.hard_for);
     match old.filter(|old| now - old.as_of < hard_for) {
         Some(old) => ShownOffers { soft_until, ..stale(old) },
         None => {

@@ -1,8 +1,11 @@
 //! Flights at Duffel: two deadlines, payment by a call of its own, cancelling in two steps.
 
+use std::time::Duration;
+
 use contracts::{
     messages::{LegState, WantedLeg},
     offer::Product,
+    policy::Life,
     shown::Freshness,
     supplier::Supplier,
 };
@@ -152,4 +155,33 @@ async fn an_airline_that_refuses_the_money_leaves_no_flight() {
     let told = world.told().await;
     assert!(!matches!(told.state, LegState::Confirmed { .. } | LegState::Held { .. }), "{told:?}");
     assert!(world.live().await.is_empty());
+}
+
+/// Row: D6
+#[tokio::test]
+async fn answers_of_flights_live_as_long_as_the_policy_says_of_flights() {
+    let mut world = World::at(Supplier::Duffel).await;
+    let life = |soft, hard| Life {
+        soft_for: Duration::from_secs(soft),
+        hard_for: Duration::from_secs(hard),
+    };
+    world.policy.search.flight = life(60, 120);
+    // Other products live otherwise.
+    world.policy.search.stay = life(600, 900);
+    world.policy.search.activity = life(600, 900);
+    let app = world.start().await;
+    let first = world.offers(&app).await;
+    assert_eq!(World::reads("duffel", "miss"), 1);
+    // Before nine tenths of its soft life it is known, past eleven tenths it is asked for anew.
+    world.wait(50).await;
+    assert_eq!(world.offers(&app).await, first);
+    assert_eq!((world.asked("search").await, World::reads("duffel", "hit")), (1, 0));
+    world.wait(20).await;
+    assert!(world.offers(&app).await.as_of > first.as_of);
+    assert_eq!((world.asked("search").await, World::reads("duffel", "stale")), (2, 1));
+    // Past its hard life nothing of it is shown although nobody else answers.
+    world.wait(140).await;
+    world.fault("search", "http_503", 1, 0).await;
+    let none = world.offers(&app).await;
+    assert_eq!((none.suppliers[0].state, none.offers.len()), (Freshness::Unavailable, 0));
 }

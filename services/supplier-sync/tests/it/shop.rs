@@ -10,6 +10,7 @@ use contracts::{
 };
 use futures::future::join_all;
 use redis::AsyncCommands as _;
+use serde_json::Value;
 
 use crate::world::World;
 
@@ -264,6 +265,33 @@ async fn price_checks_that_get_no_answer_and_keys_of_others_are_told_apart() {
     offer.rate_key = "https://elsewhere.example/".to_owned();
     let (status, _) = world.price_check(&app, &offer).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+/// Row: B10
+#[tokio::test]
+async fn a_question_whose_answer_is_spoilt_is_a_case_or_a_count_and_never_an_offer() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let offer = world.offers(&app).await.offers.remove(0);
+    let spoilt = ["malformed_body", "truncated_body", "html_200", "huge_body"];
+    for (n, fault) in (1..).zip(spoilt) {
+        world.redis_forgets().await;
+        world.fault("search", fault, 1, 0).await;
+        let found = world.offers(&app).await;
+        assert_eq!(found.suppliers[0].state, Freshness::Unavailable, "{fault}");
+        assert!(found.offers.is_empty(), "{fault}");
+        assert_eq!(World::not_answered("search"), n, "{fault}");
+        world.fault("price_check", fault, 1, 0).await;
+        let (status, body) = world.price_check(&app, &offer).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{fault} {body}");
+        assert_eq!(World::not_answered("price_check"), n, "{fault}");
+    }
+    let (_, body) = world.get(&app, "/internal/cases", &world.token("internal")).await;
+    for operation in ["search", "price_check"] {
+        let mut cases = body["cases"].as_array().unwrap().iter();
+        let of = |case: &&Value| case["subject"].as_str().unwrap().starts_with(operation);
+        assert_eq!(cases.find(of).expect(operation)["kind"], "contract", "{body}");
+    }
 }
 
 #[tokio::test]

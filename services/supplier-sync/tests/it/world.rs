@@ -392,6 +392,20 @@ impl World {
         (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
     }
 
+    /// How often the cache was read with this result for a supplier.
+    pub(crate) fn reads(supplier: &str, result: &str) -> u64 {
+        counted("holdfast_cache_reads_total", &[("supplier", supplier), ("result", result)])
+    }
+
+    /// How many calls of an operation had no answer, or none that was of use.
+    pub(crate) fn not_answered(operation: &str) -> u64 {
+        let of = |outcome| {
+            let labels = [("operation", operation), ("outcome", outcome)];
+            counted("holdfast_supplier_calls_total", &labels)
+        };
+        of("broken_contract") + of("no_answer")
+    }
+
     /// The next thing the service says of any leg; a message that came before is no news.
     pub(crate) async fn told(&self) -> LegChanged {
         loop {
@@ -664,4 +678,14 @@ fn travellers(lead: &str) -> TravellersReply {
         phone: "+4930123456".to_owned(),
         special_requests: None,
     }
+}
+
+/// What a counter of this process says of the series with these labels.
+fn counted(name: &str, labels: &[(&str, &str)]) -> u64 {
+    let text = chassis::metrics::render();
+    let labels: Vec<String> =
+        labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+    let mut lines = text.lines().filter(|line| line.starts_with(&format!("{name}{{")));
+    let of = lines.find(|line| labels.iter().all(|label| line.contains(label)));
+    of.map_or(0, |line| line.rsplit_once(' ').unwrap().1.parse().unwrap())
 }

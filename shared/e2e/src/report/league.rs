@@ -67,7 +67,7 @@ fn counted(shown: &str, asked: &str) -> BTreeMap<Supplier, Line> {
     let held_back = BTreeSet::from(["no_place", "put_off", "turned_away", "no_time", "not_sent"]);
     for (labels, count) in counter(shown, "holdfast_cache_reads_total") {
         let Some(line) = of(&mut lines, &labels) else { continue };
-        line.shown += if labels.get("result") == Some(&"miss") { 0 } else { count };
+        line.shown += if labels.get("result") == Some(&"silent") { 0 } else { count };
     }
     for (labels, count) in counter(asked, "holdfast_supplier_calls_total") {
         let Some(line) = of(&mut lines, &labels) else { continue };
@@ -139,7 +139,8 @@ mod tests {
 # HELP holdfast_cache_reads_total Reads.
 holdfast_cache_reads_total{supplier=\"rapid\",result=\"hit\"} 40
 holdfast_cache_reads_total{supplier=\"rapid\",result=\"stale\"} 2
-holdfast_cache_reads_total{supplier=\"rapid\",result=\"miss\"} 1
+holdfast_cache_reads_total{supplier=\"rapid\",result=\"miss\"} 3
+holdfast_cache_reads_total{supplier=\"rapid\",result=\"silent\"} 1
 holdfast_cache_reads_total{supplier=\"nobody\",result=\"hit\"} 9
 ";
     const ASKED: &str = "\
@@ -155,7 +156,7 @@ holdfast_supplier_unknowns_of_others{supplier=\"rapid\"} 4
     #[test]
     fn each_supplier_has_a_line_of_what_was_counted_and_nobody_else_has() {
         let mut lines = counted(SHOWN, ASKED);
-        let rapid = Line { shown: 42, searches: 3, calls: 5, unknown: 2, ..Line::default() };
+        let rapid = Line { shown: 45, searches: 3, calls: 5, unknown: 2, ..Line::default() };
         assert_eq!(lines[&Supplier::Rapid], rapid);
         assert_eq!(lines[&Supplier::Etg], Line { calls: 1, ..Line::default() });
         assert_eq!(lines.len(), 2);
@@ -163,6 +164,6 @@ holdfast_supplier_unknowns_of_others{supplier=\"rapid\"} 4
         let text = drawn(&lines);
         let rapid: Vec<&str> =
             text.lines().find(|line| line.contains("rapid")).unwrap().split_whitespace().collect();
-        assert_eq!(rapid, ["rapid", "42", "3", "39", "5", "2,", "1", "0"]);
+        assert_eq!(rapid, ["rapid", "45", "3", "42", "5", "2,", "1", "0"]);
     }
 }

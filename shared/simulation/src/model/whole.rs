@@ -357,7 +357,7 @@ fn plan(n: u8) -> LegPlan {
     order.check_out = order.check_in.succ_opt().unwrap();
     if n == 0 {
         let fee = Money::new(2_000, Currency::Eur);
-        order.terms.cancel_steps = vec![CancelStep { from: noon() - TimeDelta::days(1), fee }];
+        order.terms.cancel_steps = vec![CancelStep::new(noon() - TimeDelta::days(1), fee)];
     }
     LegPlan { leg_id: LegId(Uuid::from_u128(0x100 + u128::from(n))), order }
 }

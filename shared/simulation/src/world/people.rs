@@ -171,7 +171,7 @@ impl World {
             terms: Terms {
                 refundable,
                 cancel_steps: Vec::from_iter(
-                    refundable.then_some(CancelStep { from: free_until, fee: price }),
+                    refundable.then_some(CancelStep::new(free_until, price)),
                 ),
                 holdable: true,
             },

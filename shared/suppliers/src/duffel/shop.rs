@@ -4,7 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     money::{Currency, Money},
     offer::{
-        CancelStep, FlightSearch, FlightSegment, Occupancy, Offer, PriceCheck, Product, Terms,
+        CancelStep, FlightSearch, FlightSegment, Occupancy, Offer, PriceCheck, Product, StepBasis,
+        Terms,
     },
     supplier::Supplier,
 };
@@ -174,8 +175,9 @@ fn terms(offer: &wire::Offer, price: Money) -> Result<Terms, Broken> {
     let (refundable, fee) = penalty(&offer.conditions, price)?;
     let cancel_steps = if refundable {
         // Before departure the penalty, from departure on everything.
-        let begins = (fee.minor > 0).then_some(CancelStep { from: offer.created_at, fee });
-        let gone = CancelStep { from: departs_at.and_utc() - AHEAD_MAX, fee: price };
+        let begins = (fee.minor > 0).then_some(CancelStep::new(offer.created_at, fee));
+        let from = departs_at.and_utc() - AHEAD_MAX;
+        let gone = CancelStep { from, fee: price, basis: StepBasis::LocalEarliest };
         begins.into_iter().chain([gone]).collect()
     } else {
         Vec::new()

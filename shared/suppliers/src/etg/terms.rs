@@ -25,7 +25,7 @@ pub(super) fn terms(penalties: &Penalties, price: Money) -> Result<Terms, Broken
             return Err(broken("policies.end_at"));
         }
         let fee = money(&penalty.amount_charge, price.currency)?;
-        steps.push(CancelStep { from: begins(penalty.start_at), fee });
+        steps.push(CancelStep::new(begins(penalty.start_at), fee));
         until = penalty.end_at;
     }
     // The last stretch has no end.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use contracts::{
     money::Money,
-    offer::{CancelStep, Terms},
+    offer::{CancelStep, StepBasis, Terms},
 };
 
 use super::wire::{CancellationPolicy, money};
@@ -38,7 +38,7 @@ pub(super) fn terms(
     let begins = earliest(from.and_time(NaiveTime::MIN));
     if steps.iter().all(|step| step.fee.minor < price.minor) {
         steps.retain(|step| step.from < begins);
-        steps.push(CancelStep { from: begins, fee: price });
+        steps.push(CancelStep { from: begins, fee: price, basis: StepBasis::LocalEarliest });
     }
     Ok(Terms {
         refundable,
@@ -52,7 +52,8 @@ fn step(policy: &CancellationPolicy, price: Money) -> Result<CancelStep, Broken>
     if fee.minor < 0 {
         return Err(Broken::contract("policy at `amount`"));
     }
-    Ok(CancelStep { from: earliest(local(&policy.date_from)?), fee })
+    let from = earliest(local(&policy.date_from)?);
+    Ok(CancelStep { from, fee, basis: StepBasis::LocalEarliest })
 }
 
 fn earliest(local: NaiveDateTime) -> DateTime<Utc> {

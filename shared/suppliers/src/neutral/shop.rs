@@ -126,7 +126,7 @@ fn steps(shown: &ShownTerms, price: Money) -> Result<Terms, Broken> {
         let from = fee.from;
         let fee = Money::parse_decimal(&fee.fee, price.currency).map_err(|_| odd())?;
         let fits = (0..=price.minor).contains(&fee.minor);
-        if fits { Ok(CancelStep { from, fee }) } else { Err(odd()) }
+        if fits { Ok(CancelStep::new(from, fee)) } else { Err(odd()) }
     };
     let cancel_steps = shown.cancel_fees.iter().map(step).collect::<Result<Vec<_>, _>>()?;
     let pairs = || cancel_steps.iter().zip(cancel_steps.iter().skip(1));

@@ -90,6 +90,9 @@ fn of_rate(
         "sold_out" => return Ok(()),
         _ => return Err(Broken::contract("rate at `status`")),
     }
+    if !rate.is_published() {
+        return Err(Broken::contract("rate with a field of another name"));
+    }
     match rate.merchant_of_record.as_str() {
         "expedia" => {}
         "property" => return Ok(()),

@@ -191,7 +191,7 @@ fn steps(windows: &[(DateTime<Utc>, DateTime<Utc>, Money)], total: Money) -> Vec
             open.map(|(_, _, fee)| *fee).max().unwrap_or(Money::zero(total.currency))
         };
         if steps.last().map(|s| s.fee) != Some(fee) {
-            steps.push(CancelStep { from, fee });
+            steps.push(CancelStep::new(from, fee));
         }
     }
     steps

@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::Value;
 
 use crate::Broken;
@@ -49,6 +52,32 @@ pub(super) struct Rate {
     #[serde(default)]
     pub(super) nonrefundable_date_ranges: Vec<DateRange>,
     pub(super) occupancy_pricing: BTreeMap<String, Pricing>,
+    /// What else it has.
+    #[serde(flatten)]
+    others: BTreeMap<String, IgnoredAny>,
+}
+
+/// What a rate may have besides (spec 21514).
+const UNREAD: [&str; 11] = [
+    "id",
+    "available_rooms",
+    "member_deal_available",
+    "sale_scenario",
+    "amenities",
+    "links",
+    "marketing_fee_incentives",
+    "promotions",
+    "card_on_file_limit",
+    "refundable_damage_deposit",
+    "deposits",
+];
+
+impl Rate {
+    /// Whether it has nothing but what is published. Another name may be a new one of what says
+    /// that less is given back.
+    pub(super) fn is_published(&self) -> bool {
+        self.others.keys().all(|name| UNREAD.contains(&name.as_str()))
+    }
 }
 
 /// Spec 21707, `BedGroupAvailability`.
@@ -65,7 +94,9 @@ pub(super) struct BedGroupLinks {
 }
 
 /// Spec 23481, `CancelPenalty`. Its examples write `nights` as a number, its schema as a string.
+/// One that has more charges more than we would read.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct CancelPenalty {
     pub(super) currency: String,
     pub(super) start: String,

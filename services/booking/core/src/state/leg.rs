@@ -7,7 +7,7 @@ use contracts::{
     ids::{LegId, PaymentId},
     messages::{LegAsks, LegContent, LegState, UndoFailing, WantedLeg},
     money::Money,
-    offer::LegOrder,
+    offer::{LegOrder, StepBasis},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -156,6 +156,17 @@ impl Leg {
         later.into_iter().find(|at| self.cancel_fee(*at) != fee)
     }
 
+    /// Where the instant comes from at which its fee changes.
+    pub(crate) fn basis_of(&self, at: DateTime<Utc>) -> DeadlineBasis {
+        let step = self.order.terms.cancel_steps.iter().find(|step| step.from == at);
+        match step.map(|step| step.basis) {
+            _ if at == begins(self.order.check_in) => DeadlineBasis::ArrivalDay,
+            Some(StepBasis::Instant) => DeadlineBasis::SupplierInstant,
+            Some(StepBasis::LocalEarliest) => DeadlineBasis::LocalEarliest,
+            None => DeadlineBasis::ArrivalDay,
+        }
+    }
+
     /// When the day of arrival may have begun: 14 hours before it begins in UTC, because nobody
     /// says in which time zone that is. From then on nothing is given back, whatever the terms
     /// leave open; where they speak of a later instant, not before that one.
@@ -226,6 +237,18 @@ impl Leg {
         };
         change.since >= self.arrival() || theirs.is_some_and(|begins| now >= begins)
     }
+}
+
+/// Where the instant comes from at which a fee changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadlineBasis {
+    /// The supplier named it, with its offset from UTC.
+    SupplierInstant,
+    /// The supplier named a local time and not its time zone; the earliest instant it could be.
+    LocalEarliest,
+    /// The day of arrival may have begun.
+    ArrivalDay,
 }
 
 /// When a day may begin somewhere on earth.

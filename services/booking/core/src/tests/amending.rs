@@ -26,7 +26,7 @@ pub(super) fn eur(minor: i64) -> Money {
 /// 100.00 that never comes back.
 pub(super) fn two() -> World {
     let mut first = order(20_000, Some(TimeDelta::days(10)));
-    let fee = CancelStep { from: noon() + TimeDelta::days(5), fee: eur(5_000) };
+    let fee = CancelStep::new(noon() + TimeDelta::days(5), eur(5_000));
     first.terms.cancel_steps.insert(0, fee);
     confirmed_with(0, vec![first, order(10_000, None)])
 }

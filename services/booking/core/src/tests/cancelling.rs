@@ -1,12 +1,16 @@
 //! Cancelling what was bought: the fee is told first, agreed to, and never more than that.
 
 use chrono::TimeDelta;
-use contracts::messages::{WantedLeg, WantedPoints};
+use contracts::{
+    messages::{WantedLeg, WantedPoints},
+    offer::StepBasis,
+};
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
 use crate::{
-    CancelQuote, Event, MoneyAxis, Phase, Status, cancel_quote, money, next_actions, status,
+    CancelQuote, DeadlineBasis, Event, MoneyAxis, Phase, Status, cancel_quote, money, next_actions,
+    status,
 };
 
 /// Two legs of 200.00 and 100.00 EUR, bought and paid. The first costs 50.00 from day 5 and
@@ -14,7 +18,7 @@ use crate::{
 fn bought(points: u64) -> World {
     let mut first = order(20_000, Some(TimeDelta::days(10)));
     let fee = Money::new(5_000, Currency::Eur);
-    first.terms.cancel_steps.insert(0, CancelStep { from: noon() + TimeDelta::days(5), fee });
+    first.terms.cancel_steps.insert(0, CancelStep::new(noon() + TimeDelta::days(5), fee));
     confirmed_with(points, vec![first, order(10_000, None)])
 }
 
@@ -214,6 +218,38 @@ fn terms_that_name_an_instant_of_the_day_of_arrival_hold_until_then() {
     assert_eq!(quote(&world).changes_at, Some(day + TimeDelta::hours(9)));
 }
 
+/// Row: A9
+#[test]
+fn a_deadline_says_where_its_instant_comes_from() {
+    use DeadlineBasis::{ArrivalDay, LocalEarliest, SupplierInstant};
+    let days = [3, 5].map(|days| noon() + TimeDelta::days(days));
+    let fee = Money::new(5_000, Currency::Eur);
+    let mut told = order(20_000, Some(TimeDelta::days(10)));
+    let arrival = told.check_in.and_time(chrono::NaiveTime::MIN).and_utc() - TimeDelta::hours(14);
+    let local = |from, fee| CancelStep { from, fee, basis: StepBasis::LocalEarliest };
+    told.terms.cancel_steps = vec![
+        CancelStep::new(days[0], fee),
+        local(days[1], fee.plus(fee).unwrap()),
+        local(arrival, told.price),
+    ];
+    // A flight that takes off late on its day: its deadline is no day of arrival.
+    let mut late = order(20_000, None);
+    late.terms.refundable = true;
+    late.terms.cancel_steps = vec![local(arrival + TimeDelta::hours(20), late.price)];
+    let basis = |order: &LegOrder, now| {
+        let mut world = confirmed_with(0, vec![order.clone()]);
+        world.now = now;
+        let leg = &quote(&world).legs[0];
+        (leg.changes_at, leg.basis)
+    };
+    assert_eq!(basis(&told, noon()), (Some(days[0]), Some(SupplierInstant)));
+    assert_eq!(basis(&told, days[0]), (Some(days[1]), Some(LocalEarliest)));
+    assert_eq!(basis(&told, days[1]), (Some(arrival), Some(ArrivalDay)));
+    assert_eq!(basis(&told, arrival), (None, None));
+    let departs = arrival + TimeDelta::hours(20);
+    assert_eq!(basis(&late, arrival), (Some(departs), Some(LocalEarliest)));
+}
+
 /// Prices with up to three fee steps each, in any order of size.
 pub(super) fn orders() -> impl Strategy<Value = Vec<LegOrder>> {
     let steps = vec((0..20_i64, 0..60_000_i64), 0..3);
@@ -223,9 +259,8 @@ pub(super) fn orders() -> impl Strategy<Value = Vec<LegOrder>> {
         order.terms.refundable = refundable;
         order.terms.cancel_steps = steps
             .into_iter()
-            .map(|(day, fee)| CancelStep {
-                from: noon() + TimeDelta::days(day),
-                fee: Money::new(fee, Currency::Eur),
+            .map(|(day, fee)| {
+                CancelStep::new(noon() + TimeDelta::days(day), Money::new(fee, Currency::Eur))
             })
             .collect();
         order
@@ -342,7 +377,7 @@ fn what_points_paid_of_a_fee_is_not_taken_out_of_the_worth() {
     for (fee, left) in [(0, 15_000), (18_000, 2_000)] {
         let mut first = order(20_000, Some(TimeDelta::days(10)));
         let fee = Money::new(fee, Currency::Eur);
-        first.terms.cancel_steps.insert(0, CancelStep { from: noon() - TimeDelta::days(1), fee });
+        first.terms.cancel_steps.insert(0, CancelStep::new(noon() - TimeDelta::days(1), fee));
         let mut world = confirmed_with(5_000, vec![first, order(10_000, None)]);
         world.state.as_mut().unwrap().refund_basis = RefundBasis::Now;
         let told = quote(&world);

@@ -266,8 +266,7 @@ fn whoever_agrees_to_less_than_what_is_being_bought_costs_now_is_asked_again() {
     assert_eq!((told.fee.minor, now.fee.minor), (0, 10_000));
     // What it costs more by the time it is known is not the customer's.
     let mut dearer = order(20_000, Some(TimeDelta::days(2)));
-    let first =
-        CancelStep { from: noon() - TimeDelta::days(1), fee: Money::new(5_000, Currency::Eur) };
+    let first = CancelStep::new(noon() - TimeDelta::days(1), Money::new(5_000, Currency::Eur));
     dearer.terms.cancel_steps.insert(0, first);
     let mut world = committing(vec![dearer]);
     let told = quote(&world);

@@ -31,7 +31,7 @@ fn three(points: u64) -> World {
 fn three_orders() -> Vec<LegOrder> {
     let free = Some(TimeDelta::days(10));
     let mut first = order(20_000, free);
-    first.terms.cancel_steps.insert(0, CancelStep { from: in_days(5), fee: eur(5_000) });
+    first.terms.cancel_steps.insert(0, CancelStep::new(in_days(5), eur(5_000)));
     vec![first, order(10_000, None), order(15_000, free)]
 }
 

@@ -112,6 +112,20 @@ pub(crate) struct FlightSegment {
 pub(crate) struct CancelStep {
     from: DateTime<Utc>,
     fee: Money,
+    /// Where that instant comes from; absent where the supplier named it, with its offset from UTC.
+    #[schema(required = false)]
+    basis: StepBasis,
+}
+
+/// Where the instant of a step comes from.
+#[derive(Serialize, ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(crate) enum StepBasis {
+    /// The supplier named it, with its offset from UTC.
+    Instant,
+    /// The supplier named a local time and not its time zone: 14 hours before that time in UTC, the
+    /// earliest it could be.
+    LocalEarliest,
 }
 
 /// One supplier's part of an answer.
