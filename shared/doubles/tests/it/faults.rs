@@ -23,7 +23,7 @@ async fn what_does_not_exist_cannot_be_armed_and_what_does_is_listed() {
         assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{body}");
         assert_eq!(response.headers()["content-type"], "application/problem+json");
         let problem: Value = response.json().await.unwrap();
-        assert_eq!(problem["faults"].as_object().unwrap().len(), 38);
+        assert_eq!(problem["faults"].as_object().unwrap().len(), 39);
         assert!(problem["faults"]["slow"].as_array().unwrap().contains(&json!("reserve")));
     }
     let extra = json!({ "operation": "reserve", "fault": "slow", "when": "now" });
@@ -32,7 +32,7 @@ async fn what_does_not_exist_cannot_be_armed_and_what_does_is_listed() {
 }
 
 /// Every fault that is promised, and the tests here that show what it does.
-const PROMISED: [(&str, &str); 38] = [
+const PROMISED: [(&str, &str); 39] = [
     ("timeout_before_commit", MADE_OR_NOT),
     ("timeout_after_commit", MADE_OR_NOT),
     ("reset_after_commit", MADE_OR_NOT),
@@ -65,6 +65,7 @@ const PROMISED: [(&str, &str); 38] = [
     ("hold_lapses", DEEDS),
     ("confirm_refused", DEEDS),
     ("duplicate_reference_400", MADE_OR_NOT),
+    ("quoting_400", MADE_OR_NOT),
     ("callback_duplicate", PUSHED),
     ("callback_late", "callbacks_come_late_or_overtaken_on_demand"),
     ("callback_reordered", "callbacks_come_late_or_overtaken_on_demand"),
@@ -137,6 +138,7 @@ async fn a_reservation_is_made_or_not_exactly_as_the_fault_is_named() {
         ("created_twice", &["held", "held"], Got::Status(201), json!(201)),
         ("wrong_reference", &["held"], Got::Status(201), json!(201)),
         ("duplicate_reference_400", &["held"], Got::Status(400), json!(400)),
+        ("quoting_400", none, Got::Status(400), json!(400)),
         ("sold_out", none, Got::Status(410), json!(410)),
         ("hold_lapses", &["cancelled"], Got::Status(201), json!(201)),
     ];
