@@ -29,7 +29,9 @@ mod views;
 use anyhow::Context as _;
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
+    extract::{DefaultBodyLimit, Request},
+    middleware::{Next, from_fn},
+    response::Response,
     routing::{get, post},
 };
 use booking_core::Refusal;
@@ -102,6 +104,7 @@ pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
         .route("/internal/find", get(support::find))
         .route("/internal/find-contact", post(support::find_contact))
         .merge(app.messaging.routes());
+    let customers = customers.route_layer(from_fn(no_staff));
     Ok(guarded(customers, verifier("holdfast")?)
         .merge(guarded(internal, verifier("internal")?))
         .merge(watchers)
@@ -109,6 +112,18 @@ pub fn router(config: &Config, app: App) -> anyhow::Result<Router> {
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(cors(&config.cors_origins)?)
         .with_state(app))
+}
+
+/// Whoever has roles and is no customer has no bookings and no points here.
+async fn no_staff(
+    Bearer(claims): Bearer,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    if claims.roles.is_empty() || claims.has_role("customer") {
+        return Ok(next.run(request).await);
+    }
+    Err(ApiError::forbidden())
 }
 
 fn cors(origins: &[String]) -> anyhow::Result<CorsLayer> {

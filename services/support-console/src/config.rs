@@ -9,7 +9,7 @@ use chassis::{
 use contracts::policy::{self, Policy};
 use secrecy::SecretString;
 
-use crate::{oidc, origin::Proxies};
+use crate::{oidc, origin::Proxies, pages::Traces};
 
 /// What a console's process is told by its environment.
 #[derive(Debug, Clone)]
@@ -44,6 +44,8 @@ pub struct Config {
     pub rewards_url: String,
     /// The token the console speaks to them with.
     pub internal_token: SecretString,
+    /// Where staff see the spans of a trace.
+    pub traces: Traces,
     pub policy: Policy,
     pub telemetry: TelemetryConfig,
 }
@@ -74,6 +76,7 @@ impl ReadConfig for Config {
             payment_verification_url: vars.url("SUPPORT_CONSOLE_PAYMENT_VERIFICATION_URL"),
             rewards_url: vars.url("SUPPORT_CONSOLE_REWARDS_URL"),
             internal_token: vars.secret("SUPPORT_CONSOLE_INTERNAL_TOKEN"),
+            traces: vars.parse("SUPPORT_CONSOLE_TRACES_URL", Traces::default()),
             policy,
             telemetry: vars.telemetry("SUPPORT_CONSOLE"),
         })

@@ -17,6 +17,7 @@ pub(crate) mod parked;
 pub(crate) mod payment_cases;
 pub(crate) mod people;
 pub(crate) mod preview;
+pub(crate) mod proofs;
 pub(crate) mod refunds;
 pub(crate) mod review;
 pub(crate) mod runs;
@@ -99,8 +100,13 @@ pub fn router(app: App) -> Router {
         .route("/v1/search", get(timeline::search))
         .route("/v1/search/contacts", post(contacts::find));
     let pages = pages::router(&app);
+    let internal = Router::new().route("/internal/proofs", post(proofs::told));
     let described = Router::new().route("/openapi.json", get(openapi::show));
-    guarded(routes, app.staff.clone()).merge(described).merge(pages).with_state(app)
+    guarded(routes, app.staff.clone())
+        .merge(guarded(internal, app.internal.clone()))
+        .merge(described)
+        .merge(pages)
+        .with_state(app)
 }
 
 /// Refuses whoever is not staff at all: every role may look.

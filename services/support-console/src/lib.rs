@@ -51,6 +51,8 @@ pub struct App {
     pub(crate) routing: Routing,
     /// Checks the tokens of staff.
     pub(crate) staff: Verifier,
+    /// Checks the tokens of services.
+    pub(crate) internal: Verifier,
     pub(crate) owners: owners::Owners,
     pub(crate) proxies: origin::Proxies,
     /// Where staff sign in besides here.
@@ -59,6 +61,8 @@ pub struct App {
     pub(crate) passwords: bool,
     /// What outlives a request.
     pub(crate) tasks: chassis::Tasks,
+    /// Where staff see the spans of a trace.
+    pub(crate) traces: pages::Traces,
     /// Limits of what staff do.
     pub(crate) support: Support,
 }
@@ -124,6 +128,9 @@ impl App {
         let staff =
             Verifier::from_keys(&config.token_public_keys, &config.token_issuer, "holdfast")
                 .context("reading SUPPORT_CONSOLE_TOKEN_PUBLIC_KEYS")?;
+        let internal =
+            Verifier::from_keys(&config.token_public_keys, &config.token_issuer, "internal")
+                .context("reading SUPPORT_CONSOLE_TOKEN_PUBLIC_KEYS")?;
         let routing = Routing::with_prefix(&config.amqp_prefix);
         let owners = owners::Owners::new(config)?;
         let support = config.policy.support.clone();
@@ -136,11 +143,13 @@ impl App {
             messaging,
             routing,
             staff,
+            internal,
             owners,
             proxies,
             oidc,
             passwords,
             tasks,
+            traces: config.traces.clone(),
             support,
         })
     }

@@ -113,10 +113,12 @@ fn words(held: &Value) -> Value {
     }
 }
 
-/// A name of a field or a header; one that is not like ours may be somebody's.
+/// A name of a field or a header; one that is not like ours may be somebody's, and somebody's
+/// begins with a capital.
 fn key(name: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-:$.".contains(c);
-    let is_name = name.len() <= 64 && name.chars().all(plain) && digits(name) <= DIGITS_MAX;
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-:$.".contains(c);
+    let is_name = OURS.contains(&name)
+        || name.len() <= 64 && name.chars().all(plain) && digits(name) <= DIGITS_MAX;
     if is_name { name.to_owned() } else { shape(name) }
 }
 
@@ -188,6 +190,7 @@ mod tests {
         let planted = json!({
             "booking_id": ID, "at": "2026-01-01T00:00:00Z", "version": 3, "name": "Ada Lovelace",
             "card": 4_111_111_111_111_111_u64, "passport": "X1234567", "Ada Lovelace": true,
+            "Lovelace": 1,
             "list": ["ada@example.org", { "phone": "+44 20 7946 0000" }], "lower": "lovelace",
         });
         let shown = body(Some(BookingFailed::TYPE), planted.to_string().as_bytes());

@@ -23,6 +23,7 @@ mod session;
 mod sign_in;
 mod suppliers;
 mod timeline;
+mod traces;
 mod waterfall;
 
 use axum::{
@@ -38,6 +39,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use maud::html;
 use serde_json::Value;
 
+pub(crate) use self::traces::Traces;
 use self::{
     layout::{CSS_PATH, JS_PATH, Page},
     session::Session,

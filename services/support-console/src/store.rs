@@ -4,6 +4,7 @@ mod acts;
 mod causes;
 mod edits;
 mod events;
+mod proofs;
 mod runs;
 mod staff;
 
@@ -14,7 +15,7 @@ pub(crate) use events::{
     Happened, NewEvent, NewReplay, Pending, add_event, add_replays, failed_again, history,
     next_attempt, next_attempts, pending, replay_of, succeeded,
 };
-
+pub(crate) use proofs::{Proof, add_proof, last_proof};
 pub(crate) use runs::{
     NewRun, Run, Taken, change_run, new_run, note_letters, progress, running, runs, take_running,
     touch_run, waiting_letters,

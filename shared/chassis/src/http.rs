@@ -14,6 +14,7 @@ use http::{StatusCode, header};
 use crate::{api_error::ApiError, metrics, process::Process};
 
 mod extract;
+mod faults;
 mod observe;
 mod ready;
 mod server;

@@ -4,6 +4,7 @@ mod attention;
 mod cases;
 mod export;
 mod legs;
+mod proofs;
 mod repairs;
 mod suppliers;
 mod support;
@@ -12,6 +13,7 @@ pub use attention::{AttentionItem, AttentionKind, AttentionReply, SeenReply};
 pub use cases::{CasesReply, PaymentCase};
 pub use export::{ExportReply, ExportedEvent};
 pub use legs::{LookUpReply, LookUpRequest, ReferencesReply, SupplierReferences};
+pub use proofs::ProofRequest;
 pub use repairs::{
     AttemptKnown, AttemptStanding, LegAct, LegActRequest, LegStanding, LegsReply, OpenReview,
     RefundApprovalRequest, RefundProofRequest, RefundSettlementRequest, RefundStanding,

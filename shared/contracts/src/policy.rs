@@ -318,6 +318,9 @@ pub struct Support {
     /// How long the owners get to answer support.
     #[serde(deserialize_with = "duration")]
     pub owners_within: Duration,
+    /// After this long without a proof of the whole somebody has to look.
+    #[serde(deserialize_with = "duration")]
+    pub proof_within: Duration,
     /// How long a session of staff lasts while nobody uses it.
     #[serde(deserialize_with = "duration")]
     pub session_idle: Duration,

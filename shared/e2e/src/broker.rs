@@ -62,6 +62,16 @@ impl Letter {
         Self { properties: garbage.properties.with_headers(table), ..garbage }
     }
 
+    /// Everything that is written on it and in it, as text.
+    #[must_use]
+    pub fn whole(&self) -> String {
+        let headers = self.properties.headers().as_ref().map(FieldTable::inner);
+        let names = headers.into_iter().flatten().map(|(name, _)| name.as_str());
+        let lines = names.map(|name| format!("{name}: {}\n", self.header(name)));
+        let properties = format!("{:?}\n", self.properties);
+        lines.collect::<String>() + &properties + &String::from_utf8_lossy(&self.body)
+    }
+
     /// A header's text, empty when there is none.
     #[must_use]
     pub fn header(&self, name: &str) -> String {

@@ -23,6 +23,22 @@ impl Console {
         Self { http: Gateway::new(&stack.url("support-console"), &token) }
     }
 
+    /// Asks for anything.
+    ///
+    /// # Errors
+    /// When the console does not answer.
+    pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {
+        self.http.get(path).await
+    }
+
+    /// Asks for any act; whatever the answer is.
+    ///
+    /// # Errors
+    /// When the console does not answer.
+    pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+        self.http.post(path, body).await
+    }
+
     /// The dead letters of a booking, newest first.
     ///
     /// # Errors

@@ -165,6 +165,22 @@ impl Double {
         self.post("notify", &body).await.map(drop)
     }
 
+    /// Pushes a callback that says more than it should.
+    ///
+    /// # Errors
+    /// As [`Double::notify`].
+    pub async fn notify_with(
+        &self,
+        reference: &str,
+        event_type: &str,
+        (email, message): (&str, &str),
+    ) -> anyhow::Result<()> {
+        let body = json!({
+            "reference": reference, "event_type": event_type, "email": email, "message": message,
+        });
+        self.post("notify", &body).await.map(drop)
+    }
+
     /// Pushes a callback that somebody else signed.
     ///
     /// # Errors

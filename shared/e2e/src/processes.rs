@@ -169,9 +169,15 @@ impl Layout {
             ("http://anvil:8545".to_owned(), self.url(NODE)),
             ("http://doubles:8080".to_owned(), self.url(DOUBLES)),
             ("http://jaeger:4318".to_owned(), self.url(TRACES)),
+            ("http://127.0.0.1:16686/trace/{trace_id}".to_owned(), self.view_of_traces()),
         ];
         addresses.extend(SERVICES.map(|s| (format!("http://{s}:8080"), self.url(s))));
         addresses
+    }
+
+    /// Where people see a trace.
+    fn view_of_traces(&self) -> String {
+        format!("{}/traces/{{trace_id}}/view", self.url(TRACES))
     }
 
     fn recipe(

@@ -30,6 +30,9 @@ pub struct Span {
     /// Whether its status is an error.
     pub failed: bool,
     pub attributes: BTreeMap<String, String>,
+    /// What was logged in it, and why it failed.
+    #[serde(default)]
+    pub said: Vec<String>,
     pub links: Vec<Place>,
 }
 
@@ -85,6 +88,15 @@ impl Traces {
     pub async fn of_booking(&self, booking_id: &str) -> anyhow::Result<Vec<Span>> {
         let reply =
             self.http.get(format!("{}/traces?booking={booking_id}", self.base)).send().await?;
+        Ok(reply.error_for_status()?.json().await?)
+    }
+
+    /// Every span that was received lately.
+    ///
+    /// # Errors
+    /// When the receiver is away.
+    pub async fn all(&self) -> anyhow::Result<Vec<Span>> {
+        let reply = self.http.get(format!("{}/spans", self.base)).send().await?;
         Ok(reply.error_for_status()?.json().await?)
     }
 

@@ -5,6 +5,7 @@
 mod judge;
 mod ledgers;
 pub mod plant;
+mod prices;
 pub mod proof;
 #[cfg(test)]
 mod tests;

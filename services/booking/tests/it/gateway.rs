@@ -212,10 +212,12 @@ async fn bodies_that_are_too_large_or_no_json_and_strangers_get_a_clear_answer()
         request.body(Body::from(body)).unwrap()
     };
     let token = world.token("acct_1");
+    let staff = world.token_of_staff();
     let answers = [
         (post(&token, "application/json", "{\"quote_id\": "), StatusCode::BAD_REQUEST),
         (post(&token, "application/json", "[]"), StatusCode::UNPROCESSABLE_ENTITY),
         (post(&token, "text/plain", "{}"), StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        (post(&staff, "application/json", "{}"), StatusCode::FORBIDDEN),
         (post("", "application/json", "{}"), StatusCode::UNAUTHORIZED),
         (post("a.b.c", "application/json", "{}"), StatusCode::UNAUTHORIZED),
     ];

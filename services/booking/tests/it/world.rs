@@ -127,6 +127,12 @@ impl World {
         token.expose_secret().to_owned()
     }
 
+    pub(crate) fn token_of_staff(&self) -> String {
+        let (roles, hour) = (["support_admin"], Duration::from_secs(3600));
+        let token = self.signer.token("anna", &roles, "holdfast", hour).unwrap();
+        token.expose_secret().to_owned()
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         send(self.router.clone(), request).await
     }

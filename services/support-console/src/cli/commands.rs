@@ -133,6 +133,13 @@ pub(super) enum Command {
         booking_id: Option<Uuid>,
         #[arg(long)]
         dead_letter_id: Option<Uuid>,
+        #[arg(long)]
+        replay_run_id: Option<Uuid>,
+        #[arg(long)]
+        limit: Option<u16>,
+        /// Where the page before ended
+        #[arg(long)]
+        cursor: Option<String>,
     },
     /// Find a booking or a letter by any reference or trace
     Find { key: String },
@@ -380,11 +387,14 @@ impl Command {
             Self::ApproveRefund { booking, refund, because } => {
                 post(format!("/v1/bookings/{booking}/refunds/{refund}/approval"), because, &[])
             }
-            Self::Acts { actor, booking_id, dead_letter_id } => {
+            Self::Acts { actor, booking_id, dead_letter_id, replay_run_id, limit, cursor } => {
                 let fields = [
                     ("actor", actor.clone()),
                     ("booking_id", shown(*booking_id)),
                     ("dead_letter_id", shown(*dead_letter_id)),
+                    ("replay_run_id", shown(*replay_run_id)),
+                    ("limit", shown(*limit)),
+                    ("cursor", cursor.clone()),
                 ];
                 get(with_query("/v1/acts", &fields))
             }

@@ -10,6 +10,7 @@ use chassis::{
 use contracts::{ids::BookingId, supplier::Supplier};
 use http::{HeaderMap, request::Parts};
 use messaging::StoreError;
+use serde::{Deserialize as _, Deserializer, de::Error as _};
 use uuid::Uuid;
 
 use super::{failed, has_rank};
@@ -69,6 +70,21 @@ impl Actor {
     pub(crate) fn name(&self) -> &str {
         &self.claims.sub
     }
+}
+
+/// Reads a reason among the fields of a body.
+pub(crate) fn reason<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = String::deserialize(from)?;
+    is_reason(&text).map_err(D::Error::custom)?;
+    Ok(text)
+}
+
+fn is_reason(text: &str) -> Result<&str, String> {
+    let reason = text.trim();
+    if (1..=REASON_MAX).contains(&reason.chars().count()) && !reason.contains('\0') {
+        return Ok(reason);
+    }
+    Err(format!("must have 1 to {REASON_MAX} characters"))
 }
 
 /// What the audit keeps of why something was refused. Of fields that are wrong it keeps where and
@@ -167,13 +183,8 @@ impl Attempt {
     /// # Errors
     /// 422 when there is none or it is too long.
     pub(crate) fn because(mut self, reason: &str) -> Result<Self, ApiError> {
-        let reason = reason.trim();
-        let length = reason.chars().count();
-        if !(1..=REASON_MAX).contains(&length) || reason.contains('\0') {
-            let detail = format!("must have 1 to {REASON_MAX} characters");
-            return Err(ApiError::invalid(vec![FieldError::new("/reason", "invalid", detail)]));
-        }
-        self.reason = Some(reason.to_owned());
+        let wrong = |detail| ApiError::invalid(vec![FieldError::new("/reason", "invalid", detail)]);
+        self.reason = Some(is_reason(reason).map_err(wrong)?.to_owned());
         Ok(self)
     }
 

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     OPERATOR,
-    acting::{Actor, Attempt},
+    acting::{self, Actor, Attempt},
     edits, failed,
 };
 use crate::{
@@ -30,6 +30,7 @@ use crate::{
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Because {
+    #[serde(deserialize_with = "acting::reason")]
     pub(crate) reason: String,
 }
 
@@ -37,6 +38,7 @@ pub(crate) struct Because {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReplayWanted {
+    #[serde(deserialize_with = "acting::reason")]
     pub(crate) reason: String,
     pub(crate) body: Option<Value>,
 }

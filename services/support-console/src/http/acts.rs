@@ -9,7 +9,10 @@ use chassis::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{connection, failed, may_look, paging::Page};
+use super::{
+    connection, failed, may_look,
+    paging::{self, Page},
+};
 use crate::{
     App,
     store::{self, ActFilter, Acted},
@@ -24,7 +27,9 @@ pub(crate) struct Wanted {
     pub(crate) replay_run_id: Option<Uuid>,
     pub(crate) actor: Option<String>,
     /// Where the page before ended.
+    #[serde(default, deserialize_with = "paging::cursor")]
     pub(crate) cursor: Option<String>,
+    #[serde(default, deserialize_with = "paging::limit")]
     pub(crate) limit: Option<u16>,
 }
 

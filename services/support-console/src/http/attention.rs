@@ -10,7 +10,11 @@ use contracts::internal::{
 };
 use serde::Serialize;
 
-use super::{cases, connection, failed, may_look, suppliers};
+use super::{
+    cases, connection, failed, may_look,
+    proofs::{self, Proven},
+    suppliers,
+};
 use crate::{
     App,
     owners::Answering,
@@ -39,6 +43,8 @@ pub(crate) struct Attention {
     /// Whether an owner has more than it told.
     pub(crate) more: bool,
     pub(crate) owners: Vec<Answering>,
+    /// The proof of the whole, every night.
+    pub(crate) proof: Proven,
 }
 
 pub(super) async fn show(
@@ -57,8 +63,14 @@ pub(crate) async fn look(app: &App) -> Result<Attention, ApiError> {
     };
     let asked = app.owners.ask::<AttentionReply>("/internal/attention");
     let retries = app.owners.ask::<AttentionReply>("/internal/retrying");
-    let (causes, (replies, mut owners), (retrying, _), standing, open) =
-        futures::join!(own, asked, retries, suppliers::standing(app), cases::open(app));
+    let (causes, (replies, mut owners), (retrying, _), standing, open, proof) = futures::join!(
+        own,
+        asked,
+        retries,
+        suppliers::standing(app),
+        cases::open(app),
+        proofs::newest(app)
+    );
     // One that has no such question has nothing to tell.
     owners.retain(|owner| !owner.knows_nothing_of_it);
     let replies = replies.into_iter().chain(retrying);
@@ -84,7 +96,8 @@ pub(crate) async fn look(app: &App) -> Result<Attention, ApiError> {
     let cases_open = cases.len();
     more |= cases_open > CASES_MAX;
     cases.truncate(CASES_MAX);
-    Ok(Attention { causes: causes?, items, breakers, cases, cases_open, counts, more, owners })
+    let (causes, proof) = (causes?, proof?);
+    Ok(Attention { causes, items, breakers, cases, cases_open, counts, more, owners, proof })
 }
 
 /// How many of each kind an owner has: as many as it says, or as many as it told.

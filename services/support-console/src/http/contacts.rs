@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 
 use axum::extract::State;
-use chassis::{ApiError, FieldError, http::Json};
+use chassis::{ApiError, http::Json};
 use contracts::internal::{FindContactRequest, FindReply};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::{
     OPERATOR,
-    acting::{Actor, Attempt},
+    acting::{self, Actor, Attempt},
     elsewhere,
     timeline::Match,
 };
@@ -23,8 +23,20 @@ const EMAIL_MAX: usize = 254;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
+    #[serde(deserialize_with = "email")]
     email: String,
+    #[serde(deserialize_with = "acting::reason")]
     reason: String,
+}
+
+fn email<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = String::deserialize(from)?;
+    let email = text.trim();
+    let plain = email.len() <= EMAIL_MAX && !email.chars().any(char::is_control);
+    if plain && email.contains('@') {
+        return Ok(email.to_owned());
+    }
+    Err(D::Error::custom("must be an e-mail address"))
 }
 
 /// The bookings of an address, the newest first.
@@ -42,12 +54,6 @@ pub(crate) async fn find(
     let mut attempt = Attempt::permit(&app, actor, "find_by_email", None, OPERATOR).await?;
     let Json(Wanted { email, reason }) = body?;
     attempt = attempt.because(&reason)?;
-    let email = email.trim().to_owned();
-    let plain = email.len() <= EMAIL_MAX && !email.chars().any(char::is_control);
-    if !plain || !email.contains('@') {
-        let detail = "must be an e-mail address";
-        return Err(ApiError::invalid(vec![FieldError::new("/email", "invalid", detail)]));
-    }
     let path = "/internal/find-contact";
     let request = FindContactRequest { email };
     let Some(Ok(reply)) = app.owners.tell::<_, FindReply>(OWNER, path, &request).await else {

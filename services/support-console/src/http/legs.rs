@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::{
     APPROVER, OPERATOR,
-    acting::{Actor, Attempt},
+    acting::{self, Actor, Attempt},
     elsewhere::{self, Told},
     in_a_column, may_look,
 };
@@ -27,6 +27,7 @@ const OWNER: &str = "supplier-sync";
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
+    #[serde(deserialize_with = "acting::reason")]
     pub(crate) reason: String,
     /// What the supplier said, when and to whom.
     pub(crate) evidence: Option<String>,

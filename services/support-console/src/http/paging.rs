@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chassis::{ApiError, FieldError};
 use chrono::{DateTime, Datelike as _, Utc};
+use serde::{Deserialize as _, Deserializer, de::Error as _};
 use uuid::Uuid;
 
 use crate::store::After;
@@ -55,6 +56,20 @@ impl Page {
         let (at, id) = list.last().filter(|_| more).map(place)?;
         Some(URL_SAFE_NO_PAD.encode(format!("{} {id}", at.timestamp_micros())))
     }
+}
+
+/// Reads how many are wanted among the parameters of a query.
+pub(crate) fn limit<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u16>, D::Error> {
+    let limit = i64::deserialize(from)?;
+    let limit = u16::try_from(limit).ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
+    limit.map(Some).ok_or_else(|| D::Error::custom(format!("must be 1 to {PAGE_MAX}")))
+}
+
+/// Reads where the page before ended.
+pub(crate) fn cursor<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(from)?;
+    let known = read_cursor(&text).is_some();
+    if known { Ok(Some(text)) } else { Err(D::Error::custom("is not one that was given out")) }
 }
 
 fn read_cursor(text: &str) -> Option<After> {

@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{connection, failed, may_look, paging::Page};
+use super::{
+    connection, failed, may_look,
+    paging::{self, Page},
+};
 use crate::{
     App, mask,
     state::State as Stands,
@@ -28,7 +31,9 @@ pub(crate) struct Wanted {
     state: Option<Stands>,
     letter_cause_id: Option<Uuid>,
     /// Where the page before ended.
+    #[serde(default, deserialize_with = "paging::cursor")]
     cursor: Option<String>,
+    #[serde(default, deserialize_with = "paging::limit")]
     limit: Option<u16>,
 }
 

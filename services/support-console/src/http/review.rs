@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::{
     APPROVER, OPERATOR,
-    acting::{Actor, Attempt},
+    acting::{self, Actor, Attempt},
     actions::Because,
     elsewhere::{self, Told},
     in_a_column, may_look,
@@ -35,6 +35,7 @@ const TREASURER: &str = "payment-verification";
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
+    #[serde(deserialize_with = "acting::reason")]
     pub(crate) reason: String,
     pub(crate) act: ReviewAct,
     pub(crate) leg_id: Option<LegId>,
@@ -44,6 +45,7 @@ pub(crate) struct Wanted {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Proof {
+    #[serde(deserialize_with = "acting::reason")]
     pub(crate) reason: String,
     pub(crate) transaction: String,
 }

@@ -7,12 +7,12 @@ use chassis::{
     http::{Json, Path},
 };
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use uuid::Uuid;
 
 use super::{
     OPERATOR,
-    acting::{About, Actor, Attempt},
+    acting::{self, About, Actor, Attempt},
     actions::Because,
     connection, failed, in_a_column, may_look,
 };
@@ -24,20 +24,45 @@ use crate::{
 
 /// A run has no more letters; whoever has more begins another.
 pub(crate) const LETTERS_MAX: u32 = 10_000;
+const STEP_MAX: i32 = 10_000;
+const STEPS_MAX: usize = 10;
 const LISTED_MAX: i64 = 50;
 
 /// Which letters are sent again, and why.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
+    #[serde(deserialize_with = "acting::reason")]
     pub(crate) reason: String,
     pub(crate) letter_cause_id: Option<Uuid>,
     pub(crate) consumer: Option<String>,
     pub(crate) cause: Option<String>,
     /// No more than so many, the oldest first.
+    #[serde(default, deserialize_with = "at_most")]
     pub(crate) at_most: Option<u32>,
     /// Letters of each step before the rest; as the policy says without it.
-    pub(crate) ladder: Option<Vec<u32>>,
+    pub(crate) ladder: Option<Vec<Step>>,
+}
+
+/// How many letters a step has.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "i64")]
+pub(crate) struct Step(i32);
+
+impl TryFrom<i64> for Step {
+    type Error = String;
+
+    fn try_from(step: i64) -> Result<Self, String> {
+        let step = i32::try_from(step).ok().filter(|step| (1..=STEP_MAX).contains(step));
+        step.map(Self).ok_or_else(|| format!("must be 1 to {STEP_MAX}"))
+    }
+}
+
+fn at_most<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+    let wanted = Option::<i64>::deserialize(from)?;
+    let most = |most| u32::try_from(most).ok().filter(|most| (1..=LETTERS_MAX).contains(most));
+    let too_many = || D::Error::custom(format!("must be 1 to {LETTERS_MAX}"));
+    wanted.map(|wanted| most(wanted).ok_or_else(too_many)).transpose()
 }
 
 /// A run, and how far it is.
@@ -161,21 +186,25 @@ pub(crate) async fn begin(
 }
 
 fn limits(app: &App, wanted: &Wanted) -> Result<(Vec<i32>, u32), ApiError> {
-    let ladder = wanted.ladder.as_ref().unwrap_or(&app.support.replay_ladder);
-    let steps: Option<Vec<i32>> = ladder
-        .iter()
-        .map(|step| i32::try_from(*step).ok().filter(|step| (1..=10_000).contains(step)))
-        .collect();
-    let Some(steps) = steps.filter(|steps| steps.len() <= 10) else {
-        let detail = "up to ten steps of 1 to 10000 letters";
-        return Err(ApiError::invalid(vec![FieldError::new("/ladder", "invalid", detail)]));
+    let of_policy = || app.support.replay_ladder.iter().filter_map(|n| i32::try_from(*n).ok());
+    let steps: Vec<i32> = match &wanted.ladder {
+        Some(steps) => steps.iter().map(|step| step.0).collect(),
+        None => of_policy().collect(),
     };
     let at_most = wanted.at_most.unwrap_or(LETTERS_MAX);
-    if !(1..=LETTERS_MAX).contains(&at_most) {
-        let detail = format!("must be 1 to {LETTERS_MAX}");
-        return Err(ApiError::invalid(vec![FieldError::new("/at_most", "invalid", detail)]));
-    }
-    Ok((steps, at_most))
+    let wrong = [
+        (steps.len() > STEPS_MAX, "/ladder", format!("must have up to {STEPS_MAX} steps")),
+        (
+            // A form says it in a field of its own.
+            !(1..=LETTERS_MAX).contains(&at_most),
+            "/at_most",
+            format!("must be 1 to {LETTERS_MAX}"),
+        ),
+    ];
+    let wrong = wrong.into_iter().filter(|(wrong, ..)| *wrong);
+    let wrong: Vec<_> =
+        wrong.map(|(_, field, detail)| FieldError::new(field, "invalid", detail)).collect();
+    if wrong.is_empty() { Ok((steps, at_most)) } else { Err(ApiError::invalid(wrong)) }
 }
 
 /// What the letters have in common, in words.

@@ -90,7 +90,7 @@ pub(super) async fn show(
         }
         section.card {
             h2 { "Everything that happened" }
-            (list::list(&told.entries))
+            (list::list(&told.entries, &app.traces))
         }
     };
     let page = Page::new("One booking", "", body);

@@ -5,7 +5,7 @@ use chassis::{
     ApiError,
     http::{Json, Path},
 };
-use contracts::{internal::PreviewEffect, staff::same_person};
+use contracts::{ids::BookingId, internal::PreviewEffect, staff::same_person};
 use maud::{Markup, html};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -13,7 +13,10 @@ use uuid::Uuid;
 use super::{
     layout::{Page, ago, booking_link, csrf, exactly, instant, short, standing, type_name},
     letters,
+    overview::silent,
     session::Session,
+    timeline::list,
+    traces::Traces,
 };
 use crate::{
     App, fault,
@@ -21,11 +24,15 @@ use crate::{
         APPROVER, OPERATOR, connection, edits, failed,
         parked::{self, Shown, masked},
         preview::{self, Previewed},
+        timeline::{self, Timeline},
     },
     mask,
     state::State as Stands,
     store::{self, Edit, Filter, Happened},
 };
+
+/// Entries of the booking's timeline on each side of a letter.
+const BESIDE: usize = 6;
 
 /// The page.
 pub(super) async fn show(
@@ -34,12 +41,18 @@ pub(super) async fn show(
     Path(id): Path<Uuid>,
 ) -> Result<Response, ApiError> {
     let Json(shown) = parked::show(State(app.clone()), session.bearer(), Path(id)).await?;
-    let preview = match shown.summary.state {
-        Stands::Parked => Some(
-            preview::show(State(app.clone()), session.bearer(), Path(id)).await.map(|Json(it)| it),
-        ),
-        Stands::Replaying | Stands::Succeeded | Stands::FailedAgain | Stands::Discarded => None,
+    let preview = async {
+        match shown.summary.state {
+            Stands::Parked => Some(
+                preview::show(State(app.clone()), session.bearer(), Path(id))
+                    .await
+                    .map(|Json(it)| it),
+            ),
+            Stands::Replaying | Stands::Succeeded | Stands::FailedAgain | Stands::Discarded => None,
+        }
     };
+    let (preview, told) = futures::join!(preview, around(&app, &session, &shown));
+    let told = told?;
     let edits = edits::waiting(&app, None, Some(id)).await?;
     let others = match shown.summary.booking_id {
         None => Vec::new(),
@@ -56,9 +69,10 @@ pub(super) async fn show(
         (why(&shown, &session))
         @for edit in &edits { (second(edit, &shown, &session)) }
         @if let Some(preview) = &preview { (would_do(preview)) }
-        (what(&shown))
+        (what(&shown, &app.traces))
         (body_of(&shown))
         (done(&shown.history))
+        @if let Some(told) = &told { (beside(told, &shown, &app.traces)) }
         @if !others.is_empty() {
             section.card {
                 h2 { "Other letters of the same booking" }
@@ -68,6 +82,28 @@ pub(super) async fn show(
     };
     let page = Page::new(fault::meaning(&shown.summary.cause).title, "/letters", body);
     Ok(if pending { page.live(2) } else { page }.framed(Some(&session)))
+}
+
+/// Everything that happened to the letter's booking.
+async fn around(app: &App, session: &Session, shown: &Shown) -> Result<Option<Timeline>, ApiError> {
+    let Some(booking_id) = shown.summary.booking_id else { return Ok(None) };
+    let booking_id = Path(BookingId(booking_id));
+    let told = timeline::show(State(app.clone()), session.bearer(), booking_id).await;
+    told.map(|Json(told)| Some(told))
+}
+
+/// What came before and after it for the same booking.
+fn beside(told: &Timeline, shown: &Shown, traces: &Traces) -> Markup {
+    let own = told.entries.partition_point(|told| told.entry.at <= shown.summary.last_at);
+    let (from, to) = (own.saturating_sub(BESIDE), (own + BESIDE).min(told.entries.len()));
+    html! {
+        section.card {
+            h2 { "Before and after it" }
+            (silent(&told.owners))
+            (list(told.entries.get(from..to).unwrap_or_default(), traces))
+            p { a href=(format!("/bookings/{}", told.booking_id)) { "Everything about the booking" } }
+        }
+    }
 }
 
 fn why(shown: &Shown, session: &Session) -> Markup {
@@ -227,7 +263,7 @@ pub(super) fn would_do(preview: &Result<Previewed, ApiError>) -> Markup {
     }
 }
 
-fn what(shown: &Shown) -> Markup {
+fn what(shown: &Shown, traces: &Traces) -> Markup {
     let letter = &shown.summary;
     html! {
         section.card {
@@ -247,7 +283,10 @@ fn what(shown: &Shown) -> Markup {
                 dt { "Message" } dd { code { (letter.message_id) } }
                 @if let Some(trace) = &letter.trace_id {
                     dt { "Trace" }
-                    dd { a href=(format!("/search?key={trace}")) { code { (trace) } } }
+                    dd {
+                        (traces.link(trace)) " "
+                        a href=(format!("/search?key={trace}")) { "its bookings" }
+                    }
                 }
                 @if let Some(earlier) = shown.replay_of {
                     dt { "Came of a replay of" }

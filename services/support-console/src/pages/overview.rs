@@ -18,6 +18,7 @@ use crate::{
     http::{
         attention::{self, Attention},
         flow::{self, Flow},
+        proofs::Proven,
     },
     owners::Answering,
     store::LetterCause,
@@ -63,6 +64,7 @@ pub(super) async fn show(State(app): State<App>, session: Session) -> Result<Res
                 }
             }
         }
+        (proof(&found.proof, now))
         (suppliers(breakers, now))
         @for kind in KINDS { (section(&kind, &found, ITEMS_SHOWN, now)) }
         section.card aria-labelledby="causes" {
@@ -80,6 +82,21 @@ pub(super) async fn show(State(app): State<App>, session: Session) -> Result<Res
         (flowing(&flow, now))
     };
     Ok(Page::new("Overview", "/", body).live(5).framed(Some(&session)))
+}
+
+/// The proof of every night, where it found something or is missing.
+fn proof(proven: &Proven, now: DateTime<Utc>) -> Markup {
+    html! {
+        @if let Some(trouble) = &proven.trouble {
+            div.notice.bad role="status" {
+                p {
+                    b { "The proof of the whole: " } (trouble)
+                    @if let Some(last) = &proven.last { ". It ended " (ago(last.at, now)) " ago" }
+                    "."
+                }
+            }
+        }
+    }
 }
 
 /// Suppliers to whom nothing new goes.

@@ -4,7 +4,7 @@ use contracts::internal::TimelineKind;
 use maud::{Markup, PreEscaped, html};
 use serde_json::json;
 
-use super::layout::exactly;
+use super::{layout::exactly, traces::Traces};
 use crate::http::timeline::Told;
 
 /// Kinds in the order of a booking's way, with the word for people and the sign.
@@ -52,7 +52,7 @@ fn icon(kind: TimelineKind) -> Markup {
 }
 
 /// The list, the newest first: what a person looks for is mostly the end.
-pub(super) fn list(entries: &[Told]) -> Markup {
+pub(super) fn list(entries: &[Told], traces: &Traces) -> Markup {
     let there = |kind| entries.iter().any(|told| told.entry.kind == kind);
     html! {
         fieldset.filters {
@@ -64,12 +64,12 @@ pub(super) fn list(entries: &[Told]) -> Markup {
             }
         }
         ol.timeline {
-            @for told in entries.iter().rev() { (line(told)) }
+            @for told in entries.iter().rev() { (line(told, traces)) }
         }
     }
 }
 
-fn line(told: &Told) -> Markup {
+fn line(told: &Told, traces: &Traces) -> Markup {
     let entry = &told.entry;
     let letter = entry.detail.get("dead_letter_id").and_then(serde_json::Value::as_str);
     html! {
@@ -97,7 +97,7 @@ fn line(told: &Told) -> Markup {
                         @if let Some(id) = entry.message_id {
                             span.sub { "message " a href=(format!("/search?key={id}")) { code { (id) } } }
                         }
-                        @if let Some(id) = &entry.trace_id { span.sub { "trace " code { (id) } } }
+                        @if let Some(id) = &entry.trace_id { span.sub { "trace " (traces.link(id)) } }
                     }
                 }
             }

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
-use crate::console::{Console, OPERATOR, VIEWER, id, unreadable};
+use crate::console::{APPROVER, Console, OPERATOR, VIEWER, id, unreadable};
 
 /// Row: G9
 #[tokio::test(flavor = "multi_thread")]
@@ -222,4 +222,55 @@ async fn silent_owner(console: &Console, leg: uuid::Uuid) -> String {
     let ready = chassis::http::Ready::new();
     let addr = chassis::http::serve(&console.service.process, here, routes, ready).await.unwrap();
     format!("http://{addr}")
+}
+
+/// Row: L7
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_is_wrong_with_a_request_is_said_at_once_and_nothing_can_be_sent_elsewhere() {
+    let console = Console::closed().await;
+    let replay = format!("/v1/dead-letters/{}/replay", id());
+    let leg = format!("/v1/bookings/{}/legs/{}/acts", id(), id());
+    let review = format!("/v1/bookings/{}/review", id());
+    let many = json!({ "reason": "", "ladder": [0, -1, "a", 5], "at_most": -5, "zzz": 1 });
+    let posts: [(&str, Value, &[&str]); 6] = [
+        (
+            "/v1/replays",
+            many,
+            &["/at_most", "/ladder/0", "/ladder/1", "/ladder/2", "/reason", "/zzz"],
+        ),
+        ("/v1/search/contacts", json!({ "email": "x", "reason": "" }), &["/email", "/reason"]),
+        (&leg, json!({ "reason": " ", "act": { "is": "look_up" }, "by": 1 }), &["/by", "/reason"]),
+        (&review, json!({ "act": "give_up", "leg_id": "mine" }), &["/act", "/leg_id", "/reason"]),
+        (&replay, json!({ "why": "x", "reason": 4 }), &["/reason", "/why"]),
+        // A letter goes to the one consumer that gave it up: none says that it takes another's.
+        (&replay, json!({ "reason": "x", "consumer": "booking" }), &["/consumer"]),
+    ];
+    let said = |problem: &Value| {
+        let errors = problem["errors"].as_array().cloned().unwrap_or_default();
+        for error in &errors {
+            let detail = error["detail"].as_str().unwrap();
+            let ours = detail.starts_with("must ") || detail.starts_with("is not ");
+            assert!(ours && !detail.contains("expected"), "{problem}");
+        }
+        let mut at: Vec<_> =
+            errors.iter().map(|e| e["pointer"].as_str().unwrap().to_owned()).collect();
+        at.sort();
+        at
+    };
+    for (path, body, wrong) in posts {
+        let (status, problem) = console.post(path, APPROVER, &body).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{path}: {problem}");
+        assert_eq!(said(&problem), wrong, "{path}: {problem}");
+    }
+    let letters = "/v1/dead-letters?limit=100000&cursor=x&booking_id=1&colour=red&state=odd";
+    let (status, problem) = console.get(letters, VIEWER).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        said(&problem),
+        ["?booking_id", "?colour", "?cursor", "?limit", "?state"],
+        "{problem}"
+    );
+    let (_, problem) = console.get("/v1/acts?limit=0&dead_letter_id=x", VIEWER).await;
+    assert_eq!(said(&problem), ["?dead_letter_id", "?limit"], "{problem}");
+    console.close().await;
 }

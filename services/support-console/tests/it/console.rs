@@ -107,6 +107,7 @@ impl Console {
             payment_verification_url: SILENT.to_owned(),
             rewards_url: rewards_url.to_owned(),
             internal_token: token.unwrap(),
+            traces: "https://traces.example/{trace_id}".parse().unwrap(),
             policy: service.policy.clone(),
             telemetry: TelemetryConfig::default(),
         };

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::{Method, StatusCode};
+use clap::Parser as _;
 use serde_json::{Value, json};
-use support_console::router;
+use support_console::{cli::Flags, router};
 
 use crate::{
     console::{APPROVER, Console, OPERATOR, VIEWER, id, unreadable},
@@ -25,6 +26,83 @@ fn routes(console: &Console) -> BTreeSet<String> {
         path.0.bytes().all(|b| b.is_ascii_digit()).then_some(path.1.split('"').next()?)
     });
     paths.filter(|path| path.starts_with("/v1/")).map(str::to_owned).collect()
+}
+
+/// Each command of the terminal, with what it needs to be one.
+const COMMANDS: [&str; 46] = [
+    "letters",
+    "letter ID",
+    "preview ID",
+    "replay ID",
+    "discard ID",
+    "restore ID",
+    "unmask ID",
+    "run list",
+    "run show ID",
+    "run begin",
+    "run pause ID",
+    "run resume ID",
+    "run stop ID",
+    "edit list",
+    "edit approve ID",
+    "edit refuse ID",
+    "attention",
+    "flow",
+    "suppliers",
+    "comparison rapid",
+    "reset rapid",
+    "cases",
+    "case ID",
+    "close ID",
+    "payment-cases",
+    "payment-case ID",
+    "close-payment-case ID",
+    "write-off ID",
+    "refunds",
+    "approve-refund ID ID",
+    "acts",
+    "find KEY",
+    "find-email ada@example.org",
+    "timeline ID",
+    "seen ID",
+    "legs ID",
+    "travellers ID",
+    "repair ID show",
+    "repair ID take",
+    "repair ID release",
+    "repair ID leave ID",
+    "repair ID give-back ID",
+    "repair ID look-up ID",
+    "repair ID adopt ID R1",
+    "repair ID cancel ID R1",
+    "repair ID prove ID 0x1",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_the_api_does_can_be_done_from_a_terminal() {
+    let console = Console::closed().await;
+    let id = id().to_string();
+    let mut called = BTreeSet::new();
+    for command in COMMANDS {
+        let words = command.replace("ID", &id);
+        let flags = |more: &[&str]| {
+            let line = ["holdfast-support"].into_iter().chain(words.split(' '));
+            Flags::try_parse_from(line.chain(more.iter().copied()))
+        };
+        let parsed = flags(&["--reason", "why"]).or_else(|_looks| flags(&[]));
+        let call = parsed.unwrap_or_else(|error| panic!("{command}: {error}")).call().unwrap();
+        let path = call.path.split('?').next().unwrap_or_default().to_owned();
+        called.insert(format!("{} {path}", call.method.as_str().to_lowercase()));
+    }
+    for (path, item) in document(&console).await["paths"].as_object().unwrap() {
+        let there = path.replace("{change}", "pause").replace("{supplier}", "rapid");
+        let there =
+            ["{id}", "{leg}", "{refund}"].iter().fold(there, |path, name| path.replace(name, &id));
+        for method in item.as_object().unwrap().keys() {
+            assert!(called.contains(&format!("{method} {there}")), "{method} {path}: {called:#?}");
+        }
+    }
+    console.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! Bodies, path and query, read strictly; what is wrong becomes a problem the caller can act on.
+//! Bodies, path and query, read strictly; all that is wrong becomes a problem to act on.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -12,8 +12,10 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt as _, LengthLimitError};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use serde_path_to_error::{Path as ErrorPath, Segment};
 
+use super::faults::{self, Pairs};
 use crate::api_error::{ApiError, FieldError};
 
 /// How much of a body that is too large is read and dropped: some megabytes, for some moments.
@@ -23,7 +25,7 @@ const HEARD_OUT_FOR: Duration = Duration::from_secs(2);
 /// A JSON body, in or out.
 ///
 /// In: 415 when it is not called JSON, 413 when it is too large, 400 with line and column when it
-/// is not JSON, 422 with a JSON pointer when a field is unknown, missing or of the wrong type.
+/// is not JSON, 422 with a JSON pointer for each field that is unknown, missing or wrong.
 /// Whether unknown fields are refused is the type's to say (`#[serde(deny_unknown_fields)]`).
 #[derive(Debug, Clone, Copy)]
 pub struct Json<T>(pub T);
@@ -32,8 +34,8 @@ pub struct Json<T>(pub T);
 #[derive(Debug, Clone, Copy)]
 pub struct Path<T>(pub T);
 
-/// The parameters of the query; 422 with `?name` when one is unknown, missing or wrong, or has a
-/// zero byte, which no text column takes.
+/// The parameters of the query; 422 with `?name` for each that is unknown, missing or wrong, or has
+/// a zero byte, which no text column takes.
 #[derive(Debug, Clone, Copy)]
 pub struct Query<T>(pub T);
 
@@ -90,8 +92,9 @@ where
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
         let query = parts.uri.query().unwrap_or_default();
-        let pairs = form_urlencoded::parse(query.as_bytes());
+        let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let zeros: Vec<_> = pairs
+            .iter()
             .filter(|(name, value)| name.contains('\0') || value.contains('\0'))
             .map(|(name, _)| {
                 let detail = "must have no zero byte";
@@ -101,15 +104,29 @@ where
         if !zeros.is_empty() {
             return Err(ApiError::invalid(zeros));
         }
-        let deserializer =
-            serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
-        serde_path_to_error::deserialize(deserializer).map(Self).map_err(|error| {
-            let message = error.inner().to_string();
-            let field = field_error(&message, pointer(error.path()));
-            let name = field.pointer.trim_start_matches('/').to_owned();
-            ApiError::invalid(vec![FieldError { pointer: format!("?{name}"), ..field }])
-        })
+        query_fault(&pairs)
+            .map(Self)
+            .map_err(|_first| ApiError::invalid(faults::all::<T>(Pairs(pairs))))
     }
+}
+
+/// Reads a query, or says what is wrong with it first.
+pub(super) fn query_fault<T: DeserializeOwned>(
+    pairs: &[(String, String)],
+) -> Result<T, FieldError> {
+    let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    let pairs = form_urlencoded::parse(text.as_bytes());
+    let deserializer = serde_urlencoded::Deserializer::new(pairs);
+    serde_path_to_error::deserialize(deserializer).map_err(|error| {
+        let field = field_error(&error.inner().to_string(), pointer(error.path()));
+        let name = field.pointer.trim_start_matches('/').to_owned();
+        FieldError { pointer: format!("?{name}"), ..field }
+    })
+}
+
+/// What is wrong first with a document.
+pub(super) fn json_fault(error: &serde_path_to_error::Error<serde_json::Error>) -> FieldError {
+    field_error(&error.inner().to_string(), pointer(error.path()))
 }
 
 /// Parses a JSON body as the extractor does.
@@ -121,8 +138,18 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let parsed = serde_path_to_error::deserialize(&mut deserializer);
     let value = parsed.map_err(|error| {
-        let pointer = pointer(error.path());
-        refused(error.inner(), pointer)
+        let first = refused(error.inner(), pointer(error.path()));
+        if !error.inner().is_data() {
+            return first;
+        }
+        // A document may be spoilt after what is wrong in it.
+        match serde_json::from_slice::<Value>(body) {
+            Ok(document) => match faults::all::<T>(document) {
+                all if all.is_empty() => first,
+                all => ApiError::invalid(all),
+            },
+            Err(error) => refused(&error, String::new()),
+        }
     })?;
     deserializer.end().map_err(|error| refused(&error, String::new()))?;
     Ok(value)

@@ -127,6 +127,51 @@ async fn a_wrong_field_is_pointed_at() {
     }
 }
 
+/// Row: L7
+#[tokio::test]
+async fn everything_that_is_wrong_is_said_at_once_and_in_words_of_ours() {
+    let said = |problem: &Value| {
+        let errors = problem["errors"].as_array().unwrap().iter();
+        let text = |error: &Value, name: &str| error[name].as_str().unwrap().to_owned();
+        let mut said: Vec<_> = errors
+            .map(|error| format!("{} {}", text(error, "pointer"), text(error, "detail")))
+            .collect();
+        said.sort();
+        said
+    };
+    let router = plain();
+    let body =
+        json!({ "nights": -1, "price": 1, "vip": true, "guests": [{ "name": 4 }, "Ada", {}] });
+    let (_, problem) = post_to(&router, "/stays", body.to_string()).await;
+    assert_eq!(
+        said(&problem),
+        [
+            "/guests/0/name must be a text",
+            "/guests/1 must be an object",
+            "/guests/2/name must be given",
+            "/nights must be a whole number from 0 to 255",
+            "/price is not known here",
+            "/vip is not known here",
+        ]
+    );
+    let (_, problem) = post_to(&router, "/stays", "{}").await;
+    assert_eq!(said(&problem), ["/guests must be given", "/nights must be given"]);
+    let (_, problem) = get_from(&router, "/search?rooms=two&sort=price&by=me").await;
+    assert_eq!(
+        said(&problem),
+        [
+            "?by is not known here",
+            "?city must be given",
+            "?rooms must be a whole number",
+            "?sort is not known here",
+        ]
+    );
+    let many: String = (0..300).map(|n| format!("\"f{n}\":1,")).collect();
+    let (_, problem) =
+        post_to(&router, "/large", format!("{{{many}\"nights\":2,\"guests\":[]}}")).await;
+    assert_eq!(said(&problem).len(), 20);
+}
+
 #[tokio::test]
 async fn what_is_not_json_is_told_where() {
     let router = plain();

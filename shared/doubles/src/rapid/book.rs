@@ -137,6 +137,9 @@ fn reserve(
         if choice.expires_at <= now {
             return link_expired();
         }
+        if name == "quoting_400" {
+            return errors::quoting(rooms.iter().filter_map(|room| room.family_name.as_deref()));
+        }
         if name == "price_changed" {
             world.move_price(wanted);
         }

@@ -79,6 +79,19 @@ pub(crate) fn duplicate(client_reference: &str) -> Answer {
     )])
 }
 
+/// An error that repeats what was sent, names and all, in its words and beside them.
+pub(crate) fn quoting<'a>(names: impl Iterator<Item = &'a str>) -> Answer {
+    let wrong = |name: &str| {
+        let message = format!("The guest {name} could not be booked.");
+        Wrong::new(format!("guest.{name}.invalid"), message).field(
+            "rooms.family_name",
+            "body",
+            name,
+        )
+    };
+    invalid(names.map(wrong).collect())
+}
+
 pub(crate) fn rooms_unavailable() -> Answer {
     plain(StatusCode::GONE, "rooms_unavailable", "One or more requested rooms are unavailable.")
 }

@@ -59,6 +59,7 @@ pub(super) const OFFERS: &[Offer] = &[
     Offer { fault: "price_changed", operations: &["price_check", "reserve"] },
     Offer { fault: "created_twice", operations: &["reserve"] },
     Offer { fault: "duplicate_reference_400", operations: &["reserve"] },
+    Offer { fault: "quoting_400", operations: &["reserve"] },
     Offer { fault: "hold_lapses", operations: &["reserve", "confirm"] },
     Offer { fault: "confirm_refused", operations: &["confirm"] },
     Offer { fault: "cancel_refused", operations: &["cancel"] },

@@ -60,6 +60,8 @@ pub(crate) struct Notice {
     pub(crate) client_reference: Option<Arc<str>>,
     pub(crate) email: String,
     pub(crate) event_type: &'static str,
+    /// In the place of the usual words.
+    pub(crate) message: Option<String>,
 }
 
 impl Notice {
@@ -69,6 +71,7 @@ impl Notice {
             client_reference: reservation.client_reference.clone(),
             email: reservation.email.clone(),
             event_type,
+            message: None,
         }
     }
 
@@ -83,7 +86,10 @@ impl Notice {
         self
     }
 
-    fn message(&self) -> &'static str {
+    fn message(&self) -> &str {
+        if let Some(message) = &self.message {
+            return message;
+        }
         match self.event_type {
             "itinerary.agent.create" => "An agent created this itinerary.",
             "itinerary.agent.change" => "An agent changed this itinerary.",
@@ -360,6 +366,7 @@ pub(super) async fn test(
             client_reference: None,
             email: "test@example.com".to_owned(),
             event_type,
+            message: None,
         };
         rapid.notifier.tell(notice, Manner::Plain);
         Answer::empty(StatusCode::NO_CONTENT)

@@ -107,6 +107,8 @@ struct Notify {
     event_type: String,
     #[serde(default)]
     forged: bool,
+    email: Option<String>,
+    message: Option<String>,
 }
 
 /// `POST /rapid/notify`: pushes a notification now, about an itinerary that exists or about none.
@@ -121,15 +123,20 @@ pub(super) async fn notify(State(rapid): State<Arc<Rapid>>, body: Bytes) -> Resp
         return problem(StatusCode::BAD_REQUEST, "unknown-event-type", &asked.event_type, more);
     };
     let found = find(&rapid, asked.reference.as_deref(), asked.client_reference.as_deref());
-    let notice = match found {
+    let mut notice = match found {
         Some(found) => Notice::about(&found, event_type),
         None => Notice {
             reference: asked.reference.unwrap_or_else(|| "8000000000000".to_owned()),
             client_reference: asked.client_reference.as_deref().map(Arc::from),
             email: "nobody@example.com".to_owned(),
             event_type,
+            message: None,
         },
     };
+    notice.message = asked.message;
+    if let Some(email) = asked.email {
+        notice.email = email;
+    }
     rapid.notifier.tell(notice, if asked.forged { Manner::Forged } else { Manner::Plain });
     StatusCode::ACCEPTED.into_response()
 }

@@ -66,6 +66,7 @@ const PROMISED: [(&str, &str); 39] = [
     ("hold_lapses", DEEDS),
     ("confirm_refused", DEEDS),
     ("duplicate_reference_400", MADE_OR_NOT),
+    ("quoting_400", MADE_OR_NOT),
     ("callback_duplicate", PUSHED),
     ("callback_late", "callbacks_come_late_or_overtaken_on_demand"),
     ("callback_reordered", "callbacks_come_late_or_overtaken_on_demand"),
@@ -159,6 +160,7 @@ async fn a_reservation_is_made_or_not_exactly_as_the_fault_is_named() {
         ("created_twice", &["held", "held"], Got::Status(201), json!(201)),
         ("wrong_reference", &["held"], Got::Status(201), json!(201)),
         ("duplicate_reference_400", &["held"], Got::Status(400), json!(400)),
+        ("quoting_400", none, Got::Status(400), json!(400)),
         ("sold_out", none, Got::Status(410), json!(410)),
         ("hold_lapses", &["cancelled"], Got::Status(201), json!(201)),
     ];

@@ -1,4 +1,5 @@
-//! Compares a whole running system with the world, and fails on any difference.
+//! Compares a whole running system with the world, tells support how that ended, and fails on any
+//! difference.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -8,7 +9,9 @@
 
 use std::{process::ExitCode, time::Duration};
 
+use anyhow::Context as _;
 use clap::Parser;
+use contracts::internal::ProofRequest;
 use e2e::{
     Stack,
     truth::proof::{Proof, prove},
@@ -56,5 +59,18 @@ async fn proven(flags: &Flags) -> anyhow::Result<Proof> {
     let stack = Stack::open(&flags.stack)?;
     let stack = stack.ok_or_else(|| anyhow::anyhow!("nothing runs; ./scripts/up starts it"))?;
     let open_for_max = Duration::from_secs(flags.open_for_max.saturating_mul(3_600));
-    prove(&stack, Duration::from_secs(flags.within), open_for_max).await
+    let proof = prove(&stack, Duration::from_secs(flags.within), open_for_max).await;
+    let differences = proof.as_ref().ok().map(|proof| proof.differences);
+    tell(&stack, differences.and_then(|count| count.try_into().ok())).await?;
+    proof
+}
+
+/// Tells the console how it ended, where support sees it, and sees when it is missing.
+async fn tell(stack: &Stack, differences: Option<u32>) -> anyhow::Result<()> {
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let url = format!("{}/internal/proofs", stack.url("support-console"));
+    let told = http.post(url).bearer_auth(stack.internal_token("proof"));
+    let told = told.json(&ProofRequest { differences }).send().await;
+    told.and_then(reqwest::Response::error_for_status).context("telling support")?;
+    Ok(())
 }

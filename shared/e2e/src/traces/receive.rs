@@ -26,13 +26,14 @@ const BODY_MAX: usize = 16 * 1024 * 1024;
 type Shared = Arc<Mutex<Store>>;
 
 /// `POST /v1/traces`, `GET /traces?booking=`, `GET /traces/{id}`, `GET /traces/{id}/view`, `GET
-/// /health`.
+/// /spans`, `GET /health`.
 pub fn router() -> Router {
     Router::new()
         .route("/v1/traces", post(receive))
         .route("/traces", get(of_booking))
         .route("/traces/{id}", get(of_trace))
         .route("/traces/{id}/view", get(view))
+        .route("/spans", get(all))
         .route("/health", get(health))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(Shared::default())
@@ -63,6 +64,13 @@ fn read(span: otlp::Span, service: &str) -> Span {
         otlp::span::SpanKind::Internal | otlp::span::SpanKind::Unspecified => "internal",
     };
     let failed = span.status.as_ref().is_some_and(|s| s.code() == otlp::status::StatusCode::Error);
+    let told = span.status.iter().map(|status| status.message.clone());
+    let logged = span.events.iter().map(|event| {
+        let fields =
+            event.attributes.iter().map(|a| format!(" {}={}", a.key, text(a.value.as_ref())));
+        fields.fold(event.name.clone(), |line, field| line + &field)
+    });
+    let said = told.chain(logged).filter(|line| !line.is_empty()).collect();
     let links = span.links.iter().map(|link| Place {
         trace_id: hex::encode(&link.trace_id),
         span_id: hex::encode(&link.span_id),
@@ -71,6 +79,7 @@ fn read(span: otlp::Span, service: &str) -> Span {
         trace_id: hex::encode(&span.trace_id),
         span_id: hex::encode(&span.span_id),
         parent_id: (!span.parent_span_id.is_empty()).then(|| hex::encode(&span.parent_span_id)),
+        said,
         links: links.collect(),
         attributes: span
             .attributes
@@ -96,8 +105,9 @@ fn text(value: Option<&AnyValue>) -> String {
         Some(Value::BoolValue(is)) => is.to_string(),
         Some(Value::IntValue(number)) => number.to_string(),
         Some(Value::DoubleValue(number)) => number.to_string(),
-        // Nothing of ours sends lists, maps or bytes.
-        Some(_) | None => String::new(),
+        // Lists, maps and bytes, which nothing of ours sends.
+        Some(other) => format!("{other:?}"),
+        None => String::new(),
     }
 }
 
@@ -108,6 +118,10 @@ struct Asked {
 
 async fn of_booking(State(store): State<Shared>, Query(asked): Query<Asked>) -> Json<Vec<Span>> {
     Json(store.lock().unwrap().booking(&asked.booking))
+}
+
+async fn all(State(store): State<Shared>) -> Json<Vec<Span>> {
+    Json(store.lock().unwrap().all().cloned().collect())
 }
 
 async fn of_trace(State(store): State<Shared>, Path(id): Path<String>) -> Response {

@@ -60,6 +60,11 @@ impl Store {
         }
     }
 
+    /// Every span, in no order.
+    pub fn all(&self) -> impl Iterator<Item = &Span> {
+        self.traces.values().flatten()
+    }
+
     /// The spans of a trace, earliest first.
     #[must_use]
     pub fn trace(&self, trace_id: &str) -> Vec<Span> {

@@ -16,6 +16,7 @@ fn span(trace: &str, id: &str, parent: Option<&str>, service: &str) -> Span {
         end_ns: 2,
         failed: false,
         attributes: BTreeMap::new(),
+        said: Vec::new(),
         links: Vec::new(),
     }
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-use super::{AT_ONCE, Accepted, Comparison, LOOK_EVERY, World, ledgers::Ledgers};
+use super::{AT_ONCE, Accepted, Comparison, LOOK_EVERY, World, ledgers::Ledgers, prices};
 use crate::{
     Stack,
     cards::Cards,
@@ -36,6 +36,8 @@ pub struct Proof {
     /// Bookings of which the ledger of money says something else than the chain or the booking, or
     /// does not balance.
     pub money: usize,
+    /// Bought reservations that cost something else at their supplier than we know.
+    pub prices: usize,
     /// Accounts whose points are not what their ledger gives.
     pub points: usize,
     /// Bookings that are not what their journal gives; 1 when that is not known.
@@ -91,6 +93,11 @@ async fn once(stack: &Stack, open_for_max: Duration) -> anyhow::Result<Proof> {
     let compared = world.compare_with(&accepted, &entries.collect()).await?;
     let mut proof = Proof { compared, ..Proof::default() };
     proof.money(&world, &ledgers, &listed, open_for_max).await?;
+    let bookings: Vec<String> = accepted.iter().map(|one| one.booking_id.clone()).collect();
+    let owner = internal(stack, "supplier-sync");
+    let prices = prices::differing(&world, &owner, &bookings).await?;
+    proof.prices = prices.len();
+    proof.compared.wrong.extend(prices);
     proof.points(stack, &ledgers).await?;
     if let Err(why) = stack.command("booking", &["check"]).await {
         proof.journals += 1;
@@ -103,7 +110,8 @@ async fn once(stack: &Stack, open_for_max: Duration) -> anyhow::Result<Proof> {
     proof.cases = cases.json()["cases"].as_array().into_iter().flatten().filter(open).count();
     let Comparison { lost, double, orphaned, overcharged, given_away, .. } = &proof.compared;
     let compared = lost + double + orphaned + overcharged + given_away;
-    proof.differences = compared + proof.money + proof.points + proof.journals + proof.late;
+    let own = proof.money + proof.prices + proof.points + proof.journals + proof.late;
+    proof.differences = compared + own;
     Ok(proof)
 }
 

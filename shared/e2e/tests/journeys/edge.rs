@@ -92,6 +92,7 @@ async fn the_edge_says_everything_that_is_wrong_at_once() {
         (gateway.with_token("not.a.token"), StatusCode::UNAUTHORIZED),
         (gateway.with_token(&stack.internal_token("rewards")), StatusCode::UNAUTHORIZED),
         (gateway.with_token(&foreign_token()), StatusCode::UNAUTHORIZED),
+        (gateway.with_token(&stack.token("ada", &["support_admin"])), StatusCode::FORBIDDEN),
     ];
     for (stranger, status) in &strangers {
         for path in [booking.clone(), format!("{booking}/history")] {

@@ -5,12 +5,14 @@ use std::time::Duration;
 use e2e::{
     Options, Profile, Stack,
     cards::{Cards, GOOD},
+    console::Console,
     traveller::{Traveller, some_stay},
     truth::{
         Comparison,
         proof::{Proof, prove},
     },
 };
+use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
@@ -61,11 +63,16 @@ async fn every_kind_of_difference_fails_the_proof_and_a_right_world_passes_it() 
         proof.args(["--json", "--stack", "proof", "--within", "0"]).kill_on_drop(true);
         let done = proof.output().await.unwrap();
         let said = String::from_utf8_lossy(&done.stdout).into_owned();
-        let line: serde_json::Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+        let line: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
         (done.status.success(), line)
     };
+    let staff = Console::of(&stack, "support_viewer");
+    let told = async || staff.get("/v1/attention").await.unwrap().json()["proof"].take();
+    assert_eq!(told().await, json!({ "last": null, "trouble": null }));
     let (well, line) = command().await;
     assert!(well, "{line}");
+    let proven = told().await;
+    assert_eq!((&proven["last"]["differences"], &proven["trouble"]), (&json!(0), &Value::Null));
 
     // A booking that is open for too long.
     let late = prove(&stack, Duration::ZERO, Duration::ZERO).await.unwrap();
@@ -91,6 +98,14 @@ async fn every_kind_of_difference_fails_the_proof_and_a_right_world_passes_it() 
     let money = now(&stack).await;
     assert_eq!((money.differences, money.money), (3, 1), "{:?}", money.compared.wrong);
 
+    // In what we know of a price.
+    let price = r#"update leg set state = regexp_replace(
+            state::text, '("price": ?\{"minor": ?")', '\17', 'g')::json
+        where booking_id = $1"#;
+    plant(&stack, "supplier-sync", price, id).await;
+    let prices = now(&stack).await;
+    assert_eq!((prices.differences, prices.prices), (4, 1), "{:?}", prices.compared.wrong);
+
     // In the ledger of points.
     let posting = "insert into posting (account_id, version, line, book, lot, points)
         select account_id, version, line, book, 'planted', points
@@ -98,14 +113,14 @@ async fn every_kind_of_difference_fails_the_proof_and_a_right_world_passes_it() 
              (values (90, 'issued', -7), (91, 'available', 7)) v (line, book, points)";
     plant(&stack, "rewards", posting, id).await;
     let points = now(&stack).await;
-    assert_eq!((points.differences, points.points), (4, 1), "{:?}", points.compared.wrong);
+    assert_eq!((points.differences, points.points), (5, 1), "{:?}", points.compared.wrong);
 
     // In a booking that its journal knows nothing of.
     let row = "update booking set state = (state::jsonb || '{\"version\": 999}')::json
         where booking_id = $1";
     plant(&stack, "booking", row, open.booking_id.parse().unwrap()).await;
     let journal = now(&stack).await;
-    assert_eq!((journal.differences, journal.journals), (5, 1), "{:?}", journal.compared.wrong);
+    assert_eq!((journal.differences, journal.journals), (6, 1), "{:?}", journal.compared.wrong);
 
     // A promised reservation that is gone, and a second charge.
     stack.double().act(&own.reference, "cancel").await.unwrap();
@@ -119,6 +134,9 @@ async fn every_kind_of_difference_fails_the_proof_and_a_right_world_passes_it() 
     assert_eq!(all.compared.lost, 1, "{:?}", all.compared.wrong);
     let (well, line) = command().await;
     assert!(!well, "{line}");
+    let proven = told().await;
+    assert_eq!(proven["last"]["differences"], line["differences"], "{proven}");
+    assert!(proven["trouble"].is_string(), "{proven}");
     for kind in ["lost", "overcharged", "money", "points", "journals"] {
         assert_eq!(line[kind], 1, "{kind}: {line}");
     }

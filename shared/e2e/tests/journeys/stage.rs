@@ -2,7 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{Options, Profile, Stack};
+use e2e::{
+    Options, Profile, Stack,
+    gateway::describe,
+    traveller::{Traveller, Trip},
+};
+use http::StatusCode;
+use serde_json::json;
 use sqlx::Connection as _;
 
 /// Long enough for the slowest machine; nothing waits for it in vain but a test that fails.
@@ -33,6 +39,15 @@ pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>
         assert!(Instant::now() < until, "not {what} within {SOON:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// Cancels a confirmed booking, agreeing to what that costs.
+pub(crate) async fn cancelled(ada: &Traveller, trip: &Trip) {
+    let path = format!("/v1/bookings/{}/cancellation", trip.booking_id);
+    let told = ada.gateway.post(&format!("{path}?quote=true"), &json!({})).await.unwrap().json();
+    let agreed = json!({ "quote": told["quote"] });
+    let answer = ada.gateway.post(&path, &agreed).await.unwrap();
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", describe(&answer));
 }
 
 /// A service's clock goes on by so many days.

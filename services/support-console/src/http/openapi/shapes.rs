@@ -199,8 +199,11 @@ fn runs() -> Shapes {
                 ("counts", anything()),
                 ("more", truth()),
                 ("owners", many(of("Answering"))),
+                ("proof", of("Proven")),
             ]),
         ),
+        ("Proven", object(&[("last?", of("Proof")), ("trouble?", text())])),
+        ("Proof", object(&[("at", instant()), ("differences?", count())])),
         (
             "AttentionItem",
             object(&[

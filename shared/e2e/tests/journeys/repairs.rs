@@ -1,0 +1,127 @@
+//! Every repair, by a support person in a real browser, on what is broken in a running system.
+
+use std::path::Path;
+
+use contracts::asset::Units;
+use e2e::{
+    Stack, chromium,
+    console::Console,
+    gateway::Shown,
+    traveller::{Traveller, Trip, some_stay, stay_in},
+};
+use serde_json::{Value, json};
+
+use crate::stage::{self, SOON, until};
+
+/// Worth more than one person may let go.
+const NIGHTS: u64 = 26;
+
+async fn books(ada: &Traveller, nights: u64, refund_to: &str) -> Trip {
+    let stay = if nights == 2 { some_stay() } else { stay_in(60, nights) };
+    let quote = ada.gateway.quote(&stay).await.unwrap();
+    ada.book_quote(quote, |request| request["refund_to"] = json!(refund_to)).await.unwrap()
+}
+
+async fn cancelled_after_paying(ada: &Traveller, nights: u64, refund_to: &str) -> Trip {
+    let trip = books(ada, nights, refund_to).await;
+    ada.pay(&ada.until_payable(&trip, SOON).await.unwrap()).await.unwrap();
+    assert_eq!(ada.until_ended(&trip, SOON).await.unwrap().status(), "confirmed");
+    stage::cancelled(ada, &trip).await;
+    trip
+}
+
+async fn shown(ada: &Traveller, trip: &Trip, what: &str, is: impl Fn(&Shown) -> bool) -> Shown {
+    until(what, async || {
+        let shown = ada.gateway.booking(&trip.booking_id).await.unwrap();
+        is(&shown).then_some(shown)
+    })
+    .await
+}
+
+fn tell(folder: &Path, name: &str, what: &Value) {
+    // As a whole: whoever waits for it reads it at once.
+    let (draft, whole) = (folder.join(format!("{name}.draft")), folder.join(name));
+    std::fs::write(&draft, what.to_string()).unwrap();
+    std::fs::rename(draft, whole).unwrap();
+}
+
+/// Row: G8
+#[tokio::test(flavor = "multi_thread")]
+async fn a_support_person_does_every_repair_in_a_browser() {
+    let stack = stage::patient("repairs").await;
+    let ada = Traveller::of(&stack, "ada").await.unwrap();
+    let (confirmed, _) = ada.travel(&some_stay(), SOON).await.unwrap();
+    let folder = stack.dir().join("told");
+    std::fs::create_dir_all(&folder).unwrap();
+    let sign_in = stack.staff().await.unwrap();
+    let task = json!({
+        "console": stack.url("support-console"),
+        "folder": folder,
+        "operator": sign_in["support_operator"],
+        "approver": sign_in["support_approver"],
+        "confirmed": confirmed.booking_id,
+    });
+    let walk = tokio::spawn(async move { chromium::run("repairs.cjs", &task).await });
+    until("signed in", async || folder.join("ready").exists().then_some(())).await;
+
+    // Two that are dearer at the supplier than was ordered.
+    stack.double().arm("reserve", "wrong_price", 2, None).await.unwrap();
+    let adopt = books(&ada, 2, &ada.new_wallet()).await;
+    let cancel = books(&ada, 2, &ada.new_wallet()).await;
+    let dearer = json!({ "adopt": adopt.booking_id, "cancel": cancel.booking_id });
+    tell(&folder, "dearer.json", &dearer);
+    ada.until_payable(&adopt, SOON).await.unwrap();
+    assert_eq!(ada.until_ended(&cancel, SOON).await.unwrap().status(), "failed");
+
+    // A refund that never comes, one that is too large for one person, and an attempt of which the
+    // supplier says nothing any more.
+    let treasury = format!("{}/treasury/faults", stack.url("doubles"));
+    let never = json!({ "fault": "never", "times": 1 });
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    assert!(http.post(treasury).json(&never).send().await.unwrap().status().is_success());
+    let wallet = ada.new_wallet();
+    let late = cancelled_after_paying(&ada, 2, &wallet).await;
+    let large = cancelled_after_paying(&ada, NIGHTS, &ada.new_wallet()).await;
+    let review = |shown: &Shown| shown.in_review();
+    let due = shown(&ada, &late, "late", review).await.0["payment"]["refunds"][0]["units"].take();
+    let due: Units = serde_json::from_value(due).unwrap();
+    let node = stack.node();
+    let payers = node.accounts().await.unwrap();
+    let transaction = node.pay(&payers[0], &wallet, due).await.unwrap();
+    stack.double().arm("lookup", "http_503", 10_000, None).await.unwrap();
+    stack.double().arm("reserve", "timeout_before_commit", 1, None).await.unwrap();
+    let absent = books(&ada, 2, &ada.new_wallet()).await;
+    let broken = json!({
+        "absent": absent.booking_id, "late": late.booking_id, "transaction": transaction,
+    });
+    tell(&folder, "broken.json", &broken);
+
+    let said = walk.await.unwrap().unwrap();
+    assert!(said.contains("proved a refund"), "{said}");
+    shown(&ada, &late, "refunded", Shown::is_refunded).await;
+    shown(&ada, &large, "refunded", Shown::is_refunded).await;
+    each_is_recorded(&stack).await;
+    stack.stop().await.unwrap();
+}
+
+async fn each_is_recorded(stack: &Stack) {
+    let viewer = Console::of(stack, "support_viewer");
+    let listed = viewer.get("/v1/acts?limit=200").await.unwrap().json();
+    let done = |act: &str| {
+        let mut all = listed["acts"].as_array().unwrap().iter();
+        all.any(|one| one["act"] == act && one["outcome"] == "done")
+    };
+    for act in [
+        "adopt",
+        "cancel_at_supplier",
+        "look_up",
+        "close_case",
+        "declare_absent",
+        "reset_breaker",
+        "approve_refund",
+        "take_review",
+        "prove_refund",
+    ] {
+        assert!(done(act), "{act}: {listed}");
+    }
+}
