@@ -1,10 +1,15 @@
 //! How many are let in, what is kept of those that are not believed, and one taken again.
 
+use std::collections::BTreeSet;
+
+use contracts::supplier::Supplier;
 use http::StatusCode;
 use secrecy::ExposeSecret as _;
+use sha2::{Digest as _, Sha256};
 use supplier_callback::MIGRATOR;
 use testkit::{Database, Proxy, TestService};
 
+use crate::pushes::{self, PUSHERS};
 use crate::service::{OTHER_SECRET, SECRET, Service, now, signed};
 
 const RAPID: &str = "/v1/callbacks/rapid";
@@ -93,6 +98,46 @@ async fn what_was_not_believed_is_kept_as_a_digest_and_only_so_many_in_an_hour()
     let (_, told) = service.get("/internal/attention", "internal").await;
     assert_eq!(told["items"].as_array().unwrap().len(), 1, "{told}");
     assert_eq!(told["items"][0]["kind"], "callback");
+}
+
+/// Row: B4
+#[tokio::test]
+async fn every_odd_push_of_every_supplier_is_refused_and_kept_with_its_reason_and_none_is_said() {
+    let secrets = PUSHERS.map(|supplier| (supplier, vec![pushes::secret(supplier).into()]));
+    let service = Service::of_all(secrets.into()).await;
+    let (mut refused, mut hints) = (Vec::new(), 0);
+    for supplier in PUSHERS {
+        let path = format!("/v1/callbacks/{supplier}");
+        for (name, push) in pushes::odd(supplier, now()) {
+            match service.push_raw(&path, &push).await {
+                StatusCode::UNAUTHORIZED => {
+                    refused.push((supplier.word().to_owned(), Sha256::digest(&push.body).to_vec()));
+                }
+                // It is read by nobody.
+                StatusCode::PAYLOAD_TOO_LARGE => assert_eq!(name, "body huge", "{supplier}"),
+                // Only who sends is signed there: a hint to look, and no more.
+                StatusCode::OK if supplier == Supplier::Etg && name.starts_with("body") => {
+                    hints += 1;
+                }
+                other => panic!("{supplier} {name}: {other}"),
+            }
+        }
+    }
+    assert!(refused.len() >= 100, "{}", refused.len());
+    let kept = service.not_believed().await;
+    let whose = kept.iter().map(|(whose, _, digest)| (whose.clone(), digest.clone()));
+    assert_eq!(whose.collect::<Vec<_>>(), refused);
+    for supplier in PUSHERS {
+        let of = kept.iter().filter(|(whose, _, _)| *whose == supplier.word());
+        let whys: BTreeSet<&str> = of.map(|(_, why, _)| why.as_str()).collect();
+        assert_eq!(Vec::from_iter(whys), ["future", "header", "signature", "stale"], "{supplier}");
+    }
+    // All of them have one id.
+    assert!(hints > 1);
+    let said = service.heard().await;
+    assert_eq!((said.supplier, said.claim), (Supplier::Etg, None));
+    assert_eq!(service.stored().await, 1);
+    service.is_silent().await;
 }
 
 /// Row: B6

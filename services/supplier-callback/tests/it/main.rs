@@ -7,6 +7,7 @@
     clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::print_stderr,
+    clippy::string_slice,
     clippy::too_many_lines,
     clippy::disallowed_methods,
     reason = "a panic is a failed test"
@@ -14,6 +15,8 @@
 
 mod callbacks;
 mod door;
+#[path = "../../../../shared/suppliers/tests/odd_callbacks/pushes.rs"]
+mod pushes;
 mod rapid;
 mod service;
 mod support;

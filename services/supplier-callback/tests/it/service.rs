@@ -19,13 +19,15 @@ use chassis::{
     http::{Limits, Ready, app},
     seal::Sealer,
 };
-use contracts::{message::Message as _, messages::CallbackReceived, policy::Policy};
+use contracts::{message::Message as _, messages::CallbackReceived, supplier::Supplier};
 use http::{Request, StatusCode};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use supplier_callback::{App, Config, MIGRATOR, router};
 use testkit::{TestService, broker::Broker};
 use tower::ServiceExt as _;
+
+use crate::pushes::Push;
 
 pub(crate) const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDazfBwTmLrOQ=";
 pub(crate) const OLD_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=";
@@ -62,21 +64,36 @@ impl Service {
     pub(crate) async fn letting_in(per_second: u32) -> Self {
         let test = TestService::new("supplier_callback", &MIGRATOR).await;
         let url = test.database.service_url();
-        let most =
-            |policy: &mut Policy| policy.supplier.rapid.callbacks_per_second_max = per_second;
+        let most = |config: &mut Config| {
+            config.policy.supplier.rapid.callbacks_per_second_max = per_second;
+        };
         Self::start_with(test, url.expose_secret(), most).await
+    }
+
+    /// With these secrets, letting in what comes.
+    pub(crate) async fn of_all(secrets: BTreeMap<Supplier, Vec<SecretString>>) -> Self {
+        let test = TestService::new("supplier_callback", &MIGRATOR).await;
+        let url = test.database.service_url();
+        let change = |config: &mut Config| {
+            config.secrets = secrets;
+            let all = &mut config.policy.supplier;
+            for one in [&mut all.rapid, &mut all.etg, &mut all.duffel, &mut all.neutral] {
+                one.callbacks_per_second_max = 1_000;
+            }
+        };
+        Self::start_with(test, url.expose_secret(), change).await
     }
 
     async fn start_with(
         test: TestService,
         database_url: &str,
-        change: impl FnOnce(&mut Policy),
+        change: impl FnOnce(&mut Config),
     ) -> Self {
         let signer = Arc::new(Signer::generate("test").unwrap());
         let undelivered = Undelivered::default();
         let supplier_sync = supplier_sync(undelivered.clone()).await;
         let mut config = config(&test, database_url, &supplier_sync, &signer);
-        change(&mut config.policy);
+        change(&mut config);
         let app = App::connect(&config, &test.process).await.expect("the service connects");
         let broker = test.prefix.connect().await;
         let queue = format!("{}ear", test.prefix.as_str());
@@ -115,6 +132,16 @@ impl Service {
         let status = response.status();
         let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
         (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    /// Pushes whatever bytes these are, and says what was answered.
+    pub(crate) async fn push_raw(&self, to: &str, push: &Push) -> StatusCode {
+        let mut request = Request::post(to);
+        for (name, value) in &push.headers {
+            request = request.header(name, value.as_bytes());
+        }
+        let request = request.body(Body::from(push.body.clone())).unwrap();
+        self.router.clone().oneshot(request).await.unwrap().status()
     }
 
     /// Asks as the holder of a token for `audience`.
