@@ -114,6 +114,10 @@ pub(super) async fn limits(desk: &Desk<'_>) -> Said {
     let limited = count(|answer| matches!(answer, Answer::NotSent));
     match answers.iter().find(|it| !matches!(it, Answer::NotFound | Answer::NotSent)) {
         Some(odd) => Err(Fault::Seen(format!("of {AT_ONCE}, one came to: {}", told(odd)))),
+        // Where nobody is turned away, nobody sees how that is said.
+        None if limited == 0 => {
+            Err(Fault::Skipped(format!("not shown: all {AT_ONCE} were answered")))
+        }
         None => Ok(format!("{found} answered, {limited} turned away")),
     }
 }
