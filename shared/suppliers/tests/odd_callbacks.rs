@@ -10,6 +10,7 @@
     reason = "a panic is a failed test"
 )]
 
+#[path = "odd_callbacks/pushes.rs"]
 mod pushes;
 
 use std::{collections::BTreeMap, time::Duration};

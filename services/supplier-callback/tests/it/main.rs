@@ -15,7 +15,7 @@
 
 mod callbacks;
 mod door;
-#[path = "../../../../shared/suppliers/tests/pushes/mod.rs"]
+#[path = "../../../../shared/suppliers/tests/odd_callbacks/pushes.rs"]
 mod pushes;
 mod rapid;
 mod service;
