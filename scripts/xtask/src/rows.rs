@@ -110,6 +110,9 @@ fn complaints(row: &Row, found: &Found) -> Vec<String> {
     if row.took_out.trim().is_empty() && row.open.trim().is_empty() {
         missing.push(format!("{id}: took_out is empty; remove what the row asks for and see red"));
     }
+    if row.took_out.contains("not seen red") && row.open.trim().is_empty() {
+        missing.push(format!("{id}: took_out says that something was not seen red, open does not"));
+    }
     missing
 }
 
@@ -155,6 +158,15 @@ mod tests {
     fn a_row_that_was_never_seen_to_fail_is_named() {
         let said = said(&[row(&["x::a"], " ")], &found(&[("A1", "x::a")]));
         assert!(said.contains("A1: took_out is empty"), "{said}");
+    }
+
+    #[test]
+    fn a_row_of_which_a_part_was_never_seen_to_fail_is_open() {
+        let half = row(&["x::a"], "the lock. The newest test was not seen red.");
+        let found = found(&[("A1", "x::a")]);
+        assert!(said(&[half], &found).contains("A1: took_out says"));
+        let half = row(&["x::a"], "the lock. The newest test was not seen red.");
+        assert_eq!(said(&[Row { open: "its newest test".into(), ..half }], &found), "");
     }
 
     #[test]
