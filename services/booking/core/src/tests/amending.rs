@@ -481,7 +481,7 @@ fn the_leg_that_is_to_go_is_cancelled_alone_while_nothing_is_bought_for_it_and_t
 #[test]
 fn another_leg_is_cancelled_while_a_difference_is_waited_for_and_each_payment_pays_its_own() {
     for ends_well in [true, false] {
-        let mut world = cancelling::confirmed_with(
+        let mut world = confirmed_with(
             0,
             vec![
                 order(20_000, Some(TimeDelta::days(10))),
