@@ -23,7 +23,7 @@ async fn what_does_not_exist_cannot_be_armed_and_what_does_is_listed() {
         assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{body}");
         assert_eq!(response.headers()["content-type"], "application/problem+json");
         let problem: Value = response.json().await.unwrap();
-        assert_eq!(problem["faults"].as_object().unwrap().len(), 39);
+        assert_eq!(problem["faults"].as_object().unwrap().len(), 40);
         assert!(problem["faults"]["slow"].as_array().unwrap().contains(&json!("reserve")));
     }
     let extra = json!({ "operation": "reserve", "fault": "slow", "when": "now" });
@@ -32,7 +32,7 @@ async fn what_does_not_exist_cannot_be_armed_and_what_does_is_listed() {
 }
 
 /// Every fault that is promised, and the tests here that show what it does.
-const PROMISED: [(&str, &str); 39] = [
+const PROMISED: [(&str, &str); 40] = [
     ("timeout_before_commit", MADE_OR_NOT),
     ("timeout_after_commit", MADE_OR_NOT),
     ("reset_after_commit", MADE_OR_NOT),
