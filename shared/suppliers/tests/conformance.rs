@@ -167,7 +167,8 @@ fn what_no_table_lists_is_unknown() {
 #[test]
 fn a_taken_client_reference_is_looked_up_and_never_refused() {
     let body = r#"{"type":"invalid_input","message":"","errors":[
-        {"type":"address.country_code.invalid","message":""},{"type":"duplicate_itinerary","message":""}]}"#;
+        {"type":"address.country_code.invalid","message":""},
+        {"type":"duplicate_itinerary","message":""}]}"#;
     let answer = suppliers::rapid::Rapid.read(&asked(Operation::Reserve), &reply(400, body));
     assert_eq!(answer, Answer::Unknown { why: Unclear::Duplicate });
     let rapid = TABLES.iter().find(|t| t.supplier == "rapid").unwrap();

@@ -14,6 +14,7 @@ use crate::{
 
 /// How much ended a refund.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ending {
     /// What came to its address; what is beyond the refund stays misspent.
     pub came: Units,

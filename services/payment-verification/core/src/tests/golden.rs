@@ -43,7 +43,8 @@ const STORIES: &[Story] = &[
     ("left_after_it_settled_and_came_back", reversed_and_restored),
     ("left_for_good_and_came_back_all_the_same", lost_and_recovered),
     ("refunded_by_value_after_a_second_person_let_it_go", refunded_by_value),
-    ("refunded_twice_wrong_and_undone", misspent),
+    ("refunded_twice_wrong_and_added_up", misspent),
+    ("refunded_in_parts_that_fell_short_and_settled", in_parts),
     ("by_card_and_given_back", by_card),
 ];
 
@@ -80,6 +81,9 @@ const KINDS: &[&str] = &[
     "refund_moved",
     "refund_unsent",
     "refund_confirmed",
+    "refund_added_up",
+    "refund_settled",
+    "refund_fell_short",
     "payout_misspent",
     "payout_reversed",
     "refund_finding",
@@ -408,6 +412,19 @@ fn misspent() -> World {
     world.tell(&payout(1, 52, 100, 41, 9));
     world.tell(&Fact::HeadMoved { head: 60, look: 10, finalized: Some(60) });
     world.tell(&left(21, 11));
+    world
+}
+
+fn in_parts() -> World {
+    let mut world = paid(100);
+    world.ask(&to_address(1, 100, Some(ADDRESS), RefundBasis::Then));
+    world.tell(&payout(1, 50, 50, 20, 5));
+    world.tell(&payout(1, 51, 53, 21, 6));
+    world.tell(&Fact::HeadMoved { head: 40, look: 8, finalized: Some(40) });
+    world.tell(&left(21, 9));
+    world.tell(&Fact::HeadMoved { head: 60, look: 10, finalized: Some(60) });
+    let (by, why) = ("anna".to_owned(), "the rest went by bank".to_owned());
+    world.tell(&Fact::RefundSettled { refund_id: Uuid::from_u128(1), by, why });
     world
 }
 

@@ -100,8 +100,8 @@ impl Searcher {
         Ok(count as f64 / begun.elapsed().as_secs_f64())
     }
 
-    /// Asks the same a thousand times at once, each over a connection that is open already: how long
-    /// until the last has its answer.
+    /// Asks the same a thousand times at once, each over a connection that is open already: how
+    /// long until the last has its answer.
     async fn at_once(&self, url: &str) -> anyhow::Result<Duration> {
         let opened = (0..AT_ONCE).map(|_| Wire::open(url, &self.token));
         let mut wires = try_join_all(opened).await?;
