@@ -87,7 +87,7 @@ fn order() -> LegOrder {
 #[test]
 fn a_step_says_where_its_instant_comes_from_only_where_the_supplier_did_not_name_it() {
     let told = CancelStep::new(at(), price());
-    let local = CancelStep { basis: StepBasis::LocalEarliest, ..told.clone() };
+    let local = CancelStep { basis: StepBasis::LocalEarliest, ..CancelStep::new(at(), price()) };
     for (step, basis) in [(told, None), (local, Some("local_earliest"))] {
         let json = serde_json::to_value(&step).unwrap();
         assert_eq!(json.get("basis").and_then(|basis| basis.as_str()), basis);

@@ -2,7 +2,7 @@
 //! picture.
 
 use chrono::{DateTime, Utc};
-use contracts::mutants::mutant;
+use contracts::{messages::LegGuestsSettled, mutants::mutant};
 
 use crate::{
     changed,
@@ -109,18 +109,7 @@ fn news(booking: &Booking, payment: &Payment, fact: &Fact, now: DateTime<Utc>) -
             let lost = reversed.lost;
             news.then_some(Event::MoneyReversed { seq, gone, settled, lost })
         }
-        Fact::Guests(settled) => {
-            let leg = booking.legs.iter().find(|leg| leg.leg_id == settled.leg_id);
-            let waits =
-                |guests: &LegGuests| guests.version == settled.version && guests.end.is_none();
-            let waits = leg.and_then(|leg| leg.guests).is_some_and(|guests| waits(&guests));
-            waits.then(|| Event::GuestsSettled {
-                leg_id: settled.leg_id,
-                version: settled.version,
-                end: settled.end,
-                evidence: settled.evidence.clone(),
-            })
-        }
+        Fact::Guests(settled) => settled_guests(booking, settled),
         Fact::PaymentClosed(closed) => {
             let news = Event::PaymentClosed { closing: closed.closing, seq: closed.seq };
             payment.closing.is_none().then_some(news)
@@ -144,6 +133,18 @@ fn news(booking: &Booking, payment: &Payment, fact: &Fact, now: DateTime<Utc>) -
         Fact::Passed(deadline) => passed(booking, *deadline, now),
     };
     news.into_iter().collect()
+}
+
+fn settled_guests(booking: &Booking, settled: &LegGuestsSettled) -> Option<Event> {
+    let leg = booking.legs.iter().find(|leg| leg.leg_id == settled.leg_id);
+    let waits = |guests: &LegGuests| guests.version == settled.version && guests.end.is_none();
+    let waits = leg.and_then(|leg| leg.guests).is_some_and(|guests| waits(&guests));
+    waits.then(|| Event::GuestsSettled {
+        leg_id: settled.leg_id,
+        version: settled.version,
+        end: settled.end,
+        evidence: settled.evidence.clone(),
+    })
 }
 
 fn passed(booking: &Booking, deadline: Deadline, now: DateTime<Utc>) -> Option<Event> {

@@ -50,7 +50,23 @@ pub fn ends(payment: &Payment, event: &Event) -> Option<Over> {
         Event::RefundGranted(_) => nothing_due(payment, "granted anew"),
         Event::WrittenOff { .. } => nothing_due(payment, "its money is written off"),
         Event::Closed { .. } => nobody_misses(payment),
-        _ => None,
+        Event::Prepared(_)
+        | Event::CardAsked(_)
+        | Event::Refused { .. }
+        | Event::TransferSeen(_)
+        | Event::BlockLeft { .. }
+        | Event::SeenChanged { .. }
+        | Event::MovedIn { .. }
+        | Event::Finalised { .. }
+        | Event::Settled { .. }
+        | Event::Exceeded { .. }
+        | Event::CloseAsked(_)
+        | Event::GraceBegun { .. }
+        | Event::CameLate { .. }
+        | Event::Withdrawn { .. }
+        | Event::Reversed { .. }
+        | Event::Restored { .. }
+        | Event::Recovered { .. } => None,
     }
 }
 

@@ -254,13 +254,16 @@ fn subject<'a>(leg: &'a Leg, policy: &Policy) -> Option<(u32, &'a str, &'a Reser
     good.then_some(chosen)
 }
 
+/// A reservation with the number of its attempt and its reference.
+type Subject<'a> = (u32, &'a str, &'a Reservation);
+
 /// The reservation that is to be changed, and not before when; nothing before a try that was made
 /// is looked into.
 pub(crate) fn sending<'a>(
     leg: &'a Leg,
     policy: &Policy,
     wait_max: TimeDelta,
-) -> Option<(DateTime<Utc>, (u32, &'a str, &'a Reservation))> {
+) -> Option<(DateTime<Utc>, Subject<'a>)> {
     let guests = leg.guests.as_ref().filter(|guests| guests.end.is_none() && !guests.told)?;
     let subject = subject(leg, policy).filter(|_| leg.open_try(policy).is_none())?;
     let again = match guests.open.as_ref().map(|open| open.why) {

@@ -135,11 +135,7 @@ pub(super) async fn make(app: &App, started: Started) -> Answered {
     let ordered::Compared { cases, names } =
         ordered::compare(app, dialect, &call, travellers, &answer).await;
     draft.cases.extend(cases);
-    // What was just taken, or perhaps taken, may have been the last one, and some offers can be
-    // ordered once.
-    let taken = matches!(call.doing, Doing::Reserve { .. }) && answer != Answer::NotSent;
-    let gone = matches!(answer, Answer::Refused(RefusedWhy::SoldOut | RefusedWhy::PriceChanged));
-    if taken || gone {
+    if sells_less(&call, &answer) {
         forget(app, &call).await;
     }
     let well = if spent.is_some() { None } else { is_well(&answer, &earlier) };
@@ -148,6 +144,14 @@ pub(super) async fn make(app: &App, started: Started) -> Answered {
         Some(wait) => draft.put_off(exchange, wait),
         None => draft.end(learnt(app, &call, answer, names).await),
     }
+}
+
+/// Whether what is remembered of the offers may be wrong now: what was just taken, or perhaps
+/// taken, may have been the last one, and some offers can be ordered once.
+fn sells_less(call: &Call, answer: &Answer) -> bool {
+    let taken = matches!(call.doing, Doing::Reserve { .. }) && *answer != Answer::NotSent;
+    let gone = matches!(answer, Answer::Refused(RefusedWhy::SoldOut | RefusedWhy::PriceChanged));
+    taken || gone
 }
 
 /// What an answer comes to; where only the price is another one, with what it is now.

@@ -94,7 +94,7 @@ pub(crate) async fn replay(
         }
         edited => {
             let what = edited.as_ref().map_or(What::Original, What::Mended);
-            send(&app, begun, what, None).await
+            Box::pin(send(&app, begun, what, None)).await
         }
     }
 }

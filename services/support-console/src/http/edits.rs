@@ -73,7 +73,8 @@ pub(crate) async fn approve(
         let detail = "somebody else has decided about it";
         return Err(begun.refuse(ApiError::conflict("decided_already", detail)).await);
     }
-    actions::send(&app, begun, What::Agreed(&edit.body, &edit.changed), Some(id)).await
+    let agreed = What::Agreed(&edit.body, &edit.changed);
+    Box::pin(actions::send(&app, begun, agreed, Some(id))).await
 }
 
 /// Lets an edit not pass: the letter waits as before.

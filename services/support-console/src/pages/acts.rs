@@ -101,8 +101,14 @@ pub(super) async fn act(
             let wanted = said.map(|said| Json(ReplayWanted { reason: said.reason, body: None }));
             Box::pin(actions::replay(State(app), actor, Path(id), wanted)).await?;
         }
-        Act::Discard => drop(actions::discard(State(app), actor, Path(id), because(said)).await?),
-        Act::Restore => drop(actions::restore(State(app), actor, Path(id), because(said)).await?),
+        Act::Discard => {
+            let because = because(said);
+            Box::pin(actions::discard(State(app), actor, Path(id), because)).await?;
+        }
+        Act::Restore => {
+            let because = because(said);
+            Box::pin(actions::restore(State(app), actor, Path(id), because)).await?;
+        }
         Act::Unmask => {
             let asked = actions::unmask(State(app), actor, Path(id), because(said));
             let whole = Box::pin(asked).await?;

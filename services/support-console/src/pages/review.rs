@@ -282,7 +282,7 @@ pub(super) async fn settle(
     Form(because): Form<Because>,
 ) -> Result<Response, ApiError> {
     let path = Path((booking_id, refund_id));
-    drop(review::settle(State(app), actor, path, because.map(Json)).await?);
+    review::settle(State(app), actor, path, because.map(Json)).await?;
     Ok(Redirect::to(&format!("/bookings/{booking_id}")).into_response())
 }
 

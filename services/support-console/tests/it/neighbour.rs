@@ -19,9 +19,9 @@ use contracts::{
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
         BookingLegReplaced, BookingMoneyReversed, BookingMoved, CallbackReceived, LegChanged,
-        LegWanted, PaymentClose, PaymentClosed, PaymentPrepare, PaymentPrepared, PaymentRefund,
-        PaymentRefundChanged, PaymentReversed, PaymentSeen, PaymentSettled, PointsChanged,
-        PointsWanted,
+        LegGuestsSettled, LegGuestsWanted, LegWanted, PaymentClose, PaymentClosed, PaymentPrepare,
+        PaymentPrepared, PaymentRefund, PaymentRefundChanged, PaymentReversed, PaymentSeen,
+        PaymentSettled, PointsChanged, PointsWanted,
     },
 };
 use messaging::{
@@ -184,6 +184,7 @@ fn heard(role: &'static str) -> Consumers<Uuid> {
     match role {
         "booking" => list
             .on(about::<LegChanged>)
+            .on(about::<LegGuestsSettled>)
             .on(about::<PaymentPrepared>)
             .on(about::<PaymentSeen>)
             .on(about::<PaymentSettled>)
@@ -191,7 +192,9 @@ fn heard(role: &'static str) -> Consumers<Uuid> {
             .on(about::<PaymentClosed>)
             .on(about::<PaymentRefundChanged>)
             .on(about::<PointsChanged>),
-        "supplier-sync" => list.on(about::<LegWanted>).on(about::<CallbackReceived>),
+        "supplier-sync" => {
+            list.on(about::<LegWanted>).on(about::<LegGuestsWanted>).on(about::<CallbackReceived>)
+        }
         "payment-verification" => {
             list.on(about::<PaymentPrepare>).on(about::<PaymentClose>).on(about::<PaymentRefund>)
         }

@@ -29,7 +29,7 @@ fn routes(console: &Console) -> BTreeSet<String> {
 }
 
 /// Each command of the terminal, with what it needs to be one.
-const COMMANDS: [&str; 46] = [
+const COMMANDS: [&str; 47] = [
     "letters",
     "letter ID",
     "preview ID",
@@ -76,6 +76,7 @@ const COMMANDS: [&str; 46] = [
     "repair ID adopt ID R1",
     "repair ID cancel ID R1",
     "repair ID prove ID 0x1",
+    "repair ID settle ID",
 ];
 
 #[tokio::test(flavor = "multi_thread")]

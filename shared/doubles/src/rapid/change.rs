@@ -91,7 +91,7 @@ fn read(bytes: &Bytes) -> Result<Body, Vec<Wrong>> {
     let wrong = names.iter().filter_map(|(field, name)| {
         let name = name.as_deref().filter(|name| odd(name))?;
         let message = "A name has 1 to 60 characters.";
-        Some(Wrong::new(&format!("{field}.invalid"), message).field(*field, "body", name))
+        Some(Wrong::new(format!("{field}.invalid"), message).field(field, "body", name))
     });
     let wrong: Vec<Wrong> = wrong.collect();
     if wrong.is_empty() { Ok(body) } else { Err(wrong) }

@@ -30,7 +30,12 @@ async fn cancelled_after_paying(ada: &Traveller, nights: u64, refund_to: &str) -
     trip
 }
 
-async fn shown(ada: &Traveller, trip: &Trip, what: &str, is: impl Fn(&Shown) -> bool) -> Shown {
+async fn shown(
+    ada: &Traveller,
+    trip: &Trip,
+    what: &str,
+    is: impl Fn(&Shown) -> bool + Send + Sync,
+) -> Shown {
     until(what, async || {
         let shown = ada.gateway.booking(&trip.booking_id).await.unwrap();
         is(&shown).then_some(shown)
