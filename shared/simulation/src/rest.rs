@@ -70,10 +70,7 @@ impl World {
         }
         let Some(review) = booking.review else { return Some("waits for nothing".to_owned()) };
         let refund_failed = || booking.failed_refund().is_some();
-        let left = |one: &booking_core::Payment| {
-            self.payments.rows.get(&one.payment_id).is_some_and(has_left)
-        };
-        let money_left = || booking.payments().any(left);
+        let money_left = || self.money_left(booking);
         let not_as_ordered = || booking.legs.iter().any(|leg| self.is_not_as_ordered(leg));
         let changed = || booking.standing().any(|leg| self.waits_for_a_person(booking, leg));
         // A review stays open while the booking moves on; what holds it up now decides.
@@ -116,6 +113,14 @@ impl World {
         }
     }
 
+    /// Whether money that was final left its chain for good.
+    fn money_left(&self, booking: &Booking) -> bool {
+        let left = |one: &booking_core::Payment| {
+            self.payments.rows.get(&one.payment_id).is_some_and(has_left)
+        };
+        booking.payments().any(left)
+    }
+
     fn is_not_as_ordered(&self, leg: &Leg) -> bool {
         let order = &leg.order;
         let other = |one: &crate::rapid::Itinerary| {
@@ -139,8 +144,14 @@ impl World {
             let left_alone = |one: &crate::rapid::Itinerary| {
                 one.lapsed_after(self.now).is_some_and(|held_for| held_for >= FOUND_WITHIN)
             };
-            // While one is not as ordered, all of them may wait for a person until they lapse.
-            let waited = booking.legs.iter().any(|leg| self.is_not_as_ordered(leg));
+            // While one is not as ordered, or the time to pay ended with final money away, all of
+            // them may wait for a person until they lapse.
+            let settled = matches!(
+                booking.payment.closing,
+                Some(contracts::messages::Closing::AlreadySettled { .. })
+            );
+            let waited = booking.legs.iter().any(|leg| self.is_not_as_ordered(leg))
+                || settled && self.money_left(booking);
             let lapsed = match waited {
                 true => 0,
                 false => self.rapid.of(leg.leg_id).filter(|one| left_alone(one)).count(),
