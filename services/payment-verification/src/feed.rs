@@ -155,7 +155,7 @@ impl Feed {
 
     fn take_in(&self, prices: &[Price], world: DateTime<Utc>) {
         for asset in self.registry.assets().filter(|asset| asset.family != Family::Card) {
-            let of_asset: Vec<_> = prices.iter().filter(|said| said.feed == asset.feed).collect();
+            let of_asset: Vec<_> = prices.iter().filter(|said| said.asset == asset.id).collect();
             if of_asset.is_empty() {
                 tracing::warn!(asset = %asset.id, "no source of rates speaks of an asset");
             }

@@ -188,7 +188,8 @@ impl App {
 /// The sources of rates that are configured.
 fn sources(config: &Config) -> Vec<feed::Source> {
     let ticker = config.rate_ticker_url.clone().map(feed::Source::Ticker);
-    std::iter::once(feed::Source::Prices(config.rate_feed_url.clone())).chain(ticker).collect()
+    let feed = feed::Source::SimplePrice(config.rate_feed_url.clone());
+    std::iter::once(feed).chain(ticker).collect()
 }
 
 /// The nodes of every chain that is watched.

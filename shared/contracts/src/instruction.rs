@@ -49,6 +49,9 @@ pub struct Instruction {
     pub pay_by: DateTime<Utc>,
     /// How deep the money must be to be final.
     pub confirmations: u32,
+    /// The scheme of its wallets' links, where its chain names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<String>,
 }
 
 impl Instruction {
@@ -79,18 +82,22 @@ impl Instruction {
                 "ethereum:{contract}@{number}/transfer?address={address}&uint256={units}"
             )),
             (("bip122", _), None) => {
-                // The prefix of the address says which coin it is.
-                let scheme = match address.split_once('1')?.0 {
-                    "bc" | "tb" | "bcrt" => "bitcoin",
-                    "ltc" | "tltc" | "rltc" => "litecoin",
-                    "dgb" => "digibyte",
-                    _ => return None,
-                };
+                let scheme = self.scheme.as_deref().or_else(|| known_scheme(address))?;
                 let amount = AssetAmount { units, ..self.amount.clone() }.decimal();
                 Some(format!("{scheme}:{address}?amount={amount}"))
             }
             _ => None,
         }
+    }
+}
+
+/// The scheme of coins that every gateway knows by the prefix of their addresses.
+fn known_scheme(address: &str) -> Option<&'static str> {
+    match address.split_once('1')?.0 {
+        "bc" | "tb" | "bcrt" => Some("bitcoin"),
+        "ltc" | "tltc" | "rltc" => Some("litecoin"),
+        "dgb" => Some("digibyte"),
+        _ => None,
     }
 }
 
@@ -123,6 +130,7 @@ mod tests {
             },
             pay_by: DateTime::UNIX_EPOCH,
             confirmations: 3,
+            scheme: None,
         }
     }
 
@@ -149,5 +157,19 @@ mod tests {
         assert_eq!(uri(bitcoin, None, "rltc1qaa").unwrap(), "litecoin:rltc1qaa?amount=0.25000000");
         assert_eq!(uri(bitcoin, None, "xx1qaa"), None);
         assert_eq!(uri("solana:1", None, "aa"), None);
+    }
+
+    #[test]
+    fn a_chain_may_name_its_scheme_and_what_was_signed_without_one_is_signed_as_it_was() {
+        let without = instruction("bip122:0123456789abcdef0123456789abcdef", None, "xx1qaa");
+        let text = String::from_utf8(without.signed_bytes().unwrap()).unwrap();
+        assert!(text.ends_with(r#""confirmations":3}"#), "{text}");
+        assert_eq!(serde_json::from_str::<Instruction>(&text).unwrap(), without);
+        let named = Instruction { scheme: Some("newcoin".to_owned()), ..without };
+        let left = Units::parse("25000000").unwrap();
+        assert_eq!(named.uri(left).unwrap(), "newcoin:xx1qaa?amount=0.25000000");
+        let text = String::from_utf8(named.signed_bytes().unwrap()).unwrap();
+        assert!(text.ends_with(r#""confirmations":3,"scheme":"newcoin"}"#), "{text}");
+        assert_eq!(serde_json::from_str::<Instruction>(&text).unwrap(), named);
     }
 }

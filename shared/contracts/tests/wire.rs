@@ -281,6 +281,7 @@ fn payments() {
         amount,
         pay_by,
         confirmations: 3,
+        scheme: None,
     };
     let instruction = SignedInstruction { instruction, signature: "c2lnbmVk".to_owned() };
     check(

@@ -1,5 +1,5 @@
-//! A crypto rate feed in the manner of the public "simple price" APIs, with decimal strings and an
-//! instant.
+//! Two public sources of rates: CoinGecko's prices by coin, which are JSON numbers with an instant,
+//! and Binance's last trades, which are texts without one.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -10,9 +10,10 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use http::StatusCode;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::config::RatesConfig;
@@ -20,10 +21,21 @@ use crate::control;
 use crate::faults::{Board, Offer};
 
 const OFFERS: &[Offer] = &[
-    Offer { fault: "stale", operations: &["prices"] },
-    Offer { fault: "zero", operations: &["prices"] },
-    Offer { fault: "times_1000", operations: &["prices", "ticker"] },
-    Offer { fault: "html_200", operations: &["prices", "ticker"] },
+    Offer { fault: "stale", operations: &["simple_price"] },
+    Offer { fault: "zero", operations: &["simple_price"] },
+    Offer { fault: "times_1000", operations: &["simple_price", "ticker"] },
+    Offer { fault: "html_200", operations: &["simple_price", "ticker"] },
+    Offer { fault: "texts", operations: &["simple_price"] },
+    Offer { fault: "no_instant", operations: &["simple_price"] },
+];
+
+/// What CoinGecko calls what exchanges trade; another coin has one name.
+const COINS: &[(&str, &str)] = &[
+    ("bitcoin", "btc"),
+    ("ethereum", "eth"),
+    ("litecoin", "ltc"),
+    ("tether", "usdt"),
+    ("usd-coin", "usdc"),
 ];
 
 /// How old a stale price says it is when the fault names no age.
@@ -34,13 +46,15 @@ struct Feed {
     faults: Board,
 }
 
-/// Serves the feed: prices, `set`, and its faults.
+/// Serves both, `set`, and their faults.
 pub(crate) fn router(config: RatesConfig) -> Router {
     let prices = config.prices.into_iter().map(|(asset, vs, price)| ((asset, vs), price));
-    let feed =
-        Feed { prices: Mutex::new(prices.collect()), faults: Board::mostly("prices", OFFERS) };
+    let feed = Feed {
+        prices: Mutex::new(prices.collect()),
+        faults: Board::mostly("simple_price", OFFERS),
+    };
     Router::new()
-        .route("/v1/prices", get(show))
+        .route("/api/v3/simple/price", get(show))
         .route("/api/v3/ticker/price", get(ticker))
         .route("/set", post(set))
         .route(
@@ -57,12 +71,14 @@ pub(crate) fn router(config: RatesConfig) -> Router {
 #[derive(Deserialize)]
 struct Wanted {
     ids: String,
-    vs: String,
+    vs_currencies: String,
+    #[serde(default)]
+    include_last_updated_at: bool,
 }
 
-/// Answers the assets it knows; the others are left out, as public feeds do.
+/// Answers the coins that it knows and leaves out the others.
 async fn show(State(feed): State<Arc<Feed>>, Query(wanted): Query<Wanted>) -> Response {
-    let fault = feed.faults.take("prices");
+    let fault = feed.faults.take("simple_price");
     let fault_name = fault.map_or("", |fault| fault.name);
     if fault_name == "html_200" {
         return Html("<html><body>Checking your browser</body></html>").into_response();
@@ -71,27 +87,32 @@ async fn show(State(feed): State<Arc<Feed>>, Query(wanted): Query<Wanted>) -> Re
     if let Some(fault) = fault.filter(|fault| fault.name == "stale") {
         as_of -= fault.after(STALE_BY);
     }
-    let as_of = as_of.to_rfc3339_opts(SecondsFormat::Millis, true);
     let prices = feed.prices.lock().unwrap();
-    let mut answer = serde_json::Map::new();
-    for asset in wanted.ids.split(',').map(str::to_lowercase) {
-        let mut entry = serde_json::Map::new();
-        for vs in wanted.vs.split(',').map(str::to_lowercase) {
-            if let Some(price) = prices.get(&(asset.clone(), vs.clone())) {
+    let mut answer = BTreeMap::new();
+    for coin in wanted.ids.split(',') {
+        let traded = COINS.iter().find(|(id, _)| *id == coin).map_or(coin, |(_, traded)| traded);
+        let mut entry = BTreeMap::new();
+        for vs in wanted.vs_currencies.split(',') {
+            if let Some(price) = prices.get(&(traded.to_owned(), vs.to_owned())) {
                 let price = match fault_name {
                     "zero" => "0".to_owned(),
                     "times_1000" => thousandfold(price),
+                    "texts" => format!("\"{price}\""),
                     _ => price.clone(),
                 };
-                entry.insert(vs, Value::String(price));
+                entry.insert(vs, RawValue::from_string(price).unwrap());
             }
         }
-        if !entry.is_empty() {
-            entry.insert("as_of".to_owned(), Value::String(as_of.clone()));
-            answer.insert(asset, Value::Object(entry));
+        if entry.is_empty() {
+            continue;
         }
+        if wanted.include_last_updated_at && fault_name != "no_instant" {
+            let seconds = as_of.timestamp().to_string();
+            entry.insert("last_updated_at", RawValue::from_string(seconds).unwrap());
+        }
+        answer.insert(coin, entry);
     }
-    Json(Value::Object(answer)).into_response()
+    Json(answer).into_response()
 }
 
 /// Answers every pair it knows by its last trade, as exchanges do: no instant, one text a pair.
@@ -123,11 +144,10 @@ async fn set(State(feed): State<Arc<Feed>>, body: Bytes) -> Response {
         Ok(set) => set,
         Err(answer) => return answer,
     };
-    let decimal = set.price.chars().all(|each| each.is_ascii_digit() || each == '.')
-        && set.price.matches('.').count() <= 1
-        && set.price.starts_with(|first: char| first.is_ascii_digit());
+    let decimal = set.price.bytes().all(|each| each.is_ascii_digit() || each == b'.')
+        && RawValue::from_string(set.price.clone()).is_ok();
     if !decimal {
-        let detail = "a price is a decimal string such as 2500.00";
+        let detail = "a price is a decimal number in a text, such as 2500.00";
         return control::problem(StatusCode::BAD_REQUEST, "bad-price", detail, json!({}));
     }
     let key = (set.id.to_lowercase(), set.vs.to_lowercase());

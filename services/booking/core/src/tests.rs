@@ -277,6 +277,7 @@ fn prepared_for(amount: AssetAmount) -> Fact {
                 amount,
                 pay_by: noon() + TimeDelta::minutes(20),
                 confirmations: 3,
+                scheme: None,
             },
             signature: "signed".to_owned(),
         },

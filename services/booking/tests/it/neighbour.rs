@@ -4,7 +4,7 @@ use chrono::{TimeDelta, Utc};
 use contracts::{
     asset::{AssetAmount, AssetId, Units},
     ids::{BookingId, MessageId, PaymentId},
-    instruction::Instruction,
+    instruction::{Instruction, SignedInstruction},
     message::Message,
     messages::{
         Closing, EvidenceSource, GoneWhy, LegChanged, LegContent, LegEvidence, LegState,
@@ -219,18 +219,28 @@ impl<'a> Neighbour<'a> {
     }
 
     pub(crate) async fn prepared_for(&mut self, amount: AssetAmount) {
+        let instruction = self.world.sign(self.instruction(amount));
+        self.prepared_by(instruction).await;
+    }
+
+    /// Says that an instruction is this booking's, whoever signed it for whatever.
+    pub(crate) async fn prepared_by(&mut self, instruction: SignedInstruction) {
         let (booking_id, payment_id) = (self.booking_id, self.payment_id);
-        let instruction = self.world.sign(Instruction {
-            booking_id,
-            payment_id,
+        self.say(&PaymentPrepared { booking_id, payment_id, seq: 1, instruction }).await;
+    }
+
+    pub(crate) fn instruction(&self, amount: AssetAmount) -> Instruction {
+        Instruction {
+            booking_id: self.booking_id,
+            payment_id: self.payment_id,
             chain: "eip155:31337".to_owned(),
             contract: None,
             address: "0x00000000000000000000000000000000000000aa".to_owned(),
             amount,
             pay_by: Utc::now() + TimeDelta::minutes(20),
             confirmations: 3,
-        });
-        self.say(&PaymentPrepared { booking_id, payment_id, seq: 1, instruction }).await;
+            scheme: None,
+        }
     }
 
     pub(crate) async fn settled(&mut self) {

@@ -77,7 +77,7 @@ mod tests {
 
     fn bitcoin() -> Family {
         let genesis = "000000000019d6689c085ae165831e93".to_owned();
-        Family::Utxo { genesis, hrp: "bc".to_owned(), maturity: 100 }
+        Family::Utxo { genesis, hrp: "bc".to_owned(), maturity: 100, scheme: None }
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub enum Family {
         hrp: String,
         /// How deep an output that a block itself makes must be to be spent.
         maturity: u32,
+        /// The scheme of its wallets' links, where its addresses do not tell it.
+        scheme: Option<String>,
     },
     /// No chain at all: a gateway that charges cards.
     Card,
@@ -70,8 +72,10 @@ pub struct Asset {
     pub contract: Option<String>,
     /// How many decimals one whole coin has.
     pub decimals: u8,
-    /// What the rate feed calls it.
+    /// What an exchange's ticker calls it.
     pub feed: String,
+    /// What a list of coins calls it, where it has it.
+    pub coin: Option<String>,
     /// By how much a payment may fall short and still pay.
     pub dust: Units,
     /// Less than this is not asked for: its fees would be more than it is worth.

@@ -158,10 +158,15 @@ fn prepare(payment: &Payment, terms: &Terms, means: &Means<'_>) -> Result<Vec<Ev
     let Patience { grace, block_time } = means.patience;
     let blocks = i32::try_from(confirmations).unwrap_or(i32::MAX);
     let deep_in = block_time.checked_mul(blocks).unwrap_or(TimeDelta::MAX);
+    let scheme = match &asset.family {
+        Family::Utxo { scheme, .. } => scheme.clone(),
+        Family::Evm { .. } | Family::Card => None,
+    };
     let request = Request {
         terms: terms.clone(),
         chain: asset.chain.clone(),
         contract: asset.contract.clone(),
+        scheme,
         deposit,
         confirmations,
         finalized: depth::waits_for_chain(asset, terms.amount.units),

@@ -181,5 +181,6 @@ fn instruction(payment: &Payment, request: &Request) -> Instruction {
         amount: request.terms.amount.clone(),
         pay_by: request.terms.pay_by,
         confirmations: request.confirmations,
+        scheme: request.scheme.clone(),
     }
 }

@@ -74,6 +74,9 @@ pub struct Request {
     pub chain: String,
     /// The token's contract; nothing for the chain's own coin.
     pub contract: Option<String>,
+    /// The scheme of its wallets' links, where its chain names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<String>,
     /// Where to pay.
     pub deposit: Deposit,
     /// How deep money must be to be final.

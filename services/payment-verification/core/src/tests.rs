@@ -12,4 +12,4 @@ mod properties;
 mod refunds;
 mod stories;
 mod values;
-mod world;
+pub(crate) mod world;

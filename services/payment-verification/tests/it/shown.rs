@@ -33,13 +33,15 @@ async fn a_rate_is_shown_and_a_strange_one_is_not_believed() {
     payment_verification::read_rates(&rig.app).await.unwrap();
     assert_eq!(eur_of_eth(&rig).await, Some(250_000_000_000));
     for (fault, operations) in [
-        ("zero", &["prices"][..]),
-        ("times_1000", &["prices"]),
+        ("zero", &["simple_price"][..]),
+        ("times_1000", &["simple_price"]),
         ("times_1000", &["ticker"]),
-        ("times_1000", &["prices", "ticker"]),
-        ("stale", &["prices"]),
-        ("html_200", &["prices"]),
-        ("html_200", &["prices", "ticker"]),
+        ("times_1000", &["simple_price", "ticker"]),
+        ("stale", &["simple_price"]),
+        ("texts", &["simple_price"]),
+        ("no_instant", &["simple_price"]),
+        ("html_200", &["simple_price"]),
+        ("html_200", &["simple_price", "ticker"]),
     ] {
         for operation in operations {
             let armed = json!({ "operation": operation, "fault": fault, "times": 1 });
@@ -49,6 +51,14 @@ async fn a_rate_is_shown_and_a_strange_one_is_not_believed() {
         let silent = fault == "html_200" && operations.len() == 2;
         assert_eq!(read.is_err(), silent, "{fault} of {operations:?}: {read:?}");
         assert_eq!(eur_of_eth(&rig).await, Some(250_000_000_000), "{fault} of {operations:?}");
+    }
+    // A source that answers in another shape is as silent as one that shows a page.
+    for shape in ["texts", "no_instant"] {
+        for (operation, fault) in [("simple_price", shape), ("ticker", "html_200")] {
+            let armed = json!({ "operation": operation, "fault": fault, "times": 1 });
+            rates(&rig, "/faults", armed).await;
+        }
+        assert!(payment_verification::read_rates(&rig.app).await.is_err(), "{shape}");
     }
     rates(&rig, "/set", json!({ "id": "eth", "vs": "eur", "price": "2600.5" })).await;
     payment_verification::read_rates(&rig.app).await.unwrap();

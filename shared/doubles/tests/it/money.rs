@@ -4,38 +4,50 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use doubles::{Config, TreasuryConfig};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::partner::Partner;
 
+const STAMPED: &str = "include_last_updated_at=true";
 const PAYEE: &str = "0x00000000000000000000000000000000000c0ffe";
 
 #[tokio::test]
-async fn the_feed_answers_what_it_knows_as_decimal_strings() {
+async fn both_sources_of_rates_answer_what_they_know() {
     let partner = Partner::new().await;
-    let url = format!("{}/rates/v1/prices?ids=eth,btc,doge&vs=eur,usd", partner.base);
+    let three = "ids=ethereum,bitcoin,dogecoin&vs_currencies=eur,usd";
+    let url = format!("{}/rates/api/v3/simple/price?{three}&{STAMPED}", partner.base);
     let ask =
         || async { partner.http.get(&url).send().await.unwrap().json::<Value>().await.unwrap() };
     let prices = ask().await;
-    assert_eq!(prices["eth"]["eur"], "2500.00");
-    assert_eq!(prices["btc"]["usd"], "64800.00");
-    assert!(prices.get("doge").is_none());
-    let as_of: DateTime<Utc> = prices["eth"]["as_of"].as_str().unwrap().parse().unwrap();
-    assert!((Utc::now() - as_of).num_seconds() < 5);
+    assert_eq!(prices["ethereum"]["eur"], 2500.0);
+    assert_eq!(prices["bitcoin"]["usd"], 64800.0);
+    assert!(prices.get("dogecoin").is_none());
+    let as_of = prices["ethereum"]["last_updated_at"].as_i64().unwrap();
+    assert!((Utc::now().timestamp() - as_of) < 5);
     let set = json!({ "id": "eth", "vs": "eur", "price": "1234.5" });
     assert_eq!(partner.steer("/rates/set", &set).await.status(), StatusCode::NO_CONTENT);
-    assert_eq!(ask().await["eth"]["eur"], "1234.5");
-    let bad = json!({ "id": "eth", "vs": "eur", "price": "-1" });
-    assert_eq!(partner.steer("/rates/set", &bad).await.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(ask().await["ethereum"]["eur"], 1234.5);
+    let ticker = format!("{}/rates/api/v3/ticker/price", partner.base);
+    let trades: Value = partner.http.get(&ticker).send().await.unwrap().json().await.unwrap();
+    let traded = json!({ "symbol": "ETHEUR", "price": "1234.5" });
+    assert!(trades.as_array().unwrap().contains(&traded), "{trades}");
+    for price in ["-1", "1e3", "01", "1.", "", "\"1\""] {
+        let bad = json!({ "id": "eth", "vs": "eur", "price": price });
+        let answer = partner.steer("/rates/set", &bad).await;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{price}");
+    }
 }
 
 #[tokio::test]
 async fn the_feed_goes_wrong_on_demand() {
     let partner = Partner::new().await;
-    let url = format!("{}/rates/v1/prices?ids=eth&vs=eur", partner.base);
+    let url = format!(
+        "{}/rates/api/v3/simple/price?ids=ethereum&vs_currencies=eur&{STAMPED}",
+        partner.base
+    );
     let ask = || async { partner.http.get(&url).send().await.unwrap() };
     let arm = |fault: &'static str| {
         let partner = &partner;
@@ -46,16 +58,22 @@ async fn the_feed_goes_wrong_on_demand() {
         }
     };
     arm("zero").await;
-    assert_eq!(ask().await.json::<Value>().await.unwrap()["eth"]["eur"], "0");
+    assert_eq!(ask().await.json::<Value>().await.unwrap()["ethereum"]["eur"], 0);
     arm("times_1000").await;
-    assert_eq!(ask().await.json::<Value>().await.unwrap()["eth"]["eur"], "2500000");
+    assert_eq!(ask().await.json::<Value>().await.unwrap()["ethereum"]["eur"], 2_500_000);
+    arm("texts").await;
+    assert_eq!(ask().await.json::<Value>().await.unwrap()["ethereum"]["eur"], "2500.00");
+    arm("no_instant").await;
+    assert!(
+        ask().await.json::<Value>().await.unwrap()["ethereum"].get("last_updated_at").is_none()
+    );
     arm("html_200").await;
     assert_eq!(ask().await.headers()["content-type"], "text/html; charset=utf-8");
     arm("stale").await;
     let stale: Value = ask().await.json().await.unwrap();
-    let as_of: DateTime<Utc> = stale["eth"]["as_of"].as_str().unwrap().parse().unwrap();
-    assert!((Utc::now() - as_of).num_minutes() >= 59);
-    assert_eq!(ask().await.json::<Value>().await.unwrap()["eth"]["eur"], "2500.00");
+    let as_of = stale["ethereum"]["last_updated_at"].as_i64().unwrap();
+    assert!((Utc::now().timestamp() - as_of) >= 59 * 60);
+    assert_eq!(ask().await.json::<Value>().await.unwrap()["ethereum"]["eur"], 2500.0);
     let unknown = partner.steer("/rates/faults", &json!({ "fault": "slow", "times": 1 })).await;
     assert_eq!(unknown.status(), StatusCode::BAD_REQUEST);
 }

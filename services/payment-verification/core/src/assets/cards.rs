@@ -45,6 +45,7 @@ fn asset(currency: Currency) -> Option<Asset> {
         contract: None,
         decimals: decimals(currency),
         feed: String::new(),
+        coin: None,
         dust: Units::ZERO,
         finalized: false,
         minimum: Units::parse(&charged_min(currency).to_string()).ok()?,

@@ -35,6 +35,7 @@ struct ChainEntry {
     tiers: Vec<TierEntry>,
     address_prefix: Option<String>,
     coinbase_maturity: Option<u32>,
+    uri: Option<String>,
     #[serde(default)]
     finalized: bool,
 }
@@ -48,6 +49,7 @@ struct AssetEntry {
     contract: Option<String>,
     decimals: u8,
     feed: Option<String>,
+    coin: Option<String>,
     dust: Option<String>,
     minimum: Option<String>,
     worth: Option<String>,
@@ -151,7 +153,9 @@ impl ChainEntry {
 
     fn family(&self) -> Result<Family, String> {
         match (self.id.split_once(':'), &self.address_prefix) {
-            (Some(("eip155", number)), None) if self.coinbase_maturity.is_none() => {
+            (Some(("eip155", number)), None)
+                if self.coinbase_maturity.is_none() && self.uri.is_none() =>
+            {
                 let number = number.parse().map_err(|_not| "has no chain number")?;
                 Ok(Family::Evm { number })
             }
@@ -164,8 +168,15 @@ impl ChainEntry {
                 if prefix.is_empty() || !prefix.bytes().all(|b| b.is_ascii_lowercase()) {
                     return Err("has an address_prefix that is none".to_owned());
                 }
+                let scheme = self.uri.clone();
+                let is_scheme =
+                    |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase());
+                if !scheme.as_deref().is_none_or(is_scheme) {
+                    return Err("has a uri that is no scheme".to_owned());
+                }
                 let maturity = self.coinbase_maturity.unwrap_or(MATURITY);
-                Ok(Family::Utxo { genesis: genesis.to_owned(), hrp: prefix.clone(), maturity })
+                let (genesis, hrp) = (genesis.to_owned(), prefix.clone());
+                Ok(Family::Utxo { genesis, hrp, maturity, scheme })
             }
             (Some(("bip122", _)), None) => Err("needs an address_prefix".to_owned()),
             _ => Err("is of no known family".to_owned()),
@@ -198,8 +209,11 @@ impl AssetEntry {
         let tiers = self.depths(&on.tiers)?;
         check_tiers(&tiers)?;
         let feed = self.feed.clone().unwrap_or_else(|| self.id.clone());
+        if !self.coin.as_deref().is_none_or(is_coin) {
+            return Err("has a coin that is none".to_owned());
+        }
         let finalized = on.chain.finalized;
-        let Self { name, chain, contract, decimals, .. } = self;
+        let Self { name, chain, contract, decimals, coin, .. } = self;
         Ok(Asset {
             id,
             name,
@@ -208,6 +222,7 @@ impl AssetEntry {
             contract,
             decimals,
             feed,
+            coin,
             dust,
             minimum,
             finalized,
@@ -237,6 +252,12 @@ impl AssetEntry {
         });
         tiers.collect()
     }
+}
+
+/// What a list of coins may call one: it stands in an address as it is.
+fn is_coin(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
+    !text.is_empty() && text.bytes().all(plain)
 }
 
 /// How many units are worth `limit`, rounded down; nothing when that is none.

@@ -1,9 +1,13 @@
 //! The registry: what ships, what is refused, and that all problems are said at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::address::is_checksummed;
+use crate::{
+    Effect,
+    address::is_checksummed,
+    tests::world::{NEW, World, prepare_in},
+};
 
 const ONE: &str = r#"
 [[chain]]
@@ -75,45 +79,44 @@ fn the_chains_that_say_what_is_final_are_asked_and_take_their_time() {
 /// Row: L3
 #[test]
 fn a_token_is_one_entry_and_a_chain_of_a_known_family_is_one_entry() {
-    let more = r#"
-[[chain]]
-id = "eip155:4242"
-name = "A network that is new"
-block_time = "3s"
-tiers = [{ up_to = "50", confirmations = 5 }, { confirmations = 40 }]
-
-[[chain]]
-id = "bip122:0123456789abcdef0123456789abcdef"
-name = "A coin that is new"
-block_time = "60s"
-address_prefix = "nc"
-tiers = [{ confirmations = 20 }]
-
-[[asset]]
-id = "new-token"
-name = "New token"
-chain = "eip155:4242"
-contract = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
-decimals = 6
-worth = "2.5"
-
-[[asset]]
-id = "new-coin"
-name = "New coin"
-chain = "bip122:0123456789abcdef0123456789abcdef"
-decimals = 8
-"#;
-    let registry = Registry::parse(&format!("{DEFAULT}{more}")).unwrap();
+    let registry = Registry::parse(&format!("{DEFAULT}{NEW}")).unwrap();
     let asset = |id| registry.asset(&AssetId::parse(id).unwrap()).unwrap();
     let depth = |units: &str| asset("new-token").confirmations_for(Units::parse(units).unwrap());
     assert_eq!((depth("20000000"), depth("20000001")), (5, 40), "fifty of value are twenty coins");
     assert_eq!(asset("new-coin").confirmations_for(Units::ZERO), 20);
     let family = &asset("new-coin").family;
-    let hrp = match family {
-        Family::Utxo { hrp, maturity: 100, .. } => hrp.as_str(),
+    let (hrp, scheme) = match family {
+        Family::Utxo { hrp, maturity: 100, scheme, .. } => (hrp.as_str(), scheme.as_deref()),
         Family::Utxo { .. } | Family::Evm { .. } | Family::Card => panic!("{family:?}"),
     };
-    assert_eq!(hrp, "nc");
+    assert_eq!((hrp, scheme), ("nc", Some("newcoin")));
+    let coin = |id| asset(id).coin.as_deref();
+    assert_eq!((coin("new-coin"), coin("new-token")), (Some("new-coin-2"), None));
+}
+
+/// Its link is made without a line of code that knows the coin.
+///
+/// Row: L3
+#[test]
+fn a_payment_in_a_coin_that_only_the_registry_knows_has_the_link_of_its_wallets() {
+    let mut world = World::in_a_new_coin();
+    world.ask(&prepare_in("new-coin", 8, 150_000_000));
+    let Some(Effect::SayPrepared(instruction)) = world.said.first() else { panic!("not said") };
+    let left = Units::parse("25000000").unwrap();
+    assert_eq!(instruction.uri(left).unwrap(), "newcoin:nc1qaa?amount=0.25000000");
+}
+
+/// One coin's price is not asked for under another one's name.
+#[test]
+fn what_both_sources_of_rates_call_an_asset_is_one_coin() {
+    let registry = Registry::parse(DEFAULT).unwrap();
+    let mut coins = BTreeMap::new();
+    for asset in registry.assets() {
+        let coin = asset.coin.as_ref().unwrap_or_else(|| panic!("{} has no coin", asset.id));
+        let known = coins.entry(&asset.feed).or_insert(coin);
+        assert_eq!(*known, coin, "{}", asset.id);
+    }
+    assert_eq!(coins.values().collect::<BTreeSet<_>>().len(), coins.len());
 }
 
 #[test]
@@ -148,6 +151,9 @@ fn what_does_not_fit_is_refused() {
         ("id = \"eip155:1\"", "id = \"solana:1\""),
         ("id = \"eip155:1\"", "id = \"eip155:0x1\""),
         ("name = \"One\"", "name = \"One\"\naddress_prefix = \"bc\""),
+        ("name = \"One\"", "name = \"One\"\nuri = \"one\""),
+        ("decimals = 18", "decimals = 18\ncoin = \"a,b\""),
+        ("decimals = 18", "decimals = 18\ncoin = \"\""),
         ("12s", "12 s"),
         ("name = \"Ether\"", "name = \"Ether\"\nnick = \"e\""),
     ] {

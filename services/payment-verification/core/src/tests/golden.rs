@@ -46,6 +46,7 @@ const STORIES: &[Story] = &[
     ("refunded_twice_wrong_and_added_up", misspent),
     ("refunded_in_parts_that_fell_short_and_settled", in_parts),
     ("by_card_and_given_back", by_card),
+    ("asked_for_in_a_coin_that_names_its_links", in_a_new_coin),
 ];
 
 /// Of a payment's journal, the kinds that some story above has to hold.
@@ -425,6 +426,12 @@ fn in_parts() -> World {
     world.tell(&Fact::HeadMoved { head: 60, look: 10, finalized: Some(60) });
     let (by, why) = ("anna".to_owned(), "the rest went by bank".to_owned());
     world.tell(&Fact::RefundSettled { refund_id: Uuid::from_u128(1), by, why });
+    world
+}
+
+fn in_a_new_coin() -> World {
+    let mut world = World::in_a_new_coin();
+    world.ask(&prepare_in("new-coin", 8, 150_000_000));
     world
 }
 

@@ -36,6 +36,38 @@ const REGISTRY: &str = r#"
     tiers = [{ up_to = "0.000000000000001", confirmations = 3 }, { confirmations = 6 }]
 "#;
 
+/// What somebody adds to the registry: a network and a coin of its own, a token and a coin.
+pub(crate) const NEW: &str = r#"
+[[chain]]
+id = "eip155:4242"
+name = "A network that is new"
+block_time = "3s"
+tiers = [{ up_to = "50", confirmations = 5 }, { confirmations = 40 }]
+
+[[chain]]
+id = "bip122:0123456789abcdef0123456789abcdef"
+name = "A coin that is new"
+block_time = "60s"
+address_prefix = "nc"
+uri = "newcoin"
+tiers = [{ confirmations = 20 }]
+
+[[asset]]
+id = "new-token"
+name = "New token"
+chain = "eip155:4242"
+contract = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+decimals = 6
+worth = "2.5"
+
+[[asset]]
+id = "new-coin"
+name = "New coin"
+chain = "bip122:0123456789abcdef0123456789abcdef"
+decimals = 8
+coin = "new-coin-2"
+"#;
+
 pub(crate) fn start() -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap()
 }
@@ -150,6 +182,12 @@ impl World {
     /// With the registry that ships.
     pub(crate) fn as_shipped() -> Self {
         Self { registry: Registry::parse(DEFAULT).unwrap(), ..Self::new() }
+    }
+
+    /// With a coin that only the registry knows.
+    pub(crate) fn in_a_new_coin() -> Self {
+        let registry = Registry::parse(&format!("{DEFAULT}{NEW}")).unwrap();
+        Self { registry, address: "nc1qaa", ..Self::new() }
     }
 
     /// With the registry that ships, and cards.

@@ -30,6 +30,7 @@ fn payment(n: u128, events: &[Event]) -> Payment {
         },
         chain: "eip155:31337".to_owned(),
         contract: None,
+        scheme: None,
         deposit: Deposit { address: String::new(), index: 0 },
         confirmations: 3,
         finalized: false,
