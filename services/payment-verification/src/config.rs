@@ -54,9 +54,9 @@ pub struct Config {
     pub instruction_key: Arc<SigningKey>,
     /// Nodes for each chain that is watched: where there are several, they have to agree.
     pub nodes: BTreeMap<String, Vec<SecretString>>,
-    /// Base of the rate feed.
+    /// Base of the first source of rates, which speaks as CoinGecko does.
     pub rate_feed_url: String,
-    /// Base of an exchange's ticker, the second source of rates, if there is one.
+    /// Base of the second one, which speaks as Binance does, if there is one.
     pub rate_ticker_url: Option<String>,
     /// Base of the treasury, which sends what is granted here.
     pub treasury_url: String,
@@ -297,17 +297,32 @@ fn add_nodes(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use alloy_primitives::Address;
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    use bitcoin::{
+        NetworkKind, PrivateKey,
+        bip32::{ChildNumber, Xpriv, Xpub},
+        secp256k1::{Secp256k1, SecretKey},
+    };
+
     use super::*;
 
     const SAMPLE: &str = include_str!("../../../deploy/env/payment-verification.env");
+
+    /// Keys and values of a sample.
+    fn lines(sample: &str) -> impl Iterator<Item = (&str, &str)> {
+        let lines = sample.lines().filter(|line| !line.starts_with('#'));
+        lines.filter_map(|line| line.split_once('='))
+    }
 
     fn read(change: (&str, &str)) -> Result<Config, Problems> {
         let lookup = |key: &str| {
             if key == change.0 {
                 return Some(change.1.to_owned());
             }
-            let mut lines = SAMPLE.lines().filter_map(|line| line.split_once('='));
-            lines.find(|(name, _)| *name == key).map(|(_, value)| value.to_owned())
+            lines(SAMPLE).find(|(name, _)| *name == key).map(|(_, value)| value.to_owned())
         };
         Config::from_vars(&Vars::new(&lookup))
     }
@@ -332,9 +347,66 @@ mod tests {
         let told = problems.to_string();
         assert!(told.contains("private key") && !told.contains(private), "{told}");
 
-        for key in SAMPLE.lines().filter_map(|line| line.split_once('=')).map(|(key, _)| key) {
-            for word in ["XPRV", "MNEMONIC", "SPEND", "WALLET", "PRIVATE"] {
-                assert!(!key.contains(word), "{key}");
+        assert_eq!(spending(SAMPLE), None);
+    }
+
+    /// The account of the planted keys below; its key `0/3` has an address that is given out.
+    fn account() -> Xpriv {
+        Xpriv::new_master(NetworkKind::Main, &[7; 32]).unwrap()
+    }
+
+    /// The first key of a configuration whose value holds something that could spend, in a form
+    /// that wallets keep: an extended private key, an exported one, words, or the bare 32 bytes
+    /// behind an address that is given out.
+    fn spending(sample: &str) -> Option<&str> {
+        let account = Xpub::from_priv(&Secp256k1::new(), &account()).to_string();
+        let mut public = vec![AccountKey::from_str(&account).unwrap()];
+        for (_, value) in lines(sample) {
+            public.extend(value.split([',', '=']).filter_map(|text| text.parse().ok()));
+        }
+        let given_out: BTreeSet<_> =
+            public.iter().flat_map(|key| (0..20).filter_map(|index| key.address(index))).collect();
+        let behind_one = |bytes: &[u8]| {
+            let key = SecretKey::from_slice(bytes).ok();
+            let public = key.map(|key| key.public_key(&Secp256k1::new()).serialize_uncompressed());
+            public.is_some_and(|raw| given_out.contains(&Address::from_raw_public_key(&raw[1..])))
+        };
+        let could = |text: &str| {
+            let bare = [hex::decode(text).ok(), STANDARD.decode(text).ok()];
+            text.get(1..4) == Some("prv")
+                || PrivateKey::from_wif(text).is_ok()
+                || bare.into_iter().flatten().any(|bytes| behind_one(&bytes))
+        };
+        let words = |value: &str| {
+            let plain = |word: &str| word.bytes().all(|b| b.is_ascii_lowercase());
+            value.split(' ').filter(|word| word.len() > 2 && plain(word)).count() >= 12
+        };
+        let holds = |value: &str| {
+            words(value) || could(value) || value.split([',', '=', '@', '/']).any(could)
+        };
+        lines(sample).find(|(_, value)| holds(value)).map(|(key, _)| key)
+    }
+
+    /// Row: J5
+    #[test]
+    fn a_key_that_could_spend_would_be_found_under_whatever_name_it_stood() {
+        let path = [0, 3].map(|index| ChildNumber::Normal { index });
+        let child = account().derive_priv(&Secp256k1::new(), &path).unwrap().private_key;
+        let bytes = child.secret_bytes();
+        let planted = [
+            account().to_string(),
+            PrivateKey::new(child, NetworkKind::Main).to_wif(),
+            hex::encode(bytes),
+            STANDARD.encode(bytes),
+            format!("bip122:530827f38f93b43ed12af0b3ad25a288={}", account()),
+            format!("{}about", "abandon ".repeat(11)),
+        ];
+        for (key, value) in lines(SAMPLE) {
+            for private in &planted {
+                let line = format!("{key}={value}\n");
+                let sample = SAMPLE.replace(&line, &format!("{key}={private}\n"));
+                assert_ne!(sample, SAMPLE);
+                assert_eq!(spending(&sample), Some(key), "{private}");
             }
         }
     }

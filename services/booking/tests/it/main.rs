@@ -23,6 +23,7 @@ mod messages;
 mod neighbour;
 mod openapi;
 mod preview;
+mod qr;
 mod rebooking;
 mod refunding;
 mod replaying;
