@@ -1,9 +1,11 @@
 //! What booking makes of what it hears, through the real broker: once, in any order, however often.
 
 use axum::http::StatusCode;
+use chassis::sign::SigningKey;
 use chrono::{TimeDelta, Utc};
 use contracts::{
     asset::Units,
+    instruction::SignedInstruction,
     messages::{Closing, GoneWhy, LegState, PaymentClosed},
 };
 use messaging::Step;
@@ -107,6 +109,7 @@ async fn nothing_payable_is_shown_before_everything_is_held_and_then_to_the_last
     assert!(!told.contains("0x"), "an address while the leg is looked into: {told}");
 }
 
+/// Row: S14
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instruction_that_was_tampered_with_is_not_shown() {
     let world = World::new().await;
@@ -125,6 +128,34 @@ async fn an_instruction_that_was_tampered_with_is_not_shown() {
     let shown = reaches(&world, booking_id, "awaiting_payment").await;
     assert_eq!(shown["payment"]["address"], Value::Null);
     assert_eq!(shown["next_actions"], json!(["cancel"]));
+}
+
+/// Row: S14
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instruction_of_another_hand_or_for_another_booking_is_not_shown() {
+    let world = World::new().await;
+    world.service.logs.expect("does not carry payment-verification's signature");
+    world.app.hear();
+    world.app.listening().await;
+    let (one, other) = (world.booked("acct_1").await, world.booked("acct_1").await);
+    let (mut first, mut second) =
+        (Neighbour::of(&world, one.0).await, Neighbour::of(&world, other.0).await);
+    let forged = first.instruction(one.1.amount.clone());
+    let stranger = SigningKey::generate().unwrap();
+    let signature = stranger.sign_text(&forged.signed_bytes().unwrap());
+    let of_the_first = world.sign(forged.clone());
+    first.prepared_by(SignedInstruction { instruction: forged, signature }).await;
+    // Signed well, and for the other booking: its money would pay that one.
+    second.prepared_by(of_the_first).await;
+    for ((booking_id, quote), neighbour) in [(&one, &mut first), (&other, &mut second)] {
+        neighbour.leg(quote, 1, LegState::Held { reference: "R1".to_owned(), until: None }).await;
+        let shown = reaches(&world, *booking_id, "awaiting_payment").await;
+        let (address, uri) = (&shown["payment"]["address"], &shown["payment"]["uri"]);
+        assert_eq!((address, uri), (&Value::Null, &Value::Null));
+        assert_eq!(shown["next_actions"], json!(["cancel"]));
+        let picture = world.get("acct_1", &format!("/v1/bookings/{booking_id}/qr")).await;
+        assert_eq!(picture.status, StatusCode::NOT_FOUND, "{picture:?}");
+    }
 }
 
 /// Row: D4

@@ -1,8 +1,11 @@
 //! What booking asks: prepared, closed, refunded; twice, and in the wrong order.
 
+use std::collections::BTreeSet;
+
 use bitcoin::{bip32::ChildNumber, secp256k1::Secp256k1};
 use chassis::trace::TraceContext;
 use contracts::messages::{Closing, PaymentClosed, RefundState};
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::rig::{
@@ -17,6 +20,7 @@ fn closed(heard: &Heard) -> Option<PaymentClosed> {
 }
 
 /// Row: J5
+/// Row: S14
 #[tokio::test(flavor = "multi_thread")]
 async fn what_to_pay_is_signed_and_its_address_is_a_child_of_the_public_key() {
     let rig = Rig::new().await;
@@ -47,6 +51,39 @@ async fn what_to_pay_is_signed_and_its_address_is_a_child_of_the_public_key() {
     let key = key.to_keypair(&Secp256k1::new()).public_key().serialize_uncompressed();
     let address = alloy_primitives::Address::from_raw_public_key(&key[1..]);
     assert_eq!(told.address, address.to_checksum(None));
+    rig.end().await;
+}
+
+/// Row: S14
+#[tokio::test(flavor = "multi_thread")]
+async fn every_request_has_an_address_of_its_own_at_a_place_that_is_used_once() {
+    let rig = Rig::new().await;
+    let messages: Vec<_> = (0..12).map(|_| prepare_message("eth", 18, milli_ether(5))).collect();
+    for message in messages.iter().chain(&messages) {
+        rig.say(message).await;
+    }
+    let mut addresses = BTreeSet::new();
+    for message in &messages {
+        addresses.insert(rig.prepared(message).await.address);
+    }
+    assert_eq!(addresses.len(), messages.len());
+    let kept = "select count(distinct derivation_index) || ' ' || count(distinct payment_id)
+        || ' ' || count(distinct address_key) || ' ' || count(*) from address";
+    assert_eq!(rig.ask_database(kept).await, "12 12 12 12");
+
+    // Whoever writes it: a place, an address or a request is not there twice.
+    for (columns, refused) in [
+        ("'\\x01', address, derivation_index, gen_random_uuid()", "address_index_once"),
+        ("'\\x01', address, 2147483647, payment_id", "address_of_one_payment"),
+        ("address_key, address, 2147483647, gen_random_uuid()", "address_pk"),
+    ] {
+        let insert = format!(
+            "insert into address (address_key, address, derivation_index, payment_id, given_at)
+             select {columns}, now() from address limit 1"
+        );
+        let told = sqlx::query(AssertSqlSafe(insert)).execute(&rig.pool).await.unwrap_err();
+        assert!(told.to_string().contains(refused), "{told}");
+    }
     rig.end().await;
 }
 

@@ -228,6 +228,7 @@ async fn a_card_is_held_after_3d_secure_and_taken_once() {
 /// An answer that is lost, late or a failure never makes a second charge or a second refund.
 ///
 /// Row: L4
+/// Row: S7
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_answer_is_lost_the_card_is_charged_and_refunded_once() {
     let till = Till::new().await;

@@ -124,6 +124,7 @@ async fn ether_that_a_contract_sends_is_credited_by_its_trace() {
 }
 
 /// Row: C8
+/// Row: S13
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_pay_is_a_case_with_its_own_reason() {
     let elsewhere = Anvil::of_chain(31_338);

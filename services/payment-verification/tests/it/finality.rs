@@ -12,13 +12,13 @@ use crate::{
 
 const FINALIZED: &str = "select finalized from watch where chain = 'eip155:31338'";
 
-async fn pay(node: &Anvil, asked: &Asked, wei: u128) {
+pub(crate) async fn pay(node: &Anvil, asked: &Asked, wei: u128) {
     let from = node.accounts().await.remove(0);
     let call = json!([{ "from": from, "to": asked.address, "value": format!("{wei:#x}") }]);
     node.rpc("eth_sendTransaction", call).await;
 }
 
-async fn watch(watcher: &Watcher) {
+pub(crate) async fn watch(watcher: &Watcher) {
     while let Step::Did(_) = watcher.step().await.unwrap() {}
 }
 

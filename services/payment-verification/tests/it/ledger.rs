@@ -15,6 +15,7 @@ async fn balance(rig: &Rig, account: &str) -> String {
 }
 
 /// Row: C11
+/// Row: S7
 #[tokio::test(flavor = "multi_thread")]
 async fn the_customers_account_ends_at_nothing_and_every_transaction_sums_to_zero() {
     let rig = Rig::new().await;
@@ -57,6 +58,7 @@ async fn refused(pool: &PgPool, statement: &'static str) -> String {
 }
 
 /// Row: C11
+/// Row: S7
 #[tokio::test(flavor = "multi_thread")]
 async fn the_ledger_cannot_be_changed_and_cannot_be_out_of_balance() {
     let rig = Rig::new().await;

@@ -23,6 +23,7 @@ mod front;
 mod ledger;
 mod losses;
 mod moving;
+mod networks;
 mod outputs;
 mod outputs_refunded;
 mod paid;

@@ -12,6 +12,7 @@ fn seen(heard: &Heard) -> Option<PaymentSeen> {
 }
 
 /// Row: C1
+/// Row: S13
 #[tokio::test(flavor = "multi_thread")]
 async fn money_is_final_at_the_depth_of_its_amount_and_not_before() {
     let rig = Rig::new().await;

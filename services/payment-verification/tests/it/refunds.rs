@@ -137,6 +137,7 @@ async fn balance(rig: &Rig, wallet: &str) -> u128 {
 
 /// Row: C10
 /// Row: C11
+/// Row: S7
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refund_waits_for_its_address_is_sent_once_and_confirmed_at_its_depth() {
     let rig = Rig::new().await;
@@ -343,6 +344,7 @@ async fn a_refund_whose_block_left_is_confirmed_once_it_is_mined_again_and_is_no
 }
 
 /// Row: C10
+/// Row: S7
 #[tokio::test(flavor = "multi_thread")]
 async fn one_transfer_proves_one_refund_however_many_reach_for_it_at_once() {
     let rig = Rig::new().await;

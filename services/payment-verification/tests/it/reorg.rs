@@ -177,6 +177,7 @@ async fn a_node_that_lacks_the_blocks_it_told_of_makes_no_block_leave() {
 /// A reorg deeper than the policy, after the money paid.
 ///
 /// Row: C5
+/// Row: S13
 #[tokio::test(flavor = "multi_thread")]
 async fn settled_money_that_leaves_is_a_case_that_closes_when_it_is_final_again() {
     let rig = Rig::new().await;

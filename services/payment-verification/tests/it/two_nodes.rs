@@ -54,6 +54,7 @@ async fn a_node_that_answers_nonsense_settles_nothing_and_stops_nothing_for_good
 
 /// Row: C9
 /// Row: C1
+/// Row: S13
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_node_alone_says_counts_for_nothing() {
     let (rig, second) = two().await;

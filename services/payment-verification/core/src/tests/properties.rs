@@ -225,6 +225,8 @@ proptest! {
     }
 
     /// Nothing goes back that is not final, and nothing twice.
+    ///
+    /// Row: S7
     #[test]
     fn refunds_never_pass_what_is_final(
         turns in turns(),
