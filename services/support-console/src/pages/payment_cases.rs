@@ -109,7 +109,7 @@ fn explained(reason: &str) -> &'static str {
             "The chain did not carry out a transfer to the payment's address. Nothing came; its sender may believe that it did."
         }
         "payment_reversed" => {
-            "Money that was final and had paid is not on its chain any more, or the bank gave it back to the card's holder. The case closes by itself when it is final again; what is lost for good is written off."
+            "Money that was final and had paid is not on its chain any more, or the bank gave it back to the card's holder. The case closes by itself when it is final again; what is lost for good is written off. While it is away no refund of it is sent: of a booking that was undone before it left, writing it off ends the refund, too, and nothing is owed."
         }
         "payment_unreadable" => {
             "The payment's row cannot be read. What its chain tells of it is kept and told to it once the row is mended; the case closes by itself then."
