@@ -2,6 +2,7 @@
 
 mod broken;
 mod life;
+mod looking;
 mod otherwise;
 mod paid;
 mod steps;
@@ -22,6 +23,7 @@ use crate::{
     traveller::{Traveller, Trip},
 };
 
+pub use looking::look_around;
 pub use steps::{brief, decimal, grant, until_points};
 pub use teller::{Lane, Teller};
 

@@ -12,11 +12,13 @@
     reason = "a panic is a failed test"
 )]
 
+mod breaking;
+
 use std::time::Duration;
 
 use conformance::{Outcome, Report, Subject};
 use contracts::supplier::Supplier;
-use doubles::{Config, Doubles, RapidConfig};
+use doubles::{Config, Doubles, NeutralConfig, RapidConfig};
 use serde_json::{Value, json};
 
 /// The kit, and a double to try it on.
@@ -178,6 +180,33 @@ async fn a_limit_that_nobody_met_is_not_shown() {
         let report = trial.run().await;
         assert_eq!(report.outcome("limits"), Some(outcome), "{fault:?}\n{}", said(&report));
     }
+}
+
+/// Row: L8
+#[tokio::test]
+async fn each_rule_that_a_partner_breaks_is_found_by_the_check_it_is_for() {
+    let trials = breaking::RULES.map(|rule| async move {
+        let neutral =
+            NeutralConfig { hold_for: Duration::from_secs(4), ..NeutralConfig::default() };
+        let config = Config { neutral, ..Config::default() };
+        let trial = Trial::of(Supplier::Neutral, config).await;
+        let subject = |front: &str| Subject {
+            url: format!("{front}/neutral"),
+            patience: Duration::from_secs(10),
+            ..trial.subject()
+        };
+        let front = breaking::front(&trial.doubles.base_url(), rule).await;
+        let report = conformance::run(&subject(&front)).await.unwrap();
+        for check in report.checks.iter().take_while(|check| check.name != rule) {
+            assert_ne!(check.outcome, Outcome::Failed, "{rule}\n{}", said(&report));
+        }
+        assert_eq!(report.outcome(rule), Some(Outcome::Failed), "{}", said(&report));
+        // Whoever keeps the rules passes through the same way.
+        let front = breaking::front(&trial.doubles.base_url(), "none").await;
+        let report = conformance::run(&subject(&front)).await.unwrap();
+        assert!(report.passed(), "{}", said(&report));
+    });
+    futures::future::join_all(trials).await;
 }
 
 #[tokio::test]

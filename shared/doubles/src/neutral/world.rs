@@ -12,8 +12,11 @@ use serde_json::{Value, json};
 const REQUESTS_MAX: usize = 1_000_000;
 
 /// The properties: id, name, and the price of a night in hundredths of a euro.
-const PROPERTIES: [(&str, &str, i64); 2] =
-    [("NP-1001", "Pension Abendrot", 8_400), ("NP-1002", "Hotel Kastanie", 12_650)];
+const PROPERTIES: [(&str, &str, i64); 3] = [
+    ("NP-1001", "Pension Abendrot", 8_400),
+    ("NP-1002", "Hotel Kastanie", 12_650),
+    ("NP-1003", "Gasthof Linde", 9_900),
+];
 
 /// A room at a rate: its name, its share of the price of a night in hundredths, whether it can be
 /// given back, and whether it can be held.

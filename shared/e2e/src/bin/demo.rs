@@ -104,6 +104,8 @@ async fn tell(stack: &Stack, endpoints: &Endpoints, flags: &Flags) -> anyhow::Re
     let world = World::of(stack).await?;
     let wanted =
         |name: &str| flags.only.is_empty() || flags.only.iter().any(|only| name.contains(only));
+    let searches = journeys::look_around(stack).await?;
+    eprintln!("  customers look around first: {searches} searches for 3 stays");
     let told = journeys::tell(stack, &Teller::new(), wanted).await;
     let all = journeys::all().filter(|name| wanted(name)).count();
     let well = told.iter().filter(|told| told.wrong.is_none()).count();

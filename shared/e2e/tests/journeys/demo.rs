@@ -9,7 +9,7 @@ async fn the_demo_meets_a_hostile_supplier_a_reorg_and_a_kill_and_reports_that_n
     let stack = Stack::start(options).await.unwrap();
     let mut demo = tokio::process::Command::new(stack.bin().join("demo"));
     demo.args(["--once", "--json", "--stack", "k3"]).kill_on_drop(true);
-    // All but the one that waits for a minute.
+    // One of each kind; those that wait for long, or have a test of their own, are left out.
     let journeys = [
         "card",
         "Bitcoin",
@@ -36,6 +36,14 @@ async fn the_demo_meets_a_hostile_supplier_a_reorg_and_a_kill_and_reports_that_n
     assert_eq!(summary["traces_complete"], journeys.len(), "{said}");
     for wrong in ["review", "lost", "double", "orphaned", "overcharged"] {
         assert_eq!(summary[wrong], 0, "{said}");
+    }
+    // Who was asked how often, and what the cache saved: of each that sells stays.
+    for supplier in ["rapid", "etg", "neutral"] {
+        let line = said.lines().find(|line| line.trim_start().starts_with(supplier)).unwrap();
+        let figures: Vec<u64> =
+            line.split_whitespace().skip(1).map_while(|figure| figure.parse().ok()).collect();
+        let [searches, asked, saved, ..] = figures[..] else { panic!("{line}") };
+        assert!(asked > 0 && searches == asked + saved && saved >= 15, "{line}");
     }
     assert!(progress.matches('✓').count() == journeys.len(), "{progress}");
     stack.stop().await.unwrap();

@@ -1,7 +1,9 @@
 //! Searches: answered from the cache beside a bare server that reads the same bytes from Redis, a
-//! thousand at once on a key that nobody asked before, and how few calls many customers cost.
+//! thousand at once on a key that nobody asked before, one supplier that hangs beside others that
+//! answer, and how few calls many customers cost.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -10,12 +12,14 @@ use std::{
 };
 
 use anyhow::Context as _;
+use contracts::{policy::Policy, supplier::Supplier};
 use futures::{
     StreamExt as _,
     future::{join_all, try_join_all},
     stream,
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+use serde_json::Value;
 
 use super::floor::Floor;
 use crate::{
@@ -36,6 +40,11 @@ const AT_ONCE: usize = 1_000;
 const CALL: Duration = Duration::from_millis(300);
 const LATER_MS_MAX: f64 = 50.0;
 
+/// Everybody who sells stays sells this one.
+const SOLD_BY_ALL: &str = "1100004";
+/// How much later than the deadline an answer may be that waited for one who hangs.
+const AFTER_DEADLINE: Duration = Duration::from_millis(250);
+
 /// Stays that customers look at, the first one most.
 const STAYS: u64 = 5_000;
 const SEARCHES_PER_SECOND_ASKED: usize = 10_000;
@@ -49,6 +58,7 @@ pub(super) async fn run(
     let searcher = Searcher::of(stack);
     let mut figures = cached(&searcher, floor, seconds).await?;
     figures.extend(cold(stack, &searcher, floor).await?);
+    figures.push(hanging(stack, &searcher).await?);
     figures.extend(many(stack, &searcher, seconds).await?);
     Ok(figures)
 }
@@ -190,6 +200,30 @@ async fn cold(stack: &Stack, searcher: &Searcher, floor: &Floor) -> anyhow::Resu
         Figure::new("search_cold_calls", made as f64, "calls", None, Goal::AtMost(1.0)),
         Figure::new("search_cold_last_after_call", later, "ms", Some(bare), goal),
     ])
+}
+
+/// One search over everybody who sells stays, of whom one hangs: the others' offers at the deadline.
+async fn hanging(stack: &Stack, searcher: &Searcher) -> anyhow::Result<Figure> {
+    let policy = std::fs::read_to_string(stack.endpoints()?.policy_file)?;
+    let deadline = Policy::parse(&policy)?.search.deadline;
+    let hangs = u64::try_from((deadline * 3).as_millis())?;
+    stack.double_of(Supplier::Etg).arm("search", "slow", 1, Some(hangs)).await?;
+    let stay = Stay { property_id: SOLD_BY_ALL.to_owned(), ..stay_in(42, 2) };
+    let begun = Instant::now();
+    let answer = searcher.get(&searcher.url(&stay)).await?;
+    let took = begun.elapsed();
+    stack.double_of(Supplier::Etg).clear_faults().await?;
+    let answer: Value = serde_json::from_slice(&answer)?;
+    let states = answer["suppliers"].as_array().into_iter().flatten();
+    let states: BTreeMap<&str, &str> =
+        states.filter_map(|it| Some((it["supplier"].as_str()?, it["state"].as_str()?))).collect();
+    let expected = [("etg", "unavailable"), ("neutral", "fresh"), ("rapid", "fresh")];
+    anyhow::ensure!(states == BTreeMap::from(expected), "one hangs, others answer: {states:?}");
+    let offers = answer["offers"].as_array().map_or(0, Vec::len);
+    anyhow::ensure!(offers > 0, "nothing is offered while one hangs");
+    let goal = Goal::AtMost((deadline + AFTER_DEADLINE).as_secs_f64() * 1_000.0);
+    let took = took.as_secs_f64() * 1_000.0;
+    Ok(Figure::new("search_one_hanging", took, "ms", None, goal))
 }
 
 /// Many customers over many stays, of which few are looked at often.

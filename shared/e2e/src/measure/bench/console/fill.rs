@@ -59,7 +59,7 @@ async fn letters(stack: &Stack, count: i64, group: u32) -> anyhow::Result<()> {
                     json_build_object($7::text, '1.0', $8::text, message, $9::text, $4,
                                       $10::text, 'booking', $11::text, booking,
                                       $12::text, '2026-01-01T00:00:00Z'),
-                    convert_to(json_build_object('booking_id', booking, 'account_id', 'bench',
+                    convert_to(json_build_object('booking_id', booking, 'account_id', 'bench-' || n % 1000,
                                                  'version', 3, 'at', '2026-01-01T00:00:00Z')::text,
                                'UTF8'),
                     booking, booking, md5('trace-' || n), at, at, null, '', $4,
@@ -93,10 +93,11 @@ async fn letters(stack: &Stack, count: i64, group: u32) -> anyhow::Result<()> {
 pub(super) async fn effects(stack: &Stack) -> anyhow::Result<i64> {
     let mut conn = PgConnection::connect(&stack.database_url(CONSUMER)).await?;
     let count = sqlx::query_scalar(
-        "select count(*) from inbox
-          where state = 'done'
-            and message_id in (select md5('message-' || n)::uuid
-                                 from generate_series(1, 20000) as n)",
+        "select count(*)
+           from generate_series(1, 20000) as n
+           join lateral (select from inbox
+                          where message_id = md5('message-' || n)::uuid and state = 'done'
+                          limit 1) as done on true",
     )
     .fetch_one(&mut conn)
     .await?;
