@@ -12,6 +12,7 @@ use contracts::{
     money::Money,
     mutants::mutant,
 };
+    offer::FlightSegment,
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -77,13 +78,17 @@ pub fn change_digest(booking: &Booking, leg: &Leg) -> Option<Uuid> {
 fn digest(booking: &Booking, leg_id: LegId, theirs: &Theirs) -> Uuid {
     let values = match theirs {
         Theirs::Cancelled {} => vec!["cancelled".to_owned()],
-        Theirs::Other { content } => vec![
-            content.reference.clone(),
-            content.check_in.to_string(),
-            content.check_out.to_string(),
-            content.price.minor.to_string(),
-            content.price.currency.code().to_owned(),
-        ],
+        Theirs::Other { content } => {
+            let mut values = vec![
+                content.reference.clone(),
+                content.check_in.to_string(),
+                content.check_out.to_string(),
+                content.price.minor.to_string(),
+                content.price.currency.code().to_owned(),
+            ];
+            values.extend(content.segments.iter().map(flight));
+            values
+        }
     };
     let subject = [booking.booking_id.0.as_bytes().as_slice(), leg_id.0.as_bytes()];
     let values = values.iter().map(String::as_bytes);
@@ -93,6 +98,11 @@ fn digest(booking: &Booking, leg_id: LegId, theirs: &Theirs) -> Uuid {
 
 /// The answers that a leg's change allows at `now`; none where nothing was changed.
 #[must_use]
+fn flight(segment: &FlightSegment) -> String {
+    let FlightSegment { origin, destination, departs_at, arrives_at, flight } = segment;
+    format!("{flight} {origin} {departs_at} {destination} {arrives_at}")
+}
+
 pub fn change_answers(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Vec<ChangeAnswer> {
     let waits = booking.phase == Phase::Confirmed && leg.out.is_none();
     let Some(change) = leg.change.as_ref().filter(|_| waits) else { return Vec::new() };

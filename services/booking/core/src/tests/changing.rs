@@ -1,7 +1,10 @@
 //! What suppliers change of what was bought: both values told once, and answered by the customer.
 
 use chrono::TimeDelta;
-use contracts::messages::WantedLeg;
+use contracts::{
+    messages::WantedLeg,
+    offer::{FlightSegment, Product},
+};
 
 use super::{
     cancelling::{confirmed_with, undone},
@@ -143,6 +146,52 @@ fn what_is_accepted_is_wished_for_as_exactly_that_and_ends_when_it_ends_now() {
 
 #[test]
 fn what_is_dearer_than_what_was_paid_is_not_the_customers_to_accept() {
+/// A flight of the day of arrival, so many hours later than sold.
+pub(super) fn flight(later: i64) -> FlightSegment {
+    let day = order(20_000, None).check_in.and_time(chrono::NaiveTime::MIN);
+    FlightSegment {
+        origin: "LHR".to_owned(),
+        destination: "MAD".to_owned(),
+        departs_at: day + TimeDelta::hours(8 + later),
+        arrives_at: day + TimeDelta::hours(11 + later),
+        flight: "ZZ117".to_owned(),
+    }
+}
+
+/// Row: B7
+#[test]
+fn other_times_of_a_flight_within_its_day_are_a_change_to_answer_like_any_other() {
+    let product = Product::Flight { segments: vec![flight(0)] };
+    let sold = LegOrder { product, ..order(20_000, None) };
+    let mut world = confirmed_with(0, vec![sold.clone()]);
+    let later = |hours| LegContent { segments: vec![flight(hours)], ..theirs(0) };
+    world.tell(&leg_theirs(0, 5, 2, later(11)));
+    assert_eq!(answers(&world), MOVED);
+    assert_eq!(leg(&world, 0).order, sold, "nothing is overwritten");
+    let first = digest(&world, 0);
+    world.tell(&leg_theirs(0, 6, 2, later(3)));
+    let second = digest(&world, 0);
+    let stale = answer_with(&mut world, 0, ChangeAnswer::Accept, first);
+    assert_eq!(stale, Err(Refusal::ChangedAgain { leg_id: leg_id(0), change: second }));
+    for _ in 0..2 {
+        answer_with(&mut world, 0, ChangeAnswer::Accept, second).unwrap();
+    }
+    assert_eq!(leg(&world, 0).order.product.segments(), [flight(3)]);
+    assert_eq!(leg(&world, 0).order.price, sold.price);
+    let wished = world.said.iter().rev().find_map(|effect| match effect {
+        Effect::Leg(wanted) => Some(wanted.clone()),
+        _ => None,
+    });
+    let wished = wished.unwrap();
+    assert_eq!(wished.accepts, Some(later(3)));
+    assert_eq!(wished.order.product.segments(), [flight(3)]);
+    // What the airline takes back before it hears of that is another change.
+    world.tell(&leg_theirs(0, 7, wished.version, later(0)));
+    assert_eq!(answers(&world), MOVED);
+    answer(&mut world, 0, ChangeAnswer::Refund).unwrap();
+    assert_eq!(world.booking().end.unwrap().why, EndWhy::ChangedBySupplier);
+}
+
     let mut world = stay();
     let mut dearer = theirs(0);
     dearer.price.minor += 1;

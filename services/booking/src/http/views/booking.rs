@@ -11,7 +11,7 @@ use contracts::{
     instruction::Instruction,
     messages::LegState,
     money::Money,
-    offer::{Product, Terms},
+    offer::{FlightSegment, Product, Terms},
     supplier::Supplier,
 };
 use serde::Serialize;
@@ -176,6 +176,10 @@ struct ShownContent {
     check_out: NaiveDate,
     #[schema(value_type = shapes::Money)]
     price: Money,
+    /// The flights, where those changed; absent where they did not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<shapes::FlightSegment>, required = false)]
+    segments: Vec<FlightSegment>,
 }
 
 /// What the customer agreed to when having another leg in the place of one.
@@ -463,14 +467,18 @@ fn change(booking: &Booking, leg: &booking_core::Leg, now: DateTime<Utc>) -> Opt
             check_in: content.check_in,
             check_out: content.check_out,
             price: content.price,
+            segments: content.segments.clone(),
         }),
     };
+    let other_flights = theirs.as_ref().is_some_and(|theirs| !theirs.segments.is_empty());
+    let flights = order.product.segments().iter().filter(|_| other_flights);
     Some(ShownChange {
         change,
         ours: ShownContent {
             check_in: order.check_in,
             check_out: order.check_out,
             price: order.price,
+            segments: flights.cloned().collect(),
         },
         theirs,
         since: known.since,
