@@ -1,8 +1,8 @@
 //! A booking as its customer sees it.
 
 use booking_core::{
-    Booking, LegCancellation, Out, Payment, Phase, Theirs, change_answers, change_digest,
-    is_doubtful, money, next_actions_at, status,
+    Booking, LegCancellation, Out, Payment, Phase, Theirs, change_digest, is_doubtful, money,
+    next_actions_at, status,
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::{
@@ -22,7 +22,7 @@ use super::{
     further::{ShownFurther, further, further_told, is_hidden},
     terms::{ShownNewTerms, new_terms},
     words::{
-        Action, ChangeAnswer, EndWhy, GuestsWord, LegWord, MoneyAxis, OnRefusal, PointsWord,
+        Action, AllowedAnswer, EndWhy, GuestsWord, LegWord, MoneyAxis, OnRefusal, PointsWord,
         RefundBasis, RefundWord, ReviewWhy, Status, StuckStep, StuckWhy,
     },
 };
@@ -164,7 +164,7 @@ pub(crate) struct ShownChange {
     /// Until when to answer. What the supplier cancelled is refunded then.
     answer_by: DateTime<Utc>,
     /// What can be answered.
-    answers: Vec<ChangeAnswer>,
+    answers: Vec<AllowedAnswer>,
 }
 
 /// What can change of a leg.
@@ -483,7 +483,7 @@ fn change(booking: &Booking, leg: &booking_core::Leg, now: DateTime<Utc>) -> Opt
         theirs,
         since: known.since,
         answer_by: known.by,
-        answers: change_answers(booking, leg, now).into_iter().map(ChangeAnswer::from).collect(),
+        answers: AllowedAnswer::of(booking, leg, now),
     })
 }
 
