@@ -83,8 +83,8 @@ fn status(known: &Reservation, seen: &SeenReservation) -> Option<DriftKind> {
     further.then_some(DriftKind::Status)
 }
 
-/// Other days, other flights or another price than the newest read; than the order, where none spoke
-/// of them.
+/// Other days, other flights or another price than the newest read; than the order, where none
+/// spoke of them.
 fn content(leg: &Leg, known: &Reservation, seen: &SeenReservation) -> Option<DriftKind> {
     let order = &leg.order;
     let read = known.content.as_ref();

@@ -599,8 +599,8 @@ impl Content {
             && self.segments.is_empty()
     }
 
-    /// What this read said, and of the rest what was known before. Whoever says a flight's days says
-    /// its flights.
+    /// What this read said, and of the rest what was known before. Whoever says a flight's days
+    /// says its flights.
     fn over(self, before: Option<Self>) -> Self {
         let Some(before) = before else { return self };
         Self {

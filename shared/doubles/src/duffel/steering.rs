@@ -66,8 +66,8 @@ struct Act {
 }
 
 /// `POST /duffel/act`: something happens outside the API. `cancel`: the airline cancels; `lapse`:
-/// the space of a hold is released early; `schedule_change`: the flights leave so many `hours` later,
-/// a day where none are said.
+/// the space of a hold is released early; `schedule_change`: the flights leave so many `hours`
+/// later, a day where none are said.
 pub(super) async fn act(State(duffel): State<Arc<Duffel>>, body: Bytes) -> Response {
     let asked: Act = match read(&body) {
         Ok(asked) => asked,
