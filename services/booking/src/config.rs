@@ -16,6 +16,8 @@ pub struct Config {
     pub http_addr: SocketAddr,
     /// What this process does.
     pub role: Role,
+    /// What the stack is for that this process is of.
+    pub stack: Stack,
     pub database_url: SecretString,
     /// Connections of the pool.
     pub database_connections: u32,
@@ -47,6 +49,27 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     pub policy: Arc<Policy>,
     pub telemetry: TelemetryConfig,
+}
+
+/// What a stack is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stack {
+    /// Real bookings, and nothing else.
+    #[default]
+    Production,
+    /// Trying things out: bookings may be carried into it.
+    Development,
+}
+
+impl std::str::FromStr for Stack {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "production" => Ok(Self::Production),
+            "development" => Ok(Self::Development),
+            _ => Err("must be production or development"),
+        }
+    }
 }
 
 /// What a process does; a role can be scaled alone.
@@ -92,6 +115,7 @@ impl ReadConfig for Config {
         vars.finish(Self {
             http_addr: vars.addr("BOOKING_HTTP_ADDR"),
             role: vars.parse("BOOKING_ROLE", Role::Both),
+            stack: vars.parse("BOOKING_STACK", Stack::Production),
             database_url: vars.secret("BOOKING_DATABASE_URL"),
             database_connections: vars.parse("BOOKING_DATABASE_CONNECTIONS", 16),
             migrate_database_url: vars.optional_secret("BOOKING_MIGRATE_DATABASE_URL"),

@@ -8,7 +8,7 @@ use serde_json::json;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::{Config, ROLE, masked::masked, store};
+use crate::{Config, ROLE, config::Stack, masked::masked, store};
 
 const AT_ONCE: i64 = 500;
 /// How many are named that differ.
@@ -165,18 +165,31 @@ pub async fn without_persons(pool: &PgPool, id: BookingId) -> anyhow::Result<Exp
     masked(&found)
 }
 
-/// `booking import FILE`: takes an export of `booking export` into a development stack. It does
-/// nothing there by itself: no timer is set and nothing is said.
+/// `booking import FILE`: takes an export of `booking export` into a development stack, and into no
+/// other. It does nothing there by itself: no timer is set and nothing is said.
 pub(crate) async fn import(
     config: Config,
     _process: Process,
     arguments: Vec<String>,
 ) -> anyhow::Result<()> {
     let [path] = arguments.as_slice() else { bail!("`import` takes the file of one export") };
+    may_import(&config)?;
     let export = read(path).await?;
     let pool = connect(&config).await?;
     let account = take(&pool, &export).await?;
     say(&json!({ "booking_id": export.booking_id, "account": account }).to_string());
+    Ok(())
+}
+
+/// Whether this stack takes bookings of another one.
+///
+/// # Errors
+/// When it is not said to be for development.
+pub fn may_import(config: &Config) -> anyhow::Result<()> {
+    ensure!(
+        config.stack == Stack::Development,
+        "this is no development stack: `import` writes only where BOOKING_STACK=development"
+    );
     Ok(())
 }
 

@@ -171,6 +171,15 @@ impl Product {
         }
     }
 
+    /// Its flights; none of anything else.
+    #[must_use]
+    pub fn segments(&self) -> &[FlightSegment] {
+        match self {
+            Self::Flight { segments } => segments,
+            Self::Stay | Self::Activity { .. } => &[],
+        }
+    }
+
     /// Whether it is a stay, which needs no words of its own.
     #[must_use]
     pub const fn is_stay(&self) -> bool {

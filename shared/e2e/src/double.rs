@@ -156,6 +156,15 @@ impl Double {
         self.post("act", &json!({"reference": reference, "act": act})).await.map(drop)
     }
 
+    /// The airline moves flights that were sold by so many hours.
+    ///
+    /// # Errors
+    /// When the doubles are away or know no such order.
+    pub async fn reschedule(&self, reference: &str, hours: i16) -> anyhow::Result<()> {
+        let act = json!({"reference": reference, "act": "schedule_change", "hours": hours});
+        self.post("act", &act).await.map(drop)
+    }
+
     /// Pushes a callback about a reservation now, whatever is true of it.
     ///
     /// # Errors

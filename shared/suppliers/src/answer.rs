@@ -1,7 +1,7 @@
 //! What a supplier's reply comes to, in words that are the same for every supplier.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use contracts::{messages::RefusedWhy, money::Money};
+use contracts::{messages::RefusedWhy, money::Money, offer::FlightSegment};
 
 /// What is asked of a supplier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -156,6 +156,9 @@ pub struct SeenReservation {
     pub check_out: Option<NaiveDate>,
     /// What it costs, where the reply says.
     pub price: Option<Money>,
+    /// Its flights in the order they are flown, where the reply says; whoever says a flight's days
+    /// says these.
+    pub segments: Vec<FlightSegment>,
     /// In which names it is, where the reply says; of those it was ordered for, as many from the
     /// first on.
     pub guests: Vec<Guest>,
@@ -177,6 +180,7 @@ impl SeenReservation {
             check_in: None,
             check_out: None,
             price: None,
+            segments: Vec::new(),
             guests: Vec::new(),
             room: None,
             odd: None,

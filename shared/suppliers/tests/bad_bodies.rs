@@ -14,6 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use chrono::NaiveDateTime;
 use contracts::{
     money::Currency,
     offer::{Offer, PriceCheck, Search, Terms},
@@ -249,9 +250,16 @@ fn shows_no_more(whole: &[SeenReservation], now: &SeenReservation) -> Result<(),
             && (now.check_in.is_none() || now.check_in == one.check_in)
             && (now.check_out.is_none() || now.check_out == one.check_out)
             && (now.price.is_none() || now.price == one.price)
+            && (now.segments.is_empty() || times(now) == times(one))
     };
     let found = whole.iter().any(|one| fits(&one));
     found.then_some(()).ok_or_else(|| format!("shown as it is not: {now:?} of {whole:?}"))
+}
+
+/// Where flights go and when; an airline may have no code.
+fn times(one: &SeenReservation) -> Vec<(&str, &str, NaiveDateTime, NaiveDateTime)> {
+    let flights = one.segments.iter();
+    flights.map(|f| (&*f.origin, &*f.destination, f.departs_at, f.arrives_at)).collect()
 }
 
 /// Until when it is held may be missing.

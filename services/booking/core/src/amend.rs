@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     cancel::{leg_fee, take},
+    changed::may_be_rebooked,
     command::{LegPlan, Refusal},
     state::{Booking, DeadlineBasis, Leg, LegCancellation, Payment},
     stuck::is_away,
@@ -73,7 +74,8 @@ pub fn amend_quote(
 ) -> Result<AmendQuote, Refusal> {
     let leg = booking.legs.iter().find(|leg| leg.leg_id == leg_id).ok_or(Refusal::NoSuchLeg)?;
     let allowed = next_actions_at(booking, now);
-    if !allowed.contains(&Action::Amend) || leg.out.is_some() || leg.stays(now) {
+    let unchanged = allowed.contains(&Action::Amend) && leg.out.is_none() && !leg.stays(now);
+    if !unchanged && !may_be_rebooked(booking, leg, now) {
         return Err(Refusal::NotAllowed { allowed });
     }
     let price = plan.order.price;
@@ -110,11 +112,17 @@ pub fn amend_quote(
     })
 }
 
-/// Whether any leg may be replaced now: all of them are bought and in no doubt, nothing is under
-/// way, there is time, and what paid for them has not left again.
+/// Whether any leg may be replaced now: all of them are bought as ordered and in no doubt, nothing
+/// is under way, there is time, and what paid for them has not left again.
 pub(crate) fn is_possible(booking: &Booking) -> bool {
+    is_open(booking, |_| false)
+}
+
+/// The same where legs that are `excepted` need not be as they were ordered.
+pub(crate) fn is_open(booking: &Booking, excepted: impl Fn(&Leg) -> bool) -> bool {
     let settled = |leg: &Leg| match leg.out {
         Some(_) => is_away(leg),
+        None if excepted(leg) => true,
         None => leg.left_there || (leg.is_confirmed() && leg.change.is_none()),
     };
     let over = booking.deadlines.passed.contains(&crate::fact::Deadline::Over);

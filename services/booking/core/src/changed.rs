@@ -1,9 +1,10 @@
 //! What a supplier changed of what was bought: told with both values, answered by the customer.
 //!
 //! Nothing of theirs takes the place of ours before the customer agreed to exactly that. Giving it
-//! back costs nothing. What the supplier cancelled is refunded in time also where nobody answers;
-//! what it only moved is not, because the customer may well be on the way there. What may have been
-//! used by the time it was changed is for a person.
+//! back costs nothing, and neither does having another leg in its place. What the supplier
+//! cancelled is refunded in time also where nobody answers; what it only moved is not, because the
+//! customer may well be on the way there. What may have been used by the time it was changed is for
+//! a person.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
@@ -11,11 +12,13 @@ use contracts::{
     messages::{LegContent, LegState, WantedLeg},
     money::Money,
     mutants::mutant,
+    offer::FlightSegment,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
+    amend,
     cancel::{CancelQuote, take, take_what_is_there},
     command::Refusal,
     event::Event,
@@ -77,18 +80,27 @@ pub fn change_digest(booking: &Booking, leg: &Leg) -> Option<Uuid> {
 fn digest(booking: &Booking, leg_id: LegId, theirs: &Theirs) -> Uuid {
     let values = match theirs {
         Theirs::Cancelled {} => vec!["cancelled".to_owned()],
-        Theirs::Other { content } => vec![
-            content.reference.clone(),
-            content.check_in.to_string(),
-            content.check_out.to_string(),
-            content.price.minor.to_string(),
-            content.price.currency.code().to_owned(),
-        ],
+        Theirs::Other { content } => {
+            let mut values = vec![
+                content.reference.clone(),
+                content.check_in.to_string(),
+                content.check_out.to_string(),
+                content.price.minor.to_string(),
+                content.price.currency.code().to_owned(),
+            ];
+            values.extend(content.segments.iter().map(flight));
+            values
+        }
     };
     let subject = [booking.booking_id.0.as_bytes().as_slice(), leg_id.0.as_bytes()];
     let values = values.iter().map(String::as_bytes);
     let parts: Vec<&[u8]> = subject.into_iter().chain(values).collect();
     derive(booking.created_at, &parts)
+}
+
+fn flight(segment: &FlightSegment) -> String {
+    let FlightSegment { origin, destination, departs_at, arrives_at, flight } = segment;
+    format!("{flight} {origin} {departs_at} {destination} {arrives_at}")
 }
 
 /// The answers that a leg's change allows at `now`; none where nothing was changed.
@@ -118,6 +130,18 @@ pub fn change_answers(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> Vec<C
     answers
 }
 
+/// Whether another leg may be had in the place of one that its supplier changed, which then goes
+/// free: any of the same kind, by an amendment of it.
+#[must_use]
+pub fn may_be_rebooked(booking: &Booking, leg: &Leg, now: DateTime<Utc>) -> bool {
+    booking.phase == Phase::Confirmed
+        && leg.out.is_none()
+        && leg.deferred.is_none()
+        && leg.change.is_some()
+        && !leg.may_be_used(now)
+        && amend::is_open(booking, |other| other.change.is_some())
+}
+
 /// All the money of a leg; nothing where points paid a part of it.
 fn all_of(booking: &Booking, leg: &Leg) -> Option<LegCancellation> {
     let price = leg.order.price;
@@ -133,6 +157,8 @@ pub(crate) fn actions(booking: &Booking, now: DateTime<Utc>) -> Vec<Action> {
     };
     let each = booking.legs.iter().flat_map(|leg| change_answers(booking, leg, now));
     let mut actions: Vec<Action> = each.map(action).collect();
+    let rebook = booking.legs.iter().any(|leg| may_be_rebooked(booking, leg, now));
+    actions.extend(rebook.then_some(Action::RebookChange));
     actions.sort_unstable();
     actions.dedup();
     actions

@@ -7,6 +7,7 @@ use contracts::{
     instruction::CARD,
     messages::{Closing, WantedLeg, WantedPoints},
     mutants::mutant,
+    offer::Product,
 };
 use uuid::Uuid;
 
@@ -362,9 +363,14 @@ fn ask_anew(booking: &mut Booking, quoted: &AssetAmount, anew: Option<(PaymentId
 fn answered(leg: &mut Leg, answer: ChangeAnswer) {
     let accepted = leg.change.take().filter(|_| answer == ChangeAnswer::Accept);
     if let Some(Theirs::Other { content }) = accepted.map(|change| change.theirs) {
-        // Its days are what was agreed to now; what was paid for it stays.
+        // Its days and flights are what was agreed to now; what was paid for it stays.
         leg.order.check_in = content.check_in;
         leg.order.check_out = content.check_out;
+        if let (Product::Flight { segments }, false) =
+            (&mut leg.order.product, content.segments.is_empty())
+        {
+            segments.clone_from(&content.segments);
+        }
         leg.accepted = Some(content);
     }
 }

@@ -29,7 +29,9 @@ mod view;
 pub use amend::{AmendQuote, Due, amend_quote};
 pub use cancel::{CancelQuote, LegFee};
 pub use cancel_leg::cancel_leg_quote;
-pub use changed::{ChangeAnswer, SupplierChange, Theirs, change_answers, change_digest};
+pub use changed::{
+    ChangeAnswer, SupplierChange, Theirs, change_answers, change_digest, may_be_rebooked,
+};
 pub use command::{Accept, Command, LegPlan, PayPlan, Refusal, Settle};
 pub use decide::{cancel_quote, decide};
 pub use effects::{Effect, effects};

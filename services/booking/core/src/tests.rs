@@ -220,6 +220,7 @@ fn theirs(later: u32) -> LegContent {
         check_in: day(order.check_in),
         check_out: day(order.check_out),
         price: order.price,
+        segments: Vec::new(),
     }
 }
 

@@ -60,6 +60,8 @@ pub enum Action {
     RefundChange,
     /// Give the whole trip back because of what a supplier changed; all of its money goes back.
     UndoTrip,
+    /// Have another leg in the place of what the supplier changed, which goes free.
+    RebookChange,
 }
 
 /// How the money stands; it may move after the booking is closed.

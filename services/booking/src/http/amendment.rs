@@ -52,8 +52,9 @@ pub(super) struct Asked {
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Amendment {
-    /// With `?quote=true`: an offer of a new search for the same property, route or activity;
-    /// without it only who is on the leg changes, in the reservation that is there.
+    /// With `?quote=true`: an offer of a new search for the same property, route or activity, or,
+    /// in the place of what a supplier changed, for any of its kind; without it only who is on the
+    /// leg changes, in the reservation that is there.
     offer_id: Option<String>,
     /// With `?quote=true`: who is to be on the leg, the first to lead, as in a booking request;
     /// without it those who are on it now.
@@ -231,6 +232,11 @@ pub(crate) fn costs(quote: &AmendQuote) -> Costs {
 /// that is there, no offer is named: it costs nothing, nothing is given back, and what the supplier
 /// refuses leaves the leg as it was. `way` says which of them it is.
 ///
+/// A leg that its supplier changed or cancelled (`rebook` among the `answers` of its `change`) goes
+/// free: `fee` is nothing, and the offer may be of another property, route or activity and of
+/// another supplier, of the same kind and in the same currency. Where that fails, the change waits
+/// for its answer as before; while it is under way nothing is refunded by itself.
+///
 /// Without, the body names that quote: the new leg is held and bought while the old one stays, and
 /// only then the old one is given back and the difference goes back. Where the new one and the fee
 /// cost more than the old one, `pay` says how much: once the new one is held, the booking shows in
@@ -356,7 +362,7 @@ async fn tell(
         ((None, _), None) => return Err(ApiError::not_found()),
     };
     let leg = leg.ok_or_else(ApiError::not_found)?;
-    same_product(&leg.order, &offer)?;
+    same_product(leg, &offer)?;
     // What cannot be done needs no supplier to be asked.
     let unpriced = LegPlan { leg_id: LegId(Uuid::nil()), order: order_of(&offer) };
     let now = app.clock.now();
@@ -489,14 +495,16 @@ fn order_of(offer: &Offer) -> LegOrder {
     }
 }
 
-/// Anything else than the same at other times, for others or another room is another booking.
-fn same_product(order: &LegOrder, offer: &Offer) -> Result<(), ApiError> {
-    let kind = |order: &LegOrder| order.product.kind();
-    let same = order.supplier == offer.supplier
-        && order.property_id == offer.property_id
-        && kind(order) == offer.product.kind();
-    if !same {
-        let detail = "must be of the property, route or activity that the leg is of";
+/// Anything else than the same at other times, for others or another room is another booking; in
+/// the place of what a supplier changed, anything of its kind will do.
+fn same_product(leg: &Leg, offer: &Offer) -> Result<(), ApiError> {
+    let order = &leg.order;
+    let same = order.supplier == offer.supplier && order.property_id == offer.property_id;
+    if order.product.kind() != offer.product.kind() || (!same && leg.change.is_none()) {
+        let detail = match leg.change {
+            None => "must be of the property, route or activity that the leg is of",
+            Some(_) => "must be of the kind that the leg is of",
+        };
         return Err(ApiError::invalid(vec![error("/offer_id", "invalid", detail)]));
     }
     if order.price.currency != offer.price.currency {

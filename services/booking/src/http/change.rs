@@ -28,7 +28,7 @@ use crate::App;
 pub(crate) struct AnswerToChange {
     /// The `change` of the leg: it names exactly the values that are answered.
     change: Uuid,
-    /// One of the change's `answers`.
+    /// One of the change's `answers`, but `rebook`.
     answer: views::ChangeAnswer,
 }
 
@@ -38,7 +38,8 @@ pub(crate) struct AnswerToChange {
 /// all of its money goes back, whatever the terms say; the last one goes with the booking.
 /// `undo_trip` gives back the whole trip in the same way, where it was booked as all or nothing, or
 /// points paid a part of the leg: they come back whole or not at all. What may be used already
-/// stays paid.
+/// stays paid. Where the change's `answers` name `rebook`, another leg can be had in its place by
+/// `POST …/legs/{leg_id}/amendment`.
 /// When the supplier changed it again meanwhile, the answer is 409 `changed_again`.
 #[utoipa::path(
     post, path = "/v1/bookings/{id}/legs/{leg_id}/change", tag = "bookings",
@@ -72,6 +73,7 @@ fn read(body: &Value, leg_id: LegId) -> Result<Command, ApiError> {
         "accept" => Ok(booking_core::ChangeAnswer::Accept),
         "refund" => Ok(booking_core::ChangeAnswer::Refund),
         "undo_trip" => Ok(booking_core::ChangeAnswer::UndoTrip),
+        "rebook" => Err("is done by an amendment of the leg".to_owned()),
         _ => Err("must be accept, refund or undo_trip".to_owned()),
     });
     form.end();

@@ -150,6 +150,7 @@ impl<'a> Neighbour<'a> {
                 check_in: later(leg.order.check_in),
                 check_out: later(leg.order.check_out),
                 price: leg.order.price,
+                segments: Vec::new(),
             }),
             asks: None,
             no_show: false,

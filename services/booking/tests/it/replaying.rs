@@ -121,6 +121,11 @@ async fn a_booking_is_carried_into_another_stack_with_nothing_about_its_person()
     for watched in [&world, &elsewhere] {
         watched.service.logs.expect("does not carry payment-verification's signature");
     }
+    let mut config = elsewhere.config.clone();
+    let refused = replay::may_import(&config).unwrap_err();
+    assert!(refused.to_string().contains("BOOKING_STACK=development"), "{refused}");
+    config.stack = booking::config::Stack::Development;
+    replay::may_import(&config).unwrap();
     let account = replay::take(&elsewhere.pool, &export).await.unwrap();
     let whole = replay::rows(&elsewhere.pool, None, true).await.unwrap();
     assert_eq!((whole.checked, whole.differ.len()), (1, 0), "{whole:?}");

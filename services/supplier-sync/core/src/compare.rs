@@ -83,7 +83,8 @@ fn status(known: &Reservation, seen: &SeenReservation) -> Option<DriftKind> {
     further.then_some(DriftKind::Status)
 }
 
-/// Other days or another price than the newest read; than the order, where none spoke of them.
+/// Other days, other flights or another price than the newest read; than the order, where none
+/// spoke of them.
 fn content(leg: &Leg, known: &Reservation, seen: &SeenReservation) -> Option<DriftKind> {
     let order = &leg.order;
     let read = known.content.as_ref();
@@ -92,7 +93,12 @@ fn content(leg: &Leg, known: &Reservation, seen: &SeenReservation) -> Option<Dri
     let price = read.and_then(|read| read.price).unwrap_or_else(|| order.cost());
     let other_days = seen.check_in.is_some_and(|day| day != check_in)
         || seen.check_out.is_some_and(|day| day != check_out);
-    if other_days {
+    let ordered = order.product.segments();
+    let flights = read.map(|read| read.segments.as_slice()).filter(|read| !read.is_empty());
+    let flights = flights.unwrap_or(ordered);
+    let other_flights =
+        !ordered.is_empty() && !seen.segments.is_empty() && seen.segments != flights;
+    if other_days || other_flights {
         return Some(DriftKind::Dates);
     }
     seen.price.is_some_and(|told| told != price).then_some(DriftKind::Price)

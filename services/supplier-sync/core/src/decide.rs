@@ -80,7 +80,7 @@ pub fn decide(
 fn adopted(leg: &Leg, accepted: &LegContent) -> Option<Event> {
     let mut all = leg.reservations();
     let (attempt, reference, _) = all.find(|(_, reference, reservation)| {
-        let content = reservation.content.map(|content| content.of(reference, &leg.order));
+        let content = reservation.content.as_ref().map(|content| content.of(reference, &leg.order));
         let same = content.as_ref() == Some(accepted) || mutant("any_change_accepted");
         reservation.stage == Stage::Confirmed && same && !reservation.is_adopted()
     })?;

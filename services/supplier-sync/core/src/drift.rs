@@ -1,7 +1,11 @@
 //! What a supplier has that is not what we have: each a case with both values, seen from the leg
 //! just after an event.
 
-use contracts::messages::{GoneWhy, LegState, WantedLeg};
+use chrono::NaiveDate;
+use contracts::{
+    messages::{GoneWhy, LegState, WantedLeg},
+    offer::FlightSegment,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -26,6 +30,7 @@ pub struct Drift {
 pub enum DriftKind {
     /// We have it, they cancelled it.
     Status,
+    /// Other days; of a flight, other times too.
     Dates,
     Names,
     Price,
@@ -96,19 +101,27 @@ pub fn drifts(leg: &Leg, recorded: &Recorded, policy: &Policy) -> Vec<Drift> {
     }
 }
 
-/// Other days, another price.
+/// Other days or flights, another price.
 fn content(leg: &Leg, reference: &str) -> Vec<Drift> {
     let found = leg.reservations().find(|(_, known, _)| *known == reference);
-    let Some(read) = found.and_then(|(_, _, reservation)| reservation.content) else {
+    let Some(read) = found.and_then(|(_, _, reservation)| reservation.content.as_ref()) else {
         return Vec::new();
     };
     let order = &leg.order;
     let drift = |kind, ours, theirs| Drift { kind, reference: reference.to_owned(), ours, theirs };
     let other_days = read.check_in.is_some_and(|day| day != order.check_in)
         || read.check_out.is_some_and(|day| day != order.check_out);
-    let dates = other_days.then(|| {
-        let ours = json!({ "check_in": order.check_in, "check_out": order.check_out });
-        let theirs = json!({ "check_in": read.check_in, "check_out": read.check_out });
+    let other_flights = !read.segments.is_empty();
+    let dates = (other_days || other_flights).then(|| {
+        let (from, to) = (order.check_in, order.check_out);
+        let days = |from: Option<NaiveDate>, to: Option<NaiveDate>, flights: &[FlightSegment]| {
+            match other_flights {
+                true => json!({ "check_in": from, "check_out": to, "segments": flights }),
+                false => json!({ "check_in": from, "check_out": to }),
+            }
+        };
+        let ours = days(Some(from), Some(to), order.product.segments());
+        let theirs = days(read.check_in, read.check_out, &read.segments);
         drift(DriftKind::Dates, ours, theirs)
     });
     let price = read.price.filter(|price| *price != order.cost());

@@ -8,7 +8,7 @@ use contracts::{
         UndoFailing, WantedLeg,
     },
     money::Money,
-    offer::LegOrder,
+    offer::{FlightSegment, LegOrder},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -229,6 +229,9 @@ pub struct Seen {
     pub check_out: Option<NaiveDate>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Money>,
+    /// Its flights, where they are said and are not those that were ordered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<FlightSegment>,
     /// Whether it is in the names that are wanted by now, where that could be compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_wanted: Option<bool>,

@@ -10,7 +10,7 @@ use contracts::{
     },
     money::Money,
     mutants::mutant,
-    offer::LegOrder,
+    offer::{FlightSegment, LegOrder},
 };
 use serde::{Deserialize, Serialize};
 
@@ -94,7 +94,7 @@ impl Stage {
 }
 
 /// What the newest read said of a reservation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Content {
     /// The exchange that read it.
@@ -102,6 +102,9 @@ pub struct Content {
     pub check_in: Option<NaiveDate>,
     pub check_out: Option<NaiveDate>,
     pub price: Option<Money>,
+    /// Its flights, where they are not those that were ordered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<FlightSegment>,
 }
 
 /// An exchange about a reservation that ended without saying how the reservation stands.
@@ -292,7 +295,7 @@ impl Reservation {
 
     /// Takes it as the newest read shows it.
     pub(crate) fn adopt(&mut self) {
-        self.adopted = self.content;
+        self.adopted.clone_from(&self.content);
         self.discarded = false;
     }
 
@@ -308,12 +311,12 @@ impl Reservation {
     /// Whether a member of staff took it as it is, and it is so still, or better.
     #[must_use]
     pub fn is_adopted(&self) -> bool {
-        self.adopted.zip(self.content).is_some_and(|(taken, now)| {
-            let days = |content: Content| (content.check_in, content.check_out);
+        self.adopted.as_ref().zip(self.content.as_ref()).is_some_and(|(taken, now)| {
+            let days = |content: &Content| (content.check_in, content.check_out);
             let dearer = now.price.zip(taken.price).is_some_and(|(now, taken)| {
                 now.currency != taken.currency || now.minor > taken.minor
             });
-            days(now) == days(taken) && !dearer
+            days(now) == days(taken) && now.segments == taken.segments && !dearer
         })
     }
 
@@ -326,7 +329,9 @@ impl Reservation {
     /// Whether it was read for which days it is. What it costs is not said by every read.
     #[must_use]
     pub fn is_read(&self) -> bool {
-        self.content.is_some_and(|read| read.check_in.is_some() && read.check_out.is_some())
+        self.content
+            .as_ref()
+            .is_some_and(|read| read.check_in.is_some() && read.check_out.is_some())
     }
 
     /// Whether the newest look-up, asked when whatever was sent must have shown, did not show it.
@@ -360,14 +365,15 @@ impl Reservation {
             self.handle.clone_from(&seen.handle);
         }
         let (check_in, check_out, price) = (seen.check_in, seen.check_out, seen.price);
-        let said = Content { exchange, check_in, check_out, price };
+        let said =
+            Content { exchange, check_in, check_out, price, segments: seen.segments.clone() };
         let says_something = check_in.is_some() || check_out.is_some() || price.is_some();
-        let newer = self.content.is_none_or(|content| exchange > content.exchange);
+        let newer = self.content.as_ref().is_none_or(|content| exchange > content.exchange);
         if says_something && newer {
-            let content = said.over(self.content);
-            let odd = content.differs_from(order);
             // What was odd before and is not spoken of is neither seen again nor mended.
             let again = u32::from(said.differs_from(order));
+            let content = said.over(self.content.take());
+            let odd = content.differs_from(order);
             self.odd_reads = if odd { self.odd_reads.saturating_add(again) } else { 0 };
             self.content = Some(content);
         }
@@ -375,8 +381,10 @@ impl Reservation {
 
     /// What was read before is held against another order now. Nothing about it is doubtful, so no
     /// second read is waited for.
-    pub(crate) fn judge_anew(&mut self, order: &LegOrder) {
-        if self.content.is_some_and(|content| content.differs_from(order)) {
+    pub(crate) fn judge_anew(&mut self, before: &LegOrder, order: &LegOrder) {
+        let read = self.content.iter_mut().chain(&mut self.adopted);
+        read.for_each(|content| content.beside(before, order));
+        if self.content.as_ref().is_some_and(|content| content.differs_from(order)) {
             self.odd_reads = self.odd_reads.max(ODD_READS_TOLD);
         }
     }
@@ -583,19 +591,34 @@ impl Open {
 }
 
 impl Content {
-    /// Whether it is for the days that were ordered.
+    /// Whether it is for the days, and of the flights, that were ordered.
     #[must_use]
     pub fn has_days_of(&self, order: &LegOrder) -> bool {
-        self.check_in == Some(order.check_in) && self.check_out == Some(order.check_out)
+        self.check_in == Some(order.check_in)
+            && self.check_out == Some(order.check_out)
+            && self.segments.is_empty()
     }
 
-    /// What this read said, and of the rest what was known before.
+    /// What this read said, and of the rest what was known before. Whoever says a flight's days
+    /// says its flights.
     fn over(self, before: Option<Self>) -> Self {
+        let Some(before) = before else { return self };
         Self {
-            check_in: self.check_in.or(before.and_then(|it| it.check_in)),
-            check_out: self.check_out.or(before.and_then(|it| it.check_out)),
-            price: self.price.or(before.and_then(|it| it.price)),
+            segments: if self.check_in.is_some() { self.segments } else { before.segments },
+            check_in: self.check_in.or(before.check_in),
+            check_out: self.check_out.or(before.check_out),
+            price: self.price.or(before.price),
             ..self
+        }
+    }
+
+    /// The same beside another order: flights are named where they are not the ordered ones.
+    fn beside(&mut self, before: &LegOrder, order: &LegOrder) {
+        if self.segments.is_empty() && self.check_in.is_some() {
+            self.segments = before.product.segments().to_vec();
+        }
+        if self.segments == order.product.segments() {
+            self.segments.clear();
         }
     }
 
@@ -607,10 +630,11 @@ impl Content {
             check_in: self.check_in.unwrap_or(order.check_in),
             check_out: self.check_out.unwrap_or(order.check_out),
             price: self.price.unwrap_or_else(|| order.cost()),
+            segments: self.segments.clone(),
         }
     }
 
-    /// Whether it is another stay than was ordered, or a dearer one.
+    /// Whether it is another stay or other flights than were ordered, or dearer.
     #[must_use]
     pub fn differs_from(&self, order: &LegOrder) -> bool {
         let other_day = |read: Option<NaiveDate>, ordered| read.is_some_and(|day| day != ordered);
@@ -618,6 +642,7 @@ impl Content {
         let dearer = |price: Money| price.currency != cost.currency || price.minor > cost.minor;
         other_day(self.check_in, order.check_in)
             || other_day(self.check_out, order.check_out)
+            || !self.segments.is_empty()
             || self.price.is_some_and(dearer)
     }
 }

@@ -58,9 +58,9 @@ fn apply(leg: &mut Leg, event: &Event, at: DateTime<Utc>) {
             leg.wanted = *wanted;
             leg.wanted_version = *wanted_version;
             if let Some(order) = order {
-                leg.order.clone_from(order);
+                let before = std::mem::replace(&mut leg.order, order.clone());
                 let all = leg.attempts.iter_mut().flat_map(|it| it.reservations.values_mut());
-                all.for_each(|reservation| reservation.judge_anew(order));
+                all.for_each(|reservation| reservation.judge_anew(&before, order));
             }
             wished_anew(leg);
         }

@@ -27,9 +27,11 @@ pub fn learn(state: &State, fact: &Fact, policy: &Policy, now: DateTime<Utc>) ->
 /// The news in `fact`.
 fn join(leg: &Leg, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
     match fact {
-        Fact::Answered { exchange, answer } => ended(leg, *exchange, || outcome(answer)),
+        Fact::Answered { exchange, answer } => {
+            ended(leg, *exchange, || outcome(answer, &leg.order))
+        }
         Fact::Named { exchange, answer, names } => {
-            ended(leg, *exchange, || compared(outcome(answer), names))
+            ended(leg, *exchange, || compared(outcome(answer, &leg.order), names))
         }
         Fact::Repriced { exchange, asks } => {
             let (why, asks) = (RefusedWhy::PriceChanged, Some(Box::new(asks.clone())));

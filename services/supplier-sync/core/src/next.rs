@@ -80,7 +80,7 @@ fn give_up(leg: &Leg, policy: &Policy, now: DateTime<Utc>) -> Option<Event> {
 
 fn case(leg: &Leg, policy: &Policy) -> Option<Event> {
     leg.live(policy).find_map(|(_, reference, reservation)| {
-        let content = reservation.content?;
+        let content = reservation.content.as_ref()?;
         let reference = reference.to_owned();
         if reservation.mismatch_recorded {
             return (reservation.odd_reads == 0).then_some(Event::Agreed { reference });

@@ -135,7 +135,7 @@ fn told_is_true(leg: &Leg, recorded: &Recorded) -> Option<String> {
     let Some((_, _, reservation)) = all.find(|(_, known, _)| known == reference) else {
         return Some(format!("told of {reference}, which nobody has seen"));
     };
-    let odd = reservation.content.is_some_and(|content| content.differs_from(&leg.order))
+    let odd = reservation.content.as_ref().is_some_and(|content| content.differs_from(&leg.order))
         && !reservation.is_adopted();
     let bought = reservation.stage == Stage::Confirmed;
     (!bought || (odd && reservation.odd_reads >= 2))

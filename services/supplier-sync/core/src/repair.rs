@@ -41,7 +41,7 @@ pub fn safe_acts(leg: &Leg, policy: &Policy, now: DateTime<Utc>) -> Vec<LegAct> 
 fn can_adopt(leg: &Leg, reference: &str, reservation: &Reservation) -> bool {
     leg.wanted != WantedLeg::Released
         && leg.is_mismatched(reference, reservation)
-        && reservation.content.is_some_and(|content| content.has_days_of(&leg.order))
+        && reservation.content.as_ref().is_some_and(|content| content.has_days_of(&leg.order))
 }
 
 /// Not the one that is wanted, or not what was ordered. What the booking wants, only the booking

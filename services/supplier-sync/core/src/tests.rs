@@ -19,12 +19,12 @@ mod stories;
 mod table;
 mod worlds;
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use contracts::{
     ids::{BookingId, LegId},
     messages::{CallbackClaim, LegChanged, LegGuestsSettled, LegState, WantedLeg},
     money::{Currency, Money},
-    offer::{LegOrder, Occupancy, Terms},
+    offer::{FlightSegment, LegOrder, Occupancy, Product, Terms},
     policy,
     supplier::Supplier,
 };
@@ -74,7 +74,7 @@ pub(crate) fn order() -> LegOrder {
         occupancy: Occupancy { adults: 2, children: Vec::new() },
         price: Money::new(24_000, Currency::Eur),
         terms: Terms { refundable: true, cancel_steps: Vec::new(), holdable: true },
-        product: contracts::offer::Product::Stay,
+        product: Product::Stay,
         reprice: None,
     }
 }
@@ -87,6 +87,30 @@ pub(crate) fn seen(reference: &str, state: SeenState) -> SeenReservation {
         price: Some(order().price),
         ..SeenReservation::bare(reference, state)
     }
+}
+
+/// A flight of the day that was ordered, so many hours later than sold.
+pub(crate) fn flight(later: i64) -> FlightSegment {
+    let day = order().check_in.and_time(NaiveTime::MIN);
+    FlightSegment {
+        origin: "LHR".to_owned(),
+        destination: "MAD".to_owned(),
+        departs_at: day + TimeDelta::hours(8 + later),
+        arrives_at: day + TimeDelta::hours(11 + later),
+        flight: "ZZ117".to_owned(),
+    }
+}
+
+/// A world whose order is that flight.
+pub(crate) fn flown() -> World {
+    let product = Product::Flight { segments: vec![flight(0)] };
+    World { order: LegOrder { product, ..order() }, ..World::new() }
+}
+
+/// Bought, and flown so many hours later than sold.
+pub(crate) fn flies(later: i64) -> Answer {
+    let segments = vec![flight(later)];
+    Answer::Seen(vec![SeenReservation { segments, ..seen("R1", SeenState::Confirmed) }])
 }
 
 pub(crate) fn held(reference: &str) -> Answer {

@@ -3,6 +3,7 @@
 use contracts::{
     ids::LegId,
     messages::{LegGuestsWanted, LegWanted},
+    offer::{FlightSegment, LegOrder},
 };
 use suppliers::{Answer, SeenReservation, SeenState, Unclear};
 
@@ -34,13 +35,15 @@ impl From<LegGuestsWanted> for Inbound {
     }
 }
 
-/// What an answer proves. Why something is unknown stays in the journal of exchanges.
-pub(crate) fn outcome(answer: &Answer) -> Outcome {
+/// What an answer proves, beside what was ordered. Why something is unknown stays in the journal of
+/// exchanges.
+pub(crate) fn outcome(answer: &Answer, order: &LegOrder) -> Outcome {
     match answer {
         Answer::NotSent => Outcome::NotSent,
         Answer::Unknown { why: Unclear::Foreign } => Outcome::Misnamed,
         Answer::Unknown { .. } => Outcome::Unknown,
         Answer::Seen(reservations) => {
+            let seen = |one: &SeenReservation| seen(one, order);
             Outcome::Seen { reservations: reservations.iter().map(seen).collect() }
         }
         Answer::NotFound => Outcome::NotFound,
@@ -49,7 +52,7 @@ pub(crate) fn outcome(answer: &Answer) -> Outcome {
     }
 }
 
-fn seen(reservation: &SeenReservation) -> Seen {
+fn seen(reservation: &SeenReservation, order: &LegOrder) -> Seen {
     Seen {
         reference: reservation.reference.clone(),
         handle: reservation.handle.clone(),
@@ -63,6 +66,13 @@ fn seen(reservation: &SeenReservation) -> Seen {
         check_in: reservation.check_in,
         check_out: reservation.check_out,
         price: reservation.price,
+        segments: other_flights(&reservation.segments, order.product.segments()),
         as_wanted: None,
     }
+}
+
+/// The flights that are said, where they are not the ordered ones.
+fn other_flights(said: &[FlightSegment], ordered: &[FlightSegment]) -> Vec<FlightSegment> {
+    let other = said != ordered && !ordered.is_empty();
+    if other { said.to_vec() } else { Vec::new() }
 }

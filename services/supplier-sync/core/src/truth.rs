@@ -59,7 +59,7 @@ fn theirs(leg: &Leg, policy: &Policy, state: &LegState) -> Option<LegContent> {
         leg.chosen(policy).filter(|_| leg.wanted == WantedLeg::Confirmed)?;
     let changed =
         reservation.stage == Stage::Confirmed && leg.is_mismatched(reference, reservation);
-    let content = reservation.content.filter(|_| changed && !mutant("change_not_told"));
+    let content = reservation.content.as_ref().filter(|_| changed && !mutant("change_not_told"));
     content.map(|content| content.of(reference, &leg.order))
 }
 

@@ -166,7 +166,7 @@ fn reservation_of(
     reservation: &Reservation,
     chosen: bool,
 ) -> ReservationStanding {
-    let content = reservation.content;
+    let content = reservation.content.as_ref();
     ReservationStanding {
         reference: reference.to_owned(),
         stage: match reservation.stage {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use contracts::{
     messages::{LegState, WantedLeg},
     offer::Product,
@@ -140,6 +141,39 @@ async fn a_flight_on_another_day_or_in_another_name_is_never_paid_for() {
         assert_eq!(made.unwrap()["state"], "held", "{fault}");
         assert_eq!(world.asked("confirm").await, 0, "{fault}: nothing is paid for");
     }
+}
+
+/// Row: B7
+#[tokio::test]
+async fn a_flight_that_is_moved_within_its_day_is_told_with_both_times_and_taken_as_agreed_to() {
+    let mut world = World::at(Supplier::Duffel).await;
+    let app = world.start().await;
+    let mut leg = world.leg(&app).await;
+    world.want(&leg, 1, WantedLeg::Confirmed).await;
+    while !matches!(world.told().await.state, LegState::Confirmed { .. }) {}
+    let sold = leg.order.product.segments().to_vec();
+    let body = json!({
+        "client_reference": leg.client_reference(1), "act": "schedule_change", "hours": 5,
+    });
+    world.control("POST", "/duffel/act", Some(body)).await;
+    // What was bought is doubted when it is read so twice.
+    for seconds in [900, 60, 900] {
+        world.wait(seconds).await;
+        world.settle(&app).await;
+    }
+    let theirs = world.told().await.theirs.expect("it is told");
+    let moved: Vec<_> = sold.iter().map(|f| f.departs_at + TimeDelta::hours(5)).collect();
+    assert_eq!(theirs.segments.iter().map(|f| f.departs_at).collect::<Vec<_>>(), moved);
+    assert_eq!((theirs.check_in, theirs.price), (leg.order.check_in, leg.order.price));
+    let (_, body) = world.get(&app, "/internal/cases", &world.token("internal")).await;
+    let case = &body["cases"][0];
+    assert_eq!(case["kind"], "dates", "{body}");
+    assert_eq!(case["ours"]["segments"], json!(sold));
+    assert_eq!(case["theirs"]["segments"], json!(theirs.segments));
+
+    leg.order.product = Product::Flight { segments: theirs.segments.clone() };
+    world.agrees(&leg, 2, theirs).await;
+    assert!(matches!(world.told().await.state, LegState::Confirmed { .. }));
 }
 
 #[tokio::test]

@@ -25,7 +25,9 @@ use contracts::{
     internal::{
         Gender, PriceCheckReply, PriceCheckRequest, SearchReply, Traveller, TravellersReply,
     },
-    messages::{CallbackClaim, CallbackReceived, LegChanged, LegState, LegWanted, WantedLeg},
+    messages::{
+        CallbackClaim, CallbackReceived, LegChanged, LegContent, LegState, LegWanted, WantedLeg,
+    },
     money::{Currency, Money},
     offer::{
         ActivitySearch, FlightSearch, LegOrder, Occupancy, Offer, PriceCheck, Reprice, Search,
@@ -274,15 +276,15 @@ impl World {
         version: u32,
         wanted: WantedLeg,
     ) {
-        let message = LegWanted {
-            booking_id: leg.booking_id,
-            leg_id: leg.leg_id,
-            version,
-            wanted,
-            order: leg.order.clone(),
-            accepts: None,
-        };
+        let message = wish(leg, version, wanted);
         self.broker.say(&self.prefix.routing(), id, attempt, &message).await;
+    }
+
+    /// Wants a leg as it is ordered now, which is what the supplier made of it.
+    pub(crate) async fn agrees(&self, leg: &Leg, version: u32, accepts: LegContent) {
+        let (id, accepts) = (MessageId(Uuid::new_v4()), Some(accepts));
+        let message = LegWanted { accepts, ..wish(leg, version, WantedLeg::Confirmed) };
+        self.broker.say(&self.prefix.routing(), id, 0, &message).await;
     }
 
     /// Pushes a callback, as supplier-callback says it.
@@ -629,6 +631,17 @@ pub(crate) struct Leg {
 impl Leg {
     pub(crate) fn client_reference(&self, attempt: u32) -> String {
         suppliers::dialect(self.order.supplier).client_reference(self.leg_id, attempt)
+    }
+}
+
+fn wish(leg: &Leg, version: u32, wanted: WantedLeg) -> LegWanted {
+    LegWanted {
+        booking_id: leg.booking_id,
+        leg_id: leg.leg_id,
+        version,
+        wanted,
+        order: leg.order.clone(),
+        accepts: None,
     }
 }
 

@@ -8,7 +8,7 @@ use super::message;
 use crate::{
     ids::{BookingId, CallbackId, LegId},
     money::Money,
-    offer::{LegOrder, Terms},
+    offer::{FlightSegment, LegOrder, Terms},
     supplier::Supplier,
 };
 
@@ -125,6 +125,9 @@ pub struct LegContent {
     pub check_out: NaiveDate,
     /// What the supplier asks for it.
     pub price: Money,
+    /// Its flights, where those are others than ordered, or fly at other times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<FlightSegment>,
 }
 
 /// What a supplier that refused an order asks for the same now.

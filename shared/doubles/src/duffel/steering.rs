@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use chrono::{Days, Utc};
+use chrono::{TimeDelta, Utc};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -61,10 +61,13 @@ struct Act {
     reference: Option<String>,
     client_reference: Option<String>,
     act: String,
+    /// By how much the flights are moved; a day where it is not said.
+    hours: Option<i16>,
 }
 
 /// `POST /duffel/act`: something happens outside the API. `cancel`: the airline cancels; `lapse`:
-/// the space of a hold is released early; `schedule_change`: the flights leave a day later.
+/// the space of a hold is released early; `schedule_change`: the flights leave so many `hours`
+/// later, a day where none are said.
 pub(super) async fn act(State(duffel): State<Arc<Duffel>>, body: Bytes) -> Response {
     let asked: Act = match read(&body) {
         Ok(asked) => asked,
@@ -82,9 +85,10 @@ pub(super) async fn act(State(duffel): State<Arc<Duffel>>, body: Bytes) -> Respo
         };
         let order = world.orders.iter_mut().find(named)?;
         if asked.act == "schedule_change" {
+            let later = TimeDelta::hours(asked.hours.unwrap_or(24).into());
             for flight in &mut order.offer.slices {
-                flight.departs_at = flight.departs_at + Days::new(1);
-                flight.arrives_at = flight.arrives_at + Days::new(1);
+                flight.departs_at += later;
+                flight.arrives_at += later;
             }
         } else {
             order.cancelled_at = order.cancelled_at.or(Some(now));

@@ -308,12 +308,19 @@ async fn faults_do_what_their_names_say() {
 async fn the_airline_may_move_the_flights() {
     let agent = Agent::new().await;
     let held = agent.hold(0).await;
-    let act = json!({ "reference": held["id"], "act": "schedule_change" });
-    let url = format!("{}/duffel/act", agent.base);
-    let answer = agent.http.post(url).json(&act).send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
     let path = format!("/air/orders/{}", held["id"].as_str().unwrap());
-    let shown = data(agent.get(&path).await).await;
-    let departs = &shown["slices"][0]["segments"][0]["departing_at"];
-    assert_ne!(*departs, held["slices"][0]["segments"][0]["departing_at"]);
+    let departs = |order: &Value| -> chrono::NaiveDateTime {
+        let at = &order["slices"][0]["segments"][0]["departing_at"];
+        at.as_str().unwrap().parse().unwrap()
+    };
+    let mut before = departs(&held);
+    for (hours, later) in [(json!(null), 24), (json!(5), 5), (json!(-2), -2)] {
+        let act = json!({ "reference": held["id"], "act": "schedule_change", "hours": hours });
+        let url = format!("{}/duffel/act", agent.base);
+        let answer = agent.http.post(url).json(&act).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+        let now = departs(&data(agent.get(&path).await).await);
+        assert_eq!((now - before).num_hours(), later);
+        before = now;
+    }
 }

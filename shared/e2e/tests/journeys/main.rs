@@ -17,6 +17,7 @@ mod amending;
 mod browser;
 mod cancelling;
 mod cards;
+mod changing;
 mod clocks;
 mod demo;
 mod dying;

@@ -7,7 +7,7 @@ use contracts::supplier::Supplier;
 use e2e::{
     Stack,
     double::Reservation,
-    gateway::{Shown, costs_a_part},
+    gateway::{Shown, is_final},
     outing::Outing,
     traveller::{Traveller, Trip},
     truth::World,
@@ -19,11 +19,13 @@ use crate::stage::{self, SOON, days_pass, until};
 /// Only ETG sells it, which holds nothing: what can be cancelled free is bought in its place.
 const AT_ETG: &str = "8473001";
 const SUPPLIERS: [Supplier; 3] = [Supplier::Duffel, Supplier::Etg, Supplier::Hotelbeds];
+/// Rapid sells it, and holds it.
+const AT_RAPID: &str = "1100001";
 
 /// What was ever made for a trip, by supplier.
-async fn made(stack: &Stack, trip: &Trip) -> Vec<Reservation> {
+async fn made(stack: &Stack, trip: &Trip, suppliers: [Supplier; 3]) -> Vec<Reservation> {
     let mut own = Vec::new();
-    for supplier in SUPPLIERS {
+    for supplier in suppliers {
         let all = stack.double_of(supplier).truth().await.unwrap().reservations.into_iter();
         own.extend(all.filter(|reservation| reservation.guests.contains(&trip.guest)));
     }
@@ -54,12 +56,12 @@ async fn a_flight_a_stay_and_an_activity_are_one_price_and_one_payment_and_are_t
     let sum: i64 = legs.iter().map(|leg| minor(&leg["price"])).sum();
     assert_eq!(sum, minor(&payable.0["price"]), "{}", payable.0);
     assert_eq!(trip.quote.shown["amount"], payable.0["payment"]["amount"]);
-    assert_eq!(states(&made(&stack, &trip).await), ["held", "confirmed", "held"]);
+    assert_eq!(states(&made(&stack, &trip, SUPPLIERS).await), ["held", "confirmed", "held"]);
 
     ada.pay(&payable).await.unwrap();
     let shown = ada.until_ended(&trip, SOON).await.unwrap();
     assert_eq!(shown.status(), "confirmed", "{}", shown.0);
-    let stands = made(&stack, &trip).await;
+    let stands = made(&stack, &trip, SUPPLIERS).await;
     assert_eq!(states(&stands), ["confirmed"; 3]);
     let told: BTreeSet<String> = shown.references().into_iter().collect();
     assert_eq!(told, stands.iter().map(|one| one.reference.clone()).collect());
@@ -84,13 +86,14 @@ async fn a_flight_a_stay_and_an_activity_are_one_price_and_one_payment_and_are_t
 }
 
 /// Row: L1
+/// Row: L11
 #[tokio::test(flavor = "multi_thread")]
 async fn what_two_suppliers_sold_is_given_back_when_the_third_refuses_after_the_money() {
     let stack = stage::patient("outing_refused").await;
     let ada = Traveller::of(&stack, "ada").await.unwrap();
     let world = World::of(&stack).await.unwrap();
-    // A fare that costs something to give back is bought after what costs nothing.
-    let outing = Outing { flight: costs_a_part, ..Outing::free_at(AT_ETG) };
+    // A fare of which nothing comes back is bought after what costs nothing to give back.
+    let outing = Outing { flight: is_final, ..Outing::free_at(AT_RAPID) };
     let trip = outing.book(&ada).await.unwrap();
     let payable = ada.until_payable(&trip, SOON).await.unwrap();
     let flights = stack.double_of(Supplier::Duffel);
@@ -105,10 +108,15 @@ async fn what_two_suppliers_sold_is_given_back_when_the_third_refuses_after_the_
         confirms.map(|request| request.at.parse().unwrap()).collect()
     };
     let (flight, activity) = (asked(Supplier::Duffel).await, asked(Supplier::Hotelbeds).await);
-    assert_eq!((flight.len(), activity.len()), (1, 1));
-    assert!(activity[0] < flight[0], "{activity:?} {flight:?}");
+    let stay = asked(Supplier::Rapid).await;
+    assert_eq!((flight.len(), stay.len(), activity.len()), (1, 1, 1));
+    assert!(stay[0] < flight[0] && activity[0] < flight[0], "{stay:?} {activity:?} {flight:?}");
     assert_eq!(wished_away(&ada, &trip).await, backwards(&shown));
-    assert_eq!(states(&made(&stack, &trip).await), ["cancelled"; 3]);
+    let sold = [Supplier::Duffel, Supplier::Rapid, Supplier::Hotelbeds];
+    assert_eq!(states(&made(&stack, &trip, sold).await), ["cancelled"; 3]);
+    let rooms = stack.double_of(Supplier::Rapid).truth().await.unwrap();
+    assert_eq!(rooms.requests_of("cancel").len(), 1, "{:?}", rooms.requests);
+    assert!(shown.0["cancellation"].is_null(), "none of it is the customer's to pay");
     let paid = payable.amount().unwrap().units;
     until("all of the money is back", async || {
         let shown = ada.gateway.booking(&trip.booking_id).await.unwrap();

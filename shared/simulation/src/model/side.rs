@@ -316,6 +316,7 @@ fn shown(real: &Real, order: &LegOrder) -> SeenReservation {
         check_in: Some(order.check_in),
         check_out: Some(order.check_out),
         price: Some(order.cost()),
+        segments: Vec::new(),
         odd: None,
     }
 }

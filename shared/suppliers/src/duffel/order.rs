@@ -312,6 +312,7 @@ fn shown(
         check_in: first,
         check_out: last,
         price: Some(price),
+        segments: flights,
         // Names are compared here, by digest; seats on flights have no room.
         guests: Vec::new(),
         room: None,

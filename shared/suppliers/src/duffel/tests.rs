@@ -141,6 +141,33 @@ fn an_order_that_could_not_be_read_further_is_cancelled_by_its_id() {
     }
 }
 
+/// Row: B7
+#[test]
+fn an_order_says_which_flights_it_is_for_and_when_they_fly() {
+    let fixture = include_str!("../../fixtures/duffel/published/reserve_held.json");
+    let fixture: Value = serde_json::from_str(fixture).unwrap();
+    let (asked, made) = (&fixture["asked"], fixture["reply"]["json"].to_string());
+    let flights = |body: &str| {
+        let client_reference = asked["client_reference"].as_str().unwrap();
+        let (operation, hold, earlier) = (Operation::Reserve, true, &[][..]);
+        let asked = Asked { operation, client_reference, hold, earlier };
+        let answer = Duffel.read(&asked, &Sent::Reply(reply(201, body)));
+        let Answer::Seen(seen) = answer else { panic!("{answer:?}") };
+        (seen[0].check_in, seen[0].segments.clone())
+    };
+    let (day, sold) = flights(&made);
+    let told: Vec<String> = sold
+        .iter()
+        .map(|f| format!("{} {} {} {}", f.flight, f.origin, f.departs_at, f.arrives_at))
+        .collect();
+    assert_eq!(told, ["ZZ117 LHR 2027-03-01 09:30:00 2027-03-01 12:40:00"]);
+    let (same_day, moved) = flights(&made.replace("T09:30:00", "T19:30:00"));
+    assert_eq!(same_day, day, "it still flies on that day");
+    assert_eq!((moved[0].departs_at - sold[0].departs_at).num_hours(), 10);
+    let (_, renumbered) = flights(&made.replace("\"117\"", "\"119\""));
+    assert_eq!(renumbered[0].flight, "ZZ119");
+}
+
 #[test]
 fn a_cancellation_is_made_and_then_confirmed_by_its_own_id() {
     let known = known(Some(r#"{"order":"ord_1"}"#));

@@ -268,6 +268,7 @@ fn detailed(
         check_in: Some(activity.date_from),
         check_out: Some(activity.date_to),
         price,
+        segments: Vec::new(),
         guests: activity.paxes.iter().filter_map(named).collect(),
         room: sort_of(activity),
         odd: None,

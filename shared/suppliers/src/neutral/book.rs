@@ -158,6 +158,7 @@ fn detailed(reference: &str, body: &[u8]) -> Result<SeenReservation, Broken> {
         check_in: Some(shown.check_in),
         check_out: Some(shown.check_out),
         price: Some(price),
+        segments: Vec::new(),
         guests: shown.guests.into_iter().map(Guest::from).collect(),
         room: shown.room_id,
         odd: None,

@@ -257,6 +257,7 @@ fn shown(
         check_in,
         check_out,
         price: price(room)?,
+        segments: Vec::new(),
         guests: Guest::named(room.given_name.as_deref(), room.family_name.as_deref())
             .into_iter()
             .collect(),

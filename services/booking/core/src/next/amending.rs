@@ -85,10 +85,14 @@ fn replace(
     now: DateTime<Utc>,
 ) -> Vec<Event> {
     let free = || amend::without_fee(booking, amendment.agreed);
-    let free = (changed::is_changed(old) && !old.may_be_used(now)).then(free).flatten();
+    let is_changed = changed::is_changed(old);
+    let free = (is_changed && !old.may_be_used(now)).then(free).flatten();
     let agreed = free.unwrap_or(amendment.agreed);
-    // The customer pays what was agreed to, whatever giving it back costs by now.
-    let borne = leg_fee(old, now).fee.minor.saturating_sub(agreed.fee.minor).max(0);
+    // The customer pays what was agreed to, whatever giving it back costs by now: also where the
+    // supplier took back meanwhile what it had changed.
+    let change = old.change.clone().filter(|_| is_changed);
+    let terms = leg_fee(&Leg { change, ..old.clone() }, now).fee;
+    let borne = terms.minor.saturating_sub(agreed.fee.minor).max(0);
     let cancellation = LegCancellation { borne, ..agreed };
     let mut events = vec![Event::LegReplaced { leg_id: old.leg_id, by: new.leg_id, cancellation }];
     events.extend(release(old).filter(|_| !mutant("replaced_leg_stays")));

@@ -1,15 +1,19 @@
 //! What suppliers change of what was bought: both values told once, and answered by the customer.
 
 use chrono::TimeDelta;
-use contracts::messages::WantedLeg;
+use contracts::{
+    messages::WantedLeg,
+    offer::{FlightSegment, Product},
+};
 
 use super::{
+    amending::{NEW, plan},
     cancelling::{confirmed_with, undone},
     *,
 };
 use crate::{
-    Action, ChangeAnswer, EndWhy, Event, Out, Phase, ReviewWhy, Status, Theirs, change_answers,
-    change_digest, next_actions, status,
+    Action, AmendQuote, ChangeAnswer, EndWhy, Event, Out, Phase, ReviewWhy, Status, Theirs,
+    amend_quote, change_answers, change_digest, next_actions, status,
 };
 
 const MOVED: [Action; 2] = [Action::AcceptChange, Action::RefundChange];
@@ -60,7 +64,8 @@ fn count(world: &World, of: impl Fn(&Event) -> bool) -> usize {
 /// What can be done about changes.
 fn answers(world: &World) -> Vec<Action> {
     let about = [Action::AcceptChange, Action::RefundChange, Action::UndoTrip];
-    next_actions(world.booking()).into_iter().filter(|action| about.contains(action)).collect()
+    let all = next_actions(world.booking());
+    all.into_iter().filter(|action| about.contains(action)).collect()
 }
 
 fn found(event: &Event) -> bool {
@@ -139,6 +144,52 @@ fn what_is_accepted_is_wished_for_as_exactly_that_and_ends_when_it_ends_now() {
     move_by(&mut world, 0, 8, 9);
     assert_eq!(count(&world, found), 2);
     assert_eq!(answers(&world), MOVED);
+}
+
+/// A flight of the day of arrival, so many hours later than sold.
+pub(super) fn flight(later: i64) -> FlightSegment {
+    let day = order(20_000, None).check_in.and_time(chrono::NaiveTime::MIN);
+    FlightSegment {
+        origin: "LHR".to_owned(),
+        destination: "MAD".to_owned(),
+        departs_at: day + TimeDelta::hours(8 + later),
+        arrives_at: day + TimeDelta::hours(11 + later),
+        flight: "ZZ117".to_owned(),
+    }
+}
+
+/// Row: B7
+#[test]
+fn other_times_of_a_flight_within_its_day_are_a_change_to_answer_like_any_other() {
+    let product = Product::Flight { segments: vec![flight(0)] };
+    let sold = LegOrder { product, ..order(20_000, None) };
+    let mut world = confirmed_with(0, vec![sold.clone()]);
+    let later = |hours| LegContent { segments: vec![flight(hours)], ..theirs(0) };
+    world.tell(&leg_theirs(0, 5, 2, later(11)));
+    assert_eq!(answers(&world), MOVED);
+    assert_eq!(leg(&world, 0).order, sold, "nothing is overwritten");
+    let first = digest(&world, 0);
+    world.tell(&leg_theirs(0, 6, 2, later(3)));
+    let second = digest(&world, 0);
+    let stale = answer_with(&mut world, 0, ChangeAnswer::Accept, first);
+    assert_eq!(stale, Err(Refusal::ChangedAgain { leg_id: leg_id(0), change: second }));
+    for _ in 0..2 {
+        answer_with(&mut world, 0, ChangeAnswer::Accept, second).unwrap();
+    }
+    assert_eq!(leg(&world, 0).order.product.segments(), [flight(3)]);
+    assert_eq!(leg(&world, 0).order.price, sold.price);
+    let wished = world.said.iter().rev().find_map(|effect| match effect {
+        Effect::Leg(wanted) => Some(wanted.clone()),
+        _ => None,
+    });
+    let wished = wished.unwrap();
+    assert_eq!(wished.accepts, Some(later(3)));
+    assert_eq!(wished.order.product.segments(), [flight(3)]);
+    // What the airline takes back before it hears of that is another change.
+    world.tell(&leg_theirs(0, 7, wished.version, later(0)));
+    assert_eq!(answers(&world), MOVED);
+    answer(&mut world, 0, ChangeAnswer::Refund).unwrap();
+    assert_eq!(world.booking().end.unwrap().why, EndWhy::ChangedBySupplier);
 }
 
 #[test]
@@ -404,6 +455,117 @@ fn what_points_paid_of_a_stay_that_was_used_does_not_come_back_with_the_rest() {
     world.now += TimeDelta::days(6);
     let told = crate::cancel_quote(world.booking(), world.now);
     assert!(matches!(told, Err(Refusal::NotAllowed { .. })), "{told:?}");
+}
+
+/// Another hotel at another supplier in the place of leg `n`.
+fn elsewhere(minor: i64) -> LegPlan {
+    let mut plan = plan(NEW, minor);
+    (plan.order.supplier, plan.order.property_id) = (Supplier::Etg, "p2".to_owned());
+    plan
+}
+
+/// What it costs to have that, where nothing more is to be paid.
+fn rebooking(world: &World, n: u128, minor: i64) -> Result<AmendQuote, Refusal> {
+    amend_quote(world.booking(), leg_id(n), &elsewhere(minor), None, world.now)
+}
+
+/// It is under way.
+pub(super) fn rebooked(world: &mut World, n: u128, minor: i64) {
+    let agreed = rebooking(world, n, minor).unwrap().digest;
+    let plan = Box::new(elsewhere(minor));
+    world.ask(&Command::Amend { leg_id: leg_id(n), plan, agreed, pay: None }).unwrap();
+    assert_eq!(world.booking().phase, Phase::Amending);
+}
+
+/// Row: A3
+/// Row: A4
+#[test]
+fn what_the_hotel_cancelled_is_rebooked_elsewhere_and_leaving_it_costs_nothing() {
+    let mut world = three(OnRefusal::UndoAll, 0);
+    world.leg(1, 5, gone(GoneWhy::CancelledBySupplier));
+    assert!(next_actions(world.booking()).contains(&Action::RebookChange));
+    // A leg that is as ordered waits until this is answered.
+    assert!(matches!(rebooking(&world, 0, 18_000), Err(Refusal::NotAllowed { .. })));
+    let told = rebooking(&world, 1, 18_000).unwrap();
+    assert_eq!((told.fee.minor, told.back.minor, &told.pay), (0, 2_000, &None));
+    assert_eq!((told.changes_at, told.changes_basis), (None, None));
+    // What costs more is paid for by the difference alone.
+    let missing = rebooking(&world, 1, 20_500).unwrap_err();
+    let Refusal::NeedsPayment { fee, missing, .. } = missing else { panic!("{missing:?}") };
+    assert_eq!((fee.minor, missing.minor), (0, 500));
+
+    rebooked(&mut world, 1, 18_000);
+    assert_eq!(answers(&world), [], "one answer at a time");
+    world.leg(NEW, 1, held());
+    world.leg(NEW, 2, confirmed());
+    let Some(Out::Replaced { by, cancellation }) = leg(&world, 1).out else { panic!() };
+    assert_eq!((by, cancellation.fee.minor, cancellation.borne), (leg_id(NEW), 0, 0));
+    assert_eq!((leg(&world, 1).wanted, &leg(&world, 1).change), (WantedLeg::Released, &None));
+    assert_eq!(world.booking().payment.refunds[0].units, told.refund.units);
+    assert_eq!((world.booking().phase, world.booking().review), (Phase::Confirmed, None));
+    assert_eq!(answers(&world), []);
+}
+
+/// Row: A4
+#[test]
+fn a_rebooking_that_fails_leaves_the_change_to_be_answered_as_before() {
+    let mut world = three(OnRefusal::UndoAll, 0);
+    move_by(&mut world, 1, 5, 7);
+    let (offered, change) = (answers(&world), leg(&world, 1).change.clone());
+    let agreed = digest(&world, 1);
+    rebooked(&mut world, 1, 18_000);
+    world.leg(NEW, 1, refused());
+    assert_eq!((world.booking().phase, leg(&world, 1).out), (Phase::Confirmed, None));
+    assert_eq!((answers(&world), &leg(&world, 1).change), (offered, &change));
+    assert_eq!(world.booking().review.unwrap().why, ReviewWhy::ChangedBySupplier);
+    assert!(world.booking().payment.refunds.is_empty());
+    assert_eq!(leg(&world, 1).wanted, WantedLeg::Confirmed);
+    answer_with(&mut world, 1, ChangeAnswer::Accept, agreed).unwrap();
+
+    // Of what the supplier took back meanwhile the terms are ours to bear: none were agreed to.
+    let mut world = three(OnRefusal::UndoAll, 0);
+    move_by(&mut world, 1, 5, 7);
+    rebooked(&mut world, 1, 18_000);
+    world.leg(1, 6, confirmed());
+    world.leg(NEW, 1, held());
+    world.leg(NEW, 2, confirmed());
+    let Some(Out::Replaced { cancellation, .. }) = leg(&world, 1).out else { panic!() };
+    assert_eq!((cancellation.fee.minor, cancellation.borne), (0, 20_000));
+}
+
+/// Row: A4
+#[test]
+fn a_rebooking_that_began_in_time_wins_over_the_refund_of_what_nobody_answered() {
+    for bought in [true, false] {
+        let mut world = three(OnRefusal::UndoAll, 0);
+        world.leg(1, 5, gone(GoneWhy::CancelledBySupplier));
+        world.now += TimeDelta::hours(47);
+        rebooked(&mut world, 1, 20_000);
+        world.now += TimeDelta::hours(1);
+        world.tell(&passed(Deadline::Answer));
+        assert_eq!((world.booking().phase, leg(&world, 1).out), (Phase::Amending, None));
+        if bought {
+            world.leg(NEW, 1, held());
+            world.leg(NEW, 2, confirmed());
+            assert!(matches!(leg(&world, 1).out, Some(Out::Replaced { .. })));
+            assert!(world.booking().payment.refunds.is_empty());
+        } else {
+            world.leg(NEW, 1, refused());
+            assert!(matches!(leg(&world, 1).out, Some(Out::Cancelled { .. })), "its time is over");
+            assert_eq!(world.booking().payment.refunds.len(), 1);
+        }
+        assert_eq!(world.booking().phase, Phase::Confirmed);
+    }
+}
+
+/// Row: A3
+#[test]
+fn what_may_have_been_used_is_rebooked_by_nobody() {
+    let mut world = three(OnRefusal::UndoAll, 0);
+    world.now = arrival(&world, 1);
+    world.leg(1, 5, gone(GoneWhy::CancelledBySupplier));
+    assert!(!next_actions(world.booking()).contains(&Action::RebookChange));
+    assert!(matches!(rebooking(&world, 1, 18_000), Err(Refusal::NotAllowed { .. })));
 }
 
 /// Row: A8

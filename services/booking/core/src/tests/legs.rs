@@ -121,6 +121,39 @@ fn what_cannot_be_bought_last_costs_the_customer_nothing_of_what_was_bought_firs
 
 /// Row: A9
 #[test]
+fn what_goes_back_for_a_leg_is_what_the_others_do_not_need_where_the_rate_rounds() {
+    // A coin of a hundred units costs 3.00: one of three legs of 1.00 is 34 units, all are 100.
+    let rate = Rate { decimals: 2, micro_minor_per_coin: 300_000_000, ..rate() };
+    let Command::Accept(mut asked) = accept(0, vec![order(100, Some(TimeDelta::days(10))); 3])
+    else {
+        unreachable!()
+    };
+    asked.quoted.decimals = 2;
+    asked.quoted.units = rate.units_for(asked.price).unwrap();
+    asked.rate = rate;
+    let quoted = asked.quoted.clone();
+    assert_eq!(quoted.units, units(100));
+    let mut world = World::asked(&Command::Accept(asked));
+    for n in 0..3 {
+        world.leg(n, 1, held());
+    }
+    world.tell(&prepared_for(quoted.clone()));
+    world.tell(&settled_units(3, quoted.units));
+    for n in 0..3 {
+        world.leg(n, 2, confirmed());
+    }
+    for n in [1, 0] {
+        assert_eq!(
+            without_leg(&mut world, n).refund.units,
+            units(33),
+            "not its own price in units"
+        );
+    }
+    assert_eq!(world.booking().kept(), units(34));
+}
+
+/// Row: A9
+#[test]
 fn one_leg_is_cancelled_by_its_own_terms_and_the_others_stay() {
     let mut world = three(0);
     world.now = in_days(6);

@@ -564,7 +564,7 @@ fn what_the_supplier_takes_back_after_confirmation_is_for_a_person() {
             13 leg news #3: Gone { why: CancelledBySupplier }
             14 ChangeFound { leg_id: LegId(00000000-0000-0000-0000-000000000100), theirs: Cancelled, by: 2027-01-17T08:00:00Z }
             15 ReviewOpened { why: CancelledBySupplier, stuck: None }
-            -> Confirmed, money Settled, next [Cancel, RefundChange]
+            -> Confirmed, money Settled, next [Cancel, RefundChange, RebookChange]
                says wake Answer in 172800s
         "#]],
     );

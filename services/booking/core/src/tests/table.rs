@@ -98,11 +98,14 @@ fn in_phase(phase: Phase) -> World {
 enum Input {
     Asked(Command),
     Happened(Fact),
+    /// The second is asked once the first happened.
+    Then(Fact, fn(&World) -> Command),
 }
 
 /// Names every kind of input; one that is not in [`KINDS`] fails the test.
 fn kind(input: &Input) -> &'static str {
     match input {
+        Input::Then(..) => "amend",
         Input::Asked(command) => match command {
             Command::Accept(_) => "accept",
             Command::Cancel { .. } => "cancel",
@@ -213,6 +216,15 @@ const INPUTS: &[(&str, Make)] = &[
         let agreed = quote.map_or(Uuid::nil(), |quote| quote.digest);
         Input::Asked(Command::Amend { leg_id: leg_id(0), plan, agreed, pay: None })
     }),
+    ("rebook one leg that the supplier cancelled, as agreed", |w| {
+        let cancelled = gone(GoneWhy::CancelledBySupplier);
+        Input::Then(leg_news(0, 5, w.wanted_version(0), cancelled), |w| {
+            let plan = Box::new(amending::plan(7, 9_000));
+            let quote = amend_quote(w.booking(), leg_id(0), &plan, None, w.now);
+            let agreed = quote.map_or(Uuid::nil(), |quote| quote.digest);
+            Command::Amend { leg_id: leg_id(0), plan, agreed, pay: None }
+        })
+    }),
     ("put others on one leg", |_| Input::Asked(guests::change(0, 70))),
     ("refund to an address", |_| Input::Asked(Command::Refund { to: "0xme".to_owned() })),
     ("rebook", |_| {
@@ -277,9 +289,15 @@ fn word(value: &impl serde::Serialize) -> String {
 /// What a booking in `phase` makes of an input, and the ways it went.
 fn cell(phase: Phase, make: Make) -> (String, World) {
     let mut world = in_phase(phase);
-    let (before, events) = (world.booking().clone(), world.journal.len());
+    let (mut before, mut events) = (world.booking().clone(), world.journal.len());
     let refused = match make(&world) {
         Input::Asked(command) => world.ask(&command).err(),
+        Input::Then(fact, ask) => {
+            world.tell(&fact);
+            (before, events) = (world.booking().clone(), world.journal.len());
+            let command = ask(&world);
+            world.ask(&command).err()
+        }
         Input::Happened(fact) => {
             world.tell(&fact);
             None

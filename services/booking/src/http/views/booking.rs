@@ -1,8 +1,8 @@
 //! A booking as its customer sees it.
 
 use booking_core::{
-    Booking, LegCancellation, Out, Payment, Phase, Theirs, change_answers, change_digest,
-    is_doubtful, money, next_actions_at, status,
+    Booking, LegCancellation, Out, Payment, Phase, Theirs, change_digest, is_doubtful, money,
+    next_actions_at, status,
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::{
@@ -11,7 +11,7 @@ use contracts::{
     instruction::Instruction,
     messages::LegState,
     money::Money,
-    offer::{Product, Terms},
+    offer::{FlightSegment, Product, Terms},
     supplier::Supplier,
 };
 use serde::Serialize;
@@ -22,7 +22,7 @@ use super::{
     further::{ShownFurther, further, further_told, is_hidden},
     terms::{ShownNewTerms, new_terms},
     words::{
-        Action, ChangeAnswer, EndWhy, GuestsWord, LegWord, MoneyAxis, OnRefusal, PointsWord,
+        Action, AllowedAnswer, EndWhy, GuestsWord, LegWord, MoneyAxis, OnRefusal, PointsWord,
         RefundBasis, RefundWord, ReviewWhy, Status, StuckStep, StuckWhy,
     },
 };
@@ -164,7 +164,7 @@ pub(crate) struct ShownChange {
     /// Until when to answer. What the supplier cancelled is refunded then.
     answer_by: DateTime<Utc>,
     /// What can be answered.
-    answers: Vec<ChangeAnswer>,
+    answers: Vec<AllowedAnswer>,
 }
 
 /// What can change of a leg.
@@ -176,6 +176,10 @@ struct ShownContent {
     check_out: NaiveDate,
     #[schema(value_type = shapes::Money)]
     price: Money,
+    /// The flights, where those changed; absent where they did not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<shapes::FlightSegment>, required = false)]
+    segments: Vec<FlightSegment>,
 }
 
 /// What the customer agreed to when having another leg in the place of one.
@@ -463,19 +467,23 @@ fn change(booking: &Booking, leg: &booking_core::Leg, now: DateTime<Utc>) -> Opt
             check_in: content.check_in,
             check_out: content.check_out,
             price: content.price,
+            segments: content.segments.clone(),
         }),
     };
+    let other_flights = theirs.as_ref().is_some_and(|theirs| !theirs.segments.is_empty());
+    let flights = order.product.segments().iter().filter(|_| other_flights);
     Some(ShownChange {
         change,
         ours: ShownContent {
             check_in: order.check_in,
             check_out: order.check_out,
             price: order.price,
+            segments: flights.cloned().collect(),
         },
         theirs,
         since: known.since,
         answer_by: known.by,
-        answers: change_answers(booking, leg, now).into_iter().map(ChangeAnswer::from).collect(),
+        answers: AllowedAnswer::of(booking, leg, now),
     })
 }
 

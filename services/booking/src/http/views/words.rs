@@ -36,7 +36,7 @@ words! {
     /// What can be done with a booking.
     Action from booking_core::Action {
         Pay, Cancel, CancelLeg, Amend, Refund, Rebook, AcceptTerms, AcceptChange, RefundChange,
-        UndoTrip,
+        UndoTrip, RebookChange,
     }
 }
 
@@ -126,6 +126,38 @@ pub(crate) enum LegWord {
 words! {
     /// What the customer can make of a change of the supplier's.
     ChangeAnswer from booking_core::ChangeAnswer { Accept, Refund, UndoTrip }
+}
+
+/// An answer that a change of the supplier's allows.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AllowedAnswer {
+    /// It is taken as it is now.
+    Accept,
+    /// The leg goes back, and all of its money.
+    Refund,
+    /// The whole trip goes back, and all of its money.
+    UndoTrip,
+    /// Another leg in its place, by an amendment of it; what goes costs nothing.
+    Rebook,
+}
+
+impl AllowedAnswer {
+    /// Those that a change of a leg allows.
+    pub(super) fn of(
+        booking: &booking_core::Booking,
+        leg: &booking_core::Leg,
+        now: chrono::DateTime<chrono::Utc>,
+    ) -> Vec<Self> {
+        let given = booking_core::change_answers(booking, leg, now).into_iter();
+        let given = given.map(|answer| match answer {
+            booking_core::ChangeAnswer::Accept => Self::Accept,
+            booking_core::ChangeAnswer::Refund => Self::Refund,
+            booking_core::ChangeAnswer::UndoTrip => Self::UndoTrip,
+        });
+        let rebook = booking_core::may_be_rebooked(booking, leg, now).then_some(Self::Rebook);
+        given.chain(rebook).collect()
+    }
 }
 
 /// How far a wish is to have others on a leg.

@@ -8,7 +8,7 @@ use contracts::{
 use serde_json::json;
 use suppliers::{Answer, Listed, SeenReservation, SeenState};
 
-use super::{World, bought, gone, held, seen, turned_away};
+use super::{World, bought, flies, flown, gone, held, seen, turned_away};
 use crate::{
     Doing, Drift, DriftKind, Fact, Leg, LookUpWhy,
     compare::{News, expected, listed},
@@ -52,6 +52,30 @@ fn what_a_list_shows_is_news_where_the_leg_does_not_know_it_so() {
     assert_eq!(news(&silent), None, "what a list leaves out is no difference");
     assert_eq!(news(&seen("R2", SeenState::Confirmed)), look(DriftKind::Orphan));
     assert_eq!(news(&seen("R2", SeenState::Gone)), None);
+}
+
+/// Row: B7
+#[test]
+fn a_list_that_shows_other_times_of_a_flight_is_news() {
+    let mut world = flown();
+    world.want(WantedLeg::Confirmed);
+    world.answer(flies(0));
+    let shown = |later| {
+        let Answer::Seen(mut seen) = flies(later) else { unreachable!() };
+        seen.remove(0)
+    };
+    let news = |world: &World, one| listed(leg(world), &on_list(world, one));
+    assert_eq!(news(&world, shown(0)), None);
+    assert_eq!(news(&world, shown(2)), look(DriftKind::Dates));
+    assert_eq!(
+        news(&world, seen("R1", SeenState::Confirmed)),
+        None,
+        "of no flights it says nothing"
+    );
+    world.wake_until_it_looks();
+    world.answer(flies(2));
+    assert_eq!(news(&world, shown(2)), None, "it is known");
+    assert_eq!(news(&world, shown(0)), look(DriftKind::Dates), "and they are back");
 }
 
 /// Row: B7

@@ -5,7 +5,7 @@ use contracts::messages::{LegState, RefusedWhy, WantedLeg};
 use serde_json::json;
 use suppliers::{Answer, Listed, SeenState};
 
-use super::{UNKNOWN, World, bought, gone, held, order, seen};
+use super::{UNKNOWN, World, bought, flies, flight, flown, gone, held, order, seen};
 use crate::{Drift, DriftKind, Event, State, drifts, evolve};
 
 /// Every difference that the journal shows, in order, each once.
@@ -73,6 +73,24 @@ fn other_days_and_another_price_are_found_with_both_values() {
     assert_eq!(both[0].theirs, json!({"check_in": "2026-11-26", "check_out": "2026-11-27"}));
     assert_eq!(both[1].ours, json!(order().price));
     assert_eq!(both[1].theirs["minor"], json!("24001"));
+}
+
+/// Row: B7
+#[test]
+fn other_times_of_a_flight_are_found_within_the_day_with_both_values() {
+    let mut world = flown();
+    confirmed(&mut world);
+    world.answer(flies(0));
+    assert_eq!(found(&world), Vec::new(), "as sold");
+    for _ in 0..2 {
+        world.wake_until_it_looks();
+        world.answer(flies(11));
+    }
+    let drift = only(&world);
+    assert_eq!(drift.kind, DriftKind::Dates);
+    assert_eq!(drift.ours["check_in"], drift.theirs["check_in"]);
+    assert_eq!(drift.ours["segments"], json!([flight(0)]));
+    assert_eq!(drift.theirs["segments"], json!([flight(11)]));
 }
 
 /// Row: B7

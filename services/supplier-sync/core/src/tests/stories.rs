@@ -9,13 +9,13 @@ use contracts::{
         RefusedWhy, UndoFailedWhy, UndoFailing, WantedLeg,
     },
     money::{Currency, Money},
-    offer::Reprice,
+    offer::{Product, Reprice},
     supplier::Supplier,
 };
 use expect_test::{Expect, expect};
 use suppliers::{Answer, SeenReservation, SeenState, Unclear};
 
-use super::{UNKNOWN, World, bought, claim, gone, held, hint, seen, start};
+use super::{UNKNOWN, World, bought, claim, flies, flight, flown, gone, held, hint, seen, start};
 use crate::{Doing, Event, Fact, LookUpWhy, Refusal, SeenStage};
 
 fn check(world: &World, story: &Expect) {
@@ -853,6 +853,56 @@ fn what_was_agreed_to_and_is_moved_back_meanwhile_is_told_as_a_change_of_what_wa
     world.want(WantedLeg::Confirmed);
     assert_eq!(world.last_told(), Some(&LegState::Confirmed { reference: "R1".to_owned() }));
     assert_eq!(*world.leg().order, world.order);
+}
+
+/// The airline moves the flights within their day, by so many hours, and says so twice.
+fn rescheduled(world: &mut World, hours: i64) -> Option<LegContent> {
+    for _ in 0..2 {
+        world.wake_until_it_looks();
+        world.answer(flies(hours));
+    }
+    theirs(world)
+}
+
+/// Row: B7
+#[test]
+fn a_flight_that_is_moved_within_its_day_is_told_with_its_times_and_taken_as_agreed_to() {
+    let mut world = flown();
+    world.want(WantedLeg::Confirmed);
+    world.answer(flies(0));
+    assert!(matches!(world.last_told(), Some(LegState::Confirmed { .. })));
+    let content = rescheduled(&mut world, 11).unwrap();
+    assert_eq!(content.segments, [flight(11)]);
+    assert_eq!((content.check_in, content.price), (world.order.check_in, world.order.price));
+    assert!(matches!(world.last_told(), Some(LegState::InDoubt { .. })));
+    // Flown again as sold, nothing is to be answered.
+    assert_eq!(rescheduled(&mut world, 0), None);
+    assert!(matches!(world.last_told(), Some(LegState::Confirmed { .. })));
+
+    let content = rescheduled(&mut world, 3).unwrap();
+    world.accepts = Some(content);
+    world.order.product = Product::Flight { segments: vec![flight(3)] };
+    world.want(WantedLeg::Confirmed);
+    assert_eq!(world.last_told(), Some(&LegState::Confirmed { reference: "R1".to_owned() }));
+    assert_eq!(rescheduled(&mut world, 3), None, "that is what is ordered now");
+    let back = rescheduled(&mut world, 0).unwrap();
+    assert_eq!(back.segments, [flight(0)], "the times of before are another change");
+}
+
+/// Row: B7
+#[test]
+fn times_that_are_agreed_to_after_the_airline_took_them_back_are_told_as_a_change() {
+    let mut world = flown();
+    world.want(WantedLeg::Confirmed);
+    world.answer(flies(0));
+    let content = rescheduled(&mut world, 11).unwrap();
+    world.wake_until_it_looks();
+    world.answer(flies(0));
+    world.accepts = Some(content);
+    world.order.product = Product::Flight { segments: vec![flight(11)] };
+    world.want(WantedLeg::Confirmed);
+    assert!(matches!(world.last_told(), Some(LegState::InDoubt { .. })));
+    assert_eq!(theirs(&world).unwrap().segments, [flight(0)]);
 }
 
 /// Row: D5

@@ -3,10 +3,11 @@
 use contracts::{
     internal::ReviewAct,
     messages::{RefundPriced, RefundValue},
+    offer::Product,
 };
 
 use super::{
-    super::{leaving, missed, repricing},
+    super::{amending, changing, leaving, missed, repricing},
     *,
 };
 use crate::Settle;
@@ -14,6 +15,8 @@ use crate::Settle;
 pub(super) const STORIES: &[Story] = &[
     ("dearer_at_the_hold_and_ours_to_bear", dearer_and_borne),
     ("moved_by_the_supplier_and_back", moved_and_back),
+    ("a_flight_moved_within_its_day_and_accepted", flight_moved),
+    ("cancelled_by_the_supplier_and_rebooked", rebooked),
     ("kept_by_the_supplier_and_left_there", left_there),
     ("cancelled_by_the_supplier_on_the_day_and_given_back_by_hand", given_back),
     ("money_left_and_came_back", money_left),
@@ -39,6 +42,27 @@ fn moved_and_back() -> World {
     let news = leg_moved(0, 5, world.wanted_version(0), 7);
     world.tell(&news);
     world.leg(0, 6, confirmed());
+    world
+}
+
+fn flight_moved() -> World {
+    let product = Product::Flight { segments: vec![changing::flight(0)] };
+    let mut world = bought(vec![LegOrder { product, ..order(20_000, None) }]);
+    let later = LegContent { segments: vec![changing::flight(11)], ..theirs(0) };
+    world.tell(&leg_theirs(0, 5, 2, later));
+    let agreed = change_digest(world.booking(), &world.booking().legs[0]).unwrap();
+    let answer = ChangeAnswer::Accept;
+    world.ask(&Command::AnswerChange { leg_id: leg_id(0), answer, agreed }).unwrap();
+    world.leg(0, 6, confirmed());
+    world
+}
+
+fn rebooked() -> World {
+    let mut world = bought(vec![order(20_000, None)]);
+    world.leg(0, 5, gone(GoneWhy::CancelledBySupplier));
+    changing::rebooked(&mut world, 0, 18_000);
+    world.leg(amending::NEW, 1, held());
+    world.leg(amending::NEW, 2, confirmed());
     world
 }
 
