@@ -50,7 +50,8 @@ pub(super) struct Asked {
     key: String,
 }
 
-/// The bookings of an id, also of a message that was heard; of an address, a transaction, or what the card gateway calls a payment.
+/// The bookings of an id, also of a message that was heard; of an address, a transaction, or what
+/// the card gateway calls a payment.
 pub(super) async fn find(
     State(app): State<App>,
     Query(Asked { key }): Query<Asked>,

@@ -80,7 +80,8 @@ pub(super) async fn show(
                                         a href=(format!("/runs/{id}")) { "replay of many " span.id { (short(id)) } }
                                     }
                                     (elsewhere(act.about.as_deref()))
-                                    @if let Some((before, after)) = act.version_before.zip(act.version_after) {
+                                    @if let (Some(before), Some(after)) =
+                                        (act.version_before, act.version_after) {
                                         span.sub { "version " (before) " → " (after) }
                                     }
                                 }
