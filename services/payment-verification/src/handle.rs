@@ -77,7 +77,8 @@ impl Handles for Handler {
         }
         let mut outcomes = Vec::with_capacity(batch.len());
         for received in batch {
-            let Received { inbound, now, span, .. } = received;
+            let Received { envelope, inbound, now, span } = received;
+            desk.cause = Some(envelope.id);
             outcomes.push(span.in_scope(|| desk.ask(&inbound, now))?);
         }
         self.app.addresses.put_back(std::mem::take(&mut desk.deposits));
@@ -111,6 +112,8 @@ pub(crate) struct Desk<'a> {
     transactions: Vec<Transaction>,
     messages: Vec<Outgoing>,
     at: Option<DateTime<Utc>>,
+    /// The message that is being answered.
+    cause: Option<MessageId>,
     aside: Aside,
 }
 
@@ -172,6 +175,7 @@ impl<'a> Desk<'a> {
             transactions: vec![],
             messages: vec![],
             at: None,
+            cause: None,
             aside: Aside::default(),
         }
     }
@@ -326,7 +330,7 @@ impl<'a> Desk<'a> {
                 _ => {}
             }
             self.cases.extend(ends(payment, &event).map(|over| Turn::Over(id, over)));
-            self.journal.push(Entry { payment_id: id, seq, event });
+            self.journal.push(Entry { payment_id: id, seq, event, cause: self.cause });
         }
         Ok(())
     }

@@ -81,6 +81,7 @@ pub(crate) async fn keep(
     }
     let first = insert(tx.conn(), now, &rows).await?;
     let mut stored = Vec::with_capacity(batch.len());
+    let mut messages = Vec::with_capacity(first.len());
     for (id, Kept { supplier, callback, span, .. }, _sealed) in &rows {
         if !first.contains(&id.0) {
             stored.push(Stored::Again);
@@ -89,9 +90,36 @@ pub(crate) async fn keep(
         let message = said(*id, *supplier, callback, now);
         let message_id = MessageId::caused_by(now, id.0, 0, 0);
         tx.say(span.in_scope(|| Outgoing::new(message_id, now, &message)));
+        messages.push((message_id, *id));
         stored.push(Stored::First);
     }
+    note_said(tx.conn(), now, &messages, None).await?;
     Ok(stored)
+}
+
+/// Notes as which messages callbacks were said.
+pub(crate) async fn note_said(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    messages: &[(MessageId, CallbackId)],
+    staff: Option<&str>,
+) -> Result<(), StoreError> {
+    if messages.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into callback_said (message_id, callback_id, at, staff)
+         select s.message_id, s.callback_id, $3, $4
+           from unnest($1::uuid[], $2::uuid[]) as s (message_id, callback_id)",
+    )
+    .bind(messages.iter().map(|(message, _)| message.0).collect::<Vec<_>>())
+    .bind(messages.iter().map(|(_, callback)| callback.0).collect::<Vec<_>>())
+    .bind(now)
+    .bind(staff)
+    .execute(conn)
+    .await
+    .map_err(database("noting as which message a callback was said"))
+    .map(drop)
 }
 
 /// What is said of a callback.

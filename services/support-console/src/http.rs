@@ -5,6 +5,7 @@ pub(crate) mod acting;
 pub(crate) mod actions;
 pub(crate) mod acts;
 pub(crate) mod attention;
+pub(crate) mod callbacks;
 pub(crate) mod cases;
 pub(crate) mod contacts;
 pub(crate) mod edits;
@@ -86,6 +87,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/payment-cases/{id}", get(payment_cases::show))
         .route("/v1/payment-cases/{id}/close", post(payment_cases::close))
         .route("/v1/payment-cases/{id}/write-off", post(payment_cases::write_off))
+        .route("/v1/callbacks/{id}/again", post(callbacks::again))
         .route("/v1/acts", get(acts::list))
         .route("/v1/bookings/{id}/seen", get(seen::show))
         .route("/v1/bookings/{id}/legs", get(legs::list))

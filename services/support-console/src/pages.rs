@@ -4,7 +4,9 @@
 mod acts;
 mod audit;
 mod booking;
+mod callbacks;
 mod cases;
+mod causes;
 mod contacts;
 mod edits;
 mod layout;
@@ -15,6 +17,7 @@ mod oidc;
 mod overview;
 mod payment_cases;
 mod people;
+mod queues;
 mod refunds;
 mod review;
 mod runs;
@@ -95,6 +98,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/cases/{id}", get(cases::show).post(cases::close))
         .route("/payment-cases/{id}", get(payment_cases::show).post(payment_cases::close))
         .route("/payment-cases/{id}/write-off", post(payment_cases::write_off))
+        .route("/callbacks/{id}", get(callbacks::ask).post(callbacks::again))
         .route("/audit", get(audit::show))
         .route("/sign-out", post(sign_in::sign_out))
         .route_layer(middleware::from_fn_with_state(app.clone(), session::required));

@@ -31,6 +31,8 @@ pub(crate) struct Progress {
     pub(crate) left: u64,
     /// Sent, and nobody knows what came of it.
     pub(crate) pending: u64,
+    /// Sent so long ago that nobody waits for it: it counts as one that failed.
+    pub(crate) late: u64,
     pub(crate) succeeded: u64,
     pub(crate) failed: u64,
     /// Could not be sent: somebody else did something about it meanwhile.
@@ -56,11 +58,13 @@ pub(crate) fn next(
     progress: Progress,
     since_last: TimeDelta,
 ) -> Next {
-    let known = progress.succeeded + progress.failed;
-    if progress.failed * 100 > failed_percent_max * known {
+    let amiss = progress.failed + progress.late;
+    let known = progress.succeeded + amiss;
+    if amiss * 100 > failed_percent_max * known {
+        let Progress { failed, late, .. } = progress;
+        let unheard = if late == 0 { String::new() } else { format!(", {late} were not heard of") };
         return Next::Stop(format!(
-            "{} of {known} failed again; no more than {failed_percent_max} % may",
-            progress.failed
+            "{failed} of {known} failed again{unheard}; no more than {failed_percent_max} % may"
         ));
     }
     if progress.left == 0 {
@@ -143,14 +147,17 @@ async fn go_on(app: &App, id: Uuid) -> Result<usize, StoreError> {
     let mut tx = app.messaging.begin().await?;
     // Another instance may be at another run; the same one is never two instances'.
     let Some(run) = store::take_running(tx.conn(), id).await? else { return Ok(0) };
-    let progress = store::progress(tx.conn(), run.replay_run_id).await?;
+    let progress = store::progress(tx.conn(), &run, app.support.replay_known_within).await?;
     let per_second = u64::from(run.per_second.unsigned_abs());
     let percent = u64::from(run.failed_percent_max.unsigned_abs());
     let next = next(&run.ladder, per_second, percent, progress, run.now - run.sent_at);
     let sent = match next {
         Next::Wait => return Ok(0),
         Next::Done => {
-            store::change_run(tx.conn(), run.replay_run_id, "done", None).await?;
+            let listed = i64::from(app.support.replay_listed);
+            if store::list_more(tx.conn(), &run, progress, listed).await? == 0 {
+                store::change_run(tx.conn(), run.replay_run_id, "done", None).await?;
+            }
             0
         }
         Next::Stop(why) => {
@@ -216,7 +223,7 @@ struct Planned {
 fn plan(whole: Option<&Whole>, attempts: &mut BTreeMap<Uuid, i64>) -> Result<Planned, String> {
     let whole = whole.ok_or("it is not there")?;
     let summary = &whole.summary;
-    state::may(Wish::Replay, summary.state, summary.restorable_until, whole.now)
+    state::may(Wish::Replay, summary.state, false, summary.restorable_until, whole.now)
         .map_err(|refusal| refusal.detail.to_owned())?;
     let next = attempts.entry(summary.message_id).or_insert(1);
     let replay = replay::plan(whole, *next, What::Original)
@@ -247,7 +254,7 @@ mod tests {
 
     fn at(left: u64, pending: u64, succeeded: u64, failed: u64) -> Next {
         let refused = 0;
-        let progress = Progress { left, pending, succeeded, failed, refused };
+        let progress = Progress { left, pending, succeeded, failed, refused, late: 0 };
         next(&LADDER, 50, 10, progress, TimeDelta::seconds(5))
     }
 
@@ -286,6 +293,19 @@ mod tests {
         assert_eq!(at(24, 50, 24, 2), Next::Send(24), "2 of 26 is not");
         assert!(matches!(at(24, 47, 26, 3), Next::Stop(_)), "3 of 29 is");
         assert!(matches!(at(0, 0, 80, 20), Next::Stop(_)));
+    }
+
+    /// Row: H4
+    #[test]
+    fn a_replay_that_nobody_heard_of_counts_as_failed_and_is_waited_for_no_more() {
+        let after = |left, late, succeeded| {
+            let progress = Progress { left, late, succeeded, ..Progress::default() };
+            next(&LADDER, 50, 10, progress, TimeDelta::seconds(5))
+        };
+        let Next::Stop(why) = after(99, 1, 0) else { panic!("the first step shows nothing") };
+        assert!(why.contains("1 were not heard of"), "{why}");
+        assert_eq!(after(74, 1, 25), Next::Send(50));
+        assert_eq!(after(0, 1, 99), Next::Done);
     }
 
     /// Row: G3

@@ -90,18 +90,22 @@ impl Wish {
 ///
 /// A letter is replayed once: if that fails, what came of it is another letter, with a later
 /// attempt, and only that one can be replayed. An earlier attempt sent again would have no effect.
+/// A replay of which nobody heard for too long (`late`) may be lost: it is sent again as a later
+/// attempt, and of both no more than one takes effect.
 ///
 /// # Errors
 /// Why not.
 pub fn may(
     wish: Wish,
     state: State,
+    late: bool,
     restorable_until: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Result<(), Refusal> {
     let refuse = |code, detail| Err(Refusal { code, detail });
     match (wish, state) {
         (Wish::Unmask, _) | (Wish::Replay | Wish::Discard, State::Parked) => Ok(()),
+        (Wish::Replay | Wish::Discard, State::Replaying) if late => Ok(()),
         (Wish::Restore, State::Discarded) => {
             if restorable_until.is_some_and(|until| now <= until) {
                 return Ok(());
@@ -129,7 +133,8 @@ mod tests {
     fn only_what_is_parked_is_replayed_or_discarded_and_only_what_is_discarded_is_restored() {
         let now = DateTime::UNIX_EPOCH;
         let until = Some(now);
-        let code = |wish, state| may(wish, state, until, now).err().map(|refusal| refusal.code);
+        let code =
+            |wish, state| may(wish, state, false, until, now).err().map(|refusal| refusal.code);
         let expected = [
             None,
             Some("replay_pending"),
@@ -145,12 +150,21 @@ mod tests {
         assert_eq!(State::ALL.map(|state| code(Wish::Unmask, state)), [None; 5]);
     }
 
+    /// Row: H4
+    #[test]
+    fn a_replay_that_nobody_heard_of_for_long_is_sent_again_or_given_up() {
+        let now = DateTime::UNIX_EPOCH;
+        let late = |wish| may(wish, State::Replaying, true, None, now);
+        assert_eq!((late(Wish::Replay), late(Wish::Discard)), (Ok(()), Ok(())));
+        assert!(late(Wish::Restore).is_err());
+    }
+
     #[test]
     fn a_discard_can_be_taken_back_until_the_shown_instant_and_not_after() {
         let until = DateTime::from_timestamp_millis(1_800_000_000_000).unwrap();
-        let at = |now| may(Wish::Restore, State::Discarded, Some(until), now).is_ok();
+        let at = |now| may(Wish::Restore, State::Discarded, false, Some(until), now).is_ok();
         assert!(at(until));
         assert!(!at(until + chrono::TimeDelta::milliseconds(1)));
-        assert!(may(Wish::Restore, State::Discarded, None, until).is_err());
+        assert!(may(Wish::Restore, State::Discarded, false, None, until).is_err());
     }
 }

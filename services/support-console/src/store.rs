@@ -12,18 +12,20 @@ pub(crate) use acts::{Act, ActFilter, Acted, Outcome, acts, hands_on, record};
 pub(crate) use causes::{LetterCause, causes};
 pub(crate) use edits::{Edit, decide_edit, edits, propose_edit};
 pub(crate) use events::{
-    Happened, NewEvent, NewReplay, Pending, add_event, add_replays, failed_again, history,
-    next_attempt, next_attempts, pending, replay_of, succeeded,
+    Happened, LateReplay, NewEvent, NewReplay, Pending, add_event, add_replays, failed_again,
+    history, last_actor, late_replays, next_attempt, next_attempts, pending, replay_of, succeeded,
 };
 pub(crate) use proofs::{Proof, add_proof, last_proof};
 pub(crate) use runs::{
-    NewRun, Run, Taken, change_run, new_run, note_letters, progress, running, runs, take_running,
-    touch_run, waiting_letters,
+    NewRun, Run, Taken, change_run, list_more, new_run, note_letters, progress, running, runs,
+    take_running, touch_run, waiting_letters,
 };
 pub(crate) use staff::{
     SignInLimits, Whose, add_staff, begin_sign_in, change_password, end_session, end_staff,
     open_session, session, signed_in_well, staff_named,
 };
+
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use messaging::{StoreError, database};
@@ -72,6 +74,14 @@ pub(crate) struct Summary {
     /// How many events it has.
     #[serde(skip)]
     pub(crate) version: i32,
+}
+
+impl Summary {
+    /// Whether it was sent again this long ago, and nobody said yet what came of it.
+    pub(crate) fn is_late(&self, within: Duration, now: DateTime<Utc>) -> bool {
+        let since = self.state_at.filter(|_| self.state == State::Replaying);
+        since.is_some_and(|since| (now - since).to_std().is_ok_and(|lasts| lasts >= within))
+    }
 }
 
 /// A dead letter with all that came with it.

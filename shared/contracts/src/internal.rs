@@ -1,5 +1,6 @@
 //! Bodies of internal HTTP: what a service asks of another while it works.
 
+mod acts;
 mod attention;
 mod cases;
 mod export;
@@ -9,6 +10,7 @@ mod repairs;
 mod suppliers;
 mod support;
 
+pub use acts::{RefundLetGo, Versioned, Versions};
 pub use attention::{AttentionItem, AttentionKind, AttentionReply, SeenReply};
 pub use cases::{CasesReply, PaymentCase};
 pub use export::{ExportReply, ExportedEvent};

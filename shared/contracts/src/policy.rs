@@ -321,6 +321,9 @@ pub struct Support {
     /// After this long without a proof of the whole somebody has to look.
     #[serde(deserialize_with = "duration")]
     pub proof_within: Duration,
+    /// After this long without a word of it a replay can be sent again.
+    #[serde(deserialize_with = "duration")]
+    pub replay_known_within: Duration,
     /// How long a session of staff lasts while nobody uses it.
     #[serde(deserialize_with = "duration")]
     pub session_idle: Duration,
@@ -331,6 +334,8 @@ pub struct Support {
     pub replay_ladder: Vec<u32>,
     /// Letters a replay of many sends in a second.
     pub replay_per_second: u32,
+    /// Letters a replay of many lists at a time.
+    pub replay_listed: u32,
     /// A replay of many stops by itself when more of its letters fail, in percent.
     pub replay_failed_percent_max: u32,
 }

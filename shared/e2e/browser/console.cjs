@@ -167,6 +167,18 @@ const main = async () => {
   must((await page.content()).includes("&lt;script&gt;"), "the garbage is not there");
   await untainted(page, "garbage shown whole");
 
+  // A guest whose name is a script, and a supplier that quotes it.
+  await page.goto(`${task.console}/bookings/${task.named}`);
+  await page.getByRole("heading", { name: "Everything that happened" }).waitFor();
+  await look(page, "evil-guest");
+  await page.getByRole("link", { name: "Show who travels" }).click();
+  await page.getByLabel("Reason").fill("the hotel asks for the name");
+  await page.getByRole("button", { name: "Show them" }).click();
+  await page.getByText("That you looked is recorded.").waitFor();
+  must((await page.content()).includes("&lt;script&gt;"), "the name is not there");
+  await look(page, "travellers");
+  say("a guest's name is text");
+
   // Many at once: they fail again, and the run stops by itself.
   await page.goto(`${task.console}/letters`);
   await look(page, "letters");

@@ -9,7 +9,7 @@ use chassis::{
 use chrono::{DateTime, Utc};
 use contracts::{
     ids::BookingId,
-    internal::{OpenReview, ReviewAct, ReviewActRequest, ReviewReply, StuckStanding},
+    internal::{OpenReview, ReviewAct, ReviewActRequest, ReviewReply, StuckStanding, Versions},
 };
 
 use super::{acts, reader, store_failed};
@@ -23,9 +23,7 @@ pub(super) async fn show(
     State(app): State<App>,
     Path(booking_id): Path<BookingId>,
 ) -> Result<Json<ReviewReply>, ApiError> {
-    let mut conn = reader(&app).await?;
-    let found = store::load(&mut conn, booking_id).await.map_err(store_failed)?;
-    let booking = found.ok_or_else(ApiError::not_found)?;
+    let booking = load(&app, booking_id).await?;
     Ok(Json(reply(&booking, app.clock.now())))
 }
 
@@ -64,8 +62,17 @@ pub(super) async fn act(
         None => Command::Review { act, by: staff, why },
         Some((how, leg_id)) => Command::SettleLeg { leg_id, how, by: staff, why },
     };
+    let before = load(&app, booking_id).await?.version;
     acts::ask_now(&app, booking_id, &cause, &command, None).await?;
-    show(State(app), Path(booking_id)).await
+    let booking = load(&app, booking_id).await?;
+    let versions = Some(Versions { before, after: booking.version });
+    Ok(Json(ReviewReply { versions, ..reply(&booking, app.clock.now()) }))
+}
+
+async fn load(app: &App, booking_id: BookingId) -> Result<Booking, ApiError> {
+    let mut conn = reader(app).await?;
+    let found = store::load(&mut conn, booking_id).await.map_err(store_failed)?;
+    found.ok_or_else(ApiError::not_found)
 }
 
 fn reply(booking: &Booking, now: DateTime<Utc>) -> ReviewReply {
@@ -93,7 +100,7 @@ fn reply(booking: &Booking, now: DateTime<Utc>) -> ReviewReply {
             owned_since: reviewer.map(|reviewer| reviewer.since),
         }
     });
-    ReviewReply { review, safe: safe_acts(booking, now) }
+    ReviewReply { review, safe: safe_acts(booking, now), versions: None }
 }
 
 /// The word that the journal has for it.

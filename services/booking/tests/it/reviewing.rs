@@ -75,8 +75,18 @@ async fn a_review_says_why_since_when_whose_it_is_and_what_is_safe() {
 
     let (status, body) = act(&world, booking_id, "ada", "take").await;
     assert_eq!((status, &body["review"]["owner"]), (StatusCode::OK, &json!("ada")), "{body}");
+    let after = body["versions"]["after"].as_i64().unwrap();
+    assert_eq!(body["versions"]["before"], after - 1, "{body}");
     let (status, body) = act(&world, booking_id, "bob", "take").await;
     assert_eq!((status, &body["owner"]), (StatusCode::CONFLICT, &json!("ada")), "{body}");
+    let (_, body) = act(&world, booking_id, "ada", "take").await;
+    let version: i64 =
+        sqlx::query_scalar("select max(version) from booking_event where booking_id = $1")
+            .bind(booking_id)
+            .fetch_one(&world.pool)
+            .await
+            .unwrap();
+    assert_eq!(version, after, "taken again it changes nothing: {body}");
     let (status, body) = act(&world, booking_id, " ", "release").await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
     let (status, _) = act(&world, Uuid::nil(), "ada", "take").await;

@@ -5,7 +5,9 @@ use chassis::{
     ApiError,
     http::{Json, Path},
 };
-use contracts::internal::{RefundApprovalRequest, WaitingRefund, WaitingRefundsReply};
+use contracts::internal::{
+    RefundApprovalRequest, RefundLetGo, Versions, WaitingRefund, WaitingRefundsReply,
+};
 use http::StatusCode;
 use messaging::StoreError;
 use payment_verification_core::{
@@ -43,14 +45,14 @@ pub(super) async fn approve(
     State(app): State<App>,
     Path(refund_id): Path<Uuid>,
     Json(asked): Json<RefundApprovalRequest>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<(StatusCode, Json<RefundLetGo>), ApiError> {
     let wrong = who_and_why(&asked.staff, &asked.why);
     if !wrong.is_empty() {
         return Err(ApiError::invalid(wrong));
     }
     let answer = let_go(&app, refund_id, &asked).await.map_err(|error| failed(&error))?;
     match answer {
-        Ok(()) => Ok(StatusCode::ACCEPTED),
+        Ok(versions) => Ok((StatusCode::ACCEPTED, Json(RefundLetGo { versions }))),
         Err(NotForThem::NoSuchRefund) => Err(ApiError::not_found()),
         Err(why @ NotForThem::NotWaiting) => {
             Err(ApiError::conflict("not_waiting", why.to_string()))
@@ -65,7 +67,7 @@ async fn let_go(
     app: &App,
     refund_id: Uuid,
     asked: &RefundApprovalRequest,
-) -> Result<Result<(), NotForThem>, StoreError> {
+) -> Result<Result<Versions, NotForThem>, StoreError> {
     let mut tx = app.messaging.begin().await?;
     let Some((id, _)) = refund::chain_of(tx.conn(), refund_id).await? else {
         return Ok(Err(NotForThem::NoSuchRefund));
@@ -75,10 +77,12 @@ async fn let_go(
     if let Err(why) = may_let_go(payment, refund_id, &asked.staff) {
         return Ok(Err(why));
     }
+    let before = payment.seq;
     let now = now(tx.conn()).await?;
     let (by, why) = (asked.staff.clone(), asked.why.clone());
     desk.tell(id, &Fact::RefundApproved { refund_id, by, why }, now)?;
+    let after = desk.payment(id).map_or(before, |payment| payment.seq);
     desk.save(&mut tx).await?;
     tx.commit().await?;
-    Ok(Ok(()))
+    Ok(Ok(Versions { before, after }))
 }

@@ -8,7 +8,8 @@ use chassis::{
 };
 use contracts::{
     asset::Units,
-    internal::{RefundProofRequest, RefundSettlementRequest, RefundStanding},
+    ids::PaymentId,
+    internal::{RefundProofRequest, RefundSettlementRequest, RefundStanding, Versions},
     messages::RefundState,
 };
 use http::StatusCode;
@@ -16,10 +17,7 @@ use messaging::StoreError;
 use payment_verification_core::{
     Fact,
     chain::Hash32,
-    refund::{
-        Refund,
-        ending::{NotSettled, may_settle},
-    },
+    refund::ending::{NotSettled, may_settle},
 };
 use uuid::Uuid;
 
@@ -117,19 +115,28 @@ async fn answer_for(
     if let Err(why) = may_settle(payment, refund_id) {
         return Ok(Err(why));
     }
+    let before = payment.seq;
     let now = now(tx.conn()).await?;
     desk.tell(id, &Fact::RefundSettled { refund_id, by, why }, now)?;
-    let refund = desk.payment(id).and_then(|payment| payment.refunds.get(&refund_id));
-    let standing = refund.map(standing).ok_or(NotSettled::NoSuchRefund);
+    let standing = standing_in(&desk, id, refund_id, before).ok_or(NotSettled::NoSuchRefund);
     desk.save(&mut tx).await?;
     tx.commit().await?;
     Ok(standing)
 }
 
-fn standing(refund: &Refund) -> RefundStanding {
+/// How a refund stands after an act, and what that made of its payment.
+fn standing_in(
+    desk: &Desk<'_>,
+    id: PaymentId,
+    refund_id: Uuid,
+    before: u64,
+) -> Option<RefundStanding> {
+    let payment = desk.payment(id)?;
+    let refund = payment.refunds.get(&refund_id)?;
     let ended = refund.state == RefundState::Confirmed;
     let missing = refund.missing().filter(|_| !ended).unwrap_or(Units::ZERO);
-    RefundStanding { state: refund.state, missing }
+    let versions = Some(Versions { before, after: payment.seq });
+    Some(RefundStanding { state: refund.state, missing, versions })
 }
 
 fn read(asked: &RefundProofRequest) -> Result<Hash32, ApiError> {
@@ -172,10 +179,9 @@ async fn name(
         return Ok(Named::ProvesNothing);
     };
     let mut desk = Desk::open(app, tx.conn(), &[id]).await?;
-    let refunds = desk.payment(id).map(|payment| &payment.refunds);
-    let Some(refund) = refunds.and_then(|all| all.get(&refund_id)) else {
-        return Ok(Named::NoSuchRefund);
-    };
+    let Some(payment) = desk.payment(id) else { return Ok(Named::NoSuchRefund) };
+    let before = payment.seq;
+    let Some(refund) = payment.refunds.get(&refund_id) else { return Ok(Named::NoSuchRefund) };
     if matches!(refund.state, RefundState::Confirmed | RefundState::Failed) {
         return Ok(Named::Ended(refund.state));
     }
@@ -197,8 +203,8 @@ async fn name(
     for fact in &facts {
         desk.tell(id, fact, cursor.now)?;
     }
-    let refund = desk.payment(id).and_then(|payment| payment.refunds.get(&refund_id));
-    let named = refund.map_or(Named::NoSuchRefund, |refund| Named::Proven(standing(refund)));
+    let standing = standing_in(&desk, id, refund_id, before);
+    let named = standing.map_or(Named::NoSuchRefund, Named::Proven);
     desk.save(&mut tx).await?;
     tx.commit().await?;
     Ok(named)

@@ -50,7 +50,8 @@ pub(super) struct Asked {
     key: String,
 }
 
-/// The bookings of an id, an address, a transaction, or what the card gateway calls a payment.
+/// The bookings of an id, also of a message that was heard; of an address, a transaction, or what
+/// the card gateway calls a payment.
 pub(super) async fn find(
     State(app): State<App>,
     Query(Asked { key }): Query<Asked>,
@@ -119,7 +120,7 @@ fn entry(row: Happened) -> TimelineEntry {
         kind: if posted { TimelineKind::Ledger } else { TimelineKind::Payment },
         what: if posted { format!("{said}: {}", lines(&body)) } else { said },
         actor: actor(&row),
-        message_id: None,
+        message_id: row.cause_id,
         trace_id: trace_id(&row),
         reference,
         detail: detail(row.payment_id, posted, body),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chassis::trace::TraceContext;
 use chrono::{DateTime, Utc};
-use contracts::ids::PaymentId;
+use contracts::ids::{MessageId, PaymentId};
 use messaging::{StoreError, database};
 use payment_verification_core::{
     Event, Payment,
@@ -211,6 +211,8 @@ pub(crate) struct Entry {
     pub(crate) payment_id: PaymentId,
     pub(crate) seq: u64,
     pub(crate) event: Event,
+    /// The message that caused it.
+    pub(crate) cause: Option<MessageId>,
 }
 
 /// Adds events to the journal.
@@ -230,15 +232,16 @@ pub(crate) async fn add_events(
         })
         .collect();
     sqlx::query(
-        "insert into payment_event (payment_id, seq, at, kind, body)
-         select e.payment_id, e.seq, $5, e.kind, e.body::json
-         from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[])
-             as e (payment_id, seq, kind, body)",
+        "insert into payment_event (payment_id, seq, at, kind, body, cause_id)
+         select e.payment_id, e.seq, $6, e.kind, e.body::json, e.cause_id
+         from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::uuid[])
+             as e (payment_id, seq, kind, body, cause_id)",
     )
     .bind(entries.iter().map(|entry| entry.payment_id.0).collect::<Vec<_>>())
     .bind(entries.iter().map(|entry| signed(entry.seq)).collect::<Vec<_>>())
     .bind(entries.iter().map(|entry| entry.event.kind()).collect::<Vec<_>>())
     .bind(bodies?)
+    .bind(entries.iter().map(|entry| entry.cause.map(|id| id.0)).collect::<Vec<_>>())
     .bind(now)
     .execute(conn)
     .await

@@ -18,6 +18,8 @@ pub(crate) struct Happened {
     pub(crate) body: String,
     pub(crate) chain: Option<String>,
     pub(crate) traceparent: Option<String>,
+    /// The message that caused it.
+    pub(crate) cause_id: Option<Uuid>,
 }
 
 /// Where something that happened is kept, in the order in which one thing makes all of them.
@@ -46,13 +48,13 @@ pub(crate) async fn timeline(
              from payment where booking_id = $1
          ), told as (
              select e.at, e.seq, 1 as place, 'journal' as source, own.payment_id, e.kind,
-                 e.body::text as body, own.chain, own.traceparent
+                 e.body::text as body, own.chain, own.traceparent, e.cause_id
              from own join payment_event e using (payment_id)
              union all
              select min(l.at), l.seq, 2, 'ledger', own.payment_id, min(l.reason),
                  json_agg(json_build_object('account', l.account, 'asset', l.asset,
                      'units', l.units::text) order by l.line)::text,
-                 min(own.chain), min(own.traceparent)
+                 min(own.chain), min(own.traceparent), null
              from own join ledger_entry l using (payment_id) group by own.payment_id, l.seq
              union all
              select moment.at, null, moment.place, moment.source, own.payment_id, c.reason,
@@ -60,7 +62,7 @@ pub(crate) async fn timeline(
                      'transaction', '0x' || encode(c.transaction_hash, 'hex'),
                      'contract', c.contract, 'units', c.units::text, 'chain', c.chain,
                      'staff', z.staff, 'why', c.closed_because))::text,
-                 coalesce(c.chain, own.chain), own.traceparent
+                 coalesce(c.chain, own.chain), own.traceparent, null
              from own join payment_case c using (payment_id)
                  left join payment_case_closing z on z.case_id = c.case_id and z.at = c.closed_at
                  cross join lateral (
@@ -68,7 +70,7 @@ pub(crate) async fn timeline(
                  ) as moment (at, place, source)
              where moment.at is not null
          )
-         select at, source, payment_id, kind, body, chain, traceparent from told
+         select at, source, payment_id, kind, body, chain, traceparent, cause_id from told
          order by at desc, seq desc, place desc limit $2",
     )
     .bind(booking_id.0)
@@ -80,12 +82,14 @@ pub(crate) async fn timeline(
     Ok(rows)
 }
 
-/// Finds the bookings of a booking's, payment's or refund's id.
+/// Finds the bookings of a booking's, payment's or refund's id, or of a message that was heard.
 pub(crate) async fn find_id(pool: &PgPool, id: Uuid) -> Result<Vec<Found>, StoreError> {
     let rows: Vec<(Uuid, String)> = sqlx::query_as(
         "select booking_id, 'booking' from payment where booking_id = $1
          union select booking_id, 'payment' from payment where payment_id = $1
-         union select booking_id, 'refund' from refund where refund_id = $1",
+         union select booking_id, 'refund' from refund where refund_id = $1
+         union select p.booking_id, 'message'
+             from payment_event e join payment p using (payment_id) where e.cause_id = $1",
     )
     .bind(id)
     .fetch_all(pool)

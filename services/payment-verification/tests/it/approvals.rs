@@ -115,6 +115,9 @@ async fn a_large_refund_is_sent_only_once_a_second_person_let_it_go() {
     let mut answers = [first.0, second.0];
     answers.sort();
     assert_eq!(answers, [StatusCode::ACCEPTED, StatusCode::CONFLICT]);
+    let done = if first.0 == StatusCode::ACCEPTED { first.1 } else { second.1 };
+    let version = |at: &str| done["versions"][at].as_u64().unwrap();
+    assert!(version("before") < version("after"), "{done}");
     testkit::until("the large one to be sent", async || {
         ask(&rig, &treasury).await;
         sent(&rig, large).await.pop()

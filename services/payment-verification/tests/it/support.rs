@@ -24,6 +24,7 @@ async fn ask<T: DeserializeOwned>(rig: &Rig, path: &str) -> T {
     serde_json::from_slice(&body).unwrap()
 }
 
+/// Row: G1
 #[tokio::test(flavor = "multi_thread")]
 async fn support_sees_a_bookings_money_and_finds_it_by_every_reference() {
     let rig = Rig::new().await;
@@ -69,6 +70,13 @@ async fn support_sees_a_bookings_money_and_finds_it_by_every_reference() {
     assert!(told.entries.is_sorted_by_key(|entry| entry.at));
     let seen = &told.entries[1];
     assert_eq!(seen.reference.as_deref(), Some(transaction.as_str()));
+    // What was asked has the message that asked, and what the chain shows has none.
+    let messages: Vec<_> = told.entries.iter().map(|entry| entry.message_id).collect();
+    assert!(
+        messages[0].is_some()
+            && messages[7].is_some()
+            && messages[1..7].iter().all(Option::is_none)
+    );
     assert_eq!(seen.actor, "chain:eip155:31337");
     assert!(seen.partner_at.is_some());
     let text = serde_json::to_string(&told).unwrap().to_lowercase();
@@ -80,6 +88,8 @@ async fn support_sees_a_bookings_money_and_finds_it_by_every_reference() {
         (asked.booking_id.to_string(), "booking"),
         (asked.payment_id.to_string(), "payment"),
         (refund_id.to_string(), "refund"),
+        (messages[0].unwrap().to_string(), "message"),
+        (messages[7].unwrap().to_string(), "message"),
         (asked.address.clone(), "address"),
         (asked.address.to_lowercase(), "address"),
         (wallet, "refund_address"),

@@ -34,13 +34,13 @@ pub(super) async fn take(
     if staff.is_empty() || staff.chars().count() > STAFF_MAX {
         return Err(ApiError::unprocessable("bad_staff", "say who asks"));
     }
-    let supplier = say(&app, id).await.map_err(|error| failed(&error))?;
+    let supplier = say(&app, id, &staff).await.map_err(|error| failed(&error))?;
     let supplier = supplier.ok_or_else(ApiError::not_found)?;
     tracing::info!({ fields::SUPPLIER } = %supplier, staff, "a callback is taken again");
     Ok(StatusCode::ACCEPTED)
 }
 
-async fn say(app: &App, id: CallbackId) -> Result<Option<Supplier>, StoreError> {
+async fn say(app: &App, id: CallbackId, staff: &str) -> Result<Option<Supplier>, StoreError> {
     let mut tx = app.messaging.begin().await?;
     let Some(known) = store::load(tx.conn(), id).await? else { return Ok(None) };
     let Ok(supplier) = known.supplier.parse::<Supplier>() else { return Ok(None) };
@@ -51,7 +51,9 @@ async fn say(app: &App, id: CallbackId) -> Result<Option<Supplier>, StoreError> 
     let callback = callback.unwrap_or_else(|_unsigned| as_stored(&known));
     let now = store::now(tx.conn()).await?;
     let message = store::said(id, supplier, &callback, known.received_at);
-    tx.say(Outgoing::new(MessageId(mint::uuid7()), now, &message));
+    let message_id = MessageId(mint::uuid7());
+    store::note_said(tx.conn(), now, &[(message_id, id)], Some(staff)).await?;
+    tx.say(Outgoing::new(message_id, now, &message));
     tx.commit().await?;
     Ok(Some(supplier))
 }

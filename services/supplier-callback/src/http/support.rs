@@ -54,7 +54,7 @@ pub(super) struct Key {
     key: String,
 }
 
-/// Finds by our id of a callback, or by the supplier's.
+/// Finds by our id of a callback, by the supplier's, or by a message that it was said as.
 pub(super) async fn find(
     State(app): State<App>,
     Query(Key { key }): Query<Key>,
@@ -123,7 +123,7 @@ fn entry(received: &Received) -> TimelineEntry {
         kind: TimelineKind::Callback,
         what: format!("a callback was taken: {event}"),
         actor: format!("supplier:{supplier}"),
-        message_id: None,
+        message_id: received.message_id,
         trace_id: None,
         reference: received.reference.clone(),
         detail: detail.map(|(key, value)| (key.to_owned(), value)).collect(),

@@ -19,6 +19,8 @@ pub(crate) struct Received {
     pub(crate) client_reference: Option<String>,
     pub(crate) reference: Option<String>,
     pub(crate) received_at: DateTime<Utc>,
+    /// As which message it was said when it came.
+    pub(crate) message_id: Option<Uuid>,
 }
 
 /// A callback by our id of it.
@@ -27,7 +29,8 @@ pub(crate) async fn load(
     id: CallbackId,
 ) -> Result<Option<Received>, StoreError> {
     sqlx::query_as(
-        "select callback_id, supplier, external_id, event, client_reference, reference, received_at
+        "select callback_id, supplier, external_id, event, client_reference, reference, received_at,
+                null::uuid as message_id
            from callback where callback_id = $1",
     )
     .bind(id.0)
@@ -42,7 +45,9 @@ pub(crate) async fn about(
     references: &SupplierReferences,
 ) -> Result<Vec<Received>, StoreError> {
     sqlx::query_as(
-        "select callback_id, supplier, external_id, event, client_reference, reference, received_at
+        "select callback_id, supplier, external_id, event, client_reference, reference, received_at,
+                (select s.message_id from callback_said as s
+                  where s.callback_id = callback.callback_id order by s.at limit 1) as message_id
            from callback
           where supplier = $1 and (client_reference = any($2) or reference = any($3))
           order by received_at desc limit $4",
@@ -56,7 +61,8 @@ pub(crate) async fn about(
     .map_err(database("reading callbacks"))
 }
 
-/// The references that a callback names, by our id of it or by the supplier's.
+/// The references that a callback names, by our id of it, by the supplier's, or by the id of a
+/// message that it was said as.
 pub(crate) async fn named_by(
     conn: &mut PgConnection,
     key: &str,
@@ -66,7 +72,10 @@ pub(crate) async fn named_by(
         "select client_reference, reference from callback where callback_id = $1
           union
          select client_reference, reference from callback
-          where supplier = any($2) and external_id = $3",
+          where supplier = any($2) and external_id = $3
+          union
+         select client_reference, reference from callback join callback_said using (callback_id)
+          where message_id = $1",
     )
     .bind(key.parse::<Uuid>().ok())
     .bind(suppliers)

@@ -8,6 +8,7 @@ use crate::service::{BOOKING, OURS, SECRET, Service, THEIRS, now, signed};
 
 const RAPID: &str = "/v1/callbacks/rapid";
 
+/// Row: G1
 #[tokio::test]
 async fn the_callbacks_of_a_booking_are_told_and_found_and_nothing_that_is_sealed() {
     let service = Service::start().await;
@@ -45,7 +46,13 @@ async fn the_callbacks_of_a_booking_are_told_and_found_and_nothing_that_is_seale
     let (_, body) = service.get(&format!("/internal/timeline/{}", Uuid::nil()), "internal").await;
     assert_eq!(serde_json::from_value::<TimelineReply>(body).unwrap().entries, []);
 
-    for (key, found) in [(first.to_string(), 1), ("msg_2".to_owned(), 1), ("msg_3".to_owned(), 0)] {
+    let said = reply.entries[0].message_id.unwrap();
+    for (key, found) in [
+        (said.to_string(), 1),
+        (first.to_string(), 1),
+        ("msg_2".to_owned(), 1),
+        ("msg_3".to_owned(), 0),
+    ] {
         let (_, body) = service.get(&format!("/internal/find?key={key}"), "internal").await;
         let reply: FindReply = serde_json::from_value(body).unwrap();
         assert_eq!(reply.found.len(), found, "{key}");

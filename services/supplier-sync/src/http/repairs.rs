@@ -10,7 +10,7 @@ use contracts::{
     ids::{BookingId, LegId},
     internal::{
         AttemptKnown, AttemptStanding, LegActRequest, LegStanding, LegsReply, ReservationStage,
-        ReservationStanding,
+        ReservationStanding, Versions,
     },
     messages::LegState,
 };
@@ -100,9 +100,8 @@ async fn once(
 ) -> Result<Result<LegStanding, Refusal>, StoreError> {
     let mut tx = app.messaging.begin().await?;
     let now = store::now(tx.conn()).await?;
-    if store::load_for_update(tx.conn(), &[leg_id.0]).await?.is_empty() {
-        return Ok(Err(Refusal::Unknown));
-    }
+    let found = store::load_for_update(tx.conn(), &[leg_id.0]).await?.pop();
+    let Some(before) = found.map(|(leg, _)| leg.version) else { return Ok(Err(Refusal::Unknown)) };
     let cause = Cause { source: "staff", id: None, span: tracing::Span::current() };
     let input = Input::Command(Command::Act(act.clone()));
     let fed = feed(app, &mut tx, vec![Work { leg_id, input, cause }], Vec::new(), now).await?;
@@ -112,7 +111,10 @@ async fn once(
     let after = store::load_for_update(tx.conn(), &[leg_id.0]).await?.pop();
     tx.commit().await?;
     handle::committed(app, fed.follows);
-    let standing = after.and_then(|(leg, _)| standing_of(app, &leg, now));
+    let standing = after.and_then(|(leg, _)| {
+        let versions = Some(Versions { before, after: leg.version });
+        Some(LegStanding { versions, ..standing_of(app, &leg, now)? })
+    });
     Ok(standing.ok_or(Refusal::Unknown))
 }
 
@@ -132,6 +134,7 @@ fn standing_of(app: &App, leg: &Leg, now: DateTime<Utc>) -> Option<LegStanding> 
         },
         attempts: leg.attempts.iter().map(|attempt| attempt_of(leg, attempt, policy)).collect(),
         safe: safe_acts(leg, policy, now),
+        versions: None,
     })
 }
 

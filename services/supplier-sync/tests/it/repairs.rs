@@ -67,9 +67,13 @@ async fn a_doubt_the_supplier_cannot_answer_is_ended_on_evidence_and_not_without
     assert_eq!(body["errors"].as_array().unwrap().len(), 2, "{body}");
     assert_eq!(world.event_count(&leg).await, events, "a refusal writes nothing");
 
-    let (status, body) = act(&world, &app, leg.leg_id, &asks(absent, evidence)).await;
+    let (status, body) = act(&world, &app, leg.leg_id, &asks(absent.clone(), evidence)).await;
     assert_eq!(status, StatusCode::ACCEPTED, "{body}");
+    let (before, after) = (&body["versions"]["before"], &body["versions"]["after"]);
+    assert!(before.as_u64().unwrap() < after.as_u64().unwrap(), "{body}");
     let reference = world.told_held().await;
+    let (status, body) = act(&world, &app, leg.leg_id, &asks(absent, evidence)).await;
+    assert_eq!(status, StatusCode::CONFLICT, "done again it is refused: {body}");
     assert_eq!(world.live().await.len(), 1, "one room, under {reference}");
     let kept: Value = sqlx::query_scalar(
         "select json_build_array(source, event -> 'by', event -> 'why', event -> 'evidence')

@@ -116,6 +116,13 @@ pub(super) enum Command {
         #[command(flatten)]
         because: Because,
     },
+    /// Have a supplier's callback said once more: whoever hears of it looks there again
+    TakeAgain {
+        /// As a timeline names it
+        callback: Uuid,
+        #[command(flatten)]
+        because: Because,
+    },
     /// List refunds that a second person has to let go
     Refunds,
     /// Let a refund go
@@ -382,6 +389,9 @@ impl Command {
             }
             Self::WriteOff { id, because } => {
                 post(format!("/v1/payment-cases/{id}/write-off"), because, &[])
+            }
+            Self::TakeAgain { callback, because } => {
+                post(format!("/v1/callbacks/{callback}/again"), because, &[])
             }
             Self::Refunds => get("/v1/refunds".to_owned()),
             Self::ApproveRefund { booking, refund, because } => {

@@ -7,7 +7,7 @@ use chassis::{
     ApiError, FieldError,
     auth::{Bearer, Claims},
 };
-use contracts::{ids::BookingId, supplier::Supplier};
+use contracts::{ids::BookingId, internal::Versions, supplier::Supplier};
 use http::{HeaderMap, request::Parts};
 use messaging::StoreError;
 use serde::{Deserialize as _, Deserializer, de::Error as _};
@@ -124,6 +124,8 @@ pub(crate) struct About {
     pub(crate) case_id: Option<Uuid>,
     /// What is odd about a payment.
     pub(crate) payment_case_id: Option<Uuid>,
+    /// What a supplier pushed.
+    pub(crate) callback_id: Option<Uuid>,
     pub(crate) supplier: Option<Supplier>,
 }
 
@@ -132,7 +134,9 @@ impl About {
     fn word(&self) -> Option<String> {
         let case = self.case_id.map(|id| format!("case:{id}"));
         let odd = || self.payment_case_id.map(|id| format!("payment_case:{id}"));
-        case.or_else(odd).or_else(|| self.supplier.map(|supplier| format!("supplier:{supplier}")))
+        let callback = || self.callback_id.map(|id| format!("callback:{id}"));
+        let supplier = || self.supplier.map(|supplier| format!("supplier:{supplier}"));
+        case.or_else(odd).or_else(callback).or_else(supplier)
     }
 }
 
@@ -211,12 +215,12 @@ impl Attempt {
         self.keep(Outcome::Begun, None).await
     }
 
-    /// Records that somebody else has done it.
+    /// Records that somebody else has done it, and what that made of what it was done to.
     ///
     /// # Errors
     /// 500 when it cannot be recorded.
-    pub(crate) async fn done_elsewhere(&self) -> Result<(), ApiError> {
-        self.keep(Outcome::Done, None).await
+    pub(crate) async fn done_elsewhere(&self, versions: Option<Versions>) -> Result<(), ApiError> {
+        self.write(self.done().making(versions)).await
     }
 
     /// Records that it cannot be done, and gives back what the caller is told.
@@ -237,7 +241,10 @@ impl Attempt {
     }
 
     async fn keep(&self, outcome: Outcome, refusal: Option<String>) -> Result<(), ApiError> {
-        let act = self.act(outcome, refusal);
+        self.write(self.act(outcome, refusal)).await
+    }
+
+    async fn write(&self, act: Act) -> Result<(), ApiError> {
         let kept = async {
             let taken = self.app.pool.acquire().await;
             let mut conn = taken.map_err(messaging::database("taking a connection"))?;
@@ -261,6 +268,7 @@ impl Attempt {
             booking_id: self.about.booking_id,
             replay_run_id: self.about.replay_run_id,
             about: self.about.word(),
+            versions: None,
             trace_id: chassis::trace::trace_id(&tracing::Span::current()),
         }
     }

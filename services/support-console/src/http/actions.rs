@@ -8,6 +8,7 @@ use chassis::{
     trace,
 };
 use chrono::{DateTime, TimeDelta, Utc};
+use contracts::internal::Versions;
 use http::StatusCode;
 use messaging::Tx;
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,7 @@ use crate::{
     App, mask,
     replay::{self, Plan, What},
     state::{self, State as Stands, Wish},
-    store::{self, Edit, NewEvent, Whole},
+    store::{self, Act, Edit, NewEvent, Whole},
 };
 
 /// Why something is done.
@@ -107,7 +108,7 @@ async fn propose(mut begun: Begun, edited: &Value) -> Result<(StatusCode, Json<D
         Ok(plan) => plan,
         Err(error) => return Err(begun.refuse(error).await),
     };
-    let act = begun.attempt.done().named("propose_edit");
+    let act = begun.done(false).named("propose_edit");
     let edit = Edit {
         edit_id: chassis::mint::uuid7(),
         dead_letter_id: id,
@@ -125,8 +126,8 @@ async fn propose(mut begun: Begun, edited: &Value) -> Result<(StatusCode, Json<D
         let detail = "another edit of it waits for a second person";
         return Err(begun.refuse(ApiError::conflict("edit_waits", detail)).await);
     }
+    let state = begun.whole.summary.state;
     begun.tx.commit().await.map_err(|error| failed(&error))?;
-    let state = Stands::Parked;
     let edit = Some(edits::masked(edit));
     let done = Done { dead_letter_id: id, state, replay: None, restorable_until: None, edit };
     Ok((StatusCode::ACCEPTED, Json(done)))
@@ -210,7 +211,7 @@ pub(crate) async fn unmask(
     let attempt = Attempt::permit(&app, actor, Wish::Unmask.as_str(), Some(id), OPERATOR).await?;
     let Json(Because { reason }) = body?;
     let mut begun = begin(&app, attempt.because(&reason)?, Wish::Unmask, id).await?;
-    let act = begun.attempt.done();
+    let act = begun.done(false);
     store::record(begun.tx.conn(), &act).await.map_err(|error| failed(&error))?;
     begun.tx.commit().await.map_err(|error| failed(&error))?;
     let Whole { headers, body, .. } = begun.whole;
@@ -240,12 +241,15 @@ pub(crate) async fn begin(
         return Err(attempt.refused(ApiError::not_found()).await);
     };
     attempt.about(whole.summary.booking_id);
-    let begun = Begun { attempt, whole, tx };
+    let mut begun = Begun { attempt, whole, tx };
     let summary = &begun.whole.summary;
-    match state::may(wish, summary.state, summary.restorable_until, begun.whole.now) {
+    let late = summary.is_late(app.support.replay_known_within, begun.whole.now);
+    match state::may(wish, summary.state, late, summary.restorable_until, begun.whole.now) {
         Ok(()) => Ok(begun),
         Err(refusal) => {
-            let error = ApiError::conflict(refusal.code, refusal.detail)
+            let error = begun.taken(refusal.code, refusal.detail).await?;
+            let summary = &begun.whole.summary;
+            let error = error
                 .with("state", summary.state.as_str())
                 .with("next_dead_letter_id", summary.next_dead_letter_id.map(|id| id.to_string()));
             Err(begun.refuse(error).await)
@@ -254,11 +258,31 @@ pub(crate) async fn begin(
 }
 
 impl Begun {
+    /// The act when it is done, and whether it changes how the letter stands.
+    fn done(&self, changes: bool) -> Act {
+        let before = u64::from(self.whole.summary.version.unsigned_abs());
+        let versions = Versions { before, after: before + u64::from(changes) };
+        self.attempt.done().making(Some(versions))
+    }
+
+    /// Why it cannot be done, and who did last what it cannot be done for.
+    async fn taken(&mut self, code: &'static str, detail: &str) -> Result<ApiError, ApiError> {
+        let id = self.whole.summary.dead_letter_id;
+        let by = store::last_actor(self.tx.conn(), id).await.map_err(|error| failed(&error))?;
+        Ok(match by {
+            Some(by) => {
+                let detail = format!("{detail}; the last to act on it was {by}");
+                ApiError::conflict(code, detail).with("by", by)
+            }
+            None => ApiError::conflict(code, detail),
+        })
+    }
+
     /// Writes the act and what follows from it, or neither.
     async fn finish(mut self, event: &NewEvent, edit: Option<Uuid>) -> Result<(), ApiError> {
         let summary = &self.whole.summary;
         let (id, version) = (summary.dead_letter_id, summary.version.saturating_add(1));
-        let act = self.attempt.done();
+        let act = self.done(true);
         let write = async {
             store::record(self.tx.conn(), &act).await?;
             if let Some(edit) = edit {
@@ -268,8 +292,8 @@ impl Begun {
         };
         if !write.await.map_err(|error| failed(&error))? {
             // Waited for whoever was first, who has committed.
-            let error =
-                ApiError::conflict("changed_meanwhile", "somebody else was first; look again");
+            let detail = "somebody else was first; look again";
+            let error = self.taken("changed_meanwhile", detail).await?;
             return Err(self.refuse(error).await);
         }
         self.tx.commit().await.map_err(|error| failed(&error))

@@ -18,10 +18,12 @@ use super::{
 use crate::{
     App,
     owners::Answering,
-    store::{self, LetterCause},
+    store::{self, LateReplay, LetterCause},
 };
 
 const CAUSES_MAX: i64 = 200;
+/// Replays that nobody heard of which are told; all are counted.
+const LATE_MAX: i64 = 100;
 /// Cases that are told; `GET /v1/cases` has all.
 const CASES_MAX: usize = 100;
 
@@ -43,6 +45,10 @@ pub(crate) struct Attention {
     /// Whether an owner has more than it told.
     pub(crate) more: bool,
     pub(crate) owners: Vec<Answering>,
+    /// Replays of which nobody heard for too long, the oldest first.
+    pub(crate) late_replays: Vec<LateReplay>,
+    /// How many of those there are.
+    pub(crate) replays_late: u64,
     /// The proof of the whole, every night.
     pub(crate) proof: Proven,
 }
@@ -59,11 +65,16 @@ pub(super) async fn show(
 pub(crate) async fn look(app: &App) -> Result<Attention, ApiError> {
     let own = async {
         let mut conn = connection(app).await?;
-        store::causes(&mut conn, None, CAUSES_MAX).await.map_err(|error| failed(&error))
+        let causes = store::causes(&mut conn, None, CAUSES_MAX).await;
+        let late = store::late_replays(&mut conn, app.support.replay_known_within, LATE_MAX).await;
+        Ok::<_, ApiError>((
+            causes.map_err(|error| failed(&error))?,
+            late.map_err(|error| failed(&error))?,
+        ))
     };
     let asked = app.owners.ask::<AttentionReply>("/internal/attention");
     let retries = app.owners.ask::<AttentionReply>("/internal/retrying");
-    let (causes, (replies, mut owners), (retrying, _), standing, open, proof) = futures::join!(
+    let (own, (replies, mut owners), (retrying, _), standing, open, proof) = futures::join!(
         own,
         asked,
         retries,
@@ -96,8 +107,20 @@ pub(crate) async fn look(app: &App) -> Result<Attention, ApiError> {
     let cases_open = cases.len();
     more |= cases_open > CASES_MAX;
     cases.truncate(CASES_MAX);
-    let (causes, proof) = (causes?, proof?);
-    Ok(Attention { causes, items, breakers, cases, cases_open, counts, more, owners, proof })
+    let ((causes, (late_replays, replays_late)), proof) = (own?, proof?);
+    Ok(Attention {
+        causes,
+        items,
+        breakers,
+        cases,
+        cases_open,
+        counts,
+        more,
+        owners,
+        late_replays,
+        replays_late,
+        proof,
+    })
 }
 
 /// How many of each kind an owner has: as many as it says, or as many as it told.

@@ -69,6 +69,6 @@ pub(crate) async fn find(
     if let [only] = found.as_slice() {
         attempt.about(Some(only.booking_id.0));
     }
-    attempt.done_elsewhere().await?;
+    attempt.done_elsewhere(None).await?;
     Ok(Json(Bookings { found }))
 }

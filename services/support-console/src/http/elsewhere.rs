@@ -5,6 +5,7 @@ use chassis::{
     ApiError, FieldError,
     http_client::{CallError, HttpError},
 };
+use contracts::internal::Versioned;
 use http::StatusCode;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -26,7 +27,7 @@ pub(crate) struct Told<B> {
 pub(crate) async fn tell<B, T>(app: &App, attempt: Attempt, told: Told<B>) -> Result<T, ApiError>
 where
     B: Serialize + Send + Sync + 'static,
-    T: DeserializeOwned + Send + 'static,
+    T: DeserializeOwned + Versioned + Send + 'static,
 {
     let app = app.clone();
     let tasks = app.tasks.clone();
@@ -39,7 +40,7 @@ pub(crate) fn silent(owner: &str) -> ApiError {
     ApiError::unavailable("owner_unavailable", format!("{owner} does not answer"))
 }
 
-async fn go<B: Serialize + Sync, T: DeserializeOwned>(
+async fn go<B: Serialize + Sync, T: DeserializeOwned + Versioned>(
     app: &App,
     attempt: &Attempt,
     told: &Told<B>,
@@ -47,7 +48,7 @@ async fn go<B: Serialize + Sync, T: DeserializeOwned>(
     attempt.begun().await?;
     let owner = told.owner;
     match app.owners.tell::<_, T>(owner, &told.path, &told.body).await {
-        Some(Ok(answer)) => attempt.done_elsewhere().await.map(|()| answer),
+        Some(Ok(answer)) => attempt.done_elsewhere(answer.versions()).await.map(|()| answer),
         Some(Err(error)) if may_be_done(&error) => {
             let detail = format!("{owner} does not say whether it is done: look at how it stands");
             let error = ApiError::unavailable("owner_unavailable", detail);

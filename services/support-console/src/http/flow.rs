@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use axum::extract::State;
 use chassis::{ApiError, auth::Bearer, http::Json};
-use contracts::{internal::OutboxReply, routing::CONSUMERS};
+use chrono::{DateTime, Utc};
+use contracts::{
+    internal::{AttentionReply, OutboxReply},
+    routing::CONSUMERS,
+};
 use messaging::QueueStanding;
 use serde::Serialize;
 
@@ -33,6 +37,9 @@ pub(crate) struct Queue {
     pub(crate) listening: u32,
     /// Dead letters that are not parked yet.
     pub(crate) dead: u32,
+    /// Since when its consumer tries the oldest of those that fail each time. The broker does not
+    /// say how old what waits there is.
+    pub(crate) trying_since: Option<DateTime<Utc>>,
 }
 
 pub(super) async fn show(
@@ -45,8 +52,15 @@ pub(super) async fn show(
 
 /// Asks the broker and everybody side by side.
 pub(crate) async fn look(app: &App) -> Flow {
-    let (queues, (replies, mut owners)) =
-        futures::join!(queues(app), app.owners.ask::<OutboxReply>("/internal/outbox"));
+    let (mut queues, (replies, mut owners), (retrying, _)) = futures::join!(
+        queues(app),
+        app.owners.ask::<OutboxReply>("/internal/outbox"),
+        app.owners.ask::<AttentionReply>("/internal/retrying")
+    );
+    for queue in queues.iter_mut().flatten() {
+        let own = retrying.iter().filter(|(owner, _)| *owner == queue.of);
+        queue.trying_since = own.flat_map(|(_, reply)| &reply.items).map(|item| item.since).min();
+    }
     // Who has no such question says nothing that could wait.
     owners.retain(|owner| !owner.knows_nothing_of_it);
     Flow { queues, unsent: replies.into_iter().map(|(_, reply)| reply).collect(), owners }
@@ -65,7 +79,8 @@ async fn queues(app: &App) -> Option<Vec<Queue>> {
             let queue = of(&routing.queue(consumer))?;
             let dead = of(&routing.dead_queue(consumer)).map_or(0, |dead| dead.messages);
             let (messages, listening) = (queue.messages, queue.consumers);
-            Some(Queue { of: (*consumer).to_owned(), messages, listening, dead })
+            let of = (*consumer).to_owned();
+            Some(Queue { of, messages, listening, dead, trying_since: None })
         })
         .collect();
     queues.extend(of(&routing.unroutable_queue()).map(|queue| Queue {
@@ -73,6 +88,7 @@ async fn queues(app: &App) -> Option<Vec<Queue>> {
         messages: queue.messages,
         listening: queue.consumers,
         dead: 0,
+        trying_since: None,
     }));
     Some(queues)
 }

@@ -172,6 +172,13 @@ const OPERATIONS: &[Operation] = &[
         "Because",
         (200, Some("OddPayment")),
     ),
+    post(
+        "/v1/callbacks/{id}/again",
+        "Has a supplier's callback said once more: whoever hears of it looks there again",
+        OPERATOR,
+        "Because",
+        (202, None),
+    ),
     get("/v1/acts", "Lists what staff did or were kept from, the newest first", ACTS, "Acts"),
     get(
         "/v1/bookings/{id}/seen",

@@ -61,6 +61,8 @@ pub(crate) struct Shown {
     pub(crate) history: Vec<Happened>,
     /// The dead letter whose replay became this one.
     pub(crate) replay_of: Option<Uuid>,
+    /// Whether nobody heard of its replay for so long that it can be sent again.
+    pub(crate) replay_late: bool,
 }
 
 pub(crate) async fn list(
@@ -88,7 +90,7 @@ pub(crate) async fn show(
     may_look(&claims)?;
     let mut conn = connection(&app).await?;
     let letter = store::load(&mut conn, id).await.map_err(|error| failed(&error))?;
-    let Whole { summary, headers, body, .. } = letter.ok_or_else(ApiError::not_found)?;
+    let Whole { summary, headers, body, now } = letter.ok_or_else(ApiError::not_found)?;
     let history = store::history(&mut conn, id).await.map_err(|error| failed(&error))?;
     let replay_of = store::replay_of(&mut conn, id).await.map_err(|error| failed(&error))?;
     let history = history.into_iter().map(|happened| Happened {
@@ -96,6 +98,7 @@ pub(crate) async fn show(
         ..happened
     });
     let shown = mask::body(summary.message_type.as_deref(), &body);
+    let replay_late = summary.is_late(app.support.replay_known_within, now);
     Ok(Json(Shown {
         summary: masked(summary),
         headers: mask::headers(&headers),
@@ -105,6 +108,7 @@ pub(crate) async fn show(
         body_masked: shown.masked,
         history: history.collect(),
         replay_of,
+        replay_late,
     }))
 }
 

@@ -39,6 +39,6 @@ pub(crate) async fn show(
         }
         Some(Err(_)) | None => return Err(attempt.refused(elsewhere::silent(OWNER)).await),
     };
-    attempt.done_elsewhere().await?;
+    attempt.done_elsewhere(None).await?;
     Ok(Json(people))
 }

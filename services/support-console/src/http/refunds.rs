@@ -10,7 +10,7 @@ use chassis::{
 };
 use contracts::{
     ids::BookingId,
-    internal::{RefundApprovalRequest, WaitingRefund, WaitingRefundsReply},
+    internal::{RefundApprovalRequest, RefundLetGo, WaitingRefund, WaitingRefundsReply},
     staff::same_person,
 };
 use http::StatusCode;
@@ -89,7 +89,7 @@ pub(crate) async fn approve(
     let body = RefundApprovalRequest { staff, why: reason };
     let path = format!("/internal/refunds/{refund_id}/approval");
     let told = Told { owner: TREASURER, path, body };
-    elsewhere::tell::<_, ()>(&app, attempt, told).await?;
+    elsewhere::tell::<_, Option<RefundLetGo>>(&app, attempt, told).await?;
     Ok(StatusCode::ACCEPTED)
 }
 

@@ -22,8 +22,8 @@ use crate::{
     store::{self, Filter, NewRun, Run},
 };
 
-/// A run has no more letters; whoever has more begins another.
-pub(crate) const LETTERS_MAX: u32 = 10_000;
+/// Nobody has as many letters.
+pub(crate) const LETTERS_MAX: u32 = 1_000_000_000;
 const STEP_MAX: i32 = 10_000;
 const STEPS_MAX: usize = 10;
 const LISTED_MAX: i64 = 50;
@@ -37,7 +37,7 @@ pub(crate) struct Wanted {
     pub(crate) letter_cause_id: Option<Uuid>,
     pub(crate) consumer: Option<String>,
     pub(crate) cause: Option<String>,
-    /// No more than so many, the oldest first.
+    /// No more than so many, the oldest first; all that wait without it.
     #[serde(default, deserialize_with = "at_most")]
     pub(crate) at_most: Option<u32>,
     /// Letters of each step before the rest; as the policy says without it.
@@ -72,6 +72,8 @@ pub(crate) struct ShownRun {
     pub(crate) run: Run,
     pub(crate) left: u64,
     pub(crate) pending: u64,
+    /// Nobody heard of them for too long.
+    pub(crate) late: u64,
     pub(crate) succeeded: u64,
     pub(crate) failed: u64,
     pub(crate) refused: u64,
@@ -131,10 +133,10 @@ async fn read(app: &App, only: Option<Uuid>) -> Result<Vec<ShownRun>, ApiError> 
     let runs = store::runs(&mut conn, only, LISTED_MAX).await.map_err(|error| failed(&error))?;
     let mut shown = Vec::with_capacity(runs.len());
     for run in runs {
-        let progress = store::progress(&mut conn, run.replay_run_id).await;
-        let Progress { left, pending, succeeded, failed: again, refused } =
+        let progress = store::progress(&mut conn, &run, app.support.replay_known_within).await;
+        let Progress { left, pending, late, succeeded, failed: again, refused } =
             progress.map_err(|error| failed(&error))?;
-        shown.push(ShownRun { run, left, pending, succeeded, failed: again, refused });
+        shown.push(ShownRun { run, left, pending, late, succeeded, failed: again, refused });
     }
     Ok(shown)
 }
@@ -167,11 +169,12 @@ pub(crate) async fn begin(
         ladder: &ladder,
         per_second: i32::try_from(support.replay_per_second).unwrap_or(i32::MAX),
         failed_percent_max: i32::try_from(support.replay_failed_percent_max).unwrap_or(100),
+        at_most: at_most.map(i64::from),
     };
     let mut tx = app.messaging.begin().await.map_err(|error| failed(&error))?;
     let made = async {
         store::record(tx.conn(), &act).await?;
-        store::new_run(tx.conn(), &new, &filter, i64::from(at_most)).await
+        store::new_run(tx.conn(), &new, &filter, i64::from(support.replay_listed)).await
     };
     let letters = made.await.map_err(|error| failed(&error))?;
     if letters == 0 {
@@ -185,18 +188,18 @@ pub(crate) async fn begin(
     Ok((StatusCode::ACCEPTED, Json(run)))
 }
 
-fn limits(app: &App, wanted: &Wanted) -> Result<(Vec<i32>, u32), ApiError> {
+fn limits(app: &App, wanted: &Wanted) -> Result<(Vec<i32>, Option<u32>), ApiError> {
     let of_policy = || app.support.replay_ladder.iter().filter_map(|n| i32::try_from(*n).ok());
     let steps: Vec<i32> = match &wanted.ladder {
         Some(steps) => steps.iter().map(|step| step.0).collect(),
         None => of_policy().collect(),
     };
-    let at_most = wanted.at_most.unwrap_or(LETTERS_MAX);
+    let at_most = wanted.at_most;
     let wrong = [
         (steps.len() > STEPS_MAX, "/ladder", format!("must have up to {STEPS_MAX} steps")),
         (
             // A form says it in a field of its own.
-            !(1..=LETTERS_MAX).contains(&at_most),
+            at_most.is_some_and(|most| !(1..=LETTERS_MAX).contains(&most)),
             "/at_most",
             format!("must be 1 to {LETTERS_MAX}"),
         ),

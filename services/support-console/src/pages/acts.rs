@@ -221,7 +221,12 @@ fn explained(act: Act, shown: &Shown) -> Markup {
             Act::Restore => p { "It waits for a decision again." },
         }
         @if letter.state == Stands::Replaying {
-            div.notice.warn { p { "A replay of it is under way." } }
+            div.notice.warn {
+                p {
+                    "A replay of it is under way."
+                    @if shown.replay_late { " Nobody heard of it for long." }
+                }
+            }
         }
     }
 }

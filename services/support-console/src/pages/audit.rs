@@ -80,6 +80,10 @@ pub(super) async fn show(
                                         a href=(format!("/runs/{id}")) { "replay of many " span.id { (short(id)) } }
                                     }
                                     (elsewhere(act.about.as_deref()))
+                                    @if let (Some(before), Some(after)) =
+                                        (act.version_before, act.version_after) {
+                                        span.sub { "version " (before) " → " (after) }
+                                    }
                                 }
                                 td { (act.reason.as_deref().unwrap_or("")) }
                                 td data-label="From" { span.sub { (act.from_where) } }
@@ -99,6 +103,7 @@ fn elsewhere(about: Option<&str>) -> Markup {
     html! {
         @match about.and_then(|text| text.split_once(':')) {
             Some(("case", id)) => a href=(format!("/cases/{id}")) { "case" },
+            Some(("callback", id)) => a href=(format!("/callbacks/{id}")) { "callback" },
             Some(("payment_case", id)) => a href=(format!("/payment-cases/{id}")) { "odd payment" },
             Some((_, word)) => a href="/suppliers" { (word) },
             None => {}

@@ -54,8 +54,8 @@ pub(super) async fn show(
     let shown = seen.as_ref().map(|seen| &seen.shown);
     // What came after the moment that is looked at was not known then.
     let until = seen.as_ref().filter(|seen| seen.version < seen.newest).map(|seen| seen.at);
-    let entries: Vec<&Told> =
-        told.entries.iter().filter(|told| until.is_none_or(|at| told.entry.at <= at)).collect();
+    let known = told.entries.partition_point(|told| until.is_none_or(|at| told.entry.at <= at));
+    let entries = told.entries.get(..known).unwrap_or_default();
     let body = html! {
         p.lead { code { (booking_id) } }
         (silent(&told.owners))
@@ -79,18 +79,18 @@ pub(super) async fn show(
                 h2 { "What we know" }
                 @match shown { Some(shown) => (ours(shown)), None => p.empty { "booking does not say." } }
             }
-            section.card { h2 { "What the supplier last said" } (supplier(&entries)) }
+            section.card { h2 { "What the supplier last said" } (supplier(entries)) }
         }
         @if let Some(legs) = legs.filter(|legs| at.is_none() && !legs.legs.is_empty()) {
             (repairs::section(booking_id, &legs, &session))
         }
         section.card {
             h2 { "Waterfall" }
-            (waterfall::draw(&told.entries))
+            (waterfall::draw(entries))
         }
         section.card {
-            h2 { "Everything that happened" }
-            (list::list(&told.entries, &app.traces))
+            h2 { @if until.is_none() { "Everything that happened" } @else { "All that had happened" } }
+            (list::list(entries, &app.traces))
         }
     };
     let page = Page::new("One booking", "", body);
@@ -225,9 +225,9 @@ fn short_decimal(text: &str) -> &str {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
-fn supplier(entries: &[&Told]) -> Markup {
+fn supplier(entries: &[Told]) -> Markup {
     let said =
-        |told: &&&Told| matches!(told.entry.kind, TimelineKind::Exchange | TimelineKind::Callback);
+        |told: &&Told| matches!(told.entry.kind, TimelineKind::Exchange | TimelineKind::Callback);
     let newest: Vec<_> = entries.iter().rev().filter(said).take(3).collect();
     html! {
         @if newest.is_empty() { p.empty { "Nothing yet." } }

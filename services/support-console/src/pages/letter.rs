@@ -42,14 +42,11 @@ pub(super) async fn show(
 ) -> Result<Response, ApiError> {
     let Json(shown) = parked::show(State(app.clone()), session.bearer(), Path(id)).await?;
     let preview = async {
-        match shown.summary.state {
-            Stands::Parked => Some(
-                preview::show(State(app.clone()), session.bearer(), Path(id))
-                    .await
-                    .map(|Json(it)| it),
-            ),
-            Stands::Replaying | Stands::Succeeded | Stands::FailedAgain | Stands::Discarded => None,
+        if shown.summary.state != Stands::Parked && !shown.replay_late {
+            return None;
         }
+        let said = preview::show(State(app.clone()), session.bearer(), Path(id)).await;
+        Some(said.map(|Json(it)| it))
     };
     let (preview, told) = futures::join!(preview, around(&app, &session, &shown));
     let told = told?;
@@ -129,6 +126,10 @@ fn outcome(shown: &Shown) -> Markup {
             Stands::Replaying => {
                 "It was sent again as attempt " (letter.replay_attempt.unwrap_or_default())
                 ". Nobody knows yet what came of it."
+                @if shown.replay_late {
+                    " That is long ago: it may be lost, or wait where nobody takes it. Sent once "
+                    "more it takes effect at most once, whichever of the two arrives."
+                }
             }
             Stands::Succeeded => { "Its consumer says that it took effect." }
             Stands::FailedAgain => {
@@ -203,6 +204,10 @@ fn acts(shown: &Shown) -> Markup {
     html! {
         div.acts {
             @match letter.state {
+                Stands::Replaying if shown.replay_late => {
+                    a.button href=(link("replay")) { "Replay once more …" }
+                    a.button.quiet href=(link("discard")) { "Discard …" }
+                }
                 Stands::Parked => {
                     a.button href=(link("replay")) { "Replay …" }
                     @if shown.body_text.is_some() && letter.cause == "undecodable" {

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{
+    causes,
     layout::{Page, ago, booking_link, short, standing, type_name},
-    overview::causes_table,
     session::Session,
 };
 use crate::{
@@ -87,7 +87,7 @@ pub(super) async fn show(
             None => @if !causes.is_empty() {
                 section.card {
                     h2 { "By cause" }
-                    (causes_table(&causes, now))
+                    (causes::table(&causes, now))
                 }
             },
         }
@@ -120,7 +120,7 @@ fn about(group: &LetterCause, session: &Session, now: DateTime<Utc>) -> Markup {
         section.card {
             p { (meaning.explained) " " b { (meaning.advice) } }
             @if !group.error.is_empty() { pre tabindex="0" { (group.error) } }
-            (causes_table(std::slice::from_ref(group), now))
+            (causes::table(std::slice::from_ref(group), now))
             p.sub { (group.total) " ever" }
             @if session.may(OPERATOR) && group.parked > 0 {
                 div.acts {

@@ -125,6 +125,7 @@ async fn keep(app: &App, from: &str, person: &Person, outcome: Outcome) -> Resul
         booking_id: None,
         replay_run_id: None,
         about: None,
+        versions: None,
         trace_id: chassis::trace::trace_id(&tracing::Span::current()),
     };
     let mut conn = connection(app).await?;

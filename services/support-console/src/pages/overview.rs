@@ -8,20 +8,21 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{
-    cases,
-    layout::{Page, ago, booking_link, type_name},
+    cases, causes,
+    layout::{Page, ago, booking_link},
+    queues,
     session::Session,
     suppliers::breaker,
 };
 use crate::{
-    App, fault,
+    App,
     http::{
         attention::{self, Attention},
-        flow::{self, Flow},
+        flow,
         proofs::Proven,
     },
     owners::Answering,
-    store::LetterCause,
+    store::{LateReplay, LetterCause},
 };
 
 /// Causes that are shown; the list of letters has all.
@@ -35,7 +36,7 @@ const QUEUED_IS_MANY: u64 = 1_000;
 pub(super) async fn show(State(app): State<App>, session: Session) -> Result<Response, ApiError> {
     let (found, flow) = futures::join!(attention::look(&app), flow::look(&app));
     let found = found?;
-    let Attention { causes, counts, breakers, cases, cases_open, owners, .. } = &found;
+    let Attention { causes, counts, breakers, cases_open, owners, .. } = &found;
     let now = session.now;
     let waiting: i64 = causes.iter().map(|cause| cause.parked).sum();
     let pending: i64 = causes.iter().map(|cause| cause.replaying).sum();
@@ -44,6 +45,7 @@ pub(super) async fn show(State(app): State<App>, session: Session) -> Result<Res
     let figures = [
         (waiting.unsigned_abs(), "dead letters wait", "bad"),
         (pending.unsigned_abs(), "replays pending", ""),
+        (found.replays_late, "replays not heard of", "bad"),
         (count(AttentionKind::Review), "bookings in review", "bad"),
         (count(AttentionKind::Overdue), "past a deadline", "warn"),
         (count(AttentionKind::UnknownOutcome), "unknown outcomes", "warn"),
@@ -65,23 +67,85 @@ pub(super) async fn show(State(app): State<App>, session: Session) -> Result<Res
             }
         }
         (proof(&found.proof, now))
-        (suppliers(breakers, now))
-        @for kind in KINDS { (section(&kind, &found, ITEMS_SHOWN, now)) }
-        section.card aria-labelledby="causes" {
-            h2 id="causes" { "Dead letters by cause" }
-            @if causes.is_empty() {
-                p.empty { "No dead letter waits for anybody." }
-            } @else {
-                (causes_table(causes.get(..CAUSES_SHOWN).unwrap_or(causes), now))
-                @if causes.len() > CAUSES_SHOWN {
-                    p { a href="/letters" { "All dead letters" } }
-                }
-            }
+        @for troubles in sorted(&found, now) { (troubles) }
+        @if causes.is_empty() {
+            section.card { p.empty { "No dead letter waits for anybody." } }
         }
-        (differing(cases, *cases_open, now))
-        (flowing(&flow, now))
+        (queues::section(&flow, now))
     };
     Ok(Page::new("Overview", "/", body).live(5).framed(Some(&session)))
+}
+
+/// Every sort of trouble that there is: what is bad before what only takes long, and of each the
+/// one first of which the oldest waits longest.
+fn sorted(found: &Attention, now: DateTime<Utc>) -> Vec<Markup> {
+    let Attention { causes, breakers, cases, cases_open, late_replays, replays_late, .. } = found;
+    let mut all = Vec::new();
+    let mut add = |is_bad: bool, oldest: Option<DateTime<Utc>>, markup: Markup| {
+        if let Some(oldest) = oldest {
+            all.push((!is_bad, oldest, markup));
+        }
+    };
+    for kind in &KINDS {
+        let of_kind = found.items.iter().filter(|(_, item)| item.kind == kind.0);
+        let oldest = of_kind.map(|(_, item)| item.since).min();
+        add(BAD.contains(&kind.0), oldest, section(kind, found, ITEMS_SHOWN, now));
+    }
+    let opened = breakers.iter().map(|one| one.breaker.opened_at.unwrap_or(now)).min();
+    add(true, opened, suppliers(breakers, now));
+    add(true, causes.iter().map(|cause| cause.first_at).min(), letters(causes, now));
+    let late = late_replays.iter().map(|replay| replay.since).min();
+    add(true, late, unheard(late_replays, *replays_late, now));
+    let differ = cases.iter().map(|case| case.opened_at).min();
+    add(false, differ, differing(cases, *cases_open, now));
+    all.sort_by_key(|(is_well, oldest, _)| (*is_well, *oldest));
+    all.into_iter().map(|(_, _, markup)| markup).collect()
+}
+
+/// Dead letters by cause.
+fn letters(told: &[LetterCause], now: DateTime<Utc>) -> Markup {
+    html! {
+        section.card aria-labelledby="causes" {
+            h2 id="causes" { "Dead letters by cause" }
+            (causes::table(told.get(..CAUSES_SHOWN).unwrap_or(told), now))
+            @if told.len() > CAUSES_SHOWN { p { a href="/letters" { "All dead letters" } } }
+        }
+    }
+}
+
+/// Replays of which nobody heard for too long.
+fn unheard(told: &[LateReplay], count: u64, now: DateTime<Utc>) -> Markup {
+    html! {
+        section.card {
+            h2 { "Replays that nobody heard of " span.pill { (count) } }
+            p.sub {
+                "Each was sent, and its consumer does not say that it has it: it is lost, or waits "
+                "where nobody takes it. It can be sent once more; of both one takes effect."
+            }
+            table.stack {
+                thead { tr { th { "Letter" } th { "Booking" } th { "To" } th { "For" } } }
+                tbody {
+                    @for one in told.iter().take(ITEMS_SHOWN) {
+                        tr {
+                            td {
+                                a href=(format!("/letters/{}", one.dead_letter_id)) {
+                                    "attempt " (one.attempt)
+                                }
+                            }
+                            td data-label="Booking" {
+                                @if let Some(id) = one.booking_id { (booking_link(id)) } @else { "–" }
+                            }
+                            td data-label="To" { (one.consumer) }
+                            td data-label="For" { (ago(one.since, now)) }
+                        }
+                    }
+                }
+            }
+            @if count > ITEMS_SHOWN as u64 {
+                p { a href="/letters?state=replaying" { "All that are pending" } }
+            }
+        }
+    }
 }
 
 /// The proof of every night, where it found something or is missing.
@@ -141,50 +205,16 @@ fn differing(told: &[SupplierCase], open: usize, now: DateTime<Utc>) -> Markup {
     }
 }
 
-/// How messages flow, with what is slow or deaf standing out.
-fn flowing(flow: &Flow, now: DateTime<Utc>) -> Markup {
-    let unsent = |of: &str| flow.unsent.iter().find(|reply| reply.owner == of);
-    html! {
-        section.card {
-            h2 { "Messages" }
-            @match &flow.queues {
-                None => div.notice.bad role="status" { p { "The broker does not answer." } },
-                Some(queues) => table.stack {
-                    thead { tr {
-                        th { "Queue" } th.n { "Waiting" } th { "Listening" } th { "Not sent yet by it" }
-                    } }
-                    tbody {
-                        @for queue in queues {
-                            tr {
-                                td { (queue.of) }
-                                td.n data-label="Waiting" {
-                                    b { (queue.messages) }
-                                    @if queue.dead > 0 { span.sub { (queue.dead) " dead, not parked yet" } }
-                                }
-                                td data-label="Listening" {
-                                    @if queue.listening == 0 { span.pill.bad { "nobody" } }
-                                    @else { (queue.listening) }
-                                }
-                                td data-label="Not sent yet" {
-                                    @match unsent(&queue.of).map(|it| (it.due, it.oldest)) {
-                                        Some((due, Some(oldest))) if due > 0 => {
-                                            (due) ", the oldest for " (ago(oldest, now))
-                                        }
-                                        Some(_) => "nothing",
-                                        None => "–",
-                                    }
-                                }
-                            }
-                        }
-                    }
-                },
-            }
-        }
-    }
-}
-
 /// A kind of bookings' troubles, with its title, why somebody is needed, and where more is known.
 type Kind = (AttentionKind, &'static str, &'static str, Option<(&'static str, &'static str)>);
+
+/// What does not get well by itself.
+const BAD: [AttentionKind; 4] = [
+    AttentionKind::Review,
+    AttentionKind::Overdue,
+    AttentionKind::UnknownOutcome,
+    AttentionKind::Case,
+];
 
 /// The worst first.
 const KINDS: [Kind; 9] = [
@@ -340,60 +370,6 @@ pub(super) fn silent(owners: &[Answering]) -> Markup {
                     }
                     ". What they know is missing on this page."
                 }
-            }
-        }
-    }
-}
-
-/// Causes, each a link to its letters.
-pub(super) fn causes_table(causes: &[LetterCause], now: DateTime<Utc>) -> Markup {
-    html! {
-        table.stack {
-            thead { tr {
-                th { "What is wrong" } th { "Where" } th.n { "Waiting" } th { "Oldest" }
-                th { "Newest" } th { "Last 24 h" }
-            } }
-            tbody {
-                @for cause in causes {
-                    tr {
-                        td {
-                            a href=(format!("/letters?group={}", cause.letter_cause_id)) {
-                                (fault::meaning(&cause.cause).title)
-                            }
-                            span.sub { (cause.error) }
-                        }
-                        td data-label="Where" {
-                            (if cause.consumer.is_empty() { "no queue took it" } else { &cause.consumer })
-                            @if !cause.supplier.is_empty() { " · " (cause.supplier) }
-                            span.sub { (type_name(&cause.message_type)) }
-                        }
-                        td.n data-label="Waiting" {
-                            b { (cause.parked) }
-                            @if cause.replaying > 0 { span.sub { (cause.replaying) " pending" } }
-                        }
-                        td data-label="Oldest" { (ago(cause.first_at, now)) }
-                        td data-label="Newest" { (ago(cause.last_at, now)) }
-                        td data-label="Last 24 h" { (bars(&cause.hours)) }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// How many came in each hour, as bars.
-fn bars(hours: &[i64]) -> Markup {
-    const HEIGHT: i64 = 24;
-    let most = hours.iter().copied().max().unwrap_or(0).max(1);
-    let total: i64 = hours.iter().sum();
-    let height = |count: i64| if count == 0 { 1 } else { (count * HEIGHT / most).max(3) };
-    html! {
-        svg.bars width="96" height=(HEIGHT) viewBox=(format!("0 0 96 {HEIGHT}")) role="img"
-            aria-label=(format!("{total} in the last 24 hours, {} in this hour",
-                hours.last().copied().unwrap_or(0))) {
-            @for (at, count) in hours.iter().enumerate() {
-                rect class=[(*count == 0).then_some("none")] x=(at * 4) width="3"
-                    y=(HEIGHT - height(*count)) height=(height(*count)) {}
             }
         }
     }

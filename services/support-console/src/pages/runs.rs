@@ -9,12 +9,12 @@ use chassis::{
     http::{Json, Path, Query},
 };
 use maud::{Markup, html};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 use uuid::Uuid;
 
 use super::{
+    causes,
     layout::{Page, ago, csrf, instant, reason},
-    overview::causes_table,
     session::{Form, Session},
 };
 use crate::{
@@ -42,9 +42,17 @@ pub(super) struct Of {
 pub(super) struct Said {
     group: Uuid,
     reason: String,
-    at_most: u32,
+    /// All that wait where it is left empty.
+    #[serde(default, deserialize_with = "at_most")]
+    at_most: Option<u32>,
     #[serde(default)]
     canary: bool,
+}
+
+fn at_most<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+    let text = String::deserialize(from)?;
+    let number = Some(text.trim()).filter(|text| !text.is_empty());
+    number.map(|text| text.parse().map_err(D::Error::custom)).transpose()
 }
 
 /// All runs, the newest first.
@@ -93,17 +101,17 @@ pub(super) async fn ask(
     if !session.may(OPERATOR) {
         return Err(ApiError::forbidden());
     }
-    let causes = {
+    let found = {
         let mut conn = connection(&app).await?;
         store::causes(&mut conn, Some(group), 1).await.map_err(|error| failed(&error))?
     };
-    let cause = causes.first().ok_or_else(ApiError::not_found)?;
+    let cause = found.first().ok_or_else(ApiError::not_found)?;
     let support = &app.support;
     let steps: Vec<String> = support.replay_ladder.iter().map(ToString::to_string).collect();
     let body = html! {
         section.card {
             h2 { (fault::meaning(&cause.cause).title) }
-            (causes_table(&causes, session.now))
+            (causes::table(&found, session.now))
             p { a href=(format!("/letters/{}", cause.newest_id)) { "What the newest of them would do" } }
         }
         section.card.narrow {
@@ -118,9 +126,8 @@ pub(super) async fn ask(
             form method="post" action="/runs" {
                 (csrf(&session))
                 input type="hidden" name="group" value=(group);
-                label for="at_most" { "At most" }
-                input id="at_most" name="at_most" type="number" required min="1" max=(LETTERS_MAX)
-                    value=(cause.parked.clamp(1, i64::from(LETTERS_MAX)));
+                label for="at_most" { "At most; all " (cause.parked) " where it is left empty" }
+                input id="at_most" name="at_most" type="number" min="1" max=(LETTERS_MAX);
                 label { input type="checkbox" name="canary" value="true" checked; " in growing steps" }
                 (reason("What was mended, or why they would work now"))
                 div.acts {
@@ -143,7 +150,7 @@ pub(super) async fn begin(
         Json(Wanted {
             reason: said.reason,
             letter_cause_id: Some(said.group),
-            at_most: Some(said.at_most),
+            at_most: said.at_most,
             ladder: (!said.canary).then(Vec::new),
             ..Wanted::default()
         })
@@ -176,6 +183,9 @@ pub(super) async fn show(
                     b { (shown.failed) } span { "failed again" }
                 }
                 div.figure { b { (shown.pending) } span { "sent, not known yet" } }
+                @if shown.late > 0 {
+                    div.figure.bad { b { (shown.late) } span { "not heard of for long" } }
+                }
                 div.figure { b { (shown.left) } span { "not sent" } }
                 div.figure { b { (shown.refused) } span { "could not be sent" } }
             }
@@ -227,7 +237,9 @@ fn stands(shown: &ShownRun) -> Markup {
         "running" => ("pill", "under way"),
         "paused" => ("pill warn", "paused"),
         "stopped" => ("pill bad", "stopped"),
-        _ if shown.failed > 0 || shown.refused > 0 => ("pill warn", "done, not all took effect"),
+        _ if shown.failed > 0 || shown.refused > 0 || shown.late > 0 => {
+            ("pill warn", "done, not all took effect")
+        }
         _ => ("pill good", "done"),
     };
     html! { span class=(class) { (word) } }

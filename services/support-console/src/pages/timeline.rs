@@ -72,6 +72,8 @@ pub(super) fn list(entries: &[Told], traces: &Traces) -> Markup {
 fn line(told: &Told, traces: &Traces) -> Markup {
     let entry = &told.entry;
     let letter = entry.detail.get("dead_letter_id").and_then(serde_json::Value::as_str);
+    let came = Some(entry).filter(|entry| entry.kind == TimelineKind::Callback);
+    let callback = came.and_then(|came| came.detail.get("callback_id")?.as_str());
     html! {
         li data-of=(word(entry.kind)) {
             (icon(entry.kind))
@@ -86,6 +88,9 @@ fn line(told: &Told, traces: &Traces) -> Markup {
                     @if let Some(reference) = &entry.reference { " · " code { (reference) } }
                     @if let Some(letter) = letter {
                         " · " a href=(format!("/letters/{letter}")) { "the letter" }
+                    }
+                    @if let Some(callback) = callback {
+                        " · " a href=(format!("/callbacks/{callback}")) { "take it again …" }
                     }
                 }
                 @if !entry.detail.is_empty() || entry.message_id.is_some() {

@@ -1,6 +1,7 @@
 //! The audit: everything that staff did or were kept from doing. Rows are only added.
 
 use chrono::{DateTime, Utc};
+use contracts::internal::Versions;
 use messaging::{StoreError, database};
 use serde::Serialize;
 use sqlx::{FromRow, PgConnection, QueryBuilder};
@@ -36,8 +37,10 @@ pub(crate) struct Act {
     pub(crate) dead_letter_id: Option<Uuid>,
     pub(crate) booking_id: Option<Uuid>,
     pub(crate) replay_run_id: Option<Uuid>,
-    /// `case:<id>` or `supplier:<word>`.
+    /// `case:<id>`, `payment_case:<id>`, `callback:<id>` or `supplier:<word>`.
     pub(crate) about: Option<String>,
+    /// What it makes of the letter, leg, booking or payment that it is done to.
+    pub(crate) versions: Option<Versions>,
     pub(crate) trace_id: Option<String>,
 }
 
@@ -57,6 +60,10 @@ pub(crate) struct Acted {
     pub(crate) booking_id: Option<Uuid>,
     pub(crate) replay_run_id: Option<Uuid>,
     pub(crate) about: Option<String>,
+    /// Which version the letter, leg, booking or payment was that it was done to.
+    pub(crate) version_before: Option<i64>,
+    /// Which it was then.
+    pub(crate) version_after: Option<i64>,
     pub(crate) trace_id: Option<String>,
 }
 
@@ -73,6 +80,11 @@ impl Act {
     /// The same under another name.
     pub(crate) fn named(self, act: &'static str) -> Self {
         Self { act, ..self }
+    }
+
+    /// The same with what it makes of what it is done to.
+    pub(crate) fn making(self, versions: Option<Versions>) -> Self {
+        Self { versions, ..self }
     }
 
     /// The same about a replay of many.
@@ -97,8 +109,9 @@ impl Outcome {
 pub(crate) async fn record(conn: &mut PgConnection, act: &Act) -> Result<(), StoreError> {
     sqlx::query(
         "insert into act (act_id, at, actor, roles, from_where, act, outcome, reason, refusal,
-                          dead_letter_id, booking_id, replay_run_id, trace_id, about)
-         values ($1, holdfast_now(), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                          dead_letter_id, booking_id, replay_run_id, trace_id, about,
+                          version_before, version_after)
+         values ($1, holdfast_now(), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
     )
     .bind(act.act_id)
     .bind(&act.actor)
@@ -113,10 +126,16 @@ pub(crate) async fn record(conn: &mut PgConnection, act: &Act) -> Result<(), Sto
     .bind(act.replay_run_id)
     .bind(&act.trace_id)
     .bind(&act.about)
+    .bind(act.versions.map(|versions| version(versions.before)))
+    .bind(act.versions.map(|versions| version(versions.after)))
     .execute(conn)
     .await
     .map(drop)
     .map_err(database("recording an act"))
+}
+
+fn version(version: u64) -> i64 {
+    i64::try_from(version).unwrap_or(i64::MAX)
 }
 
 /// What decides over a booking's money besides letting it go.
@@ -148,7 +167,7 @@ pub(crate) async fn acts(
 ) -> Result<Vec<Acted>, StoreError> {
     let mut query = QueryBuilder::new(
         "select act_id, at, actor, roles, from_where, act, outcome, reason, refusal, dead_letter_id,
-                booking_id, replay_run_id, about, trace_id
+                booking_id, replay_run_id, about, version_before, version_after, trace_id
            from act
           where true",
     );

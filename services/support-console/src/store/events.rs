@@ -1,7 +1,10 @@
 //! What happened to dead letters after they were parked. Rows are only added; the state of a letter
 //! is what the last of them says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use messaging::{StoreError, database};
@@ -184,6 +187,21 @@ pub(crate) async fn history(
     .map_err(database("reading what happened to a dead letter"))
 }
 
+/// Who did something about a letter last.
+pub(crate) async fn last_actor(
+    conn: &mut PgConnection,
+    dead_letter_id: Uuid,
+) -> Result<Option<String>, StoreError> {
+    sqlx::query_scalar(
+        "select a.actor from letter_event as e join act as a using (act_id)
+          where e.dead_letter_id = $1 order by e.version desc limit 1",
+    )
+    .bind(dead_letter_id)
+    .fetch_optional(conn)
+    .await
+    .map_err(database("reading who acted on a dead letter"))
+}
+
 /// The letter whose replay became this one.
 pub(crate) async fn replay_of(
     conn: &mut PgConnection,
@@ -234,6 +252,47 @@ pub(crate) async fn pending(
     .fetch_all(conn)
     .await
     .map_err(database("reading replays that are under way"))
+}
+
+/// A replay of which nobody heard for long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
+pub(crate) struct LateReplay {
+    pub(crate) dead_letter_id: Uuid,
+    pub(crate) booking_id: Option<Uuid>,
+    /// Who should have it.
+    pub(crate) consumer: String,
+    pub(crate) attempt: i32,
+    /// When it was sent.
+    pub(crate) since: DateTime<Utc>,
+}
+
+/// Replays of which nobody heard for this long, the oldest first, and how many there are.
+pub(crate) async fn late_replays(
+    conn: &mut PgConnection,
+    within: Duration,
+    at_most: i64,
+) -> Result<(Vec<LateReplay>, u64), StoreError> {
+    let within = within.as_secs_f64();
+    let count: i64 = sqlx::query_scalar(
+        "select count(*) from pending_replay
+          where at <= holdfast_now() - make_interval(secs => $1)",
+    )
+    .bind(within)
+    .fetch_one(&mut *conn)
+    .await
+    .map_err(database("counting replays that nobody heard of"))?;
+    let late = sqlx::query_as(
+        "select p.dead_letter_id, d.booking_id, p.consumer, p.attempt, p.at as since
+           from pending_replay as p join dead_letter as d using (dead_letter_id)
+          where p.at <= holdfast_now() - make_interval(secs => $1)
+          order by p.at, p.dead_letter_id limit $2",
+    )
+    .bind(within)
+    .bind(at_most)
+    .fetch_all(conn)
+    .await
+    .map_err(database("reading replays that nobody heard of"))?;
+    Ok((late, count.unsigned_abs()))
 }
 
 /// Notes replays that took effect.

@@ -7,7 +7,11 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
-use crate::console::{APPROVER, Console, OPERATOR, VIEWER, id, unreadable};
+use crate::{
+    browser::Browser,
+    console::{APPROVER, Console, OPERATOR, VIEWER, id, unreadable},
+    owner::Owner,
+};
 
 /// Row: G9
 #[tokio::test(flavor = "multi_thread")]
@@ -222,6 +226,69 @@ async fn silent_owner(console: &Console, leg: uuid::Uuid) -> String {
     let ready = chassis::http::Ready::new();
     let addr = chassis::http::serve(&console.service.process, here, routes, ready).await.unwrap();
     format!("http://{addr}")
+}
+
+/// What the audit has of done acts, oldest first: what, and from which version to which.
+async fn versions(console: &Console, query: &str) -> Vec<Value> {
+    let (_, page) = console.get(&format!("/v1/acts?{query}"), VIEWER).await;
+    let acts = page["acts"].as_array().unwrap().iter().rev().filter(|act| act["outcome"] == "done");
+    acts.map(|act| json!([act["act"], act["version_before"], act["version_after"]])).collect()
+}
+
+/// Row: G9
+#[tokio::test(flavor = "multi_thread")]
+async fn every_act_that_is_done_says_the_version_of_its_letter_before_and_after_it() {
+    let (console, neighbour) = Console::beside_a_service().await;
+    let (booking, id) = console.refused(&neighbour).await;
+    neighbour.script.mend(booking);
+    let because = json!({ "reason": "because" });
+    for what in ["unmask", "discard", "restore", "replay"] {
+        assert!(console.act(&id, what, &because).await.0.is_success(), "{what}");
+    }
+    console.until_it_stands(&id, "succeeded").await;
+    let expected = [
+        json!(["unmask", 0, 0]),
+        json!(["discard", 0, 1]),
+        json!(["restore", 1, 2]),
+        json!(["replay", 2, 3]),
+    ];
+    let of_letter = format!("dead_letter_id={}", id.as_str().unwrap());
+    assert_eq!(versions(&console, &of_letter).await, expected);
+    let page = Browser::signed_in(&console, "bo", "support_viewer").await.get("/audit").await;
+    assert!(page.text.contains("version 2 → 3"), "{}", page.text);
+
+    // What took effect already changes nothing when it is asked for again, by whichever letter.
+    for what in ["replay", "discard", "restore"] {
+        assert_eq!(console.act(&id, what, &because).await.0, StatusCode::CONFLICT, "{what}");
+    }
+    assert_eq!(versions(&console, &of_letter).await, expected);
+    assert_eq!(neighbour.effects(booking).await, 1);
+    console.close().await;
+}
+
+/// Row: G9
+#[tokio::test(flavor = "multi_thread")]
+async fn an_act_that_its_owner_does_says_the_versions_that_the_owner_answers() {
+    let mut console = Console::closed().await;
+    let owner = Owner::start(&console).await;
+    console.app = console.beside_an_owner(&owner.url).await;
+    let booking = format!("/v1/bookings/{}", uuid::Uuid::from_u128(1));
+    let look = json!({ "reason": "to know", "act": { "is": "look_up" } });
+    let take = json!({ "reason": "my shift", "act": "take" });
+    let settle = json!({ "reason": "given by hand" });
+    let posts = [
+        (format!("{booking}/legs/{}/acts", owner.leg), look),
+        (format!("{booking}/review"), take),
+        (format!("{booking}/refunds/{}/settlement", owner.refund), settle),
+    ];
+    for (path, body) in &posts {
+        let (status, answer) = console.post(path, APPROVER, body).await;
+        assert!(status.is_success(), "{path}: {answer}");
+    }
+    let expected =
+        [json!(["look_up", 7, 8]), json!(["take_review", 4, 5]), json!(["settle_refund", 9, 10])];
+    assert_eq!(versions(&console, "actor=ada").await, expected);
+    console.close().await;
 }
 
 /// Row: L7

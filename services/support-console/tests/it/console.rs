@@ -134,6 +134,7 @@ impl Console {
         let config = Config {
             booking_url: url.to_owned(),
             supplier_sync_url: url.to_owned(),
+            supplier_callback_url: url.to_owned(),
             payment_verification_url: url.to_owned(),
             ..self.config.clone()
         };

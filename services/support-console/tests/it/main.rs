@@ -15,6 +15,7 @@ mod acting;
 mod browser;
 mod command;
 mod console;
+mod denied;
 mod looking;
 mod many;
 mod neighbour;

@@ -227,6 +227,68 @@ async fn two_consoles_one_of_which_dies_send_each_letter_of_a_group_once() {
     console.close().await;
 }
 
+/// Row: G3
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_of_all_lists_more_until_every_letter_that_waited_when_it_began_was_sent() {
+    let (console, neighbour) = Console::with_policy(|policy| {
+        policy.support.replay_ladder = vec![1];
+        policy.support.replay_listed = 2;
+    })
+    .await;
+    let waiting = letters(&console, &neighbour, 5).await;
+    waiting.iter().for_each(|(booking, _)| neighbour.script.mend(*booking));
+    let id = begin(&console, &json!({ "reason": "mended", "consumer": "rewards" })).await;
+    assert_eq!(run(&console, &id).await["letters"], 2, "the first of them");
+    let later = letters(&console, &neighbour, 1).await;
+    let run = until_it_stands(&console, &console.app, &id, "done").await;
+    assert_eq!((&run["letters"], &run["at_most"]), (&json!(5), &Value::Null), "{run}");
+    assert_eq!(figures(&console, &id).await, [0, 0, 5, 0, 0]);
+    for (booking, _) in &waiting {
+        assert_eq!(neighbour.effects(*booking).await, 1);
+    }
+    assert_eq!(console.letter(&later[0].1).await["state"], "parked", "it came later");
+
+    // No more than was said.
+    let more = letters(&console, &neighbour, 3).await;
+    more.iter().chain(&later).for_each(|(booking, _)| neighbour.script.mend(*booking));
+    let id = begin(&console, &json!({ "reason": "some", "at_most": 3 })).await;
+    let run = until_it_stands(&console, &console.app, &id, "done").await;
+    assert_eq!((&run["letters"], &run["succeeded"]), (&json!(3), &json!(3)), "{run}");
+    console.close().await;
+}
+
+/// Row: H4
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_waits_no_more_for_a_letter_of_which_nobody_heard_for_long() {
+    let (console, neighbour) = Console::with_policy(|policy| {
+        policy.support.replay_failed_percent_max = 100;
+    })
+    .await;
+    let letters = letters(&console, &neighbour, 2).await;
+    letters.iter().for_each(|(booking, _)| neighbour.script.mend(*booking));
+    // The first is sent, and its consumer does not end with it.
+    let gate = neighbour.script.gate.clone().write_owned().await;
+    let id = begin(&console, &json!({ "reason": "mended" })).await;
+    replay_many(&console.app).await.unwrap();
+    assert_eq!(figures(&console, &id).await, [1, 1, 0, 0, 0]);
+    console.service.database.offset_clock(chrono::TimeDelta::minutes(16)).await;
+    replay_many(&console.app).await.unwrap();
+    let told = run(&console, &id).await;
+    assert_eq!((&told["late"], &told["left"], &told["pending"]), (&json!(1), &json!(0), &json!(1)));
+    drop(gate);
+    let run = until_it_stands(&console, &console.app, &id, "done").await;
+    assert_eq!((&run["state"], &run["left"]), (&json!("done"), &json!(0)), "{run}");
+    until("both known", || async {
+        settle_replays(&console.app).await.unwrap();
+        (figures(&console, &id).await == [0, 0, 2, 0, 0]).then_some(())
+    })
+    .await;
+    for (booking, _) in &letters {
+        assert_eq!(neighbour.effects(*booking).await, 1);
+    }
+    console.close().await;
+}
+
 /// Row: G6
 #[tokio::test(flavor = "multi_thread")]
 async fn a_groups_page_counts_what_is_known_and_nothing_else() {

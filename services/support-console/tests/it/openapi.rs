@@ -12,24 +12,30 @@ use crate::{
     owner::Owner,
 };
 
-async fn document(console: &Console) -> Value {
+pub(crate) async fn document(console: &Console) -> Value {
     let (status, document) = console.get("/openapi.json", None).await;
     assert_eq!(status, StatusCode::OK);
     document
 }
 
 /// Every path of the API that the router has, from what it says of itself.
-fn routes(console: &Console) -> BTreeSet<String> {
+pub(crate) fn routes(console: &Console) -> BTreeSet<String> {
+    every_route(console).into_iter().filter(|path| path.starts_with("/v1/")).collect()
+}
+
+/// Every path that the router has.
+pub(crate) fn every_route(console: &Console) -> BTreeSet<String> {
     let told = format!("{:?}", router(console.app.clone()));
     let paths = told.split("RouteId(").skip(1).filter_map(|rest| {
         let path = rest.split_once("): \"")?;
         path.0.bytes().all(|b| b.is_ascii_digit()).then_some(path.1.split('"').next()?)
     });
-    paths.filter(|path| path.starts_with("/v1/")).map(str::to_owned).collect()
+    // What takes everything that has no route is none.
+    paths.filter(|path| !path.contains("{*")).map(str::to_owned).collect()
 }
 
 /// Each command of the terminal, with what it needs to be one.
-const COMMANDS: [&str; 47] = [
+const COMMANDS: [&str; 48] = [
     "letters",
     "letter ID",
     "preview ID",
@@ -58,6 +64,7 @@ const COMMANDS: [&str; 47] = [
     "payment-case ID",
     "close-payment-case ID",
     "write-off ID",
+    "take-again ID",
     "refunds",
     "approve-refund ID ID",
     "acts",

@@ -52,6 +52,8 @@ impl Owner {
             .route("/internal/cases/{id}", get(case))
             .route("/internal/cases/{id}/close", post(close))
             .route("/internal/cases/{id}/write-off", post(close))
+            .route("/internal/find", get(find))
+            .route("/internal/callbacks/{id}/again", post(again))
             .with_state(owner.clone());
         let here = "127.0.0.1:0".parse().unwrap();
         let ready = chassis::http::Ready::new();
@@ -199,6 +201,28 @@ async fn close(
     case(State(owner), Path(id)).await
 }
 
+/// The one callback that came.
+pub(crate) const CAME: Uuid = Uuid::from_u128(12);
+
+async fn find(RawQuery(query): RawQuery) -> Json<Value> {
+    let came = query.as_deref() == Some(&format!("key={CAME}"));
+    let found = json!({ "booking_id": Uuid::from_u128(1), "by": "callback" });
+    Json(json!({ "found": Vec::from_iter(came.then_some(found)) }))
+}
+
+async fn again(
+    State(owner): State<Owner>,
+    Path(id): Path<Uuid>,
+    Json(mut told): Json<Value>,
+) -> StatusCode {
+    if id != CAME {
+        return StatusCode::NOT_FOUND;
+    }
+    told["again"] = json!(id);
+    owner.told.lock().unwrap().push(told);
+    StatusCode::ACCEPTED
+}
+
 async fn review(
     State(owner): State<Owner>,
     Path(id): Path<Uuid>,
@@ -208,7 +232,9 @@ async fn review(
 
 async fn take(State(owner): State<Owner>, Json(told): Json<Value>) -> Json<Value> {
     owner.told.lock().unwrap().push(told);
-    Json(owner.standing())
+    let mut standing = owner.standing();
+    standing["versions"] = json!({ "before": 4, "after": 5 });
+    Json(standing)
 }
 
 async fn travellers(State(owner): State<Owner>) -> Json<Value> {
@@ -231,16 +257,18 @@ async fn find_contact(State(owner): State<Owner>, Json(told): Json<Value>) -> Js
     Json(json!({ "found": found.collect::<Vec<_>>() }))
 }
 
-async fn seen(State(owner): State<Owner>) -> Json<Value> {
+async fn seen(State(owner): State<Owner>, RawQuery(query): RawQuery) -> Json<Value> {
+    let version = if query.is_some_and(|query| query == "at=1") { 1 } else { 3 };
     let shown = json!({ "status": "cancelling", "payment": { "asset": "eth", "refunds": [
         { "refund_id": owner.refund, "units": "107460000000000000", "state": "granted",
           "by": "2026-01-01T12:00:00Z", "transaction": null },
     ] } });
-    Json(json!({ "version": 3, "newest": 3, "at": "2026-01-01T00:00:00Z", "shown": shown }))
+    Json(json!({ "version": version, "newest": 3, "at": "2026-01-01T00:00:00Z", "shown": shown }))
 }
 
 async fn acted(State(owner): State<Owner>) -> (StatusCode, Json<Value>) {
-    let Json(standing) = legs(State(owner)).await;
+    let Json(mut standing) = legs(State(owner)).await;
+    standing["legs"][0]["versions"] = json!({ "before": 7, "after": 8 });
     (StatusCode::ACCEPTED, Json(standing["legs"][0].clone()))
 }
 
@@ -356,5 +384,7 @@ async fn settle(
         let problem = json!({ "code": "refund_ended", "detail": "the refund ended already" });
         return (StatusCode::CONFLICT, Json(problem));
     }
-    (StatusCode::OK, Json(json!({ "state": "confirmed", "missing": "0" })))
+    let versions = json!({ "before": 9, "after": 10 });
+    let standing = json!({ "state": "confirmed", "missing": "0", "versions": versions });
+    (StatusCode::OK, Json(standing))
 }

@@ -2,6 +2,7 @@
 //! before it did.
 
 use axum::http::{Method, StatusCode};
+use chrono::TimeDelta;
 use contracts::{
     envelope::header,
     message::Message as _,
@@ -12,7 +13,10 @@ use serde_json::{Value, json};
 use support_console::settle_replays;
 use testkit::{broker::headers, logs::SpanData, until};
 
-use crate::console::{Console, OPERATOR, id, unreadable};
+use crate::{
+    browser::Browser,
+    console::{Console, OPERATOR, VIEWER, failed, id, unreadable},
+};
 
 /// Row: G4
 #[tokio::test(flavor = "multi_thread")]
@@ -117,6 +121,30 @@ async fn a_console_that_dies_with_a_replay_in_hand_loses_and_doubles_nothing() {
     console.close().await;
 }
 
+/// Row: G4
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_people_who_replay_at_once_one_does_and_the_other_is_told_who() {
+    let (console, neighbour) = Console::beside_a_service().await;
+    let (booking, id) = console.refused(&neighbour).await;
+    neighbour.script.mend(booking);
+    let path = format!("/v1/dead-letters/{}/replay", id.as_str().unwrap());
+    let because = json!({ "reason": "both at once" });
+    let by =
+        |who| console.call_as((who, OPERATOR), &console.app, Method::POST, &path, Some(&because));
+    let (one, two) = tokio::join!(by("ada"), by("bo"));
+    let (first, (status, problem)) =
+        if one.0 == StatusCode::ACCEPTED { ("ada", two) } else { ("bo", one) };
+    assert_eq!(status, StatusCode::CONFLICT, "{problem}");
+    assert_eq!(problem["by"], first, "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains(first), "{problem}");
+    console.until_it_stands(&id, "succeeded").await;
+    assert_eq!(neighbour.effects(booking).await, 1);
+    let outcomes: Vec<_> = console.audit(&id).await.iter().map(|act| act[1].clone()).collect();
+    assert!(outcomes.contains(&json!("done")) && outcomes.contains(&json!("refused")));
+    console.close().await;
+}
+
+/// Row: G4
 #[tokio::test(flavor = "multi_thread")]
 async fn two_that_replay_at_once_replay_once() {
     let (console, neighbour) = Console::beside_a_service().await;
@@ -132,6 +160,135 @@ async fn two_that_replay_at_once_replay_once() {
     assert_eq!(neighbour.effects(booking).await, 1);
     assert_eq!(console.audit(&id).await.len(), 8, "every try is recorded");
     console.close().await;
+}
+
+/// Row: G5
+/// Row: H4
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_is_lost_is_shown_after_a_while_and_sent_once_more() {
+    let (console, neighbour) = Console::beside_a_service().await;
+    let (booking, id) = console.refused(&neighbour).await;
+    neighbour.script.mend(booking);
+    let because = json!({ "reason": "rewards was mended" });
+    // It waits in a queue that is purged before its consumer has it.
+    leads_to_its_queue(&console, false).await;
+    let routing = console.service.prefix.routing();
+    let hole = format!("{}hole", console.service.prefix.as_str());
+    let (channel, key) = (&console.broker.channel, routing.queue("rewards"));
+    let declared =
+        channel.queue_declare(hole.as_str().into(), Default::default(), Default::default());
+    declared.await.unwrap();
+    let (to, from) = (hole.as_str().into(), routing.commands().into());
+    channel
+        .queue_bind(to, from, key.as_str().into(), Default::default(), Default::default())
+        .await
+        .unwrap();
+    assert_eq!(console.act(&id, "replay", &because).await.0, StatusCode::ACCEPTED);
+    console.broker.wait_for(&hole).await;
+    console.broker.delete_queue(&hole).await;
+    leads_to_its_queue(&console, true).await;
+    settle_replays(&console.app).await.unwrap();
+    let code = console.act(&id, "replay", &because).await.1["code"].clone();
+    assert_eq!(code, "replay_pending");
+    let attention = async || console.get("/v1/attention", VIEWER).await.1;
+    assert_eq!(attention().await["replays_late"], 0);
+
+    console.service.database.offset_clock(TimeDelta::minutes(16)).await;
+    let told = attention().await;
+    assert_eq!(
+        (&told["replays_late"], &told["late_replays"][0]["dead_letter_id"]),
+        (&json!(1), &id)
+    );
+    assert_eq!(console.letter(&id).await["replay_late"], true);
+    let ada = Browser::signed_in(&console, "ada", "support_operator").await;
+    let path = format!("/letters/{}", id.as_str().unwrap());
+    assert!(ada.get("/").await.text.contains(&format!("href=\"{path}\"")));
+    assert!(ada.get(&path).await.text.contains("Replay once more"));
+
+    let (status, done) = console.act(&id, "replay", &because).await;
+    assert_eq!((status, &done["replay"]["attempt"]), (StatusCode::ACCEPTED, &json!(2)), "{done}");
+    assert_eq!(attention().await["replays_late"], 0, "it is waited for anew");
+    let after = console.until_it_stands(&id, "succeeded").await;
+    let events = after["history"].as_array().unwrap().iter().map(|one| one["event"].clone());
+    assert_eq!(events.collect::<Vec<_>>(), ["replayed", "replayed", "succeeded"]);
+    assert_eq!(neighbour.effects(booking).await, 1);
+    console.close().await;
+}
+
+/// Row: G5
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_to_a_queue_that_is_gone_comes_back_as_a_letter_that_says_so() {
+    let (console, neighbour) = Console::beside_a_service().await;
+    let (booking, id) = console.refused(&neighbour).await;
+    neighbour.script.mend(booking);
+    leads_to_its_queue(&console, false).await;
+    let because = json!({ "reason": "rewards was mended" });
+    assert_eq!(console.act(&id, "replay", &because).await.0, StatusCode::ACCEPTED);
+    let old = console.until_it_stands(&id, "failed_again").await;
+    let next = &old["next_dead_letter_id"];
+    let new = console.letter(next).await;
+    assert_eq!((&new["cause"], &new["addressee"]), (&json!("unroutable"), &json!("rewards")));
+    assert_eq!(new["body_base64"], old["body_base64"], "nothing of it is lost");
+    assert_eq!(neighbour.effects(booking).await, 0);
+    let ada = Browser::signed_in(&console, "ada", "support_operator").await;
+    let page = ada.get(&format!("/letters/{}", next.as_str().unwrap())).await.text;
+    assert!(page.contains("no queue took it"), "{page}");
+
+    // Once there is such a queue again it goes there.
+    leads_to_its_queue(&console, true).await;
+    assert_eq!(console.act(next, "replay", &because).await.0, StatusCode::ACCEPTED);
+    console.until_it_stands(next, "succeeded").await;
+    assert_eq!(neighbour.effects(booking).await, 1);
+    console.close().await;
+}
+
+/// Row: G4
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_of_what_took_effect_otherwise_changes_nothing_and_says_so() {
+    let (console, neighbour) = Console::beside_a_service().await;
+    let (message, sent) = (failed(), id());
+    let routing = console.service.prefix.routing();
+    console.broker.say(&routing, sent, 0, &message).await;
+    let booking = message.booking_id.0;
+    until("its effect", || async { (neighbour.effects(booking).await == 1).then_some(()) }).await;
+    // The same delivery, given up by the broker as well.
+    let (sent, subject) = (sent.to_string(), booking.to_string());
+    let around = headers(&[
+        (header::SPEC, "1.0"),
+        (header::ID, &sent),
+        (header::TYPE, BookingFailed::TYPE),
+        (header::SOURCE, "booking"),
+        (header::SUBJECT, &subject),
+        (header::TIME, "2026-01-01T00:00:00Z"),
+        (header::CONSUMER, "rewards"),
+        (header::CAUSE, "exhausted"),
+    ]);
+    let body = serde_json::to_vec(&message).unwrap();
+    console.broker.publish("", &routing.dead_queue("rewards"), around, &body).await;
+    let letter = console.letters(1).await[0]["dead_letter_id"].clone();
+    let because = json!({ "reason": "to be sure" });
+    for _ in 0..2 {
+        console.act(&letter, "replay", &because).await;
+    }
+    let after = console.until_it_stands(&letter, "succeeded").await;
+    let last = after["history"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(last["detail"], "took effect as attempt 0");
+    assert_eq!(neighbour.effects(booking).await, 1);
+    console.close().await;
+}
+
+/// Whether what is sent to rewards by name comes into a queue, as if there were one or none.
+async fn leads_to_its_queue(console: &Console, leads: bool) {
+    let routing = console.service.prefix.routing();
+    let (queue, channel) = (routing.queue("rewards"), &console.broker.channel);
+    let (to, key) = (queue.as_str().into(), queue.as_str().into());
+    let from = routing.commands().into();
+    if leads {
+        let bound = channel.queue_bind(to, from, key, Default::default(), Default::default());
+        bound.await.unwrap();
+    } else {
+        channel.queue_unbind(to, from, key, Default::default()).await.unwrap();
+    }
 }
 
 /// Row: H1

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     browser::Browser,
     console::{APPROVER, Console, OPERATOR, VIEWER, id},
-    owner::{CASE, Owner},
+    owner::{CAME, CASE, Owner},
 };
 
 async fn with_an_owner() -> (Console, Owner) {
@@ -150,5 +150,38 @@ async fn pages_of_suppliers_say_so_when_their_owner_does_not_answer() {
     let (status, _) = console.post(&format!("/v1/cases/{CASE}/close"), OPERATOR, &because).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(audit(&console, "close_case").await[1][1], json!("refused"));
+    console.close().await;
+}
+
+/// Row: B6
+/// Row: G9
+#[tokio::test(flavor = "multi_thread")]
+async fn a_callback_is_taken_again_by_an_operator_with_a_reason_and_is_in_its_bookings_audit() {
+    let (console, owner) = with_an_owner().await;
+    let (page, api) = (format!("/callbacks/{CAME}"), format!("/v1/callbacks/{CAME}/again"));
+    let because = json!({ "reason": "its leg came later" });
+    assert_eq!(console.post(&api, VIEWER, &because).await.0, StatusCode::FORBIDDEN);
+    let bare = json!({ "reason": " " });
+    assert_eq!(console.post(&api, OPERATOR, &bare).await.0, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(owner.told(), Vec::<Value>::new());
+
+    let ada = Browser::signed_in(&console, "ada", "support_operator").await;
+    assert!(ada.get(&page).await.text.contains("looks again at the supplier"));
+    assert_eq!(owner.told(), Vec::<Value>::new(), "to look is not to do");
+    let done = ada.submit(&page, &page, &[("reason", "its leg came later")]).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text);
+    assert_eq!(owner.told(), [json!({ "staff": "ada", "again": CAME })]);
+    assert_eq!(console.post(&api, OPERATOR, &because).await.0, StatusCode::ACCEPTED);
+    let nobodys = format!("/v1/callbacks/{}/again", id().0);
+    assert_eq!(console.post(&nobodys, OPERATOR, &because).await.0, StatusCode::NOT_FOUND);
+
+    let about = format!("callback:{CAME}");
+    let acts = audit(&console, "take_callback_again").await;
+    let outcomes: Vec<&Value> =
+        acts.iter().filter(|act| act[0] == about).map(|act| &act[1]).collect();
+    assert_eq!(outcomes, ["denied", "begun", "done", "begun", "done"]);
+    let of_booking = format!("/v1/acts?booking_id={}", uuid::Uuid::from_u128(1));
+    let (_, listed) = console.get(&of_booking, VIEWER).await;
+    assert_eq!(listed["acts"].as_array().unwrap().len(), 4, "{listed}");
     console.close().await;
 }

@@ -57,7 +57,8 @@ async fn queues_are_shown_with_what_waits_in_them_and_whether_anybody_listens() 
         let queues = flow["queues"].as_array().unwrap().clone();
         queues.into_iter().find(|queue| queue["of"] == name)
     };
-    let none = json!({ "of": "rewards", "messages": 0, "listening": 1, "dead": 0 });
+    let none = json!({ "of": "rewards", "messages": 0, "listening": 1, "dead": 0,
+                       "trying_since": null });
     assert_eq!(queue_of("rewards").await, Some(none));
     // A queue that is not there is not shown, and holds up no other; this console parks nothing.
     assert_eq!(queue_of("booking").await, None);
@@ -89,26 +90,69 @@ async fn many_odd_payments_hide_no_new_one_are_counted_and_are_all_on_a_page_of_
     let owner = Owner::start(&console).await;
     owner.crowd();
     console.app = console.beside_an_owner(&owner.url).await;
-    // Each of three owners tells of twenty, and has fifty.
+    // Each of four owners tells of twenty, and has fifty.
     let (_, told) = console.get("/v1/attention", VIEWER).await;
-    assert_eq!(told["counts"], json!({ "approval": 3, "case": 150 }));
+    assert_eq!(told["counts"], json!({ "approval": 4, "case": 200 }));
     let items = told["items"].as_array().unwrap().iter();
     let odd: Vec<_> = items.filter(|item| item[1]["kind"] == "case").collect();
-    assert_eq!(odd.len(), 60);
+    assert_eq!(odd.len(), 80);
     assert_eq!(odd[0][1]["what"], "case: number 30", "the newest comes first");
 
     let ada = Browser::signed_in(&console, "ada", "support_viewer").await;
     let page = ada.get("/").await.text;
     assert!(page.contains("case: number 30") && !page.contains("case: number 11"), "{page}");
-    assert!(page.contains("<b>150</b>") && page.contains("And 135 more"), "{page}");
+    assert!(page.contains("<b>200</b>") && page.contains("And 185 more"), "{page}");
     assert!(page.contains("Refunds to approve"), "{page}");
     let all = "/attention?kind=case";
     assert!(page.contains(&format!("href=\"{all}\"")), "{page}");
     let page = ada.get(all).await.text;
     assert!(page.contains("case: number 30") && page.contains("case: number 11"), "{page}");
-    assert!(page.contains("And 90 more") && !page.contains("Refunds to approve"), "{page}");
+    assert!(page.contains("And 120 more") && !page.contains("Refunds to approve"), "{page}");
     let page = ada.get("/attention").await.text;
     assert!(page.contains("case: number 11") && page.contains("Refunds to approve"), "{page}");
     assert_eq!(ada.get("/attention?kind=nothing").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    console.close().await;
+}
+
+/// Row: H4
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_bad_is_above_what_only_takes_long_and_what_waits_longest_is_above_the_rest() {
+    let (mut console, neighbour) = Console::beside_a_service().await;
+    let owner = Owner::start(&console).await;
+    owner.crowd();
+    console.app = console.beside_an_owner(&owner.url).await;
+    console.refused(&neighbour).await;
+    let page = Browser::signed_in(&console, "ada", "support_viewer").await.get("/").await.text;
+    let at = |title: &str| page.find(title).expect(&page);
+    let sections = [
+        "Breakers that are not closed",
+        "Odd payments <",
+        "Dead letters by cause",
+        "Refunds to approve <",
+        "Cases at suppliers <",
+    ];
+    let places = sections.map(at);
+    assert!(places.is_sorted(), "{places:?} {page}");
+    console.close().await;
+}
+
+/// Row: G1
+#[tokio::test(flavor = "multi_thread")]
+async fn a_booking_as_it_was_shows_nothing_that_came_later() {
+    let (mut console, _neighbour) = Console::beside_a_service().await;
+    let owner = Owner::start(&console).await;
+    console.app = console.beside_an_owner(&owner.url).await;
+    let ada = Browser::signed_in(&console, "ada", "support_viewer").await;
+    let now = format!("/bookings/{}", id());
+    let then = format!("{now}?at=1");
+    for (path, later) in [(&now, true), (&then, false)] {
+        let page = ada.get(path).await.text;
+        for drawn in ["rewards first", "<b>first</b>"] {
+            assert!(page.contains(drawn), "{drawn}: {page}");
+        }
+        for drawn in ["rewards last", "<b>last</b>"] {
+            assert_eq!(page.contains(drawn), later, "{path}, {drawn}: {page}");
+        }
+    }
     console.close().await;
 }

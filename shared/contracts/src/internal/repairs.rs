@@ -8,6 +8,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::Versions;
 use crate::{
     asset::{AssetAmount, Units},
     ids::{BookingId, LegId, PaymentId},
@@ -45,6 +46,9 @@ pub struct LegStanding {
     pub attempts: Vec<AttemptStanding>,
     /// What can be done now.
     pub safe: Vec<LegAct>,
+    /// Of the answer to an act: what it made of the leg.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub versions: Option<Versions>,
 }
 
 /// One try to get a reservation, under one client reference.
@@ -215,6 +219,9 @@ pub struct ReviewReply {
     pub review: Option<OpenReview>,
     /// What can be done about it now.
     pub safe: Vec<SafeAct>,
+    /// Of the answer to an act: what it made of the booking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub versions: Option<Versions>,
 }
 
 /// Something that is safe to do about a booking in review, and where.
@@ -332,6 +339,9 @@ pub struct RefundStanding {
     pub state: RefundState,
     /// What of it is missing still, in the asset's smallest units: not final at its address.
     pub missing: Units,
+    /// Of the answer to an act: what it made of the refund's payment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub versions: Option<Versions>,
 }
 
 /// Answer to `GET /internal/refunds/waiting` of payment-verification: the refunds that a second

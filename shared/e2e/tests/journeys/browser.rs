@@ -73,6 +73,22 @@ async fn a_support_person_looks_and_acts_in_a_browser_and_no_message_runs_in_it(
     })
     .await;
 
+    // A guest whose name is a script, which the supplier quotes when it refuses to take it.
+    stack.double().arm("reserve", "quoting_400", 1, None).await.unwrap();
+    let quote = ada.gateway.quote(&some_stay()).await.unwrap();
+    let named = |request: &mut Value| {
+        request["travellers"][0]["family_name"] = json!(EVIL[0]);
+        request["special_requests"] = json!(EVIL[1..8].join("\n"));
+    };
+    let named = ada.book_quote(quote, named).await.unwrap();
+    until("its supplier asked", async || {
+        let timeline = staff.get(&format!("/v1/bookings/{}/timeline", named.booking_id)).await;
+        let timeline = timeline.unwrap().json();
+        let mut entries = timeline["entries"].as_array()?.iter();
+        entries.any(|entry| entry["kind"] == "exchange").then_some(())
+    })
+    .await;
+
     let sign_in = stack.staff().await.unwrap();
     let task = json!({
         "console": stack.url("support-console"),
@@ -82,6 +98,7 @@ async fn a_support_person_looks_and_acts_in_a_browser_and_no_message_runs_in_it(
         "approver": sign_in["support_approver"],
         "booking": trip.booking_id,
         "letter": dead["dead_letter_id"],
+        "named": named.booking_id,
         "spoilt": SPOILT,
         "mended": String::from_utf8(letter.body).unwrap(),
         "evil": evil["dead_letter_id"],

@@ -53,6 +53,7 @@ fn letters() -> Shapes {
         ("body_masked", truth()),
         ("history", many(of("Happened"))),
         ("replay_of?", id()),
+        ("replay_late", truth()),
     ];
     let whole: Vec<_> = summary.iter().cloned().chain(more).collect();
     let state = json!({
@@ -156,11 +157,13 @@ fn runs() -> Shapes {
         ("state", words(&["running", "paused", "stopped", "done"])),
         ("why?", text()),
         ("changed_at", instant()),
+        ("at_most?", count()),
         ("actor", text()),
         ("reason?", text()),
         ("left", count()),
         ("pending", count()),
         ("succeeded", count()),
+        ("late", count()),
         ("failed", count()),
         ("refused", count()),
     ];
@@ -178,6 +181,13 @@ fn runs() -> Shapes {
         ("last_at", instant()),
         ("newest_id", id()),
         ("hours", many(count())),
+    ];
+    let late = [
+        ("dead_letter_id", id()),
+        ("booking_id?", id()),
+        ("consumer", text()),
+        ("attempt", count()),
+        ("since", instant()),
     ];
     let item = json!({
         "type": "array", "minItems": 2, "maxItems": 2,
@@ -199,6 +209,8 @@ fn runs() -> Shapes {
                 ("counts", anything()),
                 ("more", truth()),
                 ("owners", many(of("Answering"))),
+                ("late_replays", many(object(&late))),
+                ("replays_late", count()),
                 ("proof", of("Proven")),
             ]),
         ),
@@ -230,6 +242,7 @@ fn runs() -> Shapes {
                 ("messages", count()),
                 ("listening", count()),
                 ("dead", count()),
+                ("trying_since?", instant()),
             ]),
         ),
         ("Unsent", object(&[("owner", text()), ("due", count()), ("oldest?", instant())])),
@@ -250,6 +263,8 @@ fn runs() -> Shapes {
                 ("booking_id?", id()),
                 ("replay_run_id?", id()),
                 ("about?", text()),
+                ("version_before?", count()),
+                ("version_after?", count()),
                 ("trace_id?", text()),
             ]),
         ),
@@ -331,6 +346,7 @@ fn suppliers() -> Shapes {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a line for each field")]
 fn bookings() -> Shapes {
     vec![
         (
@@ -366,7 +382,15 @@ fn bookings() -> Shapes {
         ),
         ("FoundBookings", object(&[("found", many(of("Match")))])),
         ("Match", object(&[("booking_id", id()), ("by", text()), ("owner", text())])),
-        ("Review", object(&[("review?", anything()), ("safe", many(anything()))])),
+        (
+            "Review",
+            object(&[
+                ("review?", anything()),
+                ("safe", many(anything())),
+                ("versions?", of("Versions")),
+            ]),
+        ),
+        ("Versions", object(&[("before", count()), ("after", count())])),
         (
             "Leg",
             object(&[
@@ -378,6 +402,7 @@ fn bookings() -> Shapes {
                 ("in_doubt_since?", instant()),
                 ("attempts", many(anything())),
                 ("safe", many(anything())),
+                ("versions?", of("Versions")),
             ]),
         ),
         ("Legs", object(&[("legs", many(of("Leg")))])),
@@ -409,6 +434,7 @@ fn refunds() -> Shapes {
             object(&[
                 ("state", words(&["granted", "sent", "confirmed", "failed"])),
                 ("missing", text()),
+                ("versions?", of("Versions")),
             ]),
         ),
         ("WaitingRefunds", object(&[("refunds", many(of("WaitingRefund")))])),
