@@ -8,7 +8,6 @@ use http::StatusCode;
 use crate::stage::{self, SOON};
 
 /// Row: B1
-/// Row: B2
 #[tokio::test(flavor = "multi_thread")]
 async fn an_activity_whose_answer_was_lost_is_found_held_paid_and_confirmed_once() {
     let stack = stage::patient("activity").await;

@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use crate::stage::{self, SOON};
 
 /// Row: B1
-/// Row: B2
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flight_whose_order_was_never_answered_is_found_held_paid_and_confirmed_once() {
     let stack = stage::patient("flight").await;

@@ -17,7 +17,6 @@ fn stay_at_etg() -> Stay {
 }
 
 /// Row: B1
-/// Row: B2
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stay_whose_booking_was_started_and_never_answered_is_found_paid_and_there_once() {
     let stack = stage::patient("etg").await;

@@ -202,7 +202,7 @@ async fn cold(stack: &Stack, searcher: &Searcher, floor: &Floor) -> anyhow::Resu
     ])
 }
 
-/// One search over everybody who sells stays, of whom one hangs: the others' offers at the deadline.
+/// One search over all who sell stays, of whom one hangs: the others' offers at the deadline.
 async fn hanging(stack: &Stack, searcher: &Searcher) -> anyhow::Result<Figure> {
     let policy = std::fs::read_to_string(stack.endpoints()?.policy_file)?;
     let deadline = Policy::parse(&policy)?.search.deadline;

@@ -59,8 +59,9 @@ async fn letters(stack: &Stack, count: i64, group: u32) -> anyhow::Result<()> {
                     json_build_object($7::text, '1.0', $8::text, message, $9::text, $4,
                                       $10::text, 'booking', $11::text, booking,
                                       $12::text, '2026-01-01T00:00:00Z'),
-                    convert_to(json_build_object('booking_id', booking, 'account_id', 'bench-' || n % 1000,
-                                                 'version', 3, 'at', '2026-01-01T00:00:00Z')::text,
+                    convert_to(json_build_object('booking_id', booking, 'account_id',
+                                                 'bench-' || n % 1000, 'version', 3,
+                                                 'at', '2026-01-01T00:00:00Z')::text,
                                'UTF8'),
                     booking, booking, md5('trace-' || n), at, at, null, '', $4,
                     'fault ' || n % $13, at
