@@ -1,0 +1,126 @@
+//! A partner that breaks one rule of the published contract: what it does stands in front of our
+//! double, which keeps them all.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Router,
+    body::{Bytes, to_bytes},
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, Method, StatusCode, header::HOST};
+use serde_json::json;
+
+/// The rules, by the names of the checks that look at them.
+pub(crate) const RULES: [&str; 7] = [
+    "signature",
+    "clock",
+    "unknown_reference",
+    "broken_request",
+    "repeat",
+    "cancel_twice",
+    "expiry",
+];
+
+const NOTHING: &str = r#"{"reservations":[]}"#;
+
+struct Breaking {
+    rule: &'static str,
+    doubles: String,
+    http: reqwest::Client,
+    /// What was asked for before.
+    before: Mutex<BTreeSet<String>>,
+}
+
+/// Serves a partner that breaks a rule; its address.
+pub(crate) async fn front(doubles: &str, rule: &'static str) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let breaking = Breaking {
+        rule,
+        doubles: doubles.to_owned(),
+        http: reqwest::Client::builder().no_proxy().build().unwrap(),
+        before: Mutex::default(),
+    };
+    let router = Router::new().fallback(answer).with_state(Arc::new(breaking));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+async fn answer(State(breaking): State<Arc<Breaking>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let body = to_bytes(body, 1 << 20).await.unwrap();
+    let path = head.uri.path_and_query().unwrap().as_str();
+    let mut headers = head.headers.clone();
+    headers.remove(HOST);
+    let url = format!("{}{path}", breaking.doubles);
+    let sent = breaking.http.request(head.method.clone(), url).headers(headers).body(body.clone());
+    let reply = sent.send().await.unwrap();
+    let (status, text) = (reply.status(), reply.text().await.unwrap());
+    let (status, text) = breaking.spoil(&head.method, path, &head.headers, &body, status, text).await;
+    (status, [("content-type", "application/json")], text).into_response()
+}
+
+impl Breaking {
+    /// The answer as it is where the rule is broken.
+    async fn spoil(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        body: &Bytes,
+        status: StatusCode,
+        text: String,
+    ) -> (StatusCode, String) {
+        let asks = method == Method::GET;
+        let reserves = method == Method::POST && path.ends_with("/reservations");
+        let again = |what: String| !self.before.lock().unwrap().insert(what);
+        let let_in = || (StatusCode::OK, NOTHING.to_owned());
+        match self.rule {
+            "signature" if status == StatusCode::UNAUTHORIZED && !is_old(headers) => let_in(),
+            "clock" if status == StatusCode::UNAUTHORIZED && is_old(headers) => let_in(),
+            "unknown_reference" if asks && text == NOTHING => (StatusCode::NOT_FOUND, text),
+            "broken_request" if reserves && status == StatusCode::BAD_REQUEST => {
+                self.make(body).await;
+                (status, text)
+            }
+            "repeat" if reserves && status.is_success() && again(named(body)) => {
+                self.make(body).await;
+                (status, text)
+            }
+            "cancel_twice" if method == Method::DELETE && again(path.to_owned()) => {
+                (status, text.replace(r#""cancelled""#, r#""confirmed""#))
+            }
+            "expiry" if asks => (status, text.replace(r#""expired""#, r#""confirmed""#)),
+            _ => (status, text),
+        }
+    }
+
+    /// A reservation under the reference that was named.
+    async fn make(&self, body: &Bytes) {
+        let (check_in, check_out) = ("2031-05-01", "2031-05-03");
+        let reference = named(body);
+        let made = json!({
+            "client_reference": reference, "check_in": check_in, "check_out": check_out,
+        });
+        let planted = self.http.post(format!("{}/neutral/plant", self.doubles)).json(&made);
+        assert!(planted.send().await.unwrap().status().is_success());
+    }
+}
+
+/// The reference that a request names, also where only half of it is there.
+fn named(body: &Bytes) -> String {
+    let text = String::from_utf8_lossy(body);
+    let (_, after) = text.split_once(r#""client_reference":""#).unwrap();
+    after.split('"').next().unwrap().to_owned()
+}
+
+fn is_old(headers: &HeaderMap) -> bool {
+    let stamp = headers.get("partner-timestamp").and_then(|it| it.to_str().ok());
+    let stamp: i64 = stamp.and_then(|it| it.parse().ok()).unwrap_or_default();
+    chrono::Utc::now().timestamp() - stamp > 300
+}
