@@ -65,7 +65,7 @@ pub(crate) struct Started {
 pub(crate) enum Follow {
     Call(Started),
     /// A person, or a board, is to see this event.
-    Note(Noted),
+    Note(Box<Noted>),
 }
 
 /// What a batch came to.
@@ -285,7 +285,7 @@ impl Touched {
     fn follow(&self, recorded: &Recorded, cause: &Cause, follows: &mut Follows) {
         let Some(leg) = self.state.as_deref() else { return };
         let note = Noted::of(leg, &recorded.event, &cause.span);
-        follows.after.extend(note.map(Follow::Note));
+        follows.after.extend(note.map(|noted| Follow::Note(Box::new(noted))));
         for (n, effect) in (0_u64..).zip(effects(leg, recorded)) {
             match effect {
                 Effect::Tell(message) => {

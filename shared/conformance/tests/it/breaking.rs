@@ -12,7 +12,7 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, Method, StatusCode, header::HOST};
+use http::{HeaderMap, Method, StatusCode, header::HOST, request::Parts};
 use serde_json::json;
 
 /// The rules, by the names of the checks that look at them.
@@ -61,7 +61,7 @@ async fn answer(State(breaking): State<Arc<Breaking>>, request: Request) -> Resp
     let sent = breaking.http.request(head.method.clone(), url).headers(headers).body(body.clone());
     let reply = sent.send().await.unwrap();
     let (status, text) = (reply.status(), reply.text().await.unwrap());
-    let (status, text) = breaking.spoil(&head.method, path, &head.headers, &body, status, text).await;
+    let (status, text) = breaking.spoil(&head, &body, status, text).await;
     (status, [("content-type", "application/json")], text).into_response()
 }
 
@@ -69,13 +69,12 @@ impl Breaking {
     /// The answer as it is where the rule is broken.
     async fn spoil(
         &self,
-        method: &Method,
-        path: &str,
-        headers: &HeaderMap,
+        head: &Parts,
         body: &Bytes,
         status: StatusCode,
         text: String,
     ) -> (StatusCode, String) {
+        let (method, headers, path) = (&head.method, &head.headers, head.uri.path());
         let asks = method == Method::GET;
         let reserves = method == Method::POST && path.ends_with("/reservations");
         let again = |what: String| !self.before.lock().unwrap().insert(what);
