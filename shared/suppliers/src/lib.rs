@@ -229,6 +229,18 @@ pub trait Dialect: Send + Sync {
     /// Ours comes first because it also shows a second reservation made under it.
     fn lookup(&self, access: &Access, now: DateTime<Utc>, known: &Known<'_>) -> HttpRequest;
 
+    /// The same request with another body, signed anew where the signature covers it: for whoever
+    /// tries what the supplier says to one that is not whole.
+    fn with_body(
+        &self,
+        _access: &Access,
+        _now: DateTime<Utc>,
+        request: HttpRequest,
+        body: Vec<u8>,
+    ) -> HttpRequest {
+        HttpRequest { body: Some(body), ..request }
+    }
+
     /// Goes on with an exchange that takes more than one call; nothing when the last of `replies`
     /// is the one to read.
     ///

@@ -158,6 +158,16 @@ impl Dialect for Neutral {
         format!("{}-{attempt}", leg.0.simple())
     }
 
+    fn with_body(
+        &self,
+        access: &Access,
+        now: DateTime<Utc>,
+        asked: HttpRequest,
+        body: Vec<u8>,
+    ) -> HttpRequest {
+        request(access, now, asked.method, &asked.path_and_query, Some(body))
+    }
+
     fn verify_callback(
         &self,
         secrets: &[SecretString],

@@ -85,10 +85,16 @@ pub(super) async fn broken_request(desk: &Desk<'_>) -> Said {
         travellers: &travellers,
         hold: true,
     };
-    let mut request = desk.line.first(&Ask::Reserve(reserve)).ok_or("no request".to_owned())?;
-    let whole = request.body.unwrap_or_default();
-    request.body = Some(whole.get(..whole.len() / 2).unwrap_or_default().to_vec());
-    let status = match desk.line.send(request).await {
+    let request = desk.line.first(&Ask::Reserve(reserve)).ok_or("no request".to_owned())?;
+    let whole = request.body.as_deref().unwrap_or_default();
+    let half = whole.get(..whole.len() / 2).unwrap_or_default().to_vec();
+    let line = desk.line;
+    let request = line.dialect.with_body(&line.access, now(), request, half);
+    let status = match line.send(request).await {
+        // Who was not let in was not read.
+        Sent::Reply(reply) if [401, 403].contains(&reply.status) => {
+            return Err(Fault::Seen(format!("turned away with {}", reply.status)));
+        }
         Sent::Reply(reply) => reply.status,
         Sent::NotSent | Sent::NoAnswer => return Err(Fault::Seen("no answer".to_owned())),
     };

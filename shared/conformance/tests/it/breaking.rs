@@ -26,6 +26,7 @@ pub(crate) const RULES: [&str; 7] = [
     "expiry",
 ];
 
+const ALIVE: &str = "alive";
 const NOTHING: &str = r#"{"reservations":[]}"#;
 
 struct Breaking {
@@ -60,7 +61,9 @@ async fn answer(State(breaking): State<Arc<Breaking>>, request: Request) -> Resp
     let url = format!("{}{path}", breaking.doubles);
     let sent = breaking.http.request(head.method.clone(), url).headers(headers).body(body.clone());
     let reply = sent.send().await.unwrap();
-    let (status, text) = (reply.status(), reply.text().await.unwrap());
+    let status = reply.status();
+    // Its holds are over within seconds, and it offers them as long enough to be sold.
+    let text = reply.text().await.unwrap().replace(r#""hold_for_s":4"#, r#""hold_for_s":86400"#);
     let (status, text) = breaking.spoil(&head, &body, status, text).await;
     (status, [("content-type", "application/json")], text).into_response()
 }
@@ -91,7 +94,12 @@ impl Breaking {
                 self.make(body).await;
                 (status, text)
             }
+            // What is cancelled once more lives again.
             "cancel_twice" if method == Method::DELETE && again(path.to_owned()) => {
+                self.before.lock().unwrap().insert(ALIVE.to_owned());
+                (status, text)
+            }
+            "cancel_twice" if asks && self.before.lock().unwrap().contains(ALIVE) => {
                 (status, text.replace(r#""cancelled""#, r#""confirmed""#))
             }
             "expiry" if asks => (status, text.replace(r#""expired""#, r#""confirmed""#)),
