@@ -124,6 +124,30 @@ async fn outputs_pay_together_and_settle_at_the_depth_of_their_tier() {
     world.rig.end().await;
 }
 
+/// Row: C2
+/// Row: C6
+#[tokio::test(flavor = "multi_thread")]
+async fn two_requests_of_as_many_coins_get_only_their_own_and_what_is_short_is_topped_up() {
+    let world = World::new().await;
+    let first = world.rig.prepare_in("ltc", 8, 2 * COIN).await;
+    let second = world.rig.prepare_in("ltc", 8, 2 * COIN).await;
+    assert_ne!(first.address, second.address);
+
+    world.node.pay(&second.address, "1.5").await;
+    world.mine(4).await;
+    let part = world.journal(&second).await;
+    assert!(part.len() > 1 && !part.contains(&"settled".to_owned()), "{part:?}: it is short");
+    world.node.pay(&second.address, "0.5").await;
+    world.mine(4).await;
+    assert_eq!(world.rig.settled(second.payment_id).await.received, units(2 * COIN));
+    assert_eq!(world.journal(&first).await, ["prepared"]);
+
+    world.node.pay(&first.address, "2").await;
+    world.mine(4).await;
+    assert_eq!(world.rig.settled(first.payment_id).await.received, units(2 * COIN));
+    world.rig.end().await;
+}
+
 /// Row: C4
 /// Row: C7
 #[tokio::test(flavor = "multi_thread")]
