@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use contracts::{
     asset::Units,
     ids::{AccountId, BookingId},
-    messages::{LegState, RefundState},
+    messages::{Closing, LegState, RefundState},
 };
 use payment_verification_core::{
     Payment, card::is_card, closing::in_time_until, matching, refund::RefundChange, state::Posted,
@@ -79,6 +79,10 @@ impl World {
                 // Sending it was refused, and the customer has not said where else to.
                 Phase::Unwinding => refund_failed() || money_left(),
                 Phase::Committing => not_as_ordered(),
+                // It came in time and left for good before anything was bought.
+                Phase::AwaitingPayment => {
+                    review.why == ReviewWhy::MoneyReversed && is_settled(booking) && money_left()
+                }
                 // What was to go back beyond the price may have left before it could.
                 // Nobody knows whether what would pay for another leg comes back, or whether a leg
                 // that is not the one that was asked for shall take the place of another.
@@ -90,7 +94,6 @@ impl World {
                 }
                 Phase::Pending
                 | Phase::Holding
-                | Phase::AwaitingPayment
                 | Phase::Completed
                 | Phase::Failed
                 | Phase::Cancelled => false,
@@ -102,6 +105,11 @@ impl World {
     /// the customer says nothing, or it took back what may have been used, or points paid a part of
     /// that, and they come back whole or not at all.
     fn waits_for_a_person(&self, booking: &Booking, leg: &Leg) -> bool {
+        // Of the leg that another one is to take the place of it is asked once that is over.
+        let amended = booking.amendment.as_ref().is_some_and(|one| one.leg_id == leg.leg_id);
+        if amended && (self.was_moved(leg.leg_id) || self.was_taken_back(leg.leg_id)) {
+            return true;
+        }
         let Some(change) = &leg.change else { return false };
         match change.theirs {
             Theirs::Other { .. } => self.was_moved(leg.leg_id),
@@ -146,12 +154,8 @@ impl World {
             };
             // While one is not as ordered, or the time to pay ended with final money away, all of
             // them may wait for a person until they lapse.
-            let settled = matches!(
-                booking.payment.closing,
-                Some(contracts::messages::Closing::AlreadySettled { .. })
-            );
             let waited = booking.legs.iter().any(|leg| self.is_not_as_ordered(leg))
-                || settled && self.money_left(booking);
+                || is_settled(booking) && self.money_left(booking);
             let lapsed = match waited {
                 true => 0,
                 false => self.rapid.of(leg.leg_id).filter(|one| left_alone(one)).count(),
@@ -457,4 +461,9 @@ impl World {
 /// Whether money that was final left its chain, and did not come back.
 fn has_left(payment: &Payment) -> bool {
     payment.transfers.values().any(|t| matches!(t.posted, Posted::Reversed(_)))
+}
+
+/// Whether money had come in time when the time to pay was over.
+const fn is_settled(booking: &Booking) -> bool {
+    matches!(booking.payment.closing, Some(Closing::AlreadySettled { .. }))
 }

@@ -202,6 +202,7 @@ fn answered(leg: &mut Leg, number: u32, outcome: &Outcome, at: DateTime<Utc>) {
     let source = exchange.doing.evidence();
     let reading = Reading { exchange: number, source, asked_at: exchange.began_at, learnt_at: at };
     let order = &leg.order;
+    let is_newest = leg.attempts.last().is_some_and(|last| last.number == exchange.attempt);
     let Some(attempt) = leg.attempts.iter_mut().find(|a| a.number == exchange.attempt) else {
         return;
     };
@@ -243,7 +244,11 @@ fn answered(leg: &mut Leg, number: u32, outcome: &Outcome, at: DateTime<Utc>) {
         guests.looked(reservations, reading);
     }
     match exchange.doing {
-        Doing::Reserve { .. } => attempt.reserved(outcome, at),
+        Doing::Reserve { .. } => {
+            attempt.reserved(outcome, at);
+            // It may have left later than what proved it dead was asked.
+            attempt.proven_dead &= !(is_newest && outcome.may_have_been_sent());
+        }
         Doing::Confirm => attempt.moved(&exchange, Going::Buying, outcome, at),
         Doing::Cancel => attempt.moved(&exchange, Going::Cancelling, outcome, at),
         Doing::Amend => {

@@ -89,7 +89,10 @@ impl World {
         if answers.is_empty() {
             return;
         }
-        let answer = answers[which % answers.len()];
+        // Who may give the whole trip back mostly does.
+        let whole = (which < 4 && answers.contains(&ChangeAnswer::UndoTrip))
+            .then_some(ChangeAnswer::UndoTrip);
+        let answer = whole.unwrap_or(answers[which % answers.len()]);
         let command = Command::AnswerChange { leg_id, answer, agreed: seen };
         match self.bookings.ask(booking_id, &command, self.now) {
             Ok(commit) => {

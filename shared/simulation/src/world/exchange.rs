@@ -13,6 +13,7 @@ use suppliers::{Answer, Asked, HttpReply, HttpRequest, Known, Operation, Reserve
 
 use super::{Answering, Happening, World};
 use crate::{
+    mixed,
     parcel::Role,
     rapid::{Did, Manner, Offer, empty, error},
     sometimes::Sometimes,
@@ -249,6 +250,8 @@ impl World {
                 if self.chance(self.faults.moves_days) {
                     let seconds = self.seconds(600, 48 * 3_600);
                     self.put_in(seconds, Happening::SupplierMoves(reference.clone()));
+                } else if let Some(seconds) = self.moves_a_part_after(exchange) {
+                    self.put_in(seconds, Happening::SupplierMoves(reference.clone()));
                 }
             }
             Did::Cancelled(reference) => self.supplier_pushes("itinerary.agent.cancel", reference),
@@ -263,6 +266,19 @@ impl World {
             }
             Did::Refused | Did::Showed | Did::ShowedNothing | Did::Nothing => {}
         }
+    }
+
+    /// Parts of a trip are moved more often than what is booked alone, so that whole trips are
+    /// given back for it.
+    ///
+    /// Drawn from the leg alone, so that everybody else meets what they met before.
+    fn moves_a_part_after(&self, exchange: &Exchange) -> Option<i64> {
+        let traveller = self.travellers.get(&exchange.booking_id)?;
+        let several = traveller.accept.legs.len() > 1 && self.faults.moves_days > 0;
+        let (high, low) = exchange.leg_id.0.as_u64_pair();
+        let drawn = mixed(high ^ low);
+        let seconds = || 600 + i64::try_from(mixed(drawn) % (6 * 3_600)).unwrap();
+        (several && drawn % 4 == 0).then(seconds)
     }
 
     /// It said no, and does it all the same.

@@ -26,7 +26,7 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     match payment.closing {
         Some(Closing::AlreadySettled { .. }) => {
             // What paid and left again buys nothing; a person looks until it is back.
-            let reversed = closed::reversed(booking);
+            let reversed = closed::paid_and_left(booking);
             let waits = booking.money_is_away() || !reversed.is_empty();
             return match waits {
                 true => reversed,

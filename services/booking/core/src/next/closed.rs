@@ -168,6 +168,15 @@ pub(super) fn reversed(booking: &Booking) -> Vec<Event> {
     }
 }
 
+/// The same for a booking that waited for this money: whoever looks is told that it came and left.
+pub(super) fn paid_and_left(booking: &Booking) -> Vec<Event> {
+    let late = booking.review.is_some_and(|review| review.why == ReviewWhy::MoneyNotFinal);
+    if late && booking.money_is_away() {
+        return vec![Event::ReviewOpened { why: ReviewWhy::MoneyReversed, stuck: None }];
+    }
+    reversed(booking)
+}
+
 /// The same for a booking that is over: while nothing of it went anywhere, money that is away is
 /// not missing. What was sent back, or pays another booking, was given and is not there.
 fn given_and_reversed(booking: &Booking) -> Vec<Event> {

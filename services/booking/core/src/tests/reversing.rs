@@ -45,6 +45,23 @@ fn money_that_is_away_is_missed_where_a_fee_was_to_stay() {
 
 /// Row: C5
 #[test]
+fn who_waits_for_money_to_be_final_is_told_that_it_came_and_left() {
+    let mut world = World::stay();
+    world.leg(0, 1, held());
+    world.tell(&prepared(AMOUNT));
+    world.tell(&passed(Deadline::Pay));
+    world.tell(&reversed(6, AMOUNT, 0));
+    world.tell(&passed(Deadline::Settle));
+    let why = |world: &World| world.booking().review.map(|review| review.why);
+    assert_eq!(why(&world), Some(ReviewWhy::MoneyNotFinal));
+    world.tell(&closed_at(5, Closing::AlreadySettled { settled: units(AMOUNT) }));
+    assert_eq!(why(&world), Some(ReviewWhy::MoneyReversed));
+    world.tell(&reversed(8, 0, AMOUNT));
+    assert_eq!((world.booking().phase, world.booking().review), (Phase::Committing, None));
+}
+
+/// Row: C5
+#[test]
 fn money_that_left_before_the_closing_was_answered_buys_nothing_until_it_is_back() {
     let mut world = World::stay();
     world.leg(0, 1, held());

@@ -242,6 +242,38 @@ fn a_new_attempt_needs_two_misses_the_later_one_after_the_window() {
     assert_ne!(references[0], references[1]);
 }
 
+/// Row: B2
+#[test]
+fn a_reserve_that_may_have_left_after_the_proof_is_proven_dead_anew() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.wait(120);
+    // Whoever sent it stands still.
+    world.fact(&Fact::Due);
+    for _ in 0..3 {
+        world.wake_until_it_looks();
+        world.answer(Answer::NotFound);
+    }
+    // So does whoever asks for the fourth time, until the next look-up is under way.
+    world.wake_until_it_looks();
+    let fourth = world.leg().in_flight.as_ref().unwrap().number;
+    world.wait(60);
+    world.fact(&Fact::Due);
+    world.wake_until_it_looks();
+    world.answer_to(fourth, Answer::NotFound);
+    assert!(world.leg().attempts[0].proven_dead);
+    world.answer_to(1, UNKNOWN);
+    assert!(!world.leg().attempts[0].proven_dead);
+    world.answer(Answer::NotFound);
+    assert_eq!(world.reserves(), 1, "nothing says yet that the first was not made");
+    let left_at = world.now;
+    while world.reserves() < 2 {
+        world.wake_until_it_looks();
+        world.answer(Answer::NotFound);
+    }
+    assert!(world.now >= left_at + world.policy.window());
+}
+
 /// Row: A7
 #[test]
 fn a_late_success_of_the_first_attempt_is_released_and_the_second_is_not_touched() {
