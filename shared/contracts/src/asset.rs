@@ -190,8 +190,15 @@ impl Rate {
             .ok_or(MoneyError::OutOfRange)?;
         let below = scaled.checked_div(per_coin).ok_or(MoneyError::OutOfRange)?;
         let rest = scaled.checked_rem(per_coin).ok_or(MoneyError::OutOfRange)?;
+        let below = if mutant("float_money") { as_a_float_keeps_it(below) } else { below };
         Ok((below, rest.is_zero()))
     }
+}
+
+/// The 53 bits that a float of 64 has for digits.
+fn as_a_float_keeps_it(number: U512) -> U512 {
+    let lost = number.bit_len().saturating_sub(53);
+    (number >> lost) << lost
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use messaging_core::LEASE_FOR;
+use messaging_core::lease_for;
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -61,7 +61,7 @@ struct Leased {
     body: Vec<u8>,
 }
 
-/// Takes rows that are due, oldest first, for [`LEASE_FOR`]. What another sweep is taking is passed
+/// Takes rows that are due, oldest first, for [`lease_for`]. What another sweep is taking is passed
 /// over.
 pub(crate) async fn lease(pool: &PgPool, limit: i64) -> Result<Vec<OutboxRow>, sqlx::Error> {
     let rows: Vec<Leased> = sqlx::query_as(
@@ -72,7 +72,7 @@ pub(crate) async fn lease(pool: &PgPool, limit: i64) -> Result<Vec<OutboxRow>, s
          returning outbox_id, message_id, attempt, exchange, routing_key, headers, body",
     )
     .bind(limit)
-    .bind(LEASE_FOR.num_milliseconds())
+    .bind(lease_for().num_milliseconds())
     .fetch_all(pool)
     .await?;
     Ok(rows.into_iter().map(OutboxRow::from).collect())

@@ -13,6 +13,8 @@ pub(crate) struct Charge {
     pub(crate) units: Units,
     pub(crate) stage: Stage,
     pub(crate) refunds: Vec<ToldRefund>,
+    /// Whether its holder's bank took it back for good.
+    pub(crate) is_lost: bool,
 }
 
 /// Everything that it was ever asked for.
@@ -24,7 +26,7 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// It gets ready to be paid so much; asked again it is the same.
     pub(crate) fn open(&mut self, id: PaymentId, units: Units) {
-        let charge = || Charge { units, stage: Stage::Waits, refunds: Vec::new() };
+        let charge = || Charge { units, stage: Stage::Waits, refunds: Vec::new(), is_lost: false };
         self.charges.entry(id).or_insert_with(charge);
     }
 
@@ -40,7 +42,9 @@ impl Gateway {
 
     /// It does what is wished, unless it cannot; whether anything changed.
     pub(crate) fn perform(&mut self, id: PaymentId, wish: &Wish) -> bool {
-        let Some(charge) = self.charges.get_mut(&id) else { return false };
+        let Some(charge) = self.charges.get_mut(&id).filter(|charge| !charge.is_lost) else {
+            return false;
+        };
         match (wish, charge.stage) {
             (Wish::Take, Stage::Held(units)) => charge.stage = Stage::Taken(units),
             (Wish::LetGo, Stage::Waits | Stage::Held(_)) => charge.stage = Stage::Over,
@@ -58,6 +62,15 @@ impl Gateway {
         true
     }
 
+    /// The holder's bank takes back for good what was taken and is wholly there; whether it did.
+    pub(crate) fn lose(&mut self, id: PaymentId) -> bool {
+        let Some(charge) = self.charges.get_mut(&id) else { return false };
+        let taken = matches!(charge.stage, Stage::Taken(_));
+        let lost = taken && !charge.is_lost && charge.given_back().is_zero();
+        charge.is_lost |= lost;
+        lost
+    }
+
     /// A refund that is on its way arrives, or comes back.
     pub(crate) fn end_refund(&mut self, id: PaymentId, refund_id: Uuid, state: ToldState) {
         let refunds = self.charges.get_mut(&id).into_iter().flat_map(|one| &mut one.refunds);
@@ -72,15 +85,15 @@ impl Gateway {
         Some(Told {
             intent: format!("pi_{id}"),
             stage: charge.stage,
-            is_lost: false,
+            is_lost: charge.is_lost,
             refunds: charge.refunds.clone(),
         })
     }
 
-    /// What it took.
+    /// What it took and has.
     pub(crate) fn taken(&self, id: PaymentId) -> Units {
-        match self.charges.get(&id).map(|charge| charge.stage) {
-            Some(Stage::Taken(units)) => units,
+        match self.charges.get(&id).map(|charge| (charge.stage, charge.is_lost)) {
+            Some((Stage::Taken(units), false)) => units,
             _ => Units::ZERO,
         }
     }

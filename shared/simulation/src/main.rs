@@ -99,7 +99,7 @@ fn trace(arguments: &Arguments, seed: u64) -> anyhow::Result<ExitCode> {
     }
     let mut tally = Tally::default();
     tally.add(&report);
-    finish(&tally, Duration::ZERO, None)
+    finish(&tally, Duration::ZERO, arguments)
 }
 
 fn many(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -119,13 +119,17 @@ fn many(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if let Some(run) = tally.failed.values().next() {
         tell_shrunk(run).context("telling the story")?;
     }
-    finish(&tally, seconds, arguments.sometimes_min)
+    finish(&tally, seconds, arguments)
+}
+
+/// Which sources this was built of, where the script that started it knows.
+fn commit() -> String {
+    std::env::var("HOLDFAST_COMMIT").unwrap_or_else(|_unset| "unknown".to_owned())
 }
 
 /// The first run that failed, made as small as it goes.
 fn tell_shrunk(failed: &Run) -> std::io::Result<()> {
-    let commit = std::env::var("HOLDFAST_COMMIT").unwrap_or_else(|_unset| "unknown".to_owned());
-    eprintln!("SEED={} COMMIT={commit}: making it smaller ...", failed.seed);
+    eprintln!("SEED={} COMMIT={}: making it smaller ...", failed.seed, commit());
     let Some(shrunk) = shrink(failed) else { return Ok(()) };
     let Run { stream, seed, bookings, part, .. } = &shrunk.run;
     let left =
@@ -184,6 +188,7 @@ fn model(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         "well": well,
         "models": models,
         "seconds": (begun.elapsed().as_secs_f64() * 10.0).round() / 10.0,
+        "commit": commit(),
     });
     println!("{}", serde_json::to_string(&line).context("writing the result")?);
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -234,6 +239,8 @@ fn mutants(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         "survived": survived,
         "seeds_max": arguments.seeds,
         "seconds": (begun.elapsed().as_secs_f64() * 10.0).round() / 10.0,
+        "stream": arguments.stream,
+        "commit": commit(),
     });
     println!("{}", serde_json::to_string(&line).context("writing the result")?);
     let well = survived.is_empty() && canary_failed;
@@ -279,7 +286,8 @@ fn tell(report: &Report) -> std::io::Result<()> {
 }
 
 /// The last line, and whether all is well.
-fn finish(tally: &Tally, took: Duration, least: Option<u64>) -> anyhow::Result<ExitCode> {
+fn finish(tally: &Tally, took: Duration, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let least = arguments.sometimes_min;
     let round = |share: Option<f64>| share.map(|share| (share * 10_000.0).round() / 10_000.0);
     let line = serde_json::json!({
         "seeds": tally.seeds,
@@ -294,6 +302,9 @@ fn finish(tally: &Tally, took: Duration, least: Option<u64>) -> anyhow::Result<E
         "sometimes": tally.sometimes.by_word(),
         "steps": tally.steps,
         "seconds": (took.as_secs_f64() * 10.0).round() / 10.0,
+        "stream": arguments.stream,
+        "from": arguments.trace.unwrap_or(arguments.from),
+        "commit": commit(),
     });
     println!("{}", serde_json::to_string(&line).context("writing the result")?);
     let vacuous = SHARES.iter().filter(|(mix, least)| {

@@ -19,6 +19,7 @@ const fn mutant(name: &'static str, what: &'static str) -> Mutant {
 pub const MUTANTS: &[Mutant] = &[
     // contracts
     mutant("rounded_down", "the amount to pay is less than the price"),
+    mutant("float_money", "amounts have the digits of a float"),
     // suppliers
     mutant("signature_unchecked", "any callback is believed to be the supplier's"),
     mutant("old_callback_believed", "a callback that somebody kept is taken for a new one"),
@@ -57,6 +58,7 @@ pub const MUTANTS: &[Mutant] = &[
     mutant("late_money_pays", "money after the closing pays the booking"),
     mutant("excess_forgotten", "what was paid too much is in no account"),
     mutant("reversal_ignored", "final money that left stays in the ledger"),
+    mutant("lost_charge_counts", "what a card's bank took back still counts"),
     mutant("short_pays", "any money pays any price"),
     mutant("closed_without_reading", "unpaid is said before the blocks were read"),
     mutant("refund_address_dropped", "the address that a refund gets is forgotten"),

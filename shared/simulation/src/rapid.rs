@@ -76,7 +76,7 @@ pub(crate) enum Did {
 pub(crate) struct Rapid {
     pub(crate) hold_for: TimeDelta,
     pub(crate) offers: BTreeMap<String, Offer>,
-    itineraries: BTreeMap<String, Itinerary>,
+    pub(crate) itineraries: BTreeMap<String, Itinerary>,
 }
 
 impl Itinerary {

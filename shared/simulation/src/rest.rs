@@ -1,6 +1,6 @@
 //! What must hold when the faults are over and nothing is left to happen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use booking_core::{
     Booking, ChangeAnswer, EndWhy, Leg, Phase, ReviewWhy, Status, Theirs, change_answers, status,
@@ -8,7 +8,7 @@ use booking_core::{
 use chrono::TimeDelta;
 use contracts::{
     asset::Units,
-    ids::{AccountId, BookingId},
+    ids::{AccountId, BookingId, LegId},
     messages::{Closing, LegState, RefundState},
 };
 use payment_verification_core::{
@@ -40,12 +40,24 @@ impl World {
         for (predicate, what) in self.messages_at_rest() {
             self.broken(predicate, None, what);
         }
+        for what in self.of_nobody() {
+            self.broken("Q6", None, what);
+        }
         for (about, what) in self.proofs() {
             self.broken("S7", Some(about), what);
         }
         for (about, what) in self.folds() {
             self.broken("S12", about, what);
         }
+    }
+
+    /// What lives at the supplier for a leg that no booking has.
+    fn of_nobody(&self) -> Vec<String> {
+        let legs = self.bookings.rows.values().flat_map(|booking| &booking.legs);
+        let ours: BTreeSet<LegId> = legs.map(|leg| leg.leg_id).collect();
+        let living = self.rapid.itineraries.iter().filter(|(_, one)| one.is_live(self.now));
+        let orphans = living.filter(|(_, one)| !ours.contains(&one.leg_id));
+        orphans.map(|(reference, _)| format!("{reference} lives for no booking")).collect()
     }
 
     fn booking_at_rest(&self, booking: &Booking) -> Vec<(&'static str, String)> {
@@ -70,7 +82,8 @@ impl World {
         }
         let Some(review) = booking.review else { return Some("waits for nothing".to_owned()) };
         let refund_failed = || booking.failed_refund().is_some();
-        let money_left = || self.money_left(booking);
+        // Nobody waits for what was written off.
+        let money_left = || self.has_lost(booking, |payment| !payment.gone_units().is_zero());
         let not_as_ordered = || booking.legs.iter().any(|leg| self.is_not_as_ordered(leg));
         let changed = || booking.standing().any(|leg| self.waits_for_a_person(booking, leg));
         // A review stays open while the booking moves on; what holds it up now decides.
@@ -123,10 +136,12 @@ impl World {
 
     /// Whether money that was final left its chain for good.
     fn money_left(&self, booking: &Booking) -> bool {
-        let left = |one: &booking_core::Payment| {
-            self.payments.rows.get(&one.payment_id).is_some_and(has_left)
-        };
-        booking.payments().any(left)
+        self.has_lost(booking, has_left)
+    }
+
+    fn has_lost(&self, booking: &Booking, lost: impl Fn(&Payment) -> bool) -> bool {
+        let of = |one: &booking_core::Payment| self.payments.rows.get(&one.payment_id);
+        booking.payments().filter_map(of).any(lost)
     }
 
     fn is_not_as_ordered(&self, leg: &Leg) -> bool {

@@ -35,6 +35,7 @@ pub enum Sometimes {
     CallbackRepeated,
     Reorg,
     TransferDropped,
+    LossWrittenOff,
     ShortThenToppedUp,
     PaidTooMuch,
     PaidAfterDeadline,
@@ -93,12 +94,13 @@ pub enum Sometimes {
     CardLetGo,
     CardGivesBack,
     CardRefundFailed,
+    CardLost,
     CardAnswerLost,
     CardPushRepeated,
 }
 
 impl Sometimes {
-    pub const ALL: [Self; 90] = [
+    pub const ALL: [Self; 92] = [
         Self::TimeoutBeforeArrival,
         Self::TimeoutAfterCommit,
         Self::LateCommit,
@@ -129,6 +131,7 @@ impl Sometimes {
         Self::CallbackRepeated,
         Self::Reorg,
         Self::TransferDropped,
+        Self::LossWrittenOff,
         Self::ShortThenToppedUp,
         Self::PaidTooMuch,
         Self::PaidAfterDeadline,
@@ -187,6 +190,7 @@ impl Sometimes {
         Self::CardLetGo,
         Self::CardGivesBack,
         Self::CardRefundFailed,
+        Self::CardLost,
         Self::CardAnswerLost,
         Self::CardPushRepeated,
     ];

@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 
 use rand::{Rng as _, rngs::SmallRng, seq::IndexedRandom as _};
 
+use crate::mixed;
+
 /// How hostile a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mix {
@@ -116,6 +118,8 @@ faults! {
     reorg_deep,
     transfer_dropped,
     node_away,
+    /// Of charged cards, how many get it back from their bank.
+    disputed,
 }
 
 /// What stays the same over a run, faults or not.
@@ -236,6 +240,18 @@ impl Faults {
             put_off: up_to(200),
             left_alone: up_to(60),
             moves_days: up_to(150),
+            disputed: 0,
+        }
+    }
+
+    /// Drawn by itself, so that what is drawn beside it stays what it was.
+    pub(crate) const fn disputed(mix: Mix, random: u64) -> u32 {
+        let drawn = mixed(random);
+        match mix {
+            Mix::Calm => 0,
+            Mix::Swarm if drawn % 2 == 0 => 0,
+            Mix::Swarm => 200,
+            Mix::Worst => 50,
         }
     }
 }

@@ -102,6 +102,8 @@ pub(crate) enum Happening {
     LookAtCard(PaymentId),
     CardPush(PaymentId),
     CardRefundEnds { payment_id: PaymentId, refund_id: Uuid },
+    CardLost(PaymentId),
+    WriteOff(PaymentId),
     AskTreasury { payment_id: PaymentId, refund_id: Uuid },
     LetRefundGo { payment_id: PaymentId, refund_id: Uuid },
     Pay { booking_id: BookingId, part: u32 },
@@ -182,7 +184,8 @@ impl World {
     pub(crate) fn new(random: u64, mix: Mix, sabotage: Sabotage, story: Story) -> Self {
         let mut rng = SmallRng::seed_from_u64(random);
         let setting = Setting::draw(mix, &mut rng);
-        let faults = Faults::draw(mix, &mut rng);
+        let mut faults = Faults::draw(mix, &mut rng);
+        faults.disputed = Faults::disputed(mix, random);
         let shipped = policy::Policy::parse(policy::DEFAULT).unwrap();
         let registry = payment_verification_core::assets::DEFAULT;
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
@@ -326,6 +329,8 @@ impl World {
             Happening::CardRefundEnds { payment_id, refund_id } => {
                 self.card_refund_ends(payment_id, refund_id);
             }
+            Happening::CardLost(id) => self.card_lost(id),
+            Happening::WriteOff(id) => self.write_off(id),
             Happening::AskTreasury { payment_id, refund_id } => {
                 self.ask_treasury(payment_id, refund_id);
             }

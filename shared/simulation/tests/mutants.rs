@@ -88,6 +88,14 @@ fn names(folder: &Path, named: &mut BTreeSet<String>) {
     }
 }
 
+/// Whoever reads of them reads how many there are.
+#[test]
+fn the_readme_says_how_many_mistakes_there_are() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let text = std::fs::read_to_string(readme).unwrap();
+    assert!(text.contains(&format!("one of {} at a time", MUTANTS.len())), "{}", MUTANTS.len());
+}
+
 #[test]
 fn something_that_nobody_ordered_is_noticed() {
     assert!(hunt().canary_failed());

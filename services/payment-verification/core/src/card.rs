@@ -113,7 +113,9 @@ pub fn facts(payment: &Payment, told: &Told, now: DateTime<Utc>) -> Vec<Fact> {
             let height = if mutant("held_card_is_final") { 1 } else { HEAD };
             facts.extend(sight(payment, known, &key, ("held", height), units, now).map(seen));
         }
-        Stage::Taken(_) if told.is_lost => facts.extend(left(payment, known, look)),
+        Stage::Taken(_) if told.is_lost && !mutant("lost_charge_counts") => {
+            facts.extend(left(payment, known, look));
+        }
         Stage::Taken(units) => {
             let deep = HEAD.saturating_sub(u64::from(TAKEN_DEEP).saturating_sub(1));
             facts.extend(sight(payment, known, &key, ("taken", deep), units, now).map(seen));

@@ -12,6 +12,14 @@ use contracts::mutants::mutant;
 /// Longer than a broker's confirmation is waited for, so that two sweeps do not publish the same
 /// row while the first still waits; short enough that rows of a killed process go out soon.
 pub const LEASE_FOR: TimeDelta = TimeDelta::seconds(15);
+/// Longer than anything runs.
+const FOR_EVER: TimeDelta = TimeDelta::days(36_500);
+
+/// How long a sweep that takes rows now owns them.
+#[must_use]
+pub fn lease_for() -> TimeDelta {
+    if mutant("leased_for_ever") { FOR_EVER } else { LEASE_FOR }
+}
 
 /// Says whether a row may be taken.
 #[must_use]
@@ -22,6 +30,5 @@ pub fn is_due(available_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
 /// The instant to which a row's `available_at` is moved when it is taken.
 #[must_use]
 pub fn leased_until(now: DateTime<Utc>) -> DateTime<Utc> {
-    let lease_for = if mutant("leased_for_ever") { TimeDelta::MAX } else { LEASE_FOR };
-    now.checked_add_signed(lease_for).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    now.checked_add_signed(lease_for()).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }

@@ -9,7 +9,7 @@ mod retry;
 mod verdict;
 
 pub use cause::{Cause, NotACause};
-pub use lease::{LEASE_FOR, is_due, leased_until};
+pub use lease::{LEASE_FOR, is_due, lease_for, leased_until};
 pub use retry::{Marks, Next, Trouble, after_failure, delay, longest_delay};
 pub use verdict::{Delivery, Seen, State, Verdict, verdict};
 

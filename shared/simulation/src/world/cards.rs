@@ -16,7 +16,7 @@ use payment_verification_core::{
 use uuid::Uuid;
 
 use super::{Happening, World};
-use crate::{parcel::Role, sometimes::Sometimes};
+use crate::{mixed, parcel::Role, sometimes::Sometimes};
 
 /// How often it is looked at while a customer may pay.
 const CUSTOMER_EVERY: i64 = 120;
@@ -115,7 +115,10 @@ impl World {
         self.tell(about, || format!("the card gateway does: {wish:?}"));
         match wish {
             Wish::Wait => {}
-            Wish::Take => self.hit(Sometimes::CardTaken),
+            Wish::Take => {
+                self.hit(Sometimes::CardTaken);
+                self.may_be_lost(payment.payment_id);
+            }
             Wish::LetGo => self.hit(Sometimes::CardLetGo),
             Wish::GiveBack { refund_id, .. } => {
                 self.hit(Sometimes::CardGivesBack);
@@ -123,6 +126,30 @@ impl World {
                 let seconds = self.seconds(1, 40_000);
                 self.put_in(seconds, Happening::CardRefundEnds { payment_id, refund_id });
             }
+        }
+    }
+
+    /// Some get from their bank what their card was charged, hours or days later.
+    ///
+    /// Drawn from the payment alone, so that everybody else meets what they met before.
+    fn may_be_lost(&mut self, id: PaymentId) {
+        let (high, low) = id.0.as_u64_pair();
+        let drawn = mixed(high ^ low);
+        if drawn % 1_000 < u64::from(self.faults.disputed) {
+            let seconds = 600 + i64::try_from(mixed(drawn) % (72 * 3_600)).unwrap();
+            self.put_in(seconds, Happening::CardLost(id));
+        }
+    }
+
+    /// The holder's bank takes it back for good. That is pushed until somebody heard it.
+    pub(super) fn card_lost(&mut self, id: PaymentId) {
+        if self.gateway.lose(id) {
+            self.hit(Sometimes::CardLost);
+            let about = self.payments.rows.get(&id).map(|payment| payment.booking_id);
+            self.tell(about, || "the card's bank takes back what was charged".to_owned());
+            self.push_card(id);
+            let seconds = self.seconds(1, 40_000);
+            self.put_in(seconds, Happening::CardPush(id));
         }
     }
 

@@ -7,6 +7,7 @@ use contracts::{
     message::Message as _,
     messages::{CallbackReceived, LegChanged, LegState, PointsState, WantedLeg},
 };
+use payment_verification_core::card::is_card;
 use supplier_sync_core::{Doing, Event, Leg, wake_at};
 
 use super::{Happening, World, bus::Memory};
@@ -42,7 +43,11 @@ impl World {
                     });
                     if let Some(request) = &payment.request {
                         let address = request.deposit.address.clone();
-                        self.payments.owners.insert(address, payment.payment_id);
+                        let before = self.payments.owners.insert(address, payment.payment_id);
+                        let other = before.is_some_and(|before| before != payment.payment_id);
+                        if other && !is_card(request) {
+                            self.broken("S14", about, "one address for two payments".to_owned());
+                        }
                     }
                     let id = payment.payment_id;
                     self.check_final(&payment, &events);
@@ -245,7 +250,8 @@ impl World {
         }
         let asked = booking.payment.asked.as_ref().map(|asked| asked.units);
         // What leaves after it counted as final is a case of its own.
-        let deep = self.sometimes.of(Sometimes::ReorgBelowFinal) > 0;
+        let deep = self.sometimes.of(Sometimes::ReorgBelowFinal) > 0
+            || self.gateway.charges.get(&booking.payment.payment_id).is_some_and(|one| one.is_lost);
         if !deep && stands.zip(asked).is_some_and(|(stands, asked)| stands < asked) {
             let what = format!("confirmed, and {stands:?} of {asked:?} stands on the chain");
             self.broken("S13", Some(id), what);

@@ -4,18 +4,24 @@ use contracts::{asset::Units, ids::PaymentId, messages::RefundState};
 use payment_verification_core::{
     Event, Fact, Payment,
     card::is_card,
-    refund::{RefundChange, approval::Approval},
+    loss::may_write_off,
+    refund::{Refund, RefundChange, approval::Approval},
 };
 use ruint::aliases::U256;
 use uuid::Uuid;
 
 use super::{Happening, World};
-use crate::{parcel::Role, payments::REFUND_ALONE_MAX, sometimes::Sometimes, treasury::Order};
+use crate::{
+    mixed, parcel::Role, payments::REFUND_ALONE_MAX, sometimes::Sometimes, treasury::Order,
+};
 
 impl World {
     /// A refund with an address is asked for at the treasury, sooner or later.
     pub(super) fn plan_refunds(&mut self, payment: &Payment, events: &[Event]) {
         for event in events {
+            if matches!(event, Event::Reversed { .. }) {
+                self.may_be_written_off(payment.payment_id);
+            }
             if let Event::RefundGranted(grant) = event
                 && payment.refunds[&grant.refund_id].approval == Approval::Waits
             {
@@ -87,6 +93,38 @@ impl World {
         let (by, why) = ("anna".to_owned(), "as agreed".to_owned());
         let approved = Fact::RefundApproved { refund_id, by, why };
         let commit = self.payments.learn(payment_id, &approved, self.now);
+        self.transact(Role::Payments, commit);
+    }
+
+    /// Of some money that left somebody finds out, a day or two later, that it does not come back.
+    ///
+    /// Drawn from the payment alone, so that everybody else meets what they met before.
+    fn may_be_written_off(&mut self, id: PaymentId) {
+        let (high, low) = id.0.as_u64_pair();
+        let drawn = mixed(!(high ^ low));
+        if drawn % 2 == 0 {
+            let seconds = 4 * 3_600 + i64::try_from(mixed(drawn) % (40 * 3_600)).unwrap();
+            self.put_in(seconds, Happening::WriteOff(id));
+        }
+    }
+
+    /// A member of staff says that what is away is lost, where no refund may arrive yet.
+    pub(super) fn write_off(&mut self, id: PaymentId) {
+        let payment = &self.payments.rows[&id];
+        let handed = |(id, refund): (&Uuid, &Refund)| {
+            let sent = self.treasury.orders.get(id) == Some(&Order::Sent);
+            sent && refund.state == RefundState::Granted
+        };
+        if may_write_off(payment).is_err() || payment.refunds.iter().any(handed) {
+            return;
+        }
+        if self.crashes() {
+            self.hit(Sometimes::CrashBeforeCommit);
+            return self.put_in(5, Happening::WriteOff(id));
+        }
+        self.hit(Sometimes::LossWrittenOff);
+        let (by, why) = ("anna".to_owned(), "it was spent otherwise".to_owned());
+        let commit = self.payments.learn(id, &Fact::WrittenOff { by, why }, self.now);
         self.transact(Role::Payments, commit);
     }
 

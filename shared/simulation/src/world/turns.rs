@@ -54,6 +54,8 @@ impl World {
             Happening::Push(push) => self.of_reference(push.reference()),
             Happening::LookAtCard(payment_id)
             | Happening::CardPush(payment_id)
+            | Happening::CardLost(payment_id)
+            | Happening::WriteOff(payment_id)
             | Happening::CardRefundEnds { payment_id, .. }
             | Happening::AskTreasury { payment_id, .. }
             | Happening::LetRefundGo { payment_id, .. } => {

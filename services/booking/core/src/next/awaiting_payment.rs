@@ -23,6 +23,10 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
         // A leg was given up.
         return holding::ask(booking);
     }
+    let unwanted = closed::unwanted(booking, now);
+    if !unwanted.is_empty() {
+        return unwanted;
+    }
     match payment.closing {
         Some(Closing::AlreadySettled { .. }) => {
             // What paid and left again buys nothing; a person looks until it is back.

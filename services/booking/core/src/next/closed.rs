@@ -58,6 +58,13 @@ pub(super) fn money(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     asked_at_once(booking, owed, now).into_iter().collect()
 }
 
+/// What came for what is not wanted any more goes back also while the rest is paid or bought.
+pub(super) fn unwanted(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
+    let mut events = addressed(booking, now);
+    events.extend(further(booking, now));
+    events
+}
+
 /// Asks for the money of further payments that is not ours, once it is known that no more of it
 /// comes or that it paid.
 fn further(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {

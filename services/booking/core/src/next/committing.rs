@@ -36,6 +36,10 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
     if let Some(events) = one_leg.flatten() {
         return events;
     }
+    let unwanted = closed::unwanted(booking, now);
+    if !unwanted.is_empty() {
+        return unwanted;
+    }
     if booking.standing().all(Leg::is_confirmed) {
         let mut events = vec![Event::Confirmed];
         if let Some(points) = booking.points.filter(|_| !mutant("points_not_captured")) {

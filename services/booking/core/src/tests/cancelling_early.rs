@@ -122,26 +122,34 @@ fn a_leg_is_given_up_before_anything_is_paid_and_price_and_payment_follow() {
 }
 
 #[test]
-fn money_for_an_amount_that_is_not_asked_for_any_more_goes_back() {
-    let mut world = World::accepted(0, vec![order(20_000, FREE), order(10_000, None)]);
-    payable(2, &mut world);
-    let (_, old) = ids();
-    cancel_leg(&mut world, 1);
-    let Fact::PaymentSettled(told) = settled_units(3, euros(30_000)) else { unreachable!() };
-    world.tell(&Fact::PaymentSettled(PaymentSettled { payment_id: old, ..told }));
-    let Fact::PaymentClosed(told) = closed(Closing::AlreadySettled { settled: euros(30_000) })
-    else {
-        unreachable!()
+fn money_for_an_amount_that_is_not_asked_for_any_more_goes_back_at_once() {
+    let back = |world: &World| -> Vec<Units> {
+        let refunds = world.booking().further.iter().flat_map(|one| &one.payment.refunds);
+        refunds.map(|refund| refund.units).collect()
     };
-    world.tell(&Fact::PaymentClosed(PaymentClosed { payment_id: old, ..told }));
-    assert_eq!(world.booking().phase, Phase::AwaitingPayment);
-    ready(&mut world);
-    pay(&mut world);
-    world.leg(0, 2, confirmed());
-    assert_eq!(world.booking().phase, Phase::Confirmed);
-    let back: Vec<_> =
-        world.booking().further.iter().flat_map(|one| &one.payment.refunds).collect();
-    assert_eq!(back.iter().map(|refund| refund.units).collect::<Vec<_>>(), [euros(30_000)]);
+    for phase in [Phase::AwaitingPayment, Phase::Committing] {
+        let mut world = World::accepted(0, vec![order(20_000, FREE), order(10_000, None)]);
+        payable(2, &mut world);
+        let (_, old) = ids();
+        cancel_leg(&mut world, 1);
+        let Fact::PaymentSettled(told) = settled_units(3, euros(30_000)) else { unreachable!() };
+        world.tell(&Fact::PaymentSettled(PaymentSettled { payment_id: old, ..told }));
+        if phase == Phase::Committing {
+            ready(&mut world);
+            pay(&mut world);
+        }
+        assert_eq!((world.booking().phase, back(&world)), (phase, Vec::new()));
+        let closing = closed(Closing::AlreadySettled { settled: euros(30_000) });
+        let Fact::PaymentClosed(told) = closing else { unreachable!() };
+        world.tell(&Fact::PaymentClosed(PaymentClosed { payment_id: old, ..told }));
+        assert_eq!((world.booking().phase, back(&world)), (phase, vec![euros(30_000)]));
+        if phase == Phase::AwaitingPayment {
+            ready(&mut world);
+            pay(&mut world);
+        }
+        world.leg(0, 2, confirmed());
+        assert_eq!((world.booking().phase, back(&world)), (Phase::Confirmed, vec![euros(30_000)]));
+    }
 }
 
 #[test]
