@@ -20,7 +20,7 @@ use serde::Serialize;
 use crate::{
     Options, Profile, Stack,
     console::Console,
-    truth::{Accepted, Comparison, World},
+    truth::{Accepted, Comparison, World, proof::prove},
 };
 
 use self::{
@@ -31,6 +31,12 @@ use self::{
 
 /// After the faults everything has to be right within this.
 const CONVERGES_WITHIN: Duration = Duration::from_secs(240);
+/// Ledgers, prices, points and journals agree within this, once all of it is right.
+const PROVEN_WITHIN: Duration = Duration::from_secs(60);
+/// No booking is open for so long.
+const OPEN_FOR_MAX: Duration = Duration::from_secs(24 * 3_600);
+/// What was to fail and did not: a run where nothing else is counted means nothing.
+const MISSED: [&str; 2] = ["not_armed", "disks_not_filled"];
 /// How often it is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -62,6 +68,9 @@ pub struct Report {
     pub stuck: usize,
     /// Bookings whose customer had no answer at first, and found them under the same key.
     pub recovered: usize,
+    /// Of everything that there is, whoever clicked for it: what of ledgers, prices, points and
+    /// journals does not agree with the world or with each other; nothing where nobody looked.
+    pub differences: Option<usize>,
     /// How often each fault happened.
     pub kills: BTreeMap<String, u32>,
     /// Messages that were parked, and sent again by staff once the faults were over.
@@ -80,7 +89,10 @@ impl Report {
         let wrong = self.lost + self.double + self.orphaned + self.overcharged;
         let wrong = wrong + self.given_away + self.stuck;
         let enough = if faults { 0.2 } else { 0.5 };
-        wrong == 0 && self.bookings > 0 && self.confirmed_share >= enough
+        let failed = |kind: &String| !MISSED.contains(&kind.as_str());
+        let failed = !faults || self.kills.keys().any(failed);
+        let agrees = self.differences.unwrap_or(0) == 0;
+        wrong == 0 && agrees && failed && self.bookings > 0 && self.confirmed_share >= enough
     }
 }
 
@@ -133,7 +145,14 @@ async fn ended(
     let began = Instant::now();
     let Clicked { accepted, recovered } = load.end().await?;
     let (compared, parked) = converge(&stack, world, &accepted, began, staffed).await?;
-    let report = Report { recovered, ..told(&compared, kills, parked, began.elapsed(), seed) };
+    let mut report = Report { recovered, ..told(&compared, kills, parked, began.elapsed(), seed) };
+    if staffed {
+        let proof = prove(&stack, PROVEN_WITHIN, OPEN_FOR_MAX).await?;
+        report.differences = Some(proof.differences);
+        if proof.differences > 0 {
+            report.wrong.extend(proof.compared.wrong);
+        }
+    }
     if let Ok(stack) = Arc::try_unwrap(stack) {
         stack.stop().await.ok();
     }
@@ -193,6 +212,7 @@ fn told(
         given_away: compared.given_away,
         stuck: compared.in_review,
         recovered: 0,
+        differences: None,
         kills,
         parked,
         converged_s: (took.as_secs_f64() * 10.0).round() / 10.0,

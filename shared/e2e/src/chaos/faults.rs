@@ -25,6 +25,8 @@ const SUPPLIER: [(&str, &str); 8] = [
     ("callback", "callback_missing"),
     ("callback", "callback_duplicate"),
 ];
+/// How a frame begins that says `basic.publish`: its class and its method.
+const PUBLISHED: [u8; 4] = [0, 60, 0, 40];
 /// Whoever starts while what it needs is away may die of it, and is started again, for so long.
 const UP_WITHIN: Duration = Duration::from_secs(120);
 const START_EVERY: Duration = Duration::from_millis(500);
@@ -284,6 +286,12 @@ impl Ground {
             3 => {
                 way.one_way();
                 "open one way"
+            }
+            _ if name == "broker" => {
+                way.lose_answer_to(|sent| {
+                    sent.windows(PUBLISHED.len()).any(|part| part == PUBLISHED)
+                });
+                "swallowing the confirmation of a message"
             }
             _ => {
                 let commit = b"COMMIT";
