@@ -199,7 +199,6 @@ mod tests {
         })
     }
 
-    /// Row: F7
     #[test]
     fn what_breaks_a_reader_or_a_writer_is_told() {
         const PAYLOAD: &str = "/components/messages/leg.changed.v1/payload";
@@ -236,7 +235,6 @@ mod tests {
         }
     }
 
-    /// Row: F7
     #[test]
     fn what_is_added_or_becomes_a_new_version_breaks_nothing() {
         assert_eq!(broken(&document(), &document()), Vec::<String>::new());
