@@ -141,7 +141,6 @@ async fn write(
 mod tests {
     use super::*;
 
-    /// Row: E3
     #[test]
     fn what_is_owed_is_shown() {
         let account = Account { debt: 250, ..Account::default() };
