@@ -11,6 +11,7 @@
     reason = "a panic is a failed check"
 )]
 
+mod asyncapi;
 mod rows;
 mod tidy;
 mod tokens;
@@ -22,6 +23,7 @@ const USAGE: &str = "\
 cargo xtask tidy            the law of the tree: imports, manifests, names, sizes, words
 cargo xtask rows            every row with its tests and what was taken out to see them fail
 cargo xtask rows --check    fails when a row has no test, or a test names no row
+cargo xtask asyncapi        fails when docs/asyncapi.json breaks one that was published before
 cargo xtask tokens LIST CHAIN NETWORK SYMBOL[=WORTH] ...
                             entries for deploy/assets.toml out of a token list: tokens l.json 1 ethereum DAI=1 LINK";
 
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(&root),
         ["rows"] => rows::print(&root),
         ["rows", "--check"] => rows::check(&root),
+        ["asyncapi"] => asyncapi::check(&root),
         ["tokens", list, chain, network, symbols @ ..] => {
             tokens::print(list.as_ref(), chain, network, symbols)
         }

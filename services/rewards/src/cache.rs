@@ -136,3 +136,15 @@ async fn write(
     }
     pipe.query_async(redis).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_owed_is_shown() {
+        let account = Account { debt: 250, ..Account::default() };
+        let shown = shown_points(&account, DateTime::UNIX_EPOCH);
+        assert_eq!([shown.available, shown.pending, shown.held, shown.debt], [0, 0, 0, 250]);
+    }
+}

@@ -282,6 +282,7 @@ impl Default for HttpClientConfig {
 /// Names and attributes are those of OpenTelemetry's conventions for HTTP clients. The query is
 /// left out: suppliers and nodes take keys and names there.
 fn client_span(method: &Method, url: &reqwest::Url, host: &str) -> Span {
+    let origin = url.origin().ascii_serialization();
     info_span!(
         "call",
         otel.name = method.as_str(),
@@ -291,6 +292,7 @@ fn client_span(method: &Method, url: &reqwest::Url, host: &str) -> Span {
         http.response.status_code = Empty,
         server.address = host,
         server.port = url.port_or_known_default(),
+        url.full = %format_args!("{origin}{}", url.path()),
         url.path = url.path(),
         error.type = Empty,
     )

@@ -122,6 +122,7 @@ impl<'de> Deserialize<'de> for Units {
 
 /// An amount of an asset. In JSON: `{"units":"1500000000000000000","decimals":18,"asset":"eth"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AssetAmount {
     /// How much, in the smallest unit.
@@ -142,6 +143,7 @@ impl AssetAmount {
 
 /// What one whole coin costs, as the rate feed said it and as a quote locks it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Rate {
     /// Which asset.

@@ -31,6 +31,7 @@ pub fn payment_at(place: &str) -> Option<PaymentId> {
 
 /// The terms of one payment. Field order is part of the signed text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Instruction {
     /// For which booking.
@@ -103,6 +104,7 @@ fn known_scheme(address: &str) -> Option<&'static str> {
 
 /// An instruction with payment-verification's Ed25519 signature over `Instruction::signed_bytes`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SignedInstruction {
     /// What was signed.

@@ -4,6 +4,8 @@
 #![warn(clippy::as_conversions, clippy::float_arithmetic, clippy::wildcard_enum_match_arm)]
 
 pub mod asset;
+#[cfg(test)]
+mod asyncapi;
 pub mod envelope;
 pub mod ids;
 pub mod instruction;

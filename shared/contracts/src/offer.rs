@@ -14,6 +14,7 @@ use crate::{
 
 /// Who sleeps in a room, flies or takes part: adults, and the ages of the children.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Occupancy {
     /// 1 to 8.
@@ -140,6 +141,7 @@ pub enum ProductKind {
 
 /// What only one kind of product has. A stay has nothing of its own, and is left out of JSON.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Product {
     /// A room for some nights.
@@ -189,6 +191,7 @@ impl Product {
 
 /// One flight: from take-off to landing. Times are local to each airport.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FlightSegment {
     /// IATA code of the airport of departure.
@@ -205,6 +208,7 @@ pub struct FlightSegment {
 
 /// One step of a cancellation policy: from this instant on, cancelling costs this much.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CancelStep {
     /// From when, in UTC.
@@ -226,6 +230,7 @@ impl CancelStep {
 
 /// Where the instant of a step comes from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StepBasis {
     /// The supplier named it, with its offset from UTC.
@@ -246,6 +251,7 @@ impl StepBasis {
 
 /// What the customer agrees to besides the price.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Terms {
     /// Whether the supplier takes anything back at all.
@@ -315,6 +321,7 @@ pub enum PriceCheck {
 
 /// What a leg of a booking is to be at its supplier: all that a reservation needs but the names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LegOrder {
     /// Who sells it.
@@ -352,6 +359,7 @@ impl LegOrder {
 
 /// What becomes of an order where the supplier asks another price by the time it is held.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Reprice {
     /// The offer's key, by which the price is asked for once more.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A supplier the platform books at; the word is the same in URLs, file names, keys and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Supplier {
     /// Expedia Rapid: stays.

@@ -7,6 +7,8 @@
     reason = "a panic is a failed test"
 )]
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::{
     asset::{AssetAmount, AssetId, Rate, Units},
@@ -23,6 +25,7 @@ use contracts::{
     supplier::Supplier,
 };
 use expect_test::{Expect, expect};
+use serde_json::Value;
 use uuid::Uuid;
 
 fn check<M: Message + PartialEq + std::fmt::Debug>(message: &M, expected: &Expect) {
@@ -35,6 +38,27 @@ fn check<M: Message + PartialEq + std::fmt::Debug>(message: &M, expected: &Expec
     assert_eq!(&serde_json::from_str::<M>(&json).unwrap(), message);
     let unknown = format!("{},\"extra\":1}}", &json[..json.len() - 1]);
     assert!(serde_json::from_str::<M>(&unknown).is_err(), "unknown fields are refused");
+    described(M::TYPE, &json, &unknown);
+}
+
+/// The published document takes what is said, and no more than is read.
+fn described(name: &str, json: &str, unknown: &str) {
+    static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
+        serde_json::from_str(include_str!("../../../docs/asyncapi.json")).unwrap()
+    });
+    let whole = serde_json::json!({
+        "allOf": [DOCUMENT["components"]["messages"][name]["payload"]],
+        "components": DOCUMENT["components"],
+    });
+    let validator = jsonschema::validator_for(&whole).unwrap();
+    let value: Value = serde_json::from_str(json).unwrap();
+    let wrong: Vec<String> = validator.iter_errors(&value).map(|e| e.to_string()).collect();
+    assert!(wrong.is_empty(), "{name}: {wrong:#?}");
+    assert!(!validator.is_valid(&serde_json::from_str(unknown).unwrap()), "{name}: {unknown}");
+    for field in value.as_object().unwrap().keys() {
+        let known = &DOCUMENT["components"]["messages"][name]["payload"]["properties"][field];
+        assert!(known.is_object(), "{name} has {field}");
+    }
 }
 
 fn at() -> DateTime<Utc> {

@@ -1,6 +1,7 @@
 //! Traces as a test and a person want them: received, kept, checked for missing hops, drawn.
 
 mod complete;
+mod conventions;
 mod picture;
 mod receive;
 mod store;
@@ -10,6 +11,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 pub use complete::{Ended, complete, connected};
+pub use conventions::unconventional;
 pub use picture::{page, text};
 pub use receive::router;
 pub use store::Store;

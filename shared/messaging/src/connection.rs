@@ -20,7 +20,10 @@ use std::{
 };
 
 use chassis::metrics::{self, Gauge};
-use lapin::{Channel, Connection, ConnectionProperties, ConnectionStatus, uri::AMQPUri};
+use lapin::{
+    Channel, Connection, ConnectionProperties, ConnectionStatus,
+    uri::{AMQPAuthority, AMQPUri},
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::timeout;
 
@@ -82,6 +85,13 @@ pub(crate) async fn answer<T>(
     }
 }
 
+/// Where the broker is.
+#[derive(Debug, Clone)]
+pub(crate) struct Server {
+    pub(crate) address: String,
+    pub(crate) port: u16,
+}
+
 /// A connection that is made when it is needed.
 pub(crate) struct Link {
     direction: Direction,
@@ -112,6 +122,12 @@ impl Link {
             status: Mutex::default(),
             failing: AtomicBool::new(false),
         })
+    }
+
+    /// Where it goes.
+    pub(crate) fn server(&self) -> Server {
+        let AMQPAuthority { host, port, .. } = &self.uri.authority;
+        Server { address: host.clone(), port: *port }
     }
 
     /// Opens a channel, and the connection first when there is none that works.

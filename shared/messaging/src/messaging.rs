@@ -108,6 +108,7 @@ impl Messaging {
         let routing = Routing::with_prefix(&config.prefix);
         let publisher = Publisher::new(link(Direction::Speak)?, routing.clone());
         let hear = Arc::new(link(Direction::Hear)?);
+        let server = hear.server();
         // The exchanges are there before the first consumer binds to them, if the broker is.
         if !Box::pin(publisher.is_ready()).await {
             tracing::warn!("the broker is not there yet; what is said waits in the outbox");
@@ -124,7 +125,7 @@ impl Messaging {
             Ok(())
         });
         let inner = Inner {
-            speaker: Arc::new(Speaker { service: config.service, routing }),
+            speaker: Arc::new(Speaker { service: config.service, routing, server }),
             relay,
             hear,
             process: process.clone(),

@@ -26,7 +26,7 @@ use tracing::Span;
 use uuid::Uuid;
 
 use crate::{
-    connection::{ANSWERS_WITHIN, BrokerError, Link, answer},
+    connection::{ANSWERS_WITHIN, BrokerError, Link, Server, answer},
     headers,
     outgoing::OutboxRow,
     topology::{self, Role},
@@ -36,6 +36,7 @@ use crate::{
 const PERSISTENT: u8 = 2;
 
 pub(crate) struct Publisher {
+    server: Server,
     link: Link,
     routing: Routing,
     commands: String,
@@ -52,6 +53,7 @@ pub(crate) struct Publisher {
 impl Publisher {
     pub(crate) fn new(link: Link, routing: Routing) -> Self {
         Self {
+            server: link.server(),
             link,
             commands: routing.commands(),
             events: routing.events(),
@@ -207,7 +209,7 @@ impl Publisher {
         };
         let mut table = headers::to_wire(&row.headers);
         // Held until the confirmation, so that the span shows how long it took.
-        let _span = hop(row, &mut table);
+        let _span = hop(row, &self.server, &mut table);
         let properties = BasicProperties::default()
             .with_delivery_mode(PERSISTENT)
             .with_content_type("application/json".into())
@@ -277,7 +279,7 @@ impl Publisher {
 /// parent.
 ///
 /// A dead letter keeps the context that it had; its way to the parker is no hop of the booking.
-fn hop(row: &OutboxRow, table: &mut FieldTable) -> Option<Span> {
+fn hop(row: &OutboxRow, server: &Server, table: &mut FieldTable) -> Option<Span> {
     let said = |name| row.headers.get(name).and_then(Value::as_str).map(str::to_owned);
     if row.headers.get(header::CAUSE).is_some() {
         return None;
@@ -294,6 +296,8 @@ fn hop(row: &OutboxRow, table: &mut FieldTable) -> Option<Span> {
         messaging.rabbitmq.destination.routing_key = row.routing_key,
         messaging.message.id = %row.message_id,
         messaging.message.body.size = row.body.len(),
+        server.address = server.address,
+        server.port = server.port,
     );
     if span.is_disabled() {
         return None;

@@ -2,13 +2,18 @@
 
 use contracts::routing::Routing;
 
-use crate::outgoing::{OutboxRow, Outgoing};
+use crate::{
+    connection::Server,
+    outgoing::{OutboxRow, Outgoing},
+};
 
 /// Turns messages into rows as one service says them.
 #[derive(Debug)]
 pub(crate) struct Speaker {
     pub(crate) service: &'static str,
     pub(crate) routing: Routing,
+    /// The broker, as spans name it.
+    pub(crate) server: Server,
 }
 
 impl Speaker {

@@ -34,7 +34,7 @@ struct SpanFields(Vec<(&'static str, Value)>);
 
 /// What only steers the tracer, or repeats under the names of a convention what has a short one,
 /// says nothing on a line.
-const FOR_TRACES_ALONE: [&str; 2] = ["otel.", "messaging."];
+const FOR_TRACES_ALONE: [&str; 3] = ["otel.", "messaging.", "url.full"];
 
 impl JsonLines {
     pub(super) fn to_stdout(service: &'static str) -> Self {

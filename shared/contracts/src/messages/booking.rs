@@ -12,6 +12,7 @@ use crate::{
 
 /// A leg of a confirmed booking, without names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmedLeg {
     /// Which leg.
@@ -30,6 +31,7 @@ pub struct ConfirmedLeg {
 
 /// Event of booking: everything is bought and paid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BookingConfirmed {
     /// Which booking.
@@ -51,6 +53,7 @@ message!(BookingConfirmed, Event, "holdfast.booking.confirmed.v1", booking_id);
 
 /// Event of booking: it ended without being confirmed, against the customer's wish.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BookingFailed {
     /// Which booking.
@@ -66,6 +69,7 @@ message!(BookingFailed, Event, "holdfast.booking.failed.v1", booking_id);
 
 /// Event of booking: it was cancelled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BookingCancelled {
     /// Which booking.
@@ -81,6 +85,7 @@ message!(BookingCancelled, Event, "holdfast.booking.cancelled.v1", booking_id);
 
 /// Event of booking: one leg of a confirmed booking was cancelled alone, the others stand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BookingLegCancelled {
     /// Which booking.
@@ -100,6 +105,7 @@ message!(BookingLegCancelled, Event, "holdfast.booking.leg_cancelled.v1", bookin
 
 /// Event of booking: another leg took the place of one of a confirmed booking.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BookingLegReplaced {
     /// Which booking.
@@ -124,6 +130,7 @@ message!(BookingLegReplaced, Event, "holdfast.booking.leg_replaced.v1", booking_
 
 /// Event of booking: a leg is on other days, as the supplier has it and the customer accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BookingMoved {
     /// Which booking.
@@ -148,6 +155,7 @@ message!(BookingMoved, Event, "holdfast.booking.moved.v1", booking_id);
 /// Event of booking: money that paid it left its chain, or all of it is final again. It says how it
 /// stands, so the newest version is enough.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BookingMoneyReversed {
     /// Which booking.
@@ -166,6 +174,7 @@ message!(BookingMoneyReversed, Event, "holdfast.booking.money_reversed.v1", book
 /// Event of booking: the stay is over. A later one of the same booking tells what a supplier said
 /// only afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BookingCompleted {
     /// Which booking.

@@ -14,6 +14,7 @@ use crate::{
 
 /// Command to payment-verification: make a payment request ready to be shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PaymentPrepare {
     /// For which booking.
@@ -31,6 +32,7 @@ message!(PaymentPrepare, Command, "holdfast.payment.prepare.v1", booking_id);
 
 /// Event of payment-verification: the request is ready; what to pay is signed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PaymentPrepared {
     /// For which booking.
@@ -46,6 +48,7 @@ message!(PaymentPrepared, Event, "holdfast.payment.prepared.v1", booking_id);
 
 /// Event of payment-verification: the money seen on canonical blocks changed, up or down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PaymentSeen {
     /// For which booking.
@@ -65,6 +68,7 @@ message!(PaymentSeen, Event, "holdfast.payment.seen.v1", booking_id);
 
 /// Event of payment-verification: the amount is as deep as the policy wants; money is final.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PaymentSettled {
     /// For which booking.
@@ -88,6 +92,7 @@ fn is_nothing(units: &Units) -> bool {
 /// Event of payment-verification: final money left its chain after it had paid or was due back, or
 /// such money is final again. It says how all of it stands, so the newest one is enough.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PaymentReversed {
     /// For which booking.
@@ -108,6 +113,7 @@ message!(PaymentReversed, Event, "holdfast.payment.reversed.v1", booking_id);
 
 /// Why a payment is to be closed, and with it what has to be known before it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CloseBecause {
     /// Nobody was ever shown what to pay, so nobody can have paid.
@@ -125,6 +131,7 @@ pub enum CloseBecause {
 /// Command to payment-verification: say whether money came, once that can be known; nothing that
 /// comes after the answer counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PaymentClose {
     /// For which booking.
@@ -139,6 +146,7 @@ message!(PaymentClose, Command, "holdfast.payment.close.v1", booking_id);
 
 /// How a payment was closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Closing {
     /// It is closed; this much was seen, this much of it is final.
@@ -160,6 +168,7 @@ pub enum Closing {
 /// A second `PaymentClose` is a repeat and is not answered again; a `PaymentPrepare` that comes
 /// after the closing is answered with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PaymentClosed {
     /// For which booking.
@@ -175,6 +184,7 @@ message!(PaymentClosed, Event, "holdfast.payment.closed.v1", booking_id);
 
 /// At which value money goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RefundBasis {
     /// Of then: as many units as were paid, whatever they are worth now.
@@ -196,6 +206,7 @@ impl RefundBasis {
 
 /// What a refund is worth that goes back by value, and what is sent for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RefundValue {
     /// What of it had paid was worth when the price was made, to the nearest minor unit.
@@ -207,6 +218,7 @@ pub struct RefundValue {
 
 /// What is sent for a refund that goes back by value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RefundPriced {
     /// How much in all, rounded down to a whole unit and never nothing.
@@ -221,6 +233,7 @@ pub struct RefundPriced {
 ///
 /// Without `to` it is granted and waits; said again with `to` it gets its address, once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PaymentRefund {
     /// For which booking.
@@ -245,6 +258,7 @@ message!(PaymentRefund, Command, "holdfast.payment.refund.v1", booking_id);
 
 /// How far a refund is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RefundState {
     /// Granted here; it waits for an address, or for the treasury to send it. One that was sent is
@@ -260,6 +274,7 @@ pub enum RefundState {
 
 /// Event of payment-verification: a refund went on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PaymentRefundChanged {
     /// For which booking.

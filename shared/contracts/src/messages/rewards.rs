@@ -7,6 +7,7 @@ use crate::ids::{AccountId, BookingId};
 
 /// The state redeemed points are wanted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum WantedPoints {
     /// Set aside for this booking.
@@ -23,6 +24,7 @@ pub enum WantedPoints {
 /// `Released` for points that were never held is remembered, so that a `Held` that comes later does
 /// nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PointsWanted {
     /// For which booking.
@@ -40,6 +42,7 @@ message!(PointsWanted, Command, "holdfast.points.wanted.v1", booking_id);
 
 /// What became of the redeemed points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PointsState {
     /// Set aside.
@@ -54,6 +57,7 @@ pub enum PointsState {
 
 /// Event of rewards: redeemed points changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PointsChanged {
     /// For which booking.

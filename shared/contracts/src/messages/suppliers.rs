@@ -14,6 +14,7 @@ use crate::{
 
 /// The state a leg is wanted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum WantedLeg {
     /// The space held, nothing bought.
@@ -29,6 +30,7 @@ pub enum WantedLeg {
 /// A lower version than one already taken has no effect; `Released` for a leg that was never sent
 /// is remembered, so that a `Held` that comes later does nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LegWanted {
     /// Whose leg.
@@ -50,6 +52,7 @@ message!(LegWanted, Command, "holdfast.leg.wanted.v1", booking_id);
 
 /// Why there is surely nothing of a leg at its supplier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RefusedWhy {
     /// Nothing left.
@@ -68,6 +71,7 @@ pub enum RefusedWhy {
 
 /// Why a reservation is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum GoneWhy {
     /// We released it.
@@ -82,6 +86,7 @@ pub enum GoneWhy {
 
 /// What became of a leg, as supplier-sync knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
 pub enum LegState {
     /// The space is held.
@@ -115,6 +120,7 @@ pub enum LegState {
 
 /// What a reservation is, as the supplier has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LegContent {
     /// The supplier's reference.
@@ -132,6 +138,7 @@ pub struct LegContent {
 
 /// What a supplier that refused an order asks for the same now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LegAsks {
     /// The key to book with.
@@ -144,6 +151,7 @@ pub struct LegAsks {
 
 /// What a leg's news rests on. It is for whoever reads the history; no rule hangs on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LegEvidence {
     /// How it came to be known.
@@ -162,6 +170,7 @@ pub struct LegEvidence {
 
 /// How something of a supplier's came to be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EvidenceSource {
     /// The supplier answered a call that was to change something.
@@ -174,6 +183,7 @@ pub enum EvidenceSource {
 
 /// An undo that was tried and did not succeed so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct UndoFailing {
     /// How often it was tried.
@@ -184,6 +194,7 @@ pub struct UndoFailing {
 
 /// How a try to undo ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum UndoFailedWhy {
     /// The supplier said no.
@@ -197,6 +208,7 @@ pub enum UndoFailedWhy {
 /// Event of supplier-sync: a leg changed. A higher `seq` of the same leg is newer, whatever came
 /// first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LegChanged {
     /// Whose leg.
@@ -232,6 +244,7 @@ message!(LegChanged, Event, "holdfast.leg.changed.v1", booking_id);
 ///
 /// A lower version than one already taken has no effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LegGuestsWanted {
     /// Whose leg.
@@ -247,6 +260,7 @@ message!(LegGuestsWanted, Command, "holdfast.leg.guests_wanted.v1", booking_id);
 
 /// How a wish to have others on a leg ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(tag = "is", rename_all = "snake_case", deny_unknown_fields)]
 pub enum GuestsEnd {
     /// The supplier has the reservation in their names.
@@ -260,6 +274,7 @@ pub enum GuestsEnd {
 
 /// Event of supplier-sync: a wish to have others on a leg ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LegGuestsSettled {
     /// Whose leg.
@@ -279,6 +294,7 @@ message!(LegGuestsSettled, Event, "holdfast.leg.guests_settled.v1", booking_id);
 /// What a callback says of the reservation that it names: never believed, only held against what is
 /// known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CallbackClaim {
     /// It was made.
@@ -291,6 +307,7 @@ pub enum CallbackClaim {
 
 /// Event of supplier-callback: a supplier pushed something whose signature held; a hint to look.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CallbackReceived {
     /// The stored callback.

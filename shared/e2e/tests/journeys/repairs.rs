@@ -9,6 +9,7 @@ use e2e::{
     gateway::Shown,
     traveller::{Traveller, Trip, some_stay, stay_in},
 };
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::stage::{self, SOON, until};
@@ -96,6 +97,7 @@ async fn a_support_person_does_every_repair_in_a_browser() {
     stack.double().arm("lookup", "http_503", 10_000, None).await.unwrap();
     stack.double().arm("reserve", "timeout_before_commit", 1, None).await.unwrap();
     let absent = books(&ada, 2, &ada.new_wallet()).await;
+    absence_is_not_taken_without_evidence(&stack, &absent).await;
     let broken = json!({
         "absent": absent.booking_id, "late": late.booking_id, "transaction": transaction,
     });
@@ -107,6 +109,29 @@ async fn a_support_person_does_every_repair_in_a_browser() {
     shown(&ada, &large, "refunded", Shown::is_refunded).await;
     each_is_recorded(&stack).await;
     stack.stop().await.unwrap();
+}
+
+/// Although it would be safe by then, and whoever asks may do it.
+async fn absence_is_not_taken_without_evidence(stack: &Stack, trip: &Trip) {
+    let approver = Console::of(stack, "support_approver");
+    let legs = format!("/v1/bookings/{}/legs", trip.booking_id);
+    let standing = async || approver.get(&legs).await.unwrap().json()["legs"][0].take();
+    let is_absence = |act: &Value| act["is"] == "declare_absent";
+    let (leg, act) = until("safe to declare absent", async || {
+        let leg = standing().await;
+        let act = leg["safe"].as_array()?.iter().find(|act| is_absence(act))?.clone();
+        Some((leg, act))
+    })
+    .await;
+    let path = format!("{legs}/{}/acts", leg["leg_id"].as_str().unwrap());
+    for evidence in [Value::Null, json!("  ")] {
+        let wanted = json!({ "reason": "no answer", "evidence": evidence, "act": act });
+        let answer = approver.post(&path, &wanted).await.unwrap();
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.json());
+        assert_eq!(answer.json()["errors"][0]["pointer"], "/evidence", "{}", answer.json());
+    }
+    let after = standing().await;
+    assert!(after["safe"].as_array().unwrap().iter().any(is_absence), "nothing changed: {after}");
 }
 
 async fn each_is_recorded(stack: &Stack) {

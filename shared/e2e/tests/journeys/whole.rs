@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use e2e::{
     journeys::until_points,
-    traces::{Ended, Span, Traces, connected},
+    traces::{Ended, Span, Traces, connected, unconventional},
     traveller::{Traveller, some_stay},
 };
 
@@ -12,6 +12,7 @@ use crate::stage::{self, SOON};
 
 /// Row: E1
 /// Row: H1
+/// Row: H2
 #[tokio::test(flavor = "multi_thread")]
 async fn a_confirmed_booking_earns_points_and_is_one_connected_view_of_few_messages() {
     // As shipped: short profiles look at a reservation again within seconds.
@@ -50,5 +51,11 @@ async fn a_confirmed_booking_earns_points_and_is_one_connected_view_of_few_messa
         .filter(|span| span.attribute("url.path").starts_with("/rapid/"))
         .collect();
     assert!(calls.len() <= 3, "{} calls: {:#?}", calls.len(), names(&calls));
+    // Of the whole stack, whatever it was about.
+    let all = traces.all().await.unwrap();
+    for kind in ["producer", "consumer", "client", "server"] {
+        assert!(all.iter().any(|span| span.kind == kind), "{kind}");
+    }
+    assert_eq!(unconventional(&all), Vec::<String>::new());
     stack.stop().await.unwrap();
 }

@@ -17,6 +17,18 @@ pub enum Trouble {
     Panic,
 }
 
+impl Trouble {
+    /// One of a few words, for a span.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Permanent(cause) => cause.as_str(),
+            Self::Panic => "panic",
+        }
+    }
+}
+
 /// What follows from a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {

@@ -64,6 +64,7 @@ impl<H: Handles> Desk<H> {
             }
         };
         span.record("otel.status_code", "ERROR");
+        span.record("error.type", failed.trouble.as_str());
         span.record("otel.status_description", failed.detail.as_str());
         Entry { id: item.id, attempt: item.attempt, state, marks }
     }

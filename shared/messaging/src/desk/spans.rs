@@ -11,21 +11,25 @@ impl<H: Handles> Desk<H> {
     pub(super) fn process_span(&self, item: &Incoming) -> Span {
         let role = self.heard.role();
         let queue = self.speaker.routing.queue(role);
+        let server = &self.speaker.server;
+        let place = format!("{}:{}:{queue}", item.sent_to.exchange, item.sent_to.routing_key);
         let span = tracing::info_span!(
             parent: None,
             "process",
-            otel.name = %format_args!("process {queue}"),
+            otel.name = %format_args!("process {place}"),
             otel.kind = "consumer",
             otel.status_code = Empty,
             otel.status_description = Empty,
+            error.type = Empty,
             messaging.system = "rabbitmq",
             messaging.operation.name = "process",
             messaging.operation.r#type = "process",
-            messaging.destination.name =
-                %format_args!("{}:{}:{queue}", item.sent_to.exchange, item.sent_to.routing_key),
+            messaging.destination.name = place,
             messaging.rabbitmq.destination.routing_key = item.sent_to.routing_key,
             messaging.message.id = %item.id,
             messaging.message.body.size = item.body.len(),
+            server.address = server.address,
+            server.port = server.port,
             message.id = %item.id,
             attempt = item.attempt,
             consumer = role,
@@ -44,16 +48,19 @@ impl<H: Handles> Desk<H> {
             return only.clone();
         }
         let queue = self.speaker.routing.queue(self.heard.role());
+        let server = &self.speaker.server;
         let batch = tracing::info_span!(
             parent: None,
             "batch",
             otel.name = %format_args!("process batch {queue}"),
             otel.kind = "consumer",
             messaging.system = "rabbitmq",
-            messaging.operation.name = "process",
+            messaging.operation.name = "process batch",
             messaging.operation.r#type = "process",
             messaging.destination.name = queue,
             messaging.batch.message_count = spans.len(),
+            server.address = server.address,
+            server.port = server.port,
             consumer = self.heard.role(),
         );
         for context in spans.iter().filter_map(trace::of) {

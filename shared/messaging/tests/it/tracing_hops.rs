@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use contracts::{envelope::header, messages::BookingFailed};
+use lapin::types::AMQPValue;
 use messaging::retry;
 use testkit::logs::SpanData;
 
@@ -19,6 +21,8 @@ async fn the_trace_goes_on_over_the_broker_and_over_a_retry() {
     let booking = booking(1);
     script.set(booking, Act::FailTimes(1, retry("told to")));
     hear(&messaging, &script).await;
+    let broker = service.prefix.connect().await;
+    let overheard = broker.overhear::<BookingFailed>(&service.prefix).await;
     let root = tracing::info_span!("root");
     let said = root.in_scope(|| message(booking));
     let trace = chassis::trace::trace_id(&root).unwrap();
@@ -27,6 +31,7 @@ async fn the_trace_goes_on_over_the_broker_and_over_a_retry() {
     tx.say(said);
     tx.commit().await.unwrap();
     all_took_effect_once(messaging.pool(), &[booking]).await;
+    let wire = broker.wait_for(&overheard).await;
     service.stop().await;
 
     let spans: Vec<SpanData> = service
@@ -36,7 +41,10 @@ async fn the_trace_goes_on_over_the_broker_and_over_a_retry() {
         .filter(|span| span.span_context.trace_id().to_string() == trace)
         .collect();
     let queue = service.prefix.routing().queue(ROLE);
-    let process = format!("process {queue}");
+    let events = service.prefix.routing().events();
+    let commands = service.prefix.routing().commands();
+    // A retry is known by the way that the message came at first.
+    let process = format!("process {events}:holdfast.booking.failed.v1:{queue}");
     let handled: Vec<&SpanData> = spans.iter().filter(|span| span.name == process).collect();
     assert_eq!(handled.len(), 2, "one for each attempt");
     let of_attempt = |wanted: i64| {
@@ -55,8 +63,6 @@ async fn the_trace_goes_on_over_the_broker_and_over_a_retry() {
         };
         at = parent;
     }
-    let events = service.prefix.routing().events();
-    let commands = service.prefix.routing().commands();
     assert_eq!(
         names,
         [
@@ -67,6 +73,10 @@ async fn the_trace_goes_on_over_the_broker_and_over_a_retry() {
             "root".to_owned(),
         ]
     );
+    let sent = spans.iter().find(|span| span.name.starts_with(&format!("send {events}:"))).unwrap();
+    let context = format!("00-{trace}-{}-01", sent.span_context.span_id());
+    let headers = wire.properties.headers().as_ref().unwrap().inner();
+    assert_eq!(headers[header::TRACEPARENT], AMQPValue::LongString(context.into()), "it is text");
     let last = of_attempt(1);
     assert_eq!(format!("{:?}", last.span_kind), "Consumer");
     for (name, value) in [

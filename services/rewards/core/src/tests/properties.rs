@@ -190,6 +190,37 @@ proptest! {
         prop_assert_eq!(run(all.clone(), &earns[2..], day(days)), all, "a repeat does nothing");
     }
 
+    /// Row: E3
+    #[test]
+    fn who_earns_spends_and_cancels_owes_what_was_spent_and_keeps_nothing(
+        paid in 0..50_000_i64,
+        given in 1..400_u64,
+        spend in 1..2_000_u64,
+        a_leg_first in any::<bool>(),
+        repeats in 1..3_usize,
+    ) {
+        let start = apply(&Account::default(), &grant(GRANT, given), day(0)).0;
+        let earned = run(start, &[confirmed(1, paid, day(-10)), due()], day(5));
+        let spend = spend.min(earned.balances().available);
+        let spent = run(earned, &[want(7, 1, Held, spend), want(7, 2, Captured, spend)], day(5));
+        let part = a_leg_first.then(|| leg_cancelled(1, paid / 3));
+        let ends: Vec<Input> = part.into_iter().chain([cancelled(1)]).collect();
+        let mut account = spent;
+        for _ in 0..repeats {
+            account = run(account, &ends, day(6));
+        }
+        let after = account.balances();
+        let (available, debt) = (signed(after.available), signed(after.debt));
+        prop_assert_eq!(available - debt, signed(given) - signed(spend), "as if never earned");
+        prop_assert!(after.available == 0 || after.debt == 0, "a debt is paid first");
+        if after.debt > 0 {
+            let refused = run(account.clone(), &[want(8, 1, Held, 1)], day(6));
+            prop_assert_eq!(refused.balances(), after, "who owes redeems nothing");
+            let given_again = run(account, &[grant(GRANT + 1, after.debt)], day(6));
+            prop_assert_eq!(given_again.balances().available, 0, "what comes pays the debt");
+        }
+    }
+
     /// Row: E4
     #[test]
     fn a_release_leaves_every_lot_as_it_was_before_the_hold(
