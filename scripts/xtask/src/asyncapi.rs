@@ -137,24 +137,24 @@ impl<'a> Comparing<'a> {
             self.shape(&format!("{at}[]"), &before["items"], &now["items"]);
         }
         for form in before["oneOf"].as_array().into_iter().flatten() {
-            let named = self.name_of(self.before, form);
+            let named = name_of(self.before, form);
             let forms = now["oneOf"].as_array().into_iter().flatten();
-            match forms.into_iter().find(|today| self.name_of(self.now, today) == named) {
+            match forms.into_iter().find(|today| name_of(self.now, today) == named) {
                 Some(today) => self.shape(&format!("{at} {named}"), form, today),
                 None => self.say(at, &format!("has no form {named} any more")),
             }
         }
     }
+}
 
-    /// What tells one form from the others: its tag, or its type.
-    fn name_of(&self, document: &Value, form: &Value) -> String {
-        let form = resolved(document, form);
-        let tag = fields(&form["properties"]).find_map(|(name, field)| {
-            let words = field["enum"].as_array().filter(|words| words.len() == 1)?;
-            Some(format!("{name} {}", words.first()?))
-        });
-        tag.unwrap_or_else(|| form["type"].to_string())
-    }
+/// What tells one form from the others: its tag, or its type.
+fn name_of(document: &Value, form: &Value) -> String {
+    let form = resolved(document, form);
+    let tag = fields(&form["properties"]).find_map(|(name, field)| {
+        let words = field["enum"].as_array().filter(|words| words.len() == 1)?;
+        Some(format!("{name} {}", words.first()?))
+    });
+    tag.unwrap_or_else(|| form["type"].to_string())
 }
 
 /// The shape that a name stands for.

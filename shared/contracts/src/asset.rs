@@ -200,7 +200,7 @@ impl Rate {
 /// The 53 bits that a float of 64 has for digits.
 fn as_a_float_keeps_it(number: U512) -> U512 {
     let lost = number.bit_len().saturating_sub(53);
-    (number >> lost) << lost
+    number.wrapping_shr(lost).wrapping_shl(lost)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::too_many_lines,
     clippy::string_slice,
+    clippy::indexing_slicing,
     reason = "a panic is a failed test"
 )]
 

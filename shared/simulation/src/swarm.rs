@@ -249,7 +249,7 @@ impl Faults {
         let drawn = mixed(random);
         match mix {
             Mix::Calm => 0,
-            Mix::Swarm if drawn % 2 == 0 => 0,
+            Mix::Swarm if drawn.is_multiple_of(2) => 0,
             Mix::Swarm => 200,
             Mix::Worst => 50,
         }

@@ -278,7 +278,7 @@ impl World {
         let (high, low) = exchange.leg_id.0.as_u64_pair();
         let drawn = mixed(high ^ low);
         let seconds = || 600 + i64::try_from(mixed(drawn) % (6 * 3_600)).unwrap();
-        (several && drawn % 4 == 0).then(seconds)
+        (several && drawn.is_multiple_of(4)).then(seconds)
     }
 
     /// It said no, and does it all the same.

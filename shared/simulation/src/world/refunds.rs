@@ -102,7 +102,7 @@ impl World {
     fn may_be_written_off(&mut self, id: PaymentId) {
         let (high, low) = id.0.as_u64_pair();
         let drawn = mixed(!(high ^ low));
-        if drawn % 2 == 0 {
+        if drawn.is_multiple_of(2) {
             let seconds = 4 * 3_600 + i64::try_from(mixed(drawn) % (40 * 3_600)).unwrap();
             self.put_in(seconds, Happening::WriteOff(id));
         }
