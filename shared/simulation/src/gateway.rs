@@ -71,6 +71,11 @@ impl Gateway {
         lost
     }
 
+    /// Whether the holder's bank took it back for good.
+    pub(crate) fn has_lost(&self, id: PaymentId) -> bool {
+        self.charges.get(&id).is_some_and(|charge| charge.is_lost)
+    }
+
     /// A refund that is on its way arrives, or comes back.
     pub(crate) fn end_refund(&mut self, id: PaymentId, refund_id: Uuid, state: ToldState) {
         let refunds = self.charges.get_mut(&id).into_iter().flat_map(|one| &mut one.refunds);

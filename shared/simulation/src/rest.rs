@@ -311,7 +311,8 @@ impl World {
                 return Some(format!("a refund goes to {:?}, not to {:?}", known.to, asked.to));
             }
             let over = matches!(known.state, RefundState::Confirmed | RefundState::Failed);
-            let rests = over || known.to.is_none();
+            // What a card's bank took back waits until somebody says that it is lost.
+            let rests = over || known.to.is_none() || self.gateway.has_lost(payment.payment_id);
             let differs = asked.state.is_some() && asked.state != Some(known.state);
             let what =
                 || format!("a refund is {:?}, and {:?} to its booking", known.state, asked.state);

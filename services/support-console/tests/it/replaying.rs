@@ -315,7 +315,9 @@ async fn a_replay_is_a_trace_of_its_own_linked_to_the_one_that_failed() {
     let links: Vec<_> = links.map(|link| link.span_context.trace_id().to_string()).collect();
     assert!(links.contains(&failed_in), "linked to {failed_in}: {links:?}");
     let queue = console.service.prefix.routing().queue("rewards");
-    let handled = spans.iter().find(|span| span.name == format!("process {queue}"));
+    let place = format!(":{queue}");
+    let is_handling = |name: &str| name.starts_with("process ") && name.ends_with(&place);
+    let handled = spans.iter().find(|span| is_handling(&span.name));
     let sent = spans.iter().find(|span| {
         handled.is_some_and(|handled| handled.parent_span_id == span.span_context.span_id())
     });

@@ -231,7 +231,8 @@ impl World {
         let asked = |refund: &payment_verification_core::refund::Refund| {
             refund.state == RefundState::Granted && !refund.approval.lets_go()
         };
-        let waits = payment.refunds.values().any(asked);
+        // What the bank took back cannot be given back, until somebody says that it is lost.
+        let waits = charge.is_lost || payment.refunds.values().any(asked);
         (given != known && !waits).then(|| format!("a card got {given} back, {known} is known"))
     }
 }

@@ -251,7 +251,7 @@ impl World {
         let asked = booking.payment.asked.as_ref().map(|asked| asked.units);
         // What leaves after it counted as final is a case of its own.
         let deep = self.sometimes.of(Sometimes::ReorgBelowFinal) > 0
-            || self.gateway.charges.get(&booking.payment.payment_id).is_some_and(|one| one.is_lost);
+            || self.gateway.has_lost(booking.payment.payment_id);
         if !deep && stands.zip(asked).is_some_and(|(stands, asked)| stands < asked) {
             let what = format!("confirmed, and {stands:?} of {asked:?} stands on the chain");
             self.broken("S13", Some(id), what);
