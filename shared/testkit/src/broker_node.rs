@@ -15,6 +15,9 @@ use secrecy::SecretString;
 /// folder.
 const SCRIPTS: &str = "/usr/lib/rabbitmq/bin";
 
+/// In bytes: the command knows no unit greater than a gigabyte.
+const MORE_THAN_ANY_DISK: &str = "1000000000000000";
+
 /// A RabbitMQ node with a port mapper of its own, so that nothing outlives the test.
 pub struct BrokerNode {
     folder: PathBuf,
@@ -199,8 +202,7 @@ impl BrokerNode {
     /// # Panics
     /// When the node does not do as told.
     pub fn disk_full(&self, on: bool) {
-        // More than any disk has; the default of 50 MB.
-        self.control(&["set_disk_free_limit", if on { "1000TB" } else { "50MB" }]);
+        self.control(&["set_disk_free_limit", if on { MORE_THAN_ANY_DISK } else { "50MB" }]);
     }
 
     /// How many messages of a queue are delivered and not acknowledged, as of some seconds ago.

@@ -91,14 +91,7 @@ async fn an_alarm_at_the_broker_blocks_who_speaks_and_not_who_hears() {
     broker.alarm(true);
     let bookings: Vec<Uuid> = (2..500).map(booking).collect();
     say(&messaging, &bookings).await;
-    testkit::until("readiness to say that the broker blocks", || async {
-        let states = messaging.ready().await;
-        states
-            .into_iter()
-            .any(|(part, state)| part == "broker.speak" && state.is_err())
-            .then_some(())
-    })
-    .await;
+    speech_is_blocked(&messaging).await;
     let queue = service.prefix.routing().queue(ROLE);
     testkit::until("the delivery in hand to be counted", || async {
         (broker.unacknowledged(&queue) == 1).then_some(())
@@ -113,7 +106,23 @@ async fn an_alarm_at_the_broker_blocks_who_speaks_and_not_who_hears() {
     assert!(outbox(messaging.pool()).await > 0, "what was said waits");
     broker.alarm(false);
     all_took_effect_once(messaging.pool(), &bookings).await;
+    broker.disk_full(true);
+    let more: Vec<Uuid> = (500..510).map(booking).collect();
+    say(&messaging, &more).await;
+    speech_is_blocked(&messaging).await;
+    broker.disk_full(false);
+    all_took_effect_once(messaging.pool(), &more).await;
     service.stop().await;
+}
+
+async fn speech_is_blocked(messaging: &Messaging) {
+    testkit::until("readiness to say that the broker blocks", || async {
+        let states = messaging.ready().await;
+        let blocked =
+            |(part, state): &(&str, Result<(), String>)| *part == "broker.speak" && state.is_err();
+        states.iter().any(blocked).then_some(())
+    })
+    .await;
 }
 
 /// An event is routed when it is published; a hearer that never ran must not miss it.

@@ -9,8 +9,8 @@
 //! at there.
 
 use booking_core::{
-    Accept, Action, Command, Deadline, Fact, LegPlan, OnRefusal, Phase, cancel_quote, decide,
-    next_actions,
+    Accept, Action, Booking, Command, Deadline, Fact, LegPlan, OnRefusal, Phase, cancel_quote,
+    decide, next_actions,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
@@ -51,7 +51,8 @@ pub(super) enum Step {
     Money(Turn),
     /// The customer cancels.
     Cancel,
-    /// The customer says where refunds go, after they could not go where they were to.
+    /// The customer says where refunds go: again, where more came than it cost, or anew, after they
+    /// could not go where they were to.
     NameAddress,
     /// Nothing happens until the next thing is due.
     Time,
@@ -137,8 +138,8 @@ impl Model for Whole {
                 next.ask(&Command::Cancel { agreed }, &self.policy)?;
             }
             Step::NameAddress => {
-                next.addresses += 1;
-                let to = address(next.addresses);
+                let to = known_or_new(moment);
+                next.addresses += u32::from(moment.known()?.refund_to() != Some(to.as_str()));
                 next.ask(&Command::Refund { to }, &self.policy)?;
             }
             Step::Time => {
@@ -216,6 +217,12 @@ impl Model for Whole {
     }
 }
 
+/// Where the customer says that refunds go.
+fn known_or_new(moment: &Moment) -> String {
+    let known = moment.known().and_then(Booking::refund_to);
+    known.map_or_else(|| address(moment.addresses + 1), str::to_owned)
+}
+
 /// What time alone makes happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
@@ -241,7 +248,7 @@ impl Whole {
     fn may_name_address(&self, moment: &Moment) -> bool {
         let asked =
             moment.known().is_some_and(|booking| next_actions(booking).contains(&Action::Refund));
-        let command = Command::Refund { to: address(moment.addresses + 1) };
+        let command = Command::Refund { to: known_or_new(moment) };
         let decided = || decide(&moment.booking, &command, &self.policy, moment.now);
         asked && decided().is_ok_and(|events| !events.is_empty())
     }

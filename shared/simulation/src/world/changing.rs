@@ -17,6 +17,9 @@ const GIVES_ONE_BACK: u64 = 200;
 /// How many in a thousand cancel the whole while it is being bought.
 const CANCELS_WHEN_PAID: u64 = 50;
 
+/// How many seconds before an answer a supplier that moves it again does so.
+const MOVES_BEFORE: i64 = 4;
+
 /// What a traveller says to a change of one leg.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Saying {
@@ -74,6 +77,14 @@ impl World {
         let seen = if drawn % 10 == 9 { Uuid::from_u64_pair(low, high) } else { seen };
         let saying = Saying { booking_id: booking.booking_id, leg_id, seen, which };
         self.put_in(seconds, Happening::AnswerChange(saying));
+        // Some suppliers move it again while the answer is thought over, so that it is on its way
+        // when we read of it.
+        let live = self.rapid.live(leg_id, self.now);
+        let moved = live.into_iter().find(|(_, one)| one.moved);
+        if let Some((reference, _)) = moved.filter(|_| mixed(drawn ^ high).is_multiple_of(4)) {
+            let again = Happening::SupplierMoves(reference.clone());
+            self.put_in((seconds - MOVES_BEFORE).max(1), again);
+        }
     }
 
     pub(super) fn answer_change(&mut self, saying: Saying) {
