@@ -20,6 +20,7 @@ use serde::Serialize;
 use crate::{
     Options, Profile, Stack,
     console::Console,
+    double::{Double, SupplierTruth},
     truth::{Accepted, Comparison, World, proof::prove},
 };
 
@@ -66,6 +67,9 @@ pub struct Report {
     pub given_away: usize,
     /// Ended or not, somebody has to look.
     pub stuck: usize,
+    /// Reservations that were asked for again under one reference although the first time may have
+    /// made one.
+    pub sent_again: usize,
     /// Bookings whose customer had no answer at first, and found them under the same key.
     pub recovered: usize,
     /// Of everything that there is, whoever clicked for it: what of ledgers, prices, points and
@@ -87,13 +91,40 @@ impl Report {
     #[must_use]
     pub fn is_well(&self, faults: bool) -> bool {
         let wrong = self.lost + self.double + self.orphaned + self.overcharged;
-        let wrong = wrong + self.given_away + self.stuck;
+        let wrong = wrong + self.given_away + self.stuck + self.sent_again;
         let enough = if faults { 0.2 } else { 0.5 };
         let failed = |kind: &String| !MISSED.contains(&kind.as_str());
         let failed = !faults || self.kills.keys().any(failed);
         let agrees = self.differences.unwrap_or(0) == 0;
         wrong == 0 && agrees && failed && self.bookings > 0 && self.confirmed_share >= enough
     }
+
+    /// Counts what was asked of the supplier again without knowing how it ended. The end may be
+    /// right all the same, where the supplier refuses it or what it made twice is found.
+    async fn look_for_sent_again(&mut self, double: &Double) -> anyhow::Result<()> {
+        let truth = double.truth().await?;
+        let again = sent_again(&truth);
+        self.sent_again = again.len();
+        self.wrong.extend(again);
+        Ok(())
+    }
+}
+
+/// A line for each reserve under a reference under which one was sent before that may have been
+/// taken in: all but those that the supplier had no time for.
+fn sent_again(truth: &SupplierTruth) -> Vec<String> {
+    let mut sent = BTreeMap::new();
+    let mut again = Vec::new();
+    for request in truth.requests_of("reserve") {
+        let Some(reference) = &request.client_reference else { continue };
+        let untouched = matches!(request.status.as_u64(), Some(429 | 503));
+        if let Some(before) = sent.get(reference) {
+            again.push(format!("{reference} was reserved again after {before}"));
+        } else if !untouched {
+            sent.insert(reference, &request.status);
+        }
+    }
+    again
 }
 
 /// Runs a system of its own, with a broker and a database server of its own, and tells what came of
@@ -153,6 +184,7 @@ async fn ended(
             report.wrong.extend(proof.compared.wrong);
         }
     }
+    report.look_for_sent_again(&stack.double()).await?;
     if let Ok(stack) = Arc::try_unwrap(stack) {
         stack.stop().await.ok();
     }
@@ -211,6 +243,7 @@ fn told(
         overcharged: compared.overcharged,
         given_away: compared.given_away,
         stuck: compared.in_review,
+        sent_again: 0,
         recovered: 0,
         differences: None,
         kills,
@@ -219,5 +252,29 @@ fn told(
         confirmed_share: compared.confirmed as f64 / compared.bookings.max(1) as f64,
         seed,
         wrong: compared.wrong.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn a_reserve_is_sent_again_only_where_the_supplier_had_no_time_for_the_first() {
+        let request = |(reference, status): (&str, Value)| {
+            json!({"at": "", "operation": "reserve", "client_reference": reference,
+                "reference": null, "status": status})
+        };
+        let counted = |requests: &[(&str, Value)]| {
+            let requests: Vec<Value> = requests.iter().cloned().map(request).collect();
+            let truth = json!({"reservations": [], "requests": requests});
+            sent_again(&serde_json::from_value(truth).unwrap()).len()
+        };
+        assert_eq!(counted(&[("a", json!("no_answer")), ("b", json!(201)), ("c", json!(400))]), 0);
+        assert_eq!(counted(&[("a", json!(503)), ("a", json!(429)), ("a", json!(201))]), 0);
+        assert_eq!(counted(&[("a", json!("no_answer")), ("a", json!(400))]), 1);
+        assert_eq!(counted(&[("a", json!(504)), ("b", json!(201)), ("a", json!(201))]), 1);
     }
 }

@@ -17,7 +17,11 @@ use clap::Parser;
 use e2e::{
     SERVICES,
     chaos::{
-        self, Asked, Report, cluster::cluster, outages::outages, steps::steps, upgrade::upgrade,
+        self, Asked, Report,
+        cluster::cluster,
+        outages::outages,
+        steps::{Fault, Step, steps},
+        upgrade::upgrade,
     },
 };
 use serde::Serialize;
@@ -41,7 +45,8 @@ struct Flags {
     /// instead
     #[arg(long, value_name = "SECONDS", conflicts_with_all = ["control", "outages", "steps"])]
     cluster: Option<u64>,
-    /// Kills each process at each step of a booking in turn, instead
+    /// Lets each step of a booking meet each fault in turn, instead: each process killed and
+    /// stopped, every message repeated, the supplier failing
     #[arg(long, conflicts_with_all = ["control", "outages"])]
     steps: bool,
     /// Takes database, broker, Redis and a service away for so many seconds each, instead, and
@@ -77,7 +82,8 @@ async fn main() -> ExitCode {
         }
     };
     let done = if flags.steps {
-        steps(&SERVICES, tell).await.map(|report| said(&report, &report, asked.faults, None))
+        let all = steps(&SERVICES, &Fault::ALL, &Step::ALL, tell).await;
+        all.map(|all| said(&all.report, &all, asked.faults, None))
     } else if let Some(from) = flags.upgrade {
         let all = upgrade(from, asked.lasts / 3, flags.rate, tell).await;
         all.map(|report| said(&report, &report, asked.faults, None))

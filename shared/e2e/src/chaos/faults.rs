@@ -326,7 +326,7 @@ async fn at<T: Send + 'static>(
     Ok(tokio::task::spawn_blocking(move || does(&servers)).await?)
 }
 
-fn signal(pid: u32, signal: &str) {
+pub(super) fn signal(pid: u32, signal: &str) {
     drop(Command::new("kill").args([format!("-{signal}"), pid.to_string()]).status());
 }
 

@@ -1,31 +1,39 @@
-//! Each process is killed at each step of a booking in turn, and every booking comes to its end.
+//! Every step of a booking meets every fault in turn, and every booking comes to its end.
+
+mod booking;
 
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
 };
 
-use futures::future::try_join_all;
-use http::StatusCode;
-use serde_json::json;
+use contracts::{envelope::header, routing::hearers};
+use futures::future::{join_all, try_join_all};
+use serde::Serialize;
 
-use super::{Report, converge, told};
+use super::{Report, converge, faults::signal, told};
 use crate::{
     Options, Profile, Stack,
-    gateway::{Shown, describe},
-    traveller::{Traveller, Trip, some_stay},
+    broker::Broker,
+    traveller::{Traveller, Trip},
     truth::{Accepted, World},
 };
 
-/// How long a process is away.
+/// How long a process that was killed is away.
 const AWAY_FOR: Duration = Duration::from_millis(200);
-const STEP_WITHIN: Duration = Duration::from_secs(40);
+/// How long a process stands still: longer than it may wait for any answer of a supplier.
+const STANDS_FOR: Duration = Duration::from_secs(3);
 
-/// How far a booking is when the process dies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+/// How far a booking is when something fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
     /// Its click was answered a moment ago.
     Clicked,
+    /// Its supplier made the reservation a moment ago, and answers nothing.
+    Asked,
+    /// The same, and its customer cancelled meanwhile.
+    Left,
     /// Its address is shown.
     Held,
     /// Its money was sent a moment ago.
@@ -38,109 +46,226 @@ enum Step {
     Refused,
 }
 
-/// Steps of bookings that are under way at the same time. What a supplier refuses is refused to
-/// whoever comes next, so that one goes alone.
-const ROUNDS: [&[Step]; 3] =
-    [&[Step::Clicked, Step::Held, Step::Paid, Step::Seen], &[Step::Cancelled], &[Step::Refused]];
+impl Step {
+    pub const ALL: [Self; 8] = [
+        Self::Clicked,
+        Self::Asked,
+        Self::Left,
+        Self::Held,
+        Self::Paid,
+        Self::Seen,
+        Self::Cancelled,
+        Self::Refused,
+    ];
 
-/// Kills each of some services at each step; `tell` hears of every kill.
+    /// How a booking ends whatever happens at this step.
+    const fn end(self) -> &'static str {
+        match self {
+            Self::Clicked | Self::Asked | Self::Held | Self::Paid | Self::Seen => "confirmed",
+            Self::Left | Self::Cancelled => "cancelled",
+            Self::Refused => "failed",
+        }
+    }
+}
+
+/// What happens at a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// A process is killed and comes back.
+    Kill,
+    /// A process stands still, and goes on when its leases have run out.
+    Delay,
+    /// Every message that was said up to there comes a second time; those after it, once it ended.
+    Repeat,
+    /// The supplier fails at what is asked of it at that step, or next after it.
+    Fail,
+}
+
+impl Fault {
+    pub const ALL: [Self; 4] = [Self::Kill, Self::Delay, Self::Repeat, Self::Fail];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Kill => "kill",
+            Self::Delay => "delay",
+            Self::Repeat => "repeat",
+            Self::Fail => "fail",
+        }
+    }
+
+    /// Steps of bookings that are under way at the same time. What a supplier does wrong it does to
+    /// whoever comes next, so that bookings for which it differs go one after the other.
+    fn rounds(self, only: &[Step]) -> Vec<Vec<Step>> {
+        use Step::{Asked, Cancelled, Clicked, Held, Left, Paid, Refused, Seen};
+        let rounds: Vec<&[Step]> = match self {
+            Self::Fail => Step::ALL.chunks(1).collect(),
+            _ => vec![&[Clicked, Held, Paid, Seen], &[Asked, Left], &[Cancelled], &[Refused]],
+        };
+        let asked =
+            |round: &[Step]| round.iter().copied().filter(|one| only.contains(one)).collect();
+        rounds.into_iter().map(asked).filter(|round: &Vec<Step>| !round.is_empty()).collect()
+    }
+}
+
+/// What came of the bookings that met one fault at one step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Cell {
+    pub fault: Fault,
+    pub step: Step,
+    /// The end that they have to come to.
+    pub end: &'static str,
+    pub bookings: usize,
+    /// Those that came to it in time.
+    pub ended: usize,
+}
+
+/// What came of all of them.
+#[derive(Debug, Serialize)]
+pub struct Steps {
+    #[serde(flatten)]
+    pub report: Report,
+    pub matrix: Vec<Cell>,
+    /// Messages that came a second time.
+    pub repeated: usize,
+}
+
+/// Lets some faults happen at some steps, those of processes to each of some services; `tell` hears
+/// of every one, of what did not end as it should, and of the whole table at the end.
 ///
 /// # Errors
-/// When the system cannot be started, or a booking does not get where it should.
-pub async fn steps(services: &[&str], tell: impl Fn(&str)) -> anyhow::Result<Report> {
+/// When the system cannot be started, or a booking does not get to its step.
+pub async fn steps(
+    services: &[&str],
+    faults: &[Fault],
+    only: &[Step],
+    tell: impl Fn(&str),
+) -> anyhow::Result<Steps> {
     let options =
         Options { profile: Profile::Demo, share_of_traces: 0.0, ..Options::test("steps") };
     let stack = Stack::start(options).await?;
     let world = World::of(&stack).await?;
-    let mut accepted = Vec::new();
-    let mut kills = BTreeMap::new();
-    for service in services {
-        for round in ROUNDS {
-            tell(&format!("kill -9 {service} at {round:?}"));
-            accepted.extend(killed_at(&stack, service, round).await?);
-            *kills.entry((*service).to_owned()).or_default() += u32::try_from(round.len())?;
+    let mut run = Run { stack: &stack, accepted: Vec::new(), cells: BTreeMap::new(), repeated: 0 };
+    let (mut kills, mut late) = (BTreeMap::new(), Vec::new());
+    for fault in faults {
+        let whom = match fault {
+            Fault::Kill | Fault::Delay => services,
+            Fault::Repeat => &["messages"],
+            Fault::Fail => &["the supplier"],
+        };
+        let rounds = fault.rounds(only);
+        let each = whom.iter().flat_map(|service| rounds.iter().map(move |round| (service, round)));
+        for (service, round) in each {
+            tell(&format!("{} {service} at {round:?}", fault.word()));
+            let wrong = run.meet(*fault, service, round).await?;
+            wrong.iter().for_each(|line| tell(line));
+            late.extend(wrong);
+            let kind = if *fault == Fault::Kill { *service } else { fault.word() };
+            *kills.entry(kind.to_owned()).or_default() += u32::try_from(round.len())?;
         }
     }
+    let Run { accepted, cells, repeated, .. } = run;
     let began = Instant::now();
     let (compared, parked) = converge(&stack, &world, &accepted, began, true).await?;
-    let report = told(&compared, kills, parked, began.elapsed(), 0);
+    let mut report = told(&compared, kills, parked, began.elapsed(), 0);
+    report.look_for_sent_again(&stack.double()).await?;
+    report.stuck += late.len();
+    report.wrong.extend(late);
+    let matrix: Vec<Cell> = cells.into_values().collect();
+    table(&matrix).iter().for_each(|line| tell(line));
     stack.stop().await.ok();
-    Ok(report)
+    Ok(Steps { report, matrix, repeated })
 }
 
-/// Brings one booking to each step, kills the process, and sees the bookings to their ends.
-async fn killed_at(stack: &Stack, service: &str, round: &[Step]) -> anyhow::Result<Vec<Accepted>> {
-    let traveller = Traveller::of(stack, &format!("steps-{service}")).await?;
-    let there = round.iter().map(|step| come_to(stack, &traveller, *step));
-    let trips = try_join_all(there).await?;
-    stack.kill(service);
-    tokio::time::sleep(AWAY_FOR).await;
-    stack.restart(service).await?;
-    let ends = round.iter().zip(&trips).map(|(step, trip)| finish(&traveller, *step, trip));
-    try_join_all(ends).await?;
-    Ok(trips.iter().map(Trip::accepted).collect())
+/// A line for each step, a column for each fault: how many came to the end that they should.
+fn table(matrix: &[Cell]) -> Vec<String> {
+    let mut lines = vec![format!("{:<11}{:<11}", "step", "end")];
+    Fault::ALL.iter().for_each(|fault| lines[0] += &format!("{:>8}", fault.word()));
+    for step in Step::ALL {
+        let mut line = format!("{:<11}{:<11}", format!("{step:?}").to_lowercase(), step.end());
+        for fault in Fault::ALL {
+            let cell = matrix.iter().find(|cell| (cell.step, cell.fault) == (step, fault));
+            let shown = cell.map(|cell| format!("{}/{}", cell.ended, cell.bookings));
+            line += &format!("{:>8}", shown.unwrap_or_default());
+        }
+        lines.push(line);
+    }
+    lines
 }
 
-async fn come_to(stack: &Stack, traveller: &Traveller, step: Step) -> anyhow::Result<Trip> {
-    let quote = traveller.gateway.quote(&some_stay()).await?;
-    let wallet = traveller.new_wallet();
-    let trip = traveller.book_quote(quote, |body| body["refund_to"] = json!(wallet)).await?;
-    if step == Step::Clicked {
-        return Ok(trip);
-    }
-    let payable = traveller.until_payable(&trip, STEP_WITHIN).await?;
-    if step == Step::Held {
-        return Ok(trip);
-    }
-    if step == Step::Refused {
-        stack.double().arm("confirm", "confirm_refused", 1, None).await?;
-    }
-    traveller.pay(&payable).await?;
-    match step {
-        Step::Clicked | Step::Held | Step::Paid => {}
-        Step::Seen => {
-            let seen = |shown: &Shown| {
-                shown.ended() || shown.remaining().is_some_and(|units| units.is_zero())
-            };
-            traveller.until(&trip, "seen", STEP_WITHIN, seen).await?;
-        }
-        Step::Cancelled => {
-            let confirmed = |shown: &Shown| shown.status() == "confirmed";
-            traveller.until(&trip, "confirmed", STEP_WITHIN, confirmed).await?;
-            let path = format!("/v1/bookings/{}/cancellation", trip.booking_id);
-            let quote = traveller.gateway.post(&format!("{path}?quote=true"), &json!({})).await?;
-            let agreed = json!({"quote": quote.json()["quote"]});
-            let answer = traveller.gateway.post(&path, &agreed).await?;
-            anyhow::ensure!(answer.status == StatusCode::ACCEPTED, "{}", describe(&answer));
-        }
-        Step::Refused => {
-            let failing = |shown: &Shown| shown.status() == "failing" || shown.ended();
-            traveller.until(&trip, "failing", STEP_WITHIN, failing).await?;
-        }
-    }
-    Ok(trip)
+struct Run<'a> {
+    stack: &'a Stack,
+    accepted: Vec<Accepted>,
+    cells: BTreeMap<(Fault, Step), Cell>,
+    repeated: usize,
 }
 
-/// What is left to be done by its customer, and the end that it has to come to.
-async fn finish(traveller: &Traveller, step: Step, trip: &Trip) -> anyhow::Result<()> {
-    if matches!(step, Step::Clicked | Step::Held) {
-        let payable = traveller.until_payable(trip, STEP_WITHIN).await?;
-        traveller.pay(&payable).await?;
-    }
-    let end = match step {
-        Step::Clicked | Step::Held | Step::Paid | Step::Seen => "confirmed",
-        Step::Cancelled => "cancelled",
-        Step::Refused => "failed",
-    };
-    let there = |shown: &Shown| shown.status() == end;
-    // A confirmed booking has ended, and goes on from there.
-    let until = Instant::now() + STEP_WITHIN;
-    loop {
-        let shown = traveller.gateway.booking(&trip.booking_id).await?;
-        if there(&shown) {
-            return Ok(());
+impl Run<'_> {
+    /// Brings one booking to each step, lets the fault happen, and sees the bookings to their ends;
+    /// a line for each that does not get there.
+    async fn meet(
+        &mut self,
+        fault: Fault,
+        service: &str,
+        round: &[Step],
+    ) -> anyhow::Result<Vec<String>> {
+        let (stack, double) = (self.stack, self.stack.double());
+        let account = format!("steps-{}-{service}", fault.word()).replace(' ', "-");
+        let traveller = Traveller::of(stack, &account).await?;
+        let broker = Broker::of(stack).await?;
+        let said = if fault == Fault::Repeat { Some(broker.listen().await?) } else { None };
+        let there = round.iter().map(|step| booking::come_to(stack, &traveller, *step, fault));
+        let trips = try_join_all(there).await?;
+        match fault {
+            Fault::Kill => {
+                stack.kill(service);
+                tokio::time::sleep(AWAY_FOR).await;
+                stack.restart(service).await?;
+            }
+            Fault::Delay => {
+                if let Some(pid) = stack.pid(service) {
+                    signal(pid, "STOP");
+                    tokio::time::sleep(STANDS_FOR).await;
+                    signal(pid, "CONT");
+                }
+            }
+            Fault::Repeat | Fault::Fail => {}
         }
-        anyhow::ensure!(Instant::now() < until, "killed at {step:?}, not {end}: {}", shown.0);
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        if let Some(said) = &said {
+            self.repeated += repeat(&broker, said).await?;
+        }
+        let ends = round.iter().zip(&trips);
+        let ends = ends.map(|(step, trip)| booking::finish(&double, &traveller, *step, trip));
+        let mut late = Vec::new();
+        for (step, end) in round.iter().zip(join_all(ends).await) {
+            let (fault, step) = (fault, *step);
+            let cell = Cell { fault, step, end: step.end(), bookings: 0, ended: 0 };
+            let cell = self.cells.entry((fault, step)).or_insert(cell);
+            cell.bookings += 1;
+            match end {
+                Ok(()) => cell.ended += 1,
+                Err(why) => {
+                    late.push(format!("{} {service} at {step:?}: {why:#}", fault.word()));
+                }
+            }
+        }
+        if let Some(said) = &said {
+            self.repeated += repeat(&broker, said).await?;
+        }
+        double.clear_faults().await?;
+        self.accepted.extend(trips.iter().map(Trip::accepted));
+        Ok(late)
     }
+}
+
+/// Whoever heard a message hears it a second time; how many there were.
+async fn repeat(broker: &Broker, said: &str) -> anyhow::Result<usize> {
+    let mut repeated = 0;
+    for letter in broker.drain(said).await? {
+        for (role, _) in hearers(&letter.header(header::TYPE)) {
+            broker.put(&broker.routing().queue(role), &letter).await?;
+            repeated += 1;
+        }
+    }
+    Ok(repeated)
 }

@@ -9,7 +9,7 @@ use e2e::{
     chaos::{
         self, Asked, Report,
         outages::{Away, outages},
-        steps::steps,
+        steps::{Fault, Step, steps},
     },
 };
 
@@ -25,12 +25,28 @@ fn assert_well(report: &Report) {
 /// Row: A4
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_killed_at_whatever_step_each_booking_comes_to_its_end() {
-    let report = steps(&SERVICES, tell).await.unwrap();
-    assert_well(&report);
-    // Of six steps, four end confirmed.
-    assert_eq!(report.bookings, 6 * SERVICES.len());
-    assert_eq!(report.confirmed, 4 * SERVICES.len());
-    assert_eq!(report.kills.values().sum::<u32>() as usize, report.bookings);
+    let all = steps(&SERVICES, &[Fault::Kill], &Step::ALL, tell).await.unwrap();
+    assert_well(&all.report);
+    // Of eight steps, five end confirmed.
+    assert_eq!(all.report.bookings, Step::ALL.len() * SERVICES.len());
+    assert_eq!(all.report.confirmed, 5 * SERVICES.len());
+    assert_eq!(all.report.kills.values().sum::<u32>() as usize, all.report.bookings);
+}
+
+/// Row: A4
+/// Row: K3
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_fails_stands_still_or_comes_twice_at_whatever_step_each_booking_ends_once() {
+    let faults = [Fault::Delay, Fault::Repeat, Fault::Fail];
+    // Those that differ most; `./scripts/chaos --steps` has all of them.
+    let at = [Step::Asked, Step::Left, Step::Cancelled];
+    let all = steps(&["supplier-sync"], &faults, &at, tell).await.unwrap();
+    assert_well(&all.report);
+    assert_eq!(all.matrix.len(), faults.len() * at.len());
+    for cell in &all.matrix {
+        assert_eq!((cell.bookings, cell.ended), (1, 1), "{cell:?}");
+    }
+    assert!(all.repeated > 0, "{all:?}");
 }
 
 /// Row: K2
