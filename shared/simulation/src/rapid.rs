@@ -42,6 +42,8 @@ pub(crate) struct Itinerary {
     moves: Vec<(DateTime<Utc>, Standing)>,
     pub(crate) taken_back: bool,
     pub(crate) moved: bool,
+    /// Nobody can cancel it, ever.
+    pub(crate) kept: bool,
 }
 
 /// How the supplier serves one request.
@@ -55,6 +57,8 @@ pub(crate) struct Manner {
     pub(crate) bare: bool,
     /// What is made is for other days.
     pub(crate) other_dates: bool,
+    /// What is made can be cancelled by nobody.
+    pub(crate) keeps: bool,
 }
 
 /// What serving a request really did.
@@ -66,6 +70,8 @@ pub(crate) enum Did {
     Refused,
     Duplicate,
     SpentLink,
+    /// It was to be cancelled, and cannot be.
+    Kept,
     Showed,
     ShowedNothing,
     Nothing,
@@ -226,6 +232,7 @@ impl Rapid {
             moves: vec![(now, if hold { Standing::Held } else { Standing::Booked })],
             taken_back: false,
             moved: false,
+            kept: manner.keeps,
         };
         self.itineraries.insert(reference.clone(), made);
         reference
@@ -252,6 +259,9 @@ impl Rapid {
         match one.standing(now) {
             // The links of a hold are spent once it is bought.
             Standing::Booked if token == "h" => (bad_input("link.invalid"), Did::SpentLink),
+            Standing::Held | Standing::Booked if one.kept => {
+                (bad_input("cancel.post_checkout"), Did::Kept)
+            }
             Standing::Held | Standing::Booked => {
                 one.moves.push((now, Standing::Cancelled));
                 (empty(204), Did::Cancelled(reference.to_owned()))

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use contracts::{
     asset::Units,
     ids::{AccountId, BookingId, LegId},
-    messages::{Closing, LegState, RefundState},
+    messages::{Closing, LegState, RefundState, WantedLeg},
 };
 use payment_verification_core::{
     Payment, card::is_card, closing::in_time_until, matching, refund::RefundChange, state::Posted,
@@ -86,11 +86,12 @@ impl World {
         let money_left = || self.has_lost(booking, |payment| !payment.gone_units().is_zero());
         let not_as_ordered = || booking.legs.iter().any(|leg| self.is_not_as_ordered(leg));
         let changed = || booking.standing().any(|leg| self.waits_for_a_person(booking, leg));
+        let kept = || booking.legs.iter().any(|leg| self.is_kept(leg));
         // A review stays open while the booking moves on; what holds it up now decides.
         let allowed = review.why != ReviewWhy::InvariantBroken
             && match booking.phase {
                 // Sending it was refused, and the customer has not said where else to.
-                Phase::Unwinding => refund_failed() || money_left(),
+                Phase::Unwinding => refund_failed() || money_left() || kept(),
                 Phase::Committing => not_as_ordered(),
                 // It came in time and left for good before anything was bought.
                 Phase::AwaitingPayment => {
@@ -103,7 +104,7 @@ impl World {
                 // What points paid of a leg that went is for a person to make good.
                 Phase::Confirmed => {
                     let owes_points = booking.legs.iter().any(Leg::owes_points);
-                    changed() || owes_points || money_left() || refund_failed()
+                    changed() || owes_points || money_left() || refund_failed() || kept()
                 }
                 Phase::Pending
                 | Phase::Holding
@@ -144,6 +145,18 @@ impl World {
         booking.payments().filter_map(of).any(lost)
     }
 
+    /// Whether something is there that is not wanted, the supplier lets nobody cancel it, and a
+    /// person looks into it.
+    fn is_kept(&self, leg: &Leg) -> bool {
+        let wanted = leg.out.is_none() && leg.wanted != WantedLeg::Released;
+        let there = self.rapid.of(leg.leg_id).filter(|one| {
+            // A hold that nobody could release may lapse long after anybody looked.
+            one.is_live(self.now) || one.kept && one.lapsed_after(self.now).is_some()
+        });
+        let kept: Vec<bool> = there.map(|one| one.kept).collect();
+        kept.len() > usize::from(wanted) && kept.contains(&true)
+    }
+
     fn is_not_as_ordered(&self, leg: &Leg) -> bool {
         let order = &leg.order;
         let other = |one: &crate::rapid::Itinerary| {
@@ -154,7 +167,7 @@ impl World {
 
     /// Exactly what was promised is there, or nothing is.
     fn leg_at_rest(&self, booking: &Booking, leg: &Leg) -> Option<String> {
-        if leg.left_there {
+        if leg.left_there || booking.review.is_some() && self.is_kept(leg) {
             return None;
         }
         let there = self.rapid.live(leg.leg_id, self.now);
@@ -165,7 +178,8 @@ impl World {
         let waits = booking.phase == Phase::Committing || (amending && leg.is_coming());
         if !promised && !waits {
             let left_alone = |one: &crate::rapid::Itinerary| {
-                one.lapsed_after(self.now).is_some_and(|held_for| held_for >= FOUND_WITHIN)
+                let lapsed = one.lapsed_after(self.now);
+                !one.kept && lapsed.is_some_and(|held_for| held_for >= FOUND_WITHIN)
             };
             // While one is not as ordered, or the time to pay ended with final money away, all of
             // them may wait for a person until they lapse.
@@ -236,8 +250,11 @@ impl World {
             Phase::Unwinding | Phase::Failed | Phase::Cancelled => {
                 let (back, kept) = (payment.refunded(), booking.kept());
                 let due = received.saturating_sub(kept);
-                // Until the customer names another address, what came since waits with it.
-                let waits = booking.failed_refund().map(|_| booking.not_given_back());
+                // Until the customer names another address, what came since waits with it; what a
+                // leg cost that its supplier keeps waits for a person.
+                let kept_there = booking.legs.iter().any(|leg| self.is_kept(leg));
+                let waits = (kept_there || booking.failed_refund().is_some())
+                    .then(|| booking.not_given_back());
                 let failed = waits.unwrap_or(Units::ZERO);
                 (back.checked_add(failed) != Some(due))
                     .then(|| format!("{received} came, {kept} is kept, {back} goes back"))

@@ -16,6 +16,7 @@ pub enum Sometimes {
     TwoLiveForAWhile,
     HoldLapsed,
     SpentLink,
+    NotToBeCancelled,
     AnswerAfterLease,
     CrashBeforeCommit,
     CrashBetweenCommitAndAck,
@@ -100,7 +101,7 @@ pub enum Sometimes {
 }
 
 impl Sometimes {
-    pub const ALL: [Self; 92] = [
+    pub const ALL: [Self; 93] = [
         Self::TimeoutBeforeArrival,
         Self::TimeoutAfterCommit,
         Self::LateCommit,
@@ -112,6 +113,7 @@ impl Sometimes {
         Self::TwoLiveForAWhile,
         Self::HoldLapsed,
         Self::SpentLink,
+        Self::NotToBeCancelled,
         Self::AnswerAfterLease,
         Self::CrashBeforeCommit,
         Self::CrashBetweenCommitAndAck,

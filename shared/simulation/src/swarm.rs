@@ -120,6 +120,8 @@ faults! {
     node_away,
     /// Of charged cards, how many get it back from their bank.
     disputed,
+    /// Of reservations, how many the supplier lets nobody cancel, ever.
+    keeps,
 }
 
 /// What stays the same over a run, faults or not.
@@ -241,6 +243,17 @@ impl Faults {
             left_alone: up_to(60),
             moves_days: up_to(150),
             disputed: 0,
+            keeps: 0,
+        }
+    }
+
+    /// Drawn by itself, as the next is.
+    pub(crate) const fn keeps(mix: Mix, random: u64) -> u32 {
+        match mix {
+            Mix::Calm => 0,
+            Mix::Swarm if !mixed(!random).is_multiple_of(4) => 0,
+            Mix::Swarm => 150,
+            Mix::Worst => 20,
         }
     }
 

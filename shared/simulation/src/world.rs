@@ -186,6 +186,7 @@ impl World {
         let setting = Setting::draw(mix, &mut rng);
         let mut faults = Faults::draw(mix, &mut rng);
         faults.disputed = Faults::disputed(mix, random);
+        faults.keeps = Faults::keeps(mix, random);
         let shipped = policy::Policy::parse(policy::DEFAULT).unwrap();
         let registry = payment_verification_core::assets::DEFAULT;
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();

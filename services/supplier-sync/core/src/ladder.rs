@@ -171,7 +171,7 @@ fn lapse_at(attempt: &Attempt, policy: &Policy) -> Option<DateTime<Utc>> {
 }
 
 /// The end of the day after check-out, in UTC.
-fn swept_until(leg: &Leg) -> DateTime<Utc> {
+pub(crate) fn swept_until(leg: &Leg) -> DateTime<Utc> {
     let end = leg.order.check_out.checked_add_days(Days::new(2)).unwrap_or(leg.order.check_out);
     end.and_time(NaiveTime::MIN).and_utc()
 }

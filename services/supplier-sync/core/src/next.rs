@@ -167,12 +167,20 @@ pub(crate) fn sending<'a>(leg: &'a Leg, policy: &Policy) -> Option<Sending<'a>> 
     undo(leg, policy).into_iter().chain(amend).min_by_key(|sending| sending.at)
 }
 
+/// Whether the supplier kept it until the stay was over, and that was told: nothing asks it back by
+/// itself any more. Whoever looks into it may still.
+pub(crate) fn is_left_there(leg: &Leg, reservation: &Reservation, policy: &Policy) -> bool {
+    let again = reservation.undo_at(policy);
+    let over = again.is_some_and(|again| again >= ladder::swept_until(leg));
+    over && reservation.undo_failing().is_some()
+}
+
 /// What has to be given back next: one that the supplier keeps holds up no other.
 fn undo<'a>(leg: &'a Leg, policy: &Policy) -> Option<Sending<'a>> {
-    let each = leg.unwanted(policy).into_iter().map(|one| {
+    let each = leg.unwanted(policy).into_iter().filter_map(|one| {
         let sending = about(Doing::Cancel, one);
         let at = one.2.undo_at(policy).map_or(sending.at, |undo| undo.max(sending.at));
-        Sending { at, ..sending }
+        (!is_left_there(leg, one.2, policy)).then_some(Sending { at, ..sending })
     });
     each.min_by_key(|sending| sending.at)
 }

@@ -10,6 +10,7 @@ use crate::{
     event::{Event, Outcome, Recorded},
     evidence::Stage,
     evolve,
+    next::is_left_there,
     policy::Policy,
     state::{Attempt, Doing, Leg, State},
     wake_at,
@@ -66,17 +67,17 @@ fn one_at_a_time(before: &Leg, recorded: &Recorded, policy: &Policy) -> Option<S
     Some(format!("exchange {exchange} changes something, in doubt since {doubt}"))
 }
 
-/// A reservation that exists and is not wanted is being released, or will be looked after.
+/// A reservation that exists and is not wanted is being released, or will be looked after, or its
+/// supplier kept it until the stay was over, and that was told.
 #[must_use]
 pub fn evidence_is_never_lost(leg: &Leg, policy: &Policy) -> Option<String> {
-    let unwanted: Vec<&str> = match leg.wanted {
-        WantedLeg::Released => leg.live(policy).map(|(_, reference, _)| reference).collect(),
-        WantedLeg::Held | WantedLeg::Confirmed => {
-            let chosen = leg.chosen(policy).map(|(_, reference, _)| reference);
-            let live = leg.live(policy).map(|(_, reference, _)| reference);
-            live.filter(|reference| Some(*reference) != chosen).collect()
-        }
+    let chosen = match leg.wanted {
+        WantedLeg::Released => None,
+        WantedLeg::Held | WantedLeg::Confirmed => leg.chosen(policy).map(|(_, one, _)| one),
     };
+    let live = leg.live(policy).filter(|(_, _, one)| !is_left_there(leg, one, policy));
+    let unwanted: Vec<&str> =
+        live.map(|(_, one, _)| one).filter(|one| Some(*one) != chosen).collect();
     let owned = leg.in_flight.is_some() || wake_at(leg, policy).is_some();
     (!unwanted.is_empty() && !owned).then(|| format!("nobody releases {unwanted:?}"))
 }

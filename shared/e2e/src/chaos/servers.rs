@@ -2,7 +2,6 @@
 //! way that can be cut.
 
 use std::{
-    io::{self, Write as _},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -18,8 +17,11 @@ use crate::checkout::{Checkout, Infra};
 /// Connections of all services and of whoever looks behind the curtain.
 const CONNECTIONS: u32 = 300;
 const UP_WITHIN: Duration = Duration::from_secs(60);
-/// As large as a long run needs; only what is written is taken of the memory.
-const DISK: &str = "size=3g";
+/// As large as a long run needs, which writes some 150 KB a booking; only what is written is taken
+/// of the memory.
+const DISK: &str = "size=14g";
+/// How often it is tried to make a disk as small as what lies on it, while that grows.
+const SHRINKS_MAX: usize = 50;
 
 /// Both servers and the ways to them.
 pub(super) struct Servers {
@@ -197,28 +199,35 @@ impl DatabaseNode {
         ready.status().is_ok_and(|status| status.success())
     }
 
-    /// Takes what is left of its disk: it writes nothing any more, and may end of it.
+    /// Leaves nothing free on its disk: it writes nothing any more, and may end of it.
     fn fill(&self) -> anyhow::Result<bool> {
         if !self.own_disk {
             return Ok(false);
         }
-        let mut file = std::fs::File::create(self.filler())?;
-        let block = vec![0_u8; 1 << 20];
-        // To the last byte: what is left after a block that no longer fits counts, too.
-        let mut size = block.len();
-        while size > 0 {
-            match file.write(&block[..size]) {
-                Ok(0) => size /= 2,
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::StorageFull => size /= 2,
-                Err(error) => return Err(error.into()),
+        for _ in 0..SHRINKS_MAX {
+            if self.resized(&format!("size={}", self.used()?)) {
+                return Ok(true);
             }
         }
-        Ok(true)
+        anyhow::bail!("the database's disk grows faster than it can be filled")
+    }
+
+    /// How many bytes lie on its disk.
+    fn used(&self) -> anyhow::Result<u64> {
+        let told = Command::new("df").args(["-B1", "--output=used"]).arg(&self.folder).output()?;
+        let told = String::from_utf8(told.stdout)?;
+        Ok(told.lines().last().unwrap_or_default().trim().parse()?)
+    }
+
+    /// Whether its disk has this size now; none is smaller than what lies on it.
+    fn resized(&self, size: &str) -> bool {
+        let mut mount = Command::new("mount");
+        mount.args(["-o", &format!("remount,{size}")]).arg(&self.folder).stderr(Stdio::null());
+        mount.status().is_ok_and(|status| status.success())
     }
 
     fn free(&mut self) -> anyhow::Result<()> {
-        drop(std::fs::remove_file(self.filler()));
+        ensure!(self.resized(DISK), "the database's disk cannot be made larger again");
         let begun = Instant::now();
         // It recovers by itself if it still runs; what ended on a full disk is started again.
         while !self.answers() {
@@ -233,10 +242,6 @@ impl DatabaseNode {
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(())
-    }
-
-    fn filler(&self) -> PathBuf {
-        self.folder.join("filler")
     }
 
     fn kill_and_restart(&mut self) -> anyhow::Result<()> {

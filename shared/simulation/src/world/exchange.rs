@@ -13,7 +13,7 @@ use suppliers::{Answer, Asked, HttpReply, HttpRequest, Known, Operation, Reserve
 
 use super::{Answering, Happening, World};
 use crate::{
-    mixed,
+    fnv, mixed,
     parcel::Role,
     rapid::{Did, Manner, Offer, empty, error},
     sometimes::Sometimes,
@@ -130,7 +130,7 @@ impl World {
     /// The network and the supplier's moods decide how a request fares.
     fn travel(&mut self, call: &Call, exchange: Exchange, request: HttpRequest) {
         let mutates = call.doing.mutates();
-        let manner = self.manner(mutates);
+        let manner = Manner { keeps: self.keeps(call), ..self.manner(mutates) };
         let given_up_at = (call.lease_until - TimeDelta::seconds(1)).max(self.now);
         let back =
             |exchange: &Exchange, sent| Happening::Return { exchange: exchange.clone(), sent };
@@ -202,7 +202,17 @@ impl World {
             stale: TimeDelta::seconds(stale),
             bare: !mutates && self.chance(self.faults.look_up_bare),
             other_dates: mutates && self.chance(self.faults.other_dates),
+            keeps: false,
         }
+    }
+
+    /// Whether what a call makes can be cancelled by nobody.
+    ///
+    /// Drawn from the attempt alone, so that everybody else meets what they met before.
+    fn keeps(&self, call: &Call) -> bool {
+        let (high, low) = call.leg_id.0.as_u64_pair();
+        let drawn = mixed(fnv(call.client_reference.as_bytes()) ^ mixed(high ^ low));
+        drawn % 1_000 < u64::from(self.faults.keeps)
     }
 
     fn garbled(&mut self) -> HttpReply {
@@ -257,6 +267,7 @@ impl World {
             Did::Cancelled(reference) => self.supplier_pushes("itinerary.agent.cancel", reference),
             Did::Duplicate => self.hit(Sometimes::DuplicateReserve),
             Did::SpentLink => self.hit(Sometimes::SpentLink),
+            Did::Kept => self.hit(Sometimes::NotToBeCancelled),
             Did::Refused if self.chance(self.faults.refusal_lies) => {
                 let token = request.path_and_query.split_once("token=").unwrap().1.to_owned();
                 let client_reference = exchange.client_reference.clone();

@@ -1194,6 +1194,37 @@ fn a_cancel_that_stays_refused_is_told_with_its_tries_and_sent_ever_more_slowly(
 
 /// Row: A6
 #[test]
+fn what_a_supplier_keeps_is_not_asked_back_for_ever_once_the_stay_is_over() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.answer(held("R1"));
+    world.want(WantedLeg::Released);
+    let end = world.order.check_out + TimeDelta::days(2);
+    for _ in 0..5_000 {
+        match world.doing() {
+            Some(Doing::Cancel) => {
+                assert!(world.now.date_naive() <= end, "asked back at {}", world.now);
+                world.answer(Answer::Refused(RefusedWhy::Rejected));
+            }
+            Some(_) => world.answer(held("R1")),
+            None if world.wake() => {}
+            None => break,
+        }
+    }
+    assert!(world.doing().is_none() && !world.wake(), "it rests");
+    assert!(world.now.date_naive() >= world.order.check_out, "and no sooner");
+    assert!(matches!(world.last_told(), Some(LegState::InDoubt { .. })), "nor is it called gone");
+    let failing = world.told.last().and_then(|told| told.undo_failing);
+    assert_eq!(failing.map(|failing| failing.why), Some(UndoFailedWhy::Refused));
+    // A person may ask once more.
+    world.want(WantedLeg::Released);
+    assert_eq!(world.doing(), Some(Doing::Cancel));
+    world.answer(Answer::Accepted);
+    assert_eq!(world.last_told(), Some(&LegState::Gone { why: GoneWhy::Released }));
+}
+
+/// Row: A6
+#[test]
 fn a_cancel_that_is_lost_or_cannot_be_sent_is_told_as_failing_only_when_it_is_no_chance() {
     for (answer, tries, why) in
         [(UNKNOWN, 3, UndoFailedWhy::Unknown), (Answer::NotSent, 8, UndoFailedWhy::NotSent)]
