@@ -1,7 +1,7 @@
 //! Offers of several suppliers as one list: the cheapest first, the same room on the same terms
 //! once. Pure.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, iter};
 
 use chrono::{DateTime, Utc};
 use contracts::offer::{Offer, Terms};
@@ -23,7 +23,7 @@ pub(crate) fn merge(mut offers: Vec<Offer>) -> Vec<Offer> {
                 && other.property_id == offer.property_id
                 && other.product == offer.product
                 && room(&other.room_name) == room(&offer.room_name)
-                && is_no_worse(&other.terms, &offer.terms)
+                && is_no_worse(other, &offer)
         });
         if !beaten {
             kept.push(offer);
@@ -38,10 +38,22 @@ fn room(name: &str) -> BTreeSet<String> {
     words.map(str::to_lowercase).collect()
 }
 
-fn is_no_worse(one: &Terms, other: &Terms) -> bool {
-    one.refundable >= other.refundable
-        && one.holdable >= other.holdable
-        && free_until(one) >= free_until(other)
+/// Whether one can be held where the other can, and giving it back never costs more.
+fn is_no_worse(one: &Offer, other: &Offer) -> bool {
+    let steps = one.terms.cancel_steps.iter().chain(&other.terms.cancel_steps);
+    let mut instants = iter::once(DateTime::<Utc>::MIN_UTC).chain(steps.map(|step| step.from));
+    one.terms.holdable >= other.terms.holdable
+        && one.terms.refundable >= other.terms.refundable
+        && instants.all(|at| fee_at(one, at) <= fee_at(other, at))
+}
+
+/// What giving it back costs then, in minor units of the price's currency.
+fn fee_at(offer: &Offer, at: DateTime<Utc>) -> i64 {
+    if !offer.terms.refundable {
+        return offer.price.minor;
+    }
+    let begun = offer.terms.cancel_steps.iter().filter(|step| step.from <= at);
+    begun.max_by_key(|step| step.from).map_or(0, |step| step.fee.minor)
 }
 
 /// Until when cancelling is free; the beginning of time where it never is.
@@ -111,6 +123,22 @@ mod tests {
         let lost = offer(Supplier::Etg, "Queen Room", 19_000, None);
         let dear = offer(Supplier::Rapid, "Queen Room", 20_000, Some(2));
         assert_eq!(merged(&[lost, dear]).len(), 2);
+    }
+
+    #[test]
+    fn a_dearer_offer_stays_where_giving_it_back_late_costs_less() {
+        let cheap = offer(Supplier::Etg, "Queen Room", 19_900, Some(2));
+        let mut dear = offer(Supplier::Rapid, "Queen Room", 20_000, Some(2));
+        // One night of two instead of all of it.
+        dear.terms.cancel_steps[0].fee.minor = 5_000;
+        assert_eq!(merged(&[cheap.clone(), dear.clone()]).len(), 2);
+        let mut later = cheap.terms.cancel_steps[0].clone();
+        later.from += chrono::TimeDelta::days(1);
+        let mut cheap = cheap;
+        cheap.terms.cancel_steps[0].fee.minor = 5_000;
+        assert_eq!(merged(&[cheap.clone(), dear.clone()]), ["etg 199.00 EUR"]);
+        cheap.terms.cancel_steps.push(later);
+        assert_eq!(merged(&[cheap, dear]).len(), 2, "what comes a day later counts, too");
     }
 
     #[test]

@@ -143,7 +143,11 @@ pub(crate) async fn price_check(app: &App, request: &PriceCheckRequest) -> Check
                 }
             }
         }
-        Some(Err(Broken::Expired)) => Checked::Expired,
+        Some(Err(Broken::Expired)) => {
+            // What is shown would lead here again.
+            app.cache.forget_rate(key).await;
+            Checked::Expired
+        }
         Some(Err(Broken::Key)) => Checked::BadKey,
         Some(Err(Broken::Status { .. } | Broken::Contract { .. } | Broken::Foreign)) | None => {
             Checked::Unavailable

@@ -8,6 +8,7 @@ use chassis::{
     ApiError,
     auth::Bearer,
     http::{Json, Path},
+    http_client::CallError,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
@@ -357,14 +358,13 @@ pub(super) async fn price_all(app: &App, offers: Vec<Offer>) -> Result<Vec<Quote
         (offer, answer)
     });
     let mut legs = Vec::new();
-    let (mut moved, mut gone) = (Vec::new(), Vec::new());
+    let (mut moved, mut gone, mut expired) = (Vec::new(), Vec::new(), Vec::new());
     for (n, (offer, answer)) in join_all(checks).await.into_iter().enumerate() {
-        let answer = answer.map_err(|error| {
-            tracing::warn!(error = %chassis::chain(&error), "a price check got no answer");
-            ApiError::unavailable("price_check_unavailable", "the supplier does not answer now")
-                .retry_in(std::time::Duration::from_secs(2))
-        })?;
-        match answer {
+        if matches!(&answer, Err(CallError::Refused { status: StatusCode::GONE, .. })) {
+            expired.push(format!("/offers/{n}"));
+            continue;
+        }
+        match answer.map_err(|error| no_answer(&error))? {
             PriceCheck::Available { book_key, price, terms } if price == offer.price => {
                 legs.push(leg(
                     &offer,
@@ -391,17 +391,28 @@ pub(super) async fn price_all(app: &App, offers: Vec<Offer>) -> Result<Vec<Quote
             PriceCheck::SoldOut => gone.push(format!("/offers/{n}")),
         }
     }
-    if let Some(first) = gone.first() {
-        let first = first.clone();
-        return Err(ApiError::conflict("sold_out", "nothing is left of this offer")
-            .with("pointer", first)
-            .with("pointers", json!(gone)));
+    let over = [
+        ("sold_out", "nothing is left of this offer", gone),
+        ("offer_expired", "the supplier keeps this offer no longer; search again", expired),
+    ];
+    for (code, detail, pointers) in over {
+        if let Some(first) = pointers.first().cloned() {
+            return Err(ApiError::conflict(code, detail)
+                .with("pointer", first)
+                .with("pointers", json!(pointers)));
+        }
     }
     if moved.is_empty() {
         return Ok(legs);
     }
     Err(ApiError::conflict("price_changed", "the price moved; quote the new offer if it suits")
         .with("offers", Value::Array(moved)))
+}
+
+fn no_answer(error: &CallError) -> ApiError {
+    tracing::warn!(error = %chassis::chain(error), "a price check got no answer");
+    ApiError::unavailable("price_check_unavailable", "the supplier does not answer now")
+        .retry_in(std::time::Duration::from_secs(2))
 }
 
 fn leg(offer: &Offer, order: LegOrder) -> QuotedLeg {

@@ -128,6 +128,32 @@ async fn searches_for_flights_and_activities_are_told_every_fault_at_once() {
     assert_eq!(told(odd).await, ["?destination", "?children", "?page", "?from", "?to"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_quotes_an_offer_that_its_supplier_keeps_no_longer_is_sent_to_search_again() {
+    let mut world = World::new().await;
+    let over = || async { (StatusCode::GONE, axum::Json(json!({"code": "offer_expired"}))) };
+    let routes = axum::Router::new().route("/internal/price-check", axum::routing::post(over));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    world.config.supplier_sync_url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+    world.restart().await;
+    let quote = world.quote("acct_1", TimeDelta::minutes(10)).await;
+    world.show(ASSETS_KEY, &crate::openapi::assets(&quote)).await;
+    let order = &quote.legs[0].order;
+    let offer = world.seal_offer(&json!({
+        "supplier": "rapid", "rate_key": "k", "property_id": "1",
+        "property_name": "Harbour House", "room_name": "Double",
+        "check_in": order.check_in, "check_out": order.check_out,
+        "occupancy": {"adults": 2}, "price": order.price, "terms": order.terms,
+    }));
+    let asked = json!({"offers": [offer], "pay_with": "eth"});
+    let answer = world.post("acct_1", "/v1/quotes", &asked).await;
+    let told = (answer.status, answer.code());
+    assert_eq!(told, (StatusCode::CONFLICT, "offer_expired".to_owned()), "{answer:?}");
+    assert_eq!(answer.json()["pointers"], json!(["/offers/0"]));
+    assert!(answer.json()["detail"].as_str().unwrap().contains("search again"));
+}
+
 /// Row: L7
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quote_request_is_told_every_fault_at_once() {

@@ -170,7 +170,8 @@ pub(super) fn after_reserve(
             Some(Next { path: INFO, body: info(&known), after: Duration::ZERO })
         }
         Step::Status => {
-            let goes_on = is_passing(last) && earlier.len() < POLLS_MAX;
+            // Who is told to ask less often leaves the rest to the look-ups, which are scheduled.
+            let goes_on = is_passing(last) && last.status != 429 && earlier.len() < POLLS_MAX;
             goes_on.then(|| status(POLL_EVERY))
         }
         Step::Info => None,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::*;
-use crate::{Covers, Operation};
+use crate::{Covers, Operation, Unclear};
 
 const NOW: i64 = 1_800_000_000;
 const OWN: &str = "own-1";
@@ -91,6 +91,25 @@ fn polling_ends_and_leaves_the_rest_to_the_look_ups() {
     let said = said(&reserve, &replies);
     let polls = said.iter().filter(|(path, _)| path == "status").count();
     assert_eq!((polls, said[21].0.as_str()), (19, ""));
+}
+
+#[test]
+fn who_polls_too_often_leaves_the_rest_to_the_look_ups_at_once() {
+    let (order, travellers) = (order(), travellers());
+    let reserve = reserve(&order, &travellers);
+    let turned_away = error(429, "endpoint_exceeded_limit");
+    let replies = [form("209.05"), ok(), processing(), turned_away];
+    let said = said(&reserve, &replies);
+    assert_eq!((said[2].0.as_str(), said[3].0.as_str()), ("status", ""));
+    let sent = Sent::Reply(replies[3].clone());
+    let asked = Asked {
+        operation: Operation::Reserve,
+        client_reference: OWN,
+        hold: true,
+        earlier: &replies[..3],
+    };
+    let answer = Etg.read(&asked, &sent);
+    assert_eq!(answer, Answer::Unknown { why: Unclear::AcceptedOnly });
 }
 
 #[test]
