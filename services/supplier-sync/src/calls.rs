@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 
 use self::{lanes::Lanes, record::Answered};
 use crate::{App, handle::Started};
+pub(crate) use ordered::Right;
 
 /// The way to have calls made.
 #[derive(Clone)]

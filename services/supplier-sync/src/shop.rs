@@ -93,7 +93,11 @@ pub(crate) async fn ask(
         Sent::NotSent | Sent::NoAnswer => None,
     };
     heard(app, &place, &asked, answer.as_ref().map(|a| a.as_ref().map(|_| ()))).await;
-    answer?.ok()
+    let found = answer?.ok()?;
+    if let (Sent::Reply(reply), Some(Broken::Contract { what })) = (&asked.sent, &found.left_out) {
+        tell(app, sample::contract(supplier, Operation::Search, what, &reply.body)).await;
+    }
+    Some(found.offers)
 }
 
 /// What a price check came to.

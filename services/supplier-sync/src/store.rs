@@ -13,9 +13,9 @@ mod support;
 pub(crate) use attention::{count_in_doubt, in_doubt};
 pub(crate) use case::{NewCase, case, cases, close_case, open_cases};
 pub(crate) use comparison::{
-    Count, Step as Compared, begin_comparison, claim_comparison, delay_comparison,
-    give_up_comparison, legs_at, legs_compared, legs_of_listed, newest_comparison, not_listed,
-    page_compared,
+    Count, NotCompared, Step as Compared, begin_comparison, claim_comparison, delay_comparison,
+    give_up_comparison, legs_at, legs_compared, legs_of_listed, newest_comparison, not_compared,
+    not_listed, page_compared,
 };
 pub(crate) use exchange::{Exchange, exchange_place, journal};
 pub(crate) use hint::{Unjoined, join, legs_of, park, put_off_waiting, surface, unjoined, waiting};

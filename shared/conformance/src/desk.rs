@@ -12,7 +12,7 @@ use contracts::{
         Search, StaySearch,
     },
 };
-use suppliers::{Answer, Ask, Known, Reserve, SeenReservation, Sent};
+use suppliers::{Answer, Ask, Found, Known, Reserve, SeenReservation, Sent};
 use uuid::Uuid;
 
 use crate::{
@@ -103,8 +103,11 @@ impl<'a> Desk<'a> {
             };
             match line.send(request).await {
                 Sent::Reply(reply) => match line.dialect.read_search(&wanted, &reply) {
-                    Ok(offers) if offers.is_empty() => {}
-                    Ok(offers) => return Ok(offers),
+                    Ok(Found { left_out: Some(broken), .. }) => {
+                        told = Err(format!("one of the offers found: {broken}"));
+                    }
+                    Ok(Found { offers, .. }) if offers.is_empty() => {}
+                    Ok(Found { offers, .. }) => return Ok(offers),
                     Err(broken) => told = Err(format!("the answer to a search: {broken}")),
                 },
                 Sent::NotSent => return Err("nobody listens there".to_owned()),

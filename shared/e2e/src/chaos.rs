@@ -18,7 +18,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    Options, Profile, Stack,
+    Change, Options, Profile, Stack,
     console::Console,
     double::{Double, SupplierTruth},
     truth::{Accepted, Comparison, World, proof::prove},
@@ -127,6 +127,16 @@ fn sent_again(truth: &SupplierTruth) -> Vec<String> {
     again
 }
 
+/// From here on a run's look-ups become as rare in its course as those of the policy that ships do.
+const LONG: Duration = Duration::from_secs(600);
+
+/// What is bought is looked up until its end: every half minute would be a look-up for each of
+/// thousands of bookings all the time, which no policy means.
+const LONG_RUN: [Change; 2] = [
+    ("supplier.*", "ladder", r#"["200ms", "400ms", "800ms", "1s", "2s", "5s", "15s"]"#),
+    ("supplier.*", "sweep", r#"["4s", "10s", "30s", "2m", "10m"]"#),
+];
+
 /// Runs a system of its own, with a broker and a database server of its own, and tells what came of
 /// it. `tell` hears of every fault.
 ///
@@ -136,6 +146,7 @@ pub async fn run(asked: Asked, tell: impl Fn(&str) + Sync) -> anyhow::Result<Rep
     let servers = Arc::new(Servers::start().await?);
     let options = Options {
         profile: Profile::Demo,
+        policy: if asked.lasts < LONG { Vec::new() } else { LONG_RUN.to_vec() },
         infra: Some(servers.infra()?),
         share_of_traces: 0.0,
         talks: true,

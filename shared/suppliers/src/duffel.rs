@@ -19,15 +19,16 @@ use chrono::{DateTime, Utc};
 use contracts::{
     ids::LegId,
     money::{Currency, Money},
-    offer::{Offer, PriceCheck, ProductKind, Search},
+    offer::{PriceCheck, ProductKind, Search},
     supplier::Supplier,
 };
 pub(crate) use outcomes::OUTCOMES;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{
-    Access, Answer, Ask, Asked, BadKey, Broken, Callback, Dialect, Forged, HttpReply, HttpRequest,
-    Known, Left, ListPage, Method, NextCall, NoHandle, Period, Quota, Reserve, Scope, Sent, quota,
+    Access, Answer, Ask, Asked, BadKey, Broken, Callback, Dialect, Forged, Found, HttpReply,
+    HttpRequest, Known, Left, ListPage, Method, NextCall, NoHandle, Period, Quota, Reserve, Scope,
+    Sent, quota,
 };
 
 /// The dialect of Duffel.
@@ -49,7 +50,7 @@ impl Dialect for Duffel {
         Some(request(access, Method::Post, shop::SEARCH.to_owned(), Some(body)))
     }
 
-    fn read_search(&self, search: &Search, reply: &HttpReply) -> Result<Vec<Offer>, Broken> {
+    fn read_search(&self, search: &Search, reply: &HttpReply) -> Result<Found, Broken> {
         let Search::Flight(flight) = search else { return Err(Broken::Key) };
         shop::read_search(flight, reply)
     }

@@ -24,7 +24,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     ids::LegId,
     money::{Currency, Money},
-    offer::{Offer, PriceCheck, ProductKind, Search},
+    offer::{PriceCheck, ProductKind, Search},
     supplier::Supplier,
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -32,8 +32,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 pub(crate) use outcomes::OUTCOMES;
 
 use crate::{
-    Access, Answer, Ask, Asked, BadKey, Broken, Callback, Dialect, Forged, HttpReply, HttpRequest,
-    Known, Left, ListPage, Method, NextCall, NoHandle, Period, Quota, Reserve, Scope, Sent, quota,
+    Access, Answer, Ask, Asked, BadKey, Broken, Callback, Dialect, Forged, Found, HttpReply,
+    HttpRequest, Known, Left, ListPage, Method, NextCall, NoHandle, Period, Quota, Reserve, Scope,
+    Sent, quota,
 };
 
 /// The dialect of Emerging Travel Group.
@@ -54,7 +55,7 @@ impl Dialect for Etg {
         Some(request(access, "search/hp", &shop::search(access, stay)?))
     }
 
-    fn read_search(&self, search: &Search, reply: &HttpReply) -> Result<Vec<Offer>, Broken> {
+    fn read_search(&self, search: &Search, reply: &HttpReply) -> Result<Found, Broken> {
         match search {
             Search::Stay(stay) => shop::read_search(stay, reply),
             Search::Flight(_) | Search::Activity(_) => Err(Broken::contract("not asked for")),

@@ -18,7 +18,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     ids::LegId,
     money::{Currency, Money},
-    offer::{LegOrder, Offer, PriceCheck, ProductKind, Search},
+    offer::{LegOrder, PriceCheck, ProductKind, Search},
     supplier::Supplier,
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -27,8 +27,9 @@ use sha2::{Digest as _, Sha256};
 pub(crate) use outcomes::OUTCOMES;
 
 use crate::{
-    Access, Answer, Ask, Asked, BadKey, Broken, Callback, Dialect, Forged, HttpReply, HttpRequest,
-    Known, ListPage, Method, NextCall, NoHandle, Period, Quota, Reserve, Scope, Sent, quota,
+    Access, Answer, Ask, Asked, BadKey, Broken, Callback, Dialect, Forged, Found, HttpReply,
+    HttpRequest, Known, ListPage, Method, NextCall, NoHandle, Period, Quota, Reserve, Scope, Sent,
+    quota,
 };
 
 /// The dialect of Hotelbeds activities.
@@ -53,7 +54,7 @@ impl Dialect for Hotelbeds {
         Some(request(access, now, Method::Post, "/activities/availability", Some(body)))
     }
 
-    fn read_search(&self, search: &Search, reply: &HttpReply) -> Result<Vec<Offer>, Broken> {
+    fn read_search(&self, search: &Search, reply: &HttpReply) -> Result<Found, Broken> {
         let Search::Activity(search) = search else { return Err(Broken::Key) };
         shop::read_search(search, reply)
     }

@@ -11,7 +11,7 @@ use contracts::{
     ids::LegId,
     internal::TravellersReply,
     money::{Currency, Money},
-    offer::{LegOrder, Offer, PriceCheck, ProductKind, Search},
+    offer::{LegOrder, PriceCheck, ProductKind, Search},
     supplier::Supplier,
 };
 use secrecy::SecretString;
@@ -20,6 +20,7 @@ mod answer;
 pub mod callback;
 pub mod duffel;
 pub mod etg;
+mod found;
 pub mod hotelbeds;
 mod http;
 mod list;
@@ -33,6 +34,7 @@ pub use answer::{
     Answer, BadKey, Broken, Guest, NoHandle, Odd, Operation, SeenReservation, SeenState, Unclear,
 };
 pub use callback::{Callback, Covers, Forged};
+pub use found::Found;
 pub use http::{HttpReply, HttpRequest, Method, Sent};
 pub use list::{ListPage, Listed, Period};
 pub use quota::{Left, Quota, Scope};
@@ -141,11 +143,12 @@ pub trait Dialect: Send + Sync {
     /// Asks what is to be had; nothing when it is of a kind that the supplier does not sell.
     fn search(&self, access: &Access, now: DateTime<Utc>, search: &Search) -> Option<HttpRequest>;
 
-    /// Reads the answer to a search.
+    /// Reads the answer to a search. An offer that is not as the supplier documents it is left out,
+    /// and takes no other away.
     ///
     /// # Errors
-    /// When the supplier did not answer the question, or not as it says it does.
-    fn read_search(&self, search: &Search, reply: &HttpReply) -> Result<Vec<Offer>, Broken>;
+    /// When the supplier did not answer the question, or with nothing that is as it says.
+    fn read_search(&self, search: &Search, reply: &HttpReply) -> Result<Found, Broken>;
 
     /// Asks whether an offer still stands.
     ///

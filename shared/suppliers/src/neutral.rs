@@ -17,7 +17,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     ids::LegId,
     money::Currency,
-    offer::{LegOrder, Offer, PriceCheck, ProductKind, Search},
+    offer::{LegOrder, PriceCheck, ProductKind, Search},
     supplier::Supplier,
 };
 use hmac::{Hmac, Mac as _};
@@ -27,8 +27,9 @@ use sha2::Sha256;
 pub(crate) use outcomes::OUTCOMES;
 
 use crate::{
-    Access, Answer, Asked, BadKey, Broken, Callback, Dialect, Forged, HttpReply, HttpRequest,
-    Known, Left, ListPage, Method, NoHandle, Period, Quota, Reserve, Scope, Sent, quota,
+    Access, Answer, Asked, BadKey, Broken, Callback, Dialect, Forged, Found, HttpReply,
+    HttpRequest, Known, Left, ListPage, Method, NoHandle, Period, Quota, Reserve, Scope, Sent,
+    quota,
 };
 
 /// The dialect of our own partner API.
@@ -49,7 +50,7 @@ impl Dialect for Neutral {
         Some(request(access, now, Method::Post, "/v1/offers", Some(shop::search(search))))
     }
 
-    fn read_search(&self, search: &Search, reply: &HttpReply) -> Result<Vec<Offer>, Broken> {
+    fn read_search(&self, search: &Search, reply: &HttpReply) -> Result<Found, Broken> {
         let Search::Stay(search) = search else { return Err(Broken::Key) };
         shop::read_search(search, reply)
     }

@@ -20,7 +20,7 @@ use contracts::{
     ids::LegId,
     messages::CallbackClaim,
     money::Currency,
-    offer::{LegOrder, Offer, PriceCheck, ProductKind, Search},
+    offer::{LegOrder, PriceCheck, ProductKind, Search},
     supplier::Supplier,
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -30,8 +30,9 @@ use sha2::{Digest as _, Sha256, Sha512};
 pub(crate) use outcomes::OUTCOMES;
 
 use crate::{
-    Access, Amend, Answer, Asked, BadKey, Broken, Callback, Covers, Dialect, Forged, HttpReply,
-    HttpRequest, Known, Left, Method, NoHandle, Quota, Reserve, Scope, Sent, callback, quota,
+    Access, Amend, Answer, Asked, BadKey, Broken, Callback, Covers, Dialect, Forged, Found,
+    HttpReply, HttpRequest, Known, Left, Method, NoHandle, Quota, Reserve, Scope, Sent, callback,
+    quota,
 };
 
 /// The dialect of Expedia Rapid.
@@ -52,7 +53,7 @@ impl Dialect for Rapid {
         Some(request(access, now, Method::Get, shop::path(access, stay)))
     }
 
-    fn read_search(&self, search: &Search, reply: &HttpReply) -> Result<Vec<Offer>, Broken> {
+    fn read_search(&self, search: &Search, reply: &HttpReply) -> Result<Found, Broken> {
         let Search::Stay(stay) = search else { return Err(Broken::Key) };
         shop::read_search(stay, reply)
     }

@@ -23,8 +23,8 @@ use contracts::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use suppliers::{
-    ALL, Answer, Asked, Broken, Dialect, HttpReply, Odd, Operation, SeenReservation, SeenState,
-    Sent, Unclear,
+    ALL, Answer, Asked, Broken, Dialect, Found, HttpReply, Odd, Operation, SeenReservation,
+    SeenState, Sent, Unclear,
 };
 
 /// One recorded reply, as far as it is needed here.
@@ -50,7 +50,7 @@ struct Reply {
 /// What a reply came to.
 #[derive(Debug, PartialEq, Eq)]
 enum Came {
-    Offers(Result<Vec<Offer>, Broken>),
+    Offers(Result<Found, Broken>),
     Price(Result<PriceCheck, Broken>),
     Answer(Answer),
 }
@@ -154,7 +154,10 @@ fn fails_as_a_whole(fixture: &Fixture, spoilt: Spoilt) -> bool {
 fn tells(body: &Value, now: &Came) -> Option<String> {
     let mut told: Vec<&str> = Vec::new();
     match now {
-        Came::Offers(Err(Broken::Contract { what }))
+        Came::Offers(
+            Err(Broken::Contract { what })
+            | Ok(Found { left_out: Some(Broken::Contract { what }), .. }),
+        )
         | Came::Price(Err(Broken::Contract { what })) => {
             told.push(what);
         }
@@ -177,6 +180,11 @@ fn tells(body: &Value, now: &Came) -> Option<String> {
 /// Whether `now` says no more than `whole` did: the same, less, or that it is not as documented.
 fn is_no_more(whole: &Came, now: &Came, must_fail: bool) -> Result<(), String> {
     let failed = match now {
+        // What is left of it may be had as it was.
+        Came::Offers(Ok(found)) if found.left_out.is_some() => {
+            let Came::Offers(Ok(whole)) = whole else { return Err("out of nothing".to_owned()) };
+            return found.offers.iter().try_for_each(|one| offers_no_more(&whole.offers, one));
+        }
         Came::Offers(found) => found.is_err(),
         Came::Price(found) => found.is_err(),
         Came::Answer(answer) => matches!(answer, Answer::Unknown { .. }),
@@ -190,7 +198,7 @@ fn is_no_more(whole: &Came, now: &Came, must_fail: bool) -> Result<(), String> {
     match (whole, now) {
         (same, now) if same == now => Ok(()),
         (Came::Offers(Ok(whole)), Came::Offers(Ok(now))) => {
-            now.iter().try_for_each(|offer| offers_no_more(whole, offer))
+            now.offers.iter().try_for_each(|offer| offers_no_more(&whole.offers, offer))
         }
         (Came::Price(Ok(whole)), Came::Price(Ok(now))) => price_no_more(whole, now),
         (Came::Answer(Answer::Seen(whole)), Came::Answer(Answer::Seen(now))) => {
@@ -425,7 +433,7 @@ fn offer(dialect: &dyn Dialect, name: &str) -> (String, Currency) {
     let search: Search = serde_json::from_value(fixture.asked).unwrap();
     let body = fixture.reply.json.unwrap().to_string().into_bytes();
     let reply = HttpReply { status: 200, headers: vec![], body };
-    let offers = dialect.read_search(&search, &reply).unwrap();
+    let offers = dialect.read_search(&search, &reply).unwrap().offers;
     (offers[0].rate_key.clone(), search.currency())
 }
 

@@ -19,6 +19,7 @@ use contracts::{
     supplier::Supplier,
 };
 use serde::Deserialize;
+use serde_json::{Value, json};
 use suppliers::{
     ALL, Answer, Asked, Broken, Dialect, HttpReply, Known, Operation, SeenReservation, SeenState,
     Sent, Unclear,
@@ -34,14 +35,14 @@ struct Fixture {
     kind: Kind,
     operation: String,
     #[serde(default)]
-    asked: serde_json::Value,
+    asked: Value,
     /// Of a price check: the search fixture whose first offer is checked.
     offer_of: Option<String>,
     reply: Reply,
     /// The replies to the calls before, oldest first, where the exchange took several.
     #[serde(default)]
     earlier: Vec<Reply>,
-    expect: serde_json::Value,
+    expect: Value,
 }
 
 #[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord, Clone, Copy, Debug)]
@@ -58,9 +59,48 @@ enum Kind {
 #[serde(deny_unknown_fields)]
 struct Reply {
     status: Option<u16>,
-    json: Option<serde_json::Value>,
+    json: Option<Value>,
     text: Option<String>,
     sent: Option<String>,
+}
+
+/// Where the offers of a search stand in each supplier's answer.
+const OFFERS: [(&str, &str); 5] = [
+    ("rapid", "/0/rooms/0/rates"),
+    ("etg", "/data/hotels/0/rates"),
+    ("hotelbeds", "/activities"),
+    ("duffel", "/data/offers"),
+    ("neutral", "/offers"),
+];
+
+#[test]
+fn an_offer_that_is_not_as_documented_takes_no_other_away() {
+    for dialect in ALL {
+        let word = dialect.supplier().word();
+        let (_, place) = OFFERS.into_iter().find(|(of, _)| *of == word).unwrap();
+        let good = fixtures(dialect).into_iter().map(|(_, fixture)| fixture);
+        let mut good = good.filter(|it| it.kind == Kind::Good && it.operation == "search");
+        let good = good
+            .find(|fixture| {
+                let told = fixture.reply.json.as_ref().and_then(|json| json.pointer(place));
+                told.and_then(Value::as_array).is_some_and(|told| !told.is_empty())
+            })
+            .unwrap_or_else(|| panic!("{word} finds nothing in any fixture"));
+        let search: Search = serde_json::from_value(good.asked.clone()).unwrap();
+        let read = |change: &dyn Fn(&mut Vec<Value>)| {
+            let mut body = good.reply.json.clone().unwrap();
+            change(body.pointer_mut(place).unwrap().as_array_mut().unwrap());
+            let body = body.to_string().into_bytes();
+            dialect.read_search(&search, &HttpReply { status: 200, headers: vec![], body })
+        };
+        let whole = read(&|_| ()).unwrap();
+        assert!(!whole.offers.is_empty() && whole.left_out.is_none(), "{word}");
+        let odd = read(&|offers| offers.insert(0, json!({ "new": 1 }))).unwrap();
+        assert_eq!(odd.offers, whole.offers, "{word}");
+        assert!(matches!(odd.left_out, Some(Broken::Contract { .. })), "{word}: {odd:?}");
+        let nothing_else = read(&|offers| *offers = vec![json!({ "new": 1 })]);
+        assert!(matches!(nothing_else, Err(Broken::Contract { .. })), "{word}: {nothing_else:?}");
+    }
 }
 
 #[test]
@@ -250,7 +290,7 @@ fn reply(status: u16, body: &str) -> Sent {
     Sent::Reply(HttpReply { status, headers: vec![], body: body.as_bytes().to_vec() })
 }
 
-fn read(dialect: &dyn Dialect, fixture: &Fixture) -> serde_json::Value {
+fn read(dialect: &dyn Dialect, fixture: &Fixture) -> Value {
     let http = |reply: &Reply| HttpReply {
         status: reply.status.unwrap_or(0),
         headers: vec![],
@@ -267,7 +307,8 @@ fn read(dialect: &dyn Dialect, fixture: &Fixture) -> serde_json::Value {
         Operation::Search => {
             let search: Search = serde_json::from_value(fixture.asked.clone()).unwrap();
             match dialect.read_search(&search, &reply) {
-                Ok(offers) => offers
+                Ok(found) => found
+                    .offers
                     .iter()
                     .map(|o| format!("{}: {}{}", o.room_name, o.price, terms(&o.terms)))
                     .collect(),
@@ -309,7 +350,7 @@ fn read(dialect: &dyn Dialect, fixture: &Fixture) -> serde_json::Value {
     }
 }
 
-fn none(broken: &Broken) -> serde_json::Value {
+fn none(broken: &Broken) -> Value {
     format!("no answer: {broken}").into()
 }
 
@@ -326,7 +367,7 @@ fn terms(terms: &Terms) -> String {
     text
 }
 
-fn answer(dialect: &dyn Dialect, answer: &Answer) -> serde_json::Value {
+fn answer(dialect: &dyn Dialect, answer: &Answer) -> Value {
     match answer {
         Answer::Unknown { why } => format!("unknown {}: {why}", why.word()).into(),
         Answer::Refused(why) => {
@@ -382,7 +423,7 @@ fn offer(dialect: &dyn Dialect, name: &str) -> (String, contracts::money::Curren
     let search: Search = serde_json::from_value(fixture.asked).unwrap();
     let body = fixture.reply.json.unwrap().to_string().into_bytes();
     let reply = HttpReply { status: 200, headers: vec![], body };
-    let offers = dialect.read_search(&search, &reply).unwrap();
+    let offers = dialect.read_search(&search, &reply).unwrap().offers;
     (offers[0].rate_key.clone(), search.currency())
 }
 

@@ -309,7 +309,7 @@ impl Rapid {
             currency: Currency::Eur,
         });
         let request = self.dialect.search(&self.access, Utc::now(), &search).unwrap();
-        self.dialect.read_search(&search, &self.reply(&request).await?)
+        Ok(self.dialect.read_search(&search, &self.reply(&request).await?)?.offers)
     }
 
     async fn search(&self) -> Vec<Offer> {

@@ -1,10 +1,14 @@
 //! Who travels, and whether what a supplier shows is in their names and of the room that was
 //! ordered. What differs is a case with both values, and changes nothing else.
 //!
-//! Names are kept nowhere. Booking is asked for them when there are some to compare; where it does
-//! not answer at once, the next look-up compares.
+//! Names are kept nowhere. Booking is asked for them when there are some to compare that were not
+//! found to be right before; where it does not answer at once, the next look-up compares.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use chassis::metrics::{self, Counter};
 use contracts::internal::{Traveller, TravellersReply};
@@ -20,6 +24,39 @@ use crate::{App, sample, store::NewCase};
 const WITHIN_MIN: Duration = Duration::from_secs(5);
 /// What was learnt waits no longer than this for names to compare it with.
 const COMPARE_WITHIN: Duration = Duration::from_secs(1);
+
+/// Names that were found to be right and are remembered; then all are forgotten.
+const RIGHT_MAX: usize = 100_000;
+
+/// What was shown of reservations that was found to be in the right names: digests, and no name.
+/// What is bought is looked up until its end, and shows the same each time.
+#[derive(Clone, Default)]
+pub(crate) struct Right(Arc<Mutex<HashSet<[u8; 32]>>>);
+
+impl Right {
+    fn knows(&self, call: &Call, seen: &SeenReservation) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.contains(&shown(call, seen))
+    }
+
+    fn learns(&self, call: &Call, seen: &SeenReservation) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= RIGHT_MAX {
+            known.clear();
+        }
+        known.insert(shown(call, seen));
+    }
+}
+
+/// A digest of who is shown on which reservation of which leg.
+fn shown(call: &Call, seen: &SeenReservation) -> [u8; 32] {
+    let mut digest = Sha256::new_with_prefix(call.leg_id.0);
+    digest.update(seen.reference.as_bytes());
+    for Guest { given_name, family_name } in &seen.guests {
+        digest.update(format!("\u{1e}{given_name}\u{1f}{family_name}"));
+    }
+    digest.finalize().into()
+}
 
 /// Something else did not answer; the same may be sent later.
 pub(super) struct NotYet;
@@ -83,7 +120,9 @@ pub(super) async fn compare(
     let there = || seen.iter().filter(|one| one.state != SeenState::Gone);
     let ordered = dialect.room(&call.order);
     found.cases.extend(there().filter_map(|one| room(call, ordered.as_deref()?, one)));
-    if there().any(|one| !one.guests.is_empty()) {
+    // Who is named for the leg anew may be somebody else than was right before.
+    let is_right = |one: &SeenReservation| call.naming.is_none() && app.right.knows(call, one);
+    if there().any(|one| !one.guests.is_empty() && !is_right(one)) {
         let others = others(app, call).await;
         let asked = match call.doing {
             Doing::Reserve { .. } => sent,
@@ -97,7 +136,11 @@ pub(super) async fn compare(
             let is_new = wanted.filter(|_| decides).map(|wanted| (one.reference.clone(), wanted));
             found.names.extend(is_new);
             if wanted != Some(true) {
-                found.cases.extend(names(call, &asked.travellers, one));
+                let odd = names(call, &asked.travellers, one);
+                if odd.is_none() && call.naming.is_none() && !asked.travellers.is_empty() {
+                    app.right.learns(call, one);
+                }
+                found.cases.extend(odd);
             }
         }
     }

@@ -24,7 +24,7 @@ use super::timeline::entries;
 use crate::{
     App, ROLE,
     handle::{self, Cause, Input, Work, feed},
-    store::{self, Unjoined},
+    store::{self, NotCompared, Unjoined},
 };
 
 /// The most that one answer tells.
@@ -63,11 +63,13 @@ pub(super) async fn find(
     Ok(Json(FindReply { found }))
 }
 
-/// Legs of which nobody knows how they stand, and then callbacks about nothing that is known.
+/// Legs of which nobody knows how they stand, then callbacks about nothing that is known, and
+/// suppliers whose lists were not compared with ours.
 pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionReply>, ApiError> {
     let mut conn = connection(&app).await?;
     let found = store::in_doubt(&mut conn, IN_DOUBT_MAX + 1).await.map_err(|e| failed(&e))?;
     let callbacks = store::unjoined(&mut conn, CALLBACKS_MAX).await.map_err(|e| failed(&e))?;
+    let uncompared = store::not_compared(&mut conn).await.map_err(|e| failed(&e))?;
     let most = usize::try_from(IN_DOUBT_MAX).unwrap_or(usize::MAX);
     let more = found.len() > most;
     let mut counts = BTreeMap::new();
@@ -85,7 +87,8 @@ pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionRe
         since: leg.doubt_since,
         by: leg.wake_at,
     });
-    let items = items.chain(callbacks.into_iter().map(about_nothing)).collect();
+    let items = items.chain(callbacks.into_iter().map(about_nothing));
+    let items = items.chain(uncompared.into_iter().map(not_compared)).collect();
     Ok(Json(AttentionReply { owner: ROLE.to_owned(), items, more, counts }))
 }
 
@@ -98,6 +101,18 @@ fn about_nothing(callback: Unjoined) -> AttentionItem {
         booking_id: None,
         what: format!("{supplier} pushed {callback_id}, which names {names}: no leg has that"),
         since: received_at,
+        by: None,
+    }
+}
+
+fn not_compared(list: NotCompared) -> AttentionItem {
+    let NotCompared { supplier, begun_at, given_up } = list;
+    let why = if given_up { "it could not be read" } else { "it is still being read" };
+    AttentionItem {
+        kind: AttentionKind::Overdue,
+        booking_id: None,
+        what: format!("{supplier}'s list of all it has of us is not compared with ours: {why}"),
+        since: begun_at,
         by: None,
     }
 }

@@ -194,6 +194,28 @@ async fn step_done(
     if written.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Conflict) }
 }
 
+/// A supplier whose list was not compared with ours.
+#[derive(Debug, sqlx::FromRow)]
+pub(crate) struct NotCompared {
+    pub(crate) supplier: String,
+    pub(crate) begun_at: DateTime<Utc>,
+    pub(crate) given_up: bool,
+}
+
+/// Suppliers whose newest comparison was given up, or has been going on for most of a day.
+pub(crate) async fn not_compared(conn: &mut PgConnection) -> Result<Vec<NotCompared>, StoreError> {
+    sqlx::query_as(
+        "select supplier, begun_at, stage = 'given_up' as given_up
+           from (select distinct on (supplier) supplier, begun_at, stage, ended_at
+                   from comparison order by supplier, begun_at desc) as newest
+          where stage = 'given_up'
+             or (ended_at is null and begun_at < holdfast_now() - interval '20 hours')",
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(database("reading which lists were not compared"))
+}
+
 async fn forget_listed(conn: &mut PgConnection, comparison_id: Uuid) -> Result<(), StoreError> {
     sqlx::query("delete from comparison_listed where comparison_id = $1")
         .bind(comparison_id)

@@ -236,6 +236,55 @@ async fn a_comparison_goes_on_page_by_page_in_whichever_process_and_past_a_page_
 
 /// Row: B7
 #[tokio::test]
+async fn a_list_that_cannot_be_read_or_not_in_a_day_calls_somebody() {
+    let mut world = World::at(Supplier::Neutral).await;
+    world.noon().await;
+    let app = world.start().await;
+    let _leg = bought(&world, &app).await;
+    rests(&mut world, &app).await;
+    let begin = async |world: &World, app: &App| {
+        let (path, token) = ("/internal/suppliers/neutral/compare", world.token("internal"));
+        let (status, body) = world.post(app, path, &token, &json!({ "staff": "ada" })).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{body}");
+    };
+    let overdue = async |world: &World, app: &App| {
+        let (_, body) = world.get(app, "/internal/attention", &world.token("internal")).await;
+        let items = body["items"].as_array().unwrap().iter();
+        let overdue = items.filter(|item| item["kind"] == "overdue");
+        overdue.map(|item| item["what"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    begin(&world, &app).await;
+    let tries = 10;
+    world.fault("lookup", "malformed_body", tries, 0).await;
+    world.logs.expect("was not compared with ours");
+    for n in 1..=tries {
+        assert_eq!(compare(&app).await.unwrap(), Step::Did(1), "try {n}");
+        let given_up = standing(&world, &app).await.outcome == ComparisonOutcome::GivenUp;
+        assert_eq!(given_up, n == tries, "after {n}");
+        if !given_up {
+            assert_eq!(overdue(&world, &app).await, [""; 0], "after {n}");
+            world.wait(8_000).await;
+        }
+    }
+    let told = overdue(&world, &app).await;
+    assert!(
+        told.len() == 1 && told[0].contains("neutral") && told[0].contains("be read"),
+        "{told:?}"
+    );
+    // The next one stands for it.
+    begin(&world, &app).await;
+    assert_eq!(overdue(&world, &app).await, [""; 0]);
+    world.wait(21 * 3_600).await;
+    let told = overdue(&world, &app).await;
+    assert!(told.len() == 1 && told[0].contains("still being read"), "{told:?}");
+    while standing(&world, &app).await.outcome == ComparisonOutcome::UnderWay {
+        compare(&app).await.unwrap();
+    }
+    assert_eq!(overdue(&world, &app).await, [""; 0]);
+}
+
+/// Row: B7
+#[tokio::test]
 async fn a_leg_that_cannot_be_read_holds_up_no_comparison() {
     let mut world = World::at(Supplier::Neutral).await;
     world.noon().await;

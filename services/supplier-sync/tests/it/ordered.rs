@@ -1,5 +1,7 @@
 //! Whether what a supplier shows is in the names, and of the room, that were ordered.
 
+use std::sync::atomic::Ordering;
+
 use axum::http::StatusCode;
 use contracts::{
     messages::{LegState, WantedLeg},
@@ -34,6 +36,10 @@ async fn is_a_case(supplier: Supplier, faults: &[(&str, &str)]) {
     let LegState::Confirmed { reference } = world.told().await.state else { panic!("not bought") };
     let cases = looked_up(&mut world, &app, &leg).await;
     assert!(cases.is_empty(), "{supplier} as ordered: {cases:?}");
+    // What was found to be right is not asked for at each look.
+    let asked = world.booking_asked.load(Ordering::Relaxed);
+    assert!(looked_up(&mut world, &app, &leg).await.is_empty(), "{supplier}");
+    assert_eq!(world.booking_asked.load(Ordering::Relaxed), asked, "{supplier}");
     // A list comes before the details there.
     let calls = if supplier == Supplier::Hotelbeds { 2 } else { 1 };
     for (n, (kind, fault)) in faults.iter().enumerate() {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use contracts::{
-    offer::PriceCheck,
+    offer::{Offer, PriceCheck},
     shown::{Freshness, ShownOffers, offers_key, search_digest, unpack},
     supplier::Supplier,
 };
@@ -292,6 +292,27 @@ async fn a_question_whose_answer_is_spoilt_is_a_case_or_a_count_and_never_an_off
         let of = |case: &&Value| case["subject"].as_str().unwrap().starts_with(operation);
         assert_eq!(cases.find(of).expect(operation)["kind"], "contract", "{body}");
     }
+}
+
+/// Row: B10
+#[tokio::test]
+async fn a_rate_that_is_not_as_documented_takes_no_other_off_sale() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let whole = world.offers(&app).await.offers;
+    world.redis_forgets().await;
+    world.fault("search", "new_field", 1, 0).await;
+    let found = world.offers(&app).await;
+    assert_eq!(found.suppliers[0].state, Freshness::Fresh, "{:?}", found.suppliers);
+    let rates = |offers: &[Offer]| offers.iter().map(|one| one.price).collect::<Vec<_>>();
+    assert!(!found.offers.is_empty() && found.offers.len() < whole.len(), "{found:?}");
+    assert!(rates(&found.offers).iter().all(|price| rates(&whole).contains(price)));
+    assert_eq!(World::not_answered("search"), 0);
+    let (_, body) = world.get(&app, "/internal/cases", &world.token("internal")).await;
+    let cases = body["cases"].as_array().unwrap();
+    let [case] = cases.as_slice() else { panic!("{body}") };
+    assert_eq!(case["kind"], "contract", "{body}");
+    assert!(case["subject"].as_str().unwrap().starts_with("search: rate"), "{body}");
 }
 
 #[tokio::test]

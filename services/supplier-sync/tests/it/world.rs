@@ -72,6 +72,8 @@ pub(crate) struct World {
     booking: SocketAddr,
     /// How long booking takes to say who travels, in milliseconds.
     pub(crate) booking_takes_ms: Arc<AtomicU64>,
+    /// How often booking was asked who travels.
+    pub(crate) booking_asked: Arc<AtomicU64>,
     signer: Arc<Signer>,
     ahead_by: TimeDelta,
 }
@@ -98,6 +100,7 @@ impl World {
             one.answer_within_max = Duration::from_secs(4);
         }
         let booking_takes_ms = Arc::new(AtomicU64::new(0));
+        let booking_asked = Arc::new(AtomicU64::new(0));
         Self {
             supplier,
             beside: None,
@@ -111,8 +114,9 @@ impl World {
             policy,
             heard: String::new(),
             told: Mutex::default(),
-            booking: booking(signer.clone(), booking_takes_ms.clone()).await,
+            booking: booking(signer.clone(), booking_takes_ms.clone(), booking_asked.clone()).await,
             booking_takes_ms,
+            booking_asked,
             signer,
             ahead_by: TimeDelta::zero(),
             prefix,
@@ -650,13 +654,18 @@ async fn start_double(at: SocketAddr) -> Doubles {
 }
 
 /// Booking's side of the one question it is asked: who travels.
-async fn booking(signer: Arc<Signer>, takes_ms: Arc<AtomicU64>) -> SocketAddr {
+async fn booking(
+    signer: Arc<Signer>,
+    takes_ms: Arc<AtomicU64>,
+    asked_so_often: Arc<AtomicU64>,
+) -> SocketAddr {
     let verifier =
         chassis::auth::Verifier::from_keys(&[signer.public_key()], "test", "internal").unwrap();
     type Asked = axum::extract::Query<BTreeMap<String, String>>;
     let travellers = get(move |headers: HeaderMap, Path(id): Path<Uuid>, asked: Asked| {
         let good = verifier.authenticate(&headers).is_ok() && !id.is_nil();
         let takes = takes_ms.clone();
+        asked_so_often.fetch_add(1, Ordering::Relaxed);
         async move {
             // A test that has changed its mind lets those go that wait.
             let begun = Instant::now();

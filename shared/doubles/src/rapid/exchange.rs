@@ -66,6 +66,7 @@ pub(super) const OFFERS: &[Offer] = &[
     Offer { fault: "amend_refused", operations: &["amend"] },
     Offer { fault: "lookup_lag", operations: &["reserve", "lookup"] },
     Offer { fault: "lookup_empty", operations: &["lookup"] },
+    Offer { fault: "new_field", operations: &["search"] },
     Offer { fault: "lookup_stale", operations: &["lookup"] },
     Offer { fault: "callback_duplicate", operations: &["callback"] },
     Offer { fault: "callback_late", operations: &["callback"] },

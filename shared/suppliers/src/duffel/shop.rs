@@ -9,13 +9,13 @@ use contracts::{
     },
     supplier::Supplier,
 };
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use super::{
     key::{BookKey, RateKey, Seat, is_id},
     wire::{self, Conditions, PaymentRequirements, Slice},
 };
-use crate::{Broken, HttpReply};
+use crate::{Broken, Found, HttpReply};
 
 /// `POST /air/offer_requests`: the airlines get 5 s of the search's deadline.
 pub(super) const SEARCH: &str = "/air/offer_requests?return_offers=true&supplier_timeout=5000";
@@ -44,22 +44,22 @@ pub(super) fn body(search: &FlightSearch) -> Vec<u8> {
 
 /// Offers in the currency that was asked for. The supplier bills in one currency of the account and
 /// knows no parameter for another, so offers in any other are none that could be told.
-pub(super) fn read_search(search: &FlightSearch, reply: &HttpReply) -> Result<Vec<Offer>, Broken> {
+pub(super) fn read_search(search: &FlightSearch, reply: &HttpReply) -> Result<Found, Broken> {
     if reply.status != 200 && reply.status != 201 {
         return Err(refused(reply));
     }
     let found: wire::Envelope<wire::OfferRequest> = wire::read("offer request", &reply.body)?;
-    let mut offers = Vec::new();
-    for raw in found.data.offers {
-        let offer: wire::Offer = wire::read("offer", raw.get().as_bytes())?;
-        let price = wire::money(&offer.total_amount, &offer.total_currency)?;
-        if price.currency != search.currency {
-            continue;
-        }
-        asked_for(search, &offer)?;
-        offers.push(told(search, &offer, price)?);
+    Found::of(found.data.offers.iter().map(|raw| offered(search, raw)))
+}
+
+fn offered(search: &FlightSearch, raw: &RawValue) -> Result<Vec<Offer>, Broken> {
+    let offer: wire::Offer = wire::read("offer", raw.get().as_bytes())?;
+    let price = wire::money(&offer.total_amount, &offer.total_currency)?;
+    if price.currency != search.currency {
+        return Ok(Vec::new());
     }
-    Ok(offers)
+    asked_for(search, &offer)?;
+    Ok(vec![told(search, &offer, price)?])
 }
 
 /// The offer now; its price is exact at this moment ("Getting an accurate price before booking").

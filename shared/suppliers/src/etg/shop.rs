@@ -13,7 +13,7 @@ use super::{
     terms::{money, terms},
     wire::{self, Hotel, Hotels, PaymentType, Rate},
 };
-use crate::{Access, Broken, HttpReply};
+use crate::{Access, Broken, Found, HttpReply};
 
 /// How much dearer a prebook may find the same room and board. What it finds is told as a price
 /// that changed: the customer decides, and a smaller number would only find less.
@@ -53,34 +53,35 @@ pub(super) fn prebook(key: &RateKey) -> Value {
 }
 
 /// Offers, one for each rate that we can sell as it is; an empty list where nothing is to be had.
-pub(super) fn read_search(search: &StaySearch, reply: &HttpReply) -> Result<Vec<Offer>, Broken> {
+pub(super) fn read_search(search: &StaySearch, reply: &HttpReply) -> Result<Found, Broken> {
     answered(reply)?;
     let found: Hotels = wire::data("hotelpage", &reply.body)?;
-    let mut offers = Vec::new();
-    for hotel in &found.hotels {
-        if !is_named(hotel, &search.property_id) {
-            return Err(Broken::contract("hotelpage of another hotel"));
-        }
-        for rate in &hotel.rates {
-            let Some(sold) = Sold::of(rate, search.currency)? else { continue };
-            let key = RateKey { hash: sold.hash, price: sold.price };
-            offers.push(Offer {
-                supplier: Supplier::Etg,
-                rate_key: key.text(),
-                property_id: search.property_id.clone(),
-                // Names are content, which this call does not give.
-                property_name: search.property_id.clone(),
-                room_name: rate.room_name.clone(),
-                check_in: search.check_in,
-                check_out: search.check_out,
-                occupancy: search.occupancy.clone(),
-                price: sold.price,
-                terms: sold.terms,
-                product: Product::Stay,
-            });
-        }
+    if found.hotels.iter().any(|hotel| !is_named(hotel, &search.property_id)) {
+        return Err(Broken::contract("hotelpage of another hotel"));
     }
-    Ok(offers)
+    let rates = found.hotels.iter().flat_map(|hotel| &hotel.rates);
+    Found::of(rates.map(|rate| offered(search, rate)))
+}
+
+fn offered(search: &StaySearch, rate: &Value) -> Result<Vec<Offer>, Broken> {
+    let rate: Rate = wire::part("rate", rate)?;
+    let Some(sold) = Sold::of(&rate, search.currency)? else { return Ok(Vec::new()) };
+    let key = RateKey { hash: sold.hash, price: sold.price };
+    let offer = Offer {
+        supplier: Supplier::Etg,
+        rate_key: key.text(),
+        property_id: search.property_id.clone(),
+        // Names are content, which this call does not give.
+        property_name: search.property_id.clone(),
+        room_name: rate.room_name,
+        check_in: search.check_in,
+        check_out: search.check_out,
+        occupancy: search.occupancy.clone(),
+        price: sold.price,
+        terms: sold.terms,
+        product: Product::Stay,
+    };
+    Ok(vec![offer])
 }
 
 /// What became of an offer. The rate may be another one of the same room and board; then its price
@@ -108,7 +109,8 @@ pub(super) fn read_price_check(
     let [rate] = rates.as_slice() else {
         return Err(Broken::contract("prebook at `hotels[0].rates`"));
     };
-    let sold = Sold::of(rate, currency)?
+    let rate: Rate = wire::part("prebook at `hotels[0].rates[0]`", rate)?;
+    let sold = Sold::of(&rate, currency)?
         .ok_or_else(|| Broken::contract("prebook of a rate that we cannot pay for"))?;
     let Sold { hash: book_key, price, terms } = sold;
     Ok(if changes.price_changed || price != key.price {

@@ -55,7 +55,8 @@ pub(super) struct Changes {
 pub(super) struct Hotel {
     pub(super) id: String,
     pub(super) hid: Option<u64>,
-    pub(super) rates: Vec<Rate>,
+    /// Each a `Rate`, and read by itself.
+    pub(super) rates: Vec<Value>,
 }
 
 /// One rate.

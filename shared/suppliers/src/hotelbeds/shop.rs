@@ -5,7 +5,7 @@ use contracts::{
     offer::{ActivitySearch, Occupancy, Offer, PriceCheck, Product, Terms},
     supplier::Supplier,
 };
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use super::{
     key::{BookKey, RateKey},
@@ -13,7 +13,7 @@ use super::{
     terms::terms,
     wire::{self, Activity, Availability, Details, Modality, OperationDate, Rate, RateDetail},
 };
-use crate::{Access, Broken, HttpReply};
+use crate::{Access, Broken, Found, HttpReply};
 
 /// Adults are asked for with this age, as the supplier's own examples do.
 pub(super) const ADULT_AGE: u8 = 30;
@@ -59,22 +59,22 @@ pub(super) fn each_age(who: &Occupancy) -> impl Iterator<Item = u8> {
 }
 
 /// Offers, one for each day of each rate; an empty list where nothing is to be had.
-pub(super) fn read_search(
-    search: &ActivitySearch,
-    reply: &HttpReply,
-) -> Result<Vec<Offer>, Broken> {
+pub(super) fn read_search(search: &ActivitySearch, reply: &HttpReply) -> Result<Found, Broken> {
     answered(reply)?;
     let found: Availability = wire::read("availability", &reply.body)?;
+    Found::of(found.activities.iter().map(|raw| offered(search, raw)))
+}
+
+fn offered(search: &ActivitySearch, raw: &RawValue) -> Result<Vec<Offer>, Broken> {
+    let activity: Activity = wire::read("activity", raw.get().as_bytes())?;
     let mut offers = Vec::new();
-    for activity in &found.activities {
-        // Prices come in the currency of the contract, and in no other.
-        if activity.currency != search.currency.code() {
-            continue;
-        }
-        for modality in activity.modalities.iter().filter(|modality| bookable(modality)) {
-            for rate in &modality.rates {
-                of_rate(search, activity, modality, rate, &mut offers)?;
-            }
+    // Prices come in the currency of the contract, and in no other.
+    if activity.currency != search.currency.code() {
+        return Ok(offers);
+    }
+    for modality in activity.modalities.iter().filter(|modality| bookable(modality)) {
+        for rate in &modality.rates {
+            of_rate(search, &activity, modality, rate, &mut offers)?;
         }
     }
     Ok(offers)

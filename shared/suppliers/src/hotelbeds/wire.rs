@@ -13,7 +13,8 @@ use crate::{Broken, HttpReply};
 /// Page availability, the response.
 #[derive(Debug, Deserialize)]
 pub(super) struct Availability {
-    pub(super) activities: Vec<Activity>,
+    /// Each an `Activity`, and read by itself.
+    pub(super) activities: Vec<Box<RawValue>>,
 }
 
 /// Page detail simple, the response.
@@ -22,7 +23,7 @@ pub(super) struct Details {
     pub(super) activity: Activity,
 }
 
-/// `activities` of availability, `activity` of details.
+/// One of `activities` of availability, `activity` of details.
 #[derive(Debug, Deserialize)]
 pub(super) struct Activity {
     pub(super) code: String,

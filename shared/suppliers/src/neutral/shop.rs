@@ -6,13 +6,13 @@ use contracts::{
     offer::{CancelStep, Offer, PriceCheck, Product, StaySearch, Terms},
     supplier::Supplier,
 };
-use serde_json::json;
+use serde_json::{json, value::RawValue};
 
 use super::{
     key::{BookKey, RateKey, is_id, is_token},
-    wire::{self, Check, Offers, ShownTerms},
+    wire::{self, Check, Offers, ShownOffer, ShownTerms},
 };
-use crate::{Broken, HttpReply};
+use crate::{Broken, Found, HttpReply};
 
 /// What is held for less is gone before it can be paid: the policy's `holds_for_min`.
 const HELD_FOR_MIN_S: u32 = 30 * 60;
@@ -31,7 +31,7 @@ pub(super) fn search(search: &StaySearch) -> Vec<u8> {
 }
 
 /// `POST /v1/offers`: the offers; an empty list where nothing is to be had.
-pub(super) fn read_search(search: &StaySearch, reply: &HttpReply) -> Result<Vec<Offer>, Broken> {
+pub(super) fn read_search(search: &StaySearch, reply: &HttpReply) -> Result<Found, Broken> {
     answered(reply)?;
     let found: Offers = wire::read("offers", &reply.body)?;
     if found.property.id != search.property_id {
@@ -40,31 +40,32 @@ pub(super) fn read_search(search: &StaySearch, reply: &HttpReply) -> Result<Vec<
     if (found.check_in, found.check_out) != (search.check_in, search.check_out) {
         return Err(Broken::contract("offers of other days"));
     }
-    let each = found.offers.iter().map(|shown| {
-        let price = priced(&shown.price, search.currency)?;
-        if !is_id(&shown.offer_id) {
-            return Err(Broken::contract("offer at `offer_id`"));
-        }
-        Ok(Offer {
-            supplier: Supplier::Neutral,
-            rate_key: RateKey {
-                offer_id: shown.offer_id.clone(),
-                price,
-                room_id: shown.room_id.clone(),
-            }
-            .text(),
-            property_id: search.property_id.clone(),
-            property_name: found.property.name.clone(),
-            room_name: shown.room.clone(),
-            check_in: search.check_in,
-            check_out: search.check_out,
-            occupancy: search.occupancy.clone(),
-            price,
-            terms: terms(&shown.terms, price, search)?,
-            product: Product::Stay,
-        })
-    });
-    each.collect()
+    let name = &found.property.name;
+    Found::of(found.offers.iter().map(|raw| offered(search, name, raw)))
+}
+
+fn offered(search: &StaySearch, property: &str, raw: &RawValue) -> Result<Vec<Offer>, Broken> {
+    let shown: ShownOffer = wire::read("offer", raw.get().as_bytes())?;
+    let price = priced(&shown.price, search.currency)?;
+    if !is_id(&shown.offer_id) {
+        return Err(Broken::contract("offer at `offer_id`"));
+    }
+    let terms = terms(&shown.terms, price, search)?;
+    let ShownOffer { offer_id, room, room_id, .. } = shown;
+    let offer = Offer {
+        supplier: Supplier::Neutral,
+        rate_key: RateKey { offer_id, price, room_id }.text(),
+        property_id: search.property_id.clone(),
+        property_name: property.to_owned(),
+        room_name: room,
+        check_in: search.check_in,
+        check_out: search.check_out,
+        occupancy: search.occupancy.clone(),
+        price,
+        terms,
+        product: Product::Stay,
+    };
+    Ok(vec![offer])
 }
 
 /// What became of an offer.

@@ -14,7 +14,8 @@ pub(super) struct Offers {
     pub(super) property: Property,
     pub(super) check_in: NaiveDate,
     pub(super) check_out: NaiveDate,
-    pub(super) offers: Vec<ShownOffer>,
+    /// Each a `ShownOffer`, and read by itself.
+    pub(super) offers: Vec<Box<RawValue>>,
 }
 
 #[derive(Debug, Deserialize)]

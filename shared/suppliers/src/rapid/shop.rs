@@ -5,6 +5,7 @@ use contracts::{
     offer::{Occupancy, Offer, PriceCheck, StaySearch},
     supplier::Supplier,
 };
+use serde_json::value::RawValue;
 
 use super::{
     key::RateKey,
@@ -12,7 +13,7 @@ use super::{
     terms::{Policy, Priced},
     wire::{self, Amount, Pricing, Property, Rate, Room},
 };
-use crate::{Access, Broken, HttpReply};
+use crate::{Access, Broken, Found, HttpReply};
 
 /// Rates asked for per property; the specification allows 250.
 const RATES_MAX: u32 = 50;
@@ -51,27 +52,24 @@ fn occupancy(who: &Occupancy) -> String {
 }
 
 /// Offers, one for each bed group of each rate; an empty list where nothing is to be had.
-pub(super) fn read_search(search: &StaySearch, reply: &HttpReply) -> Result<Vec<Offer>, Broken> {
+pub(super) fn read_search(search: &StaySearch, reply: &HttpReply) -> Result<Found, Broken> {
     answered(reply)?;
     let properties: Vec<Property> = wire::read("availability", &reply.body)?;
-    let mut offers = Vec::new();
-    for property in properties {
+    let mut rates = Vec::new();
+    for property in &properties {
         if property.property_id != search.property_id {
             return Err(Broken::contract("availability of another property"));
         }
-        match (property.status.as_str(), property.rooms) {
+        match (property.status.as_str(), &property.rooms) {
             ("available", Some(rooms)) => {
-                for room in &rooms {
-                    for rate in &room.rates {
-                        of_rate(search, room, rate, &mut offers)?;
-                    }
-                }
+                let each = rooms.iter().flat_map(|room| room.rates.iter().map(move |r| (room, r)));
+                rates.extend(each);
             }
             ("partially_unavailable", _) => {}
             (_, _) => return Err(Broken::contract("availability at `status`")),
         }
     }
-    Ok(offers)
+    Found::of(rates.into_iter().map(|(room, raw)| of_rate(search, room, raw)))
 }
 
 /// The offers of one rate.
@@ -79,15 +77,12 @@ pub(super) fn read_search(search: &StaySearch, reply: &HttpReply) -> Result<Vec<
 /// A rate is left out when we could not keep what we would say of it: nothing is left of it, the
 /// property would collect the money, or it is billed in another currency than the one it is shown
 /// in.
-fn of_rate(
-    search: &StaySearch,
-    room: &Room,
-    rate: &Rate,
-    offers: &mut Vec<Offer>,
-) -> Result<(), Broken> {
+fn of_rate(search: &StaySearch, room: &Room, raw: &RawValue) -> Result<Vec<Offer>, Broken> {
+    let rate: Rate = wire::read("rate", raw.get().as_bytes())?;
+    let nothing = || Ok(Vec::new());
     match rate.status.as_str() {
         "available" | "price_changed" => {}
-        "sold_out" => return Ok(()),
+        "sold_out" => return nothing(),
         _ => return Err(Broken::contract("rate at `status`")),
     }
     if !rate.is_published() {
@@ -95,16 +90,17 @@ fn of_rate(
     }
     match rate.merchant_of_record.as_str() {
         "expedia" => {}
-        "property" => return Ok(()),
+        "property" => return nothing(),
         _ => return Err(Broken::contract("rate at `merchant_of_record`")),
     }
     let who = occupancy(&search.occupancy);
     let pricing = pricing(&rate.occupancy_pricing, &who)?;
     let stay = (search.check_in, search.check_out);
-    let Some(price) = price(pricing, search.currency)? else { return Ok(()) };
-    let Some(policy) = Policy::of(rate, search.currency, stay)? else { return Ok(()) };
+    let Some(price) = price(pricing, search.currency)? else { return nothing() };
+    let Some(policy) = Policy::of(&rate, search.currency, stay)? else { return nothing() };
     let nights = || nights(pricing, search.currency);
     let terms = policy.terms(&Priced { total: price, nights: &nights })?;
+    let mut offers = Vec::new();
     for beds in rate.bed_groups.values() {
         let href = PRICE_CHECK
             .of(&beds.links.price_check)
@@ -133,7 +129,7 @@ fn of_rate(
             product: contracts::offer::Product::Stay,
         });
     }
-    Ok(())
+    Ok(offers)
 }
 
 /// What became of an offer. A price that is not the offer's has changed, whatever the status says.

@@ -8,7 +8,7 @@ use serde::{
     Deserialize,
     de::{DeserializeOwned, IgnoredAny},
 };
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use crate::Broken;
 
@@ -35,7 +35,8 @@ pub(super) struct Property {
 #[derive(Debug, Deserialize)]
 pub(super) struct Room {
     pub(super) room_name: String,
-    pub(super) rates: Vec<Rate>,
+    /// Each a `Rate`, and read by itself.
+    pub(super) rates: Vec<Box<RawValue>>,
 }
 
 /// Spec 21514, `Rate`; `holdable` is of the page on hold and resume.
