@@ -137,7 +137,10 @@ fn change(policy: &mut toml::Table, table: &str, key: &str, value: &str) -> Opti
 pub(crate) fn changed(policy: &str, changes: &[Change]) -> String {
     let mut changed: toml::Table = toml::from_str(policy).unwrap();
     for (table, key, value) in changes {
-        assert!(change(&mut changed, table, key, value).is_some(), "there is no {table}.{key}");
+        for table in tables(table) {
+            let found = change(&mut changed, &table, key, value);
+            assert!(found.is_some(), "there is no {table}.{key}");
+        }
     }
     toml::to_string(&changed).unwrap()
 }
