@@ -30,7 +30,9 @@ const ONE_IN_TRAVELS_ON: usize = 10;
 const ONE_IN_CANCELS: usize = 11;
 /// What is given to whoever redeems some, who redeems all of it.
 const POINTS: u64 = 1_000;
-const AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// Whoever asks again waits longer each time, up to the second of these: thousands who ask twice a
+/// second for minutes would be a test of something else.
+const AGAIN_AFTER: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(8)];
 /// How long somebody looks for an address to pay to.
 const LOOKS_FOR: Duration = Duration::from_secs(60);
 /// Everything that was clicked is answered within this, once nothing fails any more.
@@ -103,12 +105,13 @@ async fn customer(stack: &Stack, n: usize, stopped: &watch::Receiver<bool>) -> O
     let account = format!("chaos-{}", n / PER_ACCOUNT);
     let over = || *stopped.borrow();
     let traveller = Traveller::of(stack, &account).await.ok()?;
+    let mut waits = Waits::default();
     let quote = loop {
         match quote(&traveller, every(n, ONE_IN_TRAVELS_ON)).await {
             Ok(quote) => break quote,
             // Whoever has no quote has nothing to lose.
             Err(_) if over() => return None,
-            Err(_) => tokio::time::sleep(AGAIN_AFTER).await,
+            Err(_) => waits.next().await,
         }
     };
     let family = some_family();
@@ -139,6 +142,20 @@ async fn customer(stack: &Stack, n: usize, stopped: &watch::Receiver<bool>) -> O
     Some(Customer { accepted, in_doubt })
 }
 
+/// The waits of one who asks again and again.
+#[derive(Default)]
+struct Waits(u32);
+
+impl Waits {
+    async fn next(&mut self) {
+        let [first, most] = AGAIN_AFTER;
+        let wait = first.saturating_mul(1 << self.0.min(16)).min(most);
+        self.0 += 1;
+        // Not all at the same time.
+        tokio::time::sleep(wait.mul_f64(rand::random_range(0.5..1.0))).await;
+    }
+}
+
 /// Whether it is the turn of one of so many.
 fn every(n: usize, one_in: usize) -> bool {
     n % one_in == one_in - 1
@@ -156,7 +173,7 @@ async fn quote(traveller: &Traveller, two: bool) -> anyhow::Result<Quote> {
 /// Clicks until there is an answer that is one: accepted, or refused for good; and whether it took
 /// more than one click.
 async fn click(traveller: &Traveller, key: &str, body: &Value) -> Option<(String, bool)> {
-    let mut in_doubt = false;
+    let (mut in_doubt, mut waits) = (false, Waits::default());
     loop {
         if let Ok(answer) = traveller.gateway.book(key, body).await {
             if answer.status == StatusCode::ACCEPTED {
@@ -171,13 +188,13 @@ async fn click(traveller: &Traveller, key: &str, body: &Value) -> Option<(String
             }
         }
         in_doubt = true;
-        tokio::time::sleep(AGAIN_AFTER).await;
+        waits.next().await;
     }
 }
 
 /// Pays as soon as an address is shown, once.
 async fn pay(traveller: &Traveller, accepted: &mut Accepted) -> anyhow::Result<()> {
-    let until = Instant::now() + LOOKS_FOR;
+    let (until, mut waits) = (Instant::now() + LOOKS_FOR, Waits::default());
     loop {
         if let Ok(shown) = traveller.gateway.booking(&accepted.booking_id).await {
             accepted.places.extend(shown.places());
@@ -189,14 +206,14 @@ async fn pay(traveller: &Traveller, accepted: &mut Accepted) -> anyhow::Result<(
             }
         }
         ensure!(Instant::now() < until, "no address");
-        tokio::time::sleep(AGAIN_AFTER).await;
+        waits.next().await;
     }
 }
 
 /// Cancels for what it costs as soon as that may be, bought or not.
 async fn cancel(traveller: &Traveller, booking_id: &str) -> anyhow::Result<()> {
     let path = format!("/v1/bookings/{booking_id}/cancellation");
-    let until = Instant::now() + LOOKS_FOR;
+    let (until, mut waits) = (Instant::now() + LOOKS_FOR, Waits::default());
     loop {
         let asked = traveller.gateway.post(&format!("{path}?quote=true"), &json!({})).await;
         if let Some(told) = asked.ok().filter(|told| told.status == StatusCode::OK) {
@@ -207,6 +224,6 @@ async fn cancel(traveller: &Traveller, booking_id: &str) -> anyhow::Result<()> {
             }
         }
         ensure!(Instant::now() < until, "it cannot be cancelled");
-        tokio::time::sleep(AGAIN_AFTER).await;
+        waits.next().await;
     }
 }
