@@ -129,7 +129,7 @@ fn adds_up(after: &Booking, event: &Event) -> Option<(&'static str, String)> {
 fn given_up(after: &Booking, event: &Event) -> Option<(&'static str, String)> {
     let leg = |leg_id| after.legs.iter().find(|leg| leg.leg_id == leg_id);
     let old = after.amendment.and_then(|amendment| leg(amendment.leg_id));
-    if old.is_some_and(|old| old.wanted != WantedLeg::Confirmed) {
+    if old.is_some_and(|old| old.wanted == WantedLeg::Released) {
         return Some(("S1", "given up before another one is bought".to_owned()));
     }
     let Event::LegReplaced { by, .. } = event else { return None };

@@ -17,7 +17,7 @@ use payment_verification_core::{
 use rewards_core::{Book, LotId, RedemptionState, Stage, rules::Rule};
 
 use crate::{
-    parcel::Role, predicates::ever_final, rapid::Standing, sometimes::Sometimes, world::World,
+    parcel::Role, predicates::ever_final, sometimes::Sometimes, supplier::Standing, world::World,
 };
 
 /// A hold that nobody wants is found by the sweeps within this, and released; a shorter one may
@@ -55,7 +55,7 @@ impl World {
     fn of_nobody(&self) -> Vec<String> {
         let legs = self.bookings.rows.values().flat_map(|booking| &booking.legs);
         let ours: BTreeSet<LegId> = legs.map(|leg| leg.leg_id).collect();
-        let living = self.rapid.itineraries.iter().filter(|(_, one)| one.is_live(self.now));
+        let living = self.market.reservations.iter().filter(|(_, one)| one.is_live(self.now));
         let orphans = living.filter(|(_, one)| !ours.contains(&one.leg_id));
         orphans.map(|(reference, _)| format!("{reference} lives for no booking")).collect()
     }
@@ -149,7 +149,7 @@ impl World {
     /// person looks into it.
     fn is_kept(&self, leg: &Leg) -> bool {
         let wanted = leg.out.is_none() && leg.wanted != WantedLeg::Released;
-        let there = self.rapid.of(leg.leg_id).filter(|one| {
+        let there = self.market.of(leg.leg_id).filter(|one| {
             // A hold that nobody could release may lapse long after anybody looked.
             one.is_live(self.now) || one.kept && one.lapsed_after(self.now).is_some()
         });
@@ -159,10 +159,10 @@ impl World {
 
     fn is_not_as_ordered(&self, leg: &Leg) -> bool {
         let order = &leg.order;
-        let other = |one: &crate::rapid::Itinerary| {
+        let other = |one: &crate::supplier::Reservation| {
             (one.check_in, one.check_out) != (order.check_in, order.check_out)
         };
-        self.rapid.of(leg.leg_id).any(other)
+        self.market.of(leg.leg_id).any(other)
     }
 
     /// Exactly what was promised is there, or nothing is.
@@ -170,14 +170,14 @@ impl World {
         if leg.left_there || booking.review.is_some() && self.is_kept(leg) {
             return None;
         }
-        let there = self.rapid.live(leg.leg_id, self.now);
+        let there = self.market.live(leg.leg_id, self.now);
         // Also while another leg is to take the place of one: that one stands until then.
         let amending = booking.phase == Phase::Amending;
         let stands = matches!(status(booking), Status::Confirmed | Status::Completed) || amending;
         let promised = stands && leg.out.is_none();
         let waits = booking.phase == Phase::Committing || (amending && leg.is_coming());
         if !promised && !waits {
-            let left_alone = |one: &crate::rapid::Itinerary| {
+            let left_alone = |one: &crate::supplier::Reservation| {
                 let lapsed = one.lapsed_after(self.now);
                 !one.kept && lapsed.is_some_and(|held_for| held_for >= FOUND_WITHIN)
             };
@@ -187,7 +187,7 @@ impl World {
                 || is_settled(booking) && self.money_left(booking);
             let lapsed = match waited {
                 true => 0,
-                false => self.rapid.of(leg.leg_id).filter(|one| left_alone(one)).count(),
+                false => self.market.of(leg.leg_id).filter(|one| left_alone(one)).count(),
             };
             let left = there.len() + lapsed;
             return (left > 0).then(|| format!("{left} of {} left over", leg.leg_id));
@@ -438,9 +438,9 @@ impl World {
                 found.push((Some(*id), "a booking is not the fold of its journal".to_owned()));
             }
         }
-        let policy = &self.legs.policy;
         for (id, journal) in &self.legs.journals {
             let row = &self.legs.rows[id];
+            let policy = self.legs.policy(row.order.supplier);
             let state = journal.iter().fold(None, supplier_sync_core::evolve);
             if state.as_ref() != Some(row) {
                 found.push((

@@ -17,6 +17,11 @@ pub enum Sometimes {
     HoldLapsed,
     SpentLink,
     NotToBeCancelled,
+    ExchangeWentOn,
+    ExchangeCutShort,
+    CrashBetweenCalls,
+    StillUnderWay,
+    BoughtToHold,
     AnswerAfterLease,
     CrashBeforeCommit,
     CrashBetweenCommitAndAck,
@@ -101,7 +106,7 @@ pub enum Sometimes {
 }
 
 impl Sometimes {
-    pub const ALL: [Self; 93] = [
+    pub const ALL: [Self; 98] = [
         Self::TimeoutBeforeArrival,
         Self::TimeoutAfterCommit,
         Self::LateCommit,
@@ -114,6 +119,11 @@ impl Sometimes {
         Self::HoldLapsed,
         Self::SpentLink,
         Self::NotToBeCancelled,
+        Self::ExchangeWentOn,
+        Self::ExchangeCutShort,
+        Self::CrashBetweenCalls,
+        Self::StillUnderWay,
+        Self::BoughtToHold,
         Self::AnswerAfterLease,
         Self::CrashBeforeCommit,
         Self::CrashBetweenCommitAndAck,

@@ -15,7 +15,7 @@ use supplier_sync_core::{
     Effect, Event, Fact, Inbound, Leg, Policy, Recorded, State, decide, effects, learn, record,
     wake_at,
 };
-use suppliers::{Answer, dialect};
+use suppliers::Answer;
 
 use crate::{
     commit::{Commit, Handled, Rows, Timer},
@@ -26,7 +26,7 @@ use crate::{
 /// supplier-sync's rows.
 #[derive(Debug)]
 pub(crate) struct Legs {
-    pub(crate) policy: Policy,
+    pub(crate) policies: BTreeMap<Supplier, Policy>,
     pub(crate) rows: BTreeMap<LegId, Box<Leg>>,
     pub(crate) journals: BTreeMap<LegId, Vec<Recorded>>,
     /// Legs by the client reference of their attempts.
@@ -42,18 +42,20 @@ impl Legs {
     pub(crate) fn hear(&self, parcel: &Parcel, now: DateTime<Utc>) -> Handled {
         match parcel.kind {
             LegWanted::TYPE => {
-                let Inbound { leg_id, command } = parcel.open::<LegWanted>().into();
+                let message: LegWanted = parcel.open();
+                let policy = self.policy(message.order.supplier);
+                let Inbound { leg_id, command } = message.into();
                 let state = self.state(leg_id);
-                match decide(&state, &command, &self.policy, now) {
+                match decide(&state, &command, policy, now) {
                     Ok(events) => Ok(self.commit(state, events, now)),
                     Err(_) => Err(Trouble::Permanent(Cause::Rejected)),
                 }
             }
             CallbackReceived::TYPE => {
+                let message: CallbackReceived = parcel.open();
+                let Some(leg_id) = self.meant(&message) else { return Ok(Commit::default()) };
                 let CallbackReceived { callback_id, client_reference, reference, claim, .. } =
-                    parcel.open();
-                let leg_id = client_reference.as_ref().and_then(|r| self.by_reference.get(r));
-                let Some(leg_id) = leg_id.copied() else { return Ok(Commit::default()) };
+                    message;
                 let callback_id = Some(callback_id);
                 let fact = Fact::Hinted { callback_id, client_reference, reference, claim };
                 Ok(self.learn(leg_id, &fact, now))
@@ -62,11 +64,30 @@ impl Legs {
         }
     }
 
+    /// Which leg a callback means: by our reference, else by the supplier's.
+    fn meant(&self, message: &CallbackReceived) -> Option<LegId> {
+        let ours = message.client_reference.as_ref();
+        if let Some(known) = ours.and_then(|ours| self.by_reference.get(ours)) {
+            return Some(*known);
+        }
+        let theirs = message.reference.as_deref()?;
+        let is_meant = |leg: &&Box<Leg>| {
+            let named = |(_, reference, _): (_, &str, _)| reference == theirs;
+            leg.order.supplier == message.supplier && leg.reservations().any(named)
+        };
+        self.rows.values().find(is_meant).map(|leg| leg.leg_id)
+    }
+
+    pub(crate) fn policy(&self, supplier: Supplier) -> &Policy {
+        &self.policies[&supplier]
+    }
+
     pub(crate) fn learn(&self, id: LegId, fact: &Fact, now: DateTime<Utc>) -> Commit {
         let state = self.state(id);
+        let policy = self.policy(state.as_ref().map_or(Supplier::Rapid, |leg| leg.order.supplier));
         let events = match self.without_late_evidence(&state, fact) {
-            Some(fact) => learn(&state, &fact, &self.policy, now),
-            None => learn(&state, fact, &self.policy, now),
+            Some(fact) => learn(&state, &fact, policy, now),
+            None => learn(&state, fact, policy, now),
         };
         self.commit(state, events, now)
     }
@@ -108,15 +129,10 @@ impl Legs {
             journal.extend(recorded);
         }
         let leg = state.as_deref().unwrap();
-        if let Some(at) = wake_at(leg, &self.policy) {
+        if let Some(at) = wake_at(leg, self.policy(leg.order.supplier)) {
             commit.timers.push((Timer::Leg(leg.leg_id), at));
         }
         commit.rows.push(Rows::Leg(state, journal));
         commit
     }
-}
-
-/// How the supplier is asked.
-pub(crate) fn rapid() -> &'static dyn suppliers::Dialect {
-    dialect(Supplier::Rapid)
 }

@@ -122,6 +122,8 @@ faults! {
     disputed,
     /// Of reservations, how many the supplier lets nobody cancel, ever.
     keeps,
+    /// Of legs, how many are booked at others than Rapid.
+    elsewhere,
 }
 
 /// What stays the same over a run, faults or not.
@@ -244,6 +246,7 @@ impl Faults {
             moves_days: up_to(150),
             disputed: 0,
             keeps: 0,
+            elsewhere: 0,
         }
     }
 
@@ -254,6 +257,14 @@ impl Faults {
             Mix::Swarm if !mixed(!random).is_multiple_of(4) => 0,
             Mix::Swarm => 150,
             Mix::Worst => 20,
+        }
+    }
+
+    /// No fault, and drawn as if it were one: a run can be made again without.
+    pub(crate) const fn elsewhere(mix: Mix, random: u64) -> u32 {
+        match mix {
+            Mix::Swarm if mixed(!mixed(random)).is_multiple_of(4) => 0,
+            Mix::Calm | Mix::Worst | Mix::Swarm => 600,
         }
     }
 

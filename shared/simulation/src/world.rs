@@ -7,7 +7,6 @@ use contracts::{
     asset::Units,
     ids::{BookingId, LegId, MessageId, PaymentId},
     policy,
-    supplier::Supplier,
 };
 use payment_verification_core::decide::Patience;
 use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
@@ -26,10 +25,10 @@ use crate::{
     mixed,
     parcel::{Parcel, Role},
     payments::Payments,
-    rapid::{Manner, Rapid},
     rewards::Accounts,
     sometimes::{Counters, Sometimes},
     story::Story,
+    supplier::{Manner, Market},
     supplier_sync::Legs,
     swarm::{Faults, Mix, Setting},
     treasury::Treasury,
@@ -51,7 +50,7 @@ pub(crate) use bus::Memory;
 pub(crate) use changing::Saying;
 pub(crate) use exchange::Exchange;
 pub(crate) use people::Traveller;
-pub(crate) use webhooks::Push;
+pub(crate) use webhooks::{News, Push};
 
 /// A run that takes more steps than this goes round in circles.
 const STEPS_MAX: u64 = 300_000;
@@ -88,6 +87,7 @@ pub(crate) enum Happening {
     Send(Box<Call>),
     Arrive { exchange: Exchange, request: HttpRequest, manner: Manner, answer: Answering },
     Return { exchange: Exchange, sent: Sent },
+    GoOn { exchange: Exchange, request: HttpRequest },
     SupplierMakes { token: String, client_reference: String, hold: bool },
     SupplierTakesBack(String),
     SupplierMoves(String),
@@ -155,7 +155,7 @@ pub(crate) struct World {
     /// When nothing failed any more.
     pub(crate) faults_over: Option<DateTime<Utc>>,
 
-    pub(crate) rapid: Rapid,
+    pub(crate) market: Market,
     pub(crate) chain: Chain,
     /// When the next block comes, if one is planned.
     pub(crate) mining: Option<DateTime<Utc>>,
@@ -187,6 +187,7 @@ impl World {
         let mut faults = Faults::draw(mix, &mut rng);
         faults.disputed = Faults::disputed(mix, random);
         faults.keeps = Faults::keeps(mix, random);
+        faults.elsewhere = Faults::elsewhere(mix, random);
         let shipped = policy::Policy::parse(policy::DEFAULT).unwrap();
         let registry = payment_verification_core::assets::DEFAULT;
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
@@ -195,9 +196,9 @@ impl World {
         let mut agenda = Agenda::new();
         agenda.put(now + faulty_for, Happening::FaultsEnd);
         let grace = TimeDelta::from_std(shipped.payment.grace).unwrap();
-        let mut legs = supplier_sync_core::Policy::of(shipped.of(Supplier::Rapid));
+        let mut policies = supplier_sync_core::Policy::all(&shipped);
         if sabotage == Sabotage::NotFoundTrustedEarly {
-            legs.visible_after_max = TimeDelta::zero();
+            policies.values_mut().for_each(|one| one.visible_after_max = TimeDelta::zero());
         }
         Self {
             now,
@@ -224,7 +225,7 @@ impl World {
                 journals: BTreeMap::new(),
             },
             legs: Legs {
-                policy: legs,
+                policies,
                 rows: BTreeMap::new(),
                 journals: BTreeMap::new(),
                 by_reference: BTreeMap::new(),
@@ -251,7 +252,7 @@ impl World {
             parked: BTreeSet::new(),
             waits_since: BTreeMap::new(),
             faults_over: None,
-            rapid: Rapid::new(TimeDelta::seconds(setting.hold_for_s)),
+            market: Market::new(TimeDelta::seconds(setting.hold_for_s)),
             chain,
             mining: None,
             watching: false,
@@ -307,11 +308,12 @@ impl World {
             Happening::Publish { from, row } => self.publish(from, row),
             Happening::Sweep(role) => self.sweep(role),
             Happening::Fire(timer) => self.fire(timer),
-            Happening::Send(call) => self.send(&call),
+            Happening::Send(call) => self.send(*call),
             Happening::Arrive { exchange, request, manner, answer } => {
                 self.arrive(exchange, &request, manner, answer);
             }
-            Happening::Return { exchange, sent } => self.answered(&exchange, &sent),
+            Happening::Return { exchange, sent } => self.answered(exchange, sent),
+            Happening::GoOn { exchange, request } => self.travel(exchange, request),
             Happening::SupplierMakes { token, client_reference, hold } => {
                 self.supplier_makes(&token, &client_reference, hold);
             }
@@ -358,9 +360,9 @@ impl World {
 
     /// Puts something at the supplier that nobody ordered.
     fn plant(&mut self) {
-        let token = self.rapid.offers.keys().next().unwrap().clone();
+        let token = self.market.offers.keys().next().unwrap().clone();
         let manner = Manner::default();
-        self.rapid.make(&token, "ordered by nobody", false, manner, self.now);
+        self.market.make(&token, "ordered by nobody", false, manner, self.now);
     }
 
     pub(crate) fn chance(&mut self, in_a_thousand: u32) -> bool {

@@ -92,7 +92,7 @@ impl World {
         for step in &mut plan.order.terms.cancel_steps {
             step.fee = price;
         }
-        let offers = self.rapid.offers.values_mut();
+        let offers = self.market.offers.values_mut();
         offers.filter(|offer| offer.leg_id == plan.leg_id).for_each(|o| o.price = price);
     }
 

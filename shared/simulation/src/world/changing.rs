@@ -8,7 +8,7 @@ use booking_core::{
 use contracts::ids::{BookingId, LegId};
 use uuid::Uuid;
 
-use super::{Happening, World};
+use super::{Happening, News, World};
 use crate::{mixed, parcel::Role, sometimes::Sometimes};
 
 /// How many in a thousand who have several legs give one of them back.
@@ -40,13 +40,13 @@ impl Saying {
 impl World {
     /// The supplier moves a stay, and perhaps moves it again before anybody can have agreed.
     pub(super) fn supplier_moves(&mut self, reference: &str) {
-        if !self.rapid.move_days(reference, self.now) {
+        if !self.market.move_days(reference, self.now) {
             return;
         }
         self.hit(Sometimes::SupplierMoved);
-        let booking_id = self.leg_owners[&self.rapid.get(reference).unwrap().leg_id];
+        let booking_id = self.leg_owners[&self.market.get(reference).unwrap().leg_id];
         self.tell(Some(booking_id), || format!("the supplier moves {reference}"));
-        self.supplier_pushes("itinerary.agent.change", reference);
+        self.supplier_pushes(News::Moved, reference);
         if self.chance(300) {
             let seconds = self.seconds(1, 900);
             self.put_in(seconds, Happening::SupplierMoves(reference.to_owned()));
@@ -55,7 +55,7 @@ impl World {
 
     /// Whether the supplier moved, of its own will, something of a leg that was bought.
     pub(crate) fn was_moved(&self, leg_id: LegId) -> bool {
-        self.rapid.of(leg_id).any(|one| one.moved)
+        self.market.of(leg_id).any(|one| one.moved)
     }
 
     /// A supplier changed something: many say what they make of it, some say nothing.
@@ -79,7 +79,7 @@ impl World {
         self.put_in(seconds, Happening::AnswerChange(saying));
         // Some suppliers move it again while the answer is thought over, so that it is on its way
         // when we read of it.
-        let live = self.rapid.live(leg_id, self.now);
+        let live = self.market.live(leg_id, self.now);
         let moved = live.into_iter().find(|(_, one)| one.moved);
         if let Some((reference, _)) = moved.filter(|_| mixed(drawn ^ high).is_multiple_of(4)) {
             let again = Happening::SupplierMoves(reference.clone());

@@ -101,15 +101,13 @@ impl World {
                 booking_core::Event::LegRepriced { by, ref asks, .. } => {
                     self.hit(Sometimes::LegRepriced);
                     self.leg_owners.insert(by, id);
-                    let token = asks.book_key.split_once("token=").unwrap().1;
-                    self.rapid.offers.get_mut(token).unwrap().leg_id = by;
+                    self.market.offer_of(&asks.book_key).leg_id = by;
                 }
                 booking_core::Event::TermsAccepted(ref accepted) => {
                     self.hit(Sometimes::TermsAccepted);
                     for raised in &accepted.legs {
                         self.leg_owners.insert(raised.by, id);
-                        let token = raised.asks.book_key.split_once("token=").unwrap().1;
-                        self.rapid.offers.get_mut(token).unwrap().leg_id = raised.by;
+                        self.market.offer_of(&raised.asks.book_key).leg_id = raised.by;
                     }
                 }
                 booking_core::Event::LegReplaced { .. } => {
@@ -258,9 +256,9 @@ impl World {
         }
         for leg in booking.standing() {
             let at = self.now;
-            let there = self.rapid.live(leg.leg_id, at);
+            let there = self.market.live(leg.leg_id, at);
             let bought = there.iter().any(|(_, one)| {
-                one.standing(at) == crate::rapid::Standing::Booked
+                one.standing(at) == crate::supplier::Standing::Booked
                     && (one.check_in, one.check_out) == (leg.order.check_in, leg.order.check_out)
             });
             if !bought && !self.was_taken_back(leg.leg_id) && !self.was_moved(leg.leg_id) {
@@ -285,7 +283,8 @@ impl World {
         if let Some(what) = self.legs.rows.get(&id).and_then(|before| went_back(before, &leg)) {
             self.broken("S2", about, what);
         }
-        let Legs { journals, policy, .. } = &mut self.legs;
+        let Legs { journals, policies, .. } = &mut self.legs;
+        let policy = &policies[&leg.order.supplier];
         let journal = journals.entry(id).or_default();
         journal.extend(recorded.iter().cloned());
         let mut wrong = Vec::new();
@@ -313,7 +312,7 @@ impl World {
         if !self.supplier_is_true || !self.refusals_are_true {
             return;
         }
-        let there = self.rapid.live(leg.leg_id, self.now).len();
+        let there = self.market.live(leg.leg_id, self.now).len();
         if there > 0 {
             let what = format!("{} is told to be gone, and is there", leg.leg_id);
             self.broken("S3", Some(leg.booking_id), what);
@@ -389,7 +388,7 @@ impl World {
     /// A leg that was woken too early says when to wake it.
     fn wake_again(&mut self, id: LegId) {
         let leg = &self.legs.rows[&id];
-        let Some(at) = wake_at(leg, &self.legs.policy) else { return };
+        let Some(at) = wake_at(leg, self.legs.policy(leg.order.supplier)) else { return };
         let booking_id = leg.booking_id;
         if at <= self.now {
             return self.broken("S3", Some(booking_id), format!("leg {id} is woken for nothing"));
@@ -444,7 +443,7 @@ impl World {
 
     /// Whether the supplier took back, of its own will, something of a leg.
     pub(crate) fn was_taken_back(&self, leg_id: LegId) -> bool {
-        self.rapid.of(leg_id).any(|one| one.taken_back)
+        self.market.of(leg_id).any(|one| one.taken_back)
     }
 }
 

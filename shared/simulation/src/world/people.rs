@@ -16,10 +16,19 @@ use contracts::{
 };
 use rand::Rng as _;
 use rewards_core::{GrantId, translate::Inbound};
-use uuid::Uuid;
+use suppliers::dialect;
+use uuid::{Builder, Uuid};
 
 use super::{Happening, World};
-use crate::{mixed, parcel::Role, rapid::Offer, sometimes::Sometimes};
+use crate::{
+    mixed,
+    parcel::Role,
+    sometimes::Sometimes,
+    supplier::{ELSEWHERE, Offer, product},
+};
+
+/// What can be had free for less is not sold as what can be held, where it is bought to hold it.
+const HOLDS_FOR: TimeDelta = TimeDelta::hours(4);
 
 /// How a traveller pays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,7 +156,8 @@ impl World {
     }
 
     pub(super) fn leg(&mut self, booking_id: BookingId) -> LegPlan {
-        let leg_id = LegId(self.id());
+        let drawn_id = LegId(self.id());
+        let (leg_id, supplier) = self.leg_of(drawn_id);
         let today = self.now.date_naive();
         let first = self.rng.random_range(1..4);
         let check_in = after(today, first);
@@ -160,13 +170,27 @@ impl World {
         let free_until = self.now + TimeDelta::hours(self.seconds(0, 48));
         let refundable = self.chance(800);
         let token = format!("t{}{}", check_in.day(), leg_id.0.simple());
+        let offer = Offer {
+            supplier,
+            leg_id,
+            check_in,
+            check_out,
+            price,
+            sold_out: self.chance(self.setting.sold_out),
+            price_changed: self.chance(self.setting.price_changed),
+        };
+        let book_key = self.market.sells(&token, offer);
+        // What is bought in place of a hold can be given back free for some hours.
+        let bought = dialect(supplier).holds_by_purchase();
+        let free_until = if bought { free_until + HOLDS_FOR } else { free_until };
+        let refundable = refundable || bought;
         let order = LegOrder {
-            supplier: Supplier::Rapid,
-            book_key: format!("/v3/itineraries?token={token}"),
+            supplier,
+            book_key,
             property_id: "19248".to_owned(),
             check_in,
             check_out,
-            occupancy: Occupancy { adults: 2, children: Vec::new() },
+            occupancy: Occupancy { adults: 1, children: Vec::new() },
             price,
             terms: Terms {
                 refundable,
@@ -175,24 +199,32 @@ impl World {
                 ),
                 holdable: true,
             },
-            product: contracts::offer::Product::Stay,
+            product: product(supplier, check_in, check_out),
             reprice: Some(Reprice {
-                rate_key: token.clone(),
+                rate_key: token,
                 bears: Money::new(minor / 30, Currency::Eur),
                 cost: None,
             }),
         };
-        let offer = Offer {
-            leg_id,
-            check_in,
-            check_out,
-            price,
-            sold_out: self.chance(self.setting.sold_out),
-            price_changed: self.chance(self.setting.price_changed),
-        };
-        self.rapid.offers.insert(token, offer);
         self.leg_owners.insert(leg_id, booking_id);
         LegPlan { leg_id, order }
+    }
+
+    /// Who sells a leg, and its id: that says when it was made, as ours do, where a supplier is
+    /// asked for what was made since.
+    ///
+    /// Drawn from the leg alone, so that everybody else meets what they met before.
+    fn leg_of(&self, drawn_id: LegId) -> (LegId, Supplier) {
+        let (high, low) = drawn_id.0.as_u64_pair();
+        let drawn = mixed(!mixed(high ^ low));
+        if drawn % 1_000 >= u64::from(self.faults.elsewhere) {
+            return (drawn_id, Supplier::Rapid);
+        }
+        let millis = u64::try_from(self.now.timestamp_millis()).unwrap();
+        let random = drawn_id.0.as_bytes()[6..].try_into().unwrap();
+        let leg_id = LegId(Builder::from_unix_timestamp_millis(millis, random).into_uuid());
+        let which = usize::try_from(mixed(drawn) % 3).unwrap();
+        (leg_id, ELSEWHERE[which])
     }
 
     /// The click. Whoever gets no answer clicks again.

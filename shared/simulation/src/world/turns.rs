@@ -43,10 +43,10 @@ impl World {
             | Happening::Pay { booking_id, .. } => Some(*booking_id),
             Happening::Fire(Timer::Leg(leg_id)) => self.owner(*leg_id),
             Happening::Send(call) => Some(call.booking_id),
-            Happening::Arrive { exchange, .. } | Happening::Return { exchange, .. } => {
-                Some(exchange.booking_id())
-            }
-            Happening::SupplierMakes { token, .. } => self.owner(self.rapid.offers[token].leg_id),
+            Happening::Arrive { exchange, .. }
+            | Happening::Return { exchange, .. }
+            | Happening::GoOn { exchange, .. } => Some(exchange.booking_id()),
+            Happening::SupplierMakes { token, .. } => self.owner(self.market.offers[token].leg_id),
             Happening::AnswerChange(saying) => Some(saying.booking_id()),
             Happening::SupplierTakesBack(reference) | Happening::SupplierMoves(reference) => {
                 self.of_reference(reference)
@@ -74,6 +74,6 @@ impl World {
     }
 
     fn of_reference(&self, reference: &str) -> Option<BookingId> {
-        self.rapid.get(reference).and_then(|one| self.owner(one.leg_id))
+        self.market.get(reference).and_then(|one| self.owner(one.leg_id))
     }
 }
