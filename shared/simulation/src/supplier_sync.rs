@@ -71,11 +71,11 @@ impl Legs {
             return Some(*known);
         }
         let theirs = message.reference.as_deref()?;
-        let is_meant = |leg: &&Box<Leg>| {
+        let is_meant = |leg: &Leg| {
             let named = |(_, reference, _): (_, &str, _)| reference == theirs;
             leg.order.supplier == message.supplier && leg.reservations().any(named)
         };
-        self.rows.values().find(is_meant).map(|leg| leg.leg_id)
+        self.rows.values().find(|leg| is_meant(leg)).map(|leg| leg.leg_id)
     }
 
     pub(crate) fn policy(&self, supplier: Supplier) -> &Policy {

@@ -5,7 +5,7 @@
 //! found to be right before; where it does not answer at once, the next look-up compares.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -31,7 +31,7 @@ const RIGHT_MAX: usize = 100_000;
 /// What was shown of reservations that was found to be in the right names: digests, and no name.
 /// What is bought is looked up until its end, and shows the same each time.
 #[derive(Clone, Default)]
-pub(crate) struct Right(Arc<Mutex<HashSet<[u8; 32]>>>);
+pub(crate) struct Right(Arc<Mutex<BTreeSet<[u8; 32]>>>);
 
 impl Right {
     fn knows(&self, call: &Call, seen: &SeenReservation) -> bool {

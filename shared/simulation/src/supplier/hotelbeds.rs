@@ -1,5 +1,5 @@
-//! Hotelbeds: places are held for thirty minutes; a client reference may be used again, and there is
-//! no look-up by it but a list; a cancellation is simulated before it is done. Nothing is pushed.
+//! Hotelbeds: places are held for thirty minutes; a client reference may be used again, and there
+//! is no look-up by it but a list; a cancellation is simulated, then done. Nothing is pushed.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};

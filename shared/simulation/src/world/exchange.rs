@@ -359,7 +359,7 @@ impl World {
         }
     }
 
-    /// A reply, or the end of waiting for one: the exchange goes on, or what came of it is recorded.
+    /// A reply, or the end of waiting for one: the exchange goes on, or what came of it is kept.
     pub(super) fn answered(&mut self, mut exchange: Exchange, sent: Sent) {
         if self.crashes() {
             if !exchange.earlier.is_empty() {
