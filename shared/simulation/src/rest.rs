@@ -15,6 +15,7 @@ use payment_verification_core::{
     Payment, card::is_card, closing::in_time_until, matching, refund::RefundChange, state::Posted,
 };
 use rewards_core::{Book, LotId, RedemptionState, Stage, rules::Rule};
+use suppliers::dialect;
 
 use crate::{
     parcel::Role, predicates::ever_final, sometimes::Sometimes, supplier::Standing, world::World,
@@ -185,6 +186,10 @@ impl World {
             // them may wait for a person until they lapse.
             let waited = booking.legs.iter().any(|leg| self.is_not_as_ordered(leg))
                 || is_settled(booking) && self.money_left(booking);
+            // What was bought in place of a hold waits with them, and does not lapse.
+            if waited && dialect(leg.order.supplier).holds_by_purchase() && there.len() < 2 {
+                return None;
+            }
             let lapsed = match waited {
                 true => 0,
                 false => self.market.of(leg.leg_id).filter(|one| left_alone(one)).count(),

@@ -434,7 +434,7 @@ impl Reservation {
     /// When it may be tried again to give it back.
     pub(crate) fn undo_at(&self, policy: &Policy) -> Option<DateTime<Utc>> {
         let undo = self.undo?;
-        undo.last_at.map(|at| at + policy.undo_wait(undo.tries))
+        undo.last_at.map(|at| at + policy.undo_wait(undo.tries, undo.why))
     }
 
     /// That giving it back fails, once a read after the last try shows it still there, and since

@@ -1,7 +1,9 @@
 //! What the core needs of the policy: one supplier's times.
 
 use chrono::TimeDelta;
-use contracts::{mutants::mutant, policy::SupplierPolicy, supplier::Supplier};
+use contracts::{
+    messages::UndoFailedWhy, mutants::mutant, policy::SupplierPolicy, supplier::Supplier,
+};
 
 use crate::state::Doing;
 
@@ -12,6 +14,9 @@ const HINT_WAITS_MAX: TimeDelta = TimeDelta::seconds(10);
 /// Attempts of one leg; more than a few proven dead in a row means that the supplier is not
 /// selling.
 const ATTEMPTS_MAX: usize = 5;
+
+/// Tries at one pace to give back what nobody refused.
+const UNDO_STEADY: usize = 24;
 
 /// One supplier's times.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,10 +93,18 @@ impl Policy {
 
     /// The wait after try number `tries` (1 for the first) to give back what the supplier kept: as
     /// between look-ups of what is in doubt, and then ever more slowly, as in the sweep.
+    ///
+    /// What the supplier did not refuse is held up by something that ends: it is tried at the
+    /// sweep's first pace for a while, since later it may cost more.
     #[must_use]
-    pub(crate) fn undo_wait(&self, tries: u32) -> TimeDelta {
+    pub(crate) fn undo_wait(&self, tries: u32, why: UndoFailedWhy) -> TimeDelta {
         let index = usize::try_from(tries.saturating_sub(1)).unwrap_or(usize::MAX);
-        let mut waits = self.ladder.iter().chain(&self.sweep);
+        let steady = match why {
+            UndoFailedWhy::Refused => 0,
+            UndoFailedWhy::Unknown | UndoFailedWhy::NotSent => UNDO_STEADY,
+        };
+        let steady = self.sweep.first().into_iter().cycle().take(steady);
+        let mut waits = self.ladder.iter().chain(steady).chain(&self.sweep);
         waits.nth(index).or_else(|| self.sweep.last()).copied().unwrap_or(TimeDelta::days(1))
     }
 

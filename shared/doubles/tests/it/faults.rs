@@ -23,7 +23,7 @@ async fn what_does_not_exist_cannot_be_armed_and_what_does_is_listed() {
         assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{body}");
         assert_eq!(response.headers()["content-type"], "application/problem+json");
         let problem: Value = response.json().await.unwrap();
-        assert_eq!(problem["faults"].as_object().unwrap().len(), 40);
+        assert_eq!(problem["faults"].as_object().unwrap().len(), 41);
         assert!(problem["faults"]["slow"].as_array().unwrap().contains(&json!("reserve")));
     }
     let extra = json!({ "operation": "reserve", "fault": "slow", "when": "now" });
@@ -32,7 +32,7 @@ async fn what_does_not_exist_cannot_be_armed_and_what_does_is_listed() {
 }
 
 /// Every fault that is promised, and the tests here that show what it does.
-const PROMISED: [(&str, &str); 40] = [
+const PROMISED: [(&str, &str); 41] = [
     ("timeout_before_commit", MADE_OR_NOT),
     ("timeout_after_commit", MADE_OR_NOT),
     ("reset_after_commit", MADE_OR_NOT),
@@ -53,6 +53,7 @@ const PROMISED: [(&str, &str); 40] = [
     ("wrong_currency", TOLD_OR_MADE),
     ("sold_out", MADE_OR_NOT),
     ("price_changed", "a_changed_price_stays_changed_and_binds"),
+    ("new_field", "one_rate_of_a_search_can_have_what_is_not_published"),
     ("lookup_lag", LOOKED),
     ("lookup_empty", LOOKED),
     ("cancel_refused", DEEDS),
@@ -94,6 +95,24 @@ async fn every_fault_that_is_promised_can_be_armed_and_has_a_test_and_there_is_n
         let (body, _) = rest.split_once("\n}").unwrap();
         assert!(body.contains(&format!("\"{fault}\"")), "{test} does not arm {fault}");
     }
+}
+
+#[tokio::test]
+async fn one_rate_of_a_search_can_have_what_is_not_published() {
+    let partner = Partner::new().await;
+    let new = |rate: &Value| rate.get("loyalty_clawback").is_some();
+    let rates = async || {
+        let search = Partner::search_href("1100001", day(30), day(33));
+        let found: Value = partner.get(&search).await.json().await.unwrap();
+        let rooms = found[0]["rooms"].as_array().unwrap();
+        let rates = rooms.iter().flat_map(|room| room["rates"].as_array().unwrap());
+        rates.cloned().collect::<Vec<Value>>()
+    };
+    let whole = rates().await;
+    partner.arm("search", "new_field", None).await;
+    let odd = rates().await;
+    assert_eq!((odd.len(), odd.iter().filter(|rate| new(rate)).count()), (whole.len(), 1));
+    assert!(!whole.iter().any(new) && !rates().await.iter().any(new));
 }
 
 #[tokio::test]

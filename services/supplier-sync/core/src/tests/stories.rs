@@ -1225,6 +1225,32 @@ fn what_a_supplier_keeps_is_not_asked_back_for_ever_once_the_stay_is_over() {
 
 /// Row: A6
 #[test]
+fn what_nobody_refused_to_take_back_is_asked_back_every_hour_for_a_day() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.answer(held("R1"));
+    world.want(WantedLeg::Released);
+    let mut asked_at = Vec::new();
+    while asked_at.len() < 40 {
+        match world.doing() {
+            Some(Doing::Cancel) => {
+                asked_at.push(world.now);
+                world.answer(UNKNOWN);
+            }
+            Some(_) => world.answer(held("R1")),
+            None => assert!(world.wake()),
+        }
+    }
+    let waits = asked_at.iter().zip(asked_at.iter().skip(1)).map(|(one, next)| *next - *one);
+    let waits: Vec<TimeDelta> = waits.collect();
+    let (day, rest) = waits.split_at(28);
+    let longest = day.iter().max().unwrap();
+    assert!((TimeDelta::minutes(60)..TimeDelta::minutes(75)).contains(longest), "{longest}");
+    assert!(rest.iter().max().unwrap() >= &TimeDelta::hours(24), "{rest:?}");
+}
+
+/// Row: A6
+#[test]
 fn a_cancel_that_is_lost_or_cannot_be_sent_is_told_as_failing_only_when_it_is_no_chance() {
     for (answer, tries, why) in
         [(UNKNOWN, 3, UndoFailedWhy::Unknown), (Answer::NotSent, 8, UndoFailedWhy::NotSent)]
