@@ -110,8 +110,10 @@ fn doubt_about(
     let wanted = leg.wanted != WantedLeg::Released;
     // A mismatch that outlasts the ladder is a case for a person, and the sweep's to look after.
     let odd = reservation.odd_reads > 0 && !is_spent(attempt, policy);
-    // Not every answer to a reserve says what it is; that is read before it is bought.
-    let unread = reservation.stage == Stage::Held && !reservation.is_read();
+    // Not every answer to a reserve says what it is; that is read before it is bought, or told of
+    // as bought.
+    let there = matches!(reservation.stage, Stage::Held | Stage::Confirmed);
+    let unread = there && !reservation.is_read();
     let unclear = reservation.stage == Stage::Listed || (wanted && (odd || unread));
     let at_once = unread && leg.wanted == WantedLeg::Confirmed;
     let since = reservation.first_seen_at;

@@ -172,7 +172,13 @@ fn there(
     }
     let (reference, until) = (reference.to_owned(), reservation.until);
     match reservation.stage {
-        Stage::Confirmed => Some(LegState::Confirmed { reference }),
+        Stage::Confirmed if reservation.is_read() => Some(LegState::Confirmed { reference }),
+        // What was bought in place of a hold, and is not read yet, is as good as held; what is to
+        // be bought is read before it is told of.
+        Stage::Confirmed if leg.wanted == WantedLeg::Held => {
+            Some(LegState::Held { reference, until })
+        }
+        Stage::Confirmed => None,
         Stage::Listed => Some(LegState::InDoubt { since: reservation.first_seen_at }),
         Stage::Held if leg.wanted == WantedLeg::Held => Some(LegState::Held { reference, until }),
         // It is being bought; that it is held was told, or will be told as bought.
