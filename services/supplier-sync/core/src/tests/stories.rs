@@ -150,7 +150,6 @@ fn what_is_held_and_read_is_bought_with_two_calls_and_two_messages() {
     assert_eq!((world.calls.len(), world.told.len()), (2, 2));
 }
 
-/// Row: B6
 #[test]
 fn what_is_bought_in_place_of_a_hold_is_told_as_bought_only_once_it_is_read() {
     let mut world = World::new();
