@@ -41,7 +41,10 @@ pub(super) fn next(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
         return unwanted;
     }
     if booking.standing().all(Leg::is_confirmed) {
-        let mut events = vec![Event::Confirmed];
+        // What was bought in place of a hold is wished for as all else is: what becomes of it is
+        // told of from then on.
+        let mut events: Vec<Event> = to_buy(booking).map(buy).collect();
+        events.push(Event::Confirmed);
         if let Some(points) = booking.points.filter(|_| !mutant("points_not_captured")) {
             let version = points.wanted_version.saturating_add(1);
             events.push(Event::PointsWished { version, wanted: WantedPoints::Captured });
@@ -96,10 +99,13 @@ fn wave(booking: &Booking, now: DateTime<Utc>) -> Vec<Event> {
         left.sort_by_key(|leg| leg.cancel_fee(now).minor);
         left.truncate(if mutant("all_bought_at_once") { left.len() } else { 1 });
     }
-    let buy = |leg: &&Leg| Event::LegWished {
+    left.into_iter().map(buy).collect()
+}
+
+const fn buy(leg: &Leg) -> Event {
+    Event::LegWished {
         leg_id: leg.leg_id,
         version: leg.wanted_version.saturating_add(1),
         wanted: WantedLeg::Confirmed,
-    };
-    left.iter().map(buy).collect()
+    }
 }

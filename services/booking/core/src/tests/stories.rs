@@ -1,10 +1,11 @@
 //! Stories: what goes in, what happened, what was said, phase by phase.
 
 use chrono::TimeDelta;
+use contracts::messages::WantedLeg;
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::{Event, money, next_actions, status};
+use crate::{Event, Phase, money, next_actions, status};
 
 /// One line per event and per thing said; ids and amounts left out where they are noise.
 fn story(world: &World) -> String {
@@ -410,6 +411,20 @@ fn a_booking_paid_by_points_alone_confirms_without_a_payment() {
                says points Captured v2 (20000)
         "#]],
     );
+}
+
+/// Row: D3
+#[test]
+fn what_was_bought_in_place_of_a_hold_is_wished_for_when_the_booking_is_confirmed() {
+    let orders = vec![order(20_000, None), order(10_000, None)];
+    let mut world = World::accepted(30_000, orders);
+    world.tell(&points(1, PointsState::Held));
+    world.leg(0, 1, confirmed());
+    world.leg(1, 1, confirmed());
+    let booking = world.booking();
+    assert_eq!(booking.phase, Phase::Confirmed);
+    let wanted = booking.legs.iter().map(|leg| (leg.wanted, leg.wanted_version));
+    assert_eq!(wanted.collect::<Vec<_>>(), [(WantedLeg::Confirmed, 2), (WantedLeg::Confirmed, 2)]);
 }
 
 #[test]
