@@ -227,9 +227,9 @@ fn money_told_of_while_the_payment_is_closed_does_not_buy_what_the_answer_undoes
     assert!(world.booking().payment.close_asked);
     // It became final after the payment was closed, and its news overtook the answer.
     world.tell(&settled(12, AMOUNT));
-    assert_eq!(world.booking().phase, crate::Phase::AwaitingPayment);
+    assert_eq!(world.booking().phase, Phase::AwaitingPayment);
     world.tell(&closed(nothing_came()));
-    assert_eq!(world.booking().phase, crate::Phase::Unwinding);
+    assert_eq!(world.booking().phase, Phase::Unwinding);
     let refunds = &world.booking().payment.refunds;
     assert_eq!(refunds.iter().map(|refund| refund.units).collect::<Vec<_>>(), [units(AMOUNT)]);
 }
@@ -602,7 +602,7 @@ fn a_leg_that_the_supplier_confirms_again_needs_nobody_any_more() {
     world.leg(0, 6, confirmed());
     assert_eq!(why(&world), None);
     world.tell(&passed(Deadline::Over));
-    assert_eq!(world.booking().phase, crate::Phase::Completed);
+    assert_eq!(world.booking().phase, Phase::Completed);
 }
 
 #[test]
