@@ -22,6 +22,7 @@ pub mod double;
 pub mod endpoints;
 mod environment;
 pub mod gateway;
+pub mod interrupt;
 pub mod journeys;
 mod keys;
 pub mod measure;

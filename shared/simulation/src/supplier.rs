@@ -346,6 +346,11 @@ fn body_of(request: &HttpRequest) -> Value {
     serde_json::from_slice(request.body.as_deref().unwrap_or_default()).unwrap_or_default()
 }
 
+/// One value of a query, as it is written there.
+fn param<'q>(query: &'q str, name: &str) -> Option<&'q str> {
+    query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+}
+
 fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }

@@ -10,9 +10,12 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use e2e::measure::{
-    Figure,
-    bench::{self, Filled},
+use e2e::{
+    interrupt::or_interrupted,
+    measure::{
+        Figure,
+        bench::{self, Filled},
+    },
 };
 
 /// Figures are measured in release builds with PostgreSQL flushing to disk; `./scripts/bench` sees
@@ -40,7 +43,7 @@ struct Flags {
 async fn main() -> ExitCode {
     let flags = Flags::parse();
     let filled = Filled { letters: flags.letters, events: flags.events };
-    match bench::run(flags.seconds, filled, &flags.names).await {
+    match or_interrupted(bench::run(flags.seconds, filled, &flags.names)).await {
         Ok(figures) => {
             print(&figures, flags.json);
             let held = figures.iter().all(|figure| figure.holds);

@@ -23,6 +23,7 @@ use e2e::{
         steps::{Fault, Step, steps},
         upgrade::upgrade,
     },
+    interrupt::or_interrupted,
 };
 use serde::Serialize;
 
@@ -81,26 +82,30 @@ async fn main() -> ExitCode {
             eprintln!("{:>7.1} s   {what}", begun.elapsed().as_secs_f64());
         }
     };
-    let done = if flags.steps {
-        let all = steps(&SERVICES, &Fault::ALL, &Step::ALL, tell).await;
-        all.map(|all| said(&all.report, &all, asked.faults, None))
-    } else if let Some(from) = flags.upgrade {
-        let all = upgrade(from, asked.lasts / 3, flags.rate, tell).await;
-        all.map(|report| said(&report, &report, asked.faults, None))
-    } else if let Some(seconds) = flags.cluster {
-        let all = cluster(Duration::from_secs(seconds), flags.rate, tell).await;
-        all.map(|report| said(&report, &report, asked.faults, None))
-    } else if let Some(seconds) = flags.outages {
-        let each = Duration::from_secs(seconds);
-        let all = outages(each, flags.rate, tell).await;
-        all.map(|all| said(&all.report, &all, asked.faults, Some(all.report.parked)))
-    } else {
-        chaos::run(asked, tell).await.map(|report| said(&report, &report, asked.faults, None))
-    };
-    done.unwrap_or_else(|error| {
+    or_interrupted(done(&flags, asked, tell)).await.unwrap_or_else(|error| {
         eprintln!("chaos: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// Does what is asked for, and prints what came of it.
+async fn done(flags: &Flags, asked: Asked, tell: impl Fn(&str) + Sync) -> anyhow::Result<ExitCode> {
+    if flags.steps {
+        let all = steps(&SERVICES, &Fault::ALL, &Step::ALL, tell).await?;
+        return Ok(said(&all.report, &all, asked.faults, None));
+    }
+    if let Some(seconds) = flags.outages {
+        let all = outages(Duration::from_secs(seconds), flags.rate, tell).await?;
+        return Ok(said(&all.report, &all, asked.faults, Some(all.report.parked)));
+    }
+    let report = if let Some(from) = &flags.upgrade {
+        upgrade(from.clone(), asked.lasts / 3, flags.rate, tell).await?
+    } else if let Some(seconds) = flags.cluster {
+        cluster(Duration::from_secs(seconds), flags.rate, tell).await?
+    } else {
+        chaos::run(asked, tell).await?
+    };
+    Ok(said(&report, &report, asked.faults, None))
 }
 
 /// Prints the line, and says whether all is well; `parked` where nothing may have been parked.

@@ -10,7 +10,7 @@ use contracts::supplier::Supplier;
 use serde_json::{Value, json};
 use suppliers::{HttpReply, HttpRequest, Method};
 
-use super::{Did, Manner, Market, Reservation, Standing, body_of, product, reply, text};
+use super::{Did, Manner, Market, Reservation, Standing, body_of, param, product, reply, text};
 
 /// How long a cancellation can be confirmed (assumed).
 const CANCELLATION_FOR: TimeDelta = TimeDelta::minutes(30);
@@ -148,11 +148,9 @@ fn cancellation(
 
 /// Every order since some instant, whosever it is, oldest first.
 fn list(market: &Market, query: &str, manner: Manner, now: DateTime<Utc>) -> (HttpReply, Did) {
-    let value =
-        |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
-    let limit: usize = value("limit").unwrap().parse().unwrap();
-    let from: usize = value("after").map_or(0, |after| after[4..].parse().unwrap());
-    let since = value("created_at%5Bafter%5D").map(|text| text.replace("%3A", ":"));
+    let limit: usize = param(query, "limit").unwrap().parse().unwrap();
+    let from: usize = param(query, "after").map_or(0, |after| after[4..].parse().unwrap());
+    let since = param(query, "created_at%5Bafter%5D").map(|text| text.replace("%3A", ":"));
     let since = since.map(|text| DateTime::parse_from_rfc3339(&text).unwrap().to_utc());
     let all = market.shown(Supplier::Duffel, now).into_iter();
     let found: Vec<_> =

@@ -7,7 +7,7 @@ use contracts::{money::Money, supplier::Supplier};
 use serde_json::{Value, json};
 use suppliers::{HttpReply, HttpRequest, Method};
 
-use super::{Did, Manner, Market, Offer, Reservation, Standing, body_of, reply, text};
+use super::{Did, Manner, Market, Offer, Reservation, Standing, body_of, param, reply, text};
 
 /// A preconfirmation stands this long (published).
 pub(super) const HELD_FOR: TimeDelta = TimeDelta::minutes(30);
@@ -25,9 +25,7 @@ pub(super) fn serve(
 ) -> (HttpReply, Did) {
     let path = request.path_and_query.strip_prefix("/activity-api/3.0/bookings").unwrap();
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let value = |name: &str| {
-        query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).unwrap()
-    };
+    let value = |name| param(query, name).unwrap();
     // A language, then a reference.
     let reference = path.split('/').nth(2);
     match (request.method, path, reference) {

@@ -5,7 +5,7 @@ use contracts::supplier::Supplier;
 use serde_json::{Value, json};
 use suppliers::{HttpReply, HttpRequest, Method};
 
-use super::{Did, Manner, Market, Reservation, Standing, body_of, empty, reply};
+use super::{Did, Manner, Market, Reservation, Standing, body_of, empty, param, reply};
 
 pub(super) fn serve(
     market: &mut Market,
@@ -14,10 +14,7 @@ pub(super) fn serve(
     now: DateTime<Utc>,
 ) -> (HttpReply, Did) {
     let (path, query) = request.path_and_query.split_once('?').unwrap();
-    let value = |name: &str| {
-        let pair = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
-        pair.unwrap().to_owned()
-    };
+    let value = |name| param(query, name).unwrap();
     let reference = path.strip_prefix("/v3/itineraries/").map(|rest| {
         let end = rest.find('/').unwrap_or(rest.len());
         rest[..end].to_owned()
@@ -26,11 +23,11 @@ pub(super) fn serve(
         (Method::Post, None) => {
             let body = body_of(request);
             let ours = body["affiliate_reference_id"].as_str().unwrap();
-            book(market, &value("token"), ours, body["hold"] == json!(true), manner, now)
+            book(market, value("token"), ours, body["hold"] == json!(true), manner, now)
         }
         (Method::Put, Some(reference)) => resume(market, &reference, now),
-        (Method::Delete, Some(reference)) => cancel(market, &reference, &value("token"), now),
-        (Method::Get, None) => show(market, &value("affiliate_reference_id"), manner, now),
+        (Method::Delete, Some(reference)) => cancel(market, &reference, value("token"), now),
+        (Method::Get, None) => show(market, value("affiliate_reference_id"), manner, now),
         (method, reference) => panic!("{method:?} {reference:?}"),
     }
 }
