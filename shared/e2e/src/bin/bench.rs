@@ -43,7 +43,8 @@ struct Flags {
 async fn main() -> ExitCode {
     let flags = Flags::parse();
     let filled = Filled { letters: flags.letters, events: flags.events };
-    match or_interrupted(bench::run(flags.seconds, filled, &flags.names)).await {
+    let work = Box::pin(bench::run(flags.seconds, filled, &flags.names));
+    match or_interrupted(work).await {
         Ok(figures) => {
             print(&figures, flags.json);
             let held = figures.iter().all(|figure| figure.holds);

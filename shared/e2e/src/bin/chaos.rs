@@ -82,7 +82,7 @@ async fn main() -> ExitCode {
             eprintln!("{:>7.1} s   {what}", begun.elapsed().as_secs_f64());
         }
     };
-    or_interrupted(done(&flags, asked, tell)).await.unwrap_or_else(|error| {
+    or_interrupted(Box::pin(done(&flags, asked, tell))).await.unwrap_or_else(|error| {
         eprintln!("chaos: {error:#}");
         ExitCode::FAILURE
     })

@@ -9,7 +9,10 @@ mod prepare;
 mod search;
 mod whole;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use sqlx::{Connection as _, PgConnection};
@@ -23,6 +26,8 @@ pub use console::Filled;
 const NAMES: [&str; 6] = ["whole", "search", "p99", "accept", "console", "chain"];
 /// Spans are made for every request and sent for some, as in production.
 const SHARE_OF_TRACES: f64 = 0.01;
+/// A node of RabbitMQ tells of its process soon after its start.
+const BROKER_NAMED_WITHIN: Duration = Duration::from_secs(30);
 
 /// Runs the named measures, or all of them.
 ///
@@ -111,11 +116,21 @@ async fn servers(
     let postmaster = postmaster.context("PostgreSQL runs elsewhere; its time cannot be counted")?;
     groups.insert("postgresql".to_owned(), Group::Family(postmaster, backends));
     let (api, _) = stack.broker().context("RabbitMQ's management API is off")?;
-    let nodes: serde_json::Value =
-        reqwest::Client::new().get(format!("{api}/api/nodes")).send().await?.json().await?;
-    let pid = nodes[0]["os_pid"].as_str().context("RabbitMQ names no process")?;
-    groups.insert("rabbitmq".to_owned(), Group::One(pid.parse()?));
+    groups.insert("rabbitmq".to_owned(), Group::One(broker(&format!("{api}/api/nodes")).await?));
     Ok(groups)
+}
+
+/// The process of RabbitMQ, which a node that has just started does not tell yet.
+async fn broker(nodes: &str) -> anyhow::Result<u32> {
+    let until = Instant::now() + BROKER_NAMED_WITHIN;
+    loop {
+        let nodes: serde_json::Value = reqwest::get(nodes).await?.json().await?;
+        if let Some(pid) = nodes[0]["os_pid"].as_str() {
+            return Ok(pid.parse()?);
+        }
+        anyhow::ensure!(Instant::now() < until, "RabbitMQ names no process");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
 }
 
 /// The process of PostgreSQL that serves a connection.
