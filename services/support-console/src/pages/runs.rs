@@ -270,9 +270,39 @@ fn ladder(shown: &ShownRun) -> Markup {
     html! {
         ol.ladder {
             @for (begin, end) in begins.iter().zip(&steps) {
-                @let class = if known >= *end { "done" } else if known >= *begin { "now" } else { "" };
-                li class=(class) { (end - begin) }
+                @let step = step(&shown.run.state, known, (*begin, *end));
+                li class=(step) { (end - begin) }
             }
         }
+    }
+}
+
+/// How far a run is with the letters from `begin` to `end` when it is known of so many what became
+/// of them: the step that a run stopped at is no success, and none comes after it.
+fn step(state: &str, known: u64, (begin, end): (u64, u64)) -> &'static str {
+    let stopped = state == "stopped";
+    if stopped && begin < known && known <= end {
+        "bad"
+    } else if known >= end {
+        "done"
+    } else if known >= begin && !stopped {
+        "now"
+    } else {
+        ""
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::step;
+
+    #[test]
+    fn the_step_that_a_run_stopped_at_is_no_success_and_none_comes_after_it() {
+        let steps = |state, known| [(0, 1), (1, 6), (6, 13)].map(|ends| step(state, known, ends));
+        assert_eq!(steps("stopped", 1), ["bad", "", ""]);
+        assert_eq!(steps("stopped", 3), ["done", "bad", ""]);
+        assert_eq!(steps("stopped", 0), ["", "", ""]);
+        assert_eq!(steps("running", 3), ["done", "now", ""]);
+        assert_eq!(steps("done", 13), ["done", "done", "done"]);
     }
 }
