@@ -99,6 +99,14 @@ impl Account {
     }
 }
 
+/// A request as journals keep it: method, path and body. The headers are our signature and nothing
+/// else.
+pub(crate) fn written(request: &HttpRequest) -> Vec<u8> {
+    let line = format!("{} {}\n\n", request.method.word(), request.path_and_query);
+    let body = request.body.as_deref().unwrap_or_default();
+    [line.as_bytes(), body].concat()
+}
+
 /// The time that signatures carry. Suppliers compare it with their own clock and know nothing of
 /// our database's; no decision of ours hangs on it.
 #[expect(clippy::disallowed_methods, reason = "for the supplier's eyes only, see above")]

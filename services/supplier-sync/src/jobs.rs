@@ -1,5 +1,5 @@
 //! Periodic work: wakes legs that are due, joins callbacks that waited, says which wait for too
-//! long, and compares suppliers' lists with ours.
+//! long, compares suppliers' lists with ours, and forgets old price checks.
 
 use std::time::Duration;
 
@@ -29,8 +29,11 @@ const COMPARE_EVERY: Duration = Duration::from_secs(5);
 const SURFACE_AFTER: Duration = Duration::from_secs(15 * 60);
 /// What cannot be handled is tried again after this, and each time a person is told.
 const PUT_OFF_FOR: Duration = Duration::from_secs(10 * 60);
+const FORGET_EVERY: Duration = Duration::from_secs(600);
 /// As many as one transaction takes in some ten milliseconds.
 const AT_ONCE: i64 = 64;
+/// As many old rows as go in one statement.
+const FORGET_AT_ONCE: i64 = 1_000;
 
 /// Starts every job.
 pub(crate) fn start(app: &App) {
@@ -54,6 +57,22 @@ pub(crate) fn start(app: &App) {
         let app = ours.clone();
         async move { crate::compare(&app).await }
     });
+    let ours = app.clone();
+    messaging::job(&app.process, "forget price checks", FORGET_EVERY, move || {
+        let app = ours.clone();
+        async move { forget_price_checks(&app).await }
+    });
+}
+
+/// Drops price checks that nobody asks about any more, a batch at a time.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget_price_checks(app: &App) -> Result<Step, StoreError> {
+    let mut conn = app.messaging.pool().acquire().await.map_err(database("taking a connection"))?;
+    let older_than_s = app.policy.search.price_checks_kept_for.as_secs_f64();
+    let gone = store::forget_price_checks(&mut conn, older_than_s, FORGET_AT_ONCE).await?;
+    Ok(Step::of(usize::try_from(gone).unwrap_or(usize::MAX)))
 }
 
 /// Wakes one batch of legs that are due: leases that ran out, look-ups, tries.

@@ -3,7 +3,7 @@
 //! Each under a deadline, apart from bookings.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -22,7 +22,7 @@ use contracts::{
 };
 use messaging::{StoreError, database};
 use supplier_sync_core::gate::Class;
-use suppliers::{Broken, HttpRequest, Left, Operation, Sent, dialect};
+use suppliers::{Broken, HttpReply, HttpRequest, Left, Operation, Sent, dialect};
 use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
@@ -36,6 +36,8 @@ use crate::{
 
 /// A supplier that had less time for an answer is not said to be ill.
 const FAIR: Duration = Duration::from_secs(1);
+/// Pages of one answer that are asked for: each is a call that other searches do not make.
+const PAGES_MAX: usize = 5;
 /// A contract that stays broken is written down again after this.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 /// So many broken contracts are remembered; those beyond are written each time.
@@ -73,7 +75,8 @@ pub(crate) fn hold(app: &App, supplier: Supplier, terms: &mut Terms, now: DateTi
     }
 }
 
-/// Asks one supplier; nothing when it has no answer in time.
+/// Asks one supplier, page after page where it answers in several; nothing when it has no answer in
+/// time. A further page that does not come takes nothing of those before away.
 pub(crate) async fn ask(
     app: &App,
     supplier: Supplier,
@@ -83,21 +86,45 @@ pub(crate) async fn ask(
     let account = app.accounts.of(supplier)?;
     let dialect = dialect(supplier);
     // What it does not sell to so many, it has none of.
-    let Some(request) = dialect.search(&account.access, accounts::signed_at(), search) else {
+    let Some(first) = dialect.search(&account.access, accounts::signed_at(), search) else {
         return Some(Vec::new());
     };
     let place = Place { supplier, operation: Operation::Search, by };
-    let asked = in_time(app, account, &place, request).await?;
+    let (mut offers, reply) = page(app, account, &place, search, first).await?;
+    let mut replies = vec![reply];
+    while replies.len() < PAGES_MAX {
+        let now = accounts::signed_at();
+        let Some(next) = dialect.search_on(&account.access, now, search, &replies) else { break };
+        let Some((more, reply)) = page(app, account, &place, search, next).await else { break };
+        // What moved to a later page while they were read is there already.
+        offers.extend(more);
+        let mut known = BTreeSet::new();
+        offers.retain(|offer| known.insert(offer.rate_key.clone()));
+        replies.push(reply);
+    }
+    Some(offers)
+}
+
+/// One page of what a supplier has, and the answer that it was read from.
+async fn page(
+    app: &App,
+    account: &Account,
+    place: &Place,
+    search: &Search,
+    request: HttpRequest,
+) -> Option<(Vec<Offer>, HttpReply)> {
+    let asked = in_time(app, account, place, request).await?;
     let answer = match &asked.sent {
-        Sent::Reply(reply) => Some(dialect.read_search(search, reply)),
+        Sent::Reply(reply) => Some(dialect(place.supplier).read_search(search, reply)),
         Sent::NotSent | Sent::NoAnswer => None,
     };
-    heard(app, &place, &asked, answer.as_ref().map(|a| a.as_ref().map(|_| ()))).await;
+    heard(app, place, &asked, answer.as_ref().map(|a| a.as_ref().map(|_| ()))).await;
     let found = answer?.ok()?;
-    if let (Sent::Reply(reply), Some(Broken::Contract { what })) = (&asked.sent, &found.left_out) {
-        tell(app, sample::contract(supplier, Operation::Search, what, &reply.body)).await;
+    let Sent::Reply(reply) = asked.sent else { return None };
+    if let Some(Broken::Contract { what }) = &found.left_out {
+        tell(app, sample::contract(place.supplier, place.operation, what, &reply.body)).await;
     }
-    Some(found.offers)
+    Some((found.offers, reply))
 }
 
 /// What a price check came to.
@@ -128,6 +155,7 @@ pub(crate) async fn price_check(app: &App, request: &PriceCheckRequest) -> Check
         Sent::NotSent | Sent::NoAnswer => None,
     };
     heard(app, &place, &asked, answer.as_ref().map(|a| a.as_ref().map(|_| ()))).await;
+    keep(app, &place, &asked, answer.as_ref()).await;
     match answer {
         Some(Ok(answer)) => {
             match &answer {
@@ -185,8 +213,11 @@ struct Place {
 struct Asked {
     sent: Sent,
     path: String,
-    /// How long its answer could be waited for.
+    /// The same as it went out, without its headers, which are our signature and nothing else.
+    request: Vec<u8>,
+    /// How long its answer could be waited for, and how long it took.
     within: Duration,
+    took: Duration,
 }
 
 /// Sends when there is a place and the supplier may be asked, with what is left of the time;
@@ -204,6 +235,7 @@ async fn in_time(
         return None;
     };
     let path = request.path_and_query.clone();
+    let text = accounts::written(&request);
     // Whoever waited for somebody else's answer until its own time was out asks nobody; a gate that
     // is asked counts the call, and perhaps waits for what comes of it.
     if by <= Instant::now() {
@@ -221,8 +253,53 @@ async fn in_time(
         held_back(place, why);
         return None;
     }
+    let began = Instant::now();
     let sent = account.send(request, within).await;
-    Some(Asked { sent, path, within })
+    Some(Asked { sent, path, request: text, within, took: began.elapsed() })
+}
+
+/// Writes a price check into its journal. Whoever waits for the price gets it also where that
+/// fails.
+async fn keep(
+    app: &App,
+    place: &Place,
+    asked: &Asked,
+    answer: Option<&Result<PriceCheck, Broken>>,
+) {
+    let check_id = chassis::mint::uuid7();
+    let seal = |column: &str, plain: &[u8]| {
+        let place = store::price_check_place(check_id, column);
+        app.sealer.seal(plain, place.as_bytes()).ok()
+    };
+    let reply = match &asked.sent {
+        Sent::Reply(reply) => Some(reply),
+        Sent::NotSent | Sent::NoAnswer => None,
+    };
+    let (outcome, book_key) = match answer {
+        Some(Ok(PriceCheck::Available { book_key, .. })) => ("available", Some(book_key)),
+        Some(Ok(PriceCheck::PriceChanged { book_key, .. })) => ("price_changed", Some(book_key)),
+        Some(Ok(PriceCheck::SoldOut)) => ("sold_out", None),
+        answer => (outcome(answer.map(|answer| answer.as_ref().map(drop))), None),
+    };
+    let check = store::NewPriceCheck {
+        check_id,
+        supplier: place.supplier.word(),
+        book_key: book_key.cloned(),
+        status: reply.map(|reply| reply.status),
+        outcome,
+        detail: answer.and_then(|answer| answer.as_ref().err()).map(ToString::to_string),
+        request_sealed: seal("request", &asked.request),
+        reply_sealed: reply.and_then(|reply| seal("reply", &reply.body)),
+        took_ms: i32::try_from(asked.took.as_millis()).unwrap_or(i32::MAX),
+    };
+    let pool = app.messaging.pool();
+    let kept = async {
+        let mut conn = pool.acquire().await.map_err(database("taking a connection"))?;
+        store::keep_price_check(&mut conn, &check).await
+    };
+    if let Err(error) = kept.await {
+        tracing::warn!(error = %chassis::chain(&error), "a price check is not in its journal");
+    }
 }
 
 /// Counts a question that was not asked.
@@ -281,15 +358,20 @@ pub(crate) async fn tell(app: &App, case: NewCase) {
     }
 }
 
-/// Questions are counted, and those that fail are told; they are not journalled.
-fn count(supplier: Supplier, operation: Operation, answer: Option<Result<(), &Broken>>) {
-    let outcome = match &answer {
+/// The word used in metrics and in the journal of price checks.
+const fn outcome(answer: Option<Result<(), &Broken>>) -> &'static str {
+    match answer {
         Some(Ok(())) => "answered",
         Some(Err(Broken::Contract { .. } | Broken::Foreign)) => "broken_contract",
         Some(Err(Broken::Expired)) => "expired",
         Some(Err(Broken::Status { .. } | Broken::Key)) => "refused",
         None => "no_answer",
-    };
+    }
+}
+
+/// Questions are counted, and those that fail are told; of searches nothing else is kept.
+fn count(supplier: Supplier, operation: Operation, answer: Option<Result<(), &Broken>>) {
+    let outcome = outcome(answer);
     let labels =
         [("supplier", supplier.word()), ("operation", operation.word()), ("outcome", outcome)];
     metrics::add(Counter::SupplierCalls, &labels, 1);

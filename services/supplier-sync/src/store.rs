@@ -7,6 +7,7 @@ mod exchange;
 mod hint;
 mod lead;
 mod leg;
+mod price_check;
 mod standing;
 mod support;
 
@@ -22,6 +23,10 @@ pub(crate) use hint::{Unjoined, join, legs_of, park, put_off_waiting, surface, u
 pub(crate) use lead::{take_lead, yield_lead};
 pub(crate) use leg::{
     Changed, Entry, claim_due, due, load_for_update, now, put_off, save, sleep_again,
+};
+pub(crate) use price_check::{
+    NewPriceCheck, PriceChecked, forget_price_checks, keep_price_check, price_check_place,
+    price_checks_of,
 };
 pub(crate) use standing::{is_released, standing};
 pub(crate) use support::{Exchanged, Told, exchanges_of, find, journal_of, legs_of_booking};

@@ -70,6 +70,9 @@ pub struct Search {
     /// How long they get for a price check.
     #[serde(deserialize_with = "duration")]
     pub price_check_deadline: Duration,
+    /// How long what they answered to one is kept.
+    #[serde(deserialize_with = "duration")]
+    pub price_checks_kept_for: Duration,
 }
 
 impl Search {

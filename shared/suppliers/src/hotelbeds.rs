@@ -18,7 +18,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     ids::LegId,
     money::{Currency, Money},
-    offer::{LegOrder, PriceCheck, ProductKind, Search},
+    offer::{ActivitySearch, LegOrder, PriceCheck, ProductKind, Search},
     supplier::Supplier,
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -50,8 +50,18 @@ impl Dialect for Hotelbeds {
 
     fn search(&self, access: &Access, now: DateTime<Utc>, search: &Search) -> Option<HttpRequest> {
         let Search::Activity(search) = search else { return None };
-        let body = shop::availability(access, search);
-        Some(request(access, now, Method::Post, "/activities/availability", Some(body)))
+        Some(availability(access, now, search, 1))
+    }
+
+    fn search_on(
+        &self,
+        access: &Access,
+        now: DateTime<Utc>,
+        search: &Search,
+        replies: &[HttpReply],
+    ) -> Option<HttpRequest> {
+        let Search::Activity(search) = search else { return None };
+        shop::is_more(replies).then(|| availability(access, now, search, replies.len() + 1))
     }
 
     fn read_search(&self, search: &Search, reply: &HttpReply) -> Result<Found, Broken> {
@@ -211,6 +221,17 @@ impl Dialect for Hotelbeds {
     ) -> Result<Callback, Forged> {
         Err(Forged::Signature)
     }
+}
+
+/// One page of what is to be had, counted from 1.
+fn availability(
+    access: &Access,
+    now: DateTime<Utc>,
+    search: &ActivitySearch,
+    page: usize,
+) -> HttpRequest {
+    let body = shop::availability(access, search, page);
+    request(access, now, Method::Post, "/activities/availability", Some(body))
 }
 
 /// A signed request: `Api-key` and `X-Signature`, SHA-256 of key, secret and seconds

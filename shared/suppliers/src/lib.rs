@@ -150,6 +150,19 @@ pub trait Dialect: Send + Sync {
     /// When the supplier did not answer the question, or with nothing that is as it says.
     fn read_search(&self, search: &Search, reply: &HttpReply) -> Result<Found, Broken>;
 
+    /// Asks for what a search found beyond the answers so far, which are `replies`, oldest first
+    /// and at least one; nothing where they are all of it. A supplier that answers at once is never
+    /// asked on.
+    fn search_on(
+        &self,
+        _access: &Access,
+        _now: DateTime<Utc>,
+        _search: &Search,
+        _replies: &[HttpReply],
+    ) -> Option<HttpRequest> {
+        None
+    }
+
     /// Asks whether an offer still stands.
     ///
     /// # Errors

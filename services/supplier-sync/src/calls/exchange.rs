@@ -408,17 +408,14 @@ impl Draft {
         Self { leg_id: call.leg_id, row, trace, asked, heard, cases }
     }
 
-    /// Notes method, path and body. The headers are our signature and nothing else.
     fn asks(&mut self, request: &HttpRequest) {
-        let line = format!("{} {}\n\n", request.method.word(), request.path_and_query);
-        let body = request.body.as_deref().unwrap_or_default();
-        append(&mut self.asked, &[line.as_bytes(), body]);
+        append(&mut self.asked, &accounts::written(request));
     }
 
     /// Notes a reply's body.
     fn hears(&mut self, reply: &HttpReply) {
         self.row.status = Some(reply.status);
-        append(&mut self.heard, &[&reply.body]);
+        append(&mut self.heard, &reply.body);
     }
 
     fn note(&mut self, app: &App, answer: &Answer, took: Duration) {
@@ -461,13 +458,11 @@ impl Draft {
 }
 
 /// What one call of an exchange adds to what is sealed; the calls stand apart by a line.
-fn append(text: &mut Vec<u8>, parts: &[&[u8]]) {
+fn append(text: &mut Vec<u8>, part: &[u8]) {
     if !text.is_empty() {
         text.extend_from_slice(b"\n\n--\n\n");
     }
-    for part in parts {
-        text.extend_from_slice(part);
-    }
+    text.extend_from_slice(part);
 }
 
 /// What the journal says of an answer in clear; a column takes every character but one.

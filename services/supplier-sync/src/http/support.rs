@@ -43,7 +43,8 @@ pub(super) async fn timeline(
     let mut conn = connection(&app).await?;
     let journal = store::journal_of(&mut conn, booking_id).await.map_err(|e| failed(&e))?;
     let exchanges = store::exchanges_of(&mut conn, booking_id).await.map_err(|e| failed(&e))?;
-    let entries = entries(&journal, &exchanges, ENTRIES_MAX);
+    let checks = store::price_checks_of(&mut conn, booking_id).await.map_err(|e| failed(&e))?;
+    let entries = entries(&journal, &exchanges, &checks, ENTRIES_MAX);
     Ok(Json(TimelineReply { owner: ROLE.to_owned(), entries }))
 }
 

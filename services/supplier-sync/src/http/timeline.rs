@@ -1,20 +1,23 @@
 //! What happened to a booking's legs, in lines for a person. No personal data: neither journal has
 //! any in the clear.
 
+use chrono::{DateTime, Utc};
 use contracts::{
     internal::{TimelineEntry, TimelineKind},
     messages::{CallbackClaim, GoneWhy, GuestsEnd, LegState, UndoFailing, WantedLeg},
 };
 use serde_json::{Value, json};
 use supplier_sync_core::Event;
+use suppliers::Operation;
 use uuid::Uuid;
 
-use crate::store::{Exchanged, Told};
+use crate::store::{Exchanged, PriceChecked, Told};
 
-/// Both journals as one, oldest first, the newest `at_most`.
+/// All journals as one, oldest first, the newest `at_most`.
 pub(super) fn entries(
     journal: &[Told],
     exchanges: &[Exchanged],
+    checks: &[PriceChecked],
     at_most: usize,
 ) -> Vec<TimelineEntry> {
     let ended = |leg_id: Uuid, number: u32| {
@@ -23,7 +26,8 @@ pub(super) fn entries(
     };
     // Newest first, as they were read; sorting is stable and keeps what happened at once in order.
     let told = journal.iter().rev().filter_map(|told| event(told, &ended));
-    let mut entries: Vec<_> = exchanges.iter().rev().map(exchange).chain(told).collect();
+    let asked = exchanges.iter().rev().map(exchange).chain(checks.iter().rev().map(check));
+    let mut entries: Vec<_> = asked.chain(told).collect();
     entries.sort_by_key(|entry| entry.at);
     let surplus = entries.len().saturating_sub(at_most);
     entries.drain(..surplus);
@@ -31,27 +35,68 @@ pub(super) fn entries(
 }
 
 fn exchange(one: &Exchanged) -> TimelineEntry {
-    let Exchanged { operation, outcome, took_ms, client_reference, status, .. } = one;
+    let mut entry = asked(&Question {
+        leg_id: one.leg_id,
+        supplier: &one.supplier,
+        operation: &one.operation,
+        outcome: &one.outcome,
+        status: one.status,
+        why: one.detail.as_deref(),
+        began_at: one.began_at,
+        took_ms: one.took_ms,
+    });
+    entry.reference = Some(one.client_reference.clone());
+    entry.detail.insert("exchange".to_owned(), json!(one.number));
+    entry
+}
+
+/// What a leg's price rests on; that was before there was the leg.
+fn check(one: &PriceChecked) -> TimelineEntry {
+    asked(&Question {
+        leg_id: one.leg_id,
+        supplier: &one.supplier,
+        operation: Operation::PriceCheck.word(),
+        outcome: &one.outcome,
+        status: one.status,
+        why: one.detail.as_deref(),
+        began_at: one.began_at,
+        took_ms: one.took_ms,
+    })
+}
+
+/// What a supplier was asked, and what came of it.
+struct Question<'a> {
+    leg_id: Uuid,
+    supplier: &'a str,
+    operation: &'a str,
+    outcome: &'a str,
+    status: Option<i32>,
+    why: Option<&'a str>,
+    began_at: DateTime<Utc>,
+    took_ms: i32,
+}
+
+fn asked(question: &Question<'_>) -> TimelineEntry {
+    let Question { operation, outcome, took_ms, status, .. } = question;
     let answered = status.map_or("no status".to_owned(), |status| format!("status {status}"));
-    let why = one.detail.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+    let why = question.why.map(|why| format!(": {why}")).unwrap_or_default();
     let detail = [
-        ("leg_id", json!(one.leg_id)),
-        ("supplier", json!(one.supplier)),
-        ("exchange", json!(one.number)),
+        ("leg_id", json!(question.leg_id)),
+        ("supplier", json!(question.supplier)),
         ("operation", json!(operation)),
         ("outcome", json!(outcome)),
         ("status", json!(status)),
         ("took_ms", json!(took_ms)),
     ];
     TimelineEntry {
-        at: one.began_at,
+        at: question.began_at,
         partner_at: None,
         kind: TimelineKind::Exchange,
         what: format!("{operation}: {outcome} ({answered}, {took_ms} ms){why}"),
         actor: crate::ROLE.to_owned(),
         message_id: None,
         trace_id: None,
-        reference: Some(client_reference.clone()),
+        reference: None,
         detail: detail.map(|(key, value)| (key.to_owned(), value)).into_iter().collect(),
     }
 }

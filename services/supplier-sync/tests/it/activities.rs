@@ -1,7 +1,12 @@
 //! Legs at Hotelbeds: activities, held by a preconfirmation, looked up through the list.
 
+use std::{collections::BTreeSet, time::Duration};
+
+use chrono::{Days, Utc};
 use contracts::{
     messages::{GoneWhy, LegState, RefusedWhy, WantedLeg},
+    money::Currency,
+    offer::{ActivitySearch, Occupancy, Search},
     supplier::Supplier,
 };
 
@@ -24,6 +29,33 @@ async fn an_activity_is_held_bought_and_given_back_after_its_fee_was_asked_for()
     assert_eq!(world.told().await.state, LegState::Gone { why: GoneWhy::Released });
     assert!(world.live().await.is_empty());
     assert_eq!((world.asked("quote_cancel").await, world.asked("cancel").await), (1, 1));
+}
+
+#[tokio::test]
+async fn activities_on_several_pages_are_all_offered_and_a_page_that_is_late_takes_none_away() {
+    let mut world = World::at(Supplier::Hotelbeds).await;
+    world.policy.search.deadline = Duration::from_secs(4);
+    let app = world.start().await;
+    let day = Utc::now().date_naive() + Days::new(30);
+    let search = |adults| {
+        Search::Activity(ActivitySearch {
+            destination: "ROM".to_owned(),
+            from: day,
+            to: day,
+            participants: Occupancy { adults, children: Vec::new() },
+            currency: Currency::Eur,
+        })
+    };
+    let activities = async |adults| {
+        let offers = world.found(&app, &search(adults)).await.offers;
+        let ids: BTreeSet<String> = offers.into_iter().map(|offer| offer.property_id).collect();
+        ids.len()
+    };
+    assert_eq!(activities(1).await, 230);
+    assert_eq!(world.asked("search").await, 3);
+    // The second page comes when nobody waits for it any more.
+    world.fault("search", "slow", 2, 2_500).await;
+    assert_eq!(activities(2).await, 100);
 }
 
 /// Row: B1

@@ -4,13 +4,17 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use contracts::{
+    messages::WantedLeg,
     offer::{Offer, PriceCheck},
     shown::{Freshness, ShownOffers, offers_key, search_digest, unpack},
     supplier::Supplier,
 };
 use futures::future::join_all;
+use messaging::Step;
 use redis::AsyncCommands as _;
 use serde_json::Value;
+use supplier_sync::forget_price_checks;
+use uuid::Uuid;
 
 use crate::world::World;
 
@@ -231,7 +235,7 @@ async fn what_we_book_ourselves_forgets_what_was_known_of_it() {
         for searches in 1..=2 {
             let leg = world.leg(&app).await;
             assert_eq!(world.asked("search").await, searches, "{supplier}");
-            world.want(&leg, 1, contracts::messages::WantedLeg::Held).await;
+            world.want(&leg, 1, WantedLeg::Held).await;
             let told = world.told().await.state;
             assert!(matches!(told, contracts::messages::LegState::Held { .. }), "{told:?}");
         }
@@ -249,7 +253,7 @@ async fn without_redis_searches_and_legs_are_slower_and_never_wrong() {
     assert_eq!(offers.suppliers[0].state, Freshness::Fresh);
     let leg = world.leg(&app).await;
     world.fault("reserve", "sold_out", 1, 0).await;
-    world.want(&leg, 1, contracts::messages::WantedLeg::Held).await;
+    world.want(&leg, 1, WantedLeg::Held).await;
     let told = world.told().await.state;
     assert!(matches!(told, contracts::messages::LegState::Refused { .. }), "{told:?}");
 }
@@ -265,6 +269,60 @@ async fn price_checks_that_get_no_answer_and_keys_of_others_are_told_apart() {
     offer.rate_key = "https://elsewhere.example/".to_owned();
     let (status, _) = world.price_check(&app, &offer).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+/// A row of the journal of price checks.
+type Kept = (Uuid, String, Option<i32>, Vec<u8>, Option<Vec<u8>>);
+
+#[tokio::test]
+async fn what_a_price_rests_on_is_journalled_told_with_its_leg_and_forgotten_some_day() {
+    let mut world = World::new().await;
+    world.policy.search.price_check_deadline = Duration::from_millis(500);
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    let offer = world.offers(&app).await.offers.remove(0);
+    for fault in ["sold_out", "price_changed", "http_503", "timeout_before_commit"] {
+        world.fault("price_check", fault, 1, 0).await;
+        world.price_check(&app, &offer).await;
+    }
+    let kept: Vec<Kept> = sqlx::query_as(
+        "select check_id, outcome, status, request_sealed, reply_sealed from price_check
+          order by check_id",
+    )
+    .fetch_all(&mut world.admin().await)
+    .await
+    .unwrap();
+    let told: Vec<_> = kept.iter().map(|one| (one.1.as_str(), one.2, one.4.is_some())).collect();
+    let expected = [
+        ("available", Some(200), true),
+        ("sold_out", Some(200), true),
+        ("price_changed", Some(200), true),
+        ("refused", Some(503), true),
+        ("no_answer", None, false),
+    ];
+    assert_eq!(told, expected);
+    let (check_id, .., request, reply) = &kept[0];
+    let open = |sealed: &[u8], column: &str| {
+        let place = format!("price_check/{check_id}/{column}");
+        String::from_utf8(app.sealer().open(sealed, place.as_bytes()).unwrap()).unwrap()
+    };
+    assert!(open(request, "request").starts_with("GET /v3/properties/"));
+    assert!(open(reply.as_ref().unwrap(), "reply").contains("occupancy_pricing"));
+    // The leg that is ordered by one of them tells of it, and of no other.
+    world.want(&leg, 1, WantedLeg::Held).await;
+    world.told_held().await;
+    let path = format!("/internal/timeline/{}", leg.booking_id);
+    let (_, body) = world.get(&app, &path, &world.token("internal")).await;
+    let lines = body["entries"].as_array().unwrap().iter();
+    let lines: Vec<_> = lines.filter(|line| line["detail"]["operation"] == "price_check").collect();
+    assert_eq!(lines.len(), 1, "{body}");
+    assert!(lines[0]["what"].as_str().unwrap().starts_with("price_check: available (status 200"));
+    assert_eq!(lines[0]["detail"]["leg_id"], leg.leg_id.to_string());
+    // They are kept for ninety days.
+    world.wait(89 * 86_400).await;
+    assert_eq!(forget_price_checks(&app).await.unwrap(), Step::Idle);
+    world.wait(2 * 86_400).await;
+    assert_eq!(forget_price_checks(&app).await.unwrap(), Step::Did(5));
 }
 
 /// Row: B10

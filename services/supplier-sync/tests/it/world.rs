@@ -571,8 +571,13 @@ impl World {
     }
 
     pub(crate) async fn offers(&self, app: &App) -> SearchReply {
+        self.found(app, &self.looked_for()).await
+    }
+
+    /// What a search finds.
+    pub(crate) async fn found(&self, app: &App, search: &Search) -> SearchReply {
         let token = self.token("internal");
-        let (status, body) = self.post(app, "/internal/search", &token, &self.looked_for()).await;
+        let (status, body) = self.post(app, "/internal/search", &token, search).await;
         assert_eq!(status, StatusCode::OK, "{body}");
         serde_json::from_value(body).unwrap()
     }

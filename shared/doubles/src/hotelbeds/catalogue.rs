@@ -52,7 +52,7 @@ pub(crate) struct Modality {
     pub(crate) rates: &'static [Rate],
 }
 
-const MODALITIES: [Modality; 2] = [
+static MODALITIES: [Modality; 2] = [
     Modality {
         code: "STD@STANDARD||",
         name: "Standard ticket",
@@ -60,6 +60,9 @@ const MODALITIES: [Modality; 2] = [
     },
     Modality { code: "TOUR@STANDARD|ENG|", name: "With a guide, english", rates: &[Rate::Stepped] },
 ];
+
+/// Activities of Rome: more than two pages of them.
+const ON_SEVERAL_PAGES: u16 = 230;
 
 /// One activity.
 pub(crate) struct Activity {
@@ -100,7 +103,19 @@ impl Catalogue {
                 modalities: &MODALITIES,
             })
         };
-        Self { activities: places.into_iter().enumerate().flat_map(of_place).collect() }
+        let mut activities: Vec<Activity> =
+            places.into_iter().enumerate().flat_map(of_place).collect();
+        activities.extend((1..=ON_SEVERAL_PAGES).map(|number| Activity {
+            code: format!("E-E10-ROM{number:04}"),
+            name: format!("Rome in {number} steps"),
+            destination: "ROM",
+            destination_name: "Rome",
+            country: "IT",
+            currency: "EUR",
+            base: 1_500 + i64::from(number),
+            modalities: &MODALITIES[..1],
+        }));
+        Self { activities }
     }
 
     pub(crate) fn find(&self, code: &str) -> Option<usize> {

@@ -20,8 +20,8 @@ pub(super) const ADULT_AGE: u8 = 30;
 /// What the supplier's own examples ask for.
 const PER_PAGE: u32 = 100;
 
-/// Page availability: one destination, the days of the search.
-pub(super) fn availability(access: &Access, search: &ActivitySearch) -> Vec<u8> {
+/// Page availability: one destination, the days of the search; pages are counted from 1.
+pub(super) fn availability(access: &Access, search: &ActivitySearch, page: usize) -> Vec<u8> {
     let body = json!({
         "filters": [{ "searchFilterItems": [
             { "type": "destination", "value": search.destination },
@@ -30,7 +30,7 @@ pub(super) fn availability(access: &Access, search: &ActivitySearch) -> Vec<u8> 
         "to": search.to,
         "language": language(access),
         "paxes": ages(&search.participants),
-        "pagination": { "itemsPerPage": PER_PAGE, "page": 1 },
+        "pagination": { "itemsPerPage": PER_PAGE, "page": page },
         "order": "DEFAULT",
     });
     body.to_string().into_bytes()
@@ -56,6 +56,17 @@ fn ages(who: &Occupancy) -> Vec<Value> {
 pub(super) fn each_age(who: &Occupancy) -> impl Iterator<Item = u8> {
     let adults = std::iter::repeat_n(ADULT_AGE, usize::from(who.adults));
     adults.chain(who.children.iter().copied())
+}
+
+/// Whether there are further pages than these. What does not say how many there are, or has none,
+/// is the last one.
+pub(super) fn is_more(replies: &[HttpReply]) -> bool {
+    let read = |reply: &HttpReply| wire::read::<Availability>("availability", &reply.body).ok();
+    let pages: Vec<Availability> = replies.iter().map_while(read).collect();
+    let Some(last) = pages.last().filter(|_| pages.len() == replies.len()) else { return false };
+    let shown: usize = pages.iter().map(|page| page.activities.len()).sum();
+    let total = last.pagination.as_ref().map_or(0, |pagination| pagination.total_items);
+    !last.activities.is_empty() && u64::try_from(shown).is_ok_and(|shown| shown < total)
 }
 
 /// Offers, one for each day of each rate; an empty list where nothing is to be had.

@@ -51,6 +51,33 @@ fn reply(body: &Value) -> HttpReply {
 }
 
 #[test]
+fn a_search_goes_on_until_all_that_there_is_was_shown() {
+    let search = Search::Activity(ActivitySearch {
+        destination: "ROM".to_owned(),
+        from: "2027-03-01".parse().unwrap(),
+        to: "2027-03-02".parse().unwrap(),
+        participants: who(),
+        currency: Currency::Eur,
+    });
+    let page = |items: usize, pagination: Value| {
+        reply(&json!({ "activities": vec![json!({}); items], "pagination": pagination }))
+    };
+    let of = |total: u64| json!({ "itemsPerPage": 100, "page": 1, "totalItems": total });
+    let next = |replies: &[HttpReply]| {
+        let request = Hotelbeds.search_on(&access(), now(), &search, replies);
+        request.map(|request| body(&request)["pagination"]["page"].clone())
+    };
+    assert_eq!(next(&[page(100, of(100))]), None);
+    assert_eq!(next(&[page(100, of(101))]), Some(json!(2)));
+    assert_eq!(next(&[page(100, of(230)), page(100, of(230))]), Some(json!(3)));
+    assert_eq!(next(&[page(100, of(230)), page(100, of(230)), page(30, of(230))]), None);
+    // What shows nothing, or does not say how much there is, is the end.
+    assert_eq!(next(&[page(100, of(230)), page(0, of(230))]), None);
+    assert_eq!(next(&[page(100, Value::Null)]), None);
+    assert_eq!(next(&[HttpReply { status: 200, headers: vec![], body: b"{".to_vec() }]), None);
+}
+
+#[test]
 fn every_request_is_signed_with_key_secret_and_seconds() {
     let known = Known { client_reference: "", reference: Some("102-7"), handle: None };
     let request = Hotelbeds.lookup(&access(), now(), &known);

@@ -15,6 +15,7 @@ use crate::{Broken, HttpReply};
 pub(super) struct Availability {
     /// Each an `Activity`, and read by itself.
     pub(super) activities: Vec<Box<RawValue>>,
+    pub(super) pagination: Option<Pagination>,
 }
 
 /// Page detail simple, the response.
