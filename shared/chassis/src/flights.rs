@@ -49,6 +49,12 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         flight.await
     }
 
+    /// Whether somebody asks this already: whoever joins waits for what that comes to.
+    #[must_use]
+    pub fn is_under_way(&self, key: &str) -> bool {
+        self.with(|flights| flights.contains_key(key))
+    }
+
     fn take_off<F>(&self, tasks: Tasks, name: &'static str, key: String, flight: F) -> Flight<T>
     where
         F: Future<Output = T> + Send + 'static,

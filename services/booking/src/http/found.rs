@@ -111,14 +111,15 @@ pub(super) async fn find(
 ) -> Result<Response, ApiError> {
     let digest = search_digest(&search);
     let page = asked.open(app, &digest)?;
-    let key = offers_key(&digest);
-    if let Some(stamp) = app.cache.stamp(&key).await
+    let flight = format!("{digest} {}", page.key());
+    // Who asks what is being asked waits for that, without a look into Redis of its own.
+    if !app.searches.flights.is_under_way(&flight)
+        && let Some(stamp) = app.cache.stamp(&offers_key(&digest)).await
         && stamp.soft_until > app.clock.now()
         && let Some(text) = app.searches.texts.of(&stamp, &page)
     {
         return Ok(answer(text));
     }
-    let flight = format!("{digest} {}", page.key());
     let flies = app.clone();
     let found = app.searches.flights.join(&app.process.tasks, "search", &flight, || async move {
         fly(&flies, search, &digest, &page).await
