@@ -105,3 +105,30 @@ impl<T> fmt::Debug for Flights<T> {
         f.debug_struct("Flights").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::future::join;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::Process;
+
+    #[tokio::test]
+    async fn whoever_asks_what_is_being_asked_gets_that_answer_and_the_next_one_asks_anew() {
+        let process = Process::standalone("inn");
+        let flights = Flights::<u32>::default();
+        assert!(!flights.is_under_way("stay"));
+        let (lands, landed) = oneshot::channel();
+        let first =
+            flights.join(&process.tasks, "search", "stay", || async { landed.await.unwrap() });
+        let second = async {
+            assert!(flights.is_under_way("stay") && !flights.is_under_way("flight"));
+            lands.send(1).unwrap();
+            flights.join(&process.tasks, "search", "stay", || async { 2 }).await
+        };
+        assert_eq!(join(first, second).await, (Some(1), Some(1)));
+        assert!(!flights.is_under_way("stay"));
+        assert_eq!(flights.join(&process.tasks, "search", "stay", || async { 3 }).await, Some(3));
+    }
+}
