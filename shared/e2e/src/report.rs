@@ -13,7 +13,7 @@ use crate::{
     double::Reservation,
     journeys::{ACCOUNT, Told, decimal},
     processes::DOUBLES,
-    traces::{self, Traces},
+    traces::{self, Span, Traces},
     traveller::Traveller,
     truth::World,
 };
@@ -120,7 +120,8 @@ fn draw(lines: &[Line]) -> String {
     text
 }
 
-/// The first booking's trace, and where each is to be seen as a page.
+/// The first booking's trace, with what timers started for it until it was confirmed, and where each
+/// is to be seen as a page.
 ///
 /// # Errors
 /// When the receiver is away.
@@ -129,7 +130,15 @@ pub async fn one_trace(endpoints: &Endpoints, told: &Told) -> anyhow::Result<Str
     let Some(click) = spans.iter().find(|span| span.name == "POST /v1/bookings") else {
         return Ok(String::new());
     };
-    let own: Vec<_> = spans.iter().filter(|s| s.trace_id == click.trace_id).cloned().collect();
+    let confirmed = |span: &&Span| {
+        let key = span.attributes.get("messaging.rabbitmq.destination.routing_key");
+        span.service == "rewards" && key.is_some_and(|key| key.contains("booking.confirmed"))
+    };
+    let until = spans.iter().find(confirmed).map(|span| span.end_ns);
+    let of = |span: &&Span| {
+        span.trace_id == click.trace_id || until.is_some_and(|until| span.start_ns <= until)
+    };
+    let own: Vec<Span> = spans.iter().filter(of).cloned().collect();
     let (name, text) = (told.name, traces::text(&own));
     let page = format!("{}/traces/{}/view", endpoints.otlp, click.trace_id);
     Ok(format!(
