@@ -162,6 +162,8 @@ pub(crate) struct World {
     pub(crate) watching: bool,
     pub(crate) treasury: Treasury,
     pub(crate) gateway: Gateway,
+    /// What travellers will say who think over a change of a leg.
+    pub(crate) thinking: BTreeMap<LegId, Saying>,
     /// When each payment by card is looked at next.
     pub(crate) looks: BTreeMap<PaymentId, DateTime<Utc>>,
     pub(crate) travellers: BTreeMap<BookingId, Traveller>,
@@ -258,6 +260,7 @@ impl World {
             watching: false,
             treasury: Treasury::default(),
             gateway: Gateway::default(),
+            thinking: BTreeMap::new(),
             looks: BTreeMap::new(),
             travellers: BTreeMap::new(),
             invited: Vec::new(),

@@ -8,7 +8,7 @@ use contracts::messages::{GuestsEnd, LegState, WantedLeg};
 
 use crate::{
     event::{Event, Outcome, Recorded},
-    evidence::Stage,
+    evidence::{Reservation, Stage},
     evolve,
     next::is_left_there,
     policy::Policy,
@@ -24,6 +24,7 @@ pub fn broken(journal: &[Recorded], policy: &Policy) -> Vec<String> {
     for recorded in journal {
         if let Some(leg) = state.as_deref() {
             wrong.extend(one_at_a_time(leg, recorded, policy));
+            wrong.extend(nothing_bought_unread(leg, recorded));
             wrong.extend(versions_grow(leg, recorded));
         }
         wrong.extend(no_blind_retry(journal, recorded, policy));
@@ -48,6 +49,17 @@ fn seen_was_sent(leg: &Leg) -> Option<String> {
     let unsent = |one: &&Attempt| !one.reservations.is_empty() && one.sent_until.is_none();
     let attempt = leg.attempts.iter().find(unsent)?;
     Some(format!("attempt {} shows at the supplier and passes for never sent", attempt.number))
+}
+
+/// What is bought was read before: an answer to a hold that does not say for which days it is may
+/// hold others.
+fn nothing_bought_unread(before: &Leg, recorded: &Recorded) -> Option<String> {
+    let Event::Began { doing: Doing::Confirm, reference, .. } = &recorded.event else {
+        return None;
+    };
+    let held = |(_, one, _): &(u32, &str, &Reservation)| Some(*one) == reference.as_deref();
+    let read = before.reservations().find(held).is_some_and(|(.., held)| held.is_read());
+    (!read).then(|| format!("{reference:?} is bought, and nobody has read what it is"))
 }
 
 /// Each event has the next version.

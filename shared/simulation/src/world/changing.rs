@@ -77,6 +77,7 @@ impl World {
         let seen = if drawn % 10 == 9 { Uuid::from_u64_pair(low, high) } else { seen };
         let saying = Saying { booking_id: booking.booking_id, leg_id, seen, which };
         self.put_in(seconds, Happening::AnswerChange(saying));
+        self.thinking.insert(leg_id, saying);
         // Some suppliers move it again while the answer is thought over, so that it is on its way
         // when we read of it.
         let live = self.market.live(leg_id, self.now);
@@ -84,6 +85,14 @@ impl World {
         if let Some((reference, _)) = moved.filter(|_| mixed(drawn ^ high).is_multiple_of(4)) {
             let again = Happening::SupplierMoves(reference.clone());
             self.put_in((seconds - MOVES_BEFORE).max(1), again);
+        }
+    }
+
+    /// What was moved again was read again: who thinks over the first change answers it now, while
+    /// the news of the second is on its way.
+    pub(super) fn changed_while_thinking(&mut self, leg_id: LegId) {
+        if let Some(saying) = self.thinking.remove(&leg_id) {
+            self.put_in(0, Happening::AnswerChange(saying));
         }
     }
 

@@ -344,6 +344,7 @@ impl World {
             {
                 self.hit(Sometimes::HoldLapsed);
             }
+            Event::Told { theirs: Some(_), .. } => self.changed_while_thinking(leg.leg_id),
             Event::Mismatch { .. } => self.hit(Sometimes::NotAsOrdered),
             _ => {}
         }
