@@ -120,8 +120,8 @@ fn draw(lines: &[Line]) -> String {
     text
 }
 
-/// The first booking's trace, with what timers started for it until it was confirmed, and where each
-/// is to be seen as a page.
+/// The first booking's trace, with what timers started for it until it was confirmed, and where
+/// each is to be seen as a page.
 ///
 /// # Errors
 /// When the receiver is away.
