@@ -38,6 +38,8 @@ use crate::{
 const FAIR: Duration = Duration::from_secs(1);
 /// Pages of one answer that are asked for: each is a call that other searches do not make.
 const PAGES_MAX: usize = 5;
+/// Nobody who waits for a price waits longer than this for its journal.
+const KEEP_WITHIN: Duration = Duration::from_secs(1);
 /// A contract that stays broken is written down again after this.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 /// So many broken contracts are remembered; those beyond are written each time.
@@ -297,9 +299,12 @@ async fn keep(
         let mut conn = pool.acquire().await.map_err(database("taking a connection"))?;
         store::keep_price_check(&mut conn, &check).await
     };
-    if let Err(error) = kept.await {
-        tracing::warn!(error = %chassis::chain(&error), "a price check is not in its journal");
-    }
+    let error = match tokio::time::timeout(KEEP_WITHIN, kept).await {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => chassis::chain(&error).to_string(),
+        Err(_) => "the database did not answer in time".to_owned(),
+    };
+    tracing::warn!(error, "a price check is not in its journal");
 }
 
 /// Counts a question that was not asked.

@@ -13,6 +13,7 @@ use futures::future::join_all;
 use messaging::Step;
 use redis::AsyncCommands as _;
 use serde_json::Value;
+use sqlx::Connection as _;
 use supplier_sync::forget_price_checks;
 use uuid::Uuid;
 
@@ -323,6 +324,19 @@ async fn what_a_price_rests_on_is_journalled_told_with_its_leg_and_forgotten_som
     assert_eq!(forget_price_checks(&app).await.unwrap(), Step::Idle);
     world.wait(2 * 86_400).await;
     assert_eq!(forget_price_checks(&app).await.unwrap(), Step::Did(5));
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_price_gets_it_where_its_journal_does_not_answer() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let offer = world.offers(&app).await.offers.remove(0);
+    let mut admin = world.admin().await;
+    let mut tx = admin.begin().await.unwrap();
+    let held = "lock table price_check in access exclusive mode";
+    sqlx::query(held).execute(&mut *tx).await.unwrap();
+    let (status, body) = world.price_check(&app, &offer).await;
+    assert_eq!((status, &body["answer"]), (StatusCode::OK, &Value::from("available")), "{body}");
 }
 
 /// Row: B10
