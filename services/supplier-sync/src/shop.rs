@@ -281,15 +281,18 @@ async fn keep(
         Some(Ok(PriceCheck::Available { book_key, .. })) => ("available", Some(book_key)),
         Some(Ok(PriceCheck::PriceChanged { book_key, .. })) => ("price_changed", Some(book_key)),
         Some(Ok(PriceCheck::SoldOut)) => ("sold_out", None),
+        None if matches!(asked.sent, Sent::NotSent) => ("not_sent", None),
         answer => (outcome(answer.map(|answer| answer.as_ref().map(drop))), None),
     };
+    let broken = answer.and_then(|answer| answer.as_ref().err());
     let check = store::NewPriceCheck {
         check_id,
         supplier: place.supplier.word(),
         book_key: book_key.cloned(),
         status: reply.map(|reply| reply.status),
         outcome,
-        detail: answer.and_then(|answer| answer.as_ref().err()).map(ToString::to_string),
+        // A column takes every character but one.
+        detail: broken.map(|broken| broken.to_string().replace('\0', "?")),
         request_sealed: seal("request", &asked.request),
         reply_sealed: reply.and_then(|reply| seal("reply", &reply.body)),
         took_ms: i32::try_from(asked.took.as_millis()).unwrap_or(i32::MAX),

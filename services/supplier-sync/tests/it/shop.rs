@@ -327,6 +327,22 @@ async fn what_a_price_rests_on_is_journalled_told_with_its_leg_and_forgotten_som
 }
 
 #[tokio::test]
+async fn a_price_check_that_never_left_is_journalled_as_not_sent() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let offer = world.offers(&app).await.offers.remove(0);
+    world.stop_double().await;
+    let (status, _) = world.price_check(&app, &offer).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    let kept: (String, bool) =
+        sqlx::query_as("select outcome, reply_sealed is null from price_check")
+            .fetch_one(&mut world.admin().await)
+            .await
+            .unwrap();
+    assert_eq!(kept, ("not_sent".to_owned(), true));
+}
+
+#[tokio::test]
 async fn whoever_waits_for_a_price_gets_it_where_its_journal_does_not_answer() {
     let mut world = World::new().await;
     let app = world.start().await;
