@@ -37,6 +37,12 @@ async fn a_thousand(gateways: &[Gateway; 2], stay: &Stay) -> Vec<Value> {
     answers.collect()
 }
 
+/// Seconds from one moment to another, as they are shown.
+fn since(earlier: &str, later: &Value) -> i64 {
+    let of = |text: &str| chrono::DateTime::parse_from_rfc3339(text).unwrap();
+    (of(later.as_str().unwrap()) - of(earlier)).num_seconds()
+}
+
 async fn redis(stack: &Stack, name: &str) -> redis::aio::MultiplexedConnection {
     let client = redis::Client::open(stack.url(name)).unwrap();
     client.get_multiplexed_async_connection().await.unwrap()
@@ -91,6 +97,14 @@ async fn a_thousand_searches_over_two_of_everything_ask_the_supplier_once() {
     // What was stale is quoted at the supplier's price of now, or not at all.
     let offer_id = &old_offers.iter().find(|offer| suits(offer)).unwrap()["offer_id"];
     assert_eq!(asked(&stack, "price_check").await, 0);
+    // Rates of five minutes ago promise nothing.
+    until("a rate of now", async || {
+        let shown = gateways[1].get("/v1/assets").await.unwrap().json();
+        let eth = shown["assets"].as_array().unwrap().iter().find(|one| one["asset"] == "eth")?;
+        let rates = eth["rates"].as_array().unwrap();
+        (!rates.is_empty() && since(&newest, &shown["as_of"]) > 300).then_some(())
+    })
+    .await;
     gateways[1].quote_offer(offer_id).await.unwrap();
     assert_eq!(asked(&stack, "price_check").await, 1);
     drop((twin, search));
