@@ -149,6 +149,8 @@ where
         .with_threads(false)
         .with_location(false)
         .with_tracked_inactivity(false)
+        // A span's parent is the span around it; nothing here asks for OpenTelemetry's own "current".
+        .with_context_activation(false)
         .with_filter(wanted)
 }
 

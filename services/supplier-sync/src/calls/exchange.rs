@@ -22,8 +22,8 @@ use supplier_sync_core::{
     gate::{self, Class},
 };
 use suppliers::{
-    Amend, Answer, Ask, Asked, Dialect, HttpReply, HttpRequest, Known, Left, NextCall, Reserve,
-    Sent, Unclear, dialect,
+    Amend, Answer, Ask, Asked, Dialect, HttpReply, HttpRequest, Known, Left, NextCall, Quota,
+    Reserve, Sent, Unclear, dialect,
 };
 use tracing::{Span, field::Empty};
 
@@ -116,7 +116,7 @@ pub(super) async fn make(app: &App, started: Started) -> Answered {
     };
     let begun = Instant::now();
     let talk = Talk { app, supplier: call.supplier, account, dialect, ask: &ask };
-    let Talked { sent, earlier, spent } = tokio::select! {
+    let Talked { sent, earlier, spent, left } = tokio::select! {
         all = talk.hold(request, within, &mut draft) => all,
         // Whatever was sent is then as good as unanswered.
         () = grace_is_over(app) => Talked::silent(),
@@ -139,7 +139,8 @@ pub(super) async fn make(app: &App, started: Started) -> Answered {
         forget(app, &call).await;
     }
     let well = if spent.is_some() { None } else { is_well(&answer, &earlier) };
-    app.gates.hear(call.supplier, (class, &path), None, well).await;
+    let (path, quota) = left.map_or((path, None), |(path, quota)| (path, Some(quota)));
+    app.gates.hear(call.supplier, (class, &path), quota.as_ref(), well).await;
     match spent.filter(|_| answer == Answer::NotSent) {
         Some(wait) => draft.put_off(exchange, wait),
         None => draft.end(learnt(app, &call, answer, names).await),
@@ -273,11 +274,19 @@ struct Talked {
     earlier: Vec<HttpReply>,
     /// That the last reply turned the call away because too much was asked, and how long to wait.
     spent: Option<Duration>,
+    /// What the last reply said is left, where that is something, and the path it is left for: told
+    /// to the gate together with how the exchange ended.
+    left: Option<(String, Quota)>,
 }
 
 impl Talked {
     const fn silent() -> Self {
-        Self { sent: Sent::NoAnswer, earlier: Vec::new(), spent: None }
+        Self::cut(Sent::NoAnswer, Vec::new())
+    }
+
+    /// The last call got no reply.
+    const fn cut(sent: Sent, earlier: Vec<HttpReply>) -> Self {
+        Self { sent, earlier, spent: None, left: None }
     }
 }
 
@@ -292,7 +301,7 @@ impl Talk<'_> {
             if !earlier.is_empty() {
                 if left <= call.after {
                     // The exchange ends before this one could be sent.
-                    return Talked { sent: Sent::NotSent, earlier, spent: None };
+                    return Talked::cut(Sent::NotSent, earlier);
                 }
                 self.app.gates.spend(self.supplier, &call.request.path_and_query).await;
             }
@@ -302,28 +311,30 @@ impl Talk<'_> {
             draft.asks(&call.request);
             let path = call.request.path_and_query.clone();
             let sent = self.account.send(call.request, left.saturating_sub(call.after)).await;
-            let Sent::Reply(reply) = sent else { return Talked { sent, earlier, spent: None } };
+            let Sent::Reply(reply) = sent else { return Talked::cut(sent, earlier) };
             draft.hears(&reply);
-            let spent = self.learn(&path, &reply).await;
+            let quota = self.dialect.quota(&reply, accounts::signed_at());
             earlier.push(reply);
             let (access, now) = (&self.account.access, accounts::signed_at());
-            match self.dialect.go_on(access, now, self.ask, &earlier) {
+            let next = self.dialect.go_on(access, now, self.ask, &earlier);
+            let nothing = quota.as_ref().filter(|quota| quota.left == Left::Nothing);
+            let spent = nothing.map(gate::wait);
+            // That nothing is left, others are to know at once, and the next call is counted after
+            // what was said; else the gate is told at the end.
+            let at_once = next.is_some() || spent.is_some();
+            if at_once && let Some(quota) = &quota {
+                let place = (Class::Finish, path.as_str());
+                self.app.gates.hear(self.supplier, place, Some(quota), None).await;
+            }
+            match next {
                 Some(next) => call = next,
                 None => {
                     let sent = earlier.pop().map_or(Sent::NoAnswer, Sent::Reply);
-                    return Talked { sent, earlier, spent };
+                    let left = quota.filter(|_| !at_once).map(|quota| (path, quota));
+                    return Talked { sent, earlier, spent, left };
                 }
             }
         }
-    }
-
-    /// Tells the supplier's gate what a reply says is left; how long to wait where that is nothing
-    /// any more.
-    async fn learn(&self, path: &str, reply: &HttpReply) -> Option<Duration> {
-        let quota = self.dialect.quota(reply, accounts::signed_at())?;
-        // Only what it says of the budget: which class asked decides nothing.
-        self.app.gates.hear(self.supplier, (Class::Finish, path), Some(&quota), None).await;
-        (quota.left == Left::Nothing).then(|| gate::wait(&quota))
     }
 }
 

@@ -11,7 +11,10 @@ use std::{
 };
 
 use chassis::metrics::{self, Counter};
-use contracts::internal::{Traveller, TravellersReply};
+use contracts::{
+    ids::LegId,
+    internal::{Traveller, TravellersReply},
+};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use supplier_sync_core::{Call, Doing, DriftKind};
@@ -28,24 +31,82 @@ const COMPARE_WITHIN: Duration = Duration::from_secs(1);
 /// Names that were found to be right and are remembered; then all are forgotten.
 const RIGHT_MAX: usize = 100_000;
 
-/// What was shown of reservations that was found to be in the right names: digests, and no name.
-/// What is bought is looked up until its end, and shows the same each time.
+/// Legs that were ordered and not looked up yet whose names are remembered.
+const ORDERED_MAX: usize = 10_000;
+
+/// What was shown of reservations that was found to be in the right names, and whom legs were
+/// ordered for lately: digests, and no name. What is bought is looked up until its end, and shows
+/// the same each time.
 #[derive(Clone, Default)]
-pub(crate) struct Right(Arc<Mutex<BTreeSet<[u8; 32]>>>);
+pub(crate) struct Right(Arc<Mutex<Names>>);
+
+#[derive(Default)]
+struct Names {
+    shown: BTreeSet<[u8; 32]>,
+    ordered: BTreeMap<LegId, Vec<[u8; 32]>>,
+}
 
 impl Right {
+    /// Whether a reservation is surely in the names of its leg.
     fn knows(&self, call: &Call, seen: &SeenReservation) -> bool {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.contains(&shown(call, seen))
+        let shown = shown(call, seen);
+        self.with(|names| {
+            if names.shown.contains(&shown) {
+                return true;
+            }
+            let ordered = names.ordered.get(&call.leg_id);
+            let is_right = ordered.is_some_and(|ordered| are_shown(call.leg_id, ordered, seen));
+            if is_right {
+                names.ordered.remove(&call.leg_id);
+                names.learn(shown);
+            }
+            is_right
+        })
     }
 
     fn learns(&self, call: &Call, seen: &SeenReservation) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= RIGHT_MAX {
-            known.clear();
-        }
-        known.insert(shown(call, seen));
+        self.with(|names| names.learn(shown(call, seen)));
     }
+
+    /// Notes whom a leg is ordered for, so that what is shown of it needs no question.
+    fn orders(&self, call: &Call, travellers: &[Traveller]) {
+        let ordered = travellers.iter().map(|one| named(call.leg_id, &guest(one))).collect();
+        self.with(|names| {
+            if names.ordered.len() >= ORDERED_MAX {
+                names.ordered.clear();
+            }
+            names.ordered.insert(call.leg_id, ordered);
+        });
+    }
+
+    fn with<R>(&self, work: impl FnOnce(&mut Names) -> R) -> R {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Names {
+    fn learn(&mut self, shown: [u8; 32]) {
+        if self.shown.len() >= RIGHT_MAX {
+            self.shown.clear();
+        }
+        self.shown.insert(shown);
+    }
+}
+
+/// Whether those are shown whom a leg was ordered for, as many from the first on, and nobody else;
+/// names that are spelled otherwise are for a closer look.
+fn are_shown(leg_id: LegId, ordered: &[[u8; 32]], seen: &SeenReservation) -> bool {
+    let shown: Vec<_> = seen.guests.iter().map(|one| named(leg_id, one)).collect();
+    !ordered.is_empty()
+        && !shown.is_empty()
+        && shown.iter().all(|one| ordered.contains(one))
+        && ordered.iter().take(shown.len()).all(|one| shown.contains(one))
+}
+
+/// A digest of a name on a leg, however it is spelled.
+fn named(leg_id: LegId, one: &Guest) -> [u8; 32] {
+    let name = format!("{}\u{1f}{}", plain(&one.given_name), plain(&one.family_name));
+    Sha256::new_with_prefix(leg_id.0).chain_update(name).finalize().into()
 }
 
 /// A digest of who is shown on which reservation of which leg.
@@ -75,7 +136,11 @@ pub(super) async fn travellers(app: &App, call: &Call) -> Result<TravellersReply
     // A booking that is only busy is waited for: what is asked again at once makes it busier. Half
     // of the time before the call would be too late is left to the lane and to Redis.
     let lease = (call.lease_until - call.began_at).to_std().unwrap_or_default();
-    ask(app, call, others, (lease / 8).max(WITHIN_MIN)).await
+    let asked = ask(app, call, others, (lease / 8).max(WITHIN_MIN)).await?;
+    if others.is_none() {
+        app.right.orders(call, &asked.travellers);
+    }
+    Ok(asked)
 }
 
 /// Those on the leg, or those who were named for it under an id.
@@ -258,6 +323,26 @@ mod tests {
         assert!(!is_same(&ada, &one("Ada", "King-Noel")));
         assert!(is_same(&one("Zoë", "Müller"), &one("Zoe", "Mueller")));
         assert!(!is_same(&one("Zoë", "Quill"), &one("Zoe", "Else")));
+    }
+
+    #[test]
+    fn those_are_right_whom_it_was_ordered_for_from_the_first_on() {
+        let leg_id = LegId(Uuid::from_u128(1));
+        let ordered =
+            [one("Ada", "King-Noel"), one("Bob", "Babbage")].map(|one| named(leg_id, &one));
+        let shown = |guests: &[Guest]| {
+            let bare = SeenReservation::bare("r", SeenState::Confirmed);
+            are_shown(leg_id, &ordered, &SeenReservation { guests: guests.to_vec(), ..bare })
+        };
+        assert!(shown(&[one("ADA", "KING NOEL")]));
+        assert!(shown(&[one("Bob", "Babbage"), one("Ada", "King-Noel")]));
+        // For people whose names nobody knows the first one's stands.
+        assert!(!shown(&[one("Ada", "King-Noel"), one("Ada", "King-Noel")]));
+        for other in [one("Bob", "Babbage"), one("Eve", "King-Noel")] {
+            assert!(!shown(&[other]), "not the first, or nobody of them");
+        }
+        assert!(!shown(&[]));
+        assert_ne!(ordered.first(), Some(&named(LegId(Uuid::nil()), &one("Ada", "King-Noel"))));
     }
 
     #[test]
