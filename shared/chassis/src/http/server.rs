@@ -10,7 +10,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::sleep,
 };
@@ -24,6 +24,11 @@ use tower::ServiceExt as _;
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
 /// How long to wait when the process is out of descriptors; taking more at once cannot help.
 const BREATHE_FOR: Duration = Duration::from_millis(100);
+
+/// Connections that may wait to be taken; the system's `net.core.somaxconn` bounds it too, and has
+/// this value where nobody changed it. Of a burst that does not fit the system drops some without a
+/// word: whoever connected tries again after a second, or sends into nothing for as long.
+const WAITING_MAX: u32 = 4_096;
 
 /// A socket that listens.
 #[derive(Debug)]
@@ -49,9 +54,17 @@ pub struct CannotListen {
 /// [`CannotListen`] when the address is taken or not ours.
 pub async fn bind(addr: SocketAddr) -> Result<Listener, CannotListen> {
     let refused = |source| CannotListen { addr, source };
-    let listener = TcpListener::bind(addr).await.map_err(refused)?;
+    let listener = listen(addr).map_err(refused)?;
     let addr = listener.local_addr().map_err(refused)?;
     Ok(Listener { listener, addr })
+}
+
+fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As the standard library does: a service that ends and begins again finds its port free.
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(WAITING_MAX)
 }
 
 impl Listener {

@@ -8,6 +8,7 @@ use axum::{
     extract::DefaultBodyLimit,
     routing::{get, post},
 };
+use futures::future::try_join_all;
 use http::{Request, StatusCode};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 use serde::{Deserialize, Serialize};
@@ -368,4 +369,13 @@ async fn a_request_is_a_span_named_by_its_route_in_the_callers_trace() {
         assert!(attributes.iter().any(|it| it == expected), "{expected} in {attributes:?}");
     }
     assert!(!format!("{span:?}").contains("secret"), "{span:?}");
+}
+
+#[tokio::test]
+async fn a_burst_of_connections_waits_to_be_taken_and_none_is_dropped() {
+    let listener = super::server::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    // None is taken: what does not fit is tried again and again, and never opens.
+    let all = (0..500).map(|_| tokio::net::TcpStream::connect(listener.addr()));
+    let open = tokio::time::timeout(Duration::from_secs(30), try_join_all(all)).await;
+    assert_eq!(open.expect("all of them open").unwrap().len(), 500);
 }

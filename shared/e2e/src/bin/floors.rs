@@ -16,6 +16,7 @@ use axum::{
 use clap::Parser;
 use serde_json::{Value, json};
 use sqlx::{PgPool, postgres::PgPoolOptions};
+use tokio::net::TcpSocket;
 
 #[derive(Parser)]
 #[command(name = "floors")]
@@ -50,7 +51,11 @@ async fn main() -> anyhow::Result<()> {
         .route("/cached", get(cached))
         .route("/health", get(|| async { "ok" }))
         .with_state((pool, redis));
-    let listener = tokio::net::TcpListener::bind(flags.listen).await?;
+    // As many may wait as at a service.
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(flags.listen)?;
+    let listener = socket.listen(4_096)?;
     println!("floors listen on {}", listener.local_addr()?);
     axum::serve(listener, router).await?;
     Ok(())
