@@ -149,7 +149,7 @@ where
         .with_threads(false)
         .with_location(false)
         .with_tracked_inactivity(false)
-        // A span's parent is the span around it; nothing here asks for OpenTelemetry's own "current".
+        // A span's parent is the span around it; nothing here asks for OpenTelemetry's "current".
         .with_context_activation(false)
         .with_filter(wanted)
 }
