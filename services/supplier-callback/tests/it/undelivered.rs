@@ -48,9 +48,12 @@ async fn what_could_not_be_delivered_is_fetched_stored_sealed_and_said_once_like
     *service.undelivered.lock().unwrap() = Some(vec![notification("event_3")]);
     assert_eq!(fetch_undelivered(&service.app).await.unwrap(), Step::Idle);
     assert_eq!(service.stored().await, 3);
+    // What is on its way when the clock moves on counts as left behind, and is said again.
+    service.is_silent().await;
     service.test.database.offset_clock(TimeDelta::minutes(6)).await;
     assert_eq!(fetch_undelivered(&service.app).await.unwrap(), Step::Did(1));
     service.heard().await;
+    service.is_silent().await;
     // What is given out again is nothing new, and not asked for again without pause.
     service.test.database.offset_clock(TimeDelta::minutes(12)).await;
     *service.undelivered.lock().unwrap() = Some(vec![notification("event_3")]);
