@@ -285,7 +285,7 @@ impl Treasury {
         now: DateTime<Utc>,
     ) -> Option<DateTime<Utc>> {
         let refund = refund?;
-        let for_good = refund.state == RefundState::Failed || refund.is_settled_otherwise();
+        let for_good = refund.state == RefundState::Failed || refund.settled_otherwise().is_some();
         match refund.state {
             RefundState::Failed | RefundState::Confirmed if for_good && now >= late_at => {
                 Some(now + refund::span_of(self.app.policy.refund_for_max))

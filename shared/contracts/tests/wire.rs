@@ -408,6 +408,7 @@ fn payments() {
             state,
             transaction: transaction.clone(),
             value: None,
+            otherwise: None,
         },
         &expect![[r#"
             event holdfast.payment.refund_changed.v1
@@ -432,10 +433,11 @@ fn payments() {
             state,
             transaction,
             value,
+            otherwise: Some(units),
         },
         &expect![[r#"
             event holdfast.payment.refund_changed.v1
-            {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","seq":5,"refund_id":"00000000-0000-0000-0000-000000000005","units":"80000000000000000","state":"sent","transaction":"0xcc","value":{"worth":{"minor":"20000","scale":2,"currency":"EUR"},"priced":{"units":"80000000000000000","rate":{"asset":"eth","decimals":18,"currency":"EUR","micro_minor_per_coin":250000000000},"as_of":"2027-01-15T08:00:00.123456Z"}}}
+            {"booking_id":"00000000-0000-0000-0000-000000000001","payment_id":"00000000-0000-0000-0000-000000000003","seq":5,"refund_id":"00000000-0000-0000-0000-000000000005","units":"80000000000000000","state":"sent","transaction":"0xcc","value":{"worth":{"minor":"20000","scale":2,"currency":"EUR"},"priced":{"units":"80000000000000000","rate":{"asset":"eth","decimals":18,"currency":"EUR","micro_minor_per_coin":250000000000},"as_of":"2027-01-15T08:00:00.123456Z"}},"otherwise":"80000000000000000"}
         "#]],
     );
 }

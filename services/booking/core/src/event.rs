@@ -275,6 +275,9 @@ pub enum Event {
         /// What it is worth, and what is sent for that, where it goes back by value.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         value: Option<Box<RefundValue>>,
+        /// How much no transaction brought: a member of staff answers for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        otherwise: Option<Units>,
     },
     DeadlinePassed {
         deadline: Deadline,

@@ -481,12 +481,13 @@ fn apply_money(payment: &mut Payment, event: &Event) {
             let addressed = |r: &mut Refund| (r.to, r.by) = (Some(to.clone()), Some(*by));
             change_refund(payment, *refund_id, Units::ZERO, addressed);
         }
-        Event::RefundNews { refund_id, units, state, seq, transaction, value } => {
+        Event::RefundNews { refund_id, units, state, seq, transaction, value, otherwise } => {
             change_refund(payment, *refund_id, *units, |r| {
                 r.state = Some(*state);
                 r.seq = Some(*seq).filter(|seq| *seq > 0);
                 r.transaction.clone_from(transaction);
                 r.value.clone_from(value);
+                r.otherwise = *otherwise;
             });
             let known = payment.refunds.iter().find(|refund| refund.refund_id == *refund_id);
             if known.is_some_and(|r| r.has_failed() && r.to == payment.refund_to) {
@@ -578,6 +579,7 @@ const fn born_refund(refund_id: Uuid, units: Units) -> Refund {
         late: false,
         transaction: None,
         value: None,
+        otherwise: None,
     }
 }
 

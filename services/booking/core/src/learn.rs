@@ -124,6 +124,7 @@ fn news(booking: &Booking, payment: &Payment, fact: &Fact, now: DateTime<Utc>) -
                 seq: changed.seq,
                 transaction: changed.transaction.clone(),
                 value: changed.value.clone().map(Box::new),
+                otherwise: changed.otherwise,
             })
         }
         Fact::Points(changed) => booking

@@ -502,6 +502,9 @@ pub struct Refund {
     /// What it is worth, and what is sent for that, where it goes back by value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Box<RefundValue>>,
+    /// How much no transaction brought: a member of staff answers for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<Units>,
 }
 
 /// Points redeemed for a booking.

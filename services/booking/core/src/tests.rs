@@ -352,6 +352,7 @@ fn refund_of(refund_id: Uuid, units: Units, seq: u64, state: RefundState) -> Fac
         state,
         transaction,
         value: None,
+        otherwise: None,
     })
 }
 

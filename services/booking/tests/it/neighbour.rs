@@ -210,6 +210,7 @@ impl<'a> Neighbour<'a> {
             state,
             transaction: None,
             value: None,
+            otherwise: None,
         })
         .await;
     }

@@ -132,6 +132,7 @@ async fn what_comes_after_the_other_booking_is_paid_does_not_go_there_however_of
         state: RefundState::Failed,
         transaction: None,
         value: None,
+        otherwise: None,
     };
     neighbour.say(&failed).await;
     testkit::until("it is due here", || async {

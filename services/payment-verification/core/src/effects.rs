@@ -14,7 +14,7 @@ use crate::{
     event::Event,
     ledger::{Posting, postings},
     matching,
-    refund::{RefundChange, value::Value},
+    refund::{Refund, RefundChange, value::Value},
     state::{Payment, Request},
 };
 
@@ -98,6 +98,7 @@ fn say(payment: &Payment, event: &Event) -> Option<Effect> {
             state: RefundState::Granted,
             transaction: None,
             value: grant.value.as_ref().map(Value::told),
+            otherwise: None,
         })),
         Event::Refund { refund_id, change } => say_refund(payment, *refund_id, change),
         Event::Refused { .. }
@@ -168,6 +169,7 @@ fn say_refund(payment: &Payment, refund_id: Uuid, change: &RefundChange) -> Opti
         state,
         transaction: transaction.map(|hash| hash.on_chain(chain)),
         value: refund.and_then(|refund| refund.value.as_ref()).map(Value::told),
+        otherwise: refund.and_then(Refund::settled_otherwise),
     }))
 }
 

@@ -95,6 +95,7 @@ pub(super) async fn settle(
     answer.map(Json).map_err(|why| match why {
         NotSettled::NoSuchRefund => ApiError::not_found(),
         NotSettled::Ended => ApiError::conflict("refund_ended", why.to_string()),
+        NotSettled::Waits => ApiError::conflict("not_let_go", why.to_string()),
         NotSettled::NotPriced => ApiError::conflict("not_priced", why.to_string()),
         NotSettled::OnItsWay => ApiError::conflict("refund_under_way", why.to_string()),
     })

@@ -64,6 +64,11 @@ pub(super) fn section(booking_id: BookingId, reply: &ReviewReply, session: &Sess
                         SafeAct::Release {} if session.may(OPERATOR) => {
                             a.button.quiet href=(link("release")) { "Leave it to others …" }
                         }
+                        SafeAct::ApproveRefund { refund_id } if session.may(APPROVER) => {
+                            a.button href=(format!("/bookings/{booking_id}/refunds/{refund_id}/approval")) {
+                                "Let the refund go …"
+                            }
+                        }
                         SafeAct::ProveRefund { refund_id } if session.may(APPROVER) => {
                             a.button.quiet href=(format!("/bookings/{booking_id}/refunds/{refund_id}")) {
                                 "Name what brought the refund …"
@@ -96,6 +101,7 @@ pub(super) fn section(booking_id: BookingId, reply: &ReviewReply, session: &Sess
                         }
                         SafeAct::Take {}
                         | SafeAct::Release {}
+                        | SafeAct::ApproveRefund { .. }
                         | SafeAct::ProveRefund { .. }
                         | SafeAct::SettleRefund { .. }
                         | SafeAct::LeaveLeg { .. }

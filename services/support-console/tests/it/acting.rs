@@ -272,6 +272,7 @@ async fn an_act_that_its_owner_does_says_the_versions_that_the_owner_answers() {
     let mut console = Console::closed().await;
     let owner = Owner::start(&console).await;
     console.app = console.beside_an_owner(&owner.url).await;
+    owner.sent();
     let booking = format!("/v1/bookings/{}", uuid::Uuid::from_u128(1));
     let look = json!({ "reason": "to know", "act": { "is": "look_up" } });
     let take = json!({ "reason": "my shift", "act": "take" });

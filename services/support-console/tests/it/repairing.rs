@@ -53,6 +53,7 @@ async fn a_review_is_taken_by_an_operator_and_a_refund_proven_by_an_approver_onc
     let left = json!({ "staff": "ada", "why": "they told me", "act": "leave_leg", "leg_id": leg });
     assert_eq!(owner.told().last(), Some(&left));
 
+    owner.sent();
     let proof = |refund: Uuid| format!("/v1/bookings/{booking}/refunds/{refund}/proof");
     let named = |transaction: &str| json!({ "reason": "by hand", "transaction": transaction });
     let ours = proof(owner.refund);
@@ -95,6 +96,7 @@ async fn what_is_missing_of_a_refund_is_answered_for_by_an_approver_with_a_reaso
  {
     let (console, owner) = with_an_owner().await;
     let booking = id().0;
+    owner.sent();
     let settle = |refund: Uuid| format!("/v1/bookings/{booking}/refunds/{refund}/settlement");
     let ours = settle(owner.refund);
     let because = json!({ "reason": "paid by bank" });
@@ -200,6 +202,15 @@ async fn a_large_refund_is_let_go_by_an_approver_who_did_not_look_into_its_booki
     assert_eq!((status, &body["code"]), (StatusCode::CONFLICT, &json!("not_waiting")), "{body}");
     assert_eq!(owner.told(), [] as [Value; 0]);
 
+    // Nobody was asked to send it yet: it is not for one person to say that it came.
+    let (_, review) = console.get(&format!("/v1/bookings/{booking}/review"), VIEWER).await;
+    let safe = json!([{ "is": "take" }, { "is": "approve_refund", "refund_id": owner.refund }]);
+    assert_eq!(review["safe"], safe);
+    let settle = path.replace("approval", "settlement");
+    let (status, body) = console.post(&settle, APPROVER, &agreed).await;
+    assert_eq!((status, &body["code"]), (StatusCode::CONFLICT, &json!("not_safe_now")), "{body}");
+    assert_eq!(owner.told(), [] as [Value; 0]);
+
     // Whoever looked into the booking is kept from it by the page and by the owner.
     let page = format!("/bookings/{booking}/refunds/{}/approval", owner.refund);
     let otto = Browser::signed_in(&console, "otto", "support_approver").await;
@@ -224,6 +235,7 @@ async fn a_large_refund_is_let_go_by_an_approver_who_did_not_look_into_its_booki
     assert_eq!(status, StatusCode::CONFLICT, "it went already");
     let expected = [
         "approve_refund denied",
+        "settle_refund refused",
         "approve_refund begun",
         "approve_refund refused",
         "approve_refund begun",

@@ -237,6 +237,12 @@ pub enum SafeAct {
         /// Which.
         leg_id: LegId,
     },
+    /// Let a refund go, as a second person: `POST /internal/refunds/{id}/approval` of
+    /// payment-verification. Nothing of it is sent before.
+    ApproveRefund {
+        /// Which.
+        refund_id: Uuid,
+    },
     /// Name the transaction that brought a refund: `POST /internal/refunds/{id}/proof` of
     /// payment-verification.
     ProveRefund {

@@ -295,5 +295,8 @@ pub struct PaymentRefundChanged {
     /// What it is worth, where it goes back by value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<RefundValue>,
+    /// How much of what was to be sent no transaction brought: a member of staff answers for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<Units>,
 }
 message!(PaymentRefundChanged, Event, "holdfast.payment.refund_changed.v1", booking_id);

@@ -269,10 +269,10 @@ fn a_refusal_after_the_money_came_gives_the_money_back() {
             16 RefundAsked { refund_id: 01a3185c-5000-838b-9993-2af16ca0d3be, units: Units(80000000000000000), to: None, by: None }
             17 leg news #3: Gone { why: NeverMade }
             18 Failed
-            19 RefundNews { refund_id: 01a3185c-5000-838b-9993-2af16ca0d3be, units: Units(80000000000000000), state: Granted, seq: 10, transaction: None, value: None }
+            19 RefundNews { refund_id: 01a3185c-5000-838b-9993-2af16ca0d3be, units: Units(80000000000000000), state: Granted, seq: 10, transaction: None, value: None, otherwise: None }
             20 RefundAddressGiven { to: "0xme" }
             21 RefundAddressed { refund_id: 01a3185c-5000-838b-9993-2af16ca0d3be, to: "0xme", by: 2027-01-16T08:00:00Z }
-            22 RefundNews { refund_id: 01a3185c-5000-838b-9993-2af16ca0d3be, units: Units(80000000000000000), state: Confirmed, seq: 12, transaction: None, value: None }
+            22 RefundNews { refund_id: 01a3185c-5000-838b-9993-2af16ca0d3be, units: Units(80000000000000000), state: Confirmed, seq: 12, transaction: None, value: None, otherwise: None }
             -> Failed, money Refunded, next []
                says wake Payable in 600s
                says wake Pay in 1200s

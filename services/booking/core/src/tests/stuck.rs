@@ -218,6 +218,16 @@ fn a_refund_that_failed_needs_an_address_and_one_that_is_late_a_proof_or_somebod
         };
         let safe = safe_acts(world.booking(), world.now);
         assert_eq!(safe, [vec![SafeAct::Take {}], helps].concat());
+        // What somebody answered for is not told as if a transaction had brought it.
+        let Fact::Refund(mut news) =
+            refund_of(refund_id, units(AMOUNT), 12, RefundState::Confirmed)
+        else {
+            panic!("no news of a refund");
+        };
+        news.otherwise = Some(units(3));
+        world.tell(&Fact::Refund(news));
+        let known = &world.booking().payment.refunds[0];
+        assert_eq!((known.state, known.otherwise), (Some(RefundState::Confirmed), Some(units(3))));
     }
 }
 

@@ -334,6 +334,11 @@ struct ShownRefund {
     by: Option<DateTime<Utc>>,
     /// The transaction that brings it, once it is seen.
     transaction: Option<String>,
+    /// How many of the units that were to be sent no transaction brought: somebody of support says
+    /// that they were given in another way. Absent where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<shapes::Units>, required = false)]
+    otherwise: Option<Units>,
 }
 
 /// At which rate a refund goes back by value.
@@ -627,6 +632,7 @@ fn refund(booking: &Booking, payment_id: PaymentId, refund: &booking_core::Refun
         to: refund.to.clone(),
         by: refund.by,
         transaction: refund.transaction.clone(),
+        otherwise: refund.otherwise,
     }
 }
 

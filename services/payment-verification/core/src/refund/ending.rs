@@ -35,6 +35,9 @@ pub enum NotSettled {
     /// It ended.
     #[error("the refund ended already")]
     Ended,
+    /// Nobody has let it go yet, so nothing of it was to come.
+    #[error("the refund waits for a second person: nobody was asked to send it")]
+    Waits,
     /// Nobody knows yet how much is to be sent.
     #[error("it waits for a rate: how much is to be sent is not known yet")]
     NotPriced,
@@ -71,10 +74,10 @@ impl Refund {
         Some(self.sends()?.saturating_sub(self.came()))
     }
 
-    /// Whether a person answered for a part of it.
+    /// How much of it a person answered for.
     #[must_use]
-    pub fn is_settled_otherwise(&self) -> bool {
-        self.ending.is_some_and(|ending| !ending.otherwise.is_zero())
+    pub fn settled_otherwise(&self) -> Option<Units> {
+        self.ending.map(|ending| ending.otherwise).filter(|otherwise| !otherwise.is_zero())
     }
 
     /// The parts bring all of it.
@@ -105,6 +108,9 @@ pub fn may_settle(payment: &Payment, refund_id: Uuid) -> Result<Ending, NotSettl
     let mut open = refund.payouts.values().filter(|payout| payout.posted == Posted::Nothing);
     if open.any(|payout| payment.stands(payout).is_some()) {
         return Err(NotSettled::OnItsWay);
+    }
+    if !refund.approval.lets_go() {
+        return Err(NotSettled::Waits);
     }
     let sends = refund.sends().ok_or(NotSettled::NotPriced)?;
     let came = refund.came().min(sends);

@@ -7,7 +7,10 @@ use uuid::Uuid;
 use super::world::{World, head, prepare, refund, seen, units};
 use crate::{
     Command, Fact,
-    refund::approval::{Approval, NotForThem, may_let_go, worth},
+    refund::{
+        approval::{Approval, NotForThem, may_let_go, worth},
+        ending::{NotSettled, may_settle},
+    },
 };
 
 const LARGE: Uuid = Uuid::from_u128(1);
@@ -46,6 +49,7 @@ fn beyond_the_limit_a_refund_waits_for_somebody_who_had_no_hand_in_it() {
     assert!(!known(&world).approval.lets_go());
     assert_eq!(may_let_go(&world.payment, LARGE, "otto"), Err(NotForThem::SamePerson));
     assert_eq!(let_go(&mut world, "otto"), 0);
+    assert_eq!(may_settle(&world.payment, LARGE), Err(NotSettled::Waits), "nobody was to send it");
 
     assert_eq!(may_let_go(&world.payment, LARGE, "anna"), Ok(()));
     assert_eq!(let_go(&mut world, "anna"), 1);

@@ -370,7 +370,11 @@ fn print_effect(effect: &Effect) -> String {
         Effect::SaySettled(m) => format!("settled #{}: {}", m.seq, m.received),
         Effect::SayReversed(m) => format!("away #{}: {}, final: {}", m.seq, m.gone, m.settled),
         Effect::SayClosed(m) => format!("{} #{}", print_closing(&m.closing), m.seq),
-        Effect::SayRefund(m) => format!("refund #{}: {:?} {}", m.seq, m.state, m.units),
+        Effect::SayRefund(m) => {
+            let otherwise = m.otherwise.map(|units| format!(", {units} otherwise"));
+            let otherwise = otherwise.unwrap_or_default();
+            format!("refund #{}: {:?} {}{otherwise}", m.seq, m.state, m.units)
+        }
         Effect::Post(postings) => {
             let lines = postings
                 .iter()
