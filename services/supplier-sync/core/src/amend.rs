@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    event::{Event, Outcome, Seen},
+    event::{Event, Outcome, Seen, SeenStage},
     evidence::{NotSent, OpenWhy, Reading, Reservation, Shown, Stage},
     policy::Policy,
     state::{Exchange, Leg},
@@ -289,11 +289,18 @@ fn evidence(leg: &Leg, shown: Shown) -> Option<LegEvidence> {
     })
 }
 
-/// Notes of each reservation whether it is in the names that are wanted.
-pub(crate) fn compared(outcome: Outcome, names: &BTreeMap<String, bool>) -> Outcome {
+/// Notes of each reservation whether it is in the names that are wanted, and of one that is held
+/// whether it is somebody else's.
+pub(crate) fn compared(
+    outcome: Outcome,
+    names: &BTreeMap<String, bool>,
+    strangers: &BTreeMap<String, bool>,
+) -> Outcome {
     let Outcome::Seen { mut reservations } = outcome else { return outcome };
     for one in &mut reservations {
         one.as_wanted = names.get(&one.reference).copied();
+        let is_held = matches!(one.stage, SeenStage::Held { .. });
+        one.for_others = strangers.get(&one.reference).copied().filter(|_| is_held);
     }
     Outcome::Seen { reservations }
 }

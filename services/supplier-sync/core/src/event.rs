@@ -235,6 +235,10 @@ pub struct Seen {
     /// Whether it is in the names that are wanted by now, where that could be compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_wanted: Option<bool>,
+    /// Of what is held and not bought: whether it is in the names of nobody who travels, where that
+    /// could be compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_others: Option<bool>,
 }
 
 /// The state one answer showed a reservation in.

@@ -105,6 +105,10 @@ pub struct Content {
     /// Its flights, where they are not those that were ordered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub segments: Vec<FlightSegment>,
+    /// While it is held: whether it is in the names of nobody who travels, where that was compared.
+    /// Of what is bought that is a case, and for people to mend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_others: Option<bool>,
 }
 
 /// An exchange about a reservation that ended without saying how the reservation stands.
@@ -365,14 +369,18 @@ impl Reservation {
             self.handle.clone_from(&seen.handle);
         }
         let (check_in, check_out, price) = (seen.check_in, seen.check_out, seen.price);
-        let said =
-            Content { exchange, check_in, check_out, price, segments: seen.segments.clone() };
-        let says_something = check_in.is_some() || check_out.is_some() || price.is_some();
+        let (segments, for_others) = (seen.segments.clone(), seen.for_others);
+        let said = Content { exchange, check_in, check_out, price, segments, for_others };
+        let says_something =
+            check_in.is_some() || check_out.is_some() || price.is_some() || for_others.is_some();
         let newer = self.content.as_ref().is_none_or(|content| exchange > content.exchange);
         if says_something && newer {
             // What was odd before and is not spoken of is neither seen again nor mended.
             let again = u32::from(said.differs_from(order));
-            let content = said.over(self.content.take());
+            let mut content = said.over(self.content.take());
+            if seen.stage == SeenStage::Confirmed {
+                content.for_others = None;
+            }
             let odd = content.differs_from(order);
             self.odd_reads = if odd { self.odd_reads.saturating_add(again) } else { 0 };
             self.content = Some(content);
@@ -608,6 +616,7 @@ impl Content {
             check_in: self.check_in.or(before.check_in),
             check_out: self.check_out.or(before.check_out),
             price: self.price.or(before.price),
+            for_others: self.for_others.or(before.for_others),
             ..self
         }
     }
@@ -634,7 +643,7 @@ impl Content {
         }
     }
 
-    /// Whether it is another stay or other flights than were ordered, or dearer.
+    /// Whether it is another stay or other flights than were ordered, dearer, or somebody else's.
     #[must_use]
     pub fn differs_from(&self, order: &LegOrder) -> bool {
         let other_day = |read: Option<NaiveDate>, ordered| read.is_some_and(|day| day != ordered);
@@ -644,5 +653,6 @@ impl Content {
             || other_day(self.check_out, order.check_out)
             || !self.segments.is_empty()
             || self.price.is_some_and(dearer)
+            || self.for_others == Some(true)
     }
 }

@@ -14,12 +14,15 @@ use suppliers::Answer;
 pub enum Fact {
     /// An exchange with the supplier ended with this.
     Answered { exchange: u32, answer: Answer },
-    /// A look-up ended with this while others are wanted on the leg.
+    /// An exchange ended with this, which shows names.
     Named {
         exchange: u32,
         answer: Answer,
-        /// Of each reservation whose names could be compared: whether it is in those wanted.
+        /// While others are wanted on the leg, of each reservation whose names could be compared:
+        /// whether it is in those wanted.
         names: BTreeMap<String, bool>,
+        /// Of each whose names could be compared: whether it is in those of nobody who travels.
+        strangers: BTreeMap<String, bool>,
     },
     /// A reserve was refused because the price is another one by now.
     Repriced { exchange: u32, asks: LegAsks },

@@ -30,8 +30,9 @@ fn join(leg: &Leg, fact: &Fact, now: DateTime<Utc>) -> Vec<Event> {
         Fact::Answered { exchange, answer } => {
             ended(leg, *exchange, || outcome(answer, &leg.order))
         }
-        Fact::Named { exchange, answer, names } => {
-            ended(leg, *exchange, || compared(outcome(answer, &leg.order), names))
+        Fact::Named { exchange, answer, names, strangers } => {
+            let read = || compared(outcome(answer, &leg.order), names, strangers);
+            ended(leg, *exchange, read)
         }
         Fact::Repriced { exchange, asks } => {
             let (why, asks) = (RefusedWhy::PriceChanged, Some(Box::new(asks.clone())));

@@ -158,6 +158,7 @@ pub(crate) fn sending<'a>(leg: &'a Leg, policy: &Policy) -> Option<Sending<'a>> 
     let buyable = reservation.stage == Stage::Held
         && (reservation.is_read() || mutant("bought_unread"))
         && reservation.refused_to_sell().is_none()
+        && !leg.is_told_refused()
         && !leg.is_mismatched(reference, reservation);
     if leg.wanted == WantedLeg::Confirmed && buyable {
         return Some(about(Doing::Confirm, chosen));

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use contracts::{
     ids::{BookingId, LegId},
     messages::{
-        CallbackClaim, EvidenceSource, LegAsks, LegContent, LegState, UndoFailing, WantedLeg,
+        CallbackClaim, EvidenceSource, LegAsks, LegContent, LegState, RefusedWhy, UndoFailing,
+        WantedLeg,
     },
     mutants::mutant,
     offer::LegOrder,
@@ -305,6 +306,30 @@ impl Leg {
     pub fn is_mismatched(&self, reference: &str, reservation: &Reservation) -> bool {
         let needed = if self.is_told_confirmed(reference) { ODD_READS_TOLD } else { 1 };
         reservation.odd_reads >= needed && !reservation.is_adopted() && !mutant("mismatch_ignored")
+    }
+
+    /// Why we do not buy what is held and reads otherwise than it was ordered. One odd read may be
+    /// one too many; the second says so.
+    #[must_use]
+    pub(crate) fn refuses(&self, policy: &Policy, reservation: &Reservation) -> Option<RefusedWhy> {
+        let odd = reservation.stage == Stage::Held
+            && reservation.odd_reads >= ODD_READS_TOLD
+            && !reservation.is_adopted()
+            && reservation.in_doubt_since(policy).is_none();
+        let content =
+            reservation.content.as_ref().filter(|_| odd && !mutant("mismatch_ignored"))?;
+        let cost = self.order.cost();
+        let dearer = content.price.is_some_and(|price| price != cost);
+        Some(if dearer { RefusedWhy::PriceChanged } else { RefusedWhy::Rejected })
+    }
+
+    /// Whether the booking was told that what it wants by now is not to be had.
+    #[must_use]
+    pub(crate) fn is_told_refused(&self) -> bool {
+        self.told.as_ref().is_some_and(|told| {
+            let refused = matches!(told.state, LegState::Refused { .. });
+            refused && told.wanted_version == self.wanted_version
+        })
     }
 
     /// Since when something that was sent is unresolved; while it is, only look-ups go out.

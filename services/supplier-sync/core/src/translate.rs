@@ -68,6 +68,7 @@ fn seen(reservation: &SeenReservation, order: &LegOrder) -> Seen {
         price: reservation.price,
         segments: other_flights(&reservation.segments, order.product.segments()),
         as_wanted: None,
+        for_others: None,
     }
 }
 

@@ -143,11 +143,11 @@ fn kept(leg: &Leg, policy: &Policy) -> Option<LegState> {
     if is_overtaken(leg, number, reference) {
         return None;
     }
+    if let Some(why) = reservation.refused_to_sell().or_else(|| leg.refuses(policy, reservation)) {
+        return Some(LegState::Refused { why });
+    }
     if leg.is_mismatched(reference, reservation) {
         return Some(LegState::InDoubt { since: reservation.first_seen_at });
-    }
-    if let Some(why) = reservation.refused_to_sell() {
-        return Some(LegState::Refused { why });
     }
     there(leg, policy, reference, reservation)
 }

@@ -132,9 +132,9 @@ pub(super) async fn make(app: &App, started: Started) -> Answered {
     draft.note(app, &answer, took);
     draft.cases = odd(&call, &answer, &sent);
     draft.cases.extend(fee::higher(dialect, &call, &earlier, &sent));
-    let ordered::Compared { cases, names } =
-        ordered::compare(app, dialect, &call, travellers, &answer).await;
-    draft.cases.extend(cases);
+    let compared = ordered::compare(app, dialect, &call, travellers, &answer).await;
+    draft.cases.extend(compared.cases);
+    let names = (compared.names, compared.strangers);
     if sells_less(&call, &answer) {
         forget(app, &call).await;
     }
@@ -156,10 +156,15 @@ fn sells_less(call: &Call, answer: &Answer) -> bool {
 }
 
 /// What an answer comes to; where only the price is another one, with what it is now.
-async fn learnt(app: &App, call: &Call, answer: Answer, names: BTreeMap<String, bool>) -> Fact {
+async fn learnt(
+    app: &App,
+    call: &Call,
+    answer: Answer,
+    (names, strangers): (BTreeMap<String, bool>, BTreeMap<String, bool>),
+) -> Fact {
     let exchange = call.exchange;
-    if !names.is_empty() {
-        return Fact::Named { exchange, answer, names };
+    if !names.is_empty() || !strangers.is_empty() {
+        return Fact::Named { exchange, answer, names, strangers };
     }
     let repriced = match (call.doing, &answer, &call.order.reprice) {
         (

@@ -170,6 +170,8 @@ pub(super) struct Compared {
     pub(super) cases: Vec<NewCase>,
     /// While others are wanted on the leg: of each reservation, whether it is in their names.
     pub(super) names: BTreeMap<String, bool>,
+    /// Of each that is held, whether it is in the names of nobody who travels.
+    pub(super) strangers: BTreeMap<String, bool>,
 }
 
 /// Holds what is there against what was ordered. `sent` are those who were named in this very call.
@@ -180,13 +182,20 @@ pub(super) async fn compare(
     sent: TravellersReply,
     answer: &Answer,
 ) -> Compared {
-    let mut found = Compared { cases: Vec::new(), names: BTreeMap::new() };
+    let (names, strangers) = (BTreeMap::new(), BTreeMap::new());
+    let mut found = Compared { cases: Vec::new(), names, strangers };
     let Answer::Seen(seen) = answer else { return found };
     let there = || seen.iter().filter(|one| one.state != SeenState::Gone);
     let ordered = dialect.room(&call.order);
     found.cases.extend(there().filter_map(|one| room(call, ordered.as_deref()?, one)));
     // Who is named for the leg anew may be somebody else than was right before.
     let is_right = |one: &SeenReservation| call.naming.is_none() && app.right.knows(call, one);
+    let is_held = |one: &SeenReservation| matches!(one.state, SeenState::Held { .. });
+    if let Doing::LookUp { .. } = call.doing {
+        // What was somebody else's before is not any more.
+        let right = there().filter(|one| is_held(one) && !one.guests.is_empty() && is_right(one));
+        found.strangers.extend(right.map(|one| (one.reference.clone(), false)));
+    }
     if there().any(|one| !one.guests.is_empty() && !is_right(one)) {
         let others = others(app, call).await;
         let asked = match call.doing {
@@ -200,6 +209,8 @@ pub(super) async fn compare(
             let decides = call.naming.is_some_and(|naming| naming.decides);
             let is_new = wanted.filter(|_| decides).map(|wanted| (one.reference.clone(), wanted));
             found.names.extend(is_new);
+            let whose = is_strangers(&asked.travellers, &one.guests).filter(|_| is_held(one));
+            found.strangers.extend(whose.map(|whose| (one.reference.clone(), whose)));
             if wanted != Some(true) {
                 let odd = names(call, &asked.travellers, one);
                 if odd.is_none() && call.naming.is_none() && !asked.travellers.is_empty() {
@@ -238,6 +249,23 @@ fn is_for(travellers: &[Traveller], shown: &[Guest]) -> Option<bool> {
         pairs if pairs.iter().all(|(ours, theirs)| is_same(ours, theirs)) => None,
         _ => Some(false),
     }
+}
+
+/// Whether none of those who are shown has a name of anybody who travels: then it is somebody
+/// else's, however suppliers cut and turn names. Nothing where there is nobody to compare.
+fn is_strangers(travellers: &[Traveller], shown: &[Guest]) -> Option<bool> {
+    let related = |ours: &str, theirs: &str| {
+        let other_letters = !ours.is_ascii() || !theirs.is_ascii();
+        let (ours, theirs) = (plain(ours), plain(theirs));
+        other_letters || ours.starts_with(&theirs) || theirs.starts_with(&ours)
+    };
+    let knows = |own: &Traveller, one: &Guest| {
+        let ours = [&own.given_name, &own.family_name];
+        let theirs = [&one.given_name, &one.family_name];
+        ours.iter().any(|ours| theirs.iter().any(|theirs| related(ours, theirs)))
+    };
+    let known = |one: &Guest| travellers.iter().any(|own| knows(own, one));
+    (!travellers.is_empty() && !shown.is_empty()).then(|| !shown.iter().any(known))
 }
 
 fn room(call: &Call, ours: &str, seen: &SeenReservation) -> Option<NewCase> {
@@ -359,6 +387,26 @@ mod tests {
         assert_eq!(is_for(&wanted, &[]), None);
         assert_eq!(is_for(&[], &[one("Ada", "King")]), None);
         assert_eq!(is_for(&[person("李", "小龙")], &[one("Bob", "Babbage")]), None);
+    }
+
+    #[test]
+    fn only_names_that_nobody_who_travels_has_are_somebody_elses() {
+        let person = |given: &str, family: &str| Traveller {
+            given_name: given.to_owned(),
+            family_name: family.to_owned(),
+            born_on: None,
+            gender: None,
+        };
+        let ours = [person("Ada", "King-Noel"), person("Bob", "Babbage")];
+        let shown = |given: &str, family: &str| is_strangers(&ours, &[one(given, family)]);
+        assert_eq!(shown("Somebody", "Else"), Some(true));
+        for (given, family) in
+            [("KINGNOEL", "ADA"), ("A", "King Noel"), ("Babbage", ""), ("李", "小龙")]
+        {
+            assert_eq!(shown(given, family), Some(false), "{given} {family}");
+        }
+        assert_eq!(is_strangers(&ours, &[]), None);
+        assert_eq!(is_strangers(&[], &[one("Ada", "King")]), None);
     }
 
     /// Row: B7

@@ -43,7 +43,7 @@ fn read() -> World {
 fn shows(world: &mut World, as_wanted: bool) {
     let exchange = world.leg().exchanges;
     let names = BTreeMap::from([("R1".to_owned(), as_wanted)]);
-    world.fact(&Fact::Named { exchange, answer: bought("R1"), names });
+    world.fact(&Fact::Named { exchange, answer: bought("R1"), names, strangers: BTreeMap::new() });
 }
 
 fn amends(world: &World) -> usize {

@@ -1,5 +1,7 @@
 //! What happens to a leg, told from the first wish to the end.
 
+use std::collections::BTreeMap;
+
 use std::fmt::Write as _;
 
 use chrono::TimeDelta;
@@ -793,6 +795,84 @@ fn wrong_dates_are_never_confirmed_and_open_a_case() {
             180    told confirmed R1
         "#]],
     );
+}
+
+/// Row: B3
+#[test]
+fn what_is_held_and_reads_twice_otherwise_than_ordered_is_refused_and_never_bought() {
+    let dearer = SeenReservation {
+        price: Some(Money::new(30_000, Currency::Eur)),
+        ..seen("R1", SeenState::Held { until: None })
+    };
+    let mut moved = seen("R1", SeenState::Held { until: None });
+    moved.check_in = moved.check_in.and_then(|day| day.pred_opt());
+    for (odd, why) in [(dearer, RefusedWhy::PriceChanged), (moved, RefusedWhy::Rejected)] {
+        for wanted in [WantedLeg::Held, WantedLeg::Confirmed] {
+            let mut world = World::new();
+            world.want(WantedLeg::Held);
+            world.answer(held("R1"));
+            world.fact(&hint("R1"));
+            world.wake_until_it_looks();
+            world.answer(Answer::Seen(vec![odd.clone()]));
+            world.want(wanted);
+            assert!(matches!(world.last_told(), Some(LegState::InDoubt { .. })), "once");
+            world.wake_until_it_looks();
+            world.answer(Answer::Seen(vec![odd.clone()]));
+            assert_eq!(world.last_told(), Some(&LegState::Refused { why }), "twice");
+            // The booking gives up by now: what agrees again later is not bought behind its back.
+            world.fact(&hint("R1"));
+            world.wake_until_it_looks();
+            world.answer(held("R1"));
+            assert_ne!(world.doing(), Some(Doing::Confirm));
+        }
+    }
+}
+
+/// Row: B3
+#[test]
+fn what_is_refused_at_its_price_and_reads_at_another_is_told_as_refused_at_once() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    world.answer(held("R1"));
+    world.want(WantedLeg::Confirmed);
+    world.answer(Answer::Refused(RefusedWhy::PriceChanged));
+    let price = Some(Money::new(30_000, Currency::Eur));
+    let dearer = SeenReservation { price, ..seen("R1", SeenState::Held { until: None }) };
+    world.answer(Answer::Seen(vec![dearer]));
+    let refused = LegState::Refused { why: RefusedWhy::PriceChanged };
+    assert_eq!(world.last_told(), Some(&refused));
+    world.want(WantedLeg::Released);
+    assert_eq!(world.doing(), Some(Doing::Cancel));
+}
+
+/// Row: B7
+#[test]
+fn what_is_held_in_the_names_of_strangers_is_not_bought() {
+    let mut world = World::new();
+    world.want(WantedLeg::Held);
+    let shows = |world: &mut World, whose: Option<bool>| {
+        let exchange = world.leg().in_flight.as_ref().unwrap().number;
+        let (names, strangers) = (BTreeMap::new(), whose.map(|whose| ("R1".to_owned(), whose)));
+        let strangers = strangers.into_iter().collect();
+        world.fact(&Fact::Named { exchange, answer: held("R1"), names, strangers });
+    };
+    shows(&mut world, Some(true));
+    assert!(matches!(world.last_told(), Some(LegState::InDoubt { .. })));
+    // Who could not be asked who travels has said nothing.
+    world.wake_until_it_looks();
+    shows(&mut world, None);
+    assert!(matches!(world.last_told(), Some(LegState::InDoubt { .. })));
+    world.wake_until_it_looks();
+    shows(&mut world, Some(true));
+    assert_eq!(world.last_told(), Some(&LegState::Refused { why: RefusedWhy::Rejected }));
+    assert_eq!(world.count(|doing| *doing == Doing::Confirm), 0);
+
+    let mut mended = World::new();
+    mended.want(WantedLeg::Held);
+    shows(&mut mended, Some(true));
+    mended.wake_until_it_looks();
+    shows(&mut mended, Some(false));
+    assert!(matches!(mended.last_told(), Some(LegState::Held { .. })));
 }
 
 #[test]
