@@ -39,6 +39,9 @@ for n = 3, #KEYS do
 end
 return 1";
 
+/// Between what answers are found by and how often they had been forgotten.
+const ASKED_IN: char = '\u{1f}';
+
 /// How often answers about something had been forgotten when it was asked about.
 pub(crate) struct Generation(Option<String>);
 
@@ -132,15 +135,16 @@ impl Cache {
         let mut call = script.prepare_invoke();
         // Longer than any part: what cannot be found cannot be forgotten.
         call.key(generation_key(&product)).key(&product);
-        call.arg(generation).arg(digest).arg(ms(new.findable_for));
+        call.arg(&generation).arg(digest).arg(ms(new.findable_for));
         let body = pack(new.offers, new_id());
         call.key(offers_key(digest)).arg(body).arg(ms(new.keep_for));
         for (supplier, part, keep_for) in new.parts {
             let body = pack(part, new_id());
             call.key(part_key(*supplier, digest)).arg(body).arg(ms(*keep_for));
         }
+        let found_by = format!("{product}{ASKED_IN}{generation}");
         for offer in &new.offers.offers {
-            call.key(rate_key(&offer.rate_key)).arg(&product).arg(ms(new.findable_for));
+            call.key(rate_key(&offer.rate_key)).arg(&found_by).arg(ms(new.findable_for));
         }
         let kept: Result<i64, RedisError> = call.invoke_async(&mut self.redis.clone()).await;
         if let Err(error) = kept {
@@ -173,12 +177,26 @@ impl Cache {
 
     /// Forgets every answer in which a rate is.
     pub(crate) async fn forget_rate(&self, rate: &str) {
-        let stay: Result<Option<String>, RedisError> = self.redis.clone().get(rate_key(rate)).await;
-        match stay {
-            Ok(Some(stay)) => self.forget(&stay).await,
-            Ok(None) => {}
-            Err(error) => away("finding the stay of a rate", &error),
+        if let Some(found_by) = self.found_by(rate).await {
+            self.forget(product_of(&found_by).0).await;
         }
+    }
+
+    /// Whether an answer in which a rate was shown was forgotten since: one of its offers may have
+    /// been ordered. Not while Redis does not say.
+    pub(crate) async fn was_forgotten(&self, rate: &str) -> bool {
+        let Some(found_by) = self.found_by(rate).await else { return false };
+        let (product, asked_in) = product_of(&found_by);
+        let read: Result<Option<String>, RedisError> =
+            self.redis.clone().get(generation_key(product)).await;
+        let read = read.inspect_err(|error| away("asking what was forgotten", error));
+        read.is_ok_and(|now| asked_in.is_some_and(|then| then != now.unwrap_or_default()))
+    }
+
+    /// What the answers are found by that a rate is in.
+    async fn found_by(&self, rate: &str) -> Option<String> {
+        let read: Result<Option<String>, RedisError> = self.redis.clone().get(rate_key(rate)).await;
+        read.inspect_err(|error| away("finding the stay of a rate", error)).ok().flatten()
     }
 
     async fn forget(&self, stay: &str) {
@@ -231,6 +249,11 @@ fn product_key(search: &Search) -> String {
             format!("activities-of:{destination}:{from}:{to}")
         }
     }
+}
+
+/// What answers are found by, and how often they had been forgotten when it was asked about.
+fn product_of(found_by: &str) -> (&str, Option<&str>) {
+    found_by.split_once(ASKED_IN).map_or((found_by, None), |(product, then)| (product, Some(then)))
 }
 
 /// How often answers about it were forgotten.

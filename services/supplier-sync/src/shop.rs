@@ -148,6 +148,10 @@ pub(crate) async fn price_check(app: &App, request: &PriceCheckRequest) -> Check
     let key = request.rate_key.as_str();
     let asked = dialect.price_check(&account.access, accounts::signed_at(), key);
     let Ok(asked) = asked else { return Checked::BadKey };
+    // Whoever asks was shown an answer of which somebody ordered since.
+    if request.supplier.sells_a_search_once() && app.cache.was_forgotten(key).await {
+        return Checked::Expired;
+    }
     let place = Place { supplier: request.supplier, operation: Operation::PriceCheck, by };
     let Some(asked) = in_time(app, account, &place, asked).await else {
         return Checked::Unavailable;

@@ -47,6 +47,15 @@ impl Supplier {
             Self::Etg | Self::Hotelbeds | Self::Duffel | Self::Neutral => false,
         }
     }
+
+    /// Whether of all offers of one search only one can be ordered, and once.
+    #[must_use]
+    pub const fn sells_a_search_once(self) -> bool {
+        match self {
+            Self::Duffel => true,
+            Self::Rapid | Self::Etg | Self::Hotelbeds | Self::Neutral => false,
+        }
+    }
 }
 
 impl fmt::Display for Supplier {

@@ -211,6 +211,9 @@ fn show_quote<'a>(
     }
 }
 
+const ONE_OF_A_SEARCH: &str = "is of a route and a day of which its airline sells one flight to a \
+                               trip: search for all passengers together, or book it by itself";
+
 /// An asset is held against what can be paid with where that is known.
 fn read(
     app: &App,
@@ -247,6 +250,15 @@ fn read(
         .any(|pair| pair.first().map(|o| o.price.currency) != pair.last().map(|o| o.price.currency))
     {
         faults.add("/offers", "invalid", "must all be in one currency");
+    }
+    for (n, offer) in offers.iter().enumerate() {
+        let same = |other: &Offer| {
+            (other.supplier, &other.property_id, other.check_in)
+                == (offer.supplier, &offer.property_id, offer.check_in)
+        };
+        if offer.supplier.sells_a_search_once() && offers.iter().take(n).any(same) {
+            faults.add(&format!("/offers/{n}"), "invalid", ONE_OF_A_SEARCH);
+        }
     }
     faults.answer()?;
     asset.map(|asset| (offers, asset)).ok_or_else(ApiError::internal_logged)

@@ -182,8 +182,8 @@ pub(super) async fn compare(
     sent: TravellersReply,
     answer: &Answer,
 ) -> Compared {
-    let (names, strangers) = (BTreeMap::new(), BTreeMap::new());
-    let mut found = Compared { cases: Vec::new(), names, strangers };
+    let nobody = BTreeMap::new;
+    let mut found = Compared { cases: Vec::new(), names: nobody(), strangers: nobody() };
     let Answer::Seen(seen) = answer else { return found };
     let there = || seen.iter().filter(|one| one.state != SeenState::Gone);
     let ordered = dialect.room(&call.order);

@@ -58,7 +58,7 @@ impl Noted {
         match event {
             Event::Mismatch { reference, .. } => tracing::warn!(
                 booking.id = %booking_id, leg.id = %leg_id, supplier, reference,
-                "a reservation has other dates or a higher price than was ordered"
+                "a reservation is not as it was ordered: other dates, a higher price or other names"
             ),
             Event::AttemptProvenDead { attempt, .. } => tracing::info!(
                 booking.id = %booking_id, leg.id = %leg_id, supplier, attempt,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use contracts::{
-    messages::{LegState, WantedLeg},
+    messages::{LegState, RefusedWhy, WantedLeg},
     offer::Product,
     policy::Life,
     shown::Freshness,
@@ -218,4 +218,22 @@ async fn answers_of_flights_live_as_long_as_the_policy_says_of_flights() {
     world.fault("search", "http_503", 1, 0).await;
     let none = world.offers(&app).await;
     assert_eq!((none.suppliers[0].state, none.offers.len()), (Freshness::Unavailable, 0));
+}
+
+/// Row: D5
+#[tokio::test]
+async fn a_flight_that_costs_more_when_it_is_to_be_paid_is_refused_at_once_and_given_back() {
+    let mut world = World::at(Supplier::Duffel).await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    world.told_held().await;
+    world.fault("confirm", "price_changed", 1, 0).await;
+    world.want(&leg, 2, WantedLeg::Confirmed).await;
+    world.settle(&app).await;
+    let told = world.told().await.state;
+    assert_eq!(told, LegState::Refused { why: RefusedWhy::PriceChanged });
+    world.want(&leg, 3, WantedLeg::Released).await;
+    while !matches!(world.told().await.state, LegState::Gone { .. }) {}
+    assert!(world.live().await.is_empty());
 }

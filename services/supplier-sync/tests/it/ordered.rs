@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use axum::http::StatusCode;
 use contracts::{
-    messages::{LegState, WantedLeg},
+    messages::{LegState, RefusedWhy, WantedLeg},
     supplier::Supplier,
 };
 use serde_json::{Value, json};
@@ -90,4 +90,30 @@ async fn other_names_and_another_sort_of_an_activity_are_cases_with_both_values(
 #[tokio::test]
 async fn other_names_and_another_room_at_a_partner_are_cases_with_both_values() {
     is_a_case(Supplier::Neutral, &[NAMES, ROOM]).await;
+}
+
+/// Row: B7
+#[tokio::test]
+async fn what_is_held_for_somebody_else_is_refused_and_not_bought() {
+    for supplier in [Supplier::Rapid, Supplier::Hotelbeds] {
+        let mut world = World::at(supplier).await;
+        let app = world.start().await;
+        let leg = world.leg(&app).await;
+        world.fault("reserve", "wrong_guest", 1, 0).await;
+        world.want(&leg, 1, WantedLeg::Held).await;
+        world.told().await;
+        for _ in 0..2 {
+            let cases = looked_up(&mut world, &app, &leg).await;
+            assert_eq!(cases[0]["kind"], "names", "{supplier}: {cases:?}");
+        }
+        let refused = LegState::Refused { why: RefusedWhy::Rejected };
+        while world.told().await.state != refused {}
+        // Whoever paid meanwhile gets the money back instead of a room for somebody else.
+        world.want(&leg, 2, WantedLeg::Confirmed).await;
+        while world.told().await.state != refused {}
+        assert_eq!(world.asked("confirm").await, 0, "{supplier}");
+        world.want(&leg, 3, WantedLeg::Released).await;
+        while !matches!(world.told().await.state, LegState::Gone { .. }) {}
+        assert!(world.live().await.is_empty(), "{supplier}");
+    }
 }

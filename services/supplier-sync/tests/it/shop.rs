@@ -245,6 +245,27 @@ async fn what_we_book_ourselves_forgets_what_was_known_of_it() {
 
 /// Row: D7
 #[tokio::test]
+async fn of_a_search_that_sells_once_no_other_offer_is_sold_once_one_was_ordered() {
+    let mut world = World::at(Supplier::Duffel).await;
+    let app = world.start().await;
+    let shown = world.offers(&app).await.offers;
+    let leg = world.leg(&app).await;
+    for offer in shown.iter().take(2) {
+        let (status, body) = world.price_check(&app, offer).await;
+        assert_eq!(status, StatusCode::OK, "nobody ordered yet: {body}");
+    }
+    world.want(&leg, 1, WantedLeg::Held).await;
+    world.told().await;
+    for offer in shown.iter().take(2) {
+        let (status, body) = world.price_check(&app, offer).await;
+        assert_eq!((status, &body["code"]), (StatusCode::GONE, &"offer_expired".into()), "{body}");
+    }
+    let new = world.offers(&app).await.offers;
+    assert_eq!(world.price_check(&app, &new[0]).await.0, StatusCode::OK);
+}
+
+/// Row: D7
+#[tokio::test]
 async fn without_redis_searches_and_legs_are_slower_and_never_wrong() {
     let mut world = World::new().await;
     let app = world.start().await;
