@@ -11,8 +11,9 @@ use suppliers::{Access, HttpReply, HttpRequest, Sent};
 
 use crate::config::Config;
 
-/// The largest answer that is read; a page of offers is some 100 KiB.
-const BODY_MAX: usize = 1024 * 1024;
+/// The largest answer that is read, unpacked; a page of offers is some 100 KiB, all of an airline's
+/// on a busy route some MiB.
+const BODY_MAX: usize = 8 * 1024 * 1024;
 /// Idle connections are closed well before a supplier closes them: a request written into a
 /// connection that is just being closed is one of which nothing is known.
 const IDLE_FOR: Duration = Duration::from_secs(4);

@@ -13,7 +13,7 @@ use crate::Subject;
 /// The longest wait for an answer.
 const WITHIN: Duration = Duration::from_secs(30);
 /// The largest answer that is read.
-const BODY_MAX: usize = 1024 * 1024;
+const BODY_MAX: usize = 8 * 1024 * 1024;
 
 /// A signed way to the endpoint.
 pub(crate) struct Line {

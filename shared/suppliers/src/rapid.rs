@@ -261,6 +261,8 @@ fn request(access: &Access, now: DateTime<Utc>, method: Method, path: String) ->
     let key = &access.key;
     let headers = [
         ("accept", "application/json".to_owned()),
+        // Published: required, and `gzip` is the one value.
+        ("accept-encoding", "gzip".to_owned()),
         ("authorization", format!("EAN APIKey={key},Signature={signature},timestamp={stamp}")),
         ("customer-ip", access.customer_ip.clone()),
         ("user-agent", "holdfast/1".to_owned()),

@@ -26,6 +26,7 @@ use crate::{chain, telemetry, trace};
 #[derive(Clone, Copy)]
 enum Server {
     Says(&'static str),
+    SaysPacked(&'static [u8]),
     HangsUp,
     StaysSilent,
     /// Sends the head and some of the body it promised.
@@ -63,6 +64,14 @@ async fn answer(mut stream: TcpStream, behaviour: Server, arrived: Arc<AtomicUsi
             let length = body.len();
             let reply = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
             stream.write_all(reply.as_bytes()).await.unwrap();
+        }
+        Server::SaysPacked(body) => {
+            let length = body.len();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {length}\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream.write_all(body).await.unwrap();
         }
         Server::Says(reply) => stream.write_all(reply.as_bytes()).await.unwrap(),
         Server::HangsUp => {}
@@ -162,6 +171,28 @@ async fn a_body_is_read_up_to_the_cap_and_not_beyond() {
     let url = format!("http://{addr}/");
     let error = client().send(HttpRequest::new(Method::GET, url)).await.unwrap_err();
     assert_eq!(error.reason(), Reason::BodyTooLarge);
+}
+
+/// `{"rooms":` with 300 sevens and `}`, as gzip packs it.
+const PACKED: [u8; 34] = [
+    0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xab, 0x56, 0x2a, 0xca, 0xcf, 0xcf,
+    0x2d, 0x56, 0xb2, 0x32, 0x1f, 0x05, 0x44, 0x83, 0x5a, 0x00, 0xd0, 0xa4, 0xdf, 0x89, 0x36, 0x01,
+    0x00, 0x00,
+];
+
+#[tokio::test]
+async fn a_packed_body_is_unpacked_and_counts_as_what_it_unpacks_to() {
+    for (max_body, whole) in [(310, true), (309, false)] {
+        let (addr, _) = server(Server::SaysPacked(&PACKED)).await;
+        let config = HttpClientConfig { max_body, ..HttpClientConfig::default() };
+        let request = HttpRequest::new(Method::GET, format!("http://{addr}/"));
+        match HttpClient::new(config).unwrap().send(request).await {
+            Ok(reply) => {
+                assert!(whole && reply.body.starts_with(b"{\"rooms\":777"), "{reply:?}");
+            }
+            Err(error) => assert!(!whole && error.reason() == Reason::BodyTooLarge, "{error}"),
+        }
+    }
 }
 
 #[tokio::test]

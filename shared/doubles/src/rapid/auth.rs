@@ -9,7 +9,10 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha512};
 
-use super::exchange::Answer;
+use super::{
+    errors::{Wrong, invalid},
+    exchange::Answer,
+};
 
 /// Published tolerance for the caller's clock.
 const SKEW_SECONDS: u64 = 5 * 60;
@@ -44,9 +47,21 @@ pub(crate) fn check(
         Some(shown.key? == key && shown.signature?.eq_ignore_ascii_case(&expected) && fresh)
     };
     match proven() {
-        Some(true) => Ok(()),
+        Some(true) => takes_gzip(headers),
         Some(false) | None => Err(Box::new(refusal(&shown, now))),
     }
+}
+
+/// Published: required on every call, and `gzip` is the one value. The name of the error is assumed.
+fn takes_gzip(headers: &HeaderMap) -> Result<(), Box<Answer>> {
+    let given = headers.get(http::header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+    let given = given.unwrap_or_default();
+    if given.split(',').any(|one| one.trim() == "gzip") {
+        return Ok(());
+    }
+    let message = "Accept-Encoding header must be gzip.";
+    let wrong = Wrong::new("accept_encoding.invalid", message);
+    Err(Box::new(invalid(vec![wrong.field("Accept-Encoding", "header", given)])))
 }
 
 fn read(value: &str) -> Shown<'_> {

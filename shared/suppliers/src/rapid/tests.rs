@@ -21,6 +21,7 @@ fn requests_are_signed_with_key_secret_and_seconds() {
     let expected = format!("EAN APIKey=the-key,Signature={hash},timestamp=1800000000");
     assert_eq!(header("authorization"), Some(expected.as_str()));
     assert_eq!(header("customer-ip"), Some("192.0.2.1"));
+    assert_eq!(header("accept-encoding"), Some("gzip"));
     assert!(!format!("{asked:?} {:?}", access()).contains("the-secret"));
 }
 
