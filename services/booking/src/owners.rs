@@ -1,12 +1,13 @@
 //! What the gateway asks of its neighbours over internal HTTP, each under a deadline.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use chassis::{HttpClient, HttpClientConfig, SecretString, http_client::CallError};
 use contracts::{
     internal::{AccountReply, PriceCheckReply, PriceCheckRequest, SearchReply},
     offer::Search,
+    policy::Policy,
     shown::ShownAssets,
 };
 
@@ -21,7 +22,7 @@ pub(crate) struct Owners {
     payment_verification: String,
     rewards: String,
     search_within: Duration,
-    price_check_within: Duration,
+    policy: Arc<Policy>,
 }
 
 /// Room for the answer to travel after the neighbour's own deadline.
@@ -38,7 +39,7 @@ impl Owners {
             payment_verification: config.payment_verification_url.clone(),
             rewards: config.rewards_url.clone(),
             search_within: config.policy.search.deadline + MARGIN,
-            price_check_within: config.policy.search.price_check_deadline + MARGIN,
+            policy: config.policy.clone(),
         })
     }
 
@@ -54,7 +55,8 @@ impl Owners {
         request: &PriceCheckRequest,
     ) -> Result<PriceCheckReply, CallError> {
         let url = format!("{}/internal/price-check", self.supplier_sync);
-        self.http.post_json(&url, request, Some(&self.token), self.price_check_within).await
+        let within = self.policy.of(request.supplier).price_check_deadline + MARGIN;
+        self.http.post_json(&url, request, Some(&self.token), within).await
     }
 
     /// Asks payment-verification for assets and rates.

@@ -142,7 +142,7 @@ pub(crate) enum Checked {
 
 /// Asks whether an offer still stands.
 pub(crate) async fn price_check(app: &App, request: &PriceCheckRequest) -> Checked {
-    let by = Instant::now() + app.policy.search.price_check_deadline;
+    let by = Instant::now() + app.policy.of(request.supplier).price_check_deadline;
     let Some(account) = app.accounts.of(request.supplier) else { return Checked::Unavailable };
     let dialect = dialect(request.supplier);
     let key = request.rate_key.as_str();

@@ -39,7 +39,8 @@ impl Default for Limits {
         Self {
             // A booking with its travellers is some 4 KiB.
             body_max: 64 * 1024,
-            answer_within: Duration::from_secs(30),
+            // The slowest supplier is given 30 s to say what something costs now.
+            answer_within: Duration::from_secs(40),
             // Below the usual limit of 16,384 descriptors, with room for pools.
             connections_max: 10_000,
         }

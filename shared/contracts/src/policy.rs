@@ -67,9 +67,6 @@ pub struct Search {
     /// How long suppliers get to answer a search.
     #[serde(deserialize_with = "duration")]
     pub deadline: Duration,
-    /// How long they get for a price check.
-    #[serde(deserialize_with = "duration")]
-    pub price_check_deadline: Duration,
     /// How long what they answered to one is kept.
     #[serde(deserialize_with = "duration")]
     pub price_checks_kept_for: Duration,
@@ -185,6 +182,9 @@ pub struct SupplierPolicy {
     /// Waits between look-ups of what is not proven gone; the last one repeats.
     #[serde(deserialize_with = "durations")]
     pub sweep: Vec<Duration>,
+    /// How long it gets for a price check, which somebody waits for.
+    #[serde(deserialize_with = "duration")]
+    pub price_check_deadline: Duration,
     /// Booking calls in flight, per instance.
     pub calls_at_once_max: u32,
     /// How old or how far ahead a callback's time stamp may be.

@@ -27,7 +27,7 @@ const FAST: &[Change] = &[
     ("search.*", "soft_for", r#""3s""#),
     ("search.*", "hard_for", r#""9s""#),
     ("search", "deadline", r#""4s""#),
-    ("search", "price_check_deadline", r#""4s""#),
+    ("supplier.*", "price_check_deadline", r#""4s""#),
     ("booking", "pending_for_max", r#""8s""#),
     ("booking", "payment_window", r#""8s""#),
     ("booking", "settle_for_max", r#""20s""#),

@@ -299,7 +299,7 @@ type Kept = (Uuid, String, Option<i32>, Vec<u8>, Option<Vec<u8>>);
 #[tokio::test]
 async fn what_a_price_rests_on_is_journalled_told_with_its_leg_and_forgotten_some_day() {
     let mut world = World::new().await;
-    world.policy.search.price_check_deadline = Duration::from_millis(500);
+    world.policy.supplier.rapid.price_check_deadline = Duration::from_millis(500);
     let app = world.start().await;
     let leg = world.leg(&app).await;
     let offer = world.offers(&app).await.offers.remove(0);
