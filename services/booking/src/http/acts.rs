@@ -1,11 +1,12 @@
 //! Asks something of an account's booking, and shows the booking as it is then.
 
 use axum::response::{IntoResponse as _, Response};
-use booking_core::{Booking, Command};
+use booking_core::{Booking, Command, next_actions_at};
 use chassis::{ApiError, http::Json};
 use contracts::ids::{AccountId, BookingId};
 use http::StatusCode;
 use messaging::StoreError;
+use serde_json::json;
 
 use super::{
     bookings::busy,
@@ -60,10 +61,20 @@ pub(super) async fn ask_for(
     let done = app.process.tasks.to_the_end("ask", async move {
         ask_now(&task, booking_id, &cause, &command, named.as_ref()).await
     });
-    done.await.unwrap_or_else(|| Err(ApiError::internal_logged()))?;
+    let done = done.await.unwrap_or_else(|| Err(ApiError::internal_logged()));
     let booking = booking_of(app, &account, booking_id).await?;
+    done.map_err(|error| instead(app, &booking, error))?;
     let shown = Json(views::booking(app, &booking).await);
     Ok((StatusCode::ACCEPTED, shown).into_response())
+}
+
+/// Beside a "no", what the booking allows now.
+pub(super) fn instead(app: &App, booking: &Booking, error: ApiError) -> ApiError {
+    if error.status != StatusCode::CONFLICT {
+        return error;
+    }
+    let allowed = next_actions_at(booking, app.clock.now());
+    error.with("next_actions", json!(allowed))
 }
 
 /// Does it once, however often somebody else changes the booking first.

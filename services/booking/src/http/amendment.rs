@@ -66,7 +66,6 @@ pub(crate) struct Amendment {
 
 /// What another leg in the place of one costs now.
 #[derive(Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 #[schema(as = AmendmentQuote)]
 pub(crate) struct ShownQuote {
     /// Names both legs and what it costs; the amendment that agrees to it says it.
@@ -95,7 +94,6 @@ enum Way {
 
 /// What it costs.
 #[derive(Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 #[schema(as = AmendmentCosts)]
 pub(crate) struct Costs {
     /// The new leg's price.

@@ -63,7 +63,7 @@ pub(super) async fn rebook(
     }
     let Some(into) = Rebooking::of(&other(&app, &account, into).await?) else {
         let detail = "the other booking does not wait for its money";
-        return Err(ApiError::conflict("nothing_to_pay", detail));
+        return Err(acts::instead(&app, &from, ApiError::conflict("nothing_to_pay", detail)));
     };
     acts::ask(&app, account, booking_id, Command::Rebook { into: Box::new(into) }).await
 }

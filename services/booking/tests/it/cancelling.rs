@@ -59,6 +59,7 @@ async fn a_confirmed_booking_is_cancelled_for_the_fee_that_was_agreed_to_and_no_
             (StatusCode::CONFLICT, "agreement_needed")
         );
         assert_eq!(asked.json()["quote"], free);
+        assert_eq!(asked.json()["next_actions"], json!(["cancel", "amend"]));
     }
     // The fee rises between the quote and the yes.
     world.service.database.offset_clock(TimeDelta::minutes(61)).await;

@@ -58,6 +58,7 @@ async fn a_stay_that_the_supplier_moved_shows_both_values_and_is_taken_as_exactl
         (&shown["status"], &leg["state"]),
         (&json!("confirmed"), &json!("changed_by_supplier"))
     );
+    assert_eq!(leg["reference"], "R1", "there is something to ask the hotel by");
     let order = &quote.legs[0].order;
     assert_eq!(leg["change"]["ours"]["check_in"], json!(order.check_in));
     assert_eq!(leg["check_in"], json!(order.check_in), "nothing is overwritten");
@@ -73,6 +74,7 @@ async fn a_stay_that_the_supplier_moved_shows_both_values_and_is_taken_as_exactl
     let second = shown["legs"][0]["change"]["change"].clone();
     let stale = answer(&world, booking_id, &first, "accept").await;
     assert_eq!((stale.status, stale.code().as_str()), (StatusCode::CONFLICT, "changed_again"));
+    assert_eq!(stale.json()["next_actions"], shown["next_actions"]);
     assert_eq!(stale.json()["change"], second);
     for _ in 0..2 {
         let taken = answer(&world, booking_id, &second, "accept").await;

@@ -256,3 +256,24 @@ async fn the_reader_needs_nothing_from_elsewhere() {
         }
     }
 }
+
+/// What is made of parts allows what each of them has.
+#[tokio::test]
+async fn no_part_of_a_schema_forbids_the_others() {
+    let world = World::new().await;
+    let document = document(&world).await;
+    let mut waits = vec![&document];
+    let mut found = 0;
+    while let Some(value) = waits.pop() {
+        let parts = value["allOf"].as_array().filter(|parts| parts.len() > 1);
+        for part in parts.into_iter().flatten() {
+            let named = part["$ref"].as_str().and_then(|name| name.strip_prefix('#'));
+            let part = named.map_or(part, |pointer| document.pointer(pointer).unwrap());
+            assert_ne!(part["additionalProperties"], false, "{part}");
+            found += 1;
+        }
+        waits.extend(value.as_object().into_iter().flat_map(|fields| fields.values()));
+        waits.extend(value.as_array().into_iter().flatten());
+    }
+    assert!(found > 0, "nothing is made of parts");
+}

@@ -302,3 +302,22 @@ async fn live_answers_about_repairs_are_what_the_document_says() {
     checker.check("post", "/v1/bookings/{id}/legs/{leg}/acts", &answer);
     console.close().await;
 }
+
+/// What is made of parts allows what each of them has.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_part_of_a_schema_forbids_the_others() {
+    let console = Console::closed().await;
+    let document = document(&console).await;
+    let mut waits = vec![&document];
+    while let Some(value) = waits.pop() {
+        let parts = value["allOf"].as_array().filter(|parts| parts.len() > 1);
+        for part in parts.into_iter().flatten() {
+            let named = part["$ref"].as_str().and_then(|name| name.strip_prefix('#'));
+            let part = named.map_or(part, |pointer| document.pointer(pointer).unwrap());
+            assert_ne!(part["additionalProperties"], false, "{part}");
+        }
+        waits.extend(value.as_object().into_iter().flat_map(|fields| fields.values()));
+        waits.extend(value.as_array().into_iter().flatten());
+    }
+    console.close().await;
+}

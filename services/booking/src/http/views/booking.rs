@@ -504,6 +504,8 @@ fn leg(booking: &Booking, leg: &booking_core::Leg, now: DateTime<Utc>) -> ShownL
         Some(LegState::Refused { .. }) => (LegWord::Refused, None, None),
         Some(LegState::InDoubt { .. }) => (LegWord::BeingChecked, None, None),
     };
+    // What its supplier made of it stands there under this one.
+    let theirs = leg.known.theirs.as_ref().map(|content| &content.reference);
     let change = change(booking, leg, now);
     let state = if change.is_some() { LegWord::ChangedBySupplier } else { state };
     let (left_out_because, cancellation) = match &leg.out {
@@ -526,7 +528,7 @@ fn leg(booking: &Booking, leg: &booking_core::Leg, now: DateTime<Utc>) -> ShownL
         terms: leg.order.terms.clone(),
         product: leg.order.product.clone(),
         state,
-        reference: reference.cloned(),
+        reference: reference.or(theirs).cloned(),
         held_until,
         in_place_of: leg.in_place_of,
         replaced: replaced(leg),
