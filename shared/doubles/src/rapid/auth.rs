@@ -52,7 +52,8 @@ pub(crate) fn check(
     }
 }
 
-/// Published: required on every call, and `gzip` is the one value. The name of the error is assumed.
+/// Published: required on every call, and `gzip` is the one value. The name of the error is
+/// assumed.
 fn takes_gzip(headers: &HeaderMap) -> Result<(), Box<Answer>> {
     let given = headers.get(http::header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
     let given = given.unwrap_or_default();
