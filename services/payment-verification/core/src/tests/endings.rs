@@ -124,7 +124,7 @@ fn a_person_answers_for_what_is_missing_and_what_comes_all_the_same_is_named() {
                 -> post 50 misspent>paid_out
             anna settles it
               refund_settled: 50 came, anna answers for 50
-                -> refund #9: Confirmed 100
+                -> refund #9: Confirmed 100, 50 otherwise
                 -> post 100 refund_granted>paid_out, 50 paid_out>misspent, 50 paid_out>settled_otherwise
             the same again
             it comes all the same
