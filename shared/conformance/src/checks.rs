@@ -11,27 +11,11 @@ use suppliers::{
 
 use crate::{
     Subject,
-    desk::{Desk, Made, told},
+    desk::{Desk, Made},
     line::{Line, now},
     report::{Check, Outcome, Report},
+    said::{Fault, Said},
 };
-
-/// What a check comes to, and in which words.
-type Said = Result<String, Fault>;
-
-/// Why a check did not pass.
-enum Fault {
-    /// Something else than was expected was seen.
-    Seen(String),
-    /// It cannot be asked of this dialect, or not now.
-    Skipped(String),
-}
-
-impl From<String> for Fault {
-    fn from(seen: String) -> Self {
-        Self::Seen(seen)
-    }
-}
 
 /// Collects what the checks come to.
 struct Book {
@@ -44,6 +28,7 @@ impl Book {
             Ok(seen) => (Outcome::Passed, seen),
             Err(Fault::Seen(seen)) => (Outcome::Failed, seen),
             Err(Fault::Skipped(why)) => (Outcome::Skipped, why),
+            Err(Fault::NotTested(why)) => (Outcome::NotTested, why),
         };
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.checks.push(Check { name, expected, outcome, seen, took_ms });
@@ -56,7 +41,11 @@ pub(crate) async fn all(subject: &Subject, line: &Line) -> Report {
     let desk = Desk::new(subject, line);
     let mut book = Book { checks: Vec::new() };
     let mut began = Instant::now();
-    let mut note = |name, expected, said| {
+    let mut note = |name, expected, said: Said| {
+        // Without an offer and its price there is nothing to order.
+        if said.is_err() && matches!(name, "search" | "price_check") {
+            desk.stop(name);
+        }
         book.note(name, expected, began, said);
         began = Instant::now();
     };
@@ -127,14 +116,14 @@ pub(crate) async fn all(subject: &Subject, line: &Line) -> Report {
     note(
         "expiry",
         "A hold that is not bought is gone when its time is over.",
-        expiry(&desk, subject.patience).await,
+        expiry(&desk, subject.patience, held.is_some()).await,
     );
     Report { dialect: subject.dialect, url: subject.url.clone(), checks: book.checks }
 }
 
-fn hold(desk: &Desk<'_>, held: Result<&Made, &String>) -> Said {
-    let made = held.map_err(|seen| Fault::Seen(seen.clone()))?;
-    let seen = made.seen.as_ref().ok_or("nothing was shown".to_owned())?;
+fn hold(desk: &Desk<'_>, held: Result<&Made, &Fault>) -> Said {
+    let made = held.map_err(Clone::clone)?;
+    let seen = made.seen.as_ref().ok_or_else(|| "nothing was shown".to_owned())?;
     let reference = &seen.reference;
     match seen.state {
         SeenState::Held { until: Some(until) } if until <= now() => {
@@ -153,8 +142,8 @@ fn hold(desk: &Desk<'_>, held: Result<&Made, &String>) -> Said {
 }
 
 /// What a check needs of one before it.
-fn needed<T>(made: Option<T>) -> Result<T, Fault> {
-    made.ok_or_else(|| Fault::Skipped("nothing could be held".to_owned()))
+fn needed<T>(desk: &Desk<'_>, made: Option<T>) -> Result<T, Fault> {
+    made.ok_or_else(|| Fault::see(desk.stopped_by().unwrap_or("hold")))
 }
 
 /// The one reservation that a look-up by our reference shows.
@@ -163,14 +152,13 @@ async fn only(
     made: &Made,
     enough: fn(&Answer) -> bool,
 ) -> Result<SeenReservation, Fault> {
-    match desk.look_up(&made.known(), enough).await {
-        Answer::Seen(seen) => {
-            <[SeenReservation; 1]>::try_from(seen).map(|[seen]| seen).map_err(|seen| {
-                Fault::Seen(format!("{} reservations under one reference", seen.len()))
-            })
-        }
-        other => Err(Fault::Seen(told(&other))),
-    }
+    let heard = desk.look_up(&made.known(), enough).await;
+    <[SeenReservation; 1]>::try_from(heard.seen()).map(|[seen]| seen).map_err(|seen| {
+        Fault::Seen(match seen.len() {
+            0 => format!("a look-up: {}", heard.told()),
+            several => format!("{several} reservations under one reference"),
+        })
+    })
 }
 
 fn seen(answer: &Answer) -> bool {
@@ -190,7 +178,7 @@ fn gone(answer: &Answer) -> bool {
 }
 
 async fn look_up(desk: &Desk<'_>, held: Option<&Made>) -> Said {
-    let made = needed(held)?;
+    let made = needed(desk, held)?;
     let shown = only(desk, made, seen).await?;
     as_ordered(desk, made, &shown)?;
     Ok(format!("{} {}, as it was ordered", shown.reference, shown.state.word()))
@@ -223,7 +211,7 @@ fn as_ordered(desk: &Desk<'_>, made: &Made, shown: &SeenReservation) -> Result<(
 }
 
 async fn repeat(desk: &Desk<'_>, held: Option<&Made>) -> Said {
-    let made = needed(held)?;
+    let made = needed(desk, held)?;
     let table = TABLES.iter().find(|table| table.supplier == desk.line.dialect.supplier().word());
     let promised = table.is_some_and(|table| {
         let taken = |rule: &suppliers::outcomes::Rule| rule.verdict == Verdict::Taken;
@@ -236,11 +224,11 @@ async fn repeat(desk: &Desk<'_>, held: Option<&Made>) -> Said {
     let again = desk.hold(&made.order, &made.client_reference).await;
     let shown = only(desk, made, seen).await?;
     as_ordered(desk, made, &shown)?;
-    Ok(format!("{}; still one", told(&again)))
+    Ok(format!("{}; still one", again.told()))
 }
 
 async fn confirm(desk: &Desk<'_>, held: Option<&mut Made>) -> Said {
-    let made = needed(held)?;
+    let made = needed(desk, held)?;
     if desk.line.dialect.holds_by_purchase() {
         return Err(Fault::Skipped("a hold is a purchase already".to_owned()));
     }
@@ -248,7 +236,7 @@ async fn confirm(desk: &Desk<'_>, held: Option<&mut Made>) -> Said {
     let shown = only(desk, made, bought).await?;
     as_ordered(desk, made, &shown)?;
     if shown.state != SeenState::Confirmed {
-        let seen = format!("{}; then it is {}", told(&answer), shown.state.word());
+        let seen = format!("{}; then it is {}", answer.told(), shown.state.word());
         return Err(Fault::Seen(seen));
     }
     let reference = shown.reference.clone();
@@ -257,26 +245,26 @@ async fn confirm(desk: &Desk<'_>, held: Option<&mut Made>) -> Said {
 }
 
 async fn cancel(desk: &Desk<'_>, held: Option<&mut Made>) -> Said {
-    let made = needed(held)?;
+    let made = needed(desk, held)?;
     let answer = desk.line.exchange(&Ask::Cancel(made.known())).await;
     let shown = only(desk, made, gone).await?;
     if shown.state != SeenState::Gone {
-        let seen = format!("{}; then it is {}", told(&answer), shown.state.word());
+        let seen = format!("{}; then it is {}", answer.told(), shown.state.word());
         return Err(Fault::Seen(seen));
     }
     Ok(format!("{} is gone", shown.reference))
 }
 
 async fn cancel_twice(desk: &Desk<'_>, held: Option<&Made>) -> Said {
-    let made = needed(held)?;
+    let made = needed(desk, held)?;
     let answer = desk.line.exchange(&Ask::Cancel(made.known())).await;
-    if matches!(&answer, Answer::Seen(seen) if seen.iter().any(|it| it.state != SeenState::Gone)) {
-        return Err(Fault::Seen(told(&answer)));
+    if answer.seen().iter().any(|it| it.state != SeenState::Gone) {
+        return Err(Fault::Seen(answer.told()));
     }
     let shown = only(desk, made, gone).await?;
     match shown.state {
-        SeenState::Gone => Ok(format!("{}; still gone", told(&answer))),
-        state => Err(Fault::Seen(format!("{}; then it is {}", told(&answer), state.word()))),
+        SeenState::Gone => Ok(format!("{}; still gone", answer.told())),
+        state => Err(Fault::Seen(format!("{}; then it is {}", answer.told(), state.word()))),
     }
 }
 
@@ -285,8 +273,8 @@ async fn lost_answer(desk: &Desk<'_>) -> Said {
     let order = desk.holdable().await?;
     let mut made = Made { client_reference: desk.client_reference(), order, seen: None };
     let lost = desk.hold(&made.order, &made.client_reference).await;
-    if let Answer::Refused(_) | Answer::NotSent = lost {
-        return Err(Fault::Seen(told(&lost)));
+    if let Answer::Refused(_) | Answer::NotSent = lost.answer {
+        return Err(Fault::Seen(lost.told()));
     }
     let shown = only(desk, &made, seen).await?;
     as_ordered(desk, &made, &shown)?;
@@ -300,7 +288,8 @@ async fn lost_answer(desk: &Desk<'_>) -> Said {
     }
 }
 
-async fn expiry(desk: &Desk<'_>, patience: Duration) -> Said {
+async fn expiry(desk: &Desk<'_>, patience: Duration, can_hold: bool) -> Said {
+    needed(desk, can_hold.then_some(()))?;
     let made = desk.held().await?;
     let state = made.seen.as_ref().map(|seen| seen.state);
     let Some(SeenState::Held { until: Some(until) }) = state else {

@@ -6,12 +6,14 @@ mod checks;
 mod desk;
 mod line;
 pub mod report;
+mod said;
 
 use std::time::Duration;
 
 use contracts::supplier::Supplier;
 use secrecy::SecretString;
 
+pub use line::{NoEndpoint, endpoint};
 pub use report::{Check, Outcome, Report};
 
 /// What is to be tested, and how it is reached.
@@ -39,7 +41,7 @@ pub struct Subject {
 /// Runs every check, in an order in which each builds on what the ones before it made.
 ///
 /// # Errors
-/// When no HTTP client can be made.
+/// When its address is none, or no HTTP client can be made.
 pub async fn run(subject: &Subject) -> anyhow::Result<Report> {
     let line = line::Line::new(subject)?;
     Ok(checks::all(subject, &line).await)

@@ -1,11 +1,16 @@
 //! The way to the endpoint: one request after the other, as supplier-sync makes them.
 
-use std::time::{Duration, Instant};
+use std::{
+    error::Error,
+    fmt,
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, Utc};
 use reqwest::{Client, Method as Verb, redirect::Policy};
 use suppliers::{
-    Access, Answer, Ask, Asked, Dialect, HttpReply, HttpRequest, Operation, Sent, dialect,
+    Access, Answer, Ask, Asked, Dialect, HttpReply, HttpRequest, Left, Operation, SeenReservation,
+    Sent, Unclear, dialect,
 };
 
 use crate::Subject;
@@ -14,6 +19,69 @@ use crate::Subject;
 const WITHIN: Duration = Duration::from_secs(30);
 /// The largest answer that is read.
 const BODY_MAX: usize = 1024 * 1024;
+
+/// What came of an exchange.
+pub(crate) struct Heard {
+    /// As our connector reads it.
+    pub(crate) answer: Answer,
+    /// How far its last call got; nothing where the dialect could not make the first.
+    last: Option<Sent>,
+}
+
+impl Heard {
+    /// What it shows.
+    pub(crate) fn seen(&self) -> Vec<SeenReservation> {
+        match &self.answer {
+            Answer::Seen(seen) => seen.clone(),
+            Answer::NotSent
+            | Answer::Unknown { .. }
+            | Answer::NotFound
+            | Answer::Refused(_)
+            | Answer::Accepted => Vec::new(),
+        }
+    }
+
+    /// The status of the last reply.
+    pub(crate) fn status(&self) -> Option<u16> {
+        match &self.last {
+            Some(Sent::Reply(reply)) => Some(reply.status),
+            Some(Sent::NotSent | Sent::NoAnswer) | None => None,
+        }
+    }
+
+    /// Whether nobody took the call.
+    pub(crate) fn is_nobody(&self) -> bool {
+        matches!(self.last, Some(Sent::NotSent))
+    }
+
+    /// Whether the last call was one over the limit.
+    pub(crate) fn is_over_limit(&self, dialect: &dyn Dialect) -> bool {
+        let Some(Sent::Reply(reply)) = &self.last else { return false };
+        dialect.quota(reply, now()).is_some_and(|quota| quota.left == Left::Nothing)
+    }
+
+    /// In a few words.
+    pub(crate) fn told(&self) -> String {
+        match (&self.answer, self.status()) {
+            (Answer::Unknown { why: Unclear::Malformed { what } }, Some(status)) => {
+                format!("status {status}, not as documented: {what}")
+            }
+            (Answer::Unknown { why }, _) => why.to_string(),
+            (Answer::Refused(why), _) => format!("refused ({why:?})"),
+            (Answer::Seen(seen), _) => {
+                let each = seen.iter().map(|it| format!("{} {}", it.reference, it.state.word()));
+                format!("seen: {}", each.collect::<Vec<_>>().join(", "))
+            }
+            (Answer::NotSent, Some(status)) => format!("turned away with {status}"),
+            (Answer::NotSent, None) if self.is_nobody() => NOBODY.to_owned(),
+            (Answer::NotSent, None) => "nothing says how to ask that".to_owned(),
+            (Answer::NotFound | Answer::Accepted, _) => self.answer.word().replace('_', " "),
+        }
+    }
+}
+
+/// What is said where no connection is to be had.
+pub(crate) const NOBODY: &str = "nobody listens there";
 
 /// A signed way to the endpoint.
 pub(crate) struct Line {
@@ -34,7 +102,7 @@ impl Line {
             country_code: "DE".to_owned(),
             language: "en-US".to_owned(),
         };
-        let base = subject.url.trim_end_matches('/').to_owned();
+        let base = endpoint(&subject.url)?.trim_end_matches('/').to_owned();
         Ok(Self { http, base, access, dialect: dialect(subject.dialect) })
     }
 
@@ -55,9 +123,9 @@ impl Line {
     }
 
     /// Makes all the calls of an exchange and reads what came of it.
-    pub(crate) async fn exchange(&self, ask: &Ask<'_>) -> Answer {
+    pub(crate) async fn exchange(&self, ask: &Ask<'_>) -> Heard {
         let Some(first) = self.first(ask) else {
-            return Answer::NotSent;
+            return Heard { answer: Answer::NotSent, last: None };
         };
         let by = Instant::now() + WITHIN;
         let mut replies: Vec<HttpReply> = Vec::new();
@@ -77,7 +145,7 @@ impl Line {
         };
         let (operation, client_reference, hold) = about(ask);
         let asked = Asked { operation, client_reference, hold, earlier: &replies };
-        self.dialect.read(&asked, &sent)
+        Heard { answer: self.dialect.read(&asked, &sent), last: Some(sent) }
     }
 
     /// The first request of an exchange; nothing where the dialect cannot make it.
@@ -92,6 +160,33 @@ impl Line {
         }
     }
 }
+
+/// The address of an endpoint, or why it is none.
+///
+/// # Errors
+/// When it does not say how and whom to call.
+pub fn endpoint(text: &str) -> Result<String, NoEndpoint> {
+    let url = reqwest::Url::parse(text).ok();
+    let fits = url.is_some_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    });
+    if fits { Ok(text.to_owned()) } else { Err(NoEndpoint) }
+}
+
+/// The text is no address of an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoEndpoint;
+
+impl fmt::Display for NoEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this is no base URL: write http:// or https://, a host, and perhaps a path")
+    }
+}
+
+impl Error for NoEndpoint {}
 
 /// The time that signatures carry.
 #[expect(clippy::disallowed_methods, reason = "for the endpoint's eyes")]

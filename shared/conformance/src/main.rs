@@ -9,7 +9,7 @@
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Parser;
-use conformance::{Outcome, Subject};
+use conformance::{Outcome, Subject, endpoint};
 use contracts::supplier::Supplier;
 
 /// Tests whether an endpoint speaks a supplier's dialect as our connector needs it.
@@ -19,9 +19,10 @@ use contracts::supplier::Supplier;
 #[command(name = "conformance")]
 struct Flags {
     /// Base URL of the endpoint
+    #[arg(value_parser = endpoint)]
     url: String,
-    /// Whose dialect it claims to speak: rapid, hotelbeds, …
-    #[arg(long)]
+    /// Whose dialect it claims to speak: rapid, etg, hotelbeds, duffel or neutral
+    #[arg(long, value_parser = dialect)]
     dialect: Supplier,
     /// The key it gave out; that of the stand-in for Rapid or Hotelbeds when left out
     #[arg(long)]
@@ -59,6 +60,12 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Reads the word of a dialect.
+fn dialect(word: &str) -> Result<Supplier, String> {
+    let all = || Supplier::ALL.map(Supplier::word).join(", ");
+    word.parse().map_err(|unknown| format!("{unknown}: it is one of {}", all()))
+}
+
 async fn run(flags: Flags) -> anyhow::Result<bool> {
     let ours = |what: &str| format!("dev-{}-{what}", flags.dialect);
     let secret = flags.secret.or_else(|| std::env::var("CONFORMANCE_SECRET").ok());
@@ -78,6 +85,7 @@ async fn run(flags: Flags) -> anyhow::Result<bool> {
             Outcome::Passed => "✓",
             Outcome::Failed => "✗",
             Outcome::Skipped => "-",
+            Outcome::NotTested => "?",
         };
         println!("{mark} {:<18} {}", check.name, check.seen);
     }

@@ -102,9 +102,24 @@ impl Breaking {
             "cancel_twice" if asks && self.before.lock().unwrap().contains(ALIVE) => {
                 (status, text.replace(r#""cancelled""#, r#""confirmed""#))
             }
+            // It takes every second look-up alone, and says so.
+            "busy" if asks && self.seconds() => {
+                let error = json!({ "error": { "code": "limit", "message": "limit" } });
+                (StatusCode::TOO_MANY_REQUESTS, error.to_string())
+            }
             "expiry" if asks => (status, text.replace(r#""expired""#, r#""confirmed""#)),
             _ => (status, text),
         }
+    }
+
+    /// Whether this is the second of two.
+    fn seconds(&self) -> bool {
+        let mut before = self.before.lock().unwrap();
+        let second = before.remove("first");
+        if !second {
+            before.insert("first".to_owned());
+        }
+        second
     }
 
     /// A reservation under the reference that was named.
