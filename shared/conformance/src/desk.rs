@@ -19,7 +19,7 @@ use suppliers::{Answer, Ask, Found, Known, Reserve, SeenReservation, Sent};
 use uuid::Uuid;
 
 use crate::{
-    Subject,
+    StandIn, Subject,
     line::{Heard, Line, NOBODY, now},
     said::Fault,
 };
@@ -77,18 +77,18 @@ impl<'a> Desk<'a> {
     pub(crate) fn wanted(&self, currency: Currency) -> Search {
         let who = Occupancy { adults: 2, children: Vec::new() };
         let day = now().date_naive() + Days::new(self.subject.days_ahead);
-        let what = |ours: &str| self.subject.what.clone().unwrap_or_else(|| ours.to_owned());
+        let ours = StandIn::of(self.line.dialect.supplier()).what;
+        let what = self.subject.what.clone().unwrap_or_else(|| ours.to_owned());
         match self.line.dialect.sells() {
             ProductKind::Stay => Search::Stay(StaySearch {
-                property_id: what("1100001"),
+                property_id: what,
                 check_in: day,
                 check_out: day + Days::new(2),
                 occupancy: who,
                 currency,
             }),
             ProductKind::Flight => {
-                let route = what("LHR-JFK");
-                let (origin, destination) = route.split_once('-').unwrap_or((&route, ""));
+                let (origin, destination) = what.split_once('-').unwrap_or((&what, ""));
                 Search::Flight(FlightSearch {
                     origin: origin.to_owned(),
                     destination: destination.to_owned(),
@@ -99,7 +99,7 @@ impl<'a> Desk<'a> {
                 })
             }
             ProductKind::Activity => Search::Activity(ActivitySearch {
-                destination: what("BCN"),
+                destination: what,
                 from: day,
                 to: day,
                 participants: who,

@@ -7,6 +7,7 @@ mod desk;
 mod line;
 pub mod report;
 mod said;
+mod stand_in;
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use secrecy::SecretString;
 
 pub use line::{NoEndpoint, endpoint};
 pub use report::{Check, Outcome, Report};
+pub use stand_in::StandIn;
 
 /// What is to be tested, and how it is reached.
 #[derive(Debug, Clone)]
@@ -27,8 +29,8 @@ pub struct Subject {
     pub key: String,
     /// The secret that goes with it.
     pub secret: SecretString,
-    /// What to look for: a property, a route such as `LHR-JFK`, or a destination. Ours when left
-    /// out.
+    /// What to look for: a property, a route such as `LHR-JFK`, or a destination. What our
+    /// stand-in sells when left out.
     pub what: Option<String>,
     /// How many days ahead.
     pub days_ahead: u64,

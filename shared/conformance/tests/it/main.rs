@@ -49,11 +49,7 @@ impl Trial {
             dialect: supplier,
             key,
             secret: secret.into(),
-            what: match supplier {
-                Supplier::Etg => Some("8473001".to_owned()),
-                Supplier::Neutral => Some("NP-1001".to_owned()),
-                Supplier::Rapid | Supplier::Hotelbeds | Supplier::Duffel => None,
-            },
+            what: None,
             days_ahead: 45,
             visible_within: Duration::from_millis(600),
             patience: Duration::from_secs(3),
