@@ -4,14 +4,13 @@ mod door;
 
 use std::time::{Duration, Instant};
 
-use suppliers::{
-    Answer, Ask, Operation, SeenReservation, SeenState,
-    outcomes::{TABLES, Verdict},
-};
+use contracts::supplier::Supplier;
+use suppliers::{Answer, Ask, Operation, SeenReservation, SeenState, Unclear};
 
 use crate::{
     Subject,
-    desk::{Desk, Made},
+    desk::{Desk, Made, travellers},
+    judge,
     line::{Line, now},
     report::{Check, Outcome, Report},
     said::{Fault, Said},
@@ -95,6 +94,11 @@ pub(crate) async fn all(subject: &Subject, line: &Line) -> Report {
         "The very same request again makes no second reservation.",
         repeat(&desk, held.as_ref().ok()).await,
     );
+    note(
+        "reference_taken",
+        "Another request under a reference that is taken is refused as one, and changes nothing.",
+        reference_taken(&desk, held.as_ref().ok()).await,
+    );
     let mut held = held.ok();
     note("confirm", "What is held becomes bought.", confirm(&desk, held.as_mut()).await);
     note("cancel", "What is cancelled is gone.", cancel(&desk, held.as_mut()).await);
@@ -124,6 +128,9 @@ pub(crate) async fn all(subject: &Subject, line: &Line) -> Report {
 fn hold(desk: &Desk<'_>, held: Result<&Made, &Fault>) -> Said {
     let made = held.map_err(Clone::clone)?;
     let seen = made.seen.as_ref().ok_or_else(|| "nothing was shown".to_owned())?;
+    if let Some(odd) = &made.odd {
+        return Err(Fault::Seen(format!("the answer to a hold shows {odd}")));
+    }
     let reference = &seen.reference;
     match seen.state {
         SeenState::Held { until: Some(until) } if until <= now() => {
@@ -184,47 +191,54 @@ async fn look_up(desk: &Desk<'_>, held: Option<&Made>) -> Said {
     Ok(format!("{} {}, as it was ordered", shown.reference, shown.state.word()))
 }
 
-/// Whether a reservation is what was ordered, as far as it says.
+/// Whether a reservation is the one that was made, as it was ordered.
 fn as_ordered(desk: &Desk<'_>, made: &Made, shown: &SeenReservation) -> Result<(), Fault> {
-    let order = &made.order;
-    let reference = made.seen.as_ref().map(|seen| seen.reference.as_str());
-    let other = |what: &str| Err(Fault::Seen(format!("another {what} than was ordered")));
-    if reference.is_some_and(|reference| reference != shown.reference) {
-        return other("reference");
+    if made.seen.as_ref().is_some_and(|seen| seen.reference != shown.reference) {
+        return Err(Fault::Seen("another reference than it was made under".to_owned()));
     }
-    if shown.check_in.is_some_and(|day| day != order.check_in)
-        || shown.check_out.is_some_and(|day| day != order.check_out)
-    {
-        return other("day");
-    }
-    if shown.price.is_some_and(|price| price != order.price) {
-        return other("price");
-    }
-    let room = desk.line.dialect.room(order);
-    if shown.room.as_ref().zip(room.as_ref()).is_some_and(|(shown, ordered)| shown != ordered) {
-        return other("room");
-    }
-    if matches!(shown.state, SeenState::Gone | SeenState::Unclear) {
-        return other("state");
-    }
-    Ok(())
+    judge::as_ordered(desk.line.dialect, &made.order, shown).map_err(Fault::Seen)
 }
 
 async fn repeat(desk: &Desk<'_>, held: Option<&Made>) -> Said {
     let made = needed(desk, held)?;
-    let table = TABLES.iter().find(|table| table.supplier == desk.line.dialect.supplier().word());
-    let promised = table.is_some_and(|table| {
-        let taken = |rule: &suppliers::outcomes::Rule| rule.verdict == Verdict::Taken;
-        table.rules.iter().any(|rule| rule.operation == Operation::Reserve && taken(rule))
-    });
-    if !promised {
+    let dialect = desk.line.dialect;
+    if !judge::promises_one(dialect) {
         let why = "the supplier does not promise it, and nothing of ours relies on it";
         return Err(Fault::Skipped(why.to_owned()));
     }
     let again = desk.hold(&made.order, &made.client_reference).await;
+    // Ours answers with the reservation; the others say so, or that the reference is taken.
+    let is_ours = dialect.supplier() == Supplier::Neutral;
+    match (&again.answer, again.seen().as_slice()) {
+        (_, [seen]) => as_ordered(desk, made, seen)?,
+        (Answer::Unknown { why: Unclear::Duplicate }, _) if !is_ours => {}
+        _ if judge::waits(dialect, Operation::Reserve, &again) => {}
+        _ if is_ours => {
+            return Err(judge::expected("200 with the reservation that there is", &again));
+        }
+        _ => return Err(judge::expected("that the reference is taken", &again)),
+    }
     let shown = only(desk, made, seen).await?;
     as_ordered(desk, made, &shown)?;
     Ok(format!("{}; still one", again.told()))
+}
+
+/// The same reference, and others who travel. Only ours says what that comes to.
+async fn reference_taken(desk: &Desk<'_>, held: Option<&Made>) -> Said {
+    if desk.line.dialect.supplier() != Supplier::Neutral {
+        let why = "the supplier does not say what that comes to";
+        return Err(Fault::Skipped(why.to_owned()));
+    }
+    let made = needed(desk, held)?;
+    let mut others = travellers();
+    others.travellers.reverse();
+    let other = desk.hold_for(&made.order, &made.client_reference, &others).await;
+    if !matches!(other.answer, Answer::Unknown { why: Unclear::Duplicate }) {
+        return Err(judge::expected("409 `reference_taken`", &other));
+    }
+    let shown = only(desk, made, seen).await?;
+    as_ordered(desk, made, &shown)?;
+    Ok(format!("{}; still one", other.told()))
 }
 
 async fn confirm(desk: &Desk<'_>, held: Option<&mut Made>) -> Said {
@@ -233,20 +247,28 @@ async fn confirm(desk: &Desk<'_>, held: Option<&mut Made>) -> Said {
         return Err(Fault::Skipped("a hold is a purchase already".to_owned()));
     }
     let answer = desk.line.exchange(&Ask::Confirm(made.known())).await;
-    let shown = only(desk, made, bought).await?;
+    let told = judge::done(desk.line.dialect, Operation::Confirm, made.reference(), &answer);
+    let shown_in_answer = answer.seen().iter().try_for_each(|one| as_ordered(desk, made, one));
+    let found = only(desk, made, bought).await;
+    // However it was told: what is to be given back is how it stands now.
+    if let Ok(shown) = &found {
+        made.seen = Some(shown.clone());
+    }
+    told?;
+    shown_in_answer?;
+    let shown = found?;
     as_ordered(desk, made, &shown)?;
     if shown.state != SeenState::Confirmed {
         let seen = format!("{}; then it is {}", answer.told(), shown.state.word());
         return Err(Fault::Seen(seen));
     }
-    let reference = shown.reference.clone();
-    made.seen = Some(shown);
-    Ok(format!("{reference} is bought"))
+    Ok(format!("{} is bought", shown.reference))
 }
 
 async fn cancel(desk: &Desk<'_>, held: Option<&mut Made>) -> Said {
     let made = needed(desk, held)?;
     let answer = desk.line.exchange(&Ask::Cancel(made.known())).await;
+    judge::done(desk.line.dialect, Operation::Cancel, made.reference(), &answer)?;
     let shown = only(desk, made, gone).await?;
     if shown.state != SeenState::Gone {
         let seen = format!("{}; then it is {}", answer.told(), shown.state.word());
@@ -258,9 +280,7 @@ async fn cancel(desk: &Desk<'_>, held: Option<&mut Made>) -> Said {
 async fn cancel_twice(desk: &Desk<'_>, held: Option<&Made>) -> Said {
     let made = needed(desk, held)?;
     let answer = desk.line.exchange(&Ask::Cancel(made.known())).await;
-    if answer.seen().iter().any(|it| it.state != SeenState::Gone) {
-        return Err(Fault::Seen(answer.told()));
-    }
+    judge::cancelled_twice(desk.line.dialect, made.reference(), &answer)?;
     let shown = only(desk, made, gone).await?;
     match shown.state {
         SeenState::Gone => Ok(format!("{}; still gone", answer.told())),
@@ -271,7 +291,7 @@ async fn cancel_twice(desk: &Desk<'_>, held: Option<&Made>) -> Said {
 /// Holds something, throws the answer away, finds it by our reference alone, and gives it back.
 async fn lost_answer(desk: &Desk<'_>) -> Said {
     let order = desk.holdable().await?;
-    let mut made = Made { client_reference: desk.client_reference(), order, seen: None };
+    let mut made = Made { client_reference: desk.client_reference(), order, seen: None, odd: None };
     let lost = desk.hold(&made.order, &made.client_reference).await;
     if let Answer::Refused(_) | Answer::NotSent = lost.answer {
         return Err(Fault::Seen(lost.told()));

@@ -15,11 +15,11 @@ use contracts::{
         Search, StaySearch,
     },
 };
-use suppliers::{Answer, Ask, Found, Known, Reserve, SeenReservation, Sent};
+use suppliers::{Answer, Ask, Found, Known, Operation, Reserve, SeenReservation, Sent};
 use uuid::Uuid;
 
 use crate::{
-    StandIn, Subject,
+    StandIn, Subject, judge,
     line::{Heard, Line, NOBODY, now},
     said::Fault,
 };
@@ -40,9 +40,16 @@ pub(crate) struct Made {
     pub(crate) client_reference: String,
     pub(crate) order: LegOrder,
     pub(crate) seen: Option<SeenReservation>,
+    /// What is wrong with how the answer to its order shows it.
+    pub(crate) odd: Option<String>,
 }
 
 impl Made {
+    /// The supplier's reference; nothing before it was seen.
+    pub(crate) fn reference(&self) -> &str {
+        self.seen.as_ref().map_or("", |seen| &seen.reference)
+    }
+
     pub(crate) fn known(&self) -> Known<'_> {
         Known {
             client_reference: &self.client_reference,
@@ -182,8 +189,17 @@ impl<'a> Desk<'a> {
 
     /// Holds an order under a reference.
     pub(crate) async fn hold(&self, order: &LegOrder, client_reference: &str) -> Heard {
-        let travellers = travellers();
-        let reserve = Reserve { client_reference, order, travellers: &travellers, hold: true };
+        self.hold_for(order, client_reference, &travellers()).await
+    }
+
+    /// Holds an order under a reference for these.
+    pub(crate) async fn hold_for(
+        &self,
+        order: &LegOrder,
+        client_reference: &str,
+        travellers: &TravellersReply,
+    ) -> Heard {
+        let reserve = Reserve { client_reference, order, travellers, hold: true };
         self.line.exchange(&Ask::Reserve(reserve)).await
     }
 
@@ -191,11 +207,21 @@ impl<'a> Desk<'a> {
     pub(crate) async fn held(&self) -> Result<Made, Fault> {
         let order = self.holdable().await?;
         let client_reference = self.client_reference();
-        let heard = self.hold(&order, &client_reference).await;
+        let mut heard = self.hold(&order, &client_reference).await;
+        // Who is told to wait looks what has become of it.
+        if judge::waits(self.line.dialect, Operation::Reserve, &heard) {
+            let known =
+                Known { client_reference: &client_reference, reference: None, handle: None };
+            let clear = |answer: &Answer| matches!(answer, Answer::Seen(_));
+            heard = self.look_up(&known, clear).await;
+        }
         match <[SeenReservation; 1]>::try_from(heard.seen()) {
-            Ok([seen]) => Ok(Made { client_reference, order, seen: Some(seen) }),
+            Ok([seen]) => {
+                let odd = judge::as_ordered(self.line.dialect, &order, &seen).err();
+                Ok(Made { client_reference, order, seen: Some(seen), odd })
+            }
             Err(none) if none.is_empty() => {
-                Err(Fault::Seen(format!("the answer to a hold: {}", heard.told())))
+                Err(judge::expected("the reservation that was ordered", &heard))
             }
             Err(several) => Err(Fault::Seen(format!("one was asked for, {} came", several.len()))),
         }

@@ -4,6 +4,7 @@
 
 mod checks;
 mod desk;
+mod judge;
 mod line;
 pub mod report;
 mod said;

@@ -3,10 +3,12 @@
 use std::{
     error::Error,
     fmt,
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
 use chrono::{DateTime, Utc};
+use contracts::supplier::Supplier;
 use reqwest::{Client, Method as Verb, redirect::Policy};
 use suppliers::{
     Access, Answer, Ask, Asked, Dialect, HttpReply, HttpRequest, Left, Operation, SeenReservation,
@@ -19,6 +21,9 @@ use crate::Subject;
 const WITHIN: Duration = Duration::from_secs(30);
 /// The largest answer that is read.
 const BODY_MAX: usize = 1024 * 1024;
+
+/// What every answer of ours carries (partner-api.yaml, info).
+const RATE_LIMIT: [&str; 3] = ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"];
 
 /// What came of an exchange.
 pub(crate) struct Heard {
@@ -89,6 +94,8 @@ pub(crate) struct Line {
     base: String,
     pub(crate) access: Access,
     pub(crate) dialect: &'static dyn Dialect,
+    /// The first answer that did not say how much more may be asked, where each is to.
+    unlimited: OnceLock<String>,
 }
 
 impl Line {
@@ -103,7 +110,29 @@ impl Line {
             language: "en-US".to_owned(),
         };
         let base = endpoint(&subject.url)?.trim_end_matches('/').to_owned();
-        Ok(Self { http, base, access, dialect: dialect(subject.dialect) })
+        let dialect = dialect(subject.dialect);
+        Ok(Self { http, base, access, dialect, unlimited: OnceLock::new() })
+    }
+
+    /// The first answer that did not say how much more may be asked, where each is to.
+    pub(crate) fn unlimited(&self) -> Option<&str> {
+        self.unlimited.get().map(String::as_str)
+    }
+
+    /// Notes whether an answer says how much more may be asked. Only ours promises that of each.
+    fn note_limits(&self, call: &str, reply: &HttpReply) {
+        let says = |name: &str| {
+            let mut all = reply.headers.iter().filter(|(known, _)| known == name);
+            all.any(|(_, value)| value.trim().parse::<u64>().is_ok())
+        };
+        let lacking = RATE_LIMIT.into_iter().find(|name| !says(name));
+        if self.dialect.supplier() == Supplier::Neutral
+            && let Some(name) = lacking
+        {
+            self.unlimited.get_or_init(|| {
+                format!("expected `{name}` with every answer; none came with {call}")
+            });
+        }
     }
 
     /// Sends one request and reads the whole answer.
@@ -111,12 +140,20 @@ impl Line {
         let Ok(verb) = Verb::from_bytes(request.method.word().as_bytes()) else {
             return Sent::NotSent;
         };
+        let path = request.path_and_query.split('?').next().unwrap_or_default();
+        let call = format!("{} {path}", request.method.word());
         let mut made = self.http.request(verb, format!("{}{}", self.base, request.path_and_query));
         for (name, value) in &request.headers {
             made = made.header(name, value);
         }
         match made.body(request.body.unwrap_or_default()).send().await {
-            Ok(response) => whole(response).await,
+            Ok(response) => {
+                let sent = whole(response).await;
+                if let Sent::Reply(reply) = &sent {
+                    self.note_limits(&call, reply);
+                }
+                sent
+            }
             Err(error) if error.is_connect() || error.is_builder() => Sent::NotSent,
             Err(_) => Sent::NoAnswer,
         }

@@ -123,7 +123,8 @@ fn row(check: &Check) -> String {
     let (word, took) = (check.outcome.word(), check.took_ms);
     let class = word.replace(' ', "-");
     format!(
-        "<tr><td>{}</td><td>{}</td><td class=\"{class}\">{word}</td><td>{}</td><td>{took}</td></tr>",
+        "<tr><td>{}</td><td>{}</td><td class=\"{class}\">{word}</td><td>{}</td>\
+         <td>{took}</td></tr>",
         escape(check.name),
         escape(check.expected),
         escape(&check.seen),

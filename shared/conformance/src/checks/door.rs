@@ -131,6 +131,9 @@ pub(super) async fn limits(desk: &Desk<'_>) -> Said {
     let is_limited = |heard: &&Heard| heard.is_over_limit(desk.line.dialect);
     let found = all.iter().filter(is_found).count();
     let limited = all.iter().filter(is_limited).count();
+    if let Some(lacking) = desk.line.unlimited() {
+        return Err(Fault::Seen(lacking.to_owned()));
+    }
     match all.iter().find(|heard| !is_found(heard) && !is_limited(heard)) {
         Some(odd) if odd.answer == Answer::NotSent && found == 0 => Err(unheard(odd)),
         Some(odd) => Err(Fault::Seen(format!("of {AT_ONCE}, one came to: {}", odd.told()))),
