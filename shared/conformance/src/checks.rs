@@ -2,15 +2,19 @@
 
 mod door;
 
-use std::time::{Duration, Instant};
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use contracts::supplier::Supplier;
+use futures::future::{self, Either};
 use suppliers::{Answer, Ask, Operation, SeenReservation, SeenState, Unclear};
 
 use crate::{
     Subject,
     desk::{Desk, Made, travellers},
-    judge,
+    judge, ledger,
     line::{Line, now},
     report::{Check, Outcome, Report},
     said::{Fault, Said},
@@ -34,11 +38,39 @@ impl Book {
     }
 }
 
-/// Every check, in order.
-#[expect(clippy::too_many_lines, reason = "a list of all checks, with what each expects")]
-pub(crate) async fn all(subject: &Subject, line: &Line) -> Report {
+/// Every check until somebody wants it to stop; what was made by then is given back.
+pub(crate) async fn all(
+    subject: &Subject,
+    line: &Line,
+    stop: impl Future<Output = ()> + Send,
+) -> Report {
     let desk = Desk::new(subject, line);
     let mut book = Book { checks: Vec::new() };
+    let stopped = {
+        let checks = pin!(each(subject, &desk, &mut book));
+        matches!(future::select(checks, pin!(stop)).await, Either::Right(_))
+    };
+    let began = Instant::now();
+    if stopped {
+        let said = Err(Fault::NotTested("not tested: what comes after it was stopped".to_owned()));
+        book.note("stopped", "Every check is made.", began, said);
+    }
+    let said = given_back(&desk).await;
+    book.note("given_back", "Nothing that was made is left standing.", began, said);
+    Report { dialect: subject.dialect, url: subject.url.clone(), checks: book.checks }
+}
+
+async fn given_back(desk: &Desk<'_>) -> Said {
+    match ledger::give_back(desk).await {
+        (0, left) if left.is_empty() => Err(Fault::Skipped("nothing was made".to_owned())),
+        (found, left) if left.is_empty() => Ok(format!("{found} were made, and none stands")),
+        (_, left) => Err(Fault::Seen(format!("could not be given back: {}", left.join("; ")))),
+    }
+}
+
+/// Every check, in order.
+#[expect(clippy::too_many_lines, reason = "a list of all checks, with what each expects")]
+async fn each(subject: &Subject, desk: &Desk<'_>, book: &mut Book) {
     let mut began = Instant::now();
     let mut note = |name, expected, said: Said| {
         // Without an offer and its price there is nothing to order.
@@ -51,78 +83,77 @@ pub(crate) async fn all(subject: &Subject, line: &Line) -> Report {
     note(
         "signature",
         "A request that is signed with a wrong secret is turned away.",
-        door::signature(&desk).await,
+        door::signature(desk).await,
     );
     note(
         "clock",
         "A request whose signature is an hour old is turned away.",
-        door::clock(&desk).await,
+        door::clock(desk).await,
     );
     note(
         "search",
         "Something is on sale, and the answer keeps the published contract.",
-        door::search(&desk).await,
+        door::search(desk).await,
     );
     note(
         "price_check",
         "An offer can be asked about again, and is still there or says what changed.",
-        door::price_check(&desk).await,
+        door::price_check(desk).await,
     );
     note(
         "unknown_reference",
         "A look-up by a reference that was never used finds nothing.",
-        door::unknown_reference(&desk).await,
+        door::unknown_reference(desk).await,
     );
     note(
         "broken_request",
         "Half a request is refused, and nothing is booked by it.",
-        door::broken_request(&desk).await,
+        door::broken_request(desk).await,
     );
     let held = desk.held().await;
     note(
         "hold",
         "A hold gets a reference, and stands for a while from now.",
-        hold(&desk, held.as_ref()),
+        hold(desk, held.as_ref()),
     );
     note(
         "look_up",
         "What is held is found by our reference: one, as it was ordered.",
-        look_up(&desk, held.as_ref().ok()).await,
+        look_up(desk, held.as_ref().ok()).await,
     );
     note(
         "repeat",
         "The very same request again makes no second reservation.",
-        repeat(&desk, held.as_ref().ok()).await,
+        repeat(desk, held.as_ref().ok()).await,
     );
     note(
         "reference_taken",
         "Another request under a reference that is taken is refused as one, and changes nothing.",
-        reference_taken(&desk, held.as_ref().ok()).await,
+        reference_taken(desk, held.as_ref().ok()).await,
     );
     let mut held = held.ok();
-    note("confirm", "What is held becomes bought.", confirm(&desk, held.as_mut()).await);
-    note("cancel", "What is cancelled is gone.", cancel(&desk, held.as_mut()).await);
+    note("confirm", "What is held becomes bought.", confirm(desk, held.as_mut()).await);
+    note("cancel", "What is cancelled is gone.", cancel(desk, held.as_mut()).await);
     note(
         "cancel_twice",
         "A second cancellation changes nothing.",
-        cancel_twice(&desk, held.as_ref()).await,
+        cancel_twice(desk, held.as_ref()).await,
     );
     note(
         "lost_answer",
         "A reservation whose answer never arrived is found by our reference: one.",
-        lost_answer(&desk).await,
+        lost_answer(desk).await,
     );
     note(
         "limits",
         "Of many look-ups at once each is answered, or turned away as one over the limit.",
-        door::limits(&desk).await,
+        door::limits(desk).await,
     );
     note(
         "expiry",
         "A hold that is not bought is gone when its time is over.",
-        expiry(&desk, subject.patience, held.is_some()).await,
+        expiry(desk, subject.patience, held.is_some()).await,
     );
-    Report { dialect: subject.dialect, url: subject.url.clone(), checks: book.checks }
 }
 
 fn hold(desk: &Desk<'_>, held: Result<&Made, &Fault>) -> Said {

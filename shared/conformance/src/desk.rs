@@ -20,12 +20,13 @@ use uuid::Uuid;
 
 use crate::{
     StandIn, Subject, judge,
+    ledger::Ledger,
     line::{Heard, Line, NOBODY, now},
     said::Fault,
 };
 
 /// The pause between two look-ups of the same.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Who shops.
 pub(crate) struct Desk<'a> {
@@ -33,6 +34,8 @@ pub(crate) struct Desk<'a> {
     subject: &'a Subject,
     /// The check without which nothing can be ordered, once it did not pass.
     stopped_by: OnceLock<&'static str>,
+    /// Everything that was ever ordered.
+    pub(crate) ledger: Ledger,
 }
 
 /// A reservation that was made, or was to be.
@@ -61,7 +64,12 @@ impl Made {
 
 impl<'a> Desk<'a> {
     pub(crate) fn new(subject: &'a Subject, line: &'a Line) -> Self {
-        Self { line, subject, stopped_by: OnceLock::new() }
+        Self { line, subject, stopped_by: OnceLock::new(), ledger: Ledger::default() }
+    }
+
+    /// How long a new reservation may be missing from look-ups.
+    pub(crate) fn visible_within(&self) -> Duration {
+        self.subject.visible_within
     }
 
     /// Orders nothing from here on: this check did not pass.
@@ -200,7 +208,10 @@ impl<'a> Desk<'a> {
         travellers: &TravellersReply,
     ) -> Heard {
         let reserve = Reserve { client_reference, order, travellers, hold: true };
-        self.line.exchange(&Ask::Reserve(reserve)).await
+        self.ledger.sends(client_reference);
+        let heard = self.line.exchange(&Ask::Reserve(reserve)).await;
+        self.ledger.sees(client_reference, &heard);
+        heard
     }
 
     /// Holds something new.
@@ -234,6 +245,7 @@ impl<'a> Desk<'a> {
         let by_ours = Known { reference: None, handle: None, ..*known };
         loop {
             let heard = self.line.exchange(&Ask::LookUp(by_ours)).await;
+            self.ledger.sees(known.client_reference, &heard);
             if enough(&heard.answer) || Instant::now() > by {
                 return heard;
             }

@@ -5,6 +5,7 @@
 mod checks;
 mod desk;
 mod judge;
+mod ledger;
 mod line;
 pub mod report;
 mod said;
@@ -41,11 +42,23 @@ pub struct Subject {
     pub patience: Duration,
 }
 
-/// Runs every check, in an order in which each builds on what the ones before it made.
+/// Runs every check, in an order in which each builds on what the ones before it made, and then
+/// gives back what still stands.
 ///
 /// # Errors
 /// When its address is none, or no HTTP client can be made.
 pub async fn run(subject: &Subject) -> anyhow::Result<Report> {
+    run_until(subject, std::future::pending()).await
+}
+
+/// The same until somebody wants it to stop: what was made until then is given back all the same.
+///
+/// # Errors
+/// When its address is none, or no HTTP client can be made.
+pub async fn run_until(
+    subject: &Subject,
+    stop: impl Future<Output = ()> + Send,
+) -> anyhow::Result<Report> {
     let line = line::Line::new(subject)?;
-    Ok(checks::all(subject, &line).await)
+    Ok(checks::all(subject, &line, stop).await)
 }

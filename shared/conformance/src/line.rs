@@ -34,6 +34,11 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
+    /// What is known without a call.
+    pub(crate) fn of(answer: Answer) -> Self {
+        Self { answer, last: None }
+    }
+
     /// What it shows.
     pub(crate) fn seen(&self) -> Vec<SeenReservation> {
         match &self.answer {
@@ -162,7 +167,7 @@ impl Line {
     /// Makes all the calls of an exchange and reads what came of it.
     pub(crate) async fn exchange(&self, ask: &Ask<'_>) -> Heard {
         let Some(first) = self.first(ask) else {
-            return Heard { answer: Answer::NotSent, last: None };
+            return Heard::of(Answer::NotSent);
         };
         let by = Instant::now() + WITHIN;
         let mut replies: Vec<HttpReply> = Vec::new();

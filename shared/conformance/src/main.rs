@@ -87,7 +87,13 @@ async fn run(flags: Flags) -> anyhow::Result<bool> {
         visible_within: Duration::from_secs(flags.visible_within),
         patience: Duration::from_secs(flags.patience),
     };
-    let report = conformance::run(&subject).await?;
+    let stop = async {
+        // Without a signal to wait for nobody can stop it.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let report = conformance::run_until(&subject, stop).await?;
     for check in &report.checks {
         let mark = match check.outcome {
             Outcome::Passed => "✓",

@@ -101,6 +101,7 @@ pub(super) async fn broken_request(desk: &Desk<'_>) -> Said {
     let half = whole.get(..whole.len() / 2).unwrap_or_default().to_vec();
     let line = desk.line;
     let request = line.dialect.with_body(&line.access, now(), request, half);
+    desk.ledger.sends(&reference);
     let status = match line.send(request).await {
         // Who was not let in was not read.
         Sent::Reply(reply) if [401, 403].contains(&reply.status) => {

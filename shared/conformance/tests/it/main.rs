@@ -15,6 +15,7 @@
 mod answers;
 mod breaking;
 mod command;
+mod left;
 
 use std::time::Duration;
 
@@ -88,7 +89,7 @@ async fn a_double_that_keeps_the_rules_passes_and_nothing_of_the_kit_is_left_sta
         let trial = Trial::of(supplier, Config::default()).await;
         let report = trial.run().await;
         assert!(report.passed(), "{supplier}\n{}", said(&report));
-        assert_eq!(report.checks.len(), 16);
+        assert_eq!(report.checks.len(), 17);
         // Hotelbeds alone does not say what a second request under one reference comes to.
         let skips = supplier == Supplier::Hotelbeds;
         let repeat = if skips { Outcome::Skipped } else { Outcome::Passed };
