@@ -231,12 +231,12 @@ fn as_ordered(desk: &Desk<'_>, made: &Made, shown: &SeenReservation) -> Result<(
 }
 
 async fn repeat(desk: &Desk<'_>, held: Option<&Made>) -> Said {
-    let made = needed(desk, held)?;
     let dialect = desk.line.dialect;
     if !judge::promises_one(dialect) {
         let why = "the supplier does not promise it, and nothing of ours relies on it";
         return Err(Fault::Skipped(why.to_owned()));
     }
+    let made = needed(desk, held)?;
     let again = desk.hold(&made.order, &made.client_reference).await;
     // Ours answers with the reservation; the others say so, or that the reference is taken.
     let is_ours = dialect.supplier() == Supplier::Neutral;
@@ -273,10 +273,10 @@ async fn reference_taken(desk: &Desk<'_>, held: Option<&Made>) -> Said {
 }
 
 async fn confirm(desk: &Desk<'_>, held: Option<&mut Made>) -> Said {
-    let made = needed(desk, held)?;
     if desk.line.dialect.holds_by_purchase() {
         return Err(Fault::Skipped("a hold is a purchase already".to_owned()));
     }
+    let made = needed(desk, held)?;
     let answer = desk.line.exchange(&Ask::Confirm(made.known())).await;
     let told = judge::done(desk.line.dialect, Operation::Confirm, made.reference(), &answer);
     let shown_in_answer = answer.seen().iter().try_for_each(|one| as_ordered(desk, made, one));
