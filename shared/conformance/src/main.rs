@@ -9,27 +9,36 @@
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Parser;
-use conformance::{Outcome, Subject};
+use conformance::{Outcome, StandIn, Subject, endpoint};
 use contracts::supplier::Supplier;
 
 /// Tests whether an endpoint speaks a supplier's dialect as our connector needs it.
 ///
 /// Makes real reservations under references of its own, and cancels each: give it a test account.
+///
+/// Key, secret and what to look for are those of the stand-in (`doubles`, as it starts without
+/// flags) of the dialect when they are left out: for rapid, etg, hotelbeds, duffel and neutral.
 #[derive(Parser)]
 #[command(name = "conformance")]
 struct Flags {
     /// Base URL of the endpoint
+    #[arg(value_parser = endpoint)]
     url: String,
-    /// Whose dialect it claims to speak: rapid, hotelbeds, …
-    #[arg(long)]
+    /// Whose dialect it claims to speak: rapid, etg, hotelbeds, duffel or neutral
+    #[arg(long, value_parser = dialect)]
     dialect: Supplier,
-    /// The key it gave out; that of the stand-in for Rapid or Hotelbeds when left out
+    /// The key it gave out; that of the dialect's stand-in when left out: dev-rapid-key,
+    /// dev-etg-key, dev-hotelbeds-key, dev-duffel, dev-neutral-key
     #[arg(long)]
     key: Option<String>,
-    /// The secret that goes with it, better in `CONFORMANCE_SECRET`
+    /// The secret that goes with it, better in `CONFORMANCE_SECRET`; that of the dialect's stand-in
+    /// when left out: dev-rapid-secret, dev-etg-secret-token, dev-hotelbeds-secret,
+    /// duffel_test_development-only, dev-neutral-secret
     #[arg(long)]
     secret: Option<String>,
-    /// What to look for: a property, a route such as LHR-JFK, or a destination
+    /// What to look for: a property, a route or a destination; what the dialect's stand-in sells
+    /// when left out: 1100001 (rapid), 8473001 (etg), BCN (hotelbeds), LHR-JFK (duffel), NP-1001
+    /// (neutral)
     #[arg(long)]
     what: Option<String>,
     /// How many days ahead
@@ -59,12 +68,18 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Reads the word of a dialect.
+fn dialect(word: &str) -> Result<Supplier, String> {
+    let all = || Supplier::ALL.map(Supplier::word).join(", ");
+    word.parse().map_err(|unknown| format!("{unknown}: it is one of {}", all()))
+}
+
 async fn run(flags: Flags) -> anyhow::Result<bool> {
-    let ours = |what: &str| format!("dev-{}-{what}", flags.dialect);
+    let ours = StandIn::of(flags.dialect);
     let secret = flags.secret.or_else(|| std::env::var("CONFORMANCE_SECRET").ok());
     let subject = Subject {
-        key: flags.key.unwrap_or_else(|| ours("key")),
-        secret: secret.unwrap_or_else(|| ours("secret")).into(),
+        key: flags.key.unwrap_or_else(|| ours.key.to_owned()),
+        secret: secret.unwrap_or_else(|| ours.secret.to_owned()).into(),
         url: flags.url,
         dialect: flags.dialect,
         what: flags.what,
@@ -72,12 +87,19 @@ async fn run(flags: Flags) -> anyhow::Result<bool> {
         visible_within: Duration::from_secs(flags.visible_within),
         patience: Duration::from_secs(flags.patience),
     };
-    let report = conformance::run(&subject).await?;
+    let stop = async {
+        // Without a signal to wait for nobody can stop it.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let report = conformance::run_until(&subject, stop).await?;
     for check in &report.checks {
         let mark = match check.outcome {
             Outcome::Passed => "✓",
             Outcome::Failed => "✗",
             Outcome::Skipped => "-",
+            Outcome::NotTested => "?",
         };
         println!("{mark} {:<18} {}", check.name, check.seen);
     }

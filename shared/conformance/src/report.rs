@@ -11,8 +11,10 @@ pub enum Outcome {
     Passed,
     /// Not as expected.
     Failed,
-    /// Not promised by this dialect, or impossible after what failed before.
+    /// Not promised by this dialect, or not shown in this run.
     Skipped,
+    /// Impossible after what failed before: nothing is known.
+    NotTested,
 }
 
 impl Outcome {
@@ -23,6 +25,7 @@ impl Outcome {
             Self::Passed => "passed",
             Self::Failed => "failed",
             Self::Skipped => "skipped",
+            Self::NotTested => "not tested",
         }
     }
 }
@@ -60,10 +63,10 @@ impl Report {
         self.checks.iter().filter(|check| check.outcome == outcome).count()
     }
 
-    /// Whether nothing failed.
+    /// Whether nothing failed, and nothing was left untested.
     #[must_use]
     pub fn passed(&self) -> bool {
-        self.count(Outcome::Failed) == 0
+        self.count(Outcome::Failed) + self.count(Outcome::NotTested) == 0
     }
 
     /// What a check came to.
@@ -85,6 +88,7 @@ impl Report {
             "passed": self.count(Outcome::Passed),
             "failed": names(Outcome::Failed),
             "skipped": names(Outcome::Skipped),
+            "not_tested": names(Outcome::NotTested),
         })
         .to_string()
     }
@@ -94,16 +98,14 @@ impl Report {
     pub fn page(&self) -> String {
         let rows: String = self.checks.iter().map(row).collect();
         let (dialect, url) = (escape(self.dialect.word()), escape(&self.url));
-        let (passed, failed, skipped) = (
-            self.count(Outcome::Passed),
-            self.count(Outcome::Failed),
-            self.count(Outcome::Skipped),
-        );
+        let [passed, failed, skipped, not_tested] =
+            [Outcome::Passed, Outcome::Failed, Outcome::Skipped, Outcome::NotTested]
+                .map(|outcome| self.count(outcome));
         format!(
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
              <title>{dialect}: {passed} passed, {failed} failed</title><style>{STYLE}</style>\
              </head><body><h1>{dialect}</h1><p>{url}</p>\
-             <p>{passed} passed, {failed} failed, {skipped} skipped</p>\
+             <p>{passed} passed, {failed} failed, {skipped} skipped, {not_tested} not tested</p>\
              <table><thead><tr><th>check</th><th>what must hold</th><th>result</th>\
              <th>what was seen</th><th>ms</th></tr></thead><tbody>{rows}</tbody></table>\
              </body></html>\n"
@@ -115,12 +117,14 @@ const STYLE: &str = "\
     body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem}\
     table{border-collapse:collapse;width:100%}\
     td,th{text-align:left;vertical-align:top;padding:.4rem .6rem;border-bottom:1px solid #ccc}\
-    .passed{color:#12633a}.failed{color:#a4161a;font-weight:600}.skipped{color:#666}";
+    .passed{color:#12633a}.failed,.not-tested{color:#a4161a;font-weight:600}.skipped{color:#666}";
 
 fn row(check: &Check) -> String {
     let (word, took) = (check.outcome.word(), check.took_ms);
+    let class = word.replace(' ', "-");
     format!(
-        "<tr><td>{}</td><td>{}</td><td class=\"{word}\">{word}</td><td>{}</td><td>{took}</td></tr>",
+        "<tr><td>{}</td><td>{}</td><td class=\"{class}\">{word}</td><td>{}</td>\
+         <td>{took}</td></tr>",
         escape(check.name),
         escape(check.expected),
         escape(&check.seen),

@@ -35,6 +35,8 @@ struct Breaking {
     http: reqwest::Client,
     /// What was asked for before.
     before: Mutex<BTreeSet<String>>,
+    /// What was made last, as it was answered.
+    made: Mutex<String>,
 }
 
 /// Serves a partner that breaks a rule; its address.
@@ -46,6 +48,7 @@ pub(crate) async fn front(doubles: &str, rule: &'static str) -> String {
         doubles: doubles.to_owned(),
         http: reqwest::Client::builder().no_proxy().build().unwrap(),
         before: Mutex::default(),
+        made: Mutex::default(),
     };
     let router = Router::new().fallback(answer).with_state(Arc::new(breaking));
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -62,10 +65,17 @@ async fn answer(State(breaking): State<Arc<Breaking>>, request: Request) -> Resp
     let sent = breaking.http.request(head.method.clone(), url).headers(headers).body(body.clone());
     let reply = sent.send().await.unwrap();
     let status = reply.status();
+    let mut told = HeaderMap::new();
+    for (name, value) in reply.headers() {
+        let is_limit = name.as_str().starts_with("ratelimit-");
+        if is_limit && breaking.rule != "no_limits_told" {
+            told.insert(name.clone(), value.clone());
+        }
+    }
     // Its holds are over within seconds, and it offers them as long enough to be sold.
     let text = reply.text().await.unwrap().replace(r#""hold_for_s":4"#, r#""hold_for_s":86400"#);
     let (status, text) = breaking.spoil(&head, &body, status, text).await;
-    (status, [("content-type", "application/json")], text).into_response()
+    (status, told, [("content-type", "application/json")], text).into_response()
 }
 
 impl Breaking {
@@ -94,6 +104,26 @@ impl Breaking {
                 self.make(body).await;
                 (status, text)
             }
+            "repeat_409" if reserves && status.is_success() && again(named(body)) => {
+                refused(StatusCode::CONFLICT, "reference_taken")
+            }
+            "repeat_500" if reserves && status.is_success() && again(named(body)) => {
+                refused(StatusCode::INTERNAL_SERVER_ERROR, "internal")
+            }
+            // Whoever asks for something else is answered with what there is.
+            "taken_200" if reserves && status.is_success() => {
+                self.made.lock().unwrap().clone_from(&text);
+                (status, text)
+            }
+            "taken_200" if reserves && status == StatusCode::CONFLICT => {
+                (StatusCode::OK, self.made.lock().unwrap().clone())
+            }
+            "cancel_twice_409" if method == Method::DELETE && again(path.to_owned()) => {
+                refused(StatusCode::CONFLICT, "not_cancellable")
+            }
+            "cancel_twice_500" if method == Method::DELETE && again(path.to_owned()) => {
+                refused(StatusCode::INTERNAL_SERVER_ERROR, "internal")
+            }
             // What is cancelled once more lives again.
             "cancel_twice" if method == Method::DELETE && again(path.to_owned()) => {
                 self.before.lock().unwrap().insert(ALIVE.to_owned());
@@ -102,9 +132,21 @@ impl Breaking {
             "cancel_twice" if asks && self.before.lock().unwrap().contains(ALIVE) => {
                 (status, text.replace(r#""cancelled""#, r#""confirmed""#))
             }
+            // It takes every second look-up alone, and says so.
+            "busy" if asks && self.seconds() => refused(StatusCode::TOO_MANY_REQUESTS, "limit"),
             "expiry" if asks => (status, text.replace(r#""expired""#, r#""confirmed""#)),
             _ => (status, text),
         }
+    }
+
+    /// Whether this is the second of two.
+    fn seconds(&self) -> bool {
+        let mut before = self.before.lock().unwrap();
+        let second = before.remove("first");
+        if !second {
+            before.insert("first".to_owned());
+        }
+        second
     }
 
     /// A reservation under the reference that was named.
@@ -117,6 +159,10 @@ impl Breaking {
         let planted = self.http.post(format!("{}/neutral/plant", self.doubles)).json(&made);
         assert!(planted.send().await.unwrap().status().is_success());
     }
+}
+
+fn refused(status: StatusCode, code: &str) -> (StatusCode, String) {
+    (status, json!({ "error": { "code": code, "message": code } }).to_string())
 }
 
 /// The reference that a request names, also where only half of it is there.

@@ -12,7 +12,10 @@
     reason = "a panic is a failed test"
 )]
 
+mod answers;
 mod breaking;
+mod command;
+mod left;
 
 use std::time::Duration;
 
@@ -48,11 +51,7 @@ impl Trial {
             dialect: supplier,
             key,
             secret: secret.into(),
-            what: match supplier {
-                Supplier::Etg => Some("8473001".to_owned()),
-                Supplier::Neutral => Some("NP-1001".to_owned()),
-                Supplier::Rapid | Supplier::Hotelbeds | Supplier::Duffel => None,
-            },
+            what: None,
             days_ahead: 45,
             visible_within: Duration::from_millis(600),
             patience: Duration::from_secs(3),
@@ -90,12 +89,12 @@ async fn a_double_that_keeps_the_rules_passes_and_nothing_of_the_kit_is_left_sta
         let trial = Trial::of(supplier, Config::default()).await;
         let report = trial.run().await;
         assert!(report.passed(), "{supplier}\n{}", said(&report));
-        assert_eq!(report.checks.len(), 15);
+        assert_eq!(report.checks.len(), 17);
         // Hotelbeds alone does not say what a second request under one reference comes to.
         let skips = supplier == Supplier::Hotelbeds;
         let repeat = if skips { Outcome::Skipped } else { Outcome::Passed };
         assert_eq!(report.outcome("repeat"), Some(repeat), "{}", said(&report));
-        assert!(report.count(Outcome::Skipped) <= 4, "{supplier}\n{}", said(&report));
+        assert!(report.count(Outcome::Skipped) <= 5, "{supplier}\n{}", said(&report));
         let truth = trial.truth().await;
         let left = truth["reservations"].as_array().unwrap();
         assert!(left.len() >= 3, "{left:?}");
@@ -158,26 +157,62 @@ async fn a_hold_that_ends_soon_is_waited_for_and_a_secret_that_is_wrong_fails_ev
 
     let wrong = Subject { secret: "another".to_owned().into(), ..trial.subject() };
     let report = conformance::run(&wrong).await.unwrap();
-    assert_eq!(report.outcome("signature"), Some(Outcome::Passed));
     assert_eq!(report.outcome("search"), Some(Outcome::Failed));
-    assert_eq!(report.outcome("hold"), Some(Outcome::Failed));
-    assert_eq!(report.outcome("cancel"), Some(Outcome::Skipped));
+    for check in ["signature", "limits", "hold", "cancel"] {
+        assert_eq!(report.outcome(check), Some(Outcome::NotTested), "{check}");
+    }
+}
+
+/// Row: L8
+#[tokio::test]
+async fn what_nobody_answered_or_let_in_is_not_tested_and_does_not_pass() {
+    for supplier in Supplier::ALL {
+        let trial = Trial::of(supplier, Config::default()).await;
+        let wrong = Subject { secret: "another".to_owned().into(), ..trial.subject() };
+        let nobody = Subject { url: "http://127.0.0.1:9".to_owned(), ..trial.subject() };
+        for subject in [wrong, nobody] {
+            let report = conformance::run(&subject).await.unwrap();
+            let passed = report.checks.iter().filter(|it| it.outcome == Outcome::Passed);
+            let passed: Vec<_> = passed.map(|it| it.name).collect();
+            assert!(passed.is_empty(), "{supplier} {passed:?}\n{}", said(&report));
+            assert!(!report.passed());
+        }
+    }
+}
+
+/// Row: L8
+#[tokio::test]
+async fn what_cannot_be_tried_after_a_search_failed_says_so_and_does_not_repeat_it() {
+    let trial = Trial::of(Supplier::Neutral, Config::default()).await;
+    trial.arm("search", "html_200", 99).await;
+    let report = trial.run().await;
+    assert_eq!(report.outcome("search"), Some(Outcome::Failed));
+    let after = ["price_check", "broken_request", "hold", "look_up", "cancel", "lost_answer"];
+    for check in after {
+        let seen = &report.checks.iter().find(|it| it.name == check).unwrap().seen;
+        assert_eq!(seen, "not tested: see search", "{check}\n{}", said(&report));
+    }
+    assert!(!report.passed());
 }
 
 /// Row: L8
 #[tokio::test]
 async fn a_limit_that_nobody_met_is_not_shown() {
     let cases = [
-        (None, Outcome::Skipped),
-        (Some("http_429"), Outcome::Passed),
-        (Some("html_200"), Outcome::Failed),
+        (None, "none", Outcome::Skipped),
+        (None, "busy", Outcome::Passed),
+        // Of those that are all turned away nobody sees whether any is answered.
+        (Some("http_429"), "none", Outcome::NotTested),
+        (Some("html_200"), "none", Outcome::Failed),
     ];
-    for (fault, outcome) in cases {
+    for (fault, rule, outcome) in cases {
         let trial = Trial::of(Supplier::Neutral, Config::default()).await;
         if let Some(fault) = fault {
             trial.arm("lookup", fault, 500).await;
         }
-        let report = trial.run().await;
+        let front = breaking::front(&trial.doubles.base_url(), rule).await;
+        let subject = Subject { url: format!("{front}/neutral"), ..trial.subject() };
+        let report = conformance::run(&subject).await.unwrap();
         assert_eq!(report.outcome("limits"), Some(outcome), "{fault:?}\n{}", said(&report));
     }
 }
