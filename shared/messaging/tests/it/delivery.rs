@@ -242,6 +242,30 @@ async fn a_dead_letter_keeps_what_the_message_was_and_says_why_it_is_dead() {
     service.stop().await;
 }
 
+/// Row: F6
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_without_an_id_are_a_dead_letter_each_time_that_they_are_sent() {
+    let service = service().await;
+    let messaging = service.messaging().await;
+    hear(&messaging, &Script::default()).await;
+    let observer = service.prefix.connect().await;
+    let routing = service.prefix.routing();
+    let (queue, dead) = (routing.queue(ROLE), routing.dead_queue(ROLE));
+    for _ in 0..3 {
+        observer.publish("", &queue, FieldTable::default(), b"the same").await;
+    }
+    let mut attempts = BTreeSet::new();
+    let mut ids = BTreeSet::new();
+    for _ in 0..3 {
+        let letter = observer.wait_for(&dead).await;
+        ids.insert(letter.properties.message_id().as_ref().unwrap().as_str().to_owned());
+        attempts.insert(format!("{:?}", headers(&letter)[header::ATTEMPT]));
+    }
+    assert_eq!((ids.len(), attempts.len()), (1, 3), "{attempts:?}");
+    outbox_is_empty(messaging.pool()).await;
+    service.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_takes_nobody_along_and_three_of_them_are_a_crash() {
     let mut service = service().await;

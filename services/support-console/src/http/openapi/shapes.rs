@@ -53,6 +53,7 @@ fn letters() -> Shapes {
         ("body_masked", truth()),
         ("history", many(of("Happened"))),
         ("replay_of?", id()),
+        ("came_before?", id()),
         ("replay_late", truth()),
     ];
     let whole: Vec<_> = summary.iter().cloned().chain(more).collect();
