@@ -20,7 +20,10 @@ use serde::Deserialize;
 use sqlx::{Postgres, pool::PoolConnection};
 use supplier_sync_core::{Fact, Leg};
 
-use super::timeline::entries;
+use super::{
+    suppliers::{self, NotSearched},
+    timeline::entries,
+};
 use crate::{
     App, ROLE,
     handle::{self, Cause, Input, Work, feed},
@@ -89,7 +92,10 @@ pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionRe
         by: leg.wake_at,
     });
     let items = items.chain(callbacks.into_iter().map(about_nothing));
-    let items = items.chain(uncompared.into_iter().map(not_compared)).collect();
+    let items = items.chain(uncompared.into_iter().map(not_compared));
+    drop(conn);
+    let unasked = suppliers::not_searched(&app).await.map_err(|e| failed(&e))?;
+    let items = items.chain(unasked.into_iter().map(out_of_sale)).collect();
     Ok(Json(AttentionReply { owner: ROLE.to_owned(), items, more, counts }))
 }
 
@@ -115,6 +121,20 @@ fn not_compared(list: NotCompared) -> AttentionItem {
         what: format!("{supplier}'s list of all it has of us is not compared with ours: {why}"),
         since: begun_at,
         by: None,
+    }
+}
+
+fn out_of_sale(unasked: NotSearched) -> AttentionItem {
+    let NotSearched { supplier, opened_at, probes_at } = unasked;
+    AttentionItem {
+        kind: AttentionKind::Overdue,
+        booking_id: None,
+        what: format!(
+            "{supplier}'s searches failed too often and are not asked: it is out of sale until \
+             one goes well"
+        ),
+        since: opened_at,
+        by: Some(probes_at),
     }
 }
 
