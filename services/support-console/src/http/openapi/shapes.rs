@@ -304,6 +304,7 @@ fn suppliers() -> Shapes {
         ("differing", count()),
         ("missing", count()),
         ("unknown", count()),
+        ("open_cases?", count()),
     ];
     let case = [
         ("case_id", id()),
