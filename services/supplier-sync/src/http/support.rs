@@ -8,10 +8,10 @@ use chassis::{
     http::{Json, Path, Query},
 };
 use contracts::{
-    ids::{BookingId, LegId},
+    ids::{BookingId, CallbackId, LegId},
     internal::{
-        AttentionItem, AttentionKind, AttentionReply, FindReply, LookUpReply, LookUpRequest,
-        ReferencesReply, SupplierReferences, TimelineReply,
+        AttentionItem, AttentionKind, AttentionReply, FindReply, FoundCallback, LookUpReply,
+        LookUpRequest, ReferencesReply, SupplierReferences, TimelineReply,
     },
     supplier::Supplier,
 };
@@ -64,11 +64,17 @@ pub(super) async fn find(
 ) -> Result<Json<FindReply>, ApiError> {
     let mut conn = connection(&app).await?;
     let found = store::find(&mut conn, &key).await.map_err(|e| failed(&e))?;
-    Ok(Json(FindReply { found }))
+    let waiting = store::unjoined_named(&mut conn, &key, CALLBACKS_MAX).await;
+    let callbacks = waiting.map_err(|e| failed(&e))?.into_iter().map(|waits| FoundCallback {
+        callback_id: CallbackId(waits.callback_id),
+        supplier: waits.supplier,
+        received_at: waits.received_at,
+    });
+    Ok(Json(FindReply { found, callbacks: callbacks.collect() }))
 }
 
-/// Legs of which nobody knows how they stand, then callbacks about nothing that is known, and
-/// suppliers whose lists were not compared with ours.
+/// Legs of which nobody knows how they stand, then callbacks about nothing that is known, suppliers
+/// whose lists were not compared with ours, and those that are out of sale.
 pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionReply>, ApiError> {
     let mut conn = connection(&app).await?;
     let found = store::in_doubt(&mut conn, IN_DOUBT_MAX + 1).await.map_err(|e| failed(&e))?;

@@ -378,9 +378,14 @@ fn bookings() -> Shapes {
             "Found",
             object(&[
                 ("found", many(of("Match"))),
+                ("callbacks", many(of("FoundCallback"))),
                 ("dead_letters", many(id())),
                 ("owners", many(of("Answering"))),
             ]),
+        ),
+        (
+            "FoundCallback",
+            object(&[("callback_id", id()), ("supplier", text()), ("received_at", instant())]),
         ),
         ("FoundBookings", object(&[("found", many(of("Match")))])),
         ("Match", object(&[("booking_id", id()), ("by", text()), ("owner", text())])),
