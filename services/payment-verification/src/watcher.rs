@@ -144,7 +144,7 @@ impl Watcher {
         newest: &BlockHead,
     ) -> Result<Step, WatchError> {
         let at_rest = newest.at == cursor.at;
-        if at_rest && self.is_fresh(cursor, newest) {
+        if at_rest && self.is_fresh(cursor, newest) && self.looked_at(newest).await? {
             let closed = self.close_at_rest(cursor, newest).await?;
             if closed > 0 {
                 return Ok(Step::Did(closed));

@@ -1,5 +1,5 @@
 //! Periodic work: wakes legs that are due, joins callbacks that waited, says which wait for too
-//! long, compares suppliers' lists with ours, and forgets old price checks.
+//! long, compares suppliers' lists with ours, and forgets old price checks and what waited in vain.
 
 use std::time::Duration;
 
@@ -10,18 +10,21 @@ use chassis::{
 use contracts::ids::{CallbackId, LegId};
 use messaging::{Step, StoreError, StoreTrouble, database};
 use supplier_sync_core::Fact;
-use uuid::Uuid;
 
 use crate::{
     App,
     handle::{self, Cause, Input, Work, feed},
-    store,
+    store::{self, Among},
 };
 
 /// Leases and ladders are a matter of seconds; tries of what could not be sent begin with one.
 const WAKE_EVERY: Duration = Duration::from_millis(250);
 /// A callback that was early has a leg within moments.
 const JOIN_EVERY: Duration = Duration::from_secs(1);
+/// One that came longer ago than this has most likely none, and is looked at once in so long.
+const JOIN_OLD_EVERY: Duration = Duration::from_secs(3_600);
+/// One that has waited for so long is forgotten.
+const WAITS_FOR: Duration = Duration::from_secs(90 * 86_400);
 const SURFACE_EVERY: Duration = Duration::from_secs(60);
 /// Whoever asked for a comparison waits for it.
 const COMPARE_EVERY: Duration = Duration::from_secs(5);
@@ -46,6 +49,16 @@ pub(crate) fn start(app: &App) {
     messaging::job(&app.process, "join callbacks", JOIN_EVERY, move || {
         let app = ours.clone();
         async move { join_callbacks(&app).await }
+    });
+    let ours = app.clone();
+    messaging::job(&app.process, "join old callbacks", JOIN_OLD_EVERY, move || {
+        let app = ours.clone();
+        async move { join_old_callbacks(&app).await }
+    });
+    let ours = app.clone();
+    messaging::job(&app.process, "forget callbacks", FORGET_EVERY, move || {
+        let app = ours.clone();
+        async move { forget_callbacks(&app).await }
     });
     let ours = app.clone();
     messaging::job(&app.process, "surface callbacks", SURFACE_EVERY, move || {
@@ -139,25 +152,47 @@ async fn wake_some(app: &App, only: Option<LegId>) -> Result<Step, StoreError> {
     Ok(Step::Did(count))
 }
 
-/// Feeds one batch of callbacks that waited to the legs there are for them by now. One whose leg
-/// cannot be handled waits on, and holds up no other.
+/// Feeds one batch of callbacks that came lately to the legs there are for them by now. One whose
+/// leg cannot be handled waits on, and holds up no other.
 ///
 /// # Errors
 /// When the database fails; the callbacks wait on.
 pub async fn join_callbacks(app: &App) -> Result<Step, StoreError> {
-    match join_some(app, None).await {
-        Err(error) if error.kind() == StoreTrouble::Broken => join_singly(app).await,
+    join(app, Among::Since(JOIN_OLD_EVERY.as_secs_f64())).await
+}
+
+/// The same for callbacks of any age.
+///
+/// # Errors
+/// When the database fails; the callbacks wait on.
+pub async fn join_old_callbacks(app: &App) -> Result<Step, StoreError> {
+    join(app, Among::All).await
+}
+
+/// Drops callbacks that waited in vain for so long that they belong to nobody, a batch at a time.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget_callbacks(app: &App) -> Result<Step, StoreError> {
+    let mut conn = app.messaging.pool().acquire().await.map_err(database("taking a connection"))?;
+    let gone = store::forget_waiting(&mut conn, WAITS_FOR.as_secs_f64(), FORGET_AT_ONCE).await?;
+    Ok(Step::of(usize::try_from(gone).unwrap_or(usize::MAX)))
+}
+
+async fn join(app: &App, among: Among) -> Result<Step, StoreError> {
+    match join_some(app, among).await {
+        Err(error) if error.kind() == StoreTrouble::Broken => join_singly(app, among).await,
         done => done,
     }
 }
 
-async fn join_singly(app: &App) -> Result<Step, StoreError> {
+async fn join_singly(app: &App, among: Among) -> Result<Step, StoreError> {
     let mut tx = app.messaging.begin().await?;
-    let waiting = store::waiting(tx.conn(), AT_ONCE, None).await?;
+    let waiting = store::waiting(tx.conn(), AT_ONCE, among).await?;
     // Each is taken again by a transaction of its own.
     tx.commit().await?;
     for callback_id in waiting.iter().map(|one| one.callback_id) {
-        match join_some(app, Some(callback_id)).await {
+        match join_some(app, Among::One(callback_id)).await {
             Ok(_) => {}
             Err(error) if error.kind() == StoreTrouble::Broken => {
                 let mut tx = app.messaging.begin().await?;
@@ -176,10 +211,10 @@ async fn join_singly(app: &App) -> Result<Step, StoreError> {
     Ok(Step::of(waiting.len()))
 }
 
-/// Joins the callbacks that there are legs for, or one of them.
-async fn join_some(app: &App, only: Option<Uuid>) -> Result<Step, StoreError> {
+/// Joins the callbacks that there are legs for.
+async fn join_some(app: &App, among: Among) -> Result<Step, StoreError> {
     let mut tx = app.messaging.begin().await?;
-    let waiting = store::waiting(tx.conn(), AT_ONCE, only).await?;
+    let waiting = store::waiting(tx.conn(), AT_ONCE, among).await?;
     let Some(now) = waiting.iter().map(|one| one.now).max() else { return Ok(Step::Idle) };
     let ids: Vec<_> = waiting.iter().map(|one| one.callback_id).collect();
     let works = waiting.into_iter().map(|one| {

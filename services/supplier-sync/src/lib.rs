@@ -33,7 +33,10 @@ use sqlx::migrate::Migrator;
 pub use compare::compare;
 pub use config::Config;
 pub use http::router;
-pub use jobs::{forget_price_checks, join_callbacks, surface_callbacks, wake};
+pub use jobs::{
+    forget_callbacks, forget_price_checks, join_callbacks, join_old_callbacks, surface_callbacks,
+    wake,
+};
 
 /// The service's own schema.
 pub static MIGRATOR: Migrator = sqlx::migrate!();

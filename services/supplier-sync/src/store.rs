@@ -19,7 +19,10 @@ pub(crate) use comparison::{
     not_listed, page_compared,
 };
 pub(crate) use exchange::{Exchange, exchange_place, journal};
-pub(crate) use hint::{Unjoined, join, legs_of, park, put_off_waiting, surface, unjoined, waiting};
+pub(crate) use hint::{
+    Among, Unjoined, forget_waiting, join, legs_of, park, put_off_waiting, surface, unjoined,
+    unjoined_named, waiting,
+};
 pub(crate) use lead::{take_lead, yield_lead};
 pub(crate) use leg::{
     Changed, Entry, claim_due, due, load_for_update, now, put_off, save, sleep_again,

@@ -31,6 +31,8 @@ pub struct Parker {
 pub struct DeadLetter {
     /// The same for the same delivery, however often it comes.
     pub dead_letter_id: Uuid,
+    /// Whether the same bytes without an id may have come before: then it is one attempt more.
+    pub fresh: bool,
     /// The queue it waited in.
     pub queue: String,
     /// The message, the same over retries and replays.
@@ -83,7 +85,6 @@ impl Parks for Parker {
     async fn park(&self, batch: Vec<Parked>) -> Result<(), StoreError> {
         let letters: Vec<_> =
             batch.into_iter().map(|parked| DeadLetter::of(parked, &self.routing)).collect();
-        // One statement is one transaction.
         let mut conn = self.pool.acquire().await.map_err(database("taking a connection"))?;
         store::insert(&mut conn, &letters).await?;
         for letter in &letters {
@@ -125,6 +126,7 @@ impl DeadLetter {
         let addressee = addressee(&parked, consumer.as_deref(), message_type.as_deref(), routing);
         Self {
             dead_letter_id: id_of(&parked),
+            fresh: parked.fresh.is_some(),
             message_id: parked.message_id.0,
             attempt,
             attempts: if unroutable { attempt } else { attempt.saturating_add(1) },
@@ -234,8 +236,10 @@ fn addressee(
 fn id_of(parked: &Parked) -> Uuid {
     let millis = parked.message_id.0.as_u128() >> 80;
     let at = i64::try_from(millis).ok().and_then(DateTime::from_timestamp_millis);
-    let parts: [&[u8]; 3] =
-        [parked.queue.as_bytes(), parked.message_id.0.as_bytes(), &parked.attempt.to_be_bytes()];
+    let attempt = parked.attempt.to_be_bytes();
+    let mut parts: Vec<&[u8]> =
+        vec![parked.queue.as_bytes(), parked.message_id.0.as_bytes(), &attempt];
+    parts.extend(parked.fresh.as_ref().map(|delivery| delivery.as_bytes().as_slice()));
     derive(at.unwrap_or_default(), &parts)
 }
 

@@ -12,8 +12,9 @@ pub(crate) use acts::{Act, ActFilter, Acted, Outcome, acts, hands_on, record};
 pub(crate) use causes::{LetterCause, causes};
 pub(crate) use edits::{Edit, decide_edit, edits, propose_edit};
 pub(crate) use events::{
-    Happened, LateReplay, NewEvent, NewReplay, Pending, add_event, add_replays, failed_again,
-    history, last_actor, late_replays, next_attempt, next_attempts, pending, replay_of, succeeded,
+    Happened, LateReplay, NewEvent, NewReplay, Pending, add_event, add_replays, came_before,
+    failed_again, history, last_actor, late_replays, next_attempt, next_attempts, pending,
+    replay_of, succeeded,
 };
 pub(crate) use proofs::{Proof, add_proof, last_proof};
 pub(crate) use runs::{
@@ -31,7 +32,7 @@ use chrono::{DateTime, Utc};
 use messaging::{StoreError, database};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
+use sqlx::{Connection as _, FromRow, PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use crate::{parked::DeadLetter, state::State};
@@ -110,11 +111,61 @@ pub(crate) struct Filter {
     pub(crate) letter_cause_id: Option<Uuid>,
 }
 
-/// Keeps dead letters; one that is here already stays as it is.
+/// What came without an id counts on from what is there, and from what comes before it here.
+const INSERT: &str =
+    "insert into dead_letter (dead_letter_id, queue, message_id, attempt, attempts,
+                              message_type, consumer, cause, detail, exchange, routing_key,
+                              headers, body, subject, booking_id, trace_id, first_at, last_at,
+                              addressee, supplier, step, error, parked_at)
+     select dead_letter_id, queue, message_id, attempt + more, attempts + more, message_type,
+            consumer, cause, detail, exchange, routing_key, headers::json, body, subject,
+            booking_id, trace_id, coalesce(first_at, now), coalesce(last_at, now), addressee,
+            supplier, step, error, now
+       from unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::integer[], $6::text[],
+                   $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
+                   $13::bytea[], $14::uuid[], $15::uuid[], $16::text[], $17::timestamptz[],
+                   $18::timestamptz[], $19::text[], $20::text[], $21::text[], $22::text[],
+                   $23::boolean[])
+            with ordinality
+            as n (dead_letter_id, queue, message_id, attempt, attempts, message_type, consumer,
+                  cause, detail, exchange, routing_key, headers, body, subject, booking_id,
+                  trace_id, first_at, last_at, addressee, supplier, step, error, fresh, place),
+            (select holdfast_now() as now) as clock,
+            lateral (
+                select case when fresh then
+                    greatest(coalesce((select max(d.attempt) + 1 - n.attempt
+                                         from dead_letter as d
+                                        where d.queue = n.queue
+                                          and d.message_id = n.message_id), 0), 0)
+                    -- The others of this batch come before it.
+                    + (select count(*)::integer
+                         from unnest($2::text[], $3::uuid[], $23::boolean[]) with ordinality
+                              as o (queue, message_id, fresh, place)
+                        where o.fresh and o.queue = n.queue and o.message_id = n.message_id
+                          and o.place < n.place)
+                else 0 end as more
+            ) as recurring
+     on conflict do nothing";
+
+/// Two instances would give two letters without an id the same number.
+async fn alone(conn: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query("select pg_advisory_xact_lock(3, 0)")
+        .execute(conn)
+        .await
+        .map_err(database("waiting for other dead letters without an id"))
+        .map(drop)
+}
+
+/// Keeps dead letters; one that is here already stays as it is. What came without an id is one
+/// attempt more than the last one of the same bytes.
 pub(crate) async fn insert(
     conn: &mut PgConnection,
     letters: &[DeadLetter],
 ) -> Result<(), StoreError> {
+    let mut tx = conn.begin().await.map_err(database("beginning a transaction"))?;
+    if letters.iter().any(|letter| letter.fresh) {
+        alone(&mut tx).await?;
+    }
     let headers = letters.iter().map(|letter| {
         serde_json::to_string(&letter.headers).map_err(|source| StoreError::Corrupt {
             table: "dead_letter",
@@ -125,51 +176,34 @@ pub(crate) async fn insert(
     let headers = headers.collect::<Result<Vec<_>, _>>()?;
     let text = |of: fn(&DeadLetter) -> &str| letters.iter().map(of).collect::<Vec<_>>();
     let maybe = |of: fn(&DeadLetter) -> Option<&str>| letters.iter().map(of).collect::<Vec<_>>();
-    sqlx::query(
-        "insert into dead_letter (dead_letter_id, queue, message_id, attempt, attempts,
-                                  message_type, consumer, cause, detail, exchange, routing_key,
-                                  headers, body, subject, booking_id, trace_id, first_at, last_at,
-                                  addressee, supplier, step, error, parked_at)
-         select dead_letter_id, queue, message_id, attempt, attempts, message_type, consumer, cause,
-                detail, exchange, routing_key, headers::json, body, subject, booking_id, trace_id,
-                coalesce(first_at, now), coalesce(last_at, now), addressee, supplier, step, error,
-                now
-           from unnest($1::uuid[], $2::text[], $3::uuid[], $4::integer[], $5::integer[], $6::text[],
-                       $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
-                       $13::bytea[], $14::uuid[], $15::uuid[], $16::text[], $17::timestamptz[],
-                       $18::timestamptz[], $19::text[], $20::text[], $21::text[], $22::text[])
-                as n (dead_letter_id, queue, message_id, attempt, attempts, message_type, consumer,
-                      cause, detail, exchange, routing_key, headers, body, subject, booking_id,
-                      trace_id, first_at, last_at, addressee, supplier, step, error),
-                (select holdfast_now() as now) as clock
-         on conflict do nothing",
-    )
-    .bind(letters.iter().map(|letter| letter.dead_letter_id).collect::<Vec<_>>())
-    .bind(text(|letter| &letter.queue))
-    .bind(letters.iter().map(|letter| letter.message_id).collect::<Vec<_>>())
-    .bind(letters.iter().map(|letter| letter.attempt).collect::<Vec<_>>())
-    .bind(letters.iter().map(|letter| letter.attempts).collect::<Vec<_>>())
-    .bind(maybe(|letter| letter.message_type.as_deref()))
-    .bind(maybe(|letter| letter.consumer.as_deref()))
-    .bind(text(|letter| &letter.cause))
-    .bind(maybe(|letter| letter.detail.as_deref()))
-    .bind(text(|letter| &letter.exchange))
-    .bind(text(|letter| &letter.routing_key))
-    .bind(headers)
-    .bind(letters.iter().map(|letter| letter.body.as_slice()).collect::<Vec<_>>())
-    .bind(letters.iter().map(|letter| letter.subject).collect::<Vec<_>>())
-    .bind(letters.iter().map(|letter| letter.booking_id).collect::<Vec<_>>())
-    .bind(maybe(|letter| letter.trace_id.as_deref()))
-    .bind(letters.iter().map(|letter| letter.first_at).collect::<Vec<_>>())
-    .bind(letters.iter().map(|letter| letter.last_at).collect::<Vec<_>>())
-    .bind(maybe(|letter| letter.addressee.as_deref()))
-    .bind(text(|letter| &letter.fault.supplier))
-    .bind(text(|letter| &letter.fault.step))
-    .bind(text(|letter| &letter.fault.error))
-    .execute(conn)
-    .await
-    .map_err(database("parking dead letters"))
-    .map(drop)
+    sqlx::query(INSERT)
+        .bind(letters.iter().map(|letter| letter.dead_letter_id).collect::<Vec<_>>())
+        .bind(text(|letter| &letter.queue))
+        .bind(letters.iter().map(|letter| letter.message_id).collect::<Vec<_>>())
+        .bind(letters.iter().map(|letter| letter.attempt).collect::<Vec<_>>())
+        .bind(letters.iter().map(|letter| letter.attempts).collect::<Vec<_>>())
+        .bind(maybe(|letter| letter.message_type.as_deref()))
+        .bind(maybe(|letter| letter.consumer.as_deref()))
+        .bind(text(|letter| &letter.cause))
+        .bind(maybe(|letter| letter.detail.as_deref()))
+        .bind(text(|letter| &letter.exchange))
+        .bind(text(|letter| &letter.routing_key))
+        .bind(headers)
+        .bind(letters.iter().map(|letter| letter.body.as_slice()).collect::<Vec<_>>())
+        .bind(letters.iter().map(|letter| letter.subject).collect::<Vec<_>>())
+        .bind(letters.iter().map(|letter| letter.booking_id).collect::<Vec<_>>())
+        .bind(maybe(|letter| letter.trace_id.as_deref()))
+        .bind(letters.iter().map(|letter| letter.first_at).collect::<Vec<_>>())
+        .bind(letters.iter().map(|letter| letter.last_at).collect::<Vec<_>>())
+        .bind(maybe(|letter| letter.addressee.as_deref()))
+        .bind(text(|letter| &letter.fault.supplier))
+        .bind(text(|letter| &letter.fault.step))
+        .bind(text(|letter| &letter.fault.error))
+        .bind(letters.iter().map(|letter| letter.fresh).collect::<Vec<_>>())
+        .execute(&mut *tx)
+        .await
+        .map_err(database("parking dead letters"))?;
+    tx.commit().await.map_err(database("committing dead letters"))
 }
 
 const LETTERS: &str =

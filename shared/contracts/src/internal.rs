@@ -29,9 +29,9 @@ pub use suppliers::{
     SupplierCasesReply, SupplierStanding, SuppliersReply,
 };
 pub use support::{
-    FindContactRequest, FindReply, Found, InboxReply, InboxRequest, InboxState, InboxesReply,
-    OutboxReply, PreviewEffect, PreviewReply, PreviewRequest, TimelineEntry, TimelineKind,
-    TimelineReply,
+    FindContactRequest, FindReply, Found, FoundCallback, InboxReply, InboxRequest, InboxState,
+    InboxesReply, OutboxReply, PreviewEffect, PreviewReply, PreviewRequest, TimelineEntry,
+    TimelineKind, TimelineReply,
 };
 
 use crate::{

@@ -260,6 +260,7 @@ impl<H: Handles> Desk<H> {
         let mut tx = Tx::begin(Arc::clone(&self.speaker), Arc::clone(&self.relay)).await?;
         let ids: Vec<Uuid> = batch.iter().map(|item| item.id.0).collect();
         let (now, seen) = inbox::read(tx.conn(), self.heard.role(), &ids).await?;
+        let batch = &*sorting::numbered(batch, &seen);
         let mut sorted = self.sort(batch, progress, now, &seen, spans)?;
         let mut entries = Vec::with_capacity(batch.len());
         let mut after = Vec::new();

@@ -89,6 +89,9 @@ pub struct Parked {
     pub message_id: MessageId,
     /// How often it was tried before.
     pub attempt: u32,
+    /// An id of this delivery, where the message has none and the broker gives it for the first
+    /// time: the same bytes may have been kept before, and this is another time that they came.
+    pub fresh: Option<Uuid>,
 }
 
 /// Keeps raw deliveries. There is no inbox: keeping the same delivery twice must be the same as

@@ -129,12 +129,21 @@ pub(crate) async fn mark(pool: &PgPool, consumer: &str, id: MessageId) -> Result
 
 /// Forgets messages that took effect so long ago that no redelivery comes any more. What is not
 /// done is kept.
+///
+/// An id begins with the millisecond that it was made in, and nothing is handled before that: so
+/// what is old stands at the beginning of the primary key. One whose id says nothing of its time is
+/// none of ours.
 pub(crate) async fn forget(pool: &PgPool, older_than_days: i32) -> Result<usize, StoreError> {
     let gone = sqlx::query(
-        "delete from inbox where (consumer, message_id) in (
-           select consumer, message_id from inbox
-           where handled_at < holdfast_now() - $1 * interval '1 day' and state = 'done'
-           limit 5000)",
+        "delete from inbox where (message_id, consumer) in (
+           select i.message_id, i.consumer
+           from (select holdfast_now() - $1 * interval '1 day' as at) as cutoff,
+             lateral (
+               select message_id, consumer from inbox
+               where message_id < (lpad(to_hex((extract(epoch from cutoff.at) * 1000)::bigint),
+                                        12, '0') || repeat('0', 20))::uuid
+                 and handled_at < cutoff.at and state = 'done'
+               order by message_id, consumer limit 5000) as i)",
     )
     .bind(older_than_days)
     .execute(pool)

@@ -22,9 +22,11 @@ use crate::{
 const DETAIL_MAX: usize = 500;
 
 /// A delivery, read as far as it can be read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Incoming {
     pub(crate) id: MessageId,
+    /// Whether it came without an id: then it has that of its bytes.
+    pub(crate) nameless: bool,
     pub(crate) attempt: u32,
     pub(crate) redelivered: bool,
     /// The attributes, or what is wrong with them.
@@ -67,11 +69,19 @@ impl Incoming {
             exchange: named(header::EXCHANGE).unwrap_or(came_by.exchange),
             routing_key: named(header::ROUTING_KEY).unwrap_or(came_by.routing_key),
         };
-        let id = usable_id(&headers, property).unwrap_or_else(|| id_of_bytes(&sent_to, &body));
+        let named = usable_id(&headers, property);
+        let nameless = named.is_none();
+        let id = named.unwrap_or_else(|| id_of_bytes(&sent_to, &body));
         let attempt = attempt(&headers);
         let envelope = envelope(&headers, attempt.clone());
         let attempt = attempt.unwrap_or(0);
-        Self { id, attempt, redelivered: false, envelope, sent_to, headers, body }
+        Self { id, nameless, attempt, redelivered: false, envelope, sent_to, headers, body }
+    }
+
+    /// Whether somebody sent it just now without an id. Such bytes may have come before, and what
+    /// comes of them this time is told nowhere else; what the broker gives again is told already.
+    pub(crate) fn is_fresh_and_nameless(&self) -> bool {
+        self.nameless && !self.redelivered
     }
 
     /// The sender's place in the trace.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chassis::{CancellationToken, backoff::Backoff};
+use chassis::{CancellationToken, backoff::Backoff, mint};
 use lapin::{Channel, message::Delivery};
 
 use crate::{
@@ -92,6 +92,7 @@ fn parked(queue: &str, delivery: Delivery) -> Parked {
     let headers =
         delivery.properties.headers().as_ref().map(headers::from_wire).unwrap_or_default();
     let read = Incoming::read(delivery);
+    let fresh = read.is_fresh_and_nameless().then(mint::uuid7);
     Parked {
         queue: queue.to_owned(),
         exchange,
@@ -100,5 +101,6 @@ fn parked(queue: &str, delivery: Delivery) -> Parked {
         body: read.body,
         message_id: read.id,
         attempt: read.attempt,
+        fresh,
     }
 }

@@ -92,7 +92,7 @@ pub(super) async fn find(
         let of_message = store::by_message(&mut conn, id).await.map_err(store_failed)?;
         found.extend(of_message.into_iter().map(|booking_id| by("message", booking_id)));
     }
-    Ok(Json(FindReply { found }))
+    Ok(Json(FindReply { found, ..FindReply::default() }))
 }
 
 /// The bookings of an e-mail address, by its digest. The address comes in a body: whatever stands
@@ -104,7 +104,8 @@ pub(super) async fn find_contact(
     let digest = email_index(&app.contacts, &email);
     let mut conn = reader(&app).await?;
     let found = store::by_email(&mut conn, &digest).await.map_err(store_failed)?;
-    Ok(Json(FindReply { found: found.into_iter().map(|id| by("email", id)).collect() }))
+    let found = found.into_iter().map(|id| by("email", id)).collect();
+    Ok(Json(FindReply { found, ..FindReply::default() }))
 }
 
 fn is_trace_id(key: &str) -> bool {

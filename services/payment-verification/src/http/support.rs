@@ -66,7 +66,8 @@ pub(super) async fn find(
     } else {
         support::find_card(pool, key).await
     };
-    Ok(Json(FindReply { found: found.map_err(|error| failed(&error))? }))
+    let found = found.map_err(|error| failed(&error))?;
+    Ok(Json(FindReply { found, ..FindReply::default() }))
 }
 
 /// Refunds that did not arrive in time, refunds that wait for a second person, and cases that

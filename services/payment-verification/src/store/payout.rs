@@ -131,7 +131,7 @@ pub(crate) async fn claim(conn: &mut PgConnection, wanted: &Wanted) -> Result<()
                      select from payout own where own.chain = p.chain
                          and own.transaction_hash = p.transaction_hash
                          and own.refund_id = r.refund_id)
-             order by p.units = r.units desc, p.position limit 1
+             order by p.units = coalesce(r.sends, r.units) desc, p.position limit 1
              for update of p
          )
          update payout p set refund_id = $1 from free

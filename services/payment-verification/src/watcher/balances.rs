@@ -12,12 +12,12 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use contracts::{asset::Units, ids::PaymentId};
-use messaging::StoreError;
+use messaging::{StoreError, database};
 use payment_verification_core::{balance::Held, chain::BlockRef};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{WatchError, Watcher};
+use super::Watcher;
 use crate::{
     chains::{BlockHead, ChainError},
     handle::Desk,
@@ -37,7 +37,7 @@ pub(super) type Turn = Arc<Mutex<PaymentId>>;
 pub(super) enum Look {
     /// The nodes tell everything by themselves.
     NotNeeded,
-    /// The nodes do not know any more what was held at an old block; a newer one will tell.
+    /// The nodes do not say what was held at that block; a newer one will tell.
     Missed,
     /// What is held at the end of the block by addresses that hold more than was known before.
     Held(BTreeMap<PaymentId, (Units, u64)>),
@@ -62,15 +62,16 @@ impl Look {
 impl Watcher {
     /// Looks at what addresses hold at the end of a block.
     ///
-    /// A node that keeps the state of its newest blocks only cannot say it of old ones: while a
-    /// chain is caught up with, that is no reason to stop, but nothing is called unpaid meanwhile.
+    /// A node may not say it: one that keeps the state of its newest blocks only not of old ones,
+    /// and one whose state is broken of none. That is no reason to stop, for what blocks tell by
+    /// themselves is most of what is paid; but nothing is called unpaid meanwhile.
     pub(super) async fn look_at_balances(
         &self,
         at: BlockRef,
         newest: &BlockHead,
-    ) -> Result<Look, WatchError> {
+    ) -> Result<Look, StoreError> {
         let pool = self.app.messaging.pool();
-        if self.nodes.sees_inside() && !store::is_looked_at(pool, &self.chain).await? {
+        if !self.is_looked_at().await? {
             return Ok(Look::NotNeeded);
         }
         let mut known = store::newest(pool, &self.chain, NEWEST).await?;
@@ -80,14 +81,40 @@ impl Watcher {
         let last = in_turn.last().map_or(PaymentId(Uuid::nil()), |known| known.payment_id);
         known.extend(in_turn);
         let held = match self.held(at, &known).await {
+            Ok(held) => held,
             Err(ChainError::Refused { code, .. }) if at != newest.at => {
                 tracing::warn!(chain = self.chain, height = at.height, code, "old state is gone");
                 return Ok(Look::Missed);
             }
-            held => held?,
+            Err(error) => {
+                tracing::warn!(
+                    chain = self.chain,
+                    height = at.height,
+                    error = %chassis::chain(&error),
+                    "nobody says what addresses hold; a later block will tell"
+                );
+                return Ok(Look::Missed);
+            }
         };
         *self.turn.lock().unwrap_or_else(PoisonError::into_inner) = last;
         Ok(Look::Held(held))
+    }
+
+    async fn is_looked_at(&self) -> Result<bool, StoreError> {
+        let pool = self.app.messaging.pool();
+        Ok(!self.nodes.sees_inside() || store::is_looked_at(pool, &self.chain).await?)
+    }
+
+    /// Whether it is known of everything up to the block that is taken in last, where nothing came
+    /// after it: the look at it may have been missed.
+    pub(super) async fn looked_at(&self, newest: &BlockHead) -> Result<bool, StoreError> {
+        if !self.is_looked_at().await? {
+            return Ok(true);
+        }
+        let pool = self.app.messaging.pool();
+        let mut conn = pool.acquire().await.map_err(database("looking for the last look"))?;
+        let looked_at = store::looked_at(&mut conn, &self.chain).await?;
+        Ok(looked_at.is_some_and(|at| newest.stamped_at <= at))
     }
 
     /// What is held by those addresses that hold more than is known to have come.

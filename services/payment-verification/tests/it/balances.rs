@@ -117,8 +117,11 @@ async fn nothing_is_called_unpaid_while_balances_of_old_blocks_cannot_be_told() 
     rig.front.behave(Manner { forgets: true, ..no_traces() });
     assert_eq!(rig.watcher.step().await.unwrap(), Step::Did(16), "old blocks are taken in");
     assert_eq!(count(&rig, &asked, "closed").await, 0, "it is not known what came in them");
-    rig.watcher.step().await.unwrap_err();
+    // The newest among them: what blocks tell by themselves is taken in all the same.
+    rig.watch().await;
+    assert_eq!(count(&rig, &asked, "closed").await, 0, "nor what came in the last one");
     rig.front.behave(no_traces());
+    rig.anvil.mine(1).await;
     rig.watch().await;
     rig.anvil.mine(3).await;
     rig.watch().await;
@@ -130,6 +133,26 @@ async fn nothing_is_called_unpaid_while_balances_of_old_blocks_cannot_be_told() 
         })
         .await;
     assert_eq!(answer, Closing::AlreadySettled { settled });
+    rig.end().await;
+}
+
+/// A node whose state is broken, and one that does not know the question.
+///
+/// Row: C8
+#[tokio::test(flavor = "multi_thread")]
+async fn money_is_seen_while_nobody_can_say_what_addresses_hold() {
+    let (rig, _) = without_traces().await;
+    for manner in [
+        Manner { forgets: true, ..no_traces() },
+        Manner { unknown: Some("eth_getBalance"), ..Manner::default() },
+    ] {
+        let asked = rig.prepare(milli_ether(50)).await;
+        rig.front.behave(manner);
+        rig.pay(&asked.address, milli_ether(50)).await;
+        rig.anvil.mine(3).await;
+        rig.watch().await;
+        assert_eq!(rig.settled(asked.payment_id).await.received, units(milli_ether(50)));
+    }
     rig.end().await;
 }
 

@@ -9,8 +9,9 @@ use uuid::Uuid;
 
 use crate::{
     approvals::read,
-    refunds::{ask, cases, ledger, new_wallet, news, paid, sent, state, treasury},
-    rig::{Rig, milli_ether, refund_message, units},
+    cases::{SENDER_CODE, pairs},
+    refunds::{arm, ask, cases, ledger, new_wallet, news, paid, sent, state, treasury},
+    rig::{Rig, milli_ether, refund_message, text, units},
     shown::rates,
 };
 
@@ -129,5 +130,50 @@ async fn refunds_of_what_has_no_rate_hold_up_no_others_however_many_they_are() {
     ask(&rig, &treasury).await;
     let sends = format!("select sends is not null from refund where refund_id = '{refund_id}'");
     assert_eq!(rig.ask_database(&sends).await, "true");
+    rig.end().await;
+}
+
+/// The smaller one is worth half, as of now; what it was paid in units is what the other one sends.
+///
+/// Row: C10
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_refunds_in_one_transaction_each_is_proven_by_what_was_sent_for_it() {
+    let rig = Rig::new().await;
+    let treasury = treasury(&rig);
+    let (half, whole) = (paid(&rig, milli_ether(100)).await, paid(&rig, milli_ether(100)).await);
+    let sender = rig.deploy(2, SENDER_CODE).await;
+    rates(&rig, "/set", json!({ "id": "eth", "vs": "eur", "price": "5000" })).await;
+    payment_verification::read_rates(&rig.app).await.unwrap();
+    let wallet = new_wallet();
+    for (asked, units) in [(&half, milli_ether(50)), (&whole, milli_ether(100))] {
+        arm(&rig, "never").await;
+        let refund = refund_message(asked, Uuid::now_v7(), units);
+        let to = Some(wallet.clone());
+        rig.say(&PaymentRefund { to, basis: RefundBasis::Now, ..refund }).await;
+        news(&rig, asked, RefundState::Granted).await;
+        ask(&rig, &treasury).await;
+    }
+    let sends = "select string_agg(sends::text, ' ' order by granted_at) from refund";
+    let both = format!("{} {}", milli_ether(25), milli_ether(50));
+    assert_eq!(rig.ask_database(sends).await, both);
+
+    let data = pairs(&[(&wallet, milli_ether(50)), (&wallet, milli_ether(25))]);
+    let call = json!([{
+        "from": rig.accounts[3], "to": sender, "value": format!("{:#x}", milli_ether(75)),
+        "data": format!("0x{data}"), "gas": "0x100000",
+    }]);
+    let transaction = text(&rig.anvil.rpc("eth_sendTransaction", call).await);
+    let told = "insert into refund_transaction (refund_id, transaction_hash, told_at)
+        select refund_id, decode($1, 'hex'), holdfast_now() from refund";
+    let told = sqlx::query(told).bind(transaction.trim_start_matches("0x").to_owned());
+    told.execute(&rig.pool).await.unwrap();
+    rig.anvil.mine(3).await;
+    rig.watch().await;
+    assert_eq!((cases(&rig, &half).await, cases(&rig, &whole).await), Default::default());
+    let confirmed = "select count(*) from refund where state = 'confirmed'";
+    assert_eq!(rig.ask_database(confirmed).await, "2");
+    let claimed = "select string_agg(p.units::text, ' ' order by r.granted_at)
+        from payout p join refund r using (refund_id)";
+    assert_eq!(rig.ask_database(claimed).await, both);
     rig.end().await;
 }

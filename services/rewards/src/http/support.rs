@@ -69,7 +69,7 @@ pub(super) async fn find(
     Query(Asked { key }): Query<Asked>,
 ) -> Result<Json<FindReply>, ApiError> {
     let found = found(&app, key.trim()).await.map_err(|error| failed(&error))?;
-    Ok(Json(FindReply { found }))
+    Ok(Json(FindReply { found, ..FindReply::default() }))
 }
 
 async fn found(app: &App, key: &str) -> Result<Vec<Found>, StoreError> {

@@ -70,7 +70,8 @@ pub(super) async fn find(
     found.sort_unstable();
     found.dedup();
     let by_callback = |booking_id| Found { booking_id, by: "callback".to_owned() };
-    Ok(Json(FindReply { found: found.into_iter().map(by_callback).collect() }))
+    let found = found.into_iter().map(by_callback).collect();
+    Ok(Json(FindReply { found, ..FindReply::default() }))
 }
 
 /// What was not believed lately, a line for each supplier; and who cannot be asked for what it

@@ -14,6 +14,7 @@ use contracts::{
     },
     supplier::Supplier,
 };
+use messaging::StoreError;
 use supplier_sync_core::gate::{Breaker, Rules};
 use uuid::Uuid;
 
@@ -151,8 +152,7 @@ fn check(field: &str, text: &str, most: usize) -> Result<(), ApiError> {
 async fn standing(app: &App, supplier: Supplier, now: DateTime<Utc>) -> Option<SupplierStanding> {
     let rules = app.gates.rules(supplier)?;
     let seen = app.gates.standing(supplier).await;
-    // Gates count milliseconds of a clock of their own.
-    let at = |ms: i64| now + TimeDelta::milliseconds(ms.saturating_sub(seen.now));
+    let at = |ms: i64| at(&seen, now, ms);
     let quotas = seen.gate.allowances.iter().filter(|(_, told)| told.until > seen.now);
     let quotas = quotas.map(|(name, told)| QuotaStanding {
         path: (!name.is_empty()).then(|| name.clone()),
@@ -169,6 +169,33 @@ async fn standing(app: &App, supplier: Supplier, now: DateTime<Utc>) -> Option<S
         calls_free: u32::try_from(free).unwrap_or(u32::MAX),
         quotas: quotas.collect(),
     })
+}
+
+/// A supplier that is not asked for offers: its breaker of searches is not closed.
+pub(super) struct NotSearched {
+    pub(super) supplier: Supplier,
+    pub(super) opened_at: DateTime<Utc>,
+    /// When one search is let through.
+    pub(super) probes_at: DateTime<Utc>,
+}
+
+pub(super) async fn not_searched(app: &App) -> Result<Vec<NotSearched>, StoreError> {
+    let now = shop::now(app).await?;
+    let mut found = Vec::new();
+    for supplier in app.accounts.suppliers() {
+        let seen = app.gates.standing(supplier).await;
+        found.extend(seen.gate.searching.open.map(|(since, until)| NotSearched {
+            supplier,
+            opened_at: at(&seen, now, since),
+            probes_at: at(&seen, now, until.max(seen.gate.searching.probe_until)),
+        }));
+    }
+    Ok(found)
+}
+
+/// When something was or will be. Gates count milliseconds of a clock of their own.
+fn at(seen: &Seen, now: DateTime<Utc>, ms: i64) -> DateTime<Utc> {
+    now + TimeDelta::milliseconds(ms.saturating_sub(seen.now))
 }
 
 fn breaker(

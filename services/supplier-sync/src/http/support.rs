@@ -8,10 +8,10 @@ use chassis::{
     http::{Json, Path, Query},
 };
 use contracts::{
-    ids::{BookingId, LegId},
+    ids::{BookingId, CallbackId, LegId},
     internal::{
-        AttentionItem, AttentionKind, AttentionReply, FindReply, LookUpReply, LookUpRequest,
-        ReferencesReply, SupplierReferences, TimelineReply,
+        AttentionItem, AttentionKind, AttentionReply, FindReply, FoundCallback, LookUpReply,
+        LookUpRequest, ReferencesReply, SupplierReferences, TimelineReply,
     },
     supplier::Supplier,
 };
@@ -20,7 +20,10 @@ use serde::Deserialize;
 use sqlx::{Postgres, pool::PoolConnection};
 use supplier_sync_core::{Fact, Leg};
 
-use super::timeline::entries;
+use super::{
+    suppliers::{self, NotSearched},
+    timeline::entries,
+};
 use crate::{
     App, ROLE,
     handle::{self, Cause, Input, Work, feed},
@@ -61,11 +64,17 @@ pub(super) async fn find(
 ) -> Result<Json<FindReply>, ApiError> {
     let mut conn = connection(&app).await?;
     let found = store::find(&mut conn, &key).await.map_err(|e| failed(&e))?;
-    Ok(Json(FindReply { found }))
+    let waiting = store::unjoined_named(&mut conn, &key, CALLBACKS_MAX).await;
+    let callbacks = waiting.map_err(|e| failed(&e))?.into_iter().map(|waits| FoundCallback {
+        callback_id: CallbackId(waits.callback_id),
+        supplier: waits.supplier,
+        received_at: waits.received_at,
+    });
+    Ok(Json(FindReply { found, callbacks: callbacks.collect() }))
 }
 
-/// Legs of which nobody knows how they stand, then callbacks about nothing that is known, and
-/// suppliers whose lists were not compared with ours.
+/// Legs of which nobody knows how they stand, then callbacks about nothing that is known, suppliers
+/// whose lists were not compared with ours, and those that are out of sale.
 pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionReply>, ApiError> {
     let mut conn = connection(&app).await?;
     let found = store::in_doubt(&mut conn, IN_DOUBT_MAX + 1).await.map_err(|e| failed(&e))?;
@@ -89,7 +98,10 @@ pub(super) async fn attention(State(app): State<App>) -> Result<Json<AttentionRe
         by: leg.wake_at,
     });
     let items = items.chain(callbacks.into_iter().map(about_nothing));
-    let items = items.chain(uncompared.into_iter().map(not_compared)).collect();
+    let items = items.chain(uncompared.into_iter().map(not_compared));
+    drop(conn);
+    let unasked = suppliers::not_searched(&app).await.map_err(|e| failed(&e))?;
+    let items = items.chain(unasked.into_iter().map(out_of_sale)).collect();
     Ok(Json(AttentionReply { owner: ROLE.to_owned(), items, more, counts }))
 }
 
@@ -115,6 +127,20 @@ fn not_compared(list: NotCompared) -> AttentionItem {
         what: format!("{supplier}'s list of all it has of us is not compared with ours: {why}"),
         since: begun_at,
         by: None,
+    }
+}
+
+fn out_of_sale(unasked: NotSearched) -> AttentionItem {
+    let NotSearched { supplier, opened_at, probes_at } = unasked;
+    AttentionItem {
+        kind: AttentionKind::Overdue,
+        booking_id: None,
+        what: format!(
+            "{supplier}'s searches failed too often and are not asked: it is out of sale until \
+             one goes well"
+        ),
+        since: opened_at,
+        by: Some(probes_at),
     }
 }
 

@@ -311,16 +311,19 @@ struct Row {
     missing: i32,
     unknown: i32,
     ended_at: Option<DateTime<Utc>>,
+    open_cases: i64,
 }
 
-/// The newest comparison with a supplier.
+/// The newest comparison with a supplier, and how many cases about its reservations are open now.
 pub(crate) async fn newest_comparison(
     conn: &mut PgConnection,
     supplier: Supplier,
 ) -> Result<Option<ComparisonStanding>, StoreError> {
     let row: Option<Row> = sqlx::query_as(
         "select comparison_id, supplier, asked_by, begun_at, stage, pages, listed, differing,
-                missing, unknown, ended_at
+                missing, unknown, ended_at,
+                (select count(*) from supplier_case
+                  where supplier = $1 and kind <> 'contract' and closed_at is null) as open_cases
            from comparison where supplier = $1 order by begun_at desc limit 1",
     )
     .bind(supplier.word())
@@ -351,5 +354,6 @@ fn shown(row: Row) -> Result<ComparisonStanding, StoreError> {
         differing: count(row.differing),
         missing: count(row.missing),
         unknown: count(row.unknown),
+        open_cases: u32::try_from(row.open_cases).unwrap_or(u32::MAX),
     })
 }

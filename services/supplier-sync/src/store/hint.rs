@@ -76,12 +76,26 @@ pub(crate) async fn park(
     .map(drop)
 }
 
+/// Which of the callbacks that wait are looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Among {
+    /// Those that came so many seconds ago at the most.
+    Since(f64),
+    All,
+    One(Uuid),
+}
+
 /// Takes callbacks that waited and for which there is a leg by now.
 pub(crate) async fn waiting(
     conn: &mut PgConnection,
     at_most: i64,
-    only: Option<Uuid>,
+    among: Among,
 ) -> Result<Vec<Waiting>, StoreError> {
+    let (since_s, only) = match among {
+        Among::Since(seconds) => (Some(seconds), None),
+        Among::All => (None, None),
+        Among::One(callback_id) => (None, Some(callback_id)),
+    };
     type Row = (Uuid, Uuid, Option<String>, Option<String>, Option<String>, DateTime<Utc>);
     let rows: Vec<Row> = sqlx::query_as(
         "select h.callback_id, coalesce(a.leg_id, r.leg_id), h.client_reference, h.reference,
@@ -93,10 +107,12 @@ pub(crate) async fn waiting(
           where h.joined_at is null and coalesce(a.leg_id, r.leg_id) is not null
             and (h.put_off_until is null or h.put_off_until <= holdfast_now())
             and ($2::uuid is null or h.callback_id = $2)
+            and h.received_at > coalesce(holdfast_now() - make_interval(secs => $3), '-infinity')
           order by h.received_at limit $1 for update of h skip locked",
     )
     .bind(at_most)
     .bind(only)
+    .bind(since_s)
     .fetch_all(conn)
     .await
     .map_err(database("taking callbacks that waited"))?;
@@ -180,6 +196,25 @@ pub(crate) async fn unjoined(
     .map_err(database("reading callbacks about nothing"))
 }
 
+/// Callbacks that wait and name this, by our reference or by the supplier's, the newest first.
+pub(crate) async fn unjoined_named(
+    conn: &mut PgConnection,
+    key: &str,
+    at_most: i64,
+) -> Result<Vec<Unjoined>, StoreError> {
+    sqlx::query_as(
+        "select callback_id, supplier, client_reference, reference, received_at
+           from callback_hint
+          where joined_at is null and (client_reference = $1 or reference = $1)
+          order by received_at desc limit $2",
+    )
+    .bind(key)
+    .bind(at_most)
+    .fetch_all(conn)
+    .await
+    .map_err(database("finding callbacks about nothing"))
+}
+
 /// Notes that people are told of callbacks that have waited for so many seconds; gives each once.
 pub(crate) async fn surface(
     conn: &mut PgConnection,
@@ -195,4 +230,25 @@ pub(crate) async fn surface(
     .fetch_all(conn)
     .await
     .map_err(database("surfacing callbacks"))
+}
+
+/// Drops callbacks that have waited in vain for so many seconds.
+pub(crate) async fn forget_waiting(
+    conn: &mut PgConnection,
+    waited_for_s: f64,
+    at_most: i64,
+) -> Result<u64, StoreError> {
+    let gone = sqlx::query(
+        "delete from callback_hint where callback_id in (
+             select callback_id from callback_hint
+              where joined_at is null
+                and received_at < holdfast_now() - make_interval(secs => $1)
+              order by received_at limit $2 for update skip locked)",
+    )
+    .bind(waited_for_s)
+    .bind(at_most)
+    .execute(conn)
+    .await
+    .map_err(database("forgetting callbacks that waited"))?;
+    Ok(gone.rows_affected())
 }

@@ -174,6 +174,36 @@ async fn a_callback_that_named_nothing_is_joined_once_it_is_said_again_and_names
     world.hinted(&leg, 1).await;
 }
 
+/// Row: B6
+#[tokio::test]
+async fn a_callback_that_has_waited_long_is_looked_at_now_and_then_and_forgotten_in_the_end() {
+    let mut world = World::new().await;
+    let app = world.start().await;
+    let leg = world.leg(&app).await;
+    let ours = leg.client_reference(1);
+    world.callback(Some(&ours), None).await;
+    world.callback(None, Some("9999999999999")).await;
+    until("both to wait", || async { (waiting(&world).await == 2).then_some(()) }).await;
+    let found = async |key: &str| {
+        let path = format!("/internal/find?key={key}");
+        let (_, body) = world.get(&app, &path, &world.token("internal")).await;
+        body["callbacks"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!((found(&ours).await, found("9999999999999").await, found("8").await), (1, 1, 0));
+    world.wait(3_700).await;
+    world.want(&leg, 1, WantedLeg::Held).await;
+    world.told_held().await;
+    assert_eq!(supplier_sync::join_callbacks(&app).await.unwrap(), Step::Idle);
+    assert_eq!(supplier_sync::join_old_callbacks(&app).await.unwrap(), Step::Did(1));
+    assert_eq!(supplier_sync::join_old_callbacks(&app).await.unwrap(), Step::Idle);
+
+    world.wait(89 * 86_400).await;
+    assert_eq!(supplier_sync::forget_callbacks(&app).await.unwrap(), Step::Idle);
+    world.wait(86_400).await;
+    assert_eq!(supplier_sync::forget_callbacks(&app).await.unwrap(), Step::Did(1));
+    assert_eq!(waiting(&world).await, 0);
+}
+
 /// What support is told of callbacks.
 async fn attention(world: &World, app: &supplier_sync::App) -> Vec<String> {
     let (_, body) = world.get(app, "/internal/attention", &world.token("internal")).await;

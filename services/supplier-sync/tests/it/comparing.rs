@@ -89,6 +89,11 @@ async fn what_they_cancelled_is_found_on_the_list_of(supplier: Supplier) {
     world.wait(LONG).await;
     let again = compared(&world, &app).await;
     assert_eq!((again.listed, again.differing, again.missing), (2, 0, 0), "{again:?}");
+    assert_eq!(again.open_cases, 1, "it is known, and nobody is done with it: {again:?}");
+    let close = format!("/internal/cases/{}/close", found[0]["case_id"].as_str().unwrap());
+    let done = json!({ "staff": "ada", "why": "the customer knows" });
+    world.post(&app, &close, &world.token("internal"), &done).await;
+    assert_eq!(compared(&world, &app).await.open_cases, 0);
     assert!(world.is_silent().await);
 }
 

@@ -184,8 +184,21 @@ async fn a_supplier_whose_search_is_ill_is_searched_no_more_and_booked_at_all_th
     let stands = standing(&world, &app).await;
     assert_eq!(stands["search_breaker"]["state"], json!("open"), "{stands}");
     assert_eq!(stands["breaker"]["state"], json!("closed"), "{stands}");
+    let told = async || {
+        let (_, body) = world.get(&app, "/internal/attention", &world.token("internal")).await;
+        body["items"].clone()
+    };
+    let [item] = told().await.as_array().unwrap().clone().try_into().unwrap();
+    assert!(item["what"].as_str().unwrap().starts_with("rapid's searches"), "{item}");
+    assert!(item["what"].as_str().unwrap().contains("out of sale"), "{item}");
+    assert!(item["since"].is_string() && item["by"].is_string(), "{item}");
     world.want(&leg, 1, WantedLeg::Held).await;
     world.told_held().await;
+    let closed = json!({ "staff": "ada", "why": "they say it is mended" });
+    let path = "/internal/suppliers/rapid/reset";
+    let (status, body) = world.post(&app, path, &world.token("internal"), &closed).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    assert_eq!(told().await, json!([]));
 }
 
 /// Row: B9

@@ -93,7 +93,7 @@ async fn a_booking_is_found_by_every_reference_that_the_service_knows() {
     ] {
         let (status, body) = world.get(&app, &format!("/internal/find?key={key}"), &token).await;
         assert_eq!(status, StatusCode::OK, "{body}");
-        let FindReply { found } = serde_json::from_value(body).unwrap();
+        let FindReply { found, .. } = serde_json::from_value(body).unwrap();
         assert_eq!(found.len(), 1, "{by}");
         assert_eq!((found[0].booking_id, found[0].by.as_str()), (leg.booking_id, by));
     }

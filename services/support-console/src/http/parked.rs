@@ -61,6 +61,9 @@ pub(crate) struct Shown {
     pub(crate) history: Vec<Happened>,
     /// The dead letter whose replay became this one.
     pub(crate) replay_of: Option<Uuid>,
+    /// The dead letter of the same message that came before this one without a replay: a message
+    /// without an id is one each time that it is sent.
+    pub(crate) came_before: Option<Uuid>,
     /// Whether nobody heard of its replay for so long that it can be sent again.
     pub(crate) replay_late: bool,
 }
@@ -93,6 +96,7 @@ pub(crate) async fn show(
     let Whole { summary, headers, body, now } = letter.ok_or_else(ApiError::not_found)?;
     let history = store::history(&mut conn, id).await.map_err(|error| failed(&error))?;
     let replay_of = store::replay_of(&mut conn, id).await.map_err(|error| failed(&error))?;
+    let came_before = store::came_before(&mut conn, id).await.map_err(|error| failed(&error))?;
     let history = history.into_iter().map(|happened| Happened {
         mended: happened.mended.map(|at| at.iter().map(|at| mask::pointer(at)).collect()),
         ..happened
@@ -108,6 +112,7 @@ pub(crate) async fn show(
         body_masked: shown.masked,
         history: history.collect(),
         replay_of,
+        came_before,
         replay_late,
     }))
 }

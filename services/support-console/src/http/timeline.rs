@@ -10,7 +10,7 @@ use chassis::{
 };
 use contracts::{
     ids::BookingId,
-    internal::{FindReply, TimelineEntry, TimelineKind, TimelineReply},
+    internal::{FindReply, FoundCallback, TimelineEntry, TimelineKind, TimelineReply},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -148,6 +148,8 @@ pub(crate) struct Key {
 #[derive(Debug, Serialize)]
 pub(crate) struct Search {
     pub(crate) found: Vec<Match>,
+    /// Callbacks that name it and belong to no booking that is known.
+    pub(crate) callbacks: Vec<FoundCallback>,
     /// Dead letters with that id, message or trace, or about that booking.
     pub(crate) dead_letters: Vec<Uuid>,
     pub(crate) owners: Vec<Answering>,
@@ -177,6 +179,7 @@ pub(crate) async fn search(
     let (letters, (replies, owners)) =
         futures::join!(letters(&app, key), app.owners.ask::<FindReply>(&path));
     let letters = letters?;
+    let callbacks = replies.iter().flat_map(|(_, reply)| reply.callbacks.clone()).collect();
     let told = replies.into_iter().flat_map(|(owner, reply)| {
         reply.found.into_iter().map(move |found| (owner, found.booking_id, found.by))
     });
@@ -188,7 +191,8 @@ pub(crate) async fn search(
         .map(|(owner, booking_id, by)| Match { booking_id, by, owner: owner.to_owned() })
         .collect();
     let dead_letters = letters.iter().map(|letter| letter.dead_letter_id).collect();
-    Ok(Json(Search { found: found.into_iter().collect(), dead_letters, owners }))
+    let found = found.into_iter().collect();
+    Ok(Json(Search { found, callbacks, dead_letters, owners }))
 }
 
 async fn letters(app: &App, key: &str) -> Result<Vec<Summary>, ApiError> {

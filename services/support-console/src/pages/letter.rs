@@ -297,6 +297,10 @@ fn what(shown: &Shown, traces: &Traces) -> Markup {
                     dt { "Came of a replay of" }
                     dd { a href=(format!("/letters/{earlier}")) { (short(earlier)) } }
                 }
+                @if let Some(earlier) = shown.came_before {
+                    dt { "It came before" }
+                    dd { a href=(format!("/letters/{earlier}")) { (short(earlier)) } }
+                }
             }
             h3 { "Headers" }
             pre tabindex="0" { (pretty(&json!(shown.headers))) }

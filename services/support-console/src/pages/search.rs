@@ -11,7 +11,7 @@ use chassis::{
 use maud::html;
 
 use super::{
-    layout::{Page, booking_link, short},
+    layout::{Page, booking_link, exactly, short},
     overview::silent,
     session::Session,
 };
@@ -34,7 +34,7 @@ pub(super) async fn show(
     let mut bookings: Vec<_> = result.found.iter().map(|found| found.booking_id).collect();
     bookings.dedup();
     let all_answer = result.owners.iter().all(|owner| owner.answers);
-    if let ([only], true) = (bookings.as_slice(), all_answer) {
+    if let ([only], true, []) = (bookings.as_slice(), all_answer, &*result.callbacks) {
         return Ok(Redirect::to(&format!("/bookings/{only}")).into_response());
     }
     let body = html! {
@@ -56,6 +56,19 @@ pub(super) async fn show(
                                 td data-label="Known by its" { (found.by.replace('_', " ")) }
                                 td data-label="To" { (found.owner) }
                             }
+                        }
+                    }
+                }
+            }
+        }
+        @if !result.callbacks.is_empty() {
+            section.card {
+                h2 { "Callbacks about nothing that is known" }
+                ul {
+                    @for callback in &result.callbacks {
+                        li {
+                            code { (callback.callback_id) } " of " (callback.supplier) ", "
+                            (exactly(callback.received_at))
                         }
                     }
                 }

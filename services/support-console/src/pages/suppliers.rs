@@ -65,6 +65,7 @@ fn comparisons(compared: &[ComparisonStanding], now: DateTime<Utc>) -> Markup {
                     thead { tr {
                         th { "Supplier" } th { "Begun" } th { "How it ended" } th.n { "Reservations" }
                         th.n { "Differ" } th.n { "Not there" } th.n { "Unknown to us" }
+                        th.n { "Open cases" }
                     } }
                     tbody {
                         @for one in compared {
@@ -86,6 +87,7 @@ fn comparisons(compared: &[ComparisonStanding], now: DateTime<Utc>) -> Markup {
                                 td.n data-label="Differ" { (one.differing) }
                                 td.n data-label="Not there" { (one.missing) }
                                 td.n data-label="Unknown to us" { (one.unknown) }
+                                td.n data-label="Open cases" { (one.open_cases) }
                             }
                         }
                     }

@@ -17,6 +17,7 @@ fn parked(queue: &str, headers: Value) -> Parked {
         body: vec![0, 159, 146, 150],
         message_id: MessageId(Uuid::from_u128(7)),
         attempt: 2,
+        fresh: None,
     }
 }
 

@@ -217,6 +217,26 @@ pub(crate) async fn replay_of(
     .map_err(database("reading what a dead letter came of"))
 }
 
+/// The letter of the same bytes that came before this one, where nobody replayed that one.
+pub(crate) async fn came_before(
+    conn: &mut PgConnection,
+    dead_letter_id: Uuid,
+) -> Result<Option<Uuid>, StoreError> {
+    sqlx::query_scalar(
+        "select o.dead_letter_id
+           from dead_letter as d
+           join dead_letter as o on o.message_id = d.message_id and o.queue = d.queue
+                and o.attempt < d.attempt
+          where d.dead_letter_id = $1
+            and not exists (select from letter_event where next_dead_letter_id = $1)
+          order by o.attempt desc limit 1",
+    )
+    .bind(dead_letter_id)
+    .fetch_optional(conn)
+    .await
+    .map_err(database("reading which dead letter came before"))
+}
+
 /// Notes every replay that became a dead letter again; says how many.
 pub(crate) async fn failed_again(conn: &mut PgConnection) -> Result<usize, StoreError> {
     let noted = sqlx::query(

@@ -65,6 +65,9 @@ async fn a_key_is_looked_for_at_every_owner_and_among_dead_letters() {
     let by_reference = json!([{ "booking_id": "00000000-0000-0000-0000-000000000001", "by": "reference",
                  "owner": "rewards" }]);
     assert_eq!((&found["found"], &found["dead_letters"]), (&by_reference, &json!([])));
+    let waits = json!([{ "callback_id": "00000000-0000-0000-0000-000000000002",
+                 "supplier": "rapid", "received_at": "2026-01-01T00:00:00Z" }]);
+    assert_eq!(found["callbacks"], waits);
     assert_eq!(answering(&found), ["rewards"]);
     for key in ["booking_id", "message_id", "dead_letter_id"] {
         let found = search(letter[key].as_str().unwrap()).await;

@@ -13,8 +13,8 @@ use chassis::{
     http::Ready,
 };
 use contracts::{
-    ids::BookingId,
-    internal::{FindReply, Found, TimelineEntry, TimelineKind, TimelineReply},
+    ids::{BookingId, CallbackId},
+    internal::{FindReply, Found, FoundCallback, TimelineEntry, TimelineKind, TimelineReply},
     message::Message,
     messages::{
         BookingCancelled, BookingCompleted, BookingConfirmed, BookingFailed, BookingLegCancelled,
@@ -130,7 +130,13 @@ async fn timeline(Path(_booking): Path<Uuid>) -> Json<TimelineReply> {
 async fn find(query: axum::extract::RawQuery) -> Json<FindReply> {
     let found = (query.0.as_deref() == Some("key=R+1%2F2"))
         .then(|| Found { booking_id: BookingId(Uuid::from_u128(1)), by: "reference".to_owned() });
-    Json(FindReply { found: found.into_iter().collect() })
+    let callback = FoundCallback {
+        callback_id: CallbackId(Uuid::from_u128(2)),
+        supplier: "rapid".to_owned(),
+        received_at: "2026-01-01T00:00:00Z".parse().unwrap(),
+    };
+    let callbacks = found.iter().map(|_| callback.clone()).collect();
+    Json(FindReply { found: found.into_iter().collect(), callbacks })
 }
 
 struct Handler {

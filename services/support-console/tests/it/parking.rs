@@ -132,6 +132,36 @@ async fn what_was_dead_before_the_console_ran_is_parked_once_however_often_it_co
     console.close().await;
 }
 
+#[tokio::test]
+async fn what_has_no_id_is_a_letter_each_time_that_it_is_sent_also_after_one_was_discarded() {
+    let console = Console::open().await;
+    let _refuses = console.with_a_service_that_refuses().await;
+    let routing = console.service.prefix.routing();
+    // To a consumer, and to where nobody but the console listens.
+    for (count, queue) in [(0, routing.queue("rewards")), (3, routing.dead_queue("rewards"))] {
+        let bytes = queue.clone();
+        let send = async || {
+            console.broker.publish("", &queue, Default::default(), bytes.as_bytes()).await;
+        };
+        send().await;
+        let first = console.letters(count + 1).await[0].clone();
+        let because = json!({ "reason": "nobody needs it" });
+        console.act(&first["dead_letter_id"], "discard", &because).await;
+        send().await;
+        let second = console.letters(count + 2).await[0].clone();
+        send().await;
+        let third = console.letters(count + 3).await[0].clone();
+        assert_eq!((&second["state"], &third["state"]), (&json!("parked"), &json!("parked")));
+        let tries = [&first, &second, &third].map(|letter| letter["attempts"].as_i64().unwrap());
+        assert_eq!(tries, [1, 2, 3], "it says how often it came");
+        let whole = console.letter(&second["dead_letter_id"]).await;
+        assert_eq!(whole["came_before"], first["dead_letter_id"]);
+        let whole = console.letter(&first["dead_letter_id"]).await;
+        assert_eq!((&whole["came_before"], &whole["state"]), (&Value::Null, &json!("discarded")));
+    }
+    console.close().await;
+}
+
 /// The rest of a queue's name is the test's prefix.
 async fn depth(console: &Console, queue: &str) -> u32 {
     let name = format!("{}{queue}", console.service.prefix.as_str());

@@ -211,6 +211,15 @@ pub struct ComparisonStanding {
     pub missing: u32,
     /// Reservations that stand there and that no leg of ours knows.
     pub unknown: u32,
+    /// Cases about that supplier's reservations that nobody has closed. What they tell of is known
+    /// already, and is not counted as differing once more.
+    #[serde(default, skip_serializing_if = "is_none_open")]
+    pub open_cases: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_none_open(open: &u32) -> bool {
+    *open == 0
 }
 
 /// How a comparison ended.

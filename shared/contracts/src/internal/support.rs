@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::ids::BookingId;
+use crate::ids::{BookingId, CallbackId};
 
 /// Answer to `GET /internal/timeline/{booking}`: what this owner knows, oldest first.
 ///
@@ -90,11 +90,26 @@ impl std::fmt::Debug for FindContactRequest {
 ///
 /// A key is compared exactly with the owner's own indexed references: ids, a client reference, a
 /// supplier's reference, a transaction, an address.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FindReply {
     /// At most 50.
     pub found: Vec<Found>,
+    /// Callbacks that name it and belong to no booking that is known, at most 50.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub callbacks: Vec<FoundCallback>,
+}
+
+/// A callback that was found, about nothing that is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FoundCallback {
+    /// Which.
+    pub callback_id: CallbackId,
+    /// Who pushed it.
+    pub supplier: String,
+    /// When it came.
+    pub received_at: DateTime<Utc>,
 }
 
 /// A booking that was found.

@@ -46,7 +46,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Whether every list is as we know it.
+/// Whether every list is as we know it, and nothing about it waits for a person.
 async fn compared(flags: &Flags) -> anyhow::Result<bool> {
     let stack = Stack::open(&flags.stack)?;
     let stack = stack.ok_or_else(|| anyhow::anyhow!("nothing runs; ./scripts/up starts it"))?;
@@ -60,7 +60,7 @@ async fn compared(flags: &Flags) -> anyhow::Result<bool> {
             }
             continue;
         };
-        let found = done.differing + done.missing + done.unknown;
+        let found = done.differing + done.missing + done.unknown + done.open_cases;
         as_known &= found == 0 && done.outcome == ComparisonOutcome::Done;
         if flags.json {
             println!("{}", serde_json::to_string(&done)?);
@@ -73,6 +73,13 @@ async fn compared(flags: &Flags) -> anyhow::Result<bool> {
                 done.unknown,
                 if done.outcome == ComparisonOutcome::Done { "" } else { "; NOT READ TO ITS END" }
             );
+            if done.open_cases > 0 {
+                println!(
+                    "{supplier}: {} known already and not closed; {}/cases#suppliers shows them",
+                    done.open_cases,
+                    stack.url("support-console")
+                );
+            }
         }
     }
     Ok(as_known)

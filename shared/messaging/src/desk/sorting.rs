@@ -1,6 +1,6 @@
 //! What each delivery of a batch is: to be handled, failed already, or a repeat.
 
-use std::{collections::BTreeMap, panic::AssertUnwindSafe};
+use std::{borrow::Cow, collections::BTreeMap, panic::AssertUnwindSafe};
 
 use chrono::{DateTime, Utc};
 use contracts::ids::MessageId;
@@ -19,6 +19,25 @@ pub(super) struct Sorted<I> {
     pub(super) handle: Vec<(usize, Received<I>)>,
     pub(super) failed: Vec<(usize, Failed)>,
     pub(super) repeats: u64,
+}
+
+/// The batch, in which bytes without an id that came here before are one attempt more: each time
+/// that they are sent has an end of its own.
+pub(super) fn numbered<'a>(
+    batch: &'a [Incoming],
+    seen: &BTreeMap<MessageId, Seen>,
+) -> Cow<'a, [Incoming]> {
+    let ended = |item: &Incoming| {
+        seen.get(&item.id).filter(|_| item.is_fresh_and_nameless()).and_then(|row| row.attempt)
+    };
+    if batch.iter().all(|item| ended(item).is_none()) {
+        return Cow::Borrowed(batch);
+    }
+    let numbered = batch.iter().map(|item| {
+        let next = ended(item).map_or(0, |attempt| attempt.saturating_add(1));
+        Incoming { attempt: item.attempt.max(next), ..item.clone() }
+    });
+    numbered.collect()
 }
 
 impl<H: Handles> Desk<H> {

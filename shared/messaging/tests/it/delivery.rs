@@ -7,7 +7,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::{envelope::header, message::Message as _, messages::BookingFailed};
+use contracts::{envelope::header, ids::derive, message::Message as _, messages::BookingFailed};
 use lapin::types::{AMQPValue, FieldTable};
 use messaging::{Parked, Parks, StoreError, reject, retry};
 use uuid::Uuid;
@@ -242,6 +242,30 @@ async fn a_dead_letter_keeps_what_the_message_was_and_says_why_it_is_dead() {
     service.stop().await;
 }
 
+/// Row: F6
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_without_an_id_are_a_dead_letter_each_time_that_they_are_sent() {
+    let service = service().await;
+    let messaging = service.messaging().await;
+    hear(&messaging, &Script::default()).await;
+    let observer = service.prefix.connect().await;
+    let routing = service.prefix.routing();
+    let (queue, dead) = (routing.queue(ROLE), routing.dead_queue(ROLE));
+    for _ in 0..3 {
+        observer.publish("", &queue, FieldTable::default(), b"the same").await;
+    }
+    let mut attempts = BTreeSet::new();
+    let mut ids = BTreeSet::new();
+    for _ in 0..3 {
+        let letter = observer.wait_for(&dead).await;
+        ids.insert(letter.properties.message_id().as_ref().unwrap().as_str().to_owned());
+        attempts.insert(format!("{:?}", headers(&letter)[header::ATTEMPT]));
+    }
+    assert_eq!((ids.len(), attempts.len()), (1, 3), "{attempts:?}");
+    outbox_is_empty(messaging.pool()).await;
+    service.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_takes_nobody_along_and_three_of_them_are_a_crash() {
     let mut service = service().await;
@@ -442,4 +466,53 @@ async fn a_dead_letter_that_cannot_be_kept_holds_up_no_others_and_is_not_lost() 
     service.stop().await;
     let still = testkit::until("it to be there again", || observer.take(&dead)).await;
     assert!(still.data == SPOILT || all.contains(&still.data));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_forgotten_is_found_without_a_look_at_what_is_kept() {
+    let service = service().await;
+    let pool = service.pool().await;
+    // Every page has something old on it, as where new rows took the places of forgotten ones.
+    let now = Utc::now();
+    let old = now - TimeDelta::days(100);
+    let (mut ids, mut times) = (Vec::new(), Vec::new());
+    for n in 0..100_000_u32 {
+        let at = if n % 5_000 == 0 { old } else { now };
+        ids.push(derive(at, &[&n.to_be_bytes()]));
+        times.push(at);
+    }
+    let rows = "insert into inbox (consumer, message_id, attempt, state, handled_at)
+        select $1, id, 0, 'done', at from unnest($2::uuid[], $3::timestamptz[]) as n (id, at)";
+    sqlx::query(rows).bind(ROLE).bind(ids).bind(times).execute(&pool).await.unwrap();
+    // Given up, and never done; old by its id, and handled today.
+    let others = "insert into inbox (consumer, message_id, attempt, state, handled_at)
+        values ($1, $2, 0, 'dead', $3), ($1, $4, 0, 'done', holdfast_now())";
+    let (dead, late) = (derive(old, &[b"dead"]), derive(old, &[b"late"]));
+    let others = sqlx::query(others).bind(ROLE).bind(dead).bind(old).bind(late);
+    others.execute(&pool).await.unwrap();
+    pool.close().await;
+    let measured = service.pool().await;
+    let pages = async || -> (i64, i64) {
+        let told = "select coalesce(io.heap_blks_read + io.heap_blks_hit, 0), t.n_tup_del
+            from pg_statio_user_tables as io join pg_stat_user_tables as t using (relid)
+            where t.relname = 'inbox'";
+        sqlx::query_as(told).fetch_one(&measured).await.unwrap()
+    };
+    let before = testkit::until("the figures of what was written", async || {
+        let (pages, _) = pages().await;
+        (pages > 1_000).then_some(pages)
+    })
+    .await;
+    let messaging = service.messaging().await;
+    let after = testkit::until("all that is old to be forgotten", async || {
+        let (pages, deleted) = pages().await;
+        (deleted == 20).then_some(pages)
+    })
+    .await;
+    assert!(after - before < 500, "{} pages were looked at", after - before);
+    let kept: i64 =
+        sqlx::query_scalar("select count(*) from inbox").fetch_one(&measured).await.unwrap();
+    assert_eq!(kept, 100_000 - 20 + 2);
+    drop(messaging);
+    service.stop().await;
 }

@@ -195,6 +195,28 @@ fn a_push_proves_its_sender_and_claims_nothing() {
 
 /// Row: B4
 #[test]
+fn a_push_of_theirs_that_is_not_as_documented_is_believed_and_names_nothing() {
+    let good: Value =
+        serde_json::from_str(&push(NOW, "token-1", "completed", "the-secret")).unwrap();
+    for (data, event) in [
+        (Value::Null, None),
+        (json!({}), None),
+        (json!("completed"), None),
+        (json!([OWN]), None),
+        (json!({ "partner_order_id": 123, "status": "completed" }), Some("completed")),
+        (json!({ "partner_order_id": [OWN], "status": 5 }), None),
+    ] {
+        let odd = json!({ "data": data, "signature": good["signature"] });
+        let callback = verify(&odd.to_string()).unwrap();
+        assert_eq!((callback.id.as_str(), &callback.client_reference), ("token-1", &None), "{odd}");
+        assert_eq!(callback.event.as_deref(), event, "{odd}");
+    }
+    let without = json!({ "signature": good["signature"] });
+    assert_eq!(verify(&without.to_string()).unwrap().client_reference, None);
+}
+
+/// Row: B4
+#[test]
 fn pushes_that_are_stale_from_the_future_or_signed_by_others_are_forged() {
     let good = |stamp| push(stamp, "token-1", "completed", "the-secret");
     assert_eq!(verify(&good(NOW - 301)), Err(Forged::Stale));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
 use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq as _};
 
@@ -55,15 +56,17 @@ pub(super) fn verify(
     if !bool::from(holds) {
         return Err(Forged::Signature);
     }
-    let graphic = |text: &String| text.bytes().all(|b| b.is_ascii_graphic());
-    let said = |text: Option<String>, most: usize| {
-        text.filter(graphic).filter(|text| (1..=most).contains(&text.len()))
+    // What cannot be read is still a push of theirs: it is kept, and names nothing.
+    let said = |name: &str, most: usize| {
+        let text = push.data.get(name).and_then(Value::as_str)?;
+        let fits = (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        fits.then(|| text.to_owned())
     };
     Ok(Callback {
         id: token.clone(),
-        client_reference: said(push.data.partner_order_id, 256),
+        client_reference: said("partner_order_id", 256),
         reference: None,
-        event: said(push.data.status, 64),
+        event: said("status", 64),
         claim: None,
         covers: Covers::Sender,
     })

@@ -186,15 +186,10 @@ pub(super) struct Amount {
 /// Page "Receive booking status webhook".
 #[derive(Debug, Deserialize)]
 pub(super) struct Push {
-    pub(super) data: PushData,
+    /// Not signed, so it may be anything.
+    #[serde(default)]
+    pub(super) data: Value,
     pub(super) signature: PushSignature,
-}
-
-/// What a push is about.
-#[derive(Debug, Deserialize)]
-pub(super) struct PushData {
-    pub(super) partner_order_id: Option<String>,
-    pub(super) status: Option<String>,
 }
 
 /// What proves a push.

@@ -53,6 +53,7 @@ fn letters() -> Shapes {
         ("body_masked", truth()),
         ("history", many(of("Happened"))),
         ("replay_of?", id()),
+        ("came_before?", id()),
         ("replay_late", truth()),
     ];
     let whole: Vec<_> = summary.iter().cloned().chain(more).collect();
@@ -303,6 +304,7 @@ fn suppliers() -> Shapes {
         ("differing", count()),
         ("missing", count()),
         ("unknown", count()),
+        ("open_cases?", count()),
     ];
     let case = [
         ("case_id", id()),
@@ -376,9 +378,14 @@ fn bookings() -> Shapes {
             "Found",
             object(&[
                 ("found", many(of("Match"))),
+                ("callbacks", many(of("FoundCallback"))),
                 ("dead_letters", many(id())),
                 ("owners", many(of("Answering"))),
             ]),
+        ),
+        (
+            "FoundCallback",
+            object(&[("callback_id", id()), ("supplier", text()), ("received_at", instant())]),
         ),
         ("FoundBookings", object(&[("found", many(of("Match")))])),
         ("Match", object(&[("booking_id", id()), ("by", text()), ("owner", text())])),
