@@ -41,7 +41,7 @@ async fn count(rig: &Rig, asked: &Asked, kind: &str) -> usize {
 /// Row: C8
 #[tokio::test(flavor = "multi_thread")]
 async fn ether_that_a_contract_sends_is_credited_by_balance_where_the_node_has_no_traces() {
-    let (rig, sender) = without_traces().await;
+    let (rig, sender) = Box::pin(without_traces()).await;
     let (one, other) = (rig.prepare(milli_ether(50)).await, rig.prepare(milli_ether(60)).await);
     send(&rig, &sender, &one, milli_ether(50)).await;
     // Half by itself, half from within.
@@ -71,7 +71,7 @@ async fn ether_that_a_contract_sends_is_credited_by_balance_where_the_node_has_n
 /// Row: C5
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_balance_told_leaves_with_its_block_and_is_the_same_money_when_it_is_back() {
-    let (rig, sender) = without_traces().await;
+    let (rig, sender) = Box::pin(without_traces()).await;
     let asked = rig.prepare(milli_ether(50)).await;
     send(&rig, &sender, &asked, milli_ether(50)).await;
     rig.watch().await;
@@ -103,7 +103,7 @@ async fn what_a_balance_told_leaves_with_its_block_and_is_the_same_money_when_it
 /// Row: C9
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_called_unpaid_while_balances_of_old_blocks_cannot_be_told() {
-    let (rig, sender) = without_traces().await;
+    let (rig, sender) = Box::pin(without_traces()).await;
     let asked = rig.prepare(milli_ether(50)).await;
     rig.mine_after(1).await;
     rig.watch().await;
@@ -141,7 +141,7 @@ async fn nothing_is_called_unpaid_while_balances_of_old_blocks_cannot_be_told() 
 /// Row: C8
 #[tokio::test(flavor = "multi_thread")]
 async fn money_is_seen_while_nobody_can_say_what_addresses_hold() {
-    let (rig, _) = without_traces().await;
+    let (rig, _) = Box::pin(without_traces()).await;
     for manner in [
         Manner { forgets: true, ..no_traces() },
         Manner { unknown: Some("eth_getBalance"), ..Manner::default() },
@@ -159,7 +159,7 @@ async fn money_is_seen_while_nobody_can_say_what_addresses_hold() {
 /// Row: C8
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_was_emptied_is_credited_nothing_for_what_it_holds() {
-    let (rig, sender) = without_traces().await;
+    let (rig, sender) = Box::pin(without_traces()).await;
     let asked = rig.prepare(milli_ether(50)).await;
     rig.pay(&asked.address, milli_ether(50)).await;
     rig.anvil.mine(3).await;
