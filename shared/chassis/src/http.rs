@@ -19,7 +19,7 @@ mod observe;
 mod ready;
 mod server;
 
-pub use extract::{Json, Path, Query};
+pub use extract::{Json, Path, Query, twice};
 pub use ready::Ready;
 pub use server::{CannotListen, Listener, bind};
 

@@ -7,7 +7,7 @@ use contracts::offer::{ActivitySearch, Search};
 
 use super::{
     account,
-    form::Faults,
+    form::{self, Faults},
     found::{self, Answer, PageAsked},
     openapi::problems,
     search::{self, Party},
@@ -63,6 +63,7 @@ pub(super) async fn activities(
     let first_day = search::first_day(&app);
     let mut page = PageAsked::default();
     let activity = read(query.as_deref().unwrap_or_default(), first_day, &mut page, &faults);
+    page.check(&app, &faults);
     faults.answer()?;
     let activity = activity.ok_or_else(ApiError::internal_logged)?;
     found::find(&app, Search::Activity(activity), page).await
@@ -76,7 +77,7 @@ fn read(
 ) -> Option<ActivitySearch> {
     let mut party = Party::default();
     let (mut destination, mut from, mut to) = (None, None, None);
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+    for (name, value) in form::parameters(query, faults) {
         match &*name {
             "destination" => {
                 if value.is_empty() || value.chars().count() > DESTINATION_CHARS_MAX {

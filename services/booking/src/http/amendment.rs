@@ -32,7 +32,7 @@ use super::{
     cancellation::DeadlineBasis,
     form::{Faults, Form, error},
     openapi::{problems, shapes},
-    people::{self, LegParty},
+    people::{self, LegParty, May},
     quotes, reader, refused, search,
     views::{self, RefundBasis},
 };
@@ -449,8 +449,7 @@ fn read_offer(
     let opened =
         |id: &str| search::open(app, id).ok_or_else(|| "is not an offer of ours".to_owned());
     let offer = given.then(|| form.text("offer_id", opened)).flatten();
-    let most = usize::try_from(app.policy.booking.travellers_max).unwrap_or(usize::MAX);
-    let travellers = named.and_then(|_| people::travellers(&form, &faults, most));
+    let travellers = named.and_then(|_| people::travellers(&form, &faults, &May::of(app)));
     form.end();
     let past = |offer: &Offer| offer.check_in < search::first_day(app);
     if offer.as_ref().is_some_and(past) {

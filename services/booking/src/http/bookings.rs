@@ -28,7 +28,8 @@ use super::{
     address::{self, Chain},
     form::{Faults, Form},
     openapi::{problems, shapes},
-    people, reader, refused, store_failed, views,
+    people::{self, May},
+    reader, refused, store_failed, views,
 };
 use crate::{
     App,
@@ -123,11 +124,10 @@ fn idempotency_key(headers: &HeaderMap) -> Result<String, ApiError> {
 fn read(app: &App, body: &Value) -> Result<Request, ApiError> {
     let faults = Faults::default();
     let form = Form::new(body, "", &faults);
-    let most = usize::try_from(app.policy.booking.travellers_max).unwrap_or(usize::MAX);
     let quote_id = form.text("quote_id", |text| {
         text.parse::<QuoteId>().map_err(|_| "must be the id of a quote".to_owned())
     });
-    let people = people::read(&form, &faults, super::quotes::LEGS_MAX, most);
+    let people = people::read(&form, &faults, super::quotes::LEGS_MAX, &May::of(app));
     let redeem_points = form.optional_count("redeem_points").unwrap_or(0);
     let refund_to =
         address::confirmed(&form, &faults, &Chain::Any, "refund_to", "refund_to_confirm");

@@ -7,7 +7,7 @@ use contracts::offer::{FlightSearch, Search};
 
 use super::{
     account,
-    form::Faults,
+    form::{self, Faults},
     found::{self, Answer, PageAsked},
     openapi::problems,
     search::{self, Party},
@@ -66,6 +66,7 @@ pub(super) async fn flights(
     let first_day = search::first_day(&app);
     let mut page = PageAsked::default();
     let flight = read(query.as_deref().unwrap_or_default(), first_day, &mut page, &faults);
+    page.check(&app, &faults);
     faults.answer()?;
     let flight = flight.ok_or_else(ApiError::internal_logged)?;
     found::find(&app, Search::Flight(flight), page).await
@@ -80,7 +81,7 @@ fn read(
     let mut party = Party::default();
     let (mut origin, mut destination) = (None, None);
     let (mut departs_on, mut returns_on) = (None, None);
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+    for (name, value) in form::parameters(query, faults) {
         match &*name {
             "origin" => origin = airport(&name, &value, faults),
             "destination" => destination = airport(&name, &value, faults),

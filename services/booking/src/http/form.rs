@@ -1,8 +1,9 @@
 //! Reads a JSON body field by field and notes everything that is wrong, so that it is said at once.
 
-use std::{cell::RefCell, collections::BTreeSet};
+use std::{borrow::Cow, cell::RefCell, collections::BTreeSet};
 
-use chassis::{ApiError, FieldError};
+use chassis::{ApiError, FieldError, http::twice};
+use chrono::NaiveDate;
 use serde_json::{Map, Value};
 
 /// One thing wrong with one field.
@@ -12,6 +13,19 @@ pub(crate) fn error(
     detail: impl Into<String>,
 ) -> FieldError {
     FieldError::new(pointer.into(), code, detail.into())
+}
+
+/// A date, written like `2027-03-14` and not otherwise.
+pub(crate) fn date(text: &str) -> Option<NaiveDate> {
+    let read: NaiveDate = text.parse().ok()?;
+    (text.len() == 10 && read.to_string() == text).then_some(read)
+}
+
+/// The parameters of a query; one that is given twice is noted.
+pub(crate) fn parameters<'q>(query: &'q str, faults: &Faults) -> Vec<(Cow<'q, str>, Cow<'q, str>)> {
+    let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+    faults.0.borrow_mut().extend(twice(pairs.iter().map(|(name, _)| &**name)));
+    pairs
 }
 
 /// Everything found wrong so far.
@@ -157,6 +171,27 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_date_is_written_in_one_way() {
+        assert_eq!(date("2027-05-01"), NaiveDate::from_ymd_opt(2027, 5, 1));
+        let odd = ["2027-5-1", " 2027-05-01", "2027-05-01 ", "2027-05- 1", "2027-02-30"];
+        let odd =
+            odd.into_iter().chain(["+2027-05-01", "12027-05-1", "-027-05-01", "", "20270501"]);
+        for odd in odd {
+            assert_eq!(date(odd), None, "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_that_is_given_twice_is_named_once() {
+        let faults = Faults::default();
+        let read = parameters("a=1&b=2&a=3&a=4", &faults);
+        assert_eq!(read.len(), 4);
+        let problem = faults.answer().unwrap_err();
+        let said: Vec<_> = problem.errors.iter().map(|e| (e.pointer.as_str(), &*e.code)).collect();
+        assert_eq!(said, [("?a", "twice")]);
+    }
 
     #[test]
     fn everything_wrong_is_said_at_once_with_its_place() {

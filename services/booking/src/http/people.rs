@@ -12,7 +12,7 @@ use chassis::{
     auth::Bearer,
     http::{Json, Path, Query},
 };
-use chrono::NaiveDate;
+use chrono::{Datelike as _, NaiveDate, TimeDelta};
 use contracts::{
     ids::{BookingId, LegId},
     internal::{Gender, Traveller, TravellersReply},
@@ -23,13 +23,16 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    form::{Faults, Form, error},
+    form::{self, Faults, Form, error},
     reader, store_failed,
 };
 use crate::{App, store};
 
 /// Nobody was ever older.
 const AGE_MAX: u32 = 125;
+/// And nobody who lives was born before.
+const BORN_IN_MIN: i32 = 1900;
+const EAST_OF_UTC_MAX: TimeDelta = TimeDelta::hours(14);
 const NAME_CHARS_MAX: usize = 50;
 const REQUESTS_CHARS_MAX: usize = 500;
 
@@ -72,16 +75,27 @@ impl Party {
     }
 }
 
+/// What travellers may be.
+pub(crate) struct May {
+    /// So many.
+    be: usize,
+    /// Born on that day at the latest.
+    be_born_by: NaiveDate,
+}
+
+impl May {
+    /// As things are now.
+    pub(crate) fn of(app: &App) -> Self {
+        let be = usize::try_from(app.policy.booking.travellers_max).unwrap_or(usize::MAX);
+        Self { be, be_born_by: (app.clock.now() + EAST_OF_UTC_MAX).date_naive() }
+    }
+}
+
 /// Reads travellers, contact and special requests of a booking request.
-pub(crate) fn read(
-    form: &Form<'_>,
-    faults: &Faults,
-    legs_max: usize,
-    most: usize,
-) -> Option<Party> {
-    let travellers = travellers(form, faults, most);
+pub(crate) fn read(form: &Form<'_>, faults: &Faults, legs_max: usize, may: &May) -> Option<Party> {
+    let travellers = travellers(form, faults, may);
     let legs = match form.optional("legs") {
-        Some(_) => legs(form, faults, legs_max, most),
+        Some(_) => legs(form, faults, legs_max, may),
         None => Some(Vec::new()),
     };
     let contact = form.required("contact").map(|value| {
@@ -103,16 +117,16 @@ pub(crate) fn read(
 }
 
 /// Reads those who travel.
-pub(super) fn travellers(form: &Form<'_>, faults: &Faults, most: usize) -> Option<Vec<Traveller>> {
-    let read = form.list("travellers", most)?.iter().enumerate().map(|(n, value)| {
-        traveller(&Form::new(value, &form.at(&format!("travellers/{n}")), faults))
+pub(super) fn travellers(form: &Form<'_>, faults: &Faults, may: &May) -> Option<Vec<Traveller>> {
+    let read = form.list("travellers", may.be)?.iter().enumerate().map(|(n, value)| {
+        traveller(&Form::new(value, &form.at(&format!("travellers/{n}")), faults), may)
     });
     // All of them are read before any is missed, so that every fault is noted.
     let read: Vec<_> = read.collect();
     read.into_iter().collect()
 }
 
-fn legs(form: &Form<'_>, faults: &Faults, legs_max: usize, most: usize) -> Option<Vec<LegParty>> {
+fn legs(form: &Form<'_>, faults: &Faults, legs_max: usize, may: &May) -> Option<Vec<LegParty>> {
     let mut known = BTreeSet::new();
     let read = form.list("legs", legs_max)?.iter().enumerate().map(|(n, value)| {
         let leg = Form::new(value, &form.at(&format!("legs/{n}")), faults);
@@ -123,7 +137,7 @@ fn legs(form: &Form<'_>, faults: &Faults, legs_max: usize, most: usize) -> Optio
                 false => Err("is named twice".to_owned()),
             }
         });
-        let travellers = travellers(&leg, faults, most);
+        let travellers = travellers(&leg, faults, may);
         leg.end();
         Some(LegParty { leg_id: leg_id?, travellers: travellers? })
     });
@@ -131,12 +145,10 @@ fn legs(form: &Form<'_>, faults: &Faults, legs_max: usize, most: usize) -> Optio
     read.into_iter().collect()
 }
 
-fn traveller(form: &Form<'_>) -> Option<Traveller> {
+fn traveller(form: &Form<'_>, may: &May) -> Option<Traveller> {
     let given_name = form.text("given_name", name);
     let family_name = form.text("family_name", name);
-    let born_on = form.optional_text("born_on", |text| {
-        text.parse::<NaiveDate>().map_err(|_| "must be a date like 1990-03-14".to_owned())
-    });
+    let born_on = form.optional_text("born_on", |text| birthday(text, may.be_born_by));
     let gender = form.optional_text("gender", |text| match text {
         "female" => Ok(Gender::Female),
         "male" => Ok(Gender::Male),
@@ -175,12 +187,37 @@ pub(super) fn unfit_for_seats(
     faults
 }
 
-/// A name in any script: 1 to 50 characters, no control characters, not only white space.
+/// A birthday: not before anybody's who lives, and not in the future wherever one is.
+fn birthday(text: &str, latest: NaiveDate) -> Result<NaiveDate, String> {
+    let day = form::date(text).ok_or_else(|| "must be a date like 1990-03-14".to_owned())?;
+    if day.year() < BORN_IN_MIN {
+        return Err(format!("must not be before {BORN_IN_MIN}"));
+    }
+    if day > latest {
+        return Err("must not be in the future".to_owned());
+    }
+    Ok(day)
+}
+
+/// Whether a character is not seen itself and makes others look otherwise than they are: controls,
+/// marks and overrides of direction, a byte order mark. Some scripts need joiners, which stay.
+fn is_unseen(c: char) -> bool {
+    let direction = matches!(
+        c,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    direction || c == '\u{feff}' || c.is_control()
+}
+
+/// A name in any script: 1 to 50 characters, none of them unseen, not only white space.
 fn name(text: &str) -> Result<String, String> {
     let text = text.trim();
     let chars = text.chars().count();
-    if chars == 0 || chars > NAME_CHARS_MAX || text.chars().any(char::is_control) {
+    if chars == 0 || chars > NAME_CHARS_MAX {
         return Err(format!("must have 1 to {NAME_CHARS_MAX} characters"));
+    }
+    if text.chars().any(is_unseen) {
+        return Err("must have no control characters, also none of direction".to_owned());
     }
     if !text.chars().any(char::is_alphabetic) {
         return Err("must have a letter".to_owned());
@@ -319,6 +356,31 @@ mod tests {
         }
         for bad in ["", "  ", "a\u{7}", "123", &"x".repeat(51)] {
             assert!(name(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn names_look_as_they_are() {
+        // Persian and Sinhala are written with joiners.
+        for good in ["علی\u{200c}رضا", "ක්\u{200d}ෂ"] {
+            assert_eq!(name(good).as_deref(), Ok(good));
+        }
+        let unseen = ['\u{61c}', '\u{200e}', '\u{200f}', '\u{feff}', '\u{7f}', '\u{85}', '\0'];
+        let overrides = ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}');
+        for unseen in unseen.into_iter().chain(overrides) {
+            assert!(name(&format!("An{unseen}a")).is_err(), "{unseen:?}");
+        }
+        assert!(name("\u{feff}Ana").is_err() && name("Ana\u{202e}").is_err(), "at either end");
+    }
+
+    #[test]
+    fn a_birthday_is_one_that_somebody_who_lives_can_have() {
+        let today = NaiveDate::from_ymd_opt(2027, 3, 14).unwrap();
+        for good in ["1900-01-01", "1990-03-14", "2027-03-14"] {
+            assert_eq!(birthday(good, today).map(|day| day.to_string()).as_deref(), Ok(good));
+        }
+        for bad in ["1899-12-31", "0001-01-01", "2027-03-15", "1990-3-14", " 1990-03-14"] {
+            assert!(birthday(bad, today).is_err(), "{bad:?}");
         }
     }
 

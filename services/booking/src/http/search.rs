@@ -10,7 +10,7 @@ use contracts::{
 
 use super::{
     account,
-    form::Faults,
+    form::{self, Faults},
     found::{self, Answer, PageAsked},
     openapi::problems,
 };
@@ -68,7 +68,7 @@ pub(super) async fn stays(
     axum::extract::RawQuery(query): axum::extract::RawQuery,
 ) -> Result<Response, ApiError> {
     account(&bearer)?;
-    let (search, page) = read(query.as_deref().unwrap_or_default(), first_day(&app))?;
+    let (search, page) = read(&app, query.as_deref().unwrap_or_default())?;
     found::find(&app, Search::Stay(search), page).await
 }
 
@@ -84,15 +84,16 @@ pub(super) fn open(app: &App, offer_id: &str) -> Option<Offer> {
     serde_json::from_str(&text).ok()
 }
 
-fn read(query: &str, first_day: NaiveDate) -> Result<(StaySearch, PageAsked), ApiError> {
+fn read(app: &App, query: &str) -> Result<(StaySearch, PageAsked), ApiError> {
     let faults = Faults::default();
     let (mut fields, mut page) = (Fields::default(), PageAsked::default());
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+    for (name, value) in form::parameters(query, &faults) {
         if !page.took(&name, &value, &faults) {
             fields.take(&name, &value, &faults);
         }
     }
-    let search = fields.finish(first_day, &faults);
+    let search = fields.finish(first_day(app), &faults);
+    page.check(app, &faults);
     faults.answer()?;
     let search =
         search.ok_or_else(|| ApiError::bad_request("malformed", "the query cannot be read"))?;
@@ -196,7 +197,7 @@ impl Party {
 
 /// A date of the query; anything else is noted.
 pub(super) fn date(name: &str, value: &str, faults: &Faults) -> Option<NaiveDate> {
-    let read = value.parse::<NaiveDate>().ok();
+    let read = form::date(value);
     if read.is_none() {
         faults.add(&format!("?{name}"), "invalid", "must be a date like 2027-03-14");
     }

@@ -118,6 +118,11 @@ async fn pages_show_every_offer_once_and_a_cursor_is_good_for_its_search_alone()
         let answer = world.get("acct_1", &wrong).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
     }
+    let both = world.get("acct_1", &format!("{PATH}&limit=0&cursor=zzz")).await.json();
+    let pointers = both["errors"].as_array().unwrap().iter().map(|error| &error["pointer"]);
+    assert_eq!(pointers.collect::<Vec<_>>(), ["?limit", "?cursor"]);
+    let twice = world.get("acct_1", &format!("{PATH}&limit=1&limit=2")).await.json();
+    assert_eq!(twice["errors"][0]["pointer"], "?limit");
 }
 
 /// Row: D6

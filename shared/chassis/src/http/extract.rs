@@ -1,6 +1,6 @@
 //! Bodies, path and query, read strictly; all that is wrong becomes a problem to act on.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 use axum::{
     RequestExt as _,
@@ -34,8 +34,8 @@ pub struct Json<T>(pub T);
 #[derive(Debug, Clone, Copy)]
 pub struct Path<T>(pub T);
 
-/// The parameters of the query; 422 with `?name` for each that is unknown, missing or wrong, or has
-/// a zero byte, which no text column takes.
+/// The parameters of the query; 422 with `?name` for each that is unknown, missing or wrong, is
+/// given twice, or has a zero byte, which no text column takes.
 #[derive(Debug, Clone, Copy)]
 pub struct Query<T>(pub T);
 
@@ -104,10 +104,24 @@ where
         if !zeros.is_empty() {
             return Err(ApiError::invalid(zeros));
         }
+        let twice: Vec<_> = twice(pairs.iter().map(|(name, _)| &**name)).collect();
+        if !twice.is_empty() {
+            return Err(ApiError::invalid(twice));
+        }
         query_fault(&pairs)
             .map(Self)
             .map_err(|_first| ApiError::invalid(faults::all::<T>(Pairs(pairs))))
     }
+}
+
+/// What is wrong with the parameters that are given more than once: nobody knows which is meant.
+pub fn twice<'a>(names: impl Iterator<Item = &'a str>) -> impl Iterator<Item = FieldError> {
+    let mut given = BTreeMap::<&str, usize>::new();
+    for name in names {
+        *given.entry(name).or_default() += 1;
+    }
+    let twice = given.into_iter().filter(|(_, times)| *times > 1);
+    twice.map(|(name, _)| FieldError::new(format!("?{name}"), "twice", "is given twice"))
 }
 
 /// Reads a query, or says what is wrong with it first.

@@ -96,6 +96,18 @@ async fn a_good_body_is_read_and_written() {
 }
 
 #[tokio::test]
+async fn a_parameter_that_is_given_twice_is_named() {
+    let router = plain();
+    for query in ["city=Bonn&city=Bonn", "city=Bonn&rooms=1&city=Rome"] {
+        let (status, problem) = get_from(&router, &format!("/search?{query}")).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{query}");
+        let told = &problem["errors"];
+        assert_eq!(told.as_array().unwrap().len(), 1, "{problem}");
+        assert_eq!((&told[0]["pointer"], &told[0]["code"]), (&json!("?city"), &json!("twice")));
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_field_is_pointed_at() {
     let router = plain();
     for (body, pointer, code) in [

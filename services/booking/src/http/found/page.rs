@@ -13,6 +13,7 @@ use crate::App;
 
 const LIMIT: usize = 100;
 const LIMIT_MAX: usize = 200;
+const NO_CURSOR: &str = "is no cursor of this search";
 
 /// What cursors are sealed for, so that no other sealed text passes for one.
 const CURSOR_AAD: &[u8] = b"cursor";
@@ -38,20 +39,27 @@ impl PageAsked {
         true
     }
 
+    /// Notes a cursor that we did not make.
+    pub(crate) fn check(&self, app: &App, faults: &Faults) {
+        if self.cursor.as_deref().is_some_and(|sealed| unsealed(app, sealed).is_none()) {
+            faults.add("?cursor", "invalid", NO_CURSOR);
+        }
+    }
+
     /// The page that is asked for of this search.
     pub(super) fn open(self, app: &App, digest: &str) -> Result<Page, ApiError> {
         let limit = self.limit.unwrap_or(LIMIT);
         let Some(sealed) = self.cursor else { return Ok(Page { limit, behind: None }) };
-        let read = app.sealer.open_text(&sealed, CURSOR_AAD).ok();
-        let read = read.and_then(|text| serde_json::from_str::<Cursor>(&text).ok());
-        match read.filter(|cursor| cursor.search == digest) {
+        match unsealed(app, &sealed).filter(|cursor| cursor.search == digest) {
             Some(cursor) => Ok(Page { limit, behind: Some(cursor.behind) }),
-            None => {
-                let detail = "is no cursor of this search";
-                Err(ApiError::invalid(vec![form::error("?cursor", "invalid", detail)]))
-            }
+            None => Err(ApiError::invalid(vec![form::error("?cursor", "invalid", NO_CURSOR)])),
         }
     }
+}
+
+fn unsealed(app: &App, sealed: &str) -> Option<Cursor> {
+    let text = app.sealer.open_text(sealed, CURSOR_AAD).ok()?;
+    serde_json::from_str(&text).ok()
 }
 
 /// One page.
