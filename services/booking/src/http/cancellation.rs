@@ -181,7 +181,12 @@ fn shown_fee(leg: &booking_core::LegFee) -> ShownFee {
     request_body = Option<Cancellation>,
     responses(
         (status = 200, description = "What it costs; nothing changed", body = ShownQuote),
-        (status = 202, description = "The booking, being undone", body = views::ShownBooking),
+        (
+            status = 202,
+            description = "The booking, being undone. The same agreement said again is the same \
+                           wish, and is answered with the booking as it is then",
+            body = views::ShownBooking,
+        ),
         problems::Malformed, problems::NotFound, problems::Refused, problems::Invalid,
     ),
 )]
@@ -222,7 +227,12 @@ pub(super) async fn cancel(
     request_body = Option<Cancellation>,
     responses(
         (status = 200, description = "What it costs; nothing changed", body = ShownQuote),
-        (status = 202, description = "The booking, going on without the leg", body = views::ShownBooking),
+        (
+            status = 202,
+            description = "The booking, going on without the leg. The same agreement said again \
+                           is the same wish, and is answered with the booking as it is then",
+            body = views::ShownBooking,
+        ),
         problems::Malformed, problems::NotFound, problems::Refused, problems::Invalid,
     ),
 )]

@@ -49,7 +49,12 @@ pub(crate) struct AnswerToChange {
     ),
     request_body = AnswerToChange,
     responses(
-        (status = 202, description = "The booking, as it goes on", body = views::ShownBooking),
+        (
+            status = 202,
+            description = "The booking, as it goes on. The same answer said again is the same \
+                           wish, and is answered with the booking as it is then",
+            body = views::ShownBooking,
+        ),
         problems::Malformed, problems::NotFound, problems::Refused, problems::Invalid,
     ),
 )]

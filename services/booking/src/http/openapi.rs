@@ -107,3 +107,23 @@ async fn shut_in(mut response: Response) -> Response {
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(ONLY_FROM_HERE));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_reads_the_document_learns_what_becomes_of_a_wish_said_twice() {
+        let document = serde_json::to_value(document()).unwrap();
+        let leg = "/v1/bookings/{id}/legs/{leg_id}";
+        for path in [
+            "/v1/bookings/{id}/cancellation".to_owned(),
+            format!("{leg}/cancellation"),
+            format!("{leg}/change"),
+            "/v1/bookings/{id}/terms".to_owned(),
+        ] {
+            let told = &document["paths"][&path]["post"]["responses"]["202"]["description"];
+            assert!(told.as_str().unwrap().contains("said again is the same wish"), "{path}");
+        }
+    }
+}

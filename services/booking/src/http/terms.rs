@@ -46,7 +46,12 @@ pub(crate) struct AgreementToTerms {
     params(("id" = Uuid, Path, description = "The booking")),
     request_body = AgreementToTerms,
     responses(
-        (status = 202, description = "The booking, as it goes on", body = views::ShownBooking),
+        (
+            status = 202,
+            description = "The booking, as it goes on. The same agreement said again is the same \
+                           wish, and is answered with the booking as it is then",
+            body = views::ShownBooking,
+        ),
         problems::Malformed, problems::NotFound, problems::Refused, problems::Invalid,
     ),
 )]
