@@ -37,6 +37,78 @@ impl Fault {
     }
 }
 
+/// How one push goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pushed {
+    pub(crate) after: Duration,
+    /// It says the opposite of what happened.
+    pub(crate) contradicting: bool,
+    /// It is signed with a key that nobody has.
+    pub(crate) forged: bool,
+}
+
+/// How late a late push is when nothing else is asked for.
+const LATE_BY: Duration = Duration::from_secs(30);
+/// How long one waits for the next to overtake it.
+const REORDER_WITHIN: Duration = Duration::from_secs(2);
+
+/// The pushes that become of one, with the fault of `callback` that strikes it.
+pub(crate) fn pushes(fault: Option<Fault>) -> Vec<Pushed> {
+    let plain = Pushed { after: Duration::ZERO, contradicting: false, forged: false };
+    let Some(fault) = fault else { return vec![plain] };
+    let after = |usual| Pushed { after: fault.after(usual), ..plain };
+    match fault.name {
+        "callback_missing" => Vec::new(),
+        "callback_duplicate" => vec![plain, after(Duration::ZERO)],
+        "callback_late" => vec![after(LATE_BY)],
+        "callback_reordered" => vec![after(REORDER_WITHIN)],
+        "callback_contradicting" => vec![Pushed { contradicting: true, ..after(Duration::ZERO) }],
+        "callback_forged" => vec![Pushed { contradicting: true, forged: true, ..plain }, plain],
+        _ => vec![plain],
+    }
+}
+
+/// What every double of a supplier has, as far as its dialect has something that it could spoil.
+const COMMON: [&str; 37] = [
+    "timeout_before_commit",
+    "timeout_after_commit",
+    "reset_after_commit",
+    "http_500_before",
+    "http_500_after",
+    "http_503",
+    "http_504_after",
+    "http_429",
+    "accepted_202",
+    "malformed_body",
+    "truncated_body",
+    "html_200",
+    "huge_body",
+    "wrong_dates",
+    "wrong_guest",
+    "wrong_price",
+    "wrong_currency",
+    "sold_out",
+    "price_changed",
+    "lookup_lag",
+    "lookup_empty",
+    "cancel_refused",
+    "slow",
+    "redirect",
+    "commit_late",
+    "created_twice",
+    "lookup_stale",
+    "wrong_reference",
+    "hold_lapses",
+    "confirm_refused",
+    "duplicate_reference_400",
+    "callback_duplicate",
+    "callback_late",
+    "callback_reordered",
+    "callback_contradicting",
+    "callback_forged",
+    "callback_missing",
+];
+
 /// The body of `POST /{double}/faults`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,7 +161,11 @@ impl Board {
             Err(answer) => return answer,
         };
         let Some(offer) = self.offers.iter().find(|offer| offer.fault == asked.fault) else {
-            return self.unknown(&format!("there is no fault `{}`", asked.fault));
+            let detail = match COMMON.contains(&asked.fault.as_str()) {
+                true => "is a fault of other doubles: nothing in this dialect could fail so",
+                false => "is no fault",
+            };
+            return self.unknown(&format!("`{}` {detail}", asked.fault));
         };
         let operation = match (&asked.operation, offer.operations) {
             (None, [only]) => Some(*only),
@@ -138,5 +214,31 @@ impl Board {
     fn catalogue(&self) -> serde_json::Value {
         let entry = |offer: &Offer| (offer.fault.to_owned(), json!(offer.operations));
         serde_json::Value::Object(self.offers.iter().map(entry).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_push_goes_out_as_its_fault_is_named() {
+        let fault = |name| Some(Fault { name, after: Some(Duration::from_millis(5)) });
+        let plain = Pushed { after: Duration::ZERO, contradicting: false, forged: false };
+        let later = Pushed { after: Duration::from_millis(5), ..plain };
+        for (name, expected) in [
+            ("callback_missing", vec![]),
+            ("callback_duplicate", vec![plain, later]),
+            ("callback_late", vec![later]),
+            ("callback_reordered", vec![later]),
+            ("callback_contradicting", vec![Pushed { contradicting: true, ..later }]),
+            ("callback_forged", vec![Pushed { contradicting: true, forged: true, ..plain }, plain]),
+        ] {
+            assert_eq!(pushes(fault(name)), expected, "{name}");
+        }
+        assert_eq!(pushes(None), [plain]);
+        let usual = |name| pushes(Some(Fault { name, after: None }))[0].after;
+        assert!(usual("callback_late") > usual("callback_reordered"));
+        assert!(usual("callback_reordered") > Duration::ZERO);
     }
 }

@@ -91,7 +91,8 @@ impl Doubles {
             .nest("/issuer", issuer::router(config.issuer))
             .nest("/rates", rates::router(config.rates))
             .nest("/treasury", treasury::router(config.treasury, &life))
-            .route("/health", axum::routing::get(|| async { "ok" }));
+            .route("/health", axum::routing::get(|| async { "ok" }))
+            .fallback(nothing_here);
         let address = server::listen(address, router, &life).await?;
         Ok(Self { address, life })
     }
@@ -118,4 +119,13 @@ impl Drop for Doubles {
     fn drop(&mut self) {
         self.life.ends.cancel();
     }
+}
+
+/// Says which doubles there are to whoever asks for another one.
+async fn nothing_here(uri: http::Uri) -> axum::response::Response {
+    let doubles =
+        ["rapid", "etg", "hotelbeds", "duffel", "neutral", "cards", "issuer", "rates", "treasury"];
+    let more = serde_json::json!({ "doubles": doubles });
+    let detail = format!("nothing is at {}", uri.path());
+    control::problem(http::StatusCode::NOT_FOUND, "nothing-here", &detail, more)
 }

@@ -62,9 +62,12 @@ pub(super) const OFFERS: &[Offer] = &[
     Offer { fault: "cancel_refused", operations: &["quote_cancel", "cancel"] },
     Offer { fault: "lookup_lag", operations: &["lookup"] },
     Offer { fault: "lookup_empty", operations: &["lookup"] },
-    Offer { fault: "callback_twice", operations: &["callback"] },
+    Offer { fault: "callback_duplicate", operations: &["callback"] },
     Offer { fault: "callback_late", operations: &["callback"] },
-    Offer { fault: "callback_lost", operations: &["callback"] },
+    Offer { fault: "callback_reordered", operations: &["callback"] },
+    Offer { fault: "callback_contradicting", operations: &["callback"] },
+    Offer { fault: "callback_forged", operations: &["callback"] },
+    Offer { fault: "callback_missing", operations: &["callback"] },
 ];
 
 /// What a request is about, as far as it says so itself.

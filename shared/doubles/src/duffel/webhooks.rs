@@ -17,11 +17,11 @@ use super::Duffel;
 use super::world::instant;
 use crate::Life;
 use crate::config::CallbackConfig;
+use crate::faults::pushes;
 use crate::outgoing::Outgoing;
 
 const PUSH_DEADLINE: Duration = Duration::from_secs(10);
-/// How late a late one is when nothing else is asked for.
-const LATE_BY: Duration = Duration::from_secs(30);
+const FORGED: &str = "a secret of somebody else";
 
 /// Where webhooks go, if anywhere.
 pub(crate) struct Webhooks {
@@ -45,28 +45,29 @@ impl Duffel {
     /// Pushes an event about a resource.
     pub(crate) fn tell(&self, kind: &str, idempotency_key: &str, object: &Value) {
         let Some(target) = self.webhooks.to.clone() else { return };
-        let fault = self.faults.take("callback");
-        let (times, pause) = match fault.map_or("", |fault| fault.name) {
-            "callback_lost" => return,
-            "callback_twice" => (2, Duration::ZERO),
-            "callback_late" => (1, fault.map_or(LATE_BY, |fault| fault.after(LATE_BY))),
-            _ => (1, Duration::ZERO),
+        let opposite = match kind {
+            "order_cancellation.confirmed" => "order.created",
+            _ => "order_cancellation.confirmed",
         };
-        let event = json!({
-            "id": self.with_world(|world| world.mint("wev")),
-            "type": kind,
-            "api_version": "v2",
-            "live_mode": false,
-            "idempotency_key": idempotency_key,
-            "created_at": instant(Utc::now()),
-            "data": { "object": object },
-        });
-        let body = Bytes::from(event.to_string());
-        for _ in 0..times {
-            let (target, body) = (target.clone(), body.clone());
+        let event = |kind: &str| {
+            let event = json!({
+                "id": self.with_world(|world| world.mint("wev")),
+                "type": kind,
+                "api_version": "v2",
+                "live_mode": false,
+                "idempotency_key": idempotency_key,
+                "created_at": instant(Utc::now()),
+                "data": { "object": object },
+            });
+            Bytes::from(event.to_string())
+        };
+        let (body, against) = (event(kind), event(opposite));
+        for pushed in pushes(self.faults.take("callback")) {
+            let body = if pushed.contradicting { against.clone() } else { body.clone() };
+            let target = target.clone();
             self.webhooks.life.spawn(async move {
-                tokio::time::sleep(pause).await;
-                target.push(body).await;
+                tokio::time::sleep(pushed.after).await;
+                target.push(body, pushed.forged).await;
             });
         }
     }
@@ -74,8 +75,9 @@ impl Duffel {
 
 impl Target {
     /// Tries until it is answered with success, with growing pauses.
-    async fn push(&self, body: Bytes) {
+    async fn push(&self, body: Bytes, forged: bool) {
         let CallbackConfig { url, secret, retry_after, attempts } = &self.config;
+        let secret = if forged { FORGED } else { secret.as_str() };
         let mut pause = *retry_after;
         for _ in 0..*attempts {
             let stamp = Utc::now().timestamp().to_string();

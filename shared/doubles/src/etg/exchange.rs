@@ -67,6 +67,7 @@ pub(super) const OFFERS: &[Offer] = &[
     Offer { fault: "lookup_empty", operations: &["lookup"] },
     Offer { fault: "callback_duplicate", operations: &["callback"] },
     Offer { fault: "callback_late", operations: &["callback"] },
+    Offer { fault: "callback_reordered", operations: &["callback"] },
     Offer { fault: "callback_contradicting", operations: &["callback"] },
     Offer { fault: "callback_forged", operations: &["callback"] },
     Offer { fault: "callback_missing", operations: &["callback"] },

@@ -15,12 +15,10 @@ use sha2::Sha256;
 use super::world::Notice;
 use crate::Life;
 use crate::config::CallbackConfig;
-use crate::faults::Board;
+use crate::faults::{Board, pushes};
 use crate::outgoing::Outgoing;
 
 const PUSH_DEADLINE: Duration = Duration::from_secs(10);
-/// How late a late callback is when nothing else is asked for.
-const LATE_BY: Duration = Duration::from_secs(30);
 
 /// Sends what it is told to the configured address, with the faults of `callback`.
 pub(crate) struct Pusher {
@@ -37,27 +35,16 @@ impl Pusher {
 
     /// Tells of an end, with whatever fault is armed.
     pub(crate) fn tell(self: &Arc<Self>, notice: Notice) {
-        let fault = self.faults.take("callback");
-        let now = Duration::ZERO;
-        match fault.as_ref().map(|fault| (fault.name, fault)) {
-            Some(("callback_missing", _)) => {}
-            Some(("callback_late", fault)) => {
-                self.push(self.body(&notice, false), fault.after(LATE_BY));
-            }
-            Some(("callback_duplicate", fault)) => {
-                let body = self.body(&notice, false);
-                self.push(body.clone(), now);
-                self.push(body, fault.after(now));
-            }
-            Some(("callback_contradicting", fault)) => {
-                let status = if notice.status == "completed" { "failed" } else { "completed" };
-                self.push(self.body(&Notice { status, ..notice }, false), fault.after(now));
-            }
-            Some(("callback_forged", _)) => {
-                self.push(self.body(&notice, true), now);
-                self.push(self.body(&notice, false), now);
-            }
-            Some(_) | None => self.push(self.body(&notice, false), now),
+        let status = if notice.status == "completed" { "failed" } else { "completed" };
+        let against = Notice { status, ..notice.clone() };
+        let body = self.body(&notice, false);
+        for pushed in pushes(self.faults.take("callback")) {
+            let body = match (pushed.forged, pushed.contradicting) {
+                (true, _) => self.body(&notice, true),
+                (false, true) => self.body(&against, false),
+                (false, false) => body.clone(),
+            };
+            self.push(body, pushed.after);
         }
     }
 

@@ -266,6 +266,8 @@ impl Order {
             "guests": self.guests.iter().map(guest).collect::<Vec<_>>(),
             "price": { "amount": decimal(self.price), "currency": CHARGED },
             "fee": self.cancelled.map(|(_, fee)| decimal(fee)),
+            "created_at": instant(self.created_at),
+            "cancelled_at": self.cancelled.map(|(at, _)| instant(at)),
         })
     }
 
@@ -333,13 +335,18 @@ impl Order {
 impl Received {
     fn truth(&self) -> Value {
         json!({
-            "at": self.at.to_rfc3339_opts(SecondsFormat::Millis, true),
+            "at": instant(self.at),
             "operation": self.operation,
             "client_reference": self.partner_order_id.as_deref(),
             "reference": null,
             "status": self.status.map_or(json!("no_answer"), |status| json!(status)),
         })
     }
+}
+
+/// An instant as the control interface writes it.
+fn instant(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// The day of an instant, for what must not lie in the past.

@@ -284,6 +284,7 @@ fn made(
         chosen,
         state,
         created_at,
+        over_at: None,
         invisible_for,
     };
     if name(fault) == "created_twice" {

@@ -63,10 +63,12 @@ pub(super) const OFFERS: &[Offer] = &[
     Offer { fault: "cancel_refused", operations: &["cancel"] },
     Offer { fault: "lookup_lag", operations: &["reserve", "lookup"] },
     Offer { fault: "lookup_empty", operations: &["lookup"] },
-    Offer { fault: "callback_lost", operations: &["callback"] },
-    Offer { fault: "callback_twice", operations: &["callback"] },
+    Offer { fault: "callback_duplicate", operations: &["callback"] },
     Offer { fault: "callback_late", operations: &["callback"] },
+    Offer { fault: "callback_reordered", operations: &["callback"] },
+    Offer { fault: "callback_contradicting", operations: &["callback"] },
     Offer { fault: "callback_forged", operations: &["callback"] },
+    Offer { fault: "callback_missing", operations: &["callback"] },
 ];
 
 /// An answer before anything spoils it.

@@ -132,6 +132,7 @@ pub(super) async fn plant(State(neutral): State<Arc<Neutral>>, body: Bytes) -> R
                 chosen: chosen.clone(),
                 state: Standing::Confirmed,
                 created_at: Utc::now(),
+                over_at: None,
                 invisible_for: std::time::Duration::ZERO,
             });
             reference

@@ -13,11 +13,10 @@ use standardwebhooks::{
 use super::Neutral;
 use crate::Life;
 use crate::config::CallbackConfig;
+use crate::faults::pushes;
 use crate::outgoing::Outgoing;
 
 const PUSH_DEADLINE: Duration = Duration::from_secs(10);
-/// How late a late one is when nothing else is asked for.
-const LATE_BY: Duration = Duration::from_secs(30);
 /// Signs what is forged: base64 of a key that nobody has.
 const FORGED: &str = "Zm9yZ2VkLWZvcmdlZC1mb3JnZWQtZm9yZ2VkLTEyMzQ=";
 
@@ -43,29 +42,23 @@ impl Neutral {
     /// Pushes what became of a reservation.
     pub(crate) fn tell(&self, reservation: &Value) {
         let Some(target) = self.webhooks.to.clone() else { return };
-        let fault = self.faults.take("callback");
-        let name = fault.map_or("", |fault| fault.name);
-        let (times, pause) = match name {
-            "callback_lost" => return,
-            "callback_twice" => (2, Duration::ZERO),
-            "callback_late" => (1, fault.map_or(LATE_BY, |fault| fault.after(LATE_BY))),
-            _ => (1, Duration::ZERO),
-        };
         let state = reservation["state"].as_str().unwrap_or_default();
-        let body = Bytes::from(
-            json!({
+        let opposite = if state == "confirmed" { "cancelled" } else { "confirmed" };
+        let event = |state: &str| {
+            let event = json!({
                 "type": format!("reservation.{state}"),
                 "reference": reservation["reference"],
                 "client_reference": reservation["client_reference"],
-            })
-            .to_string(),
-        );
+            });
+            Bytes::from(event.to_string())
+        };
         let id = uuid::Uuid::new_v4().to_string();
-        for _ in 0..times {
-            let (target, body, id) = (target.clone(), body.clone(), id.clone());
+        for pushed in pushes(self.faults.take("callback")) {
+            let body = event(if pushed.contradicting { opposite } else { state });
+            let (target, id) = (target.clone(), id.clone());
             self.webhooks.life.spawn(async move {
-                tokio::time::sleep(pause).await;
-                target.push(&id, body, name == "callback_forged").await;
+                tokio::time::sleep(pushed.after).await;
+                target.push(&id, body, pushed.forged).await;
             });
         }
     }

@@ -85,10 +85,17 @@ pub(crate) struct Reservation {
     pub(crate) chosen: Chosen,
     pub(crate) state: State,
     pub(crate) created_at: DateTime<Utc>,
+    /// Since when it is cancelled or expired.
+    pub(crate) over_at: Option<DateTime<Utc>>,
     pub(crate) invisible_for: Duration,
 }
 
 impl Reservation {
+    fn become_state(&mut self, state: State, at: DateTime<Utc>) {
+        self.state = state;
+        self.over_at = matches!(state, State::Cancelled | State::Expired).then_some(at);
+    }
+
     /// As the API shows it.
     pub(crate) fn shown(&self) -> Value {
         let until = match self.state {
@@ -129,6 +136,7 @@ impl Reservation {
             "price": price(self.chosen.price, &self.chosen.currency),
             "guests": guests,
             "created_at": instant(self.created_at),
+            "cancelled_at": self.over_at.map(instant),
         })
     }
 }
@@ -191,7 +199,7 @@ impl World {
     pub(crate) fn lapse(&mut self, now: DateTime<Utc>) {
         for reservation in self.reservations.values_mut() {
             if matches!(reservation.state, State::Held { until } if until <= now) {
-                reservation.state = State::Expired;
+                reservation.become_state(State::Expired, now);
             }
         }
     }
@@ -275,7 +283,7 @@ impl World {
 
     pub(crate) fn become_state(&mut self, reference: &str, state: State) {
         if let Some(reservation) = self.reservations.get_mut(reference) {
-            reservation.state = state;
+            reservation.become_state(state, Utc::now());
         }
     }
 }

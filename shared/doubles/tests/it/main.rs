@@ -14,6 +14,7 @@
 
 mod callbacks;
 mod cards;
+mod common;
 mod duffel;
 mod etg;
 mod faults;
