@@ -229,6 +229,7 @@ mod tests {
                 refundable: true,
                 cancel_steps: Vec::new(),
                 holdable: true,
+                due_at_property: Vec::new(),
             },
             product: contracts::offer::Product::Stay,
             reprice: None,

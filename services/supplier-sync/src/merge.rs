@@ -4,7 +4,10 @@
 use std::{collections::BTreeSet, iter};
 
 use chrono::{DateTime, Utc};
-use contracts::offer::{Offer, Terms};
+use contracts::{
+    money::Money,
+    offer::{Offer, Terms},
+};
 
 /// Merges what the suppliers offer.
 ///
@@ -38,13 +41,33 @@ fn room(name: &str) -> BTreeSet<String> {
     words.map(str::to_lowercase).collect()
 }
 
-/// Whether one can be held where the other can, and giving it back never costs more.
+/// Whether one can be held where the other can, costs no more with what the property collects, and
+/// giving it back never costs more.
 fn is_no_worse(one: &Offer, other: &Offer) -> bool {
     let steps = one.terms.cancel_steps.iter().chain(&other.terms.cancel_steps);
     let mut instants = iter::once(DateTime::<Utc>::MIN_UTC).chain(steps.map(|step| step.from));
     one.terms.holdable >= other.terms.holdable
         && one.terms.refundable >= other.terms.refundable
+        && is_no_dearer(one, other)
         && instants.all(|at| fee_at(one, at) <= fee_at(other, at))
+}
+
+/// Whether one costs no more than the other with what the property collects. Where that is in another
+/// currency than the price, only the very same is no more.
+fn is_no_dearer(one: &Offer, other: &Offer) -> bool {
+    if one.terms.due_at_property == other.terms.due_at_property {
+        return one.price.minor <= other.price.minor;
+    }
+    matches!((in_all(one), in_all(other)), (Some(one), Some(other)) if one <= other)
+}
+
+/// What it costs with what the property collects, in minor units of the price's currency.
+fn in_all(offer: &Offer) -> Option<i64> {
+    let due = offer.terms.due_at_property.iter().map(|due| {
+        let currency = due.currency.parse().ok().filter(|it| *it == offer.price.currency)?;
+        Money::parse_decimal(&due.amount, currency).ok()
+    });
+    due.into_iter().try_fold(offer.price, |sum, due| sum.plus(due?).ok()).map(|all| all.minor)
 }
 
 /// What giving it back costs then, in minor units of the price's currency.
@@ -68,8 +91,8 @@ pub(crate) fn free_until(terms: &Terms) -> DateTime<Utc> {
 #[cfg(test)]
 mod tests {
     use contracts::{
-        money::{Currency, Money},
-        offer::{CancelStep, Occupancy, Product},
+        money::Currency,
+        offer::{CancelStep, DueAtProperty, Occupancy, Product},
         supplier::Supplier,
     };
 
@@ -93,6 +116,7 @@ mod tests {
                 refundable: free_days.is_some(),
                 cancel_steps: steps.into_iter().collect(),
                 holdable: free_days.is_some(),
+                due_at_property: Vec::new(),
             },
             product: Product::Stay,
         }
@@ -123,6 +147,32 @@ mod tests {
         let lost = offer(Supplier::Etg, "Queen Room", 19_000, None);
         let dear = offer(Supplier::Rapid, "Queen Room", 20_000, Some(2));
         assert_eq!(merged(&[lost, dear]).len(), 2);
+    }
+
+    #[test]
+    fn what_the_property_collects_counts_with_the_price() {
+        let due = |amount, currency| DueAtProperty::of("city_tax", amount, currency).unwrap();
+        let with = |mut offer: Offer, due: Vec<DueAtProperty>| {
+            offer.terms.due_at_property = due;
+            offer
+        };
+        let cheap = offer(Supplier::Etg, "Queen Room", 19_000, Some(2));
+        let dear = offer(Supplier::Rapid, "Queen Room", 20_000, Some(2));
+        let both = ["etg 190.00 EUR", "rapid 200.00 EUR"];
+        for (at_cheap, at_dear, left) in [
+            (vec![due("9.99", "EUR")], vec![], &both[..1]),
+            (vec![due("10.00", "EUR")], vec![], &both[..1]),
+            (vec![due("10.01", "EUR")], vec![], &both[..]),
+            (vec![due("6", "EUR"), due("4.01", "EUR")], vec![], &both[..]),
+            (vec![due("10.01", "EUR")], vec![due("0.01", "EUR")], &both[..1]),
+            // Nobody says at which rate.
+            (vec![due("1", "HUF")], vec![], &both[..]),
+            (vec![], vec![due("1", "HUF")], &both[..]),
+            (vec![due("1", "HUF")], vec![due("1", "HUF")], &both[..1]),
+        ] {
+            let (cheap, dear) = (with(cheap.clone(), at_cheap), with(dear.clone(), at_dear));
+            assert_eq!(merged(&[cheap, dear]), left);
+        }
     }
 
     #[test]

@@ -262,6 +262,50 @@ pub struct Terms {
     pub cancel_steps: Vec<CancelStep>,
     /// Whether the space can be held free before it is paid.
     pub holdable: bool,
+    /// What the property itself collects besides the price, which does not contain it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub due_at_property: Vec<DueAtProperty>,
+}
+
+/// One thing that is paid at the property: a city tax, a resort fee.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct DueAtProperty {
+    /// What it is, in the supplier's word: `mandatory_tax`, `resort_fee`, `city_tax`.
+    pub what: String,
+    /// How much for the whole stay, as the supplier estimates it: a plain decimal number of units
+    /// of `currency`.
+    pub amount: String,
+    /// Which currency of ISO 4217; the property's own, which need not be one that we price in.
+    pub currency: String,
+}
+
+impl DueAtProperty {
+    const CHARS_MAX: usize = 64;
+
+    /// Nothing where the amount is no plain decimal, the currency has not three capitals, or any of
+    /// them is longer than such a thing is.
+    #[must_use]
+    pub fn of(what: &str, amount: &str, currency: &str) -> Option<Self> {
+        let (whole, rest) = amount.split_once('.').unwrap_or((amount, "0"));
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let short = [what, amount].iter().all(|text| text.chars().count() <= Self::CHARS_MAX);
+        let named = !what.trim().is_empty();
+        let capitals = currency.len() == 3 && currency.bytes().all(|b| b.is_ascii_uppercase());
+        let good = digits(whole) && digits(rest) && short && named && capitals;
+        good.then(|| Self {
+            what: what.to_owned(),
+            amount: amount.to_owned(),
+            currency: currency.to_owned(),
+        })
+    }
+
+    /// Whether it is nothing at all.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.amount.bytes().all(|b| matches!(b, b'0' | b'.'))
+    }
 }
 
 /// One offer of a search: a room at a rate, seats at a fare, places at a price.
@@ -369,4 +413,36 @@ pub struct Reprice {
     /// What the supplier asks now, once that is taken; the customer's price stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Money>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_due_at_a_property_is_a_plain_amount_of_a_currency_or_nothing_that_can_be_told() {
+        let due = DueAtProperty::of("city_tax", "1419.51", "HUF").unwrap();
+        let written = serde_json::to_value(&due).unwrap();
+        let shape = serde_json::json!(
+            { "what": "city_tax", "amount": "1419.51", "currency": "HUF" }
+        );
+        assert_eq!(written, shape);
+        assert!(!due.is_nothing());
+        assert!(
+            ["0", "0.00"]
+                .iter()
+                .all(|none| { DueAtProperty::of("city_tax", none, "EUR").unwrap().is_nothing() })
+        );
+        for amount in ["", ".", "1.", ".5", "-1", "+1", "1e3", "1,5", " 1", "NaN", "١"] {
+            assert_eq!(DueAtProperty::of("city_tax", amount, "EUR"), None, "{amount:?}");
+        }
+        for currency in ["", "EU", "eur", "EURO", "€", "E1R"] {
+            assert_eq!(DueAtProperty::of("city_tax", "1", currency), None, "{currency:?}");
+        }
+        let long = "x".repeat(65);
+        for what in ["", " ", long.as_str()] {
+            assert_eq!(DueAtProperty::of(what, "1", "EUR"), None, "{what:?}");
+        }
+        assert_eq!(DueAtProperty::of("city_tax", &"1".repeat(65), "EUR"), None);
+    }
 }

@@ -103,6 +103,7 @@ fn order() -> LegOrder {
             refundable: true,
             cancel_steps: vec![CancelStep::new(at(), price())],
             holdable: true,
+            due_at_property: Vec::new(),
         },
         product: Product::Stay,
         reprice: None,

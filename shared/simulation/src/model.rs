@@ -186,7 +186,12 @@ fn order() -> LegOrder {
         check_out: day.succ_opt().unwrap(),
         occupancy: Occupancy { adults: 2, children: Vec::new() },
         price: Money::new(10_000, Currency::Eur),
-        terms: Terms { refundable: true, cancel_steps: Vec::new(), holdable: true },
+        terms: Terms {
+            refundable: true,
+            cancel_steps: Vec::new(),
+            holdable: true,
+            due_at_property: Vec::new(),
+        },
         product: Product::Stay,
         reprice: None,
     }

@@ -364,6 +364,9 @@ fn terms(terms: &Terms) -> String {
     if terms.holdable {
         text.push_str(", holdable");
     }
+    for due in &terms.due_at_property {
+        text.push_str(&format!(", {} {} {} at the property", due.what, due.amount, due.currency));
+    }
     text
 }
 

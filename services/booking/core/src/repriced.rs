@@ -54,8 +54,9 @@ fn borne(leg: &Leg) -> Option<&LegAsks> {
     (bearable && is_no_worse(&asks.terms, order, asks.price)).then_some(asks)
 }
 
-/// Whether terms are no worse than those that were agreed to: as refundable, no step earlier, and
-/// no fee that is higher by more than the price is. The customer keeps what was agreed.
+/// Whether terms are no worse than those that were agreed to: as refundable, no step earlier, no fee
+/// that is higher by more than the price is, and nothing else to be paid at the property. The
+/// customer keeps what was agreed.
 fn is_no_worse(now: &Terms, agreed: &LegOrder, price: Money) -> bool {
     let terms = &agreed.terms;
     let rise = price.minor.saturating_sub(agreed.price.minor).max(0);
@@ -64,7 +65,8 @@ fn is_no_worse(now: &Terms, agreed: &LegOrder, price: Money) -> bool {
         now.from >= agreed.from && now.fee.minor <= agreed.fee.minor.saturating_add(rise)
     });
     let as_many = now.cancel_steps.len() <= terms.cancel_steps.len();
-    now.holdable && (now.refundable || !terms.refundable) && as_many && same
+    let as_due = now.due_at_property == terms.due_at_property;
+    now.holdable && (now.refundable || !terms.refundable) && as_many && same && as_due
 }
 
 /// The leg at the supplier's price; the customer's price and terms stay.

@@ -93,6 +93,7 @@ fn order(minor: i64, free_for: Option<TimeDelta>) -> LegOrder {
                 .into_iter()
                 .collect(),
             holdable: true,
+            due_at_property: Vec::new(),
         },
         product: contracts::offer::Product::Stay,
         reprice: None,

@@ -13,12 +13,12 @@ use axum::http::StatusCode;
 use chrono::{TimeDelta, Utc};
 use contracts::{
     money::{Currency, Money},
-    offer::{Occupancy, Offer, Product, Search, StaySearch, Terms},
+    offer::{DueAtProperty, Occupancy, Offer, Product, Search, StaySearch, Terms},
     shown::{Freshness, ShownOffers, SupplierPart, offers_key, pack, search_digest},
     supplier::Supplier,
 };
 use redis::AsyncCommands as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::world::World;
 
@@ -46,7 +46,12 @@ fn offer(n: i64) -> Offer {
         check_out: "2027-03-16".parse().unwrap(),
         occupancy: Occupancy { adults: 2, children: Vec::new() },
         price: Money::new(10_000 + n / 7, Currency::Eur),
-        terms: Terms { refundable: true, cancel_steps: Vec::new(), holdable: true },
+        terms: Terms {
+            refundable: true,
+            cancel_steps: Vec::new(),
+            holdable: true,
+            due_at_property: DueAtProperty::of("city_tax", "1419.51", "HUF").into_iter().collect(),
+        },
         product: Product::Stay,
     }
 }
@@ -103,6 +108,8 @@ async fn pages_show_every_offer_once_and_a_cursor_is_good_for_its_search_alone()
     assert!(prices.is_sorted_by_key(|minor| minor.as_str().unwrap().parse::<i64>().unwrap()));
     let expected: Vec<String> = (0..250).map(|n| (10_000 + n / 7).to_string()).collect();
     assert_eq!(prices, expected);
+    let due = json!([{ "what": "city_tax", "amount": "1419.51", "currency": "HUF" }]);
+    assert_eq!(found(&world, PATH).await["offers"][0]["terms"]["due_at_property"], due);
     let small = found(&world, &format!("{PATH}&limit=3")).await;
     assert_eq!(small["offers"].as_array().unwrap().len(), 3);
 

@@ -19,7 +19,7 @@ use contracts::{
     ids::{AccountId, LegId, QuoteId},
     instruction::{Instruction, SignedInstruction},
     money::{Currency, Money},
-    offer::{CancelStep, LegOrder, Occupancy, Terms},
+    offer::{CancelStep, DueAtProperty, LegOrder, Occupancy, Terms},
     supplier::Supplier,
 };
 use secrecy::ExposeSecret as _;
@@ -353,7 +353,14 @@ pub(crate) fn quote(account: &str, expires_at: DateTime<Utc>) -> Quote {
                 check_out: day(16),
                 occupancy: Occupancy { adults: 2, children: Vec::new() },
                 price,
-                terms: Terms { refundable: true, cancel_steps: Vec::new(), holdable: true },
+                terms: Terms {
+                    refundable: true,
+                    cancel_steps: Vec::new(),
+                    holdable: true,
+                    due_at_property: DueAtProperty::of("city_tax", "14.20", "EUR")
+                        .into_iter()
+                        .collect(),
+                },
                 product: contracts::offer::Product::Stay,
                 reprice: None,
             },

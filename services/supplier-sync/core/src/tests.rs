@@ -73,7 +73,12 @@ pub(crate) fn order() -> LegOrder {
         check_out: NaiveDate::from_ymd_opt(2026, 11, 27).unwrap(),
         occupancy: Occupancy { adults: 2, children: Vec::new() },
         price: Money::new(24_000, Currency::Eur),
-        terms: Terms { refundable: true, cancel_steps: Vec::new(), holdable: true },
+        terms: Terms {
+            refundable: true,
+            cancel_steps: Vec::new(),
+            holdable: true,
+            due_at_property: Vec::new(),
+        },
         product: Product::Stay,
         reprice: None,
     }

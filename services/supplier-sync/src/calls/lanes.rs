@@ -184,7 +184,12 @@ mod tests {
             check_out: day.succ_opt().unwrap(),
             occupancy: Occupancy { adults: 2, children: vec![] },
             price: Money::new(20_000, Currency::Eur),
-            terms: Terms { refundable: true, cancel_steps: vec![], holdable: true },
+            terms: Terms {
+                refundable: true,
+                cancel_steps: vec![],
+                holdable: true,
+                due_at_property: Vec::new(),
+            },
             product: contracts::offer::Product::Stay,
             reprice: None,
         };

@@ -226,6 +226,22 @@ async fn sold_out_at_a_price_check_forgets_the_stay_at_once() {
     }
 }
 
+#[tokio::test]
+async fn what_the_property_collects_itself_is_told_with_its_offers_and_prices() {
+    for (supplier, what) in [(Supplier::Rapid, "mandatory_tax"), (Supplier::Etg, "city_tax")] {
+        let world = World::at(supplier).await;
+        let app = world.start().await;
+        for offer in world.offers(&app).await.offers {
+            let [due] = offer.terms.due_at_property.as_slice() else { panic!("{offer:?}") };
+            assert_eq!((due.what.as_str(), due.currency.as_str()), (what, "EUR"));
+            let (_, body) = world.price_check(&app, &offer).await;
+            let answer: PriceCheck = serde_json::from_value(body).unwrap();
+            let PriceCheck::Available { terms, .. } = answer else { panic!("{answer:?}") };
+            assert_eq!(terms.due_at_property, offer.terms.due_at_property);
+        }
+    }
+}
+
 /// Row: D7
 #[tokio::test]
 async fn what_we_book_ourselves_forgets_what_was_known_of_it() {

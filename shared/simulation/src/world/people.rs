@@ -198,6 +198,7 @@ impl World {
                     refundable.then_some(CancelStep::new(free_until, price)),
                 ),
                 holdable: true,
+                due_at_property: Vec::new(),
             },
             product: product(supplier, check_in, check_out),
             reprice: Some(Reprice {

@@ -183,7 +183,7 @@ fn terms(offer: &wire::Offer, price: Money) -> Result<Terms, Broken> {
         Vec::new()
     };
     let holdable = holdable(&offer.payment_requirements, offer.created_at, offer.expires_at);
-    Ok(Terms { refundable, cancel_steps, holdable })
+    Ok(Terms { refundable, cancel_steps, holdable, due_at_property: Vec::new() })
 }
 
 /// What cancelling before departure costs, where anything comes back at all. A penalty that is not

@@ -382,7 +382,12 @@ fn order() -> LegOrder {
         check_out: NaiveDate::from_ymd_opt(2027, 3, 1).unwrap(),
         occupancy: Occupancy { adults: 1, children: vec![9, 0] },
         price: Money::new(12_345, Currency::Eur),
-        terms: Terms { refundable: true, cancel_steps: vec![], holdable: true },
+        terms: Terms {
+            refundable: true,
+            cancel_steps: vec![],
+            holdable: true,
+            due_at_property: Vec::new(),
+        },
         product: Product::Flight { segments: vec![] },
         reprice: None,
     }

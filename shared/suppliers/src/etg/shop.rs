@@ -150,7 +150,7 @@ impl Sold {
         if price.minor == 0 {
             return Err(Broken::contract("rate at `amount`"));
         }
-        let terms = terms(&way.cancellation_penalties, price)?;
+        let terms = terms(&way.cancellation_penalties, &way.tax_data.taxes, price)?;
         Ok(Some(Self { hash, price, terms }))
     }
 }

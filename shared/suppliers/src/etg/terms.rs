@@ -3,10 +3,10 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 use contracts::{
     money::{Currency, Money},
-    offer::{CancelStep, Terms},
+    offer::{CancelStep, DueAtProperty, Terms},
 };
 
-use super::wire::Penalties;
+use super::wire::{Penalties, Tax};
 use crate::Broken;
 
 /// What the customer agrees to.
@@ -14,7 +14,7 @@ use crate::Broken;
 /// The penalties have to cover all time, one stretch after the other: a hole would be a fee that
 /// nobody told. `holdable` says that it can be cancelled free at all; until when, the first step
 /// says.
-pub(super) fn terms(penalties: &Penalties, price: Money) -> Result<Terms, Broken> {
+pub(super) fn terms(penalties: &Penalties, taxes: &[Tax], price: Money) -> Result<Terms, Broken> {
     let mut steps = Vec::new();
     let mut until = None;
     for (at, penalty) in penalties.policies.iter().enumerate() {
@@ -42,7 +42,17 @@ pub(super) fn terms(penalties: &Penalties, price: Money) -> Result<Terms, Broken
     // What is free from the beginning needs no step.
     steps.retain(|step| step.from > DateTime::UNIX_EPOCH || step.fee.minor > 0);
     let cancel_steps = if refundable { steps } else { Vec::new() };
-    Ok(Terms { refundable, cancel_steps, holdable: is_free })
+    let due_at_property = due_at_property(taxes)?;
+    Ok(Terms { refundable, cancel_steps, holdable: is_free, due_at_property })
+}
+
+/// The taxes that the hotel collects itself.
+fn due_at_property(taxes: &[Tax]) -> Result<Vec<DueAtProperty>, Broken> {
+    let due = taxes.iter().filter(|tax| !tax.included_by_supplier).map(|tax| {
+        DueAtProperty::of(&tax.name, &tax.amount, &tax.currency_code)
+            .ok_or_else(|| Broken::contract("rate at `tax_data.taxes`"))
+    });
+    due.filter(|due| !due.as_ref().is_ok_and(DueAtProperty::is_nothing)).collect()
 }
 
 /// What has no start has always begun.

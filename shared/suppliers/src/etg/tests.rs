@@ -428,7 +428,12 @@ fn order() -> LegOrder {
         check_out,
         occupancy,
         price: Money::new(20_905, Currency::Eur),
-        terms: Terms { refundable: true, cancel_steps: vec![], holdable: true },
+        terms: Terms {
+            refundable: true,
+            cancel_steps: vec![],
+            holdable: true,
+            due_at_property: Vec::new(),
+        },
         product: Product::Stay,
         reprice: None,
     }

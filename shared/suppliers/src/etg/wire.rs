@@ -82,6 +82,24 @@ pub(super) struct PaymentType {
     pub(super) currency_code: String,
     pub(super) is_need_credit_card_data: bool,
     pub(super) cancellation_penalties: Penalties,
+    #[serde(default)]
+    pub(super) tax_data: TaxData,
+}
+
+/// The taxes of a rate.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct TaxData {
+    #[serde(default)]
+    pub(super) taxes: Vec<Tax>,
+}
+
+/// A tax; one that is not included is paid at the hotel, in a currency of its own.
+#[derive(Debug, Deserialize)]
+pub(super) struct Tax {
+    pub(super) name: String,
+    pub(super) included_by_supplier: bool,
+    pub(super) amount: String,
+    pub(super) currency_code: String,
 }
 
 /// What cancelling costs; every time is in UTC and written without an offset.

@@ -44,6 +44,7 @@ pub(super) fn terms(
         refundable,
         cancel_steps: if refundable { steps } else { Vec::new() },
         holdable: true,
+        due_at_property: Vec::new(),
     })
 }
 

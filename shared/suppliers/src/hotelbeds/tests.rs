@@ -127,7 +127,12 @@ fn a_hold_is_a_preconfirmation_in_our_own_name_for_the_travellers() {
         check_out: day,
         occupancy: who(),
         price: Money::new(8_850, Currency::Eur),
-        terms: Terms { refundable: true, cancel_steps: vec![], holdable: true },
+        terms: Terms {
+            refundable: true,
+            cancel_steps: vec![],
+            holdable: true,
+            due_at_property: Vec::new(),
+        },
         product: Product::Activity { session: None },
         reprice: None,
     };

@@ -139,6 +139,7 @@ fn steps(shown: &ShownTerms, price: Money) -> Result<Terms, Broken> {
         refundable: shown.refundable,
         cancel_steps,
         holdable: shown.hold_for_s.is_some_and(|seconds| seconds >= HELD_FOR_MIN_S),
+        due_at_property: Vec::new(),
     })
 }
 

@@ -59,7 +59,12 @@ fn an_order_names_what_it_may_cost_and_gives_our_address_for_the_customers() {
         check_out: check_in.succ_opt().unwrap(),
         occupancy: Occupancy { adults: 1, children: vec![] },
         price,
-        terms: Terms { refundable: true, cancel_steps: vec![], holdable: true },
+        terms: Terms {
+            refundable: true,
+            cancel_steps: vec![],
+            holdable: true,
+            due_at_property: Vec::new(),
+        },
         product: Product::Stay,
         reprice: Some(contracts::offer::Reprice {
             rate_key: "of-1".to_owned(),

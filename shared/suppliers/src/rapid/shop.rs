@@ -2,7 +2,7 @@
 
 use contracts::{
     money::{Currency, Money},
-    offer::{Occupancy, Offer, PriceCheck, StaySearch},
+    offer::{DueAtProperty, Occupancy, Offer, PriceCheck, StaySearch, Terms},
     supplier::Supplier,
 };
 use serde_json::value::RawValue;
@@ -100,6 +100,7 @@ fn of_rate(search: &StaySearch, room: &Room, raw: &RawValue) -> Result<Vec<Offer
     let Some(policy) = Policy::of(&rate, search.currency, stay)? else { return nothing() };
     let nights = || nights(pricing, search.currency);
     let terms = policy.terms(&Priced { total: price, nights: &nights })?;
+    let terms = Terms { due_at_property: due_at_property(pricing)?, ..terms };
     let mut offers = Vec::new();
     for beds in rate.bed_groups.values() {
         let href = PRICE_CHECK
@@ -151,6 +152,7 @@ pub(super) fn read_price_check(
         .ok_or_else(|| Broken::contract("price check in another currency"))?;
     let nights = || nights(pricing, currency);
     let terms = key.policy.terms(&Priced { total: price, nights: &nights })?;
+    let terms = Terms { due_at_property: due_at_property(pricing)?, ..terms };
     let book_key = check
         .links
         .get("book")
@@ -195,6 +197,16 @@ fn price(pricing: &Pricing, currency: Currency) -> Result<Option<Money>, Broken>
         return Err(Broken::contract("pricing at `totals.inclusive`"));
     }
     Ok(Some(price))
+}
+
+/// What the property collects itself, in the currency that it does so in.
+fn due_at_property(pricing: &Pricing) -> Result<Vec<DueAtProperty>, Broken> {
+    let due = pricing.fees.iter().map(|(what, charge)| {
+        let Amount { value, currency } = &charge.billable_currency;
+        DueAtProperty::of(what, value, currency)
+            .ok_or_else(|| Broken::contract("pricing at `fees`"))
+    });
+    due.filter(|due| !due.as_ref().is_ok_and(DueAtProperty::is_nothing)).collect()
 }
 
 /// Each night's sum.

@@ -83,7 +83,7 @@ impl Policy {
         Ok(Some(Self { refunds, holdable: rate.holdable == Some(true), windows }))
     }
 
-    /// What the customer agrees to at this price.
+    /// What the customer agrees to at this price, but for what the property collects.
     ///
     /// Where windows overlap the dearer counts. After the last one nothing is given back: the
     /// supplier publishes no end of a penalty but the end of its window, which is the stay.
@@ -100,7 +100,8 @@ impl Policy {
             Refunds::ByWindows => priced.iter().any(|(_, _, fee)| fee.minor < total.minor),
         };
         let cancel_steps = if refundable { steps(&priced, total) } else { Vec::new() };
-        Ok(Terms { refundable, cancel_steps, holdable: self.holdable })
+        let holdable = self.holdable;
+        Ok(Terms { refundable, cancel_steps, holdable, due_at_property: Vec::new() })
     }
 }
 

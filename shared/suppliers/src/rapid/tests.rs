@@ -348,7 +348,12 @@ fn order() -> LegOrder {
         check_out: day(3),
         occupancy: search().occupancy,
         price: Money::new(20_905, Currency::Eur),
-        terms: Terms { refundable: true, cancel_steps: vec![], holdable: true },
+        terms: Terms {
+            refundable: true,
+            cancel_steps: vec![],
+            holdable: true,
+            due_at_property: Vec::new(),
+        },
         product: contracts::offer::Product::Stay,
         reprice: None,
     }

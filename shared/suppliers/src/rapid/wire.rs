@@ -122,11 +122,15 @@ pub(super) struct DateRange {
     pub(super) end: NaiveDate,
 }
 
-/// Spec 23514, `PricingInformation`. The nights stay unread until a penalty counts them.
+/// Spec 23514, `PricingInformation`. The nights stay unread until a penalty counts them. `fees` are
+/// by their kinds what the property collects for the whole stay: `mandatory_fee`, `mandatory_tax`,
+/// `resort_fee`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Pricing {
     pub(super) nightly: Option<Value>,
     pub(super) totals: Totals,
+    #[serde(default)]
+    pub(super) fees: BTreeMap<String, Charge>,
 }
 
 /// Spec 23601, `Totals`: `inclusive` is with taxes and fees, but for what the property collects

@@ -2,7 +2,7 @@
 
 use contracts::{
     messages::{LegAsks, WantedLeg},
-    offer::Reprice,
+    offer::{DueAtProperty, Reprice},
 };
 
 use super::*;
@@ -99,7 +99,10 @@ fn a_rise_beyond_the_policy_or_worse_terms_ask_the_customer_and_silence_undoes_w
     more_steps.terms.cancel_steps.push(step);
     let mut for_good = asks(20_100);
     for_good.terms.refundable = false;
-    for asks in [dearer, sooner, steeper, more_steps, for_good] {
+    let mut more_there = asks(20_100);
+    let fee = DueAtProperty::of("resort_fee", "30.00", "EUR").unwrap();
+    more_there.terms.due_at_property.push(fee);
+    for asks in [dearer, sooner, steeper, more_steps, for_good, more_there] {
         let mut world = World::accepted(0, vec![bearing()]);
         refuse(&mut world, 0, asks.clone());
         assert_eq!(repriced(&world), None, "{asks:?}");

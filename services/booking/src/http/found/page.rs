@@ -173,7 +173,12 @@ mod tests {
             check_out: "2027-03-03".parse().unwrap(),
             occupancy: Occupancy { adults: 2, children: Vec::new() },
             price: Money::new(price, Currency::Eur),
-            terms: Terms { refundable: true, cancel_steps: Vec::new(), holdable: true },
+            terms: Terms {
+                refundable: true,
+                cancel_steps: Vec::new(),
+                holdable: true,
+                due_at_property: Vec::new(),
+            },
             product: Product::Stay,
         }
     }

@@ -68,6 +68,24 @@ pub(crate) struct Terms {
     cancel_steps: Vec<CancelStep>,
     /// Whether the space is held free before it is paid.
     holdable: bool,
+    /// What the property itself collects besides the price; absent where there is nothing.
+    #[schema(required = false)]
+    due_at_property: Vec<DueAtProperty>,
+}
+
+/// One thing that is paid at the property.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DueAtProperty {
+    /// What it is, in the supplier's word.
+    #[schema(example = "city_tax")]
+    what: String,
+    /// How much for the whole stay, as the supplier estimates it: a plain decimal number.
+    #[schema(example = "14.20")]
+    amount: String,
+    /// ISO 4217: the property's own, which need not be the one of the price.
+    #[schema(example = "HUF")]
+    currency: String,
 }
 
 /// What only one kind of product has; absent for a stay.
