@@ -11,7 +11,8 @@ use contracts::{
 
 /// Merges what the suppliers offer.
 ///
-/// An offer is left out when another supplier has the room for no more, on terms that are no worse.
+/// An offer is left out when another supplier has the room for no more, on terms that are no
+/// worse.
 /// What one supplier offers beside its own is its affair and stays.
 pub(crate) fn merge(mut offers: Vec<Offer>) -> Vec<Offer> {
     let rank = |offer: &Offer| {
@@ -52,8 +53,8 @@ fn is_no_worse(one: &Offer, other: &Offer) -> bool {
         && instants.all(|at| fee_at(one, at) <= fee_at(other, at))
 }
 
-/// Whether one costs no more than the other with what the property collects. Where that is in another
-/// currency than the price, only the very same is no more.
+/// Whether one costs no more than the other with what the property collects. Where that is in
+/// another currency than the price, only the very same is no more.
 fn is_no_dearer(one: &Offer, other: &Offer) -> bool {
     if one.terms.due_at_property == other.terms.due_at_property {
         return one.price.minor <= other.price.minor;

@@ -54,9 +54,9 @@ fn borne(leg: &Leg) -> Option<&LegAsks> {
     (bearable && is_no_worse(&asks.terms, order, asks.price)).then_some(asks)
 }
 
-/// Whether terms are no worse than those that were agreed to: as refundable, no step earlier, no fee
-/// that is higher by more than the price is, and nothing else to be paid at the property. The
-/// customer keeps what was agreed.
+/// Whether terms are no worse than those that were agreed to: as refundable, no step earlier, no
+/// fee that is higher by more than the price is, and nothing else to be paid at the property.
+/// The customer keeps what was agreed.
 fn is_no_worse(now: &Terms, agreed: &LegOrder, price: Money) -> bool {
     let terms = &agreed.terms;
     let rise = price.minor.saturating_sub(agreed.price.minor).max(0);

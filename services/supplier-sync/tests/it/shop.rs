@@ -229,7 +229,7 @@ async fn sold_out_at_a_price_check_forgets_the_stay_at_once() {
 #[tokio::test]
 async fn what_the_property_collects_itself_is_told_with_its_offers_and_prices() {
     for (supplier, what) in [(Supplier::Rapid, "mandatory_tax"), (Supplier::Etg, "city_tax")] {
-        let world = World::at(supplier).await;
+        let mut world = World::at(supplier).await;
         let app = world.start().await;
         for offer in world.offers(&app).await.offers {
             let [due] = offer.terms.due_at_property.as_slice() else { panic!("{offer:?}") };

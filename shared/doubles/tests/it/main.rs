@@ -12,9 +12,10 @@
     reason = "a panic is a failed test"
 )]
 
+mod alike;
 mod callbacks;
 mod cards;
-mod common;
+
 mod duffel;
 mod etg;
 mod faults;
